@@ -1,0 +1,87 @@
+// What happened, told to whoever wants to log or count it. relay itself does neither.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "relay/mail/reply.h"
+
+namespace postern::relay {
+
+/// All text in events may come from the network: bounded, but not escaped.
+namespace event {
+
+struct Accepted {
+    std::string_view id, from;  // `from` is "" for the null reverse-path
+    std::size_t recipients = 0;
+    std::uint64_t size = 0;  // bytes, our Received field included
+    std::string_view client, helo, primary, tls;  // tls: protocol and cipher, "" for clear text
+    std::chrono::microseconds commit{0};  // from the end of data to the 250
+};
+
+struct Refused {
+    std::string_view client, helo, from, recipient;  // recipient "" when the message or sender was refused
+    Reply reply;
+    std::string_view rule;    // the configuration key or RFC rule that decided, e.g. "accept.sender"
+    std::string_view reason;  // the verdict in words
+    std::chrono::seconds directory_age{0};
+    bool monitored = false;  // true: would have been refused, accept.mode is "monitor"
+};
+
+struct Delivered {
+    std::string_view id, from, recipient, route, host, tls;  // host: name[address]:port
+    Reply reply;
+    std::chrono::milliseconds delay{0};  // since acceptance
+};
+
+struct Deferred {
+    std::string_view id, from, recipient, route, host, stage;  // stage: dns, connect, tls, ehlo, mail, rcpt, data, dot
+    std::string_view reason;                                   // the remote reply's text or the error in words
+    Reply reply;                                               // code 0: no reply, an error of the network
+    std::chrono::system_clock::time_point next;
+    unsigned attempts = 0;
+};
+
+struct Bounced {
+    std::string_view id, from, recipient, route, host, stage, reason;
+    Reply reply;
+    std::string_view bounce_id;  // of the report sent, "" when none was due (null reverse-path)
+};
+
+struct Removed {  // by an operator
+    std::string_view id, from;
+    std::size_t recipients = 0;
+};
+
+/// Something an operator should know that belongs to no message.
+struct Trouble {
+    std::string_view where;  // "spool", "listener", "tls", "dns", "bounce"
+    std::string_view text;
+    bool grave = false;  // mail is not accepted, or a record was set aside
+};
+
+/// A session ended; for counters and debugging, not an event line of its own.
+struct SessionClosed {
+    std::string_view client;
+    unsigned commands = 0, messages = 0;
+};
+
+}  // namespace event
+
+/// Called on relay's own threads, several at once: implementations are thread-safe, quick and do not throw.
+class Observer {
+public:
+    virtual ~Observer() = default;
+    virtual void on(const event::Accepted&) {}
+    virtual void on(const event::Refused&) {}
+    virtual void on(const event::Delivered&) {}
+    virtual void on(const event::Deferred&) {}
+    virtual void on(const event::Bounced&) {}
+    virtual void on(const event::Removed&) {}
+    virtual void on(const event::Trouble&) {}
+    virtual void on(const event::SessionClosed&) {}
+};
+
+}  // namespace postern::relay
