@@ -2,8 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace postern::sync {
 
@@ -11,7 +14,8 @@ using Time = std::chrono::system_clock::time_point;
 
 enum class Standing : std::uint8_t { good, bad, unknown };
 
-/// What a verdict rests on. Closed on purpose: relay chooses the SMTP reply by it, switched without a default.
+/// What a verdict rests on. Closed on purpose: relay chooses the SMTP reply by it, switched without a
+/// default.
 enum class Reason : std::uint8_t {
     user,             // good
     alias,            // good
@@ -33,22 +37,86 @@ enum class Reason : std::uint8_t {
 struct Verdict {
     Standing standing = Standing::unknown;
     Reason reason = Reason::never_synced;
-    std::string_view primary;     // name of the primary it concerns, "" when none; lives as long as the Snapshot
+    std::string_view primary;  // name of the primary it concerns, "" when none; lives as long as the Snapshot
     std::chrono::seconds age{0};  // of the data the verdict rests on; 0 when there is none
 };
 
 /// One short English clause, e.g. "no such user" or "directory not yet known". Never contains network input.
 std::string_view describe(Reason reason);
 
+struct PrimaryRecord;  // sync/directory.h
+
+/// What a stored address is on its primary.
+enum class Kind : std::uint8_t {
+    user,
+    user_receiving,  // may not sign in, still receives mail
+    user_unread,     // may not sign in; whether it receives could not be read yet, so mail is taken
+    user_disabled,   // may neither sign in nor receive
+    alias,
+    mailing_list,
+    list_command,
+    resource,  // a room or a piece of equipment
+};
+
 /// Immutable and safe to read from any thread without a lock; passed around as shared_ptr<const Snapshot>.
 /// Look-ups do not allocate and compare ASCII case-insensitively; domains are given as A-labels.
-class Snapshot {
+/// A default-constructed one has learned nothing. "Bad" always rests on data younger than the primary's
+/// trust_for; "good" stays good however old.
+class Snapshot final {
 public:
+    Snapshot() = default;
+    /// `primaries` in the order of the settings: where two have a domain, an enabled one and the earlier one
+    /// win.
+    explicit Snapshot(const std::vector<PrimaryRecord>& primaries);
+
     /// The verdict about a mailbox, as recipient or as sender. `user+folder` stands for `user`.
     Verdict address(std::string_view local_part, std::string_view domain, Time now) const;
 
     /// The verdict about a domain alone: good only if a primary has it, enabled.
     Verdict domain(std::string_view domain, Time now) const;
+
+    /// What is stored for an address, and where; `found` false when nothing is.
+    struct Entry {
+        bool found = false;
+        Kind kind = Kind::user;
+        std::string_view local_part;  // as stored: lower case, without "+folder"
+        std::string_view domain;      // the domain itself, where the one asked about is an alias of it
+    };
+    Entry find(std::string_view local_part, std::string_view domain) const;
+
+    std::size_t addresses() const { return addresses_; }
+    std::size_t domains() const { return domains_.size(); }  // domain aliases included
+    std::size_t memory() const;                              // bytes held
+
+private:
+    struct Primary {
+        std::string name;
+        std::chrono::seconds trust_for{0};
+        Time listed;           // epoch: its domains were never read
+        bool aliases_missing;  // some enabled domain's aliases were never read, so absence proves nothing yet
+    };
+    struct Domain {
+        std::string name;
+        std::uint32_t primary = 0, target = 0;  // target: index of the domain whose addresses count
+        bool enabled = true, catch_all = false;
+        Time listed, read;  // read, epoch: its addresses have never been complete
+    };
+    struct Slot {
+        std::uint32_t hash = 0, offset = 0;  // offset into arena_ plus 1; 0: empty
+    };
+
+    const Domain* find_domain(std::string_view name) const;
+    const char* find_address(std::uint32_t domain, std::string_view local_part) const;
+    Verdict unknown_domain(Time now) const;
+    Verdict verdict(const Domain& domain, Standing standing, Reason reason, Time since, Time now) const;
+    void insert(std::uint32_t domain, Kind kind, std::string_view local_part);
+
+    std::vector<Primary> primaries_;
+    std::vector<Domain> domains_;
+    std::vector<std::uint32_t> domain_slots_;  // index into domains_ plus 1; 0: empty
+    std::vector<Slot> slots_;                  // open addressing, a power of two, at most 3/4 full
+    std::string arena_;  // per address: domain (4 octets), kind (1), length (1), local part
+    std::size_t addresses_ = 0;
 };
 
 }  // namespace postern::sync

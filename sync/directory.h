@@ -1,0 +1,80 @@
+// The directory as the poller keeps it: plain values, one record per primary and domain. A Snapshot is built
+// from them for readers, the cache file stores them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sync/address_list.h"
+#include "sync/snapshot.h"
+
+namespace postern::sync {
+
+/// One kind of data about a domain and when the primary last gave it whole; epoch: never.
+template <class Content>
+struct Part {
+    Content content{};
+    Time read{};
+
+    bool known() const { return read != Time{}; }
+};
+
+struct DomainOptions {
+    std::optional<bool> enabled;
+    std::string catch_all;     // as the primary gives it; "" when there is none
+    std::string list_command;  // local part of the list command address; "" when unknown
+    bool operator==(const DomainOptions&) const = default;
+};
+
+struct DomainRecord {
+    std::string spelling;  // the name as the primary writes it, for requests about it
+    bool enabled = true;
+    Time listed{};  // when the primary last listed it
+    Part<DomainOptions> options;
+    Part<AddressList> users, aliases, lists, resources;
+    Part<std::vector<std::string>> domain_aliases;  // A-labels, lower case
+    std::string error;                              // of the last attempt to read it; "" when it went well
+    Time error_at{};
+
+    /// Since when all that decides about its addresses is known; epoch: not yet. Resources do not count:
+    /// builds without them exist.
+    Time complete() const;
+};
+
+struct PrimaryRecord {
+    std::string name;
+    std::chrono::seconds trust_for{0};
+    Time listed{};  // when its domains were last listed; epoch: never
+    std::map<std::string, DomainRecord, std::less<>> domains;  // by A-label, lower case
+};
+
+using Directory = std::vector<PrimaryRecord>;
+
+/// A domain name in lower case, as A-labels, without a final dot; nullopt when it cannot be one (RFC 1035,
+/// 5891).
+std::optional<std::string> canonical_domain(std::string_view name);
+
+/// One line of `postern directory`.
+struct DomainView {
+    std::string name, primary;
+    bool enabled = true;
+    std::size_t users = 0, aliases = 0, lists = 0;
+    std::vector<std::string> domain_aliases;
+    std::string catch_all;  // "" when there is none
+    Time read{};            // of the oldest part; epoch: not complete yet
+    std::string error;      // of the last attempt, "" when it went well
+    Time error_at{};
+};
+std::vector<DomainView> view(const Directory& directory);
+
+/// `postern directory show ADDRESS`: the verdict and what the address is, e.g. "alias in example.com".
+struct AddressView {
+    Verdict verdict;
+    std::string what;  // "" when nothing is stored for it
+};
+AddressView view(const Snapshot& snapshot, std::string_view local_part, std::string_view domain, Time now);
+
+}  // namespace postern::sync

@@ -1,0 +1,60 @@
+// What happened to the directory, told to whoever wants to log or count it. sync itself does neither.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "sync/snapshot.h"
+
+namespace postern::sync {
+
+/// Text in events may come from the network: bounded, without control characters, otherwise as received.
+namespace event {
+
+struct Synced {  // a round has ended in which the primary's domains were read
+    std::string_view primary;
+    std::size_t domains = 0, addresses = 0;
+    std::size_t unreadable = 0;  // domains with a part that could not be read and was kept as it was
+    std::uint64_t requests = 0;  // of this round
+    std::chrono::milliseconds took{0};
+    Time next;
+};
+
+struct SyncFailed {
+    std::string_view primary;
+    std::string_view domain;  // "" when the whole round failed
+    std::string_view reason;
+    Time next;  // when it is tried again
+};
+
+struct CredentialsRefused {
+    std::string_view primary, reason;
+    Time next;  // tried again then, when the password file changes, or on request
+};
+
+struct CacheDamaged {
+    std::string_view file, set_aside;  // set_aside: its new name, "" when it could not be renamed
+    std::string_view reason;
+};
+
+struct CacheUnwritable {
+    std::string_view file, reason;
+};
+
+}  // namespace event
+
+/// Called on the directory thread, CacheDamaged also from Sync's constructor: implementations are quick and
+/// do not throw.
+class Observer {
+public:
+    virtual ~Observer() = default;
+    virtual void on(const event::Synced&) {}
+    virtual void on(const event::SyncFailed&) {}
+    virtual void on(const event::CredentialsRefused&) {}
+    virtual void on(const event::CacheDamaged&) {}
+    virtual void on(const event::CacheUnwritable&) {}
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,28 @@
+// Everything sync can be told, as plain values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace postern::sync {
+
+enum class Api : std::uint8_t { auto_, rest, soap };  // auto_ means rest
+
+struct PrimarySettings {
+    std::string name;  // unique
+    std::string url;   // http:// or https://, a path prefix is allowed
+    std::string username;
+    std::filesystem::path password_file;  // read at each sign-in; a final newline is dropped
+    Api api = Api::auto_;
+    std::chrono::seconds poll_every{300};
+    std::chrono::seconds trust_for = std::chrono::hours(72);
+    std::filesystem::path ca_file;       // PEM; empty: the system's store
+    bool verify_tls = true;              // false only for tests and closed networks
+    std::chrono::milliseconds gap{250};  // between two requests
+
+    bool operator==(const PrimarySettings&) const = default;
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,48 @@
+"""A certificate authority for one test, by the openssl command."""
+import pathlib
+import ssl
+import subprocess
+
+
+def _openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+class Certificate:
+    def __init__(self, certificate: pathlib.Path, key: pathlib.Path):
+        self.certificate = certificate
+        self.key = key
+
+    def server_context(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+class Authority:
+    def __init__(self, workspace):
+        self._folder = workspace.folder("certificates")
+        self.certificate = self._folder / "ca.pem"
+        self._key = self._folder / "ca.key"
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                 "-subj", "/CN=Authority of a test", "-keyout", self._key, "-out", self.certificate)
+
+    def issue(self, *names):
+        """A certificate for host names and IPv4 addresses."""
+        first = names[0]
+        key, request, certificate, extensions = (self._folder / f"{first}.{end}" for end in ("key", "csr", "pem", "ext"))
+        alternatives = ",".join(("IP:" if n.replace(".", "").isdigit() else "DNS:") + n for n in names)
+        extensions.write_text(f"subjectAltName={alternatives}\nbasicConstraints=CA:FALSE\n")
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={first}",
+                 "-keyout", key, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
+                 "-days", "2", "-extfile", extensions, "-out", certificate)
+        key.chmod(0o644)  # of a test; the services that read it run as different users
+        return Certificate(certificate, key)
+
+    def client_context(self, verify=True):
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context

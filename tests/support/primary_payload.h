@@ -1,0 +1,28 @@
+// The payloads of the double's replies: what a world looks like in the primary's own words.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace postern::tests::payload {
+
+using Json = nlohmann::json;
+
+/// A named thing in a list of strings or objects with "name"; null when it is not there.
+const Json* find(const Json& list, const std::string& name);
+
+Json domains(const Json& world, const Json& switches);
+Json domain_names(const Json& world);
+Json domain_data(const Json& domain);
+Json domain_settings(const Json& domain);
+Json user(const Json& user, const std::string& domain);
+Json user_mail(const Json& user);
+Json users(const Json& domain);
+Json user_names(const Json& domain);
+Json accounts(const Json& domain, const Json& search_flags, bool mixed_types);
+Json aliases(const Json& domain, const Json& switches);
+Json domain_aliases(const Json& domain, const Json& switches);
+Json lists(const Json& domain);
+Json resources(const Json& domain);
+
+}  // namespace postern::tests::payload

@@ -1,0 +1,54 @@
+"""The base of all scenarios: a workspace per test, kept and named when the test fails."""
+import time
+import unittest
+
+from gateway import Gateway
+from nsd import NameServer
+from process import wait_for
+from scripted_receiver import Receiver
+from workspace import Workspace
+
+PRIMARY, RECEIVER, SECOND_RECEIVER, STRANGER = 10, 20, 21, 66  # hosts in the workspace's network
+
+
+class Scenario(unittest.TestCase):
+    def run(self, result=None):
+        self.workspace = Workspace(self.id().split(".")[-1].removeprefix("test_"))
+        bad = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) == bad:
+            self.workspace.remove()
+        else:
+            print(f"kept for inspection: {self.workspace.path}", flush=True)
+            for log in self.workspace.path.glob("postern*/log"):
+                print(f"--- the end of {log}:", *log.read_text(errors="replace").splitlines()[-25:], sep="\n", flush=True)
+
+    def setUp(self):
+        self.addCleanup(self.workspace.stop)
+        self.primary_address = self.workspace.host(PRIMARY)
+
+    def zones(self):
+        """The zones served; dest.example has one exchanger, the receiver."""
+        return {"dest.example": ["@ MX 10 mx1", f"mx1 A {self.workspace.host(RECEIVER)}"],
+                "company.example": ["@ MX 10 primary", f"primary A {self.workspace.host(PRIMARY)}"]}
+
+    def gateway(self, ready=True, **settings):
+        """A started gateway that asks a name server with zones()."""
+        name_server = self.workspace.add(NameServer(self.workspace, self.zones()))
+        gateway = self.workspace.add(Gateway(self.workspace, name_server, **settings))
+        return gateway.start(ready)
+
+    def receiver(self, host=RECEIVER, **options):
+        return self.workspace.add(Receiver(self.workspace.host(host), **options))
+
+    def wait_for_messages(self, receiver, count):
+        """Waits for `count` messages answered 250 and returns all there are."""
+        wait_for(lambda: len(receiver.messages) >= count, f"{count} messages; {len(receiver.messages)} arrived")
+        return receiver.messages
+
+
+def main():
+    started = time.monotonic()
+    program = unittest.main(module="__main__", exit=False, verbosity=2)
+    print(f"{time.monotonic() - started:.1f} s", flush=True)
+    raise SystemExit(not program.result.wasSuccessful())

@@ -1,0 +1,268 @@
+"""A receiving mail server that does what the test tells it, line by line.
+
+`on` maps a stage to an answer, or to a function of (session, argument) that gives one. Stages: "banner", "EHLO",
+"HELO", "STARTTLS", "MAIL", "RCPT", "DATA", "." (after the final dot), "RSET", "QUIT". An answer is the text of a
+reply, several joined by "\\n" for a multi-line one, or one of the actions below; None stands for the usual answer.
+"""
+import collections
+import socket
+import threading
+import time
+
+from workspace import SMTP_PORT
+
+
+class Close:
+    """Closes the connection without a reply."""
+
+
+class Stall:
+    """Never answers, and keeps the connection until the peer or the test ends it."""
+
+
+class Raw:
+    """Sends these octets as they are and goes on."""
+
+    def __init__(self, octets):
+        self.octets = octets
+
+
+class Drip:
+    """Sends a reply octet by octet with a pause between."""
+
+    def __init__(self, text, pause):
+        self.text, self.pause = text, pause
+
+
+Message = collections.namedtuple("Message", "sender sender_parameters recipients data raw time connection tls helo client")
+Message.__doc__ = """data: dots removed; raw: as on the wire up to and with the final dot; time: monotonic, just before the 250 was sent"""
+
+
+class _Ended(Exception):
+    pass
+
+
+class Session:
+    """One connection; what a function of `on` is given."""
+
+    def __init__(self, receiver, stream, number, client):
+        self.receiver, self.number, self.client = receiver, number, client
+        self.helo, self.tls, self.transactions = "", False, 0
+        self.commands = []
+        self._stream, self._buffer = stream, b""
+        self._reset()
+
+    def _reset(self):
+        self.sender, self.sender_parameters, self.recipients = None, "", []
+
+    def abort(self):
+        try:
+            self._stream.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # closed already
+
+    def close(self):
+        self._stream.close()
+
+    def _more(self):
+        octets = self._stream.recv(262144)
+        if not octets:
+            raise _Ended
+        return octets
+
+    def _line(self):
+        while b"\r\n" not in self._buffer:
+            self._buffer += self._more()
+        line, self._buffer = self._buffer.split(b"\r\n", 1)
+        return line.decode("latin-1")
+
+    def _body(self):
+        """The octets up to and with CRLF.CRLF, and nothing else, as RFC 5321 §4.1.1.4 wants."""
+        if self._buffer.startswith(b".\r\n"):
+            self._buffer = self._buffer[3:]
+            return b".\r\n"
+        body, searched = bytearray(self._buffer), 0
+        while True:
+            end = body.find(b"\r\n.\r\n", searched)
+            if end >= 0:
+                self._buffer = bytes(body[end + 5:])
+                return bytes(body[:end + 5])
+            searched = max(0, len(body) - 4)
+            body += self._more()
+
+    def _answer(self, stage, argument, usual):
+        chosen = self.receiver.on.get(stage)
+        if callable(chosen) and not isinstance(chosen, type):
+            chosen = chosen(self, argument)
+        answer = usual if chosen is None else chosen
+        if answer is Close:
+            raise _Ended
+        if answer is Stall:
+            self.receiver.stalled += 1
+            while self._more():
+                pass
+        if isinstance(answer, Raw):
+            self._stream.sendall(answer.octets)
+            return 0
+        text = answer.text if isinstance(answer, Drip) else answer
+        lines = text.split("\n")
+        octets = "".join(line[:3] + ("-" if i + 1 < len(lines) else " ") + line[4:] + "\r\n"
+                         for i, line in enumerate(lines)).encode("latin-1")
+        if isinstance(answer, Drip):
+            for octet in octets:
+                self._stream.sendall(bytes([octet]))
+                time.sleep(answer.pause)
+        else:
+            self._stream.sendall(octets)
+        return int(text[:3])
+
+    def _extensions(self):
+        lines = [f"250-{self.receiver.name}", *self.receiver.extensions]
+        if self.receiver.tls and not self.tls:
+            lines.append("STARTTLS")
+        return "\n".join(lines[:1] + ["250-" + line for line in lines[1:]])
+
+    def run(self):
+        if self._answer("banner", "", f"220 {self.receiver.name} ESMTP") != 220:
+            pass  # the client is expected to leave; RFC 5321 §3.1 lets it say QUIT
+        while True:
+            line = self._line()
+            self.commands.append(line)
+            verb, _, argument = line.partition(" ")
+            verb = verb.upper()
+            handler = self._handlers.get(verb)
+            if handler is None:
+                self._answer(verb, argument, "502 5.5.2 not understood")
+            elif handler(self, argument) is False:
+                return
+
+    def _ehlo(self, argument):
+        self.helo = argument
+        self._answer("EHLO", argument, self._extensions())
+        self._reset()
+
+    def _helo(self, argument):
+        self.helo = argument
+        self._answer("HELO", argument, f"250 {self.receiver.name}")
+        self._reset()
+
+    def _starttls(self, argument):
+        if self._answer("STARTTLS", argument, "220 go on" if self.receiver.tls else "502 not here") == 220:
+            self._stream = self.receiver.tls.wrap_socket(self._stream, server_side=True)
+            self.tls, self._buffer = True, b""
+
+    def _mail(self, argument):
+        path, _, parameters = argument.partition("<")[2].partition(">")
+        if self._answer("MAIL", path, "250 2.1.0 ok") == 250:
+            self.sender, self.sender_parameters = path, parameters.strip()
+
+    def _rcpt(self, argument):
+        path = argument.partition("<")[2].rpartition(">")[0]
+        if self.sender is None:
+            self._answer("RCPT without MAIL", path, "503 5.5.1 MAIL first")
+        elif self._answer("RCPT", path, "250 2.1.5 ok") in (250, 251):
+            self.recipients.append(path)
+
+    def _data(self, argument):
+        usual = "354 go on" if self.recipients else "554 5.5.1 no recipients"
+        if self._answer("DATA", argument, usual) != 354:
+            return
+        raw = self._body()
+        data = raw[:-3].replace(b"\r\n.", b"\r\n")
+        data = data[1:] if data.startswith(b".") else data
+        self.transactions += 1
+        message = Message(self.sender, self.sender_parameters, tuple(self.recipients), data, raw, 0.0, self.number,
+                          self.tls, self.helo, self.client)
+        self.receiver.seen(message)
+        moment = time.monotonic()
+        if self._answer(".", data, "250 2.0.0 taken") == 250:
+            self.receiver.taken(message._replace(time=moment))
+        self._reset()
+
+    def _rset(self, argument):
+        self._answer("RSET", argument, "250 2.0.0 ok")
+        self._reset()
+
+    def _noop(self, argument):
+        self._answer("NOOP", argument, "250 2.0.0 ok")
+
+    def _quit(self, argument):
+        self._answer("QUIT", argument, "221 2.0.0 bye")
+        return False
+
+    _handlers = {"EHLO": _ehlo, "HELO": _helo, "STARTTLS": _starttls, "MAIL": _mail, "RCPT": _rcpt, "DATA": _data,
+                 "RSET": _rset, "NOOP": _noop, "QUIT": _quit}
+
+
+class Receiver:
+    """`messages`: those answered 250; `offered`: all whose final dot arrived. Thread-safe to read while running."""
+
+    def __init__(self, address, port=SMTP_PORT, name="mx.dest.example", tls=None, on=None,
+                 extensions=("PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES")):
+        self.address, self.port, self.name, self.tls = address, port, name, tls
+        self.on, self.extensions = on or {}, list(extensions)
+        self.messages, self.offered, self.sessions = [], [], []
+        self.stalled = 0
+        self._lock = threading.Lock()
+        self._open = set()
+        self._listener = None
+        self.start()
+
+    def start(self):
+        """Listens (again)."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self.address, self.port))
+        listener.listen(512)
+        self._listener = listener
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def stop_listening(self):
+        """New connections are refused; open ones stay."""
+        if self._listener:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+
+    def close(self):
+        self.stop_listening()
+        with self._lock:
+            sessions = list(self._open)
+        for session in sessions:
+            session.abort()
+
+    @property
+    def connections(self):
+        with self._lock:
+            return len(self._open)
+
+    def seen(self, message):
+        with self._lock:
+            self.offered.append(message)
+
+    def taken(self, message):
+        with self._lock:
+            self.messages.append(message)
+
+    def _accept(self, listener):
+        while True:
+            try:
+                stream, client = listener.accept()
+            except OSError:
+                return
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                session = Session(self, stream, len(self.sessions), client[0])
+                self.sessions.append(session)
+                self._open.add(session)
+            threading.Thread(target=self._serve, args=(session,), daemon=True).start()
+
+    def _serve(self, session):
+        try:
+            session.run()
+        except (_Ended, OSError):  # ssl.SSLError is an OSError
+            pass
+        finally:
+            with self._lock:
+                self._open.discard(session)
+            session.close()
