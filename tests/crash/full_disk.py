@@ -1,0 +1,111 @@
+"""A disk that fills up: accepted mail is kept and delivered, new mail is put off, room brings everything back."""
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import samples
+import scenario
+import smtp_client
+from gateway import ACCOUNT
+
+
+class FullDisk(scenario.Scenario):
+    SIZE = 24 << 20
+
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("mounting a small file system needs root")
+        self.disk = self.workspace.folder("disk")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.SIZE},mode=755", "postern-test", self.disk],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest(f"mounting a small file system is not permitted here: {done.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", self.disk], check=True)
+        self.addCleanup(self.workspace.stop)  # before the disk goes
+        self.state = self.workspace.folder("disk/state", owner=ACCOUNT)
+
+    def _start(self, receiver, minimum_free):
+        receiver.stop_listening()
+        gateway = self.gateway(state_dir=self.state, accept={"sender": "any", "minimum_free": minimum_free},
+                               queue={"retry_first": "1s", "retry_max": "1s"})
+        gateway.state_dir = self.state
+        return gateway
+
+    def _fill(self, gateway, size):
+        """Sends until refused; what was answered 250, and the refusal."""
+        accepted = []
+        for n in range(self.SIZE // size + 10):
+            reply = smtp_client.send(gateway.address, "alice@company.example", f"u{n}@dest.example",
+                                     samples.of_size(size, f"number {n}"))
+            if reply.code != 250:
+                return accepted, reply
+            accepted.append(f"u{n}@dest.example")
+        self.fail("the disk took more than it has")
+
+    def _drains(self, gateway, receiver, accepted, size):
+        receiver.start()
+        gateway.wait_until_empty(120)
+        self.assertEqual(sorted(m.recipients[0] for m in receiver.messages), sorted(accepted))
+        for message in receiver.messages:
+            self.assertEqual(len(samples.without_trace(message.data)), size)
+
+    def _takes_mail(self, gateway):
+        def taken():
+            return smtp_client.send(gateway.address, "alice@company.example", "after@dest.example", samples.simple()).code == 250
+        gateway.process.wait_for(taken, "mail being taken again")
+
+    def test_refused_before_it_is_full(self):
+        receiver = self.receiver()
+        gateway = self._start(receiver, "6MiB")
+        accepted, refusal = self._fill(gateway, 100 << 10)
+        self.assertEqual((refusal.code, refusal.enhanced), (452, "4.3.1"), refusal)
+        self.assertGreater(len(accepted), 20)
+        self.assertEqual(gateway.http("/readyz")[0], 503)
+        self._drains(gateway, receiver, accepted, 100 << 10)
+        self._takes_mail(gateway)
+
+    def _really_full(self, size):
+        receiver = self.receiver()
+        gateway = self._start(receiver, "0B")
+        accepted, refusal = self._fill(gateway, size)
+        self.assertEqual(refusal.code // 100, 4, refusal)
+        gateway.process.require_running()
+        self._drains(gateway, receiver, accepted, size)
+        self._takes_mail(gateway)
+
+    def test_really_full_by_small_messages(self):
+        self._really_full(50 << 10)
+
+    def test_really_full_by_large_messages(self):
+        self._really_full(1 << 20)
+
+    def test_filled_by_somebody_else_and_killed(self):
+        receiver = self.receiver()
+        gateway = self._start(receiver, "0B")
+        accepted = []
+        for n in range(20):
+            self.assertEqual(smtp_client.send(gateway.address, "alice@company.example", f"u{n}@dest.example",
+                                              samples.of_size(10 << 10, f"number {n}")).code, 250)
+            accepted.append(f"u{n}@dest.example")
+        with open(self.disk / "ballast", "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(b"x" * 4096)
+            except OSError:
+                pass
+        reply = smtp_client.send(gateway.address, "alice@company.example", "late@dest.example", samples.of_size(300 << 10))
+        self.assertEqual(reply.code // 100, 4, reply)
+        gateway.kill()
+        gateway.start(ready=False)  # it comes up on a full disk, too
+        (self.disk / "ballast").unlink()
+        self._drains(gateway, receiver, accepted, 10 << 10)
+        self._takes_mail(gateway)
+
+
+if __name__ == "__main__":
+    scenario.main()

@@ -1,0 +1,82 @@
+"""SIGTERM finishes what is in hand: the command, the transaction, the commit."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import signal
+import threading
+
+import samples
+import scenario
+import smtp_client
+
+
+class GracefulStop(scenario.Scenario):
+    def test_a_delivery_in_hand_is_finished(self):
+        asked, go_on = threading.Event(), threading.Event()
+
+        def slow(session, data):
+            asked.set()
+            go_on.wait(30)
+        receiver = self.receiver(on={".": slow})
+        gateway = self.gateway()
+        smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
+        self.assertTrue(asked.wait(30))
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.process.wait_for(lambda: not self._accepts(gateway), "the listener's end")
+        go_on.set()
+        self.assertEqual(gateway.stop(), 0)
+        receiver.on.clear()
+        gateway.start()
+        gateway.wait_until_empty()
+        self.assertEqual(len(receiver.offered), 1)  # and so it was not sent twice
+
+    @staticmethod
+    def _accepts(gateway):
+        try:
+            with smtp_client.Client(gateway.address) as client:
+                return client.reply().code == 220
+        except (OSError, smtp_client.Closed):
+            return False
+
+    def test_idle_sessions_are_told(self):
+        gateway = self.gateway()
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            gateway.process.send_signal(signal.SIGTERM)
+            self.assertEqual(client.reply().code, 421)
+            self.assertTrue(client.closed())
+        self.assertEqual(gateway.stop(), 0)
+
+    def test_mail_in_the_middle_of_data_is_answered_or_not_taken(self):
+        receiver = self.receiver()
+        gateway = self.gateway()
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            client.say("MAIL FROM:<alice@company.example>")
+            client.say("RCPT TO:<bob@dest.example>")
+            client.say("DATA")
+            client.send(b"Subject: half\r\n\r\nhalf\r\n")
+            gateway.process.send_signal(signal.SIGTERM)
+            try:
+                client.send(b"the rest\r\n.\r\n")
+                code = client.reply().code
+            except (OSError, smtp_client.Closed):
+                code = 0
+        self.assertEqual(gateway.stop(), 0)
+        gateway.start()
+        gateway.wait_until_empty()
+        self.assertEqual(len(receiver.messages), 1 if code == 250 else 0)
+
+    def test_a_receiver_that_never_answers_does_not_hold_it_for_ever(self):
+        from scripted_receiver import Stall
+        receiver = self.receiver(on={".": Stall})
+        gateway = self.gateway()
+        smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
+        gateway.process.wait_for(lambda: receiver.stalled, "the stalled delivery")
+        self.assertEqual(gateway.stop(deadline=90), 0)
+
+
+if __name__ == "__main__":
+    scenario.main()

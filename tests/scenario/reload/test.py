@@ -1,0 +1,62 @@
+"""SIGHUP takes a changed file without dropping a session; a faulty one is refused and the old one stays."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import samples
+import scenario
+import smtp_client
+
+
+class Reload(scenario.Scenario):
+    def _size(self, gateway):
+        with smtp_client.Client(gateway.address) as client:
+            return next(line for line in client.greet().text.split("\n") if line.startswith("SIZE"))
+
+    def test_a_changed_file_is_taken(self):
+        receiver = self.receiver()
+        gateway = self.gateway(queue={"message_size": "1MiB"})
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            self.assertEqual(client.say("MAIL FROM:<alice@company.example>").code, 250)
+            gateway.reload(queue={"message_size": "2MiB"})
+            gateway.process.wait_for(lambda: self._size(gateway) == f"SIZE {2 << 20}", "the new limit")
+            self.assertEqual(client.say("RCPT TO:<bob@dest.example>").code, 250)
+            self.assertEqual(client.data(samples.simple()).code, 250)
+        self.wait_for_messages(receiver, 1)
+
+    def test_by_command(self):
+        gateway = self.gateway(queue={"message_size": "1MiB"})
+        gateway.configure(queue={"message_size": "3MiB"})
+        gateway.command("reload")
+        gateway.process.wait_for(lambda: self._size(gateway) == f"SIZE {3 << 20}", "the new limit")
+
+    def test_a_faulty_file_is_refused(self):
+        receiver = self.receiver()
+        gateway = self.gateway(queue={"message_size": "1MiB"})
+        good = gateway.configuration_file.read_text()
+        before = gateway.log_file.stat().st_size
+        gateway.reload(queue={"message_size": "many", "retry_frist": "1s"})
+        gateway.process.wait_for(lambda: "retry_frist" in gateway.log_file.read_text()[before:], "the faults in the log")
+        text = gateway.log_file.read_text()[before:]
+        self.assertIn("queue.message_size", text)
+        self.assertIn("retry_first", text)
+        self.assertEqual(self._size(gateway), f"SIZE {1 << 20}")
+        self.assertEqual(smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example",
+                                          samples.simple()).code, 250)
+        self.wait_for_messages(receiver, 1)
+        gateway.configuration_file.write_text(good)
+
+    def test_routes_change_for_the_mail_that_waits(self):
+        receiver = self.receiver()
+        gateway = self.gateway(gateway=[{"name": "smarthost", "address": f"{self.workspace.host(77)}:2525"}],
+                               route=[{"sender": "*", "gateway": "smarthost"}])
+        smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
+        gateway.wait_for_event("deferred", recipient="bob@dest.example")
+        gateway.reload(gateway=[], route=[])
+        self.wait_for_messages(receiver, 1)
+
+
+if __name__ == "__main__":
+    scenario.main()
