@@ -77,12 +77,16 @@ def _refuse_some(choice):
 
 
 def _duplicates(deliveries, kills):
-    """(allowed, forbidden) recipients that got more than one copy."""
+    """(allowed, forbidden) recipients that got more than one copy.
+
+    A copy is excused when its connection was cut by a kill before, or shortly after, its 250 was sent.
+    """
     allowed, forbidden = [], []
     for recipient, copies in deliveries.items():
         if len(copies) < 2:
             continue
-        excused = all(any(-IN_FLIGHT <= moment - kill <= IN_FLIGHT for kill in kills) for moment in sorted(copies)[:-1])
+        excused = all(any(opened < kill and kill - moment <= IN_FLIGHT for kill in kills)
+                      for moment, opened in sorted(copies)[:-1])
         (allowed if excused else forbidden).append(recipient)
     return allowed, forbidden
 
@@ -113,19 +117,19 @@ def run(kills_wanted, seed):
             name = re.search(rb"^Subject: (\S+)\r$", message.data, re.M)[1].decode()
             contents[name].add(samples.without_trace(message.data))
             for recipient in message.recipients:
-                deliveries[recipient].append(message.time)
+                deliveries[recipient].append((message.time, message.opened))
         promised = {recipient for name in load.accepted for recipient in load.sent[name]}
         lost = sorted(promised - deliveries.keys())
         changed = sorted(name for name, seen in contents.items()
                          if {len(c) for c in seen} - {1000, 4000, 20000, 60000, 400000} or len(seen) != 1)
         allowed, forbidden = _duplicates(deliveries, kills)
-        damaged = gateway.json("/v1/status").get("damaged", 0)
+        damaged = gateway.damaged()
         print(f"seed {seed}: {len(kills)} kills, {len(load.sent)} messages sent, {len(load.accepted)} answered 250 "
               f"for {len(promised)} recipients; lost {len(lost)}, changed {len(changed)}, damaged records {damaged}, "
               f"duplicates in flight {len(allowed)}, other duplicates {len(forbidden)}", flush=True)
         for title, names in (("lost", lost), ("changed", changed), ("duplicate", forbidden)):
             for name in names[:10]:
-                print(f"  {title}: {name} {[round(t - kills[0], 3) for t in deliveries.get(name, [])]}")
+                print(f"  {title}: {name} {[round(t - kills[0], 3) for t, _ in deliveries.get(name, [])]}")
         if forbidden:
             print("  kills at", [round(kill - kills[0], 3) for kill in kills])
         good = not lost and not changed and not forbidden and not damaged and len(load.accepted) > 10 * len(kills)

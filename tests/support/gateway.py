@@ -152,7 +152,14 @@ class Gateway:
         return json.loads(self.command("queue", "list", "--json").stdout)["messages"]
 
     def wait_until_empty(self, deadline=60.0):
-        self._process.wait_for(lambda: self.json("/v1/status")["messages"] == 0, "an empty queue", deadline)
+        self._process.wait_for(lambda: self.queued() == 0, "an empty queue", deadline)
+
+    def queued(self):
+        return self.json("/v1/status")["queue"]["messages"]
+
+    def damaged(self):
+        """Records set aside since the start."""
+        return self.json("/v1/status")["queue"]["damaged"]
 
     def events(self, name=None):
         """The log's events so far, as dictionaries."""

@@ -34,8 +34,8 @@ class Drip:
         self.text, self.pause = text, pause
 
 
-Message = collections.namedtuple("Message", "sender sender_parameters recipients data raw time connection tls helo client")
-Message.__doc__ = """data: dots removed; raw: as on the wire up to and with the final dot; time: monotonic, just before the 250 was sent"""
+Message = collections.namedtuple("Message", "sender sender_parameters recipients data raw time opened connection tls helo client")
+Message.__doc__ = """data: dots removed; raw: as on the wire up to and with the final dot; time: monotonic, just before the 250 was sent; opened: when the connection was"""
 
 
 class _Ended(Exception):
@@ -47,6 +47,7 @@ class Session:
 
     def __init__(self, receiver, stream, number, client):
         self.receiver, self.number, self.client = receiver, number, client
+        self.opened = time.monotonic()
         self.helo, self.tls, self.transactions = "", False, 0
         self.commands = []
         self._stream, self._buffer = stream, b""
@@ -171,7 +172,7 @@ class Session:
         data = raw[:-3].replace(b"\r\n.", b"\r\n")
         data = data[1:] if data.startswith(b".") else data
         self.transactions += 1
-        message = Message(self.sender, self.sender_parameters, tuple(self.recipients), data, raw, 0.0, self.number,
+        message = Message(self.sender, self.sender_parameters, tuple(self.recipients), data, raw, 0.0, self.opened, self.number,
                           self.tls, self.helo, self.client)
         self.receiver.seen(message)
         moment = time.monotonic()

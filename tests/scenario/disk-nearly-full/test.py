@@ -12,7 +12,7 @@ import smtp_client
 class DiskNearlyFull(scenario.Scenario):
     def test_no_data_is_asked_for(self):
         receiver = self.receiver()
-        gateway = self.gateway(ready=False, accept={"sender": "any", "minimum_free": "1000TiB"})
+        gateway = self.gateway(ready=False, accept={"sender": "any", "minimum_free": "900000GiB"})
         with smtp_client.Client(gateway.address) as client:
             client.greet()
             reply = client.message("alice@company.example", ["bob@dest.example"], samples.simple())

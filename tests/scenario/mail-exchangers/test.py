@@ -135,7 +135,7 @@ class MailExchangers(scenario.Scenario):
         receiver = self.receiver()
         gateway = self.gateway(dns={"stub": {"dest.example": f"{self.workspace.host(98)}@5353"}, "timeout": "1s"})
         smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
-        deferred = gateway.wait_for_event("deferred", recipient="bob@dest.example")
+        deferred = gateway.wait_for_event("deferred", to="bob@dest.example")
         self.assertEqual(deferred["stage"], "dns")
         self.assertEqual((receiver.sessions, gateway.events("bounced")), ([], []))
 

@@ -71,7 +71,7 @@ class QueueCommands(scenario.Scenario):
     def test_status_in_a_glance(self):
         text = self.postern.command("status").stdout
         self.assertIn("3", text)
-        self.assertEqual(json.loads(self.postern.command("status", "--json").stdout)["messages"], 3)
+        self.assertEqual(json.loads(self.postern.command("status", "--json").stdout)["queue"]["messages"], 3)
 
     def test_a_gateway_that_does_not_run_is_said_so(self):
         self.postern.stop()

@@ -46,7 +46,7 @@ class ReceiverDown(scenario.Scenario):
         destination.stop()
         gateway = self.gateway()
         smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
-        gateway.wait_for_event("deferred", recipient="bob@dest.example")
+        gateway.wait_for_event("deferred", to="bob@dest.example")
         destination.start()
         self.assertEqual(destination.wait_for_mail(1)[0].recipient, "bob@dest.example")
 

@@ -60,7 +60,7 @@ class RecipientsRefused(scenario.Scenario):
         self._check_report(email.message_from_bytes(report.data), ["bad1@dest.example", "bad2@dest.example"], "four of them")
         gateway.wait_until_empty()
         self.assertEqual((len(receiver.messages), len(primary.messages)), (1, 1))
-        self.assertEqual({e["recipient"] for e in gateway.events("bounced")}, {"bad1@dest.example", "bad2@dest.example"})
+        self.assertEqual({e["to"] for e in gateway.events("bounced")}, {"bad1@dest.example", "bad2@dest.example"})
 
     def test_refused_after_the_final_dot(self):
         receiver = self.receiver(on={".": "550 5.1.1 no such user, says the filter"})

@@ -53,7 +53,7 @@ class Reload(scenario.Scenario):
         gateway = self.gateway(gateway=[{"name": "smarthost", "address": f"{self.workspace.host(77)}:2525"}],
                                route=[{"sender": "*", "gateway": "smarthost"}])
         smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
-        gateway.wait_for_event("deferred", recipient="bob@dest.example")
+        gateway.wait_for_event("deferred", to="bob@dest.example")
         gateway.reload(gateway=[], route=[])
         self.wait_for_messages(receiver, 1)
 

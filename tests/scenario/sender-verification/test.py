@@ -68,7 +68,7 @@ class SenderVerification(scenario.Scenario):
     def test_monitor_refuses_nothing_and_says_what_it_would(self):
         gateway = self._start(mode="monitor")
         self._check(gateway, {"nobody@company.example": (250, "2.1.5", "")})
-        gateway.wait_for_event("refused", **{"from": "nobody@company.example"})
+        gateway.wait_for_event("would-refuse", **{"from": "nobody@company.example"})
 
     def test_anyone_but_the_primary_is_refused_for_each_recipient(self):
         receiver = self.receiver()

@@ -22,7 +22,7 @@ class StalledReceiver(scenario.Scenario):
         for n in range(10):
             smtp_client.send(gateway.address, "alice@company.example", f"u{n}@other.example", samples.simple())
         self.wait_for_messages(other, 10)
-        gateway.wait_for_event("deferred", recipient="@dest.example")
+        gateway.wait_for_event("deferred", to="@dest.example")
         stalled.on.clear()
         gateway.wait_until_empty(120)
         got = {m.recipients[0] for m in stalled.messages}

@@ -52,7 +52,7 @@ class StartTls(scenario.Scenario):
         receiver = self.receiver()
         gateway = self.gateway(tls=self.tls, delivery={"tls": "required"})
         self._send_by_tls(gateway)
-        gateway.wait_for_event("deferred", recipient="bob@dest.example")
+        gateway.wait_for_event("deferred", to="bob@dest.example")
         self.assertEqual(receiver.offered, [])
         self.assertNotIn("MAIL", " ".join(receiver.sessions[0].commands))
 

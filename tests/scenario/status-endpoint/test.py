@@ -80,7 +80,7 @@ class StatusEndpoint(scenario.Scenario):
         self.assertEqual(self.postern.http("/healthz")[0], 200)
 
     def test_not_ready_is_said_with_reasons(self):
-        self.postern.reload(accept={"sender": "any", "minimum_free": "1000TiB"})
+        self.postern.reload(accept={"sender": "any", "minimum_free": "900000GiB"})
         self.postern.process.wait_for(lambda: self.postern.http("/readyz")[0] == 503, "not ready")
         self.assertRegex(self.postern.http("/readyz")[1], r"(?i)disk|space|free")
         self.assertEqual(self.postern.http("/healthz")[0], 200)

@@ -27,7 +27,7 @@ class TemporaryRefusals(scenario.Scenario):
         seen = self._refuse_first(receiver, stage, times, reply)
         gateway = self.gateway()
         smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
-        deferred = gateway.wait_for_event("deferred", recipient="bob@dest.example")
+        deferred = gateway.wait_for_event("deferred", to="bob@dest.example")
         self.wait_for_messages(receiver, 1)
         gateway.wait_until_empty()
         self.assertEqual(len(receiver.messages), 1)
