@@ -4,32 +4,17 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
-#include "sync/directory.h"
 #include "sync/observer.h"
+#include "sync/report.h"
 #include "sync/settings.h"
 #include "sync/snapshot.h"
 
 namespace postern::sync {
-
-struct PrimaryReport {
-    std::string name, url;
-    bool reachable = false;  // the last request got an answer that could be read
-    bool polling = false;    // a round is under way
-    Time last_round{};       // end of the last one, whatever came of it; epoch: none yet
-    Time last_success{};     // the last one in which the domains were read
-    std::string error;       // of the last round, in words; "" when it went well
-    Time refused_since{};    // credentials rejected since then; epoch: they are not
-    Time next_round{};
-    std::uint64_t requests = 0;  // sent since the start
-};
-
-struct Report {
-    std::vector<PrimaryReport> primaries;
-    std::vector<DomainView> domains;
-};
 
 /// All members may be called from any thread.
 class Sync final {
@@ -62,5 +47,10 @@ private:
     class Thread;
     std::unique_ptr<Thread> thread_;
 };
+
+/// For `postern check --online`: signs in once, under a name of its own so that a running gateway keeps its
+/// session, and counts the domains; otherwise what went wrong, in words. Blocking, some minutes at worst.
+/// Throws as Sync does.
+tl::expected<std::size_t, std::string> probe(const PrimarySettings& settings, std::stop_token stop = {});
 
 }  // namespace postern::sync

@@ -1,0 +1,81 @@
+#include "sync/directory.h"
+
+#include <idn2.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace postern::sync {
+
+Time DomainRecord::complete() const {
+    return std::min({options.read, users.read, aliases.read, lists.read, domain_aliases.read});
+}
+
+std::optional<std::string> canonical_domain(std::string_view name) {
+    if (name.ends_with('.')) name.remove_suffix(1);
+    if (name.empty() || name.size() > 253) return std::nullopt;
+    std::string text(name);
+    if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+        char* ascii = nullptr;
+        if (idn2_to_ascii_8z(text.c_str(), &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
+            return std::nullopt;
+        const std::unique_ptr<char, decltype(&idn2_free)> owner(ascii, &idn2_free);
+        text = ascii;
+        if (text.size() > 253) return std::nullopt;
+    }
+    std::size_t label = 0;  // length of the one being read
+    for (char& c : text) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+        if (c == '.') {
+            if (label == 0) return std::nullopt;
+            label = 0;
+            continue;
+        }
+        const bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (!fits || ++label > 63) return std::nullopt;
+    }
+    if (label == 0) return std::nullopt;
+    return text;
+}
+
+std::vector<DomainView> view(const Directory& directory) {
+    std::vector<DomainView> views;
+    for (const PrimaryRecord& primary : directory) {
+        for (const auto& [name, record] : primary.domains) {
+            views.push_back({name, primary.name, record.enabled, record.users.content.size(),
+                             record.aliases.content.size(), record.lists.content.size(),
+                             record.domain_aliases.content, record.options.content.catch_all,
+                             record.complete(), record.error, record.error_at});
+        }
+    }
+    return views;
+}
+
+namespace {
+
+std::string_view describe(Kind kind) {
+    switch (kind) {
+        case Kind::user: return "user";
+        case Kind::user_receiving: return "user, may not sign in, still receives mail";
+        case Kind::user_unread: return "user, may not sign in, whether it receives mail is not known yet";
+        case Kind::user_disabled: return "user, disabled";
+        case Kind::alias: return "alias";
+        case Kind::mailing_list: return "mailing list";
+        case Kind::list_command: return "list command address";
+        case Kind::resource: return "room or equipment";
+    }
+    return "";
+}
+
+}  // namespace
+
+AddressView view(const Snapshot& snapshot, std::string_view local_part, std::string_view domain, Time now) {
+    AddressView answer{snapshot.address(local_part, domain, now), {}};
+    const Snapshot::Entry entry = snapshot.find(local_part, domain);
+    if (!entry.found) return answer;
+    answer.what = std::string(describe(entry.kind)) + " " + std::string(entry.local_part) + " in " +
+                  std::string(entry.domain);
+    return answer;
+}
+
+}  // namespace postern::sync

@@ -1,0 +1,90 @@
+// A bounded HTTP and HTTPS client for one server: one request at a time, a byte cap, a total deadline, no
+// redirects, no decompression, TLS 1.2 or later with the host name checked (RFC 9110, RFC 9525).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+namespace postern::sync {
+
+struct HttpSettings {
+    std::filesystem::path ca_file;  // PEM; empty: the system's store
+    bool verify_tls = true;
+    std::chrono::milliseconds gap{0};          // of rest between two requests
+    std::chrono::milliseconds connect{5000};   // to connect, and for each step of the TLS handshake
+    std::chrono::milliseconds silence{60000};  // without an octet from the server
+    std::chrono::milliseconds total{120000};   // for a whole request
+    std::size_t body = 64u << 20;              // octets of a reply
+};
+
+struct HttpRequest {
+    std::string method;  // GET or POST
+    std::string path;    // below the base URL, without a leading slash, percent-encoded
+    std::string body;    // JSON
+    std::vector<std::pair<std::string, std::string>> headers;
+};
+
+struct HttpReply {
+    int status = 0;
+    std::string body;
+    std::optional<std::chrono::seconds> retry_after;
+    std::optional<std::chrono::system_clock::time_point> date;  // the server's clock
+};
+
+struct HttpFailure {
+    bool cancelled = false;
+    std::string words;  // what went wrong, for an administrator
+};
+
+/// An absolute URL in its parts; nullopt unless http or https with a host and no query or user information.
+struct BaseUrl {
+    bool tls = false;
+    std::string host;  // an IPv6 literal without brackets
+    int port = 0;
+    std::string prefix;  // path without a final slash: "" or "/mail"
+
+    static std::optional<BaseUrl> parse(std::string_view url);
+};
+
+/// Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3); nullopt when it is neither. Never negative.
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view field,
+                                                      std::chrono::system_clock::time_point now);
+/// An HTTP date in its preferred form (RFC 9110 §5.6.7).
+std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view field);
+
+/// Everything but the printable ASCII characters that need no encoding in a path segment becomes %XX.
+std::string percent_encode(std::string_view segment);
+
+class HttpClient final {
+public:
+    /// `stop` interrupts a request under way and makes all later ones fail.
+    HttpClient(BaseUrl base, HttpSettings settings, std::stop_token stop);
+    ~HttpClient();
+    HttpClient(const HttpClient&) = delete;
+    HttpClient& operator=(const HttpClient&) = delete;
+
+    /// Not to be called from two threads at once. The request's body is wiped. Any status is a reply.
+    tl::expected<HttpReply, HttpFailure> send(HttpRequest request);
+
+    std::uint64_t sent() const { return sent_; }
+
+private:
+    class Connection;
+    std::string prefix_;
+    HttpSettings settings_;
+    std::stop_token stop_;
+    std::unique_ptr<Connection> connection_;
+    std::chrono::steady_clock::time_point rest_until_{};
+    std::uint64_t sent_ = 0;
+};
+
+}  // namespace postern::sync

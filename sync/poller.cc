@@ -1,0 +1,240 @@
+#include "sync/poller.h"
+
+#include <algorithm>
+
+#include "sync/schedule.h"
+
+namespace postern::sync {
+
+using std::chrono::system_clock;
+
+namespace {
+
+constexpr unsigned most_barren = 3;
+
+/// Takes over what was listed; a domain that is not listed any more goes.
+void merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now) {
+    decltype(record.domains) domains;
+    for (ListedDomain& domain : listed) {
+        auto known = record.domains.extract(domain.name);
+        DomainRecord& entry =
+            known.empty() ? domains[domain.name] : domains.insert(std::move(known)).position->second;
+        entry.spelling = std::move(domain.spelling);
+        entry.listed = now;
+        entry.enabled = domain.enabled.value_or(entry.enabled);
+    }
+    record.domains = std::move(domains);
+    record.listed = now;
+}
+
+template <class T>
+bool update(Part<T>& part, Result<T>& reading, const char* name, Time now, std::string& errors) {
+    if (reading) {
+        part = {std::move(*reading), now};
+        return true;
+    }
+    errors += (errors.empty() ? "" : "; ") + std::string(name) + ": " + reading.error().words;
+    return false;
+}
+
+/// True when anything could be read; `errors` says what could not.
+bool apply(DomainRecord& record, DomainReading& reading, Time now, std::string& errors) {
+    bool any = update(record.options, reading.options, "settings", now, errors);
+    if (any) record.enabled = record.options.content.enabled.value_or(record.enabled);
+    if (any && !record.enabled) return true;
+    any |= update(record.users, reading.users, "users", now, errors);
+    any |= update(record.aliases, reading.aliases, "aliases", now, errors);
+    any |= update(record.lists, reading.lists, "mailing lists", now, errors);
+    any |= update(record.domain_aliases, reading.domain_aliases, "domain aliases", now, errors);
+    std::string ignored;  // builds without resources exist
+    update(record.resources, reading.resources, "resources", now, ignored);
+    return any;
+}
+
+std::optional<std::filesystem::file_time_type> modified(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto time = std::filesystem::last_write_time(file, error);
+    return error ? std::nullopt : std::optional(time);
+}
+
+}  // namespace
+
+Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect)
+    : directory_(std::move(known)), observer_(observer), connect_(std::move(connect)) {
+    reload(std::move(settings));
+}
+
+Poller::Source Poller::make_source(PrimarySettings settings) {
+    Source source;
+    source.primary = connect_(settings);
+    source.due = Clock::now();
+    source.report.name = settings.name;
+    source.report.url = settings.url;
+    source.settings = std::move(settings);
+    return source;
+}
+
+void Poller::reload(std::vector<PrimarySettings> settings) {
+    std::vector<Source> sources;
+    Directory directory;
+    for (PrimarySettings& wanted : settings) {
+        const auto same = [&](const auto& other) { return other.name == wanted.name; };
+        const auto record = std::find_if(directory_.begin(), directory_.end(), same);
+        PrimaryRecord kept =
+            record == directory_.end() ? PrimaryRecord{wanted.name, {}, {}, {}} : std::move(*record);
+        kept.trust_for = wanted.trust_for;
+        directory.push_back(std::move(kept));
+        const auto source = std::find_if(sources_.begin(), sources_.end(),
+                                         [&](const Source& other) { return other.settings == wanted; });
+        sources.push_back(source == sources_.end() ? make_source(std::move(wanted)) : std::move(*source));
+    }
+    sources_ = std::move(sources);
+    directory_ = std::move(directory);
+}
+
+void Poller::poll_now() {
+    for (Source& source : sources_) {
+        if (source.round) continue;
+        source.forced = true;
+        source.due = std::max(Clock::now(), source.not_before);
+    }
+}
+
+Poller::Clock::time_point Poller::next_due() const {
+    Clock::time_point next = Clock::now() + std::chrono::hours(1);
+    for (const Source& source : sources_) next = std::min(next, source.due);
+    return next;
+}
+
+Time Poller::due_time(const Source& source) const {
+    return system_clock::now() + std::chrono::duration_cast<Time::duration>(source.due - Clock::now());
+}
+
+std::vector<PrimaryReport> Poller::report() const {
+    std::vector<PrimaryReport> reports;
+    for (const Source& source : sources_) {
+        PrimaryReport report = source.report;
+        report.polling = source.round.has_value();
+        report.next_round = due_time(source);
+        report.requests = source.primary->requests();
+        reports.push_back(std::move(report));
+    }
+    return reports;
+}
+
+Poller::Step Poller::step() {
+    const auto source = std::min_element(sources_.begin(), sources_.end(),
+                                         [](const Source& a, const Source& b) { return a.due < b.due; });
+    if (source == sources_.end() || source->due > Clock::now()) return Step::nothing;
+    PrimaryRecord& record = directory_[static_cast<std::size_t>(source - sources_.begin())];
+    try {
+        return source->round ? read_domain(*source, record) : list_domains(*source, record);
+    } catch (const std::exception& error) {  // out of memory, or a library's own
+        return fail(*source, {Fault::unreadable, error.what(), {}}, {});
+    }
+}
+
+bool Poller::still_rejected(Source& source) {
+    const bool forced = std::exchange(source.forced, false);
+    const auto now = Clock::now();
+    if (source.report.refused_since == Time{} || forced || now >= source.rejected_until) return false;
+    if (modified(source.settings.password_file) != source.password_time) return false;
+    source.due = std::min(source.rejected_until, now + source.settings.poll_every);
+    return true;
+}
+
+Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
+    if (still_rejected(source)) return Step::nothing;
+    source.round = Round{Clock::now(), source.primary->requests(), {}, 0, 0, 0};
+    Result<std::vector<ListedDomain>> listed = source.primary->domains();
+    if (!listed) return fail(source, listed.error(), {});
+    source.report.reachable = true;
+    source.report.refused_since = {};
+    merge(record, std::move(*listed), system_clock::now());
+
+    std::vector<std::pair<Time, std::string>> order;  // what is not known yet first, then the oldest
+    for (const auto& [name, domain] : record.domains)
+        if (domain.enabled || !domain.options.known()) order.emplace_back(domain.complete(), name);
+    std::sort(order.begin(), order.end());
+    for (auto& [time, name] : order) source.round->queue.push_back(std::move(name));
+    if (source.round->queue.empty()) return end_round(source, record);
+    source.due = Clock::now();
+    return Step::progress;
+}
+
+Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
+    Round& round = *source.round;
+    const std::string name = round.queue[round.next++];
+    DomainRecord& domain = record.domains.at(name);
+    Result<DomainReading> reading = source.primary->read(domain);
+    if (!reading) return fail(source, reading.error(), name);
+    std::string errors;
+    const bool any = apply(domain, *reading, system_clock::now(), errors);
+    round.barren = any ? 0 : round.barren + 1;
+    round.unreadable += errors.empty() ? 0 : 1;
+    note(source, name, domain, errors);
+    if (round.barren == most_barren)
+        return fail(source, {Fault::unreadable, "nothing can be read any more: " + errors, {}}, {});
+    if (round.next == round.queue.size()) return end_round(source, record);
+    source.due = Clock::now();
+    return Step::progress;
+}
+
+void Poller::note(Source& source, const std::string& domain, DomainRecord& record, std::string error) {
+    if (!error.empty() && error != record.error)  // told once, not in every round
+        observer_.on(event::SyncFailed{source.settings.name, domain, error, due_time(source)});
+    record.error_at = error.empty() ? Time{} : system_clock::now();
+    record.error = std::move(error);
+}
+
+Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
+    const Round round = *std::exchange(source.round, std::nullopt);
+    source.failures = 0;
+    source.not_before = {};
+    source.due =
+        Clock::now() + pause(0, source.settings.poll_every, {}, std::uniform_real_distribution()(random_));
+    source.report.last_round = source.report.last_success = system_clock::now();
+    source.report.error = round.unreadable == 0
+                              ? ""
+                              : std::to_string(round.unreadable) + " domains could not be read completely";
+    std::size_t addresses = 0;
+    for (const auto& [name, domain] : record.domains)
+        for (const Part<AddressList>* part :
+             {&domain.users, &domain.aliases, &domain.lists, &domain.resources})
+            addresses += part->content.size();
+    observer_.on(
+        event::Synced{source.settings.name, record.domains.size(), addresses, round.unreadable,
+                      source.primary->requests() - round.requests,
+                      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - round.started),
+                      due_time(source)});
+    return Step::round_ended;
+}
+
+Poller::Step Poller::fail(Source& source, const Failure& failure, std::string_view domain) {
+    source.round.reset();
+    if (failure.fault == Fault::interrupted) {
+        source.due = Clock::now() + source.settings.poll_every;
+        return Step::nothing;
+    }
+    const auto now = Clock::now();
+    source.report.reachable = failure.fault != Fault::unreachable;
+    source.report.last_round = system_clock::now();
+    source.report.error = failure.words;
+    source.failures += 1;
+    if (failure.fault == Fault::credentials) {
+        if (source.report.refused_since == Time{}) source.report.refused_since = system_clock::now();
+        source.rejected_until = now + rejected_pause;
+        source.password_time = modified(source.settings.password_file);
+        source.due = std::min(source.rejected_until, now + source.settings.poll_every);
+        const Time next = system_clock::now() + rejected_pause;
+        observer_.on(event::CredentialsRefused{source.settings.name, failure.words, next});
+        return Step::round_ended;
+    }
+    source.due = now + pause(source.failures, source.settings.poll_every, failure.retry_after,
+                             std::uniform_real_distribution()(random_));
+    if (failure.retry_after) source.not_before = now + std::min(*failure.retry_after, longest_retry_after);
+    observer_.on(event::SyncFailed{source.settings.name, domain, failure.words, due_time(source)});
+    return Step::round_ended;
+}
+
+}  // namespace postern::sync

@@ -1,0 +1,78 @@
+// Keeps the directory of all primaries fresh, one request after the other: rounds in which a primary's
+// domains are listed and then read one by one. A part that cannot be read keeps what is known of it.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "sync/directory.h"
+#include "sync/observer.h"
+#include "sync/primary.h"
+#include "sync/report.h"
+#include "sync/settings.h"
+
+namespace postern::sync {
+
+/// Used by one thread.
+class Poller final {
+public:
+    using Clock = std::chrono::steady_clock;
+    using Connect = std::function<std::unique_ptr<Primary>(const PrimarySettings&)>;
+
+    /// `known`: from the cache; primaries that are not in the settings are dropped.
+    Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect);
+
+    /// A primary whose settings are the same keeps its session and its round.
+    void reload(std::vector<PrimarySettings> settings);
+    void poll_now();
+
+    enum class Step : std::uint8_t { nothing, progress, round_ended };
+    /// Does what is due next: at most lists one primary's domains or reads one domain.
+    Step step();
+    Clock::time_point next_due() const;
+
+    const Directory& directory() const { return directory_; }
+    std::vector<PrimaryReport> report() const;
+
+private:
+    struct Round {
+        Clock::time_point started;
+        std::uint64_t requests = 0;      // sent before it
+        std::vector<std::string> queue;  // domains to read
+        std::size_t next = 0, unreadable = 0;
+        unsigned barren = 0;  // domains in a row of which nothing could be read
+    };
+    struct Source {
+        PrimarySettings settings;
+        std::unique_ptr<Primary> primary;
+        Clock::time_point due{}, not_before{}, rejected_until{};
+        unsigned failures = 0;
+        bool forced = false;                                           // a round was asked for
+        std::optional<std::filesystem::file_time_type> password_time;  // when it was rejected
+        std::optional<Round> round;
+        PrimaryReport report;
+    };
+
+    Step list_domains(Source& source, PrimaryRecord& record);
+    Step read_domain(Source& source, PrimaryRecord& record);
+    Step end_round(Source& source, PrimaryRecord& record);
+    Step fail(Source& source, const Failure& failure, std::string_view domain);
+    bool still_rejected(Source& source);
+    Source make_source(PrimarySettings settings);
+    void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
+    Time due_time(const Source& source) const;
+
+    std::vector<Source> sources_;
+    Directory directory_;  // one record per source, in the same order
+    Observer& observer_;
+    Connect connect_;
+    std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,29 @@
+// The state of the synchronisation, for status pages and commands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sync/directory.h"
+
+namespace postern::sync {
+
+struct PrimaryReport {
+    std::string name, url;
+    bool reachable = false;  // the last request got an answer that could be read
+    bool polling = false;    // a round is under way
+    Time last_round{};       // end of the last one, whatever came of it; epoch: none yet
+    Time last_success{};     // the last one in which the domains were read
+    std::string error;       // of the last round, in words; "" when it went well
+    Time refused_since{};    // credentials rejected since then; epoch: they are not
+    Time next_round{};
+    std::uint64_t requests = 0;  // sent since the start
+};
+
+struct Report {
+    std::vector<PrimaryReport> primaries;
+    std::vector<DomainView> domains;
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,83 @@
+// The REST generation of the primary's web services: builds 16.x and 100.x, base path /api/v1/.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "sync/http.h"
+#include "sync/primary.h"
+#include "sync/rest_reply.h"
+#include "sync/settings.h"
+
+namespace postern::sync {
+
+/// At most three at once, then one a minute: every sign-in may count with the primary's intrusion detection.
+class Limit final {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// Takes one; otherwise how long to wait for the next.
+    std::optional<std::chrono::seconds> take(Clock::time_point now);
+
+private:
+    static constexpr int burst = 3;
+    static constexpr std::chrono::seconds interval{60};
+    Clock::time_point next_{};
+};
+
+class Rest final : public Primary {
+public:
+    /// `client_id` must be stable and nobody else's: the primary keeps one session per user and client.
+    /// Throws std::invalid_argument when settings.url is no URL.
+    Rest(PrimarySettings settings, std::string client_id, std::stop_token stop);
+
+    Result<void> sign_in() override;
+    Result<std::vector<ListedDomain>> domains() override;
+    Result<DomainReading> read(const DomainRecord& known) override;
+    std::uint64_t requests() const override { return http_.sent(); }
+
+private:
+    enum class Context : std::uint8_t {
+        header,
+        manage,
+        impersonate
+    };  // ways for an administrator into a domain
+
+    struct Token {
+        std::string access, refresh;
+        Limit::Clock::time_point refresh_at;
+    };
+
+    template <class Parse>
+    auto ask(HttpRequest request, Parse&& parse);
+    template <class Parse>
+    auto ask_in_domain(const std::string& domain, const HttpRequest& request, Parse&& parse);
+    Result<HttpReply> send(HttpRequest request, std::string_view token);
+    Result<HttpReply> send_signed_in(const HttpRequest& request);
+    Result<void> renew();
+    Result<void> new_session();
+    void keep(rest::Session session, const HttpReply& reply);
+    Result<std::string> token_in(const std::string& domain, Context context);
+
+    Result<AddressList> users(const std::string& domain, const DomainRecord& known);
+    Result<AddressList> resolve_disabled(const std::string& domain, const AddressList& listed,
+                                         const AddressList& known);
+    Result<AddressList> aliases(const std::string& domain);
+    Result<AddressList> alias_search(const std::string& domain);
+
+    PrimarySettings settings_;
+    std::string client_id_;
+    HttpClient http_;
+    Limit sign_ins_, renewals_;  // renewals: after a token was not taken
+    Token token_;
+    Context context_ = Context::header;
+    bool context_proven_ = false;  // in this round
+    std::string entered_domain_;   // that entered_token_ acts in
+    std::string entered_token_;
+    std::size_t disabled_cursor_ = 0;  // among the users whose mail setting is looked at again
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,394 @@
+#include "sync/rest_reply.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+namespace postern::sync::rest {
+
+using Json = nlohmann::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr int deepest = 32;
+constexpr std::size_t most_values = 5'000'000;  // kept of one reply; bounds the memory of a hostile one
+constexpr std::size_t longest_message = 200;
+constexpr auto lockout_pause = std::chrono::minutes(20);  // at most three attempts an hour
+
+// All keys that are ever looked at; the others are dropped while parsing, which keeps large replies small.
+constexpr std::array keys = std::to_array<std::string_view>({
+    "success",
+    "message",
+    "accessToken",
+    "refreshToken",
+    "accessTokenExpiration",
+    "changePasswordNeeded",
+    "passwordExpired",
+    "isAdmin",
+    "impersonateAccessToken",
+    "impersonateAccessTokenExpiration",
+    "data",
+    "name",
+    "isEnabled",
+    "status",
+    "domainAdmins",
+    "emailAddress",
+    "domainSettings",
+    "catchAll",
+    "listCommandAddress",
+    "userData",
+    "userName",
+    "securityFlags",
+    "isDisabled",
+    "userMailSettings",
+    "canReceiveMail",
+    "results",
+    "accountType",
+    "gridInfo",
+    "domainAliasData",
+    "items",
+    "listAddress",
+    "disabled",
+    "virtualFolders",
+    "emailAlias",
+});
+
+Failure unreadable(std::string words) { return {Fault::unreadable, std::move(words), {}}; }
+
+/// Text from the network made fit for one line of a log.
+std::string bounded(std::string_view text) {
+    std::string line(text.substr(0, longest_message));
+    for (char& c : line)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    return line;
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    for (char& c : result)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+    return result;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) { return lower(a) == lower(b); }
+
+std::string_view local_part(std::string_view address) { return address.substr(0, address.find('@')); }
+
+Result<Json> parse(std::string_view body) {
+    bool too_deep = false;
+    std::size_t values = 0;
+    const Json::parser_callback_t keep = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth > deepest) too_deep = true;
+        if (event == Json::parse_event_t::value || event == Json::parse_event_t::object_start) ++values;
+        if (too_deep || values > most_values) return false;
+        if (event != Json::parse_event_t::key) return true;
+        return std::find(keys.begin(), keys.end(), parsed.get_ref<const std::string&>()) != keys.end();
+    };
+    const auto first = body.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+    if (first == body.npos) return tl::make_unexpected(unreadable("an empty reply"));
+    if (body[first] != '{') return tl::make_unexpected(unreadable("a reply that is not the web service's"));
+    Json json = Json::parse(body.substr(first), keep, false);
+    if (too_deep) return tl::make_unexpected(unreadable("a reply nested too deeply"));
+    if (values > most_values) return tl::make_unexpected(unreadable("a reply with too many values"));
+    if (!json.is_object()) return tl::make_unexpected(unreadable("a reply cut short or damaged"));
+    return json;
+}
+
+const Json* member(const Json& object, const char* key) {
+    if (!object.is_object()) return nullptr;
+    const auto found = object.find(key);
+    return found == object.end() ? nullptr : &*found;
+}
+
+std::string_view text(const Json& object, const char* key) {
+    const Json* value = member(object, key);
+    return value != nullptr && value->is_string() ? std::string_view(value->get_ref<const std::string&>())
+                                                  : std::string_view();
+}
+
+std::optional<bool> flag(const Json& object, const char* key) {
+    const Json* value = member(object, key);
+    return value != nullptr && value->is_boolean() ? std::optional(value->get<bool>()) : std::nullopt;
+}
+
+std::string status_words(int status) { return "HTTP status " + std::to_string(status); }
+
+/// The reply as an object that reports success, or what it reports instead.
+Result<Json> open(const Reply& reply) {
+    const auto failed = [&](Fault fault, std::string words) {
+        return tl::make_unexpected(Failure{fault, std::move(words), reply.retry_after});
+    };
+    const int status = reply.status;
+    if (status == 408 || status == 429 || status == 503)
+        return failed(Fault::busy, status_words(status) + ", the primary asks for patience");
+    Result<Json> json = parse(reply.body);
+    const bool positive = status >= 200 && status < 300;
+    if (!json) {
+        if (status == 401) return failed(Fault::unauthorised, status_words(status));
+        if (status == 403 || status == 404 || status == 405)
+            return failed(Fault::refused, status_words(status));
+        if (status >= 500) return failed(Fault::busy, status_words(status));
+        if (!positive) return failed(Fault::unreadable, json.error().words + ", " + status_words(status));
+        return json;
+    }
+    const std::optional<bool> success = flag(*json, "success");
+    if (positive && success.value_or(true)) return json;
+    const std::string message = bounded(text(*json, "message"));
+    const std::string words = message.empty() ? status_words(status) : "\"" + message + "\"";
+    if (success.value_or(false))
+        return failed(Fault::unreadable, "a reply that contradicts its " + status_words(status));
+    if (status == 401) return failed(Fault::unauthorised, words);
+    if (status >= 500 && !success) return failed(Fault::busy, words);
+    return failed(Fault::refused, words);
+}
+
+/// The member `key` of the reply's object, which must be there.
+template <class Parse>
+auto with(const Reply& reply, const char* key, Parse&& parse)
+    -> decltype(parse(std::declval<const Json&>())) {
+    const Result<Json> json = open(reply);
+    if (!json) return tl::make_unexpected(json.error());
+    const Json* value = member(*json, key);
+    if (value == nullptr) return tl::make_unexpected(unreadable(std::string("a reply without ") + key));
+    return parse(*value);
+}
+
+/// Calls `row` for each object of the list; false from it makes the whole list unreadable.
+template <class Row>
+Result<void> each(const Json& list, const char* key, bool null_is_empty, Row&& row) {
+    if (null_is_empty && list.is_null()) return {};
+    if (!list.is_array()) return tl::make_unexpected(unreadable(std::string(key) + " is not a list"));
+    for (const Json& entry : list)
+        if (!row(entry))
+            return tl::make_unexpected(unreadable(std::string(key) + " has an entry that cannot be read"));
+    return {};
+}
+
+template <class T, class Row>
+Result<T> collect(const Reply& reply, const char* key, bool null_is_empty, Row&& row) {
+    return with(reply, key, [&](const Json& list) -> Result<T> {
+        T result;
+        return each(list, key, null_is_empty, [&](const Json& entry) { return row(entry, result); }).map([&] {
+            return std::move(result);
+        });
+    });
+}
+
+/// Tokens travel in header fields.
+bool usable(std::string_view token) {
+    return !token.empty() && token.size() <= 16384 &&
+           std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+Result<Session> session_of(const Json& json, const char* access, const char* expiration) {
+    Session session{std::string(text(json, access)), std::string(text(json, "refreshToken")),
+                    parse_iso_time(text(json, expiration))};
+    if (!usable(session.access_token)) return tl::make_unexpected(unreadable("a reply without a token"));
+    if (!usable(session.refresh_token)) session.refresh_token.clear();
+    return session;
+}
+
+/// False when there is no name at all; a name that nobody can write in an address is left out.
+bool add_domain(std::vector<ListedDomain>& domains, std::string_view name, std::optional<bool> enabled) {
+    if (std::optional<std::string> canonical = canonical_domain(name))
+        domains.push_back({std::move(*canonical), std::string(name), enabled});
+    return !name.empty();
+}
+
+}  // namespace
+
+std::optional<Time> parse_iso_time(std::string_view text) {
+    std::tm parts{};
+    const std::string copy(text);
+    const char* end = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+    if (end == nullptr) return std::nullopt;
+    if (*end == '.')
+        for (++end; *end >= '0' && *end <= '9'; ++end) {
+        }
+    if (std::string_view(end) != "Z" && std::string_view(end) != "+00:00") return std::nullopt;
+    return std::chrono::system_clock::from_time_t(::timegm(&parts));
+}
+
+std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id) {
+    Json json{
+        {"username", username}, {"password", password.text()}, {"clientId", client_id}, {"language", "en"}};
+    std::string body = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    wipe(json["password"].get_ref<std::string&>());
+    return body;
+}
+
+std::string refresh_body(std::string_view refresh_token) { return Json{{"token", refresh_token}}.dump(); }
+
+std::string account_search_body(std::size_t skip, std::size_t take) {
+    return Json{{"search", nullptr}, {"searchFlags", {"aliases"}}, {"skip", skip},
+                {"take", take},      {"sortField", "userName"},    {"sortDescending", false}}
+        .dump();
+}
+
+std::string impersonation_body(std::string_view email) { return Json{{"email", email}}.dump(); }
+
+Result<Session> parse_sign_in(const Reply& reply) {
+    const auto unusable = [](std::string words) {
+        return tl::make_unexpected(Failure{Fault::credentials, std::move(words), {}});
+    };
+    const auto locked_out = [&](const std::string& words) {
+        return tl::make_unexpected(Failure{Fault::busy, words, reply.retry_after.value_or(lockout_pause)});
+    };
+    const Result<Json> json = open(reply);
+    if (!json) {
+        const Failure& failure = json.error();
+        if (failure.fault != Fault::refused && failure.fault != Fault::unauthorised)
+            return tl::make_unexpected(failure);
+        if (reply.status >= 500) return tl::make_unexpected(Failure{Fault::busy, failure.words, {}});
+        if (reply.body.find("Too many") != reply.body.npos)
+            return locked_out("the primary counts too many sign-in attempts");
+        const auto start = reply.body.find_first_not_of(" \t\r\n");
+        const bool answered = start != reply.body.npos && reply.body[start] == '{';
+        if (reply.status == 404 || reply.status == 405)
+            return tl::make_unexpected(
+                unreadable("no web service of the primary at this url, " + failure.words));
+        if (!answered) return locked_out("signing in was refused without a reason, " + failure.words);
+        if (failure.words.find("TWO_FACTOR") != std::string::npos)
+            return unusable("the account asks for a second factor");
+        return unusable("signing in was refused: " + failure.words);
+    }
+    if (lower(text(*json, "message")).find("two_factor") != std::string::npos)
+        return unusable("the account asks for a second factor");
+    if (flag(*json, "changePasswordNeeded").value_or(false) || flag(*json, "passwordExpired").value_or(false))
+        return unusable("the account's password must be changed first");
+    if (!flag(*json, "isAdmin").value_or(true)) return unusable("the account is no system administrator");
+    return session_of(*json, "accessToken", "accessTokenExpiration");
+}
+
+Result<Session> parse_refresh(const Reply& reply) {
+    const Result<Json> json = open(reply);
+    if (!json) return tl::make_unexpected(json.error());
+    return session_of(*json, "accessToken", "accessTokenExpiration");
+}
+
+Result<Session> parse_impersonation(const Reply& reply) {
+    const Result<Json> json = open(reply);
+    if (!json) return tl::make_unexpected(json.error());
+    return session_of(*json, "impersonateAccessToken", "impersonateAccessTokenExpiration");
+}
+
+Result<std::vector<ListedDomain>> parse_domains(const Reply& reply) {
+    using Domains = std::vector<ListedDomain>;
+    return collect<Domains>(reply, "data", false, [](const Json& entry, Domains& domains) {
+        std::optional<bool> enabled = flag(entry, "isEnabled");
+        if (const auto status = text(entry, "status"); !enabled && !status.empty())
+            enabled = !equal_ignoring_case(status, "disabled");
+        return add_domain(domains, text(entry, "name"), enabled);
+    });
+}
+
+Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply) {
+    using Domains = std::vector<ListedDomain>;
+    return collect<Domains>(reply, "data", false, [](const Json& entry, Domains& domains) {
+        return entry.is_string() && add_domain(domains, entry.get_ref<const std::string&>(), std::nullopt);
+    });
+}
+
+Result<std::vector<std::string>> parse_domain_admins(const Reply& reply) {
+    using Names = std::vector<std::string>;
+    return collect<Names>(reply, "domainAdmins", false, [](const Json& entry, Names& names) {
+        const std::string_view name = entry.is_string()
+                                          ? std::string_view(entry.get_ref<const std::string&>())
+                                          : text(entry, "emailAddress");
+        if (!name.empty()) names.emplace_back(name);
+        return true;
+    });
+}
+
+Result<DomainOptions> parse_domain_settings(const Reply& reply) {
+    return with(reply, "domainSettings", [](const Json& settings) -> Result<DomainOptions> {
+        const Json* catch_all = member(settings, "catchAll");
+        if (catch_all == nullptr) return tl::make_unexpected(unreadable("domain settings without catchAll"));
+        if (!catch_all->is_string() && !catch_all->is_null())
+            return tl::make_unexpected(unreadable("domain settings whose catchAll cannot be read"));
+        const auto command = local_part(text(settings, "listCommandAddress"));
+        return DomainOptions{flag(settings, "isEnabled"), bounded(text(settings, "catchAll")),
+                             command.size() <= AddressList::longest ? std::string(command) : std::string()};
+    });
+}
+
+Result<AddressList> parse_users(const Reply& reply) {
+    return collect<AddressList>(reply, "userData", false, [](const Json& entry, AddressList& users) {
+        std::string_view name = text(entry, "userName");
+        if (name.empty()) name = text(entry, "emailAddress");
+        if (name.empty()) return false;
+        const Json* flags = member(entry, "securityFlags");
+        const bool disabled = flags != nullptr && flag(*flags, "isDisabled").value_or(false);
+        users.add(disabled ? Kind::user_unread : Kind::user, local_part(name));
+        return true;
+    });
+}
+
+Result<bool> parse_user_mail(const Reply& reply) {
+    return with(reply, "userMailSettings", [](const Json& settings) -> Result<bool> {
+        const std::optional<bool> receives = flag(settings, "canReceiveMail");
+        if (!receives) return tl::make_unexpected(unreadable("mail settings without canReceiveMail"));
+        return *receives;
+    });
+}
+
+Result<AccountPage> parse_account_page(const Reply& reply) {
+    return collect<AccountPage>(reply, "results", false, [](const Json& entry, AccountPage& page) {
+        const auto name = local_part(text(entry, "userName"));
+        if (name.empty()) return false;
+        page.names.push_back(lower(name));
+        constexpr int alias_type = 4;
+        const Json* type = member(entry, "accountType");
+        if (type != nullptr && !type->is_number_integer()) return false;
+        const bool alias = type == nullptr || type->get<std::int64_t>() == alias_type;
+        if (alias && flag(entry, "isEnabled").value_or(true)) page.aliases.add(Kind::alias, name);
+        return true;
+    });
+}
+
+Result<AddressList> parse_alias_grid(const Reply& reply) {
+    return with(reply, "gridInfo", [](const Json& grid) -> Result<AddressList> {
+        AddressList aliases;
+        if (grid.is_string() && grid.get_ref<const std::string&>().empty()) return aliases;
+        return each(grid, "gridInfo", true,
+                    [&](const Json& entry) {
+                        const auto name = local_part(text(entry, "name"));
+                        aliases.add(Kind::alias, name);
+                        return !name.empty();
+                    })
+            .map([&] { return std::move(aliases); });
+    });
+}
+
+Result<std::vector<std::string>> parse_domain_aliases(const Reply& reply) {
+    using Names = std::vector<std::string>;
+    return collect<Names>(reply, "domainAliasData", true, [](const Json& entry, Names& names) {
+        const std::string_view name = text(entry, "name");
+        if (std::optional<std::string> canonical = canonical_domain(name))
+            names.push_back(std::move(*canonical));
+        return !name.empty();
+    });
+}
+
+Result<ListPage> parse_lists(const Reply& reply) {
+    return collect<ListPage>(reply, "items", true, [](const Json& entry, ListPage& page) {
+        const auto name = local_part(text(entry, "listAddress"));
+        if (name.empty()) return false;
+        if (!flag(entry, "disabled").value_or(false)) page.lists.add(Kind::mailing_list, name);
+        const auto command = local_part(text(entry, "listCommandAddress"));
+        if (page.list_command.empty() && command.size() <= AddressList::longest) page.list_command = command;
+        return true;
+    });
+}
+
+Result<AddressList> parse_resources(const Reply& reply) {
+    return collect<AddressList>(reply, "virtualFolders", true, [](const Json& entry, AddressList& resources) {
+        const auto name = local_part(text(entry, "emailAlias"));  // absent: reachable by its name only
+        if (flag(entry, "isEnabled").value_or(true)) resources.add(Kind::resource, name);
+        return entry.is_object();
+    });
+}
+
+}  // namespace postern::sync::rest

@@ -1,0 +1,66 @@
+// The REST generation's requests and replies as pure functions over bytes. A reply counts only when its body
+// says so: the HTTP status alone proves nothing, and a list whose key is missing is unreadable, not empty.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sync/primary.h"
+#include "sync/secret.h"
+
+namespace postern::sync::rest {
+
+/// A reply as it came; `retry_after` goes along into a Failure.
+struct Reply {
+    int status = 0;
+    std::string_view body;
+    std::optional<std::chrono::seconds> retry_after;
+};
+
+struct Session {
+    std::string access_token, refresh_token;
+    std::optional<Time> expires;  // by the primary's clock
+};
+
+struct AccountPage {
+    AddressList aliases;             // enabled ones
+    std::vector<std::string> names;  // of all rows, of whatever type, lower case
+};
+
+struct ListPage {
+    AddressList lists;
+    std::string list_command;  // "" when no row gave one
+};
+
+std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id);
+std::string refresh_body(std::string_view refresh_token);
+std::string account_search_body(std::size_t skip, std::size_t take);
+std::string impersonation_body(std::string_view email);
+
+/// Fault::credentials for anything that makes the account unusable, a second factor or a password to be
+/// changed included; Fault::busy with a long retry_after when the primary counts too many attempts.
+Result<Session> parse_sign_in(const Reply& reply);
+Result<Session> parse_refresh(const Reply& reply);
+Result<Session> parse_impersonation(const Reply& reply);
+
+Result<std::vector<ListedDomain>> parse_domains(const Reply& reply);
+Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply);
+Result<std::vector<std::string>> parse_domain_admins(const Reply& reply);
+Result<DomainOptions> parse_domain_settings(const Reply& reply);
+/// Users who may not sign in come as Kind::user_unread.
+Result<AddressList> parse_users(const Reply& reply);
+/// Whether the user receives mail.
+Result<bool> parse_user_mail(const Reply& reply);
+Result<AccountPage> parse_account_page(const Reply& reply);
+Result<AddressList> parse_alias_grid(const Reply& reply);
+Result<std::vector<std::string>> parse_domain_aliases(const Reply& reply);
+Result<ListPage> parse_lists(const Reply& reply);
+Result<AddressList> parse_resources(const Reply& reply);
+
+/// "2026-11-21T22:08:54.9891542Z"; nullopt when it is not of that form.
+std::optional<Time> parse_iso_time(std::string_view text);
+
+}  // namespace postern::sync::rest

@@ -1,0 +1,32 @@
+// A password in memory: wiped when it goes.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <tl/expected.hpp>
+
+namespace postern::sync {
+
+/// Overwrites the text, its spare capacity included, and empties it.
+void wipe(std::string& text) noexcept;
+
+class Secret final {
+public:
+    explicit Secret(std::string text) : text_(std::move(text)) {}
+    ~Secret() { wipe(text_); }
+    Secret(Secret&& other) noexcept : text_(other.text_) { wipe(other.text_); }
+    Secret(const Secret&) = delete;
+    Secret& operator=(const Secret&) = delete;
+    Secret& operator=(Secret&&) = delete;
+
+    const std::string& text() const { return text_; }
+
+    /// The file's content without one final newline; an error in words when it cannot be read, is empty or
+    /// larger than 4 KiB.
+    static tl::expected<Secret, std::string> read(const std::filesystem::path& file);
+
+private:
+    std::string text_;
+};
+
+}  // namespace postern::sync
