@@ -1,0 +1,33 @@
+// The commands' side of the status endpoint.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "relay/settings.h"
+
+namespace postern::agent {
+
+/// An answer that was received, whatever its status.
+struct Received {
+    int status = 0;
+    std::string body;  // at most 64 MiB
+};
+
+struct Call {
+    std::string method = "GET";
+    std::string path;  // not encoded
+    std::map<std::string, std::string> parameters;
+    std::string token;  // shown when not empty
+};
+
+/// The error says in words that nobody answered, or what broke on the way.
+tl::expected<Received, std::string> call(const relay::HostPort& address, const Call& call);
+
+/// Percent-encodes all but unreserved characters and '/' (RFC 3986 §2.3).
+std::string percent_encoded(std::string_view text);
+
+}  // namespace postern::agent

@@ -1,0 +1,118 @@
+#include "agent/events.h"
+
+namespace postern::agent {
+
+void Events::on(const relay::event::Accepted& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "accepted", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+        line.add("size", event.size).add("client", event.client).add("helo", event.helo);
+        line.add_if("primary", event.primary).add_if("tls", event.tls).add_seconds("commit", event.commit);
+    });
+}
+
+void Events::on(const relay::event::Refused& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, event.monitored ? "would-refuse" : "refused", [&](LogLine& line) {
+        line.add("client", event.client).add_if("helo", event.helo).add("from", event.from);
+        line.add_if("to", event.recipient).add("reply", event.reply.line()).add("rule", event.rule);
+        line.add_if("reason", event.reason);
+        if (event.directory_age.count() > 0) line.add_seconds("directory_age", event.directory_age);
+    });
+}
+
+void Events::on(const relay::event::Delivered& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "delivered", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
+        line.add("host", event.host).add_if("tls", event.tls).add("reply", event.reply.line());
+        line.add_seconds("delay", event.delay);
+    });
+}
+
+void Events::on(const relay::event::Deferred& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "deferred", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
+        line.add_if("host", event.host).add("stage", event.stage);
+        if (event.reply.code != 0)
+            line.add("reply", event.reply.line());
+        else
+            line.add("reason", event.reason);
+        line.add("attempts", std::uint64_t{event.attempts}).add_time("next", event.next);
+    });
+}
+
+void Events::on(const relay::event::Bounced& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "bounced", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
+        line.add_if("host", event.host).add_if("stage", event.stage);
+        if (event.reply.code != 0) line.add("reply", event.reply.line());
+        if (event.reply.code == 0 || event.reason != event.reply.text) line.add_if("reason", event.reason);
+        line.add("bounce", event.bounce_id.empty() ? std::string_view("none") : event.bounce_id);
+    });
+}
+
+void Events::on(const relay::event::Removed& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "removed", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+    });
+}
+
+void Events::on(const relay::event::Trouble& event) {
+    metrics_.count(event);
+    log_.write(event.grave ? LogLevel::error : LogLevel::warning, "trouble",
+               [&](LogLine& line) { line.add("where", event.where).add("text", event.text); });
+}
+
+void Events::on(const relay::event::SessionClosed& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::debug, "session", [&](LogLine& line) {
+        line.add("client", event.client).add("commands", std::uint64_t{event.commands});
+        line.add("messages", std::uint64_t{event.messages});
+    });
+}
+
+void Events::on(const sync::event::Synced& event) {
+    metrics_.count(event);
+    log_.write(event.unreadable ? LogLevel::warning : LogLevel::info, "synced", [&](LogLine& line) {
+        line.add("primary", event.primary).add("domains", std::uint64_t{event.domains});
+        line.add("addresses", std::uint64_t{event.addresses});
+        if (event.unreadable) line.add("unreadable", std::uint64_t{event.unreadable});
+        line.add("requests", event.requests).add_seconds("took", event.took).add_time("next", event.next);
+    });
+}
+
+void Events::on(const sync::event::SyncFailed& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::warning, "sync-failed", [&](LogLine& line) {
+        line.add("primary", event.primary).add_if("domain", event.domain).add("reason", event.reason);
+        line.add_time("next", event.next);
+    });
+}
+
+void Events::on(const sync::event::CredentialsRefused& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::error, "sync-failed", [&](LogLine& line) {
+        line.add("primary", event.primary).add("reason", event.reason);
+        line.add("do", "correct username or password_file, then run \"postern sync\"")
+            .add_time("next", event.next);
+    });
+}
+
+void Events::on(const sync::event::CacheDamaged& event) {
+    log_.write(LogLevel::error, "trouble", [&](LogLine& line) {
+        line.add("where", "directory cache").add("text", event.reason).add("file", event.file);
+        line.add_if("set_aside", event.set_aside);
+    });
+}
+
+void Events::on(const sync::event::CacheUnwritable& event) {
+    log_.write(LogLevel::error, "trouble", [&](LogLine& line) {
+        line.add("where", "directory cache").add("text", event.reason).add("file", event.file);
+    });
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,207 @@
+#include "agent/gateway.h"
+
+#include <mutex>
+#include <shared_mutex>
+#include <stdexcept>
+
+#include "agent/address_text.h"
+#include "agent/events.h"
+#include "agent/metrics.h"
+#include "agent/operations.h"
+#include "agent/readiness.h"
+#include "agent/service.h"
+#include "agent/status_server.h"
+#include "agent/token.h"
+#include "relay/relay.h"
+#include "sync/sync.h"
+
+namespace postern::agent {
+namespace {
+
+relay::SettingsPtr relay_settings(const Settings& settings) {
+    return std::make_shared<const relay::Settings>(settings.relay);
+}
+
+std::string token(const Settings& settings) {
+    auto token = obtain_token(settings.token_file());
+    if (!token) throw std::runtime_error("status.token_file: " + token.error());
+    return *token;
+}
+
+/// What a reload cannot change, "" when nothing of it differs.
+std::string needs_restart(const Settings& before, const Settings& after) {
+    const auto listeners = [](const Settings& settings) {
+        std::string text;
+        for (const auto& listener : settings.relay.listeners)
+            text.append(format_host_port(listener.address))
+                .append(std::to_string(static_cast<int>(listener.tls)));
+        return text;
+    };
+    std::string keys;
+    const auto note = [&keys](bool differs, const char* key) {
+        if (differs) keys.append(keys.empty() ? "" : ", ").append(key);
+    };
+    note(before.relay.state_dir != after.relay.state_dir, "state_dir");
+    note(before.user != after.user, "user");
+    note(listeners(before) != listeners(after), "listener");
+    note(format_host_port(before.status.address) != format_host_port(after.status.address), "status.address");
+    note(before.token_file() != after.token_file(), "status.token_file");
+    return keys;
+}
+
+}  // namespace
+
+struct Gateway::Impl {
+    Impl(std::filesystem::path config, Settings given, Log& log_);
+
+    template <class Ask>
+    auto while_running(Ask ask) {
+        const std::shared_lock lock(gate);
+        if (!running) throw Stopping();
+        return ask();
+    }
+
+    Operations operations();
+    std::vector<std::string> not_ready();
+    std::vector<std::string> reload();
+
+    const std::filesystem::path file;
+    Log& log;
+    std::mutex reload_mutex;  // one reload at a time
+    Settings settings;        // in force; written under reload_mutex and gate
+    Metrics metrics;
+    Events events{log, metrics};
+    std::shared_mutex gate;  // held shared while relay is asked, alone while that ends
+    bool running = false;
+    sync::Sync directory;  // publishes to relay once started
+    relay::Relay relay;
+    StatusServer status;
+};
+
+Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
+    : file(std::move(config)),
+      log(log_),
+      settings(std::move(given)),
+      directory(
+          settings.synced(), settings.relay.state_dir, events,
+          [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
+      relay(relay_settings(settings), directory.snapshot(), events),
+      status(settings.status.address, token(settings), operations()) {}
+
+std::vector<std::string> Gateway::Impl::not_ready() {
+    const std::shared_lock lock(gate);
+    if (!running) return {Stopping().what()};
+    return reasons_not_ready(relay.state(), directory.report(),
+                             settings.relay.accept.sender != relay::Check::any);
+}
+
+Operations Gateway::Impl::operations() {
+    Operations result;
+    result.identity = {POSTERN_VERSION, settings.relay.hostname, std::chrono::system_clock::now()};
+    result.state = [this] { return while_running([this] { return relay.state(); }); };
+    result.not_ready = [this] { return not_ready(); };
+    result.metrics = [this] {
+        const bool ready = not_ready().empty();
+        return metrics.text(while_running([this] { return relay.state(); }), directory.report(), ready);
+    };
+    result.totals = [this] { return metrics.totals(); };
+    result.list = [this](const relay::QueueFilter& filter, std::size_t limit) {
+        return while_running([&] { return relay.list(filter, limit); });
+    };
+    result.show = [this](const std::string& id) { return while_running([&] { return relay.show(id); }); };
+    result.retry = [this](const relay::QueueFilter& filter) {
+        return while_running([&] { return relay.retry(filter); });
+    };
+    result.remove = [this](const relay::QueueFilter& filter) {
+        return while_running([&] { return relay.remove(filter); });
+    };
+    result.explain = [this](const std::string& from, const std::string& to, const std::string& client) {
+        return while_running([&] { return relay.explain(from, to, client); });
+    };
+    result.directory = [this] { return directory.report(); };
+    result.snapshot = [this] { return directory.snapshot(); };
+    result.poll = [this] { while_running([this] { directory.poll_now(); }); };
+    result.reload = [this] { return reload(); };
+    return result;
+}
+
+std::vector<std::string> Gateway::Impl::reload() {
+    const std::lock_guard one_at_a_time(reload_mutex);
+    service::reloading();
+    auto reading = read_settings(file);
+    check_files(reading);
+    std::vector<std::string> faults;
+    for (const auto& fault : reading.faults) faults.push_back(fault.line(file));
+    if (faults.empty()) {
+        const std::unique_lock lock(gate);
+        if (!running) throw Stopping();
+        try {
+            directory.reload(reading.settings.synced());
+        } catch (const std::invalid_argument& error) {
+            faults.push_back(Fault{{}, "primary", error.what()}.line(file));
+        }
+    }
+    if (!faults.empty()) {
+        for (const auto& fault : faults)
+            log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });
+        service::ready("the changed configuration file has faults, the old settings stay in force");
+        return faults;
+    }
+    while_running([&] { relay.reload(relay_settings(reading.settings)); });
+    log.reload(reading.settings.log);
+    const auto later = needs_restart(settings, reading.settings);
+    log.write(later.empty() ? LogLevel::info : LogLevel::warning, "reloaded",
+              [&](LogLine& line) { line.add("file", file.native()).add_if("after_restart_only", later); });
+    {
+        const std::unique_lock lock(gate);
+        settings = std::move(reading.settings);
+    }
+    service::ready("");
+    return {};
+}
+
+Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log)
+    : impl_(std::make_unique<Impl>(std::move(file), std::move(settings), log)) {}
+
+Gateway::~Gateway() = default;
+
+void Gateway::start() {
+    impl_->relay.start();
+    impl_->running = true;
+    impl_->directory.start();
+    impl_->status.start();
+    impl_->log.write(LogLevel::info, "started", [&](LogLine& line) {
+        const auto& settings = impl_->settings;
+        line.add("version", POSTERN_VERSION).add("hostname", settings.relay.hostname);
+        std::string listeners;
+        for (const auto& listener : settings.relay.listeners)
+            listeners.append(listeners.empty() ? "" : " ").append(format_host_port(listener.address));
+        line.add("listeners", listeners).add("status", format_host_port(settings.status.address));
+        line.add("state_dir", settings.relay.state_dir.native());
+        if (!settings.relay.accept.enforce) line.add("mode", "monitor");
+    });
+}
+
+std::vector<std::string> Gateway::reload() { return impl_->reload(); }
+
+std::string Gateway::summary() {
+    const auto reasons = impl_->not_ready();
+    const auto state = impl_->while_running([this] { return impl_->relay.state(); });
+    return (reasons.empty() ? std::string("ready") : "not ready: " + reasons.front()) + ", " +
+           std::to_string(state.messages) + " messages in the queue";
+}
+
+bool Gateway::stop(std::chrono::seconds grace) {
+    impl_->log.write(LogLevel::info, "stopping", [](LogLine&) {});
+    {
+        const std::unique_lock lock(impl_->gate);
+        impl_->running = false;
+    }
+    impl_->relay.stop(grace);
+    impl_->directory.stop();
+    const bool ended = impl_->status.stop(std::chrono::seconds(3));
+    impl_->log.write(LogLevel::info, "stopped", [](LogLine&) {});
+    return ended;
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,41 @@
+// The running whole: relay, sync, log, counters and the status endpoint, wired together.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/log.h"
+#include "agent/settings.h"
+
+namespace postern::agent {
+
+class Gateway {
+public:
+    /// Opens everything, starts nothing. `file` is read again by reload(). Throws std::exception in words an
+    /// administrator understands.
+    Gateway(std::filesystem::path file, Settings settings, Log& log);
+    ~Gateway();
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+    void start();
+
+    /// Takes the changed file. The faults, if any, are logged and returned; then nothing has changed.
+    std::vector<std::string> reload();
+
+    /// "ready, 12 messages in the queue"; asks relay's threads, so it hangs when they do.
+    std::string summary();
+
+    /// In order: listeners and sessions, deliveries, spool, directory, status endpoint. False when a client
+    /// of the status endpoint could not be got rid of: the process must then end without destroying this.
+    bool stop(std::chrono::seconds grace);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace postern::agent

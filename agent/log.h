@@ -1,0 +1,44 @@
+// The log: one line per event to standard error, as journald and files like it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "agent/log_line.h"
+#include "agent/settings.h"
+
+namespace postern::agent {
+
+/// Thread-safe; a line is one write. Under journald lines carry its priority instead of a time.
+class Log {
+public:
+    explicit Log(LogSettings settings);
+    ~Log();
+    Log(const Log&) = delete;
+    Log& operator=(const Log&) = delete;
+
+    /// Takes effect with the next line of each thread.
+    void reload(LogSettings settings);
+
+    bool enabled(LogLevel level) const;
+
+    /// Writes one line: `fill` adds the fields. Not called when the level is not logged.
+    template <class Fill>
+    void write(LogLevel level, std::string_view event, Fill fill) {
+        if (!enabled(level)) return;
+        LogLine line = begin(level, event);
+        fill(line);
+        line.end();
+        finish();
+    }
+
+private:
+    LogLine begin(LogLevel level, std::string_view event) const;
+    void finish();
+
+    struct Sink;
+    std::unique_ptr<Sink> sink_;
+};
+
+}  // namespace postern::agent

@@ -1,0 +1,167 @@
+#include "agent/run.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <system_error>
+
+#include "agent/address_text.h"
+#include "agent/gateway.h"
+#include "agent/log.h"
+#include "agent/privileges.h"
+#include "agent/service.h"
+#include "agent/settings.h"
+#include "agent/sockets.h"
+#include "agent/views.h"
+
+namespace postern::agent {
+namespace {
+
+constexpr std::chrono::seconds grace{30};
+
+/// The account to become, when root is to be given up.
+std::optional<Account> account_to_become(Reading& reading) {
+    if (geteuid() != 0 || reading.settings.user.empty() || reading.settings.user == "root")
+        return std::nullopt;
+    auto account = find_account(reading.settings.user);
+    if (account) return *account;
+    reading.fault("user", account.error());
+    return std::nullopt;
+}
+
+/// Everything that can be found wrong before anything is opened; files as the account will see them.
+std::optional<Account> check_all(Reading& reading) {
+    if (!reading.faults.empty() && reading.positions.empty()) return std::nullopt;  // not even TOML
+    const auto account = account_to_become(reading);
+    std::optional<ActingAs> acting;
+    if (account) acting.emplace(*account);
+    check_files(reading);
+    return account;
+}
+
+void print_faults(const Reading& reading, const std::filesystem::path& config) {
+    for (const auto& fault : reading.faults)
+        std::fprintf(stderr, "%s\n", printable(fault.line(config)).c_str());
+}
+
+std::string make_state_dir(const std::filesystem::path& directory, const std::optional<Account>& account) {
+    struct stat status {};
+    if (stat(directory.c_str(), &status) == 0)
+        return S_ISDIR(status.st_mode) ? "" : directory.string() + " is not a directory";
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (!error && account && chown(directory.c_str(), account->user, account->group) != 0)
+        error.assign(errno, std::generic_category());
+    return error ? directory.string() + " cannot be made: " + error.message() : "";
+}
+
+/// Binds what needs root, then gives root up. Words when something fails.
+std::string take_places(Settings& settings, const std::optional<Account>& account) {
+    if (auto fault = make_state_dir(settings.relay.state_dir, account); !fault.empty())
+        return "state_dir: " + fault;
+    const auto passed = passed_sockets();
+    if (!passed) return passed.error();
+    if (const auto assigned = assign(*passed, settings.relay.listeners); !assigned) return assigned.error();
+    if (!account) return "";
+    if (const auto bound = bind_remaining(settings.relay.listeners); !bound) return bound.error();
+    become(*account);
+    return "";
+}
+
+sigset_t signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+    return set;
+}
+
+/// Waits for signals on this thread, feeds the watchdog meanwhile; returns when it is time to stop.
+void serve(Gateway& gateway, const sigset_t& set) {
+    const auto interval = service::watchdog_interval();
+    const auto wait = interval.value_or(std::chrono::hours(1));
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(wait);
+    const timespec timeout{static_cast<time_t>(seconds.count()),
+                           static_cast<long>(std::chrono::nanoseconds(wait - seconds).count())};
+    for (;;) {
+        const int signal = sigtimedwait(&set, nullptr, &timeout);
+        if (signal == SIGTERM || signal == SIGINT) return;
+        if (signal == SIGHUP) gateway.reload();
+        if (interval) service::alive(gateway.summary());
+    }
+}
+
+int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log, const sigset_t& set) {
+    std::optional<Gateway> gateway;
+    try {
+        gateway.emplace(config, std::move(settings), log);
+        gateway->start();
+    } catch (const std::exception& error) {
+        log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", error.what()); });
+        return EX_OSERR;
+    }
+    service::ready(gateway->summary());
+    serve(*gateway, set);
+    service::stopping();
+    // A client that holds on to the status endpoint must not keep the process; mail and directory are closed
+    // by now.
+    if (!gateway->stop(grace)) std::_Exit(EX_OK);
+    return EX_OK;
+}
+
+}  // namespace
+
+int run(const std::filesystem::path& config) {
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    const sigset_t set = signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);  // inherited by every thread started later
+    raise_descriptor_limit();
+
+    auto reading = read_settings(config);
+    const auto account = check_all(reading);
+    if (!reading.faults.empty()) {
+        print_faults(reading, config);
+        return EX_CONFIG;
+    }
+    Log log(reading.settings.log);
+    if (const auto fault = take_places(reading.settings, account); !fault.empty()) {
+        log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", fault); });
+        return EX_OSERR;
+    }
+    if (reading.settings.relay.hostname.find('.') == std::string::npos)
+        log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
+            line.add("where", "hostname").add("hostname", reading.settings.relay.hostname);
+            line.add("text", "is not fully qualified, which many receivers refuse; set hostname");
+        });
+    return serve_until_told(config, std::move(reading.settings), log, set);
+}
+
+int check(const std::filesystem::path& config, bool json) {
+    auto reading = read_settings(config);
+    check_all(reading);
+    const bool right = reading.faults.empty();
+    if (json) {
+        nlohmann::json faults = nlohmann::json::array();
+        for (const auto& fault : reading.faults)
+            faults.push_back({{"line", fault.position.line},
+                              {"column", fault.position.column},
+                              {"key", fault.key},
+                              {"text", fault.text}});
+        const auto text = dump({{"file", config.string()}, {"ok", right}, {"faults", std::move(faults)}});
+        std::fputs(text.c_str(), stdout);
+    } else if (right) {
+        std::printf("%s: no faults\n", config.c_str());
+    } else {
+        print_faults(reading, config);
+    }
+    return right ? EX_OK : EX_CONFIG;
+}
+
+}  // namespace postern::agent

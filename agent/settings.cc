@@ -1,0 +1,255 @@
+#include "agent/settings.h"
+
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "agent/keys.h"
+#include "agent/suggestion.h"
+
+namespace postern::agent {
+namespace {
+
+constexpr std::size_t largest_file = 1 << 20;
+constexpr std::size_t most_elements = 1000;  // of one [[section]]
+
+Position position(const toml::node& node) { return {node.source().begin.line, node.source().begin.column}; }
+Position position(const toml::key& key) { return {key.source().begin.line, key.source().begin.column}; }
+
+std::string join(std::string_view section, std::string_view key) {
+    return section.empty() ? std::string(key) : std::string(section).append(".").append(key);
+}
+
+std::string_view words(Shape shape) {
+    switch (shape) {
+        case Shape::boolean: return "true or false, without quotes";
+        case Shape::integer: return "a whole number, without quotes";
+        case Shape::text: return "text in quotes";
+        case Shape::texts: return "a list of texts, as [\"a\", \"b\"]";
+        case Shape::pairs: return "a table of texts, as { \"a\" = \"b\" }";
+    }
+    return "";
+}
+
+/// The node's value when it has exactly that shape.
+std::optional<Value> value_of(const toml::node& node, Shape shape) {
+    switch (shape) {
+        case Shape::boolean:
+            if (const auto value = node.value_exact<bool>()) return Value(*value);
+            return std::nullopt;
+        case Shape::integer:
+            if (const auto value = node.value_exact<std::int64_t>()) return Value(*value);
+            return std::nullopt;
+        case Shape::text:
+            if (auto value = node.value_exact<std::string>()) return Value(std::move(*value));
+            return std::nullopt;
+        case Shape::texts: {
+            if (!node.is_array()) return std::nullopt;
+            std::vector<std::string> texts;
+            for (const auto& element : *node.as_array()) {
+                auto text = element.value_exact<std::string>();
+                if (!text) return std::nullopt;
+                texts.push_back(std::move(*text));
+            }
+            return Value(std::move(texts));
+        }
+        case Shape::pairs: {
+            if (!node.is_table()) return std::nullopt;
+            Pairs pairs;
+            for (const auto& [key, element] : *node.as_table()) {
+                auto text = element.value_exact<std::string>();
+                if (!text) return std::nullopt;
+                pairs.emplace_back(std::string(key.str()), std::move(*text));
+            }
+            return Value(std::move(pairs));
+        }
+    }
+    return std::nullopt;
+}
+
+std::string unknown_name(std::string_view what, std::string_view name,
+                         const std::vector<std::string_view>& allowed) {
+    std::string text = "there is no such " + std::string(what);
+    if (const auto meant = nearest(name, allowed); !meant.empty())
+        text.append("; is \"").append(meant).append("\" meant?");
+    text.append(" Allowed: ");
+    for (std::size_t i = 0; i < allowed.size(); ++i) text.append(i ? ", " : "").append(allowed[i]);
+    return text;
+}
+
+std::vector<std::string_view> names_of(const Section& section) {
+    std::vector<std::string_view> names;
+    for (const auto& key : section.keys) names.push_back(key.name);
+    return names;
+}
+
+/// Sets the keys of one table, those not given to their defaults.
+void read_keys(const Section& section, const toml::table* table, const std::string& path, Reading& reading) {
+    for (const auto& key : section.keys) {
+        const std::string name = join(path, key.name);
+        const toml::node* node = table ? table->get(key.name) : nullptr;
+        if (!node) {
+            if (key.given == Given::required) reading.fault(name, "is missing; it is needed here");
+            if (key.given == Given::defaulted) key.set(reading.settings, key.initial);
+            continue;
+        }
+        reading.positions[name] = position(*node);
+        const auto value = value_of(*node, key.shape());
+        if (!value) {
+            reading.fault(name, std::string(words(key.shape())) + " is expected here (" + key.type + ")");
+            continue;
+        }
+        if (auto wrong = key.set(reading.settings, *value); !wrong.empty())
+            reading.fault(name, std::move(wrong));
+    }
+}
+
+void refuse_unknown(const Section& section, const toml::table& table, const std::string& path,
+                    Reading& reading) {
+    const auto allowed = names_of(section);
+    for (const auto& [key, node] : table) {
+        if (std::find(allowed.begin(), allowed.end(), key.str()) != allowed.end()) continue;
+        const std::string name = join(path, key.str());
+        reading.positions[name] = position(key);
+        reading.fault(name, unknown_name("key", key.str(), allowed));
+    }
+}
+
+void read_section(const Section& section, const toml::node* node, Reading& reading) {
+    const std::string name(section.name);
+    if (node) reading.positions[name] = position(*node);
+    if (!section.repeated()) {
+        if (node && !node->is_table()) {
+            reading.fault(name, "is a section that appears once: write [" + name + "]");
+            node = nullptr;
+        }
+        const auto* table = node ? node->as_table() : nullptr;
+        read_keys(section, table, name, reading);
+        if (table) refuse_unknown(section, *table, name, reading);
+        return;
+    }
+    if (!node) return;
+    const auto* elements = node->as_array();
+    if (!elements || elements->size() > most_elements) {
+        reading.fault(name, elements ? "there are more than " + std::to_string(most_elements)
+                                     : "is a section that may appear several times: write [[" + name + "]]");
+        return;
+    }
+    for (std::size_t i = 0; i < elements->size(); ++i) {
+        const std::string path = name + '[' + std::to_string(i) + ']';
+        section.begin(reading.settings);
+        reading.positions[path] = position((*elements)[i]);
+        const auto* table = (*elements)[i].as_table();
+        read_keys(section, table, path, reading);
+        if (table)
+            refuse_unknown(section, *table, path, reading);
+        else
+            reading.fault(path, "a table is expected here: write [[" + name + "]]");
+    }
+}
+
+void read_root(const toml::table& root, Reading& reading) {
+    std::vector<std::string_view> allowed;
+    for (const auto& section : sections()) {
+        if (!section.name.empty()) {
+            allowed.push_back(section.name);
+            read_section(section, root.get(section.name), reading);
+            continue;
+        }
+        const auto names = names_of(section);
+        allowed.insert(allowed.end(), names.begin(), names.end());
+        read_keys(section, &root, "", reading);
+    }
+    for (const auto& [key, node] : root) {
+        if (std::find(allowed.begin(), allowed.end(), key.str()) != allowed.end()) continue;
+        reading.positions[std::string(key.str())] = position(key);
+        reading.fault(key.str(), unknown_name("key or section", key.str(), allowed));
+    }
+}
+
+std::string machine_name() {
+    std::array<char, 256> name{};
+    if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+    return name.data();
+}
+
+}  // namespace
+
+std::vector<sync::PrimarySettings> Settings::synced() const {
+    std::vector<sync::PrimarySettings> result;
+    std::copy_if(directories.begin(), directories.end(), std::back_inserter(result),
+                 [](const auto& primary) { return !primary.url.empty(); });
+    return result;
+}
+
+std::filesystem::path Settings::token_file() const {
+    return status.token_file.empty() ? relay.state_dir / "token" : status.token_file;
+}
+
+std::string Fault::line(const std::filesystem::path& file) const {
+    std::string line = file.string();
+    if (position.line != 0)
+        line.append(":")
+            .append(std::to_string(position.line))
+            .append(":")
+            .append(std::to_string(position.column));
+    if (!key.empty()) line.append(": ").append(key);
+    return line.append(": ").append(text);
+}
+
+void Reading::fault(std::string_view key, std::string text) {
+    Position where;
+    // A missing key is reported where the section it belongs to begins.
+    for (auto path = key; !path.empty(); path = path.substr(0, path.find_last_of(".["))) {
+        if (const auto found = positions.find(path); found != positions.end()) {
+            where = found->second;
+            break;
+        }
+        if (path.find_first_of(".[") == std::string_view::npos) break;
+    }
+    faults.push_back({where, std::string(key), std::move(text)});
+}
+
+Reading parse_settings(std::string_view text) {
+    Reading reading;
+    try {
+        read_root(toml::parse(text), reading);
+    } catch (const toml::parse_error& error) {
+        const auto& begin = error.source().begin;
+        reading.faults.push_back({{begin.line, begin.column}, "", std::string(error.description())});
+        return reading;
+    }
+    auto& settings = reading.settings;
+    if (settings.relay.hostname.empty()) settings.relay.hostname = machine_name();
+    for (std::size_t i = 0; i < settings.directories.size(); ++i)
+        settings.directories[i].name = settings.relay.primaries[i].name;
+    check_consistency(reading);
+    std::stable_sort(reading.faults.begin(), reading.faults.end(), [](const Fault& a, const Fault& b) {
+        return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
+    });
+    return reading;
+}
+
+Reading read_settings(const std::filesystem::path& file) {
+    const auto refused = [](std::string text) {
+        Reading reading;
+        reading.faults.push_back({{}, "", std::move(text)});
+        return reading;
+    };
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream) return refused("cannot be read: " + std::generic_category().message(errno));
+    std::string text(largest_file + 1, '\0');
+    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (stream.bad() || (stream.fail() && !stream.eof()))
+        return refused("cannot be read; is it a regular file?");
+    text.resize(static_cast<std::size_t>(stream.gcount()));
+    if (text.size() > largest_file) return refused("is larger than 1 MiB; is it a configuration file?");
+    return parse_settings(text);
+}
+
+}  // namespace postern::agent

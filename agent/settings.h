@@ -1,0 +1,80 @@
+// Everything the configuration file says, as plain values, and how it is read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "relay/settings.h"
+#include "sync/sync.h"
+
+namespace postern::agent {
+
+struct StatusSettings {
+    relay::HostPort address{"127.0.0.1", 8025};
+    std::filesystem::path token_file;  // empty: "token" in state_dir
+};
+
+enum class LogFormat : std::uint8_t { text, json };
+enum class LogLevel : std::uint8_t { error, warning, info, debug };
+
+struct LogSettings {
+    LogFormat format = LogFormat::text;
+    LogLevel level = LogLevel::info;
+};
+
+struct Settings {
+    std::string user;  // the account to become after binding when started as root; empty: stay
+    relay::Settings relay;
+    std::vector<sync::PrimarySettings> directories;  // the web services of relay.primaries, same order
+    StatusSettings status;
+    LogSettings log;
+
+    /// The primaries that have a directory to read, that is a url.
+    std::vector<sync::PrimarySettings> synced() const;
+    std::filesystem::path token_file() const;
+};
+
+/// Where something stands in the file; line 0 means the file as a whole.
+struct Position {
+    std::uint32_t line = 0, column = 0;
+};
+
+/// One thing wrong with the configuration.
+struct Fault {
+    Position position;
+    std::string key;   // "listener[0].tls"
+    std::string text;  // what is wrong, and what would be right
+
+    /// "postern.toml:14:9: listener[0].tls: ..."
+    std::string line(const std::filesystem::path& file) const;
+};
+
+/// Settings with the place of every key that was given, and every fault that was found. The settings are only
+/// to be used when there is no fault.
+struct Reading {
+    Settings settings;
+    std::map<std::string, Position, std::less<>> positions;
+    std::vector<Fault> faults;
+
+    void fault(std::string_view key, std::string text);
+};
+
+/// Reads TOML text: syntax, names, types, units, bounds, and how keys fit together. Touches no file.
+Reading parse_settings(std::string_view text);
+
+/// Reads and parses a file of at most 1 MiB. An unreadable one is a fault.
+Reading read_settings(const std::filesystem::path& file);
+
+/// What must hold for keys together: names that exist, at least one listener, and the like.
+void check_consistency(Reading& reading);
+
+/// The files the settings name: there, and readable by the calling process.
+void check_files(Reading& reading);
+
+}  // namespace postern::agent

@@ -1,0 +1,173 @@
+// What the keys must fulfil together, and the files they name.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <set>
+#include <system_error>
+
+#include "agent/address_text.h"
+#include "agent/settings.h"
+#include "agent/suggestion.h"
+
+namespace postern::agent {
+namespace {
+
+std::string element(std::string_view section, std::size_t index, std::string_view key) {
+    std::string path(section);
+    path.append("[").append(std::to_string(index)).append("]");
+    return key.empty() ? path : path.append(".").append(key);
+}
+
+bool given(const Reading& reading, std::string_view key) {
+    return reading.positions.find(key) != reading.positions.end();
+}
+
+/// Reports every value that an earlier element of the section has too.
+template <class Elements, class Text>
+void check_unique(Reading& reading, std::string_view section, std::string_view key, const Elements& elements,
+                  Text text) {
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+        const std::string value = text(elements[i]);
+        if (!value.empty() && !seen.insert(value).second)
+            reading.fault(element(section, i, key),
+                          '"' + value + "\" is already used by another [[" + std::string(section) + "]]");
+    }
+}
+
+void check_listeners(Reading& reading) {
+    const auto& settings = reading.settings.relay;
+    if (settings.listeners.empty() && !given(reading, "listener"))
+        reading.fault("listener", "is missing: add [[listener]] with an address such as \"0.0.0.0:25\"");
+    check_unique(reading, "listener", "address", settings.listeners, [](const auto& listener) {
+        return listener.address.host.empty() ? "" : format_host_port(listener.address);
+    });
+    for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+        const auto& listener = settings.listeners[i];
+        if (!listener.address.host.empty() && !is_ip_literal(listener.address.host))
+            reading.fault(element("listener", i, "address"),
+                          '"' + listener.address.host + "\" is a name; a listener needs an IP address");
+        const bool needs =
+            listener.tls == relay::ListenerTls::required || listener.tls == relay::ListenerTls::implicit;
+        if (needs && settings.tls.certificate.empty() && !given(reading, "tls.certificate"))
+            reading.fault(
+                element("listener", i, "tls"),
+                "needs a certificate: set tls.certificate and tls.private_key, or use opportunistic or off");
+    }
+}
+
+void check_tls(Reading& reading) {
+    const auto& tls = reading.settings.relay.tls;
+    if (!tls.certificate.empty() && !given(reading, "tls.private_key"))
+        reading.fault("tls.certificate", "is of no use without tls.private_key");
+    if (!tls.private_key.empty() && !given(reading, "tls.certificate"))
+        reading.fault("tls.private_key", "is of no use without tls.certificate");
+}
+
+void check_url(Reading& reading, std::string_view key, std::string_view url) {
+    const auto start = url.starts_with("https://") ? 8u : url.starts_with("http://") ? 7u : 0u;
+    const auto host = url.substr(start, url.find('/', start) - start);
+    if (start == 0 || (!host.starts_with('[') && !parse_host_port(host, std::uint16_t{443})))
+        reading.fault(
+            key, '"' + std::string(url) + "\" is not a web address such as \"https://mail.example.com\"");
+}
+
+void check_primaries(Reading& reading) {
+    const auto& settings = reading.settings;
+    if (settings.relay.primaries.empty() && !given(reading, "primary"))
+        reading.fault("primary",
+                      "is missing: add [[primary]] with its name and addresses, or nobody may send mail");
+    check_unique(reading, "primary", "name", settings.relay.primaries,
+                 [](const auto& primary) { return primary.name; });
+    const bool asked = settings.relay.accept.sender != relay::Check::any;
+    for (std::size_t i = 0; i < settings.directories.size(); ++i) {
+        const auto& web = settings.directories[i];
+        const auto key = [i](std::string_view name) { return element("primary", i, name); };
+        if (given(reading, key("addresses")) && settings.relay.primaries[i].addresses.empty())
+            reading.fault(key("addresses"), "names no address, so no mail would be taken from this primary");
+        if (!given(reading, key("url"))) {
+            if (asked)
+                reading.fault(key("url"),
+                              "is missing: accept.sender looks senders up in the primary's directory; give "
+                              "url, username "
+                              "and password_file, or set accept.sender = \"any\"");
+            continue;
+        }
+        if (!web.url.empty())
+            check_url(reading, key("url"), web.url);
+        else
+            reading.fault(key("url"), "is empty; leave it out when there is none");
+        for (const auto* name : {"username", "password_file"})
+            if (!given(reading, key(name))) reading.fault(key(name), "is missing; the url needs it");
+    }
+}
+
+void check_routes(Reading& reading) {
+    const auto& settings = reading.settings.relay;
+    check_unique(reading, "gateway", "name", settings.gateways,
+                 [](const auto& gateway) { return gateway.name; });
+    check_unique(reading, "route", "sender", settings.routes, [](const auto& route) { return route.sender; });
+    std::vector<std::string_view> names;
+    for (const auto& gateway : settings.gateways) names.push_back(gateway.name);
+    for (std::size_t i = 0; i < settings.routes.size(); ++i) {
+        const std::string_view name = settings.routes[i].gateway;
+        if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) continue;
+        std::string text = "there is no [[gateway]] named \"" + std::string(name) + '"';
+        if (const auto meant = nearest(name, names); !meant.empty())
+            text.append("; is \"").append(meant).append("\" meant?");
+        reading.fault(element("route", i, "gateway"), std::move(text));
+    }
+}
+
+void check_readable(Reading& reading, const std::string& key, const std::filesystem::path& file) {
+    if (file.empty()) return;
+    const auto fault = [&](const std::string& why) { reading.fault(key, '"' + file.string() + "\" " + why); };
+    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return fault("cannot be read: " + std::generic_category().message(errno));
+    struct stat status {};
+    const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    close(fd);
+    if (!regular)
+        fault("is not a regular file");
+    else if (status.st_size == 0)
+        fault("is empty");
+}
+
+}  // namespace
+
+void check_consistency(Reading& reading) {
+    const auto& settings = reading.settings;
+    if (!is_domain_name(settings.relay.hostname))
+        reading.fault("hostname", given(reading, "hostname")
+                                      ? '"' + settings.relay.hostname + "\" is not a host name"
+                                      : "the machine calls itself \"" + settings.relay.hostname +
+                                            "\", which is not a host name: set hostname");
+    if (given(reading, "state_dir") && settings.relay.state_dir.empty())
+        reading.fault("state_dir", "must not be empty");
+    check_listeners(reading);
+    check_tls(reading);
+    check_primaries(reading);
+    check_routes(reading);
+    if (settings.relay.queue.retry_first > settings.relay.queue.retry_max)
+        reading.fault(given(reading, "queue.retry_first") ? "queue.retry_first" : "queue.retry_max",
+                      "retry_first is longer than retry_max");
+    if (!is_loopback(settings.status.address.host))
+        reading.fault("status.address",
+                      "must be a loopback address such as \"127.0.0.1:8025\": the status endpoint "
+                      "has no TLS yet");
+}
+
+void check_files(Reading& reading) {
+    const auto& settings = reading.settings;
+    check_readable(reading, "tls.certificate", settings.relay.tls.certificate);
+    check_readable(reading, "tls.private_key", settings.relay.tls.private_key);
+    check_readable(reading, "tls.ca_file", settings.relay.tls.ca_file);
+    for (std::size_t i = 0; i < settings.directories.size(); ++i) {
+        check_readable(reading, element("primary", i, "password_file"),
+                       settings.directories[i].password_file);
+        check_readable(reading, element("primary", i, "ca_file"), settings.directories[i].ca_file);
+    }
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,30 @@
+// Listening sockets that relay does not bind itself: passed by systemd, or bound while still root.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "relay/settings.h"
+
+namespace postern::agent {
+
+/// A listening stream socket and the address it is bound to.
+struct ListeningSocket {
+    int fd = -1;
+    relay::HostPort address;
+};
+
+/// The sockets systemd passed, if any (sd_listen_fds(3)). Others than listening IP stream sockets are an
+/// error.
+tl::expected<std::vector<ListeningSocket>, std::string> passed_sockets();
+
+/// Gives each listener the socket with its address. The error names sockets that no listener wants.
+tl::expected<void, std::string> assign(const std::vector<ListeningSocket>& sockets,
+                                       std::vector<relay::ListenerSettings>& listeners);
+
+/// Binds and listens for every listener without a socket. The error names the address.
+tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettings>& listeners);
+
+}  // namespace postern::agent

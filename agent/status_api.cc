@@ -1,0 +1,230 @@
+#include "agent/status_api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
+
+#include "agent/views.h"
+
+namespace postern::agent {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t default_limit = 100, largest_limit = 10'000;
+
+Answer text(int status, std::string body) {
+    return {status, std::move(body), "text/plain; charset=utf-8", ""};
+}
+
+Answer ok(const json& body) { return {200, dump(body), "application/json", ""}; }
+
+std::string parameter(const Request& request, const std::string& name) {
+    const auto found = request.parameters.find(name);
+    return found == request.parameters.end() ? std::string() : found->second;
+}
+
+/// What is wrong with the query, "" for nothing. A misspelt filter must never act on the whole queue.
+std::string query_fault(const Request& request, const std::set<std::string>& allowed) {
+    for (const auto& [name, value] : request.parameters) {
+        if (!allowed.contains(name)) {
+            std::string names;
+            for (const auto& each : allowed) names.append(names.empty() ? "" : ", ").append(each);
+            return "unknown parameter; allowed here: " + (names.empty() ? "none" : names);
+        }
+        if (request.parameters.count(name) > 1) return "parameter " + name + " is given twice";
+        if (value.empty()) return "parameter " + name + " is empty";
+        if (value.size() > 1000) return "parameter " + name + " is too long";
+    }
+    return {};
+}
+
+relay::QueueFilter filter(const Request& request) {
+    return {parameter(request, "id"), parameter(request, "sender"), parameter(request, "recipient"),
+            parameter(request, "route")};
+}
+
+Answer overview(const Operations& operations, const Request&) {
+    return text(200, "postern " + operations.identity.version + " on " + operations.identity.hostname +
+                         "\n\n"
+                         "GET    /healthz                     alive\n"
+                         "GET    /readyz                      able to take mail; 503 with reasons when not\n"
+                         "GET    /metrics                     Prometheus text format\n"
+                         "GET    /v1/status                   the state at a glance\n"
+                         "GET    /v1/queue                    ?id= sender= recipient= route= limit=\n"
+                         "GET    /v1/messages/ID              one message and why it waits\n"
+                         "GET    /v1/directory                primaries and domains\n"
+                         "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
+                         "GET    /v1/explain                  ?from= to= client=\n"
+                         "POST   /v1/queue/retry              ?id= sender= recipient= route=\n"
+                         "DELETE /v1/queue                    ?id= sender= recipient= route= or all=true\n"
+                         "POST   /v1/sync                     read the primaries' directories now\n"
+                         "POST   /v1/reload                   take the changed configuration file\n"
+                         "\nPOST and DELETE need the token: \"Authorization: Bearer ...\".\n");
+}
+
+Answer healthz(const Operations&, const Request&) { return text(200, "alive\n"); }
+
+Answer readyz(const Operations& operations, const Request&) {
+    const auto reasons = operations.not_ready();
+    if (reasons.empty()) return text(200, "ready\n");
+    std::string body;
+    for (const auto& reason : reasons) body.append(reason).append("\n");
+    return text(503, std::move(body));
+}
+
+Answer metrics(const Operations& operations, const Request&) {
+    return {200, operations.metrics(), "text/plain; version=0.0.4; charset=utf-8", ""};
+}
+
+Answer status(const Operations& operations, const Request&) { return ok(status_view(operations)); }
+
+Answer queue(const Operations& operations, const Request& request) {
+    std::size_t limit = default_limit;
+    if (const auto given = parameter(request, "limit"); !given.empty()) {
+        const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), limit);
+        if (error != std::errc() || end != given.data() + given.size() || limit == 0 || limit > largest_limit)
+            return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
+    }
+    auto messages = operations.list(filter(request), limit + 1);
+    const bool more = messages.size() > limit;
+    if (more) messages.resize(limit);
+    json list = json::array();
+    for (const auto& message : messages) list.push_back(view(message));
+    return ok({{"messages", std::move(list)}, {"more", more}});
+}
+
+Answer message(const Operations& operations, const Request& request) {
+    const auto found = operations.show(request.path.substr(sizeof("/v1/messages/") - 1));
+    return found ? ok(view(*found)) : refusal(404, "no message with this id is in the queue");
+}
+
+Answer retry(const Operations& operations, const Request& request) {
+    return ok({{"messages", operations.retry(filter(request))}});
+}
+
+Answer remove(const Operations& operations, const Request& request) {
+    const bool all = parameter(request, "all") == "true";
+    if (request.parameters.empty() ||
+        (request.parameters.contains("all") && (!all || request.parameters.size() > 1)))
+        return refusal(
+            400, "name what to delete by id, sender, recipient or route, or everything by all=true alone");
+    return ok({{"messages", operations.remove(filter(request))}});
+}
+
+Answer directory(const Operations& operations, const Request&) {
+    const auto report = operations.directory();
+    json primaries = json::array(), domains = json::array();
+    for (const auto& primary : report.primaries) primaries.push_back(view(primary));
+    for (const auto& domain : report.domains) {
+        if (domains.size() == largest_limit) break;
+        domains.push_back(view(domain));
+    }
+    const bool more = report.domains.size() > domains.size();
+    return ok({{"primaries", std::move(primaries)}, {"domains", std::move(domains)}, {"more", more}});
+}
+
+Answer directory_entry(const Operations& operations, const Request& request) {
+    const std::string name = request.path.substr(sizeof("/v1/directory/") - 1);
+    const auto at = name.rfind('@');
+    const auto domain = sync::canonical_domain(at == std::string::npos ? name : name.substr(at + 1));
+    if (!domain || at == 0) return refusal(400, "this is neither a domain nor an address");
+    const auto snapshot = operations.snapshot();
+    const auto now = std::chrono::system_clock::now();
+    if (at != std::string::npos) {
+        const auto found = sync::view(*snapshot, std::string_view(name).substr(0, at), *domain, now);
+        json body = view(found.verdict);
+        body["address"] = name;
+        body["what"] = found.what;
+        return ok(body);
+    }
+    json body = view(snapshot->domain(*domain, now));
+    body["domain"] = *domain;
+    body["on"] = json::array();
+    for (const auto& each : operations.directory().domains) {
+        const auto& aliases = each.domain_aliases;
+        if (each.name == *domain || std::find(aliases.begin(), aliases.end(), *domain) != aliases.end())
+            body["on"].push_back(view(each));
+    }
+    return ok(body);
+}
+
+Answer explain(const Operations& operations, const Request& request) {
+    if (!request.parameters.contains("to")) return refusal(400, "to is missing: the recipient's address");
+    return ok(view(operations.explain(parameter(request, "from"), parameter(request, "to"),
+                                      parameter(request, "client"))));
+}
+
+Answer poll(const Operations& operations, const Request&) {
+    operations.poll();
+    return ok({{"started", true}});
+}
+
+Answer reload(const Operations& operations, const Request&) {
+    const auto faults = operations.reload();
+    if (faults.empty()) return ok({{"reloaded", true}});
+    return {409, dump({{"error", "the file has faults; the settings in force stay"}, {"faults", faults}}),
+            "application/json", ""};
+}
+
+struct Route {
+    std::string_view method, path;  // a path that ends in '/' takes anything behind it, except "/" itself
+    Answer (*handle)(const Operations&, const Request&);
+    std::set<std::string> parameters;
+
+    bool matches(std::string_view asked) const {
+        if (path.size() > 1 && path.ends_with('/'))
+            return asked.size() > path.size() && asked.starts_with(path);
+        return asked == path;
+    }
+};
+
+const std::vector<Route>& routes() {
+    static const std::vector<Route> table{
+        {"GET", "/", overview, {}},
+        {"GET", "/healthz", healthz, {}},
+        {"GET", "/readyz", readyz, {}},
+        {"GET", "/metrics", metrics, {}},
+        {"GET", "/v1/status", status, {}},
+        {"GET", "/v1/queue", queue, {"id", "sender", "recipient", "route", "limit"}},
+        {"DELETE", "/v1/queue", remove, {"id", "sender", "recipient", "route", "all"}},
+        {"POST", "/v1/queue/retry", retry, {"id", "sender", "recipient", "route"}},
+        {"GET", "/v1/messages/", message, {}},
+        {"GET", "/v1/directory", directory, {}},
+        {"GET", "/v1/directory/", directory_entry, {}},
+        {"GET", "/v1/explain", explain, {"from", "to", "client"}},
+        {"POST", "/v1/sync", poll, {}},
+        {"POST", "/v1/reload", reload, {}},
+    };
+    return table;
+}
+
+}  // namespace
+
+Answer refusal(int status, std::string_view why) {
+    return {status, dump({{"error", why}}), "application/json", ""};
+}
+
+Answer respond(const Operations& operations, const Request& request) {
+    const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+    std::string allow;
+    for (const auto& route : routes()) {
+        if (!route.matches(request.path)) continue;
+        if (route.method != method) {
+            allow.append(allow.empty() ? "" : ", ").append(route.method);
+            continue;
+        }
+        if (method != "GET" && !request.authorised) return refusal(401, "this needs the token");
+        if (const auto fault = query_fault(request, route.parameters); !fault.empty())
+            return refusal(400, fault);
+        return route.handle(operations, request);
+    }
+    if (allow.empty()) return refusal(404, "there is no such path; GET / lists them");
+    auto answer = refusal(405, "this path takes " + allow);
+    answer.allow = allow;
+    return answer;
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,31 @@
+// The paths of the status endpoint: requests in, answers out, nothing about sockets.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "agent/operations.h"
+
+namespace postern::agent {
+
+struct Request {
+    std::string method, path;  // path decoded, without the query
+    std::multimap<std::string, std::string> parameters;
+    bool authorised = false;  // showed the token
+};
+
+struct Answer {
+    int status = 200;
+    std::string body;
+    std::string type = "application/json";
+    std::string allow;  // of a 405: the methods the path has
+};
+
+/// {"error": "..."}
+Answer refusal(int status, std::string_view why);
+
+/// Exceptions of the operations pass through.
+Answer respond(const Operations& operations, const Request& request);
+
+}  // namespace postern::agent

@@ -1,0 +1,139 @@
+#include "agent/views.h"
+
+#include <nlohmann/json.hpp>
+
+#include "agent/log_line.h"
+
+namespace postern::agent {
+namespace {
+
+using nlohmann::json;
+
+json time(std::chrono::system_clock::time_point time) {
+    const auto text = iso_time(time);
+    return text.empty() ? json(nullptr) : json(text);
+}
+
+std::string_view name(sync::Standing standing) {
+    switch (standing) {
+        case sync::Standing::good: return "good";
+        case sync::Standing::bad: return "bad";
+        case sync::Standing::unknown: return "unknown";
+    }
+    return "";
+}
+
+template <class Elements>
+json list(const Elements& elements) {
+    json result = json::array();
+    for (const auto& element : elements) result.push_back(view(element));
+    return result;
+}
+
+json view_of(const relay::RecipientView& recipient) {
+    return {{"address", recipient.address},   {"state", recipient.state},     {"route", recipient.route},
+            {"attempts", recipient.attempts}, {"next", time(recipient.next)}, {"why", recipient.why}};
+}
+
+}  // namespace
+
+json view(const relay::Reply& reply) {
+    return {{"code", reply.code}, {"status", reply.status.text()}, {"line", reply.line()}};
+}
+
+json view(const relay::MessageView& message) {
+    json recipients = json::array();
+    for (const auto& recipient : message.recipients) recipients.push_back(view_of(recipient));
+    return {{"id", message.id},
+            {"from", message.from},
+            {"client", message.client},
+            {"primary", message.primary},
+            {"size", message.size},
+            {"arrived", time(message.arrived)},
+            {"expires", time(message.expires)},
+            {"recipients", std::move(recipients)}};
+}
+
+json view(const relay::Explanation& explanation) {
+    return {{"sender", {{"reply", view(explanation.sender)}, {"why", explanation.sender_why}}},
+            {"recipient", {{"reply", view(explanation.recipient)}, {"why", explanation.recipient_why}}},
+            {"route", explanation.route},
+            {"route_why", explanation.route_why},
+            {"hosts", explanation.hosts},
+            {"tls", explanation.tls}};
+}
+
+json view(const relay::DestinationView& destination) {
+    const bool troubled = !destination.trouble.empty();
+    return {{"route", destination.route},
+            {"ready", destination.ready},
+            {"delivering", destination.delivering},
+            {"waiting", destination.waiting},
+            {"connections", destination.connections},
+            {"trouble", destination.trouble},
+            {"next_try", troubled ? time(destination.next_try) : json(nullptr)}};
+}
+
+json view(const sync::PrimaryReport& primary) {
+    return {{"name", primary.name},
+            {"url", primary.url},
+            {"reachable", primary.reachable},
+            {"polling", primary.polling},
+            {"last_round", time(primary.last_round)},
+            {"last_success", time(primary.last_success)},
+            {"next_round", time(primary.next_round)},
+            {"credentials_refused_since", time(primary.refused_since)},
+            {"error", primary.error},
+            {"requests", primary.requests}};
+}
+
+json view(const sync::DomainView& domain) {
+    return {{"name", domain.name},
+            {"primary", domain.primary},
+            {"enabled", domain.enabled},
+            {"users", domain.users},
+            {"aliases", domain.aliases},
+            {"lists", domain.lists},
+            {"domain_aliases", domain.domain_aliases},
+            {"catch_all", domain.catch_all},
+            {"read", time(domain.read)},
+            {"error", domain.error},
+            {"error_at", time(domain.error_at)}};
+}
+
+json view(const sync::Verdict& verdict) {
+    return {{"verdict", name(verdict.standing)},
+            {"reason", sync::describe(verdict.reason)},
+            {"primary", verdict.primary},
+            {"age_seconds", verdict.age.count()}};
+}
+
+json status_view(const Operations& operations) {
+    const auto state = operations.state();
+    const auto report = operations.directory();
+    const auto reasons = operations.not_ready();
+    const auto totals = operations.totals();
+    return {
+        {"version", operations.identity.version},
+        {"hostname", operations.identity.hostname},
+        {"started", time(operations.identity.started)},
+        {"ready", reasons.empty()},
+        {"not_ready", reasons},
+        {"queue", {{"messages", state.messages}, {"disk_bytes", state.bytes}, {"damaged", state.damaged}}},
+        {"sessions", state.sessions},
+        {"connections", state.connections},
+        {"since_start",
+         {{"accepted", totals.accepted},
+          {"refused", totals.refused},
+          {"delivered", totals.delivered},
+          {"deferred", totals.deferred},
+          {"bounced", totals.bounced}}},
+        {"destinations", list(state.destinations)},
+        {"primaries", list(report.primaries)}};
+}
+
+std::string dump(const json& value) {
+    return value.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace postern::agent

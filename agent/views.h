@@ -1,0 +1,24 @@
+// The state of the gateway as JSON, for the endpoint and the commands.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "agent/operations.h"
+
+namespace postern::agent {
+
+nlohmann::json view(const relay::Reply& reply);
+nlohmann::json view(const relay::MessageView& message);
+nlohmann::json view(const relay::Explanation& explanation);
+nlohmann::json view(const relay::DestinationView& destination);
+nlohmann::json view(const sync::PrimaryReport& primary);
+nlohmann::json view(const sync::DomainView& domain);
+nlohmann::json view(const sync::Verdict& verdict);
+nlohmann::json status_view(const Operations& operations);
+
+/// As text; octets that are not UTF-8 are replaced.
+std::string dump(const nlohmann::json& json);
+
+}  // namespace postern::agent

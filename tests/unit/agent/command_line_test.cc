@@ -1,0 +1,62 @@
+#include "agent/command_line.h"
+
+#include <sysexits.h>
+
+#include <catch2/catch.hpp>
+#include <vector>
+
+using namespace postern::agent;
+
+namespace {
+
+tl::expected<Command, int> parse(std::vector<const char*> words) {
+    words.insert(words.begin(), "postern");
+    return parse_command_line(static_cast<int>(words.size()), words.data());
+}
+
+}  // namespace
+
+TEST_CASE("every command is understood, with its options behind it or before") {
+    CHECK(parse({"run"})->verb == Verb::run);
+    CHECK(parse({"run"})->config == "/etc/postern/postern.toml");
+    CHECK(parse({"check", "--config", "/x"})->config == "/x");
+    CHECK(parse({"--config", "/x", "check", "--json"})->json);
+    CHECK(parse({"status", "--json"})->verb == Verb::status);
+    CHECK(parse({"config", "--defaults"})->verb == Verb::config_defaults);
+    CHECK(parse({"config", "--markdown"})->verb == Verb::config_markdown);
+    CHECK(parse({"sync"})->verb == Verb::sync);
+    CHECK(parse({"reload"})->verb == Verb::reload);
+    CHECK(parse({"directory"})->verb == Verb::directory);
+    CHECK(parse({"directory"})->subject.empty());
+    CHECK(parse({"directory", "show", "a@b.example", "--config", "/x"})->subject == "a@b.example");
+    const auto list =
+        parse({"queue", "list", "--sender", "a.example", "--limit", "5", "--json", "--config", "/x"});
+    REQUIRE(list);
+    CHECK(list->verb == Verb::queue_list);
+    CHECK(list->filter.sender == "a.example");
+    CHECK(list->limit == 5);
+    CHECK(list->json);
+    CHECK(list->config == "/x");
+    CHECK(parse({"queue", "show", "01ABC"})->filter.id == "01ABC");
+    CHECK(parse({"queue", "retry"})->verb == Verb::queue_retry);
+    CHECK(parse({"queue", "delete", "01ABC"})->filter.id == "01ABC");
+    CHECK(parse({"queue", "delete", "--all"})->all);
+    const auto explain = parse({"explain", "--from", "a@b", "--to", "c@d", "--client", "127.0.0.1"});
+    REQUIRE(explain);
+    CHECK(explain->verb == Verb::explain);
+    CHECK(explain->client == "127.0.0.1");
+}
+
+TEST_CASE("a wrong command line is a usage error, and deletes nothing") {
+    CHECK(parse({}).error() == EX_USAGE);
+    CHECK(parse({"nonsense"}).error() == EX_USAGE);
+    CHECK(parse({"queue"}).error() == EX_USAGE);
+    CHECK(parse({"queue", "show"}).error() == EX_USAGE);
+    CHECK(parse({"queue", "delete"}).error() == EX_USAGE);
+    CHECK(parse({"queue", "delete", "--all", "--sender", "x"}).error() == EX_USAGE);
+    CHECK(parse({"queue", "list", "--limit", "0"}).error() == EX_USAGE);
+    CHECK(parse({"config"}).error() == EX_USAGE);
+    CHECK(parse({"explain", "--from", "a@b"}).error() == EX_USAGE);
+    CHECK(parse({"--version"}).error() == EX_OK);
+    CHECK(parse({"--help"}).error() == EX_OK);
+}

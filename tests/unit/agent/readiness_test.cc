@@ -1,0 +1,42 @@
+#include "agent/readiness.h"
+
+#include <catch2/catch.hpp>
+
+using namespace postern;
+using namespace postern::agent;
+
+TEST_CASE("ready is: relay takes mail, every directory is known, no credentials are refused") {
+    relay::State state;
+    sync::Report report;
+    report.primaries.resize(1);
+    report.primaries[0].name = "main";
+    report.primaries[0].last_success = std::chrono::system_clock::now();
+    CHECK(reasons_not_ready(state, report, true).empty());
+
+    SECTION("relay does not take mail") {
+        state.not_ready = "the disk is full";
+        CHECK(reasons_not_ready(state, report, true) == std::vector<std::string>{"the disk is full"});
+    }
+    SECTION("the directory was never read") {
+        report.primaries[0].last_success = {};
+        report.primaries[0].error = "connection refused";
+        CHECK(reasons_not_ready(state, report, true) ==
+              std::vector<std::string>{
+                  "primary main: its directory has not been read yet: connection refused"});
+        CHECK(reasons_not_ready(state, report, false).empty());
+    }
+    SECTION("what the cache gave is enough") {
+        report.primaries[0].last_success = {};
+        report.domains.resize(1);
+        report.domains[0].primary = "main";
+        CHECK(reasons_not_ready(state, report, true).empty());
+        report.domains[0].primary = "other";
+        CHECK(reasons_not_ready(state, report, true).size() == 1);
+    }
+    SECTION("credentials are refused") {
+        report.primaries[0].refused_since = std::chrono::system_clock::now();
+        REQUIRE(reasons_not_ready(state, report, true).size() == 1);
+        CHECK_THAT(reasons_not_ready(state, report, true)[0],
+                   Catch::Contains("credentials refused since 20"));
+    }
+}

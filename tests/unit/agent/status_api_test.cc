@@ -1,0 +1,189 @@
+#include "agent/status_api.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+using namespace postern;
+using namespace postern::agent;
+using nlohmann::json;
+
+namespace {
+
+/// Operations that remember what was asked of them.
+struct Fake {
+    relay::QueueFilter filter;
+    std::size_t limit = 0;
+    std::string asked;
+    std::vector<std::string> not_ready, faults;
+    Operations operations;
+
+    Fake() {
+        operations.identity = {"0.1.0", "gw1.example.net", {}};
+        operations.state = [] { return relay::State(); };
+        operations.not_ready = [this] { return not_ready; };
+        operations.metrics = [] { return "postern_ready 1\n"; };
+        operations.totals = [] { return Metrics::Totals(); };
+        operations.list = [this](const relay::QueueFilter& given, std::size_t most) {
+            asked += "list ";
+            filter = given;
+            limit = most;
+            relay::MessageView message;
+            message.id = "01ABC";
+            message.from = "\xff";
+            return std::vector<relay::MessageView>(most > 2 ? 2 : most, message);
+        };
+        operations.show = [](const std::string& id) {
+            relay::MessageView message;
+            message.id = id;
+            return id == "01ABC" ? std::optional(message) : std::nullopt;
+        };
+        operations.retry = [this](const relay::QueueFilter& given) {
+            asked += "retry ";
+            filter = given;
+            return std::size_t{3};
+        };
+        operations.remove = [this](const relay::QueueFilter& given) {
+            asked += "remove ";
+            filter = given;
+            return std::size_t{4};
+        };
+        operations.explain = [this](const std::string& from, const std::string& to,
+                                    const std::string& client) {
+            asked += from + '|' + to + '|' + client;
+            return relay::Explanation();
+        };
+        operations.directory = [] {
+            sync::Report report;
+            report.domains.resize(1);
+            report.domains[0].name = "example.com";
+            return report;
+        };
+        operations.snapshot = [] { return std::make_shared<const sync::Snapshot>(); };
+        operations.poll = [this] { asked += "poll "; };
+        operations.reload = [this] {
+            asked += "reload ";
+            return faults;
+        };
+    }
+
+    Answer get(const std::string& path, std::multimap<std::string, std::string> parameters = {}) {
+        return respond(operations, {"GET", path, std::move(parameters), false});
+    }
+    Answer change(const std::string& method, const std::string& path,
+                  std::multimap<std::string, std::string> parameters = {}) {
+        return respond(operations, {method, path, std::move(parameters), true});
+    }
+};
+
+}  // namespace
+
+TEST_CASE("reading is open") {
+    Fake fake;
+    const auto* path =
+        GENERATE("/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/queue", "/v1/messages/01ABC",
+                 "/v1/directory", "/v1/directory/example.com", "/v1/directory/a@example.com");
+    CAPTURE(path);
+    CHECK(fake.get(path).status == 200);
+    CHECK_FALSE(fake.get(path).body.empty());
+    CHECK(respond(fake.operations, {"HEAD", path, {}, false}).status == 200);
+}
+
+TEST_CASE("not ready is 503 with every reason") {
+    Fake fake;
+    fake.not_ready = {"the disk is full", "no directory"};
+    CHECK(fake.get("/readyz").status == 503);
+    CHECK(fake.get("/readyz").body == "the disk is full\nno directory\n");
+    CHECK(fake.get("/healthz").status == 200);
+}
+
+TEST_CASE("changes need the token") {
+    Fake fake;
+    const auto [method, path] = GENERATE(table<const char*, const char*>({{"DELETE", "/v1/queue"},
+                                                                          {"POST", "/v1/queue/retry"},
+                                                                          {"POST", "/v1/sync"},
+                                                                          {"POST", "/v1/reload"}}));
+    CHECK(respond(fake.operations, {method, path, {{"id", "x"}}, false}).status == 401);
+    CHECK(fake.asked.empty());
+}
+
+TEST_CASE("unknown paths and methods are refused with words") {
+    Fake fake;
+    const auto* path = GENERATE("/v1", "/v1/queue/", "/v1/messages/", "//", "", "/v1/statusx", "/v2/status");
+    CAPTURE(path);
+    CHECK(fake.get(path).status == 404);
+    CHECK(json::parse(fake.get(path).body).contains("error"));
+    CHECK(fake.change("POST", "/v1/queue").status == 405);
+    CHECK(fake.change("POST", "/v1/queue").allow == "GET, DELETE");
+    CHECK(fake.get("/v1/sync").status == 405);
+}
+
+TEST_CASE("the queue is listed by filter, with a bound, saying whether there is more") {
+    Fake fake;
+    const auto answer = fake.get("/v1/queue", {{"sender", "a.example"}, {"route", "mx:x"}, {"limit", "1"}});
+    REQUIRE(answer.status == 200);
+    const auto body = json::parse(answer.body);
+    CHECK(body["messages"].size() == 1);
+    CHECK(body["more"] == true);
+    CHECK(body["messages"][0]["from"] == "\xef\xbf\xbd");
+    CHECK(fake.filter.sender == "a.example");
+    CHECK(fake.filter.route == "mx:x");
+    const auto* limit = GENERATE("0", "-1", "10001", "x", "1x", "99999999999999999999");
+    CAPTURE(limit);
+    CHECK(fake.get("/v1/queue", {{"limit", limit}}).status == 400);
+}
+
+TEST_CASE("a misspelt, doubled or empty parameter never reaches the queue") {
+    Fake fake;
+    CHECK(fake.change("DELETE", "/v1/queue", {{"sendr", "x"}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"sender", "x"}, {"sender", "y"}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"sender", ""}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"sender", std::string(1001, 'x')}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue").status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"all", "yes"}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"all", "true"}, {"id", "x"}}).status == 400);
+    CHECK(fake.change("POST", "/v1/queue/retry", {{"all", "true"}}).status == 400);
+    CHECK(fake.asked.empty());
+}
+
+TEST_CASE("retry and delete act on what is chosen and say how many") {
+    Fake fake;
+    CHECK(json::parse(fake.change("POST", "/v1/queue/retry").body)["messages"] == 3);
+    CHECK(json::parse(fake.change("DELETE", "/v1/queue", {{"recipient", "b.example"}}).body)["messages"] ==
+          4);
+    CHECK(fake.filter.recipient == "b.example");
+    CHECK(fake.change("DELETE", "/v1/queue", {{"all", "true"}}).status == 200);
+    CHECK(fake.filter.recipient.empty());
+    CHECK(fake.asked == "retry remove remove ");
+}
+
+TEST_CASE("a message that is not there is 404") {
+    Fake fake;
+    CHECK(fake.get("/v1/messages/99").status == 404);
+}
+
+TEST_CASE("the directory answers about domains and addresses") {
+    Fake fake;
+    const auto domain = json::parse(fake.get("/v1/directory/Example.COM").body);
+    CHECK(domain["domain"] == "example.com");
+    CHECK(domain["verdict"] == "unknown");
+    CHECK(domain["on"].size() == 1);
+    CHECK(json::parse(fake.get("/v1/directory/a@example.com").body)["address"] == "a@example.com");
+    CHECK(fake.get("/v1/directory/@example.com").status == 400);
+    CHECK(fake.get("/v1/directory/a@").status == 400);
+}
+
+TEST_CASE("explain needs a recipient, and no sender means the null reverse-path") {
+    Fake fake;
+    CHECK(fake.get("/v1/explain").status == 400);
+    CHECK(fake.get("/v1/explain", {{"to", "b@y.example"}, {"client", "127.0.0.1"}}).status == 200);
+    CHECK(fake.asked == "|b@y.example|127.0.0.1");
+}
+
+TEST_CASE("a reload of a faulty file gives every fault") {
+    Fake fake;
+    CHECK(fake.change("POST", "/v1/reload").status == 200);
+    fake.faults = {"postern.toml:1:1: x: y", "postern.toml:2:1: x: y"};
+    const auto answer = fake.change("POST", "/v1/reload");
+    CHECK(answer.status == 409);
+    CHECK(json::parse(answer.body)["faults"].size() == 2);
+}
