@@ -39,13 +39,16 @@ void add_queue(CLI::App& app, Command& command) {
     remove->add_option("ID", command.filter.id, "of one message");
     add_filter(*remove, command);
     remove->add_flag("--all", command.all, "the whole queue");
-    remove->final_callback([&command] {
-        const auto& filter = command.filter;
-        const bool chosen = !(filter.id + filter.sender + filter.recipient + filter.route).empty();
-        if (chosen == command.all)
-            throw CLI::ValidationError("queue delete",
-                                       "give an ID, --sender, --recipient or --route, or --all alone");
-    });
+}
+
+/// A filter that was forgotten must not become "everything".
+void check_choice(const Command& command) {
+    if (command.verb != Verb::queue_delete) return;
+    const auto& filter = command.filter;
+    const bool chosen = !(filter.id + filter.sender + filter.recipient + filter.route).empty();
+    if (chosen == command.all)
+        throw CLI::ValidationError("queue delete",
+                                   "give an ID, --sender, --recipient or --route, or --all alone");
 }
 
 void add_commands(CLI::App& app, Command& command) {
@@ -85,6 +88,7 @@ tl::expected<Command, int> parse_command_line(int argc, const char* const* argv)
     add_commands(app, command);
     try {
         app.parse(argc, argv);
+        check_choice(command);
     } catch (const CLI::ParseError& error) {
         return tl::unexpected(app.exit(error) == 0 ? EX_OK : EX_USAGE);
     }

@@ -27,7 +27,7 @@ enum class Verb : std::uint8_t {
 };
 
 struct Command {
-    Verb verb = Verb::run;
+    Verb verb = Verb::status;
     std::filesystem::path config = "/etc/postern/postern.toml";
     bool json = false;
     relay::QueueFilter filter;  // of queue commands

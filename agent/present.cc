@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/log_line.h"
+#include "agent/quantity.h"
 
 namespace postern::agent {
 namespace {
@@ -85,7 +86,7 @@ std::string verdict_line(const json& entry) {
     const auto primary = text(entry, "primary");
     if (!primary.empty()) line += ", primary " + primary;
     const auto age = entry.at("age_seconds").get<std::int64_t>();
-    if (age > 0) line += ", known since " + std::to_string(age) + " s";
+    if (age > 0) line += ", read " + format_duration(std::chrono::seconds(age)) + " ago";
     return line + '\n';
 }
 

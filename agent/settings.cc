@@ -77,6 +77,8 @@ std::string unknown_name(std::string_view what, std::string_view name,
     std::string text = "there is no such " + std::string(what);
     if (const auto meant = nearest(name, allowed); !meant.empty())
         text.append("; is \"").append(meant).append("\" meant?");
+    else
+        text.append(".");
     text.append(" Allowed: ");
     for (std::size_t i = 0; i < allowed.size(); ++i) text.append(i ? ", " : "").append(allowed[i]);
     return text;

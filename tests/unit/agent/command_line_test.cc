@@ -40,6 +40,8 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(parse({"queue", "show", "01ABC"})->filter.id == "01ABC");
     CHECK(parse({"queue", "retry"})->verb == Verb::queue_retry);
     CHECK(parse({"queue", "delete", "01ABC"})->filter.id == "01ABC");
+    CHECK(parse({"queue", "delete", "01ABC"})->verb == Verb::queue_delete);
+    CHECK(parse({"queue", "delete", "--all"})->verb == Verb::queue_delete);
     CHECK(parse({"queue", "delete", "--all"})->all);
     const auto explain = parse({"explain", "--from", "a@b", "--to", "c@d", "--client", "127.0.0.1"});
     REQUIRE(explain);

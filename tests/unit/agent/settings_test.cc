@@ -196,6 +196,8 @@ TEST_CASE("faults name file, line, column, key, and what is allowed") {
         {"[delivery]\nport = 25.0\n",
          "postern.toml:12:8: delivery.port: a whole number, without quotes is expected here (number, 1 to "
          "65535)"},
+        {"[log]\nbanana = 1\n",
+         "postern.toml:12:1: log.banana: there is no such key. Allowed: format, level"},
         {"[log]\nformt = \"json\"\n",
          "postern.toml:12:1: log.formt: there is no such key; is \"format\" meant? Allowed: format, level"},
         {"[[gateway]]\nname = \"a b\"\naddress = \"x\"\n",
