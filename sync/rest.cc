@@ -255,12 +255,16 @@ Result<AddressList> Rest::alias_search(const std::string& domain) {
     for (std::size_t page = 0; page < most_pages; ++page) {
         auto answer = ask_in_domain(
             domain, post("settings/domain/account-list-search", rest::account_search_body(skip, page_size)),
-            rest::parse_account_page);
+            rest::parse_accounts);
         if (!answer) return tl::make_unexpected(answer.error());
-        skip += answer->names.size();
+        skip += answer->size();
         std::size_t fresh = 0;
-        for (std::string& name : answer->names) fresh += seen.insert(std::move(name)).second ? 1 : 0;
-        answer->aliases.each([&](Kind kind, std::string_view name) { aliases.add(kind, name); });
+        for (rest::Account& account : *answer) {
+            if (seen.contains(account.name)) continue;
+            if (account.is_alias) aliases.add(Kind::alias, account.name);
+            seen.insert(std::move(account.name));
+            ++fresh;
+        }
         if (fresh == 0) return aliases;
     }
     return tl::make_unexpected(Failure{Fault::unreadable, "a list of aliases without an end", {}});

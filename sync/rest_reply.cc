@@ -334,16 +334,15 @@ Result<bool> parse_user_mail(const Reply& reply) {
     });
 }
 
-Result<AccountPage> parse_account_page(const Reply& reply) {
-    return collect<AccountPage>(reply, "results", false, [](const Json& entry, AccountPage& page) {
+Result<std::vector<Account>> parse_accounts(const Reply& reply) {
+    using Accounts = std::vector<Account>;
+    return collect<Accounts>(reply, "results", false, [](const Json& entry, Accounts& accounts) {
         const auto name = local_part(text(entry, "userName"));
-        if (name.empty()) return false;
-        page.names.push_back(lower(name));
-        constexpr int alias_type = 4;
         const Json* type = member(entry, "accountType");
-        if (type != nullptr && !type->is_number_integer()) return false;
+        if (name.empty() || (type != nullptr && !type->is_number_integer())) return false;
+        constexpr int alias_type = 4;
         const bool alias = type == nullptr || type->get<std::int64_t>() == alias_type;
-        if (alias && flag(entry, "isEnabled").value_or(true)) page.aliases.add(Kind::alias, name);
+        accounts.push_back({lower(name), alias && flag(entry, "isEnabled").value_or(true)});
         return true;
     });
 }

@@ -25,9 +25,9 @@ struct Session {
     std::optional<Time> expires;  // by the primary's clock
 };
 
-struct AccountPage {
-    AddressList aliases;             // enabled ones
-    std::vector<std::string> names;  // of all rows, of whatever type, lower case
+struct Account {
+    std::string name;       // local part, lower case
+    bool is_alias = false;  // an enabled one
 };
 
 struct ListPage {
@@ -54,7 +54,8 @@ Result<DomainOptions> parse_domain_settings(const Reply& reply);
 Result<AddressList> parse_users(const Reply& reply);
 /// Whether the user receives mail.
 Result<bool> parse_user_mail(const Reply& reply);
-Result<AccountPage> parse_account_page(const Reply& reply);
+/// Rows of all types: which are asked for and which come are two things.
+Result<std::vector<Account>> parse_accounts(const Reply& reply);
 Result<AddressList> parse_alias_grid(const Reply& reply);
 Result<std::vector<std::string>> parse_domain_aliases(const Reply& reply);
 Result<ListPage> parse_lists(const Reply& reply);

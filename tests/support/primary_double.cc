@@ -293,7 +293,6 @@ PrimaryDouble::Answer PrimaryDouble::impersonation(const std::string& domain) {
 PrimaryDouble::Answer PrimaryDouble::sysadmin(const Call& call) {
     const std::string& what = call.parts.at(2);
     const std::string subject = call.parts.size() > 3 ? call.parts[3] : "";
-    const Json none = Json::array();
     if (what == "domains" || what == "domain-names")
         return success({{"data", what == "domains" ? payload::domains(world_, switches_)
                                                    : payload::domain_names(world_)}});
@@ -303,7 +302,7 @@ PrimaryDouble::Answer PrimaryDouble::sysadmin(const Call& call) {
         const auto at = email.find('@');
         const Json* domain = at == std::string::npos ? nullptr : find_domain(email.substr(at + 1));
         if (domain == nullptr) return failure("Domain does not exist");
-        const Json* user = payload::find(domain->value("users", none), email.substr(0, at));
+        const Json* user = payload::find_user(*domain, email.substr(0, at));
         return user == nullptr ? failure("User does not exist.")
                                : success({{"userData", payload::user(*user, domain->at("name"))}});
     }
@@ -358,8 +357,7 @@ PrimaryDouble::Answer PrimaryDouble::domain_call(const Call& call, const std::st
         return success({{"virtualFolders", payload::resources(*domain)}});
     if (what == "user-mail" || what == "user" || what == "get-user-mail" || what == "get-user") {
         const std::string email = call.parts.size() > 3 ? call.parts[3] : call.body.value("email", "");
-        const Json* user =
-            payload::find(domain->value("users", Json::array()), email.substr(0, email.find('@')));
+        const Json* user = payload::find_user(*domain, email.substr(0, email.find('@')));
         if (user == nullptr) return failure("User does not exist.");
         if (what.ends_with("user-mail")) return success({{"userMailSettings", payload::user_mail(*user)}});
         return success({{"userData", payload::user(*user, domain->at("name"))}});

@@ -27,8 +27,10 @@ bool enabled(const Json& entry) { return field(entry, "enabled", true); }
 
 }  // namespace
 
-const Json* find(const Json& list, const std::string& name) {
-    for (const Json& entry : list)
+const Json* find_user(const Json& domain, const std::string& name) {
+    const auto users = domain.find("users");
+    if (users == domain.end()) return nullptr;
+    for (const Json& entry : *users)
         if (same(name_of(entry), name)) return &entry;
     return nullptr;
 }

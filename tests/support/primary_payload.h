@@ -8,8 +8,8 @@ namespace postern::tests::payload {
 
 using Json = nlohmann::json;
 
-/// A named thing in a list of strings or objects with "name"; null when it is not there.
-const Json* find(const Json& list, const std::string& name);
+/// A user of the domain as the world describes it; null when there is none.
+const Json* find_user(const Json& domain, const std::string& name);
 
 Json domains(const Json& world, const Json& switches);
 Json domain_names(const Json& world);

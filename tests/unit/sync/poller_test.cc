@@ -1,0 +1,290 @@
+#include "sync/poller.h"
+
+#include <catch2/catch.hpp>
+#include <deque>
+
+#include "tests/unit/sync/fixture.h"
+
+using namespace postern::sync;
+using namespace postern::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What a scripted primary says next; shared with the test.
+struct Script {
+    Result<std::vector<ListedDomain>> domains =
+        std::vector<ListedDomain>{{"example.com", "Example.com", true}};
+    std::map<std::string, Result<DomainReading>> readings;
+    std::vector<std::string> calls;
+};
+
+DomainReading full_reading(const std::vector<std::string>& users) {
+    DomainReading reading;
+    reading.options = DomainOptions{};
+    reading.users = address_list(Kind::user, users);
+    reading.aliases = reading.lists = reading.resources = AddressList{};
+    reading.domain_aliases = std::vector<std::string>{};
+    return reading;
+}
+
+class ScriptedPrimary final : public Primary {
+public:
+    explicit ScriptedPrimary(Script& script) : script_(script) {}
+    Result<void> sign_in() override { return {}; }
+    Result<std::vector<ListedDomain>> domains() override {
+        script_.calls.push_back("domains");
+        return script_.domains;
+    }
+    Result<DomainReading> read(const DomainRecord& known) override {
+        script_.calls.push_back(known.spelling);
+        const auto found = script_.readings.find(known.spelling);
+        return found == script_.readings.end() ? full_reading({"alice"}) : found->second;
+    }
+    std::uint64_t requests() const override { return script_.calls.size(); }
+
+private:
+    Script& script_;
+};
+
+struct Stage {
+    explicit Stage(std::vector<std::string> primaries = {"main"}, Directory known = {}) {
+        std::vector<PrimarySettings> settings;
+        for (const std::string& name : primaries) settings.push_back(settings_for(name));
+        poller = std::make_unique<Poller>(settings, std::move(known), recorder, connect());
+    }
+    PrimarySettings settings_for(const std::string& name) const {
+        PrimarySettings settings;
+        settings.name = name;
+        settings.url = "http://127.0.0.1";
+        settings.password_file = folder.path() / "password";
+        return settings;
+    }
+    Poller::Connect connect() {
+        return [this](const PrimarySettings& settings) {
+            ++connections;
+            return std::make_unique<ScriptedPrimary>(scripts[settings.name]);
+        };
+    }
+    /// Steps until nothing is due.
+    void run() {
+        while (poller->step() != Poller::Step::nothing) {
+        }
+    }
+    const DomainRecord& domain(const std::string& name) const {
+        return poller->directory()[0].domains.at(name);
+    }
+
+    Folder folder;
+    Recorder recorder;
+    std::map<std::string, Script> scripts;
+    int connections = 0;
+    std::unique_ptr<Poller> poller;
+};
+
+}  // namespace
+
+TEST_CASE("a round lists the domains and reads each", "[poller]") {
+    Stage stage;
+    stage.scripts["main"].domains = std::vector<ListedDomain>{{"a.example", "a.example", true},
+                                                              {"b.example", "b.example", std::nullopt},
+                                                              {"off.example", "off.example", false}};
+    stage.run();
+    CHECK(stage.scripts["main"].calls ==
+          std::vector<std::string>{"domains", "a.example", "b.example", "off.example"});
+    CHECK(stage.recorder.events() == std::vector<std::string>{"synced main"});
+    CHECK(stage.domain("a.example").complete() != Time{});
+    const PrimaryReport report = stage.poller->report()[0];
+    CHECK(report.reachable);
+    CHECK_FALSE(report.polling);
+    CHECK(report.error.empty());
+    CHECK(report.last_success != Time{});
+    CHECK(report.next_round > report.last_round + 4min);
+    CHECK(report.requests == 4);
+
+    stage.scripts["main"].calls.clear();
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(stage.scripts["main"].calls.size() == 4);
+}
+
+TEST_CASE("an unreadable part keeps what is known", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    script.readings["Example.com"] = full_reading({"alice", "bob"});
+    stage.run();
+    const Time first = stage.domain("example.com").users.read;
+
+    DomainReading broken = full_reading({});
+    broken.users = tl::make_unexpected(Failure{Fault::unreadable, "a reply without userData", {}});
+    script.readings["Example.com"] = broken;
+    for (int round = 0; round < 2; ++round) {
+        stage.poller->poll_now();
+        stage.run();
+    }
+    CHECK(names(stage.domain("example.com").users.content, Kind::user) ==
+          std::vector<std::string>{"alice", "bob"});
+    CHECK(stage.domain("example.com").users.read == first);
+    CHECK(stage.domain("example.com").aliases.read > first);
+    CHECK(stage.domain("example.com").error == "users: a reply without userData");
+    CHECK(stage.recorder.count("failed main example.com users: a reply without userData") == 1);  // told once
+    CHECK(stage.poller->report()[0].error == "1 domains could not be read completely");
+
+    script.readings.clear();
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(stage.domain("example.com").error.empty());
+    CHECK(names(stage.domain("example.com").users.content, Kind::user) == std::vector<std::string>{"alice"});
+}
+
+TEST_CASE("a failed list of domains keeps them all", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    stage.run();
+    for (const Fault fault :
+         {Fault::unreachable, Fault::busy, Fault::unreadable, Fault::refused, Fault::unauthorised}) {
+        script.domains = tl::make_unexpected(Failure{fault, "words", {}});
+        stage.poller->poll_now();
+        stage.run();
+        CHECK(stage.poller->directory()[0].domains.size() == 1);
+        CHECK(stage.poller->report()[0].error == "words");
+        CHECK(stage.poller->report()[0].reachable == (fault != Fault::unreachable));
+    }
+    CHECK(stage.recorder.count("failed main  words") == 5);
+    script.domains = std::vector<ListedDomain>{{"new.example", "new.example", true}};
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(stage.poller->directory()[0].domains.contains("new.example"));
+    CHECK_FALSE(stage.poller->directory()[0].domains.contains("example.com"));
+}
+
+TEST_CASE("Retry-After is obeyed, on request too", "[poller]") {
+    Stage stage;
+    stage.scripts["main"].domains = tl::make_unexpected(Failure{Fault::busy, "later", 600s});
+    stage.run();
+    CHECK(stage.poller->next_due() - Poller::Clock::now() > 590s);
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(stage.scripts["main"].calls.size() == 1);
+}
+
+TEST_CASE("failures are retried soon, then less often", "[poller]") {
+    Stage stage;
+    stage.scripts["main"].domains = tl::make_unexpected(Failure{Fault::unreachable, "down", {}});
+    stage.run();
+    CHECK(stage.poller->next_due() - Poller::Clock::now() < 20s);
+    for (int i = 0; i < 8; ++i) {
+        stage.poller->poll_now();
+        stage.run();
+    }
+    CHECK(stage.poller->next_due() - Poller::Clock::now() > 200s);
+}
+
+TEST_CASE("rejected credentials are not repeated", "[poller]") {
+    Stage stage;
+    stage.folder.write("password", "wrong");
+    PrimarySettings eager = stage.settings_for("main");
+    eager.poll_every = 0s;  // due again at once
+    Script& script = stage.scripts["main"];
+    script.domains = tl::make_unexpected(Failure{Fault::credentials, "signing in was refused", {}});
+    stage.poller->reload({eager});
+    for (int i = 0; i < 10; ++i) stage.poller->step();
+    CHECK(script.calls.size() == 1);
+    CHECK(stage.recorder.count("refused main signing in was refused") == 1);
+    CHECK(stage.poller->report()[0].refused_since != Time{});
+
+    SECTION("but on request") {
+        stage.poller->poll_now();
+        for (int i = 0; i < 10; ++i) stage.poller->step();
+        CHECK(script.calls.size() == 2);
+    }
+    SECTION("but when the password file changes") {
+        std::filesystem::last_write_time(eager.password_file,
+                                         std::filesystem::file_time_type::clock::now() + 1h);
+        script.domains = std::vector<ListedDomain>{};
+        for (int i = 0; i < 10; ++i) stage.poller->step();
+        CHECK(script.calls.size() >= 2);
+        CHECK(stage.poller->report()[0].refused_since == Time{});
+    }
+}
+
+TEST_CASE("a primary that fails in mid-round is left alone", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    script.domains =
+        std::vector<ListedDomain>{{"a.example", "a.example", true}, {"b.example", "b.example", true}};
+    SECTION("no connection") {
+        script.readings.emplace("a.example", tl::make_unexpected(Failure{Fault::unreachable, "gone", {}}));
+        stage.run();
+        CHECK(script.calls == std::vector<std::string>{"domains", "a.example"});
+        CHECK(stage.recorder.count("failed main a.example gone") == 1);
+    }
+    SECTION("nothing can be read of three domains") {
+        script.domains->push_back({"c.example", "c.example", true});
+        script.domains->push_back({"d.example", "d.example", true});
+        for (const char* name : {"a.example", "b.example", "c.example", "d.example"})
+            script.readings.emplace(name, DomainReading{});
+        stage.run();
+        CHECK(script.calls.size() == 4);
+        CHECK(stage.recorder.count("failed main  nothing can be read any more") == 1);
+    }
+    SECTION("an exception is a failure") {
+        script.domains = std::vector<ListedDomain>{{"a.example", "a.example", true}};
+        stage.run();
+        CHECK(stage.recorder.count("synced") == 1);
+    }
+}
+
+TEST_CASE("domains that are not known are read first", "[poller]") {
+    PrimaryRecord known{"main", 1h, at(100), {}};
+    known.domains["a.example"] = read_domain("a.example", at(200));
+    known.domains["b.example"] = read_domain("b.example", at(100));
+    Stage stage({"main"}, {known});
+    stage.scripts["main"].domains = std::vector<ListedDomain>{
+        {"a.example", "a.example", true}, {"b.example", "b.example", true}, {"c.example", "c.example", true}};
+    stage.run();
+    CHECK(stage.scripts["main"].calls ==
+          std::vector<std::string>{"domains", "c.example", "b.example", "a.example"});
+}
+
+TEST_CASE("several primaries take turns", "[poller]") {
+    Stage stage({"one", "two"});
+    for (const char* name : {"one", "two"})
+        stage.scripts[name].domains =
+            std::vector<ListedDomain>{{"a.example", "a.example", true}, {"b.example", "b.example", true}};
+    for (int i = 0; i < 4; ++i) stage.poller->step();
+    CHECK(stage.scripts["one"].calls.size() == 2);
+    CHECK(stage.scripts["two"].calls.size() == 2);
+    stage.run();
+    CHECK(stage.recorder.count("synced") == 2);
+}
+
+TEST_CASE("a reload keeps what has not changed", "[poller]") {
+    Stage stage({"one", "two"});
+    stage.run();
+    CHECK(stage.connections == 2);
+    PrimarySettings changed = stage.settings_for("two");
+    changed.trust_for = 1h;
+    stage.poller->reload({stage.settings_for("one"), changed, stage.settings_for("three")});
+    CHECK(stage.connections == 4);
+    CHECK(stage.poller->directory()[1].domains.size() == 1);
+    CHECK(stage.poller->directory()[1].trust_for == 1h);
+    CHECK(stage.poller->directory()[2].listed == Time{});
+    stage.poller->reload({stage.settings_for("three")});
+    CHECK(stage.poller->directory().size() == 1);
+    CHECK(stage.connections == 4);
+}
+
+TEST_CASE("a domain found to be disabled keeps its addresses for later", "[poller]") {
+    Stage stage;
+    stage.run();
+    DomainReading disabled;
+    disabled.options = DomainOptions{false, {}, {}};
+    stage.scripts["main"].domains = std::vector<ListedDomain>{{"example.com", "Example.com", std::nullopt}};
+    stage.scripts["main"].readings["Example.com"] = disabled;
+    stage.poller->poll_now();
+    stage.run();
+    CHECK_FALSE(stage.domain("example.com").enabled);
+    CHECK(stage.domain("example.com").error.empty());
+    CHECK(stage.domain("example.com").users.content.size() == 1);
+}
