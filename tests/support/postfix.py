@@ -7,11 +7,11 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import subprocess
 
 from process import Process
 from workspace import SMTP_PORT
-import socket
 
 _PROGRAMS = pathlib.Path("/usr/lib/postfix/sbin")
 _ACCOUNT = "nobody"  # owner of delivered mail: virtual(8) refuses root
@@ -166,8 +166,7 @@ class Postfix:
 
     def wait_for_mail(self, count, deadline=120.0):
         """Waits until at least `count` messages are there and returns all of them."""
-        self._process.wait_for(lambda: self.count() >= count, f"{count} messages in the mailbox; {self.count()} are there",
-                               deadline)
+        self._process.wait_for(lambda: self.count() >= count, f"{count} messages in the mailbox", deadline)
         return self.delivered()
 
     def queue(self):

@@ -43,7 +43,7 @@ class Scenario(unittest.TestCase):
 
     def wait_for_messages(self, receiver, count):
         """Waits for `count` messages answered 250 and returns all there are."""
-        wait_for(lambda: len(receiver.messages) >= count, f"{count} messages; {len(receiver.messages)} arrived")
+        wait_for(lambda: len(receiver.messages) >= count, f"{count} messages at the receiver")
         return receiver.messages
 
 

@@ -79,23 +79,23 @@ class Session:
 
     def _body(self):
         """The octets up to and with CRLF.CRLF, and nothing else, as RFC 5321 §4.1.1.4 wants."""
-        if self._buffer.startswith(b".\r\n"):
-            self._buffer = self._buffer[3:]
-            return b".\r\n"
-        body, searched = bytearray(self._buffer), 0
+        body, searched = bytearray(b"\r\n" + self._buffer), 0  # the CRLF of DATA counts
         while True:
             end = body.find(b"\r\n.\r\n", searched)
             if end >= 0:
                 self._buffer = bytes(body[end + 5:])
-                return bytes(body[:end + 5])
+                return bytes(body[2:end + 5])
             searched = max(0, len(body) - 4)
             body += self._more()
 
-    def _answer(self, stage, argument, usual):
+    def _choose(self, stage, argument, usual):
         chosen = self.receiver.on.get(stage)
         if callable(chosen) and not isinstance(chosen, type):
             chosen = chosen(self, argument)
-        answer = usual if chosen is None else chosen
+        return usual if chosen is None else chosen
+
+    def _send(self, answer):
+        """Gives the code that was sent, 0 for octets that are no reply."""
         if answer is Close:
             raise _Ended
         if answer is Stall:
@@ -116,6 +116,9 @@ class Session:
         else:
             self._stream.sendall(octets)
         return int(text[:3])
+
+    def _answer(self, stage, argument, usual):
+        return self._send(self._choose(stage, argument, usual))
 
     def _extensions(self):
         lines = [f"250-{self.receiver.name}", *self.receiver.extensions]
@@ -175,9 +178,18 @@ class Session:
         message = Message(self.sender, self.sender_parameters, tuple(self.recipients), data, raw, 0.0, self.opened, self.number,
                           self.tls, self.helo, self.client)
         self.receiver.seen(message)
-        moment = time.monotonic()
-        if self._answer(".", data, "250 2.0.0 taken") == 250:
-            self.receiver.taken(message._replace(time=moment))
+        answer = self._choose(".", data, "250 2.0.0 taken")
+        if isinstance(answer, str) and answer.startswith("250"):
+            # Noted before the peer can know, so that nobody who waits for the peer's reaction misses it.
+            message = message._replace(time=time.monotonic())
+            self.receiver.taken(message)
+            try:
+                self._send(answer)
+            except OSError:
+                self.receiver.not_taken(message)
+                raise
+        else:
+            self._send(answer)
         self._reset()
 
     def _rset(self, argument):
@@ -244,6 +256,10 @@ class Receiver:
     def taken(self, message):
         with self._lock:
             self.messages.append(message)
+
+    def not_taken(self, message):
+        with self._lock:
+            self.messages.remove(message)
 
     def _accept(self, listener):
         while True:
