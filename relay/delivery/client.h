@@ -1,0 +1,67 @@
+// An SMTP session with a next hop: greeting, EHLO, TLS, transactions, QUIT.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "relay/delivery/target.h"
+#include "relay/delivery/transaction.h"
+#include "relay/mail/message.h"
+#include "relay/net/connection.h"
+#include "relay/settings.h"
+
+namespace postern::relay {
+
+/// Why there is no session: the server's reply, or an error in words, and at which stage.
+struct Refusal {
+    std::string stage;
+    Reply reply;         // code 0 when it was no reply
+    std::string reason;
+};
+
+/// Where a message's content comes from while it is sent: memory, or its file.
+struct ContentSource {
+    std::shared_ptr<const std::string> bytes;
+    std::filesystem::path file;
+};
+
+class Client {
+public:
+    struct Options {
+        std::string hostname;  // our EHLO name
+        DeliverySettings delivery;
+        net::TlsContext tls;
+    };
+
+    /// nullptr with `refusal` set when no session can be had. A broken TLS handshake is followed by a second attempt
+    /// in clear text where TLS is opportunistic.
+    static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target, const Options& options, Refusal& refusal);
+
+    /// Runs one transaction; its outcomes are then complete. Does not throw on network errors.
+    net::awaitable<void> run(Transaction& transaction, const Message& message, ContentSource content);
+    net::awaitable<void> quit();
+    void abort() { connection_->close(); }
+
+    const Extensions& extensions() const { return extensions_; }
+    const Target& target() const { return target_; }
+    std::string tls() const { return connection_->tls(); }
+    bool stale() { return connection_->stale(); }
+    bool needs_reset = false;  // the last transaction left something open
+    unsigned transactions = 0;
+
+private:
+    Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options);
+
+    static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const Target& target, const Options& options, Refusal& refusal);
+    net::awaitable<bool> hello(Refusal& refusal);
+    net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout);
+    net::awaitable<std::error_code> send_content(const Message& message, const ContentSource& source);
+    net::awaitable<std::error_code> send_file(const Message& message, const std::filesystem::path& file);
+
+    std::shared_ptr<net::Connection> connection_;
+    Target target_;
+    Options options_;
+    Extensions extensions_;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,449 @@
+#include "relay/delivery/delivery.h"
+
+#include <algorithm>
+
+#include "relay/delivery/bounce.h"
+#include "relay/delivery/route.h"
+#include "relay/mail/trace.h"
+#include "relay/net/tls.h"
+#include "relay/queue/schedule.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t ready_max = 2'000;     // jobs per destination in memory
+constexpr std::size_t ready_low = 100;       // below this more is fetched from the spool
+constexpr unsigned successes_to_grow = 20;   // transactions before a lowered connection limit grows by one
+constexpr unsigned transactions_max = 1'000;  // over one connection
+
+Time now() { return std::chrono::system_clock::now(); }
+
+}  // namespace
+
+Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
+                   Observer& observer)
+    : io_(io),
+      spool_(spool),
+      settings_(std::move(settings)),
+      directory_(std::move(directory)),
+      observer_(observer),
+      resolver_(std::make_unique<net::Resolver>(io, settings_->dns)),
+      tls_(net::client_context(settings_->tls)),
+      queue_(spool, settings_, observer, hooks()),
+      timer_(io) {}
+
+Queue::Hooks Delivery::hooks() {
+    Queue::Hooks out;
+    out.route = [this](const Envelope& envelope, const Address& recipient) {
+        return choose_route(*settings_, *directory_, envelope, recipient, now()).key;
+    };
+    out.room = [this](const std::string& route) { return room(route); };
+    out.offer = [this](Job job) { offer(std::move(job)); };
+    out.trouble = [this](const std::string& route) {
+        const Site* known = find(route);
+        return known != nullptr && known->down ? known->trouble : std::string();
+    };
+    out.next_try = [this](const std::string& route) {
+        const Site* known = find(route);
+        return known != nullptr && known->down ? known->next_try : now();
+    };
+    out.bounce = [this](const Stored& stored, const Progress& progress, const std::vector<std::uint16_t>& failed) {
+        return bounce(stored, progress, failed);
+    };
+    return out;
+}
+
+void Delivery::start() { tick(); }
+
+void Delivery::reload(SettingsPtr settings) {
+    settings_ = std::move(settings);
+    queue_.reload(settings_);
+    try {
+        tls_ = net::client_context(settings_->tls);
+    } catch (const std::exception& fault) {
+        observer_.on(event::Trouble{"tls", fault.what(), false});
+    }
+    // What is down may be so because of the settings that were just changed.
+    retry_destinations({});
+}
+
+void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes) {
+    if (stopping_) return queue_.committed(changes);
+    for (auto& stored : accepted) queue_.admit(std::move(stored));
+    queue_.committed(changes);
+    arm();
+}
+
+// ----------------------------------------------------------------------------------------------- destinations
+
+Delivery::SitePtr Delivery::site(const std::string& route) {
+    SitePtr& out = sites_[route];
+    if (!out) {
+        out = std::make_shared<Site>();
+        out->route = route;
+    }
+    return out;
+}
+
+const Delivery::Site* Delivery::find(const std::string& route) const {
+    auto found = sites_.find(route);
+    return found == sites_.end() ? nullptr : found->second.get();
+}
+
+std::size_t Delivery::room(const std::string& route) const {
+    if (stopping_) return 0;
+    const Site* known = find(route);
+    if (known == nullptr) return ready_max;
+    if (known->down) return 0;
+    // After a failure one message finds out whether the destination is back.
+    std::size_t limit = known->failures > 0 ? 1 : ready_max;
+    return limit - std::min(limit, known->ready.size());
+}
+
+void Delivery::offer(Job job) {
+    SitePtr to = site(job.route);
+    to->ready.push_back(std::move(job));
+    employ(to);
+}
+
+void Delivery::employ(const SitePtr& site) {
+    if (stopping_ || site->down || site->ready.empty()) return;
+    if (!site->idle.empty()) {
+        Rest* resting = site->idle.front();
+        site->idle.pop_front();
+        resting->woken = true;
+        resting->timer.cancel();
+        return;
+    }
+    unsigned limit = site->limit > 0 ? site->limit : settings_->delivery.per_destination;
+    if (site->failures > 0) limit = 1;
+    if (site->connections >= limit || site->opening >= site->ready.size()) return;
+    if (connections_ >= settings_->delivery.connections) {
+        if (std::find(starving_.begin(), starving_.end(), site) == starving_.end()) starving_.push_back(site);
+        return;
+    }
+    ++site->connections;
+    ++site->opening;
+    ++connections_;
+    asio::co_spawn(io_, work(site), [this, site](std::exception_ptr fault) {
+        release(site);
+        if (!fault) return;
+        try {
+            std::rethrow_exception(fault);
+        } catch (const std::exception& what) {
+            observer_.on(event::Trouble{"delivery", what.what(), true});
+        }
+    });
+}
+
+void Delivery::release(const SitePtr& site) {
+    --site->connections;
+    --connections_;
+    if (!starving_.empty()) {
+        SitePtr next = starving_.front();
+        starving_.pop_front();
+        employ(next);
+    }
+    employ(site);
+    if (site->connections == 0 && site->ready.empty() && !site->down && site->failures == 0) {
+        auto known = sites_.find(site->route);
+        if (known != sites_.end() && known->second == site) sites_.erase(known);
+    }
+    arm();
+}
+
+void Delivery::works(const SitePtr& site) {
+    bool was_in_trouble = site->failures > 0;
+    site->failures = 0;
+    site->trouble.clear();
+    if (site->limit > 0 && ++site->successes == successes_to_grow) {
+        site->successes = 0;
+        if (++site->limit >= settings_->delivery.per_destination) site->limit = 0;
+    }
+    if (was_in_trouble) queue_.refill(site->route);
+}
+
+/// `others`: connections to the destination that stand.
+void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others) {
+    std::string reason = why.reason.empty() ? why.reply.line() : why.reason;
+    if (why.result != Outcome::Result::failed) {
+        if (others > 0 && site->failures == 0) {
+            // Some connections stand: the destination wants fewer of them, it is not down.
+            site->limit = others;
+            site->successes = 0;
+            return;
+        }
+        ++site->failures;
+        site->down = true;
+        site->limit = 0;
+        site->trouble = reason;
+        double spread = std::uniform_real_distribution<>(0, 1)(random_);
+        site->next_try = now() + site_pause(settings_->queue, site->failures, spread);
+        probes_.emplace(site->next_try, site->route);
+    }
+    bool attempted = true;
+    for (Job& job : std::exchange(site->ready, {})) {
+        std::vector<Outcome> outcomes(job.recipients.size(), why);
+        for (auto& outcome : outcomes) {
+            outcome.destination = true;
+            outcome.attempted = attempted;
+        }
+        attempted = false;
+        queue_.settle(job, std::move(outcomes));
+    }
+    if (site->down) return;
+    site->failures = 0;
+    site->trouble.clear();
+    queue_.refill(site->route);  // the verdict holds for the rest of its mail too
+}
+
+std::size_t Delivery::retry_destinations(const std::string& route) {
+    std::size_t done = 0;
+    for (auto& [key, known] : sites_) {
+        if (!known->down || (!route.empty() && key != route)) continue;
+        ++done;
+        probes_.erase({known->next_try, key});
+        known->next_try = now();
+        probes_.emplace(known->next_try, key);
+    }
+    armed_ = Time::max();
+    arm();
+    return done;
+}
+
+// --------------------------------------------------------------------------------------------------- connections
+
+Client::Options Delivery::client_options() const { return Client::Options{settings_->hostname, settings_->delivery, tls_}; }
+
+net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site) {
+    Outcome why;
+    why.stage = "dns";
+    Targets targets = co_await find_targets(*resolver_, settings_, site->route, site->turn++);
+    if (targets.list.empty()) {
+        why.reply = targets.trouble;
+        why.reason = targets.trouble.text;
+        why.result = targets.trouble.status.klass == 5 ? Outcome::Result::failed : Outcome::Result::deferred;
+        fails(site, why, site->connections - site->opening);
+        co_return nullptr;
+    }
+    std::stable_partition(targets.list.begin(), targets.list.end(), [&](const Target& target) {
+        auto bad = site->bad.find(target.endpoint);
+        return bad == site->bad.end() || bad->second <= now();
+    });
+    auto options = client_options();
+    for (const Target& target : targets.list) {
+        if (stopping_) co_return nullptr;
+        Refusal refusal;
+        auto client = co_await Client::open(io_, target, options, refusal);
+        if (client) {
+            site->bad.erase(target.endpoint);
+            co_return client;
+        }
+        site->bad[target.endpoint] = now() + settings_->queue.retry_first;
+        why.host = target.text();
+        why.stage = refusal.stage;
+        why.reply = refusal.reply;
+        why.reason = refusal.reason;
+        // A host that refuses the session has not refused this mail: others may take it, now or later.
+        if (why.reply.permanent()) why.reason = "the host refuses our connection";
+    }
+    fails(site, why, site->connections - site->opening);
+    co_return nullptr;
+}
+
+net::awaitable<void> Delivery::work(SitePtr site) {
+    std::unique_ptr<Client> client;
+    {
+        struct Opening {
+            Site& site;
+            ~Opening() { --site.opening; }
+        } opening{*site};
+        client = co_await connect(site);
+    }
+    if (!client) co_return;
+    clients_.insert(client.get());
+    co_await serve(site, *client);
+    clients_.erase(client.get());
+}
+
+net::awaitable<void> Delivery::serve(SitePtr site, Client& client) {
+    while (!stopping_ && client.transactions < transactions_max) {
+        if (site->ready.empty()) {
+            if (co_await rest(site, client)) continue;
+            break;
+        }
+        Job job = std::move(site->ready.front());
+        site->ready.pop_front();
+        if (!co_await transact(site, client, std::move(job))) {
+            client.abort();
+            co_return;
+        }
+        if (site->ready.size() < ready_low) queue_.refill(site->route);
+        arm();
+    }
+    co_await client.quit();
+}
+
+/// Waits for work; false when there is none for so long that the connection is better closed.
+net::awaitable<bool> Delivery::rest(SitePtr site, Client& client) {
+    Rest resting{asio::steady_timer(io_)};
+    resting.timer.expires_after(settings_->delivery.idle);
+    auto place = site->idle.insert(site->idle.end(), &resting);
+    co_await resting.timer.async_wait(net::as_value);
+    if (resting.woken) co_return !stopping_ && !client.stale();  // and off the list
+    site->idle.erase(place);
+    co_return false;
+}
+
+/// False when the connection can carry no more.
+net::awaitable<bool> Delivery::transact(SitePtr site, Client& client, Job job) {
+    const Stored& stored = *job.message->stored;
+    const Message& message = stored.message;
+    if (job.message->removed) {
+        queue_.give_back(job);
+        co_return true;
+    }
+    ContentSource content{message.content.bytes, message.content.file};
+    if (!content.bytes && content.file.empty()) {
+        content.bytes = spool_.load_content(message, stored.volume);
+        if (!content.bytes) {
+            queue_.spoil(job, "its content does not match its checksum");
+            co_return true;
+        }
+    }
+    std::vector<Address> recipients;
+    job.message->sending.resize(message.envelope.forward_paths.size());
+    for (auto at : job.recipients) {
+        recipients.push_back(message.envelope.forward_paths[at]);
+        job.message->sending[at] = true;
+    }
+    Transaction transaction(message, std::move(recipients), client.extensions(), client.needs_reset);
+    bool reused = client.transactions > 0;
+    ++transactions_;
+    co_await client.run(transaction, message, std::move(content));
+    --transactions_;
+    for (auto at : job.recipients) job.message->sending[at] = false;
+
+    if (!transaction.usable() && !transaction.answered() && reused) {
+        // The connection died while it rested; that says nothing about the destination or the message.
+        site->ready.push_front(std::move(job));
+        co_return false;
+    }
+    bool lost = !transaction.usable() && !transaction.answered();
+    std::string host = client.target().text(), tls = client.tls();
+    Outcome why;
+    for (Outcome& outcome : transaction.outcomes()) {
+        outcome.host = host;
+        outcome.tls = tls;
+        if (outcome.reply.code == 0) why = outcome;
+    }
+    if (!lost && transaction.answered()) works(site);
+    queue_.settle(job, std::move(transaction.outcomes()));
+    if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1);
+    co_return transaction.usable();
+}
+
+// ---------------------------------------------------------------------------------------------------------- time
+
+void Delivery::arm() {
+    if (stopping_) return;
+    Time next = queue_.next_run();
+    if (!probes_.empty()) next = std::min(next, probes_.begin()->first);
+    if (next >= armed_) return;
+    armed_ = next;
+    auto pause = std::max(next - now(), Time::duration(std::chrono::milliseconds(1)));
+    timer_.expires_after(std::min<Time::duration>(pause, std::chrono::hours(1)));
+    timer_.async_wait([this](std::error_code error) {
+        if (!error) tick();
+    });
+}
+
+void Delivery::tick() {
+    armed_ = Time::max();
+    if (stopping_) return;
+    Time time = now();
+    queue_.run(time);
+    while (!probes_.empty() && probes_.begin()->first <= time) {
+        std::string route = probes_.begin()->second;
+        probes_.erase(probes_.begin());
+        auto known = sites_.find(route);
+        if (known == sites_.end() || !known->second->down) continue;
+        SitePtr site = known->second;
+        site->down = false;
+        queue_.refill(route);
+        // Nothing waits there any more: its trouble is history.
+        if (site->ready.empty() && site->connections == 0) sites_.erase(route);
+    }
+    arm();
+}
+
+net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
+    stopping_ = true;
+    timer_.cancel();
+    for (auto& [route, site] : sites_) {
+        site->ready.clear();
+        for (Rest* resting : std::exchange(site->idle, {})) {
+            resting->woken = true;
+            resting->timer.cancel();
+        }
+    }
+    auto end = std::chrono::steady_clock::now() + grace;
+    asio::steady_timer poll(io_);
+    while (transactions_ > 0 && std::chrono::steady_clock::now() < end) {
+        poll.expires_after(std::chrono::milliseconds(20));
+        co_await poll.async_wait(net::as_value);
+    }
+    for (Client* client : clients_) client->abort();
+    for (int round = 0; transactions_ > 0 && round < 50; ++round) {
+        poll.expires_after(std::chrono::milliseconds(20));
+        co_await poll.async_wait(net::as_value);
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------- reports
+
+StoredPtr Delivery::bounce(const Stored& stored, const Progress& progress, const std::vector<std::uint16_t>& failed) const {
+    const Message& original = stored.message;
+    if (original.envelope.reverse_path.null()) return nullptr;  // a report is never answered (RFC 5321 §6.1)
+    std::shared_ptr<const std::string> content = original.content.bytes;
+    if (!content && original.content.file.empty()) content = spool_.load_content(original, stored.volume);
+    std::string header = original.content.trace;
+    if (content)
+        header += header_of(*content);
+    else if (!original.content.file.empty())
+        header += read_header(original.content.file);
+    std::vector<FailedRecipient> recipients;
+    for (auto at : failed) recipients.push_back(FailedRecipient{original.envelope.forward_paths[at], progress[at]});
+    auto out = std::make_shared<Stored>();
+    out->message = make_bounce(settings_->hostname, original, header, recipients, spool_.new_id(), now());
+    return out;
+}
+
+std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
+    std::vector<DestinationView> out;
+    for (bool troubled : {true, false})
+        for (const auto& [route, site] : sites_) {
+            if (out.size() == limit) return out;
+            if ((site->failures > 0) != troubled) continue;
+            DestinationView view;
+            view.route = route;
+            view.ready = site->ready.size();
+            view.connections = site->connections;
+            view.delivering = site->connections - site->opening - std::min<std::size_t>(site->idle.size(), site->connections - site->opening);
+            view.trouble = site->trouble;
+            view.next_try = site->next_try;
+            out.push_back(std::move(view));
+        }
+    for (const auto& [route, due] : queue_.waiting()) {
+        if (out.size() == limit) break;
+        if (sites_.contains(route)) continue;
+        DestinationView view;
+        view.route = route;
+        view.next_try = due;
+        out.push_back(std::move(view));
+    }
+    return out;
+}
+
+}  // namespace postern::relay

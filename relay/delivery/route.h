@@ -1,0 +1,28 @@
+// Where a recipient's mail goes next: a pure function of settings, directory and envelope.
+#pragma once
+
+#include <string>
+
+#include "relay/mail/message.h"
+#include "relay/settings.h"
+#include "sync/snapshot.h"
+
+namespace postern::relay {
+
+/// `key` names the destination: "mx:example.net", "gateway:NAME", "gateways" (all of type round-robin in turn) or
+/// "primary:NAME". Mail for one key shares connections, limits and troubles.
+struct Route {
+    std::string key;
+    std::string why;  // the rule that chose it, in words
+};
+
+/// A bounce goes back through the primary its message came from, mail for another primary's domain to that primary;
+/// then the most specific `[[route]]` whose gateway is enabled, then the round-robin gateways, then the recipient
+/// domain's mail exchangers.
+Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
+                   const Address& recipient, sync::Time now);
+
+const GatewaySettings* find_gateway(const Settings& settings, std::string_view name);
+const PrimarySettings* find_primary(const Settings& settings, std::string_view name);
+
+}  // namespace postern::relay

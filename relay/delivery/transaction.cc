@@ -1,0 +1,194 @@
+#include "relay/delivery/transaction.h"
+
+#include <charconv>
+
+namespace postern::relay {
+
+Extensions parse_extensions(const Reply& ehlo) {
+    Extensions out;
+    std::string_view rest = ehlo.text;
+    for (bool first = true; !rest.empty(); first = false) {
+        std::size_t end = rest.find('\n');
+        std::string_view line = rest.substr(0, end);
+        rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+        if (first) continue;  // the server's name
+        std::size_t space = line.find(' ');
+        std::string keyword = lower(line.substr(0, space));
+        std::string_view value = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
+        if (keyword == "pipelining") out.pipelining = true;
+        if (keyword == "8bitmime") out.eight_bit = true;
+        if (keyword == "starttls") out.starttls = true;
+        if (keyword == "size") {
+            out.size = true;
+            std::from_chars(value.data(), value.data() + value.size(), out.size_limit);
+        }
+    }
+    return out;
+}
+
+Transaction::Transaction(const Message& message, std::vector<Address> recipients, const Extensions& extensions, bool reset)
+    : message_(message),
+      recipients_(std::move(recipients)),
+      extensions_(extensions),
+      outcomes_(recipients_.size()),
+      open_(recipients_.size(), true),
+      at_(reset ? At::rset : At::mail) {
+    if (extensions_.size_limit > 0 && message_.size() > extensions_.size_limit) {
+        // No need to ask: the server said at EHLO what it would take (RFC 1870 §6.2).
+        refuse_all(Reply{552, {5, 3, 4}, "message of " + std::to_string(message_.size()) + " bytes is larger than the " +
+                                             std::to_string(extensions_.size_limit) + " this server takes"},
+                   "mail");
+        at_ = At::done;
+        needs_reset_ = reset;
+    }
+}
+
+const char* Transaction::stage() const {
+    switch (at_) {
+        case At::rset:
+        case At::mail: return "mail";
+        case At::rcpt: return "rcpt";
+        case At::data: return "data";
+        case At::content: return "content";
+        case At::dot: return "dot";
+        case At::done: break;
+    }
+    return "done";
+}
+
+std::string Transaction::mail_command() const {
+    std::string out = "MAIL FROM:<" + message_.envelope.reverse_path.text() + ">";
+    if (extensions_.size) out += " SIZE=" + std::to_string(message_.size());
+    if (extensions_.eight_bit && message_.envelope.body == BodyType::eight_bit) out += " BODY=8BITMIME";
+    return out + "\r\n";
+}
+
+std::string Transaction::rcpt_command(std::size_t recipient) const {
+    return "RCPT TO:<" + recipients_[recipient].text() + ">\r\n";
+}
+
+std::string Transaction::to_send() {
+    if (written_) return {};
+    written_ = true;
+    if (extensions_.pipelining) {
+        std::string out = at_ == At::rset ? "RSET\r\n" : "";
+        out += mail_command();
+        for (std::size_t at = 0; at < recipients_.size(); ++at) out += rcpt_command(at);
+        return out + "DATA\r\n";
+    }
+    switch (at_) {
+        case At::rset: return "RSET\r\n";
+        case At::mail: return mail_command();
+        case At::rcpt: return rcpt_command(recipient_);
+        case At::data: return "DATA\r\n";
+        case At::content:
+        case At::dot:
+        case At::done: break;
+    }
+    return {};
+}
+
+void Transaction::content_sent() { at_ = At::dot; }
+
+void Transaction::settle(std::size_t recipient, const Reply& reply, const char* stage) {
+    if (!open_[recipient]) return;
+    open_[recipient] = false;
+    Outcome& outcome = outcomes_[recipient];
+    outcome.reply = reply;
+    outcome.stage = stage;
+    if (reply.code >= 200 && reply.code < 300)
+        outcome.result = Outcome::Result::delivered;
+    else
+        outcome.result = reply.permanent() ? Outcome::Result::failed : Outcome::Result::deferred;
+}
+
+void Transaction::refuse_all(const Reply& reply, const char* stage) {
+    for (std::size_t at = 0; at < recipients_.size(); ++at) settle(at, reply, stage);
+}
+
+void Transaction::lost(const std::string& reason) {
+    usable_ = false;
+    for (std::size_t at = 0; at < recipients_.size(); ++at) {
+        if (!open_[at]) continue;
+        open_[at] = false;
+        outcomes_[at].reason = reason;
+        outcomes_[at].stage = stage();
+    }
+    at_ = At::done;
+}
+
+void Transaction::broken(const std::string& reason) { lost("the server broke the protocol: " + reason); }
+
+void Transaction::next_recipient() {
+    if (++recipient_ < recipients_.size()) {
+        at_ = At::rcpt;
+    } else if (accepted_ > 0 || extensions_.pipelining) {
+        at_ = At::data;
+    } else {
+        at_ = At::done;
+        needs_reset_ = true;
+    }
+    if (!extensions_.pipelining) written_ = false;
+}
+
+void Transaction::on_reply(Reply reply) {
+    answered_ = true;
+    if (reply.code == 421) {  // the server is closing, whatever it was asked (RFC 5321 §3.8)
+        refuse_all(reply, stage());
+        usable_ = false;
+        at_ = At::done;
+        return;
+    }
+    bool go_ahead = reply.code >= 300 && reply.code < 400;
+    switch (at_) {
+        case At::rset:
+            if (!reply.positive()) return broken("RSET was answered " + reply.line());
+            at_ = At::mail;
+            if (!extensions_.pipelining) written_ = false;
+            return;
+        case At::mail:
+            if (go_ahead) return broken("MAIL was answered " + reply.line());
+            if (!reply.positive()) {
+                mail_refused_ = true;
+                refuse_all(reply, "mail");
+                if (!extensions_.pipelining) {
+                    at_ = At::done;
+                    return;
+                }
+            }
+            at_ = At::rcpt;
+            recipient_ = 0;
+            if (!extensions_.pipelining) written_ = false;
+            return;
+        case At::rcpt:
+            if (go_ahead) return broken("RCPT was answered " + reply.line());
+            if (reply.positive() && !mail_refused_) {
+                ++accepted_;
+            } else if (!reply.positive()) {
+                // 552 to RCPT means too many recipients, which is no verdict about this one (RFC 5321 §4.5.3.1.10).
+                if (reply.code == 552) reply.code = 452;
+                settle(recipient_, reply, "rcpt");
+            }
+            next_recipient();
+            return;
+        case At::data:
+            if (go_ahead) {
+                at_ = At::content;
+                return;
+            }
+            if (reply.positive()) return broken("DATA was answered " + reply.line());
+            refuse_all(reply, "data");
+            at_ = At::done;
+            needs_reset_ = true;
+            return;
+        case At::dot:
+            if (go_ahead) return broken("the content was answered " + reply.line());
+            refuse_all(reply, "dot");
+            at_ = At::done;
+            return;
+        case At::content:
+        case At::done: return;
+    }
+}
+
+}  // namespace postern::relay

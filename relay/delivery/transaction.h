@@ -1,0 +1,69 @@
+// The client's side of one mail transaction as a state machine without I/O (RFC 5321 §3.3, RFC 2920).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/mail/message.h"
+#include "relay/mail/reply.h"
+#include "relay/queue/queue.h"
+
+namespace postern::relay {
+
+/// What a server offered in its reply to EHLO.
+struct Extensions {
+    bool pipelining = false, eight_bit = false, starttls = false, size = false;
+    std::uint64_t size_limit = 0;  // bytes, 0 for none
+};
+Extensions parse_extensions(const Reply& ehlo);
+
+/// Alternate between sending `to_send()`, then the content when `wants_content()`, and feeding one reply with
+/// `on_reply()`, until `done()`.
+class Transaction {
+public:
+    /// `reset`: RSET goes first, because the one before left something open.
+    Transaction(const Message& message, std::vector<Address> recipients, const Extensions& extensions, bool reset);
+
+    bool done() const { return at_ == At::done; }
+    std::string to_send();  // "" when a reply is expected first
+    bool wants_content() const { return at_ == At::content; }
+    /// The content and its final dot are on their way. Nothing but the dot, when no recipient was accepted although
+    /// the server asks for content (RFC 2920 §3.1).
+    void content_sent();
+    bool discard() const { return accepted_ == 0; }
+
+    void on_reply(Reply reply);
+    /// The connection failed; `reason` in words. Whoever has no outcome yet is deferred.
+    void lost(const std::string& reason);
+
+    const char* stage() const;       // where it is, or was when it was lost
+    bool answered() const { return answered_; }  // at least one reply came
+    bool usable() const { return usable_; }  // the connection can carry another transaction
+    bool needs_reset() const { return needs_reset_; }
+    std::vector<Outcome>& outcomes() { return outcomes_; }  // one per recipient
+
+private:
+    enum class At : std::uint8_t { rset, mail, rcpt, data, content, dot, done };
+
+    void refuse_all(const Reply& reply, const char* stage);
+    void settle(std::size_t recipient, const Reply& reply, const char* stage);
+    void broken(const std::string& reason);
+    void next_recipient();
+    std::string mail_command() const;
+    std::string rcpt_command(std::size_t recipient) const;
+
+    const Message& message_;
+    std::vector<Address> recipients_;
+    Extensions extensions_;
+    std::vector<Outcome> outcomes_;
+    std::vector<bool> open_;      // has no outcome yet
+    std::size_t recipient_ = 0;   // whose reply is next
+    std::size_t accepted_ = 0;
+    At at_ = At::mail;
+    bool written_ = false;        // the command(s) whose replies are expected are out
+    bool mail_refused_ = false, usable_ = true, needs_reset_ = false, answered_ = false;
+};
+
+}  // namespace postern::relay

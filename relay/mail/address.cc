@@ -1,0 +1,120 @@
+#include "relay/mail/address.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t local_max = 256;  // RFC 5321 asks for 64; variable envelope return paths are often longer
+constexpr std::size_t domain_max = 255;
+
+bool is_atext(char c) {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
+    return std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
+
+bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+/// The length of the dot-string or quoted-string that `text` starts with, 0 if there is none.
+std::size_t local_part(std::string_view text) {
+    std::size_t at = 0;
+    if (!text.empty() && text[0] == '"') {
+        for (at = 1; at < text.size(); ++at) {
+            char c = text[at];
+            if (c == '"') return at + 1;
+            if (c == '\\' && ++at == text.size()) return 0;
+            if (text[at] < ' ' || text[at] > '~') return 0;
+        }
+        return 0;
+    }
+    // Dots at odd places ("a..b@", ".a@") are outside the grammar but do exist as mailboxes, so they pass.
+    while (at < text.size() && (is_atext(text[at]) || text[at] == '.')) ++at;
+    return at;
+}
+
+std::size_t domain(std::string_view text) {
+    if (text.empty()) return 0;
+    std::size_t at = 0;
+    if (text[0] == '[') {
+        for (at = 1; at < text.size() && text[at] != ']'; ++at)
+            if (!is_alnum(text[at]) && text[at] != '.' && text[at] != ':' && text[at] != '-') return 0;
+        return at < text.size() && at > 1 ? at + 1 : 0;
+    }
+    while (at < text.size() && (is_alnum(text[at]) || text[at] == '-' || text[at] == '.' || text[at] == '_')) ++at;
+    std::string_view name = text.substr(0, at);
+    if (name.ends_with('.')) name.remove_suffix(1);  // "example.com." is the same name
+    return is_domain_name(name) ? at : 0;
+}
+
+std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
+    std::size_t local = local_part(text);
+    if (local == 0 || local > local_max || local >= text.size() || text[local] != '@') return std::nullopt;
+    std::size_t length = domain(text.substr(local + 1));
+    if (length == 0 || length > domain_max) return std::nullopt;
+    std::string name = lower(text.substr(local + 1, length));
+    if (name.ends_with('.')) name.pop_back();
+    used = local + 1 + length;
+    return Address{std::string(text.substr(0, local)), std::move(name)};
+}
+
+}  // namespace
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+bool is_domain_name(std::string_view text) {
+    if (text.empty() || text.size() > 253) return false;
+    std::size_t label = 0;
+    for (char c : text) {
+        if (c == '.') {
+            if (label == 0) return false;
+            label = 0;
+        } else if (!is_alnum(c) && c != '-' && c != '_') {
+            return false;
+        } else if (++label > 63) {
+            return false;
+        }
+    }
+    return label > 0;
+}
+
+std::string Address::text() const { return null() ? std::string() : local + '@' + domain; }
+
+std::string Address::mailbox() const {
+    if (local.size() < 2 || local.front() != '"') return local;
+    std::string out;
+    for (std::size_t at = 1; at + 1 < local.size(); ++at) {
+        if (local[at] == '\\' && at + 2 < local.size()) ++at;
+        out += local[at];
+    }
+    return out;
+}
+
+std::optional<Path> parse_path(std::string_view text) {
+    if (text.empty() || text[0] != '<') return std::nullopt;
+    text.remove_prefix(1);
+    if (text.starts_with('>')) return Path{Address(), text.substr(1)};
+    if (text.starts_with('@')) {
+        std::size_t colon = text.find(':');
+        if (colon == std::string_view::npos || colon > domain_max) return std::nullopt;
+        for (char c : text.substr(0, colon))
+            if (!is_alnum(c) && std::string_view("@.,-_[]").find(c) == std::string_view::npos) return std::nullopt;
+        text.remove_prefix(colon + 1);
+    }
+    std::size_t used = 0;
+    auto address = mailbox(text, used);
+    if (!address || used >= text.size() || text[used] != '>') return std::nullopt;
+    return Path{std::move(*address), text.substr(used + 1)};
+}
+
+std::optional<Address> parse_address(std::string_view text) {
+    std::size_t used = 0;
+    auto address = mailbox(text, used);
+    if (!address || used != text.size()) return std::nullopt;
+    return address;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,83 @@
+#include "relay/mail/trace.h"
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+
+namespace postern::relay {
+
+std::string date_time(Time time) {
+    // Not strftime: its names follow the locale.
+    static constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    std::array<char, 64> out{};
+    std::snprintf(out.data(), out.size(), "%s, %d %s %d %02d:%02d:%02d +0000",
+                  days[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
+                  months[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    return out.data();
+}
+
+std::string received_field(const Hop& hop, MessageId id, Time now) {
+    std::string out = "Received: from ";
+    out += hop.helo;
+    bool v6 = hop.client.find(':') != std::string_view::npos;
+    out += v6 ? " ([IPv6:" : " ([";
+    out += hop.client;
+    out += "])\r\n";
+    if (!hop.tls.empty()) {
+        out += "\t(using ";
+        out += hop.tls;
+        out += ")\r\n";
+    }
+    out += "\tby ";
+    out += hop.hostname;
+    out += " with ";
+    out += hop.with;
+    out += " id ";
+    out += id.text();
+    if (!hop.recipient.empty()) {
+        out += "\r\n\tfor <";
+        out += hop.recipient;
+        out += '>';
+    }
+    out += ";\r\n\t";
+    out += date_time(now);
+    out += "\r\n";
+    return out;
+}
+
+std::string_view header_of(std::string_view content) {
+    if (content.starts_with("\r\n")) return {};
+    std::size_t end = content.find("\r\n\r\n");
+    return end == std::string_view::npos ? content : content.substr(0, end + 2);
+}
+
+std::string read_header(const std::filesystem::path& file) {
+    std::string begin(64 * 1024, '\0');
+    std::ifstream in(file, std::ios::binary);
+    in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+    begin.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
+    begin.resize(header_of(begin).size());
+    return begin;
+}
+
+std::size_t count_received(std::string_view content) {
+    constexpr std::string_view name = "received:";
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < content.size();) {
+        std::size_t end = content.find("\r\n", at);
+        if (end == at) break;
+        if (end == std::string_view::npos) end = content.size();
+        std::string_view line = content.substr(at, end - at);
+        if (line.size() >= name.size() && lower(line.substr(0, name.size())) == name) ++count;
+        at = end + 2;
+    }
+    return count;
+}
+
+}  // namespace postern::relay

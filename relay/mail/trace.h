@@ -1,0 +1,32 @@
+// Trace fields: the one header field we add, and what the ones already there tell (RFC 5321 §4.4).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "relay/mail/message.h"
+
+namespace postern::relay {
+
+struct Hop {
+    std::string_view helo, client, hostname, with;  // with: ESMTP or ESMTPS (RFC 3848)
+    std::string_view tls;                           // protocol and cipher, "" for none
+    std::string_view recipient;                     // named only when it is the only one, so that Bcc stays blind
+};
+
+/// The Received field, folded, ending with CRLF.
+std::string received_field(const Hop& hop, MessageId id, Time now);
+
+/// How many Received fields the header at the start of `content` has (RFC 5321 §6.3 counts them against loops).
+std::size_t count_received(std::string_view content);
+
+/// The header of a message: up to and including the CRLF of its last field.
+std::string_view header_of(std::string_view content);
+
+/// The same of a content in a file, as far as its first 64 KiB reach; "" when it cannot be read.
+std::string read_header(const std::filesystem::path& file);
+
+/// RFC 5322 §3.3 date-time, always in UTC.
+std::string date_time(Time time);
+
+}  // namespace postern::relay

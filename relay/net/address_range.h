@@ -1,0 +1,16 @@
+// IP literals and ranges, compared by value and not by spelling.
+#pragma once
+
+#include <string_view>
+
+#include "relay/settings.h"
+
+namespace postern::relay {
+
+/// Whether `client`, an IPv4 or IPv6 literal, is in the range. IPv4-mapped IPv6 (::ffff:a.b.c.d) counts as IPv4.
+bool contains(const Network& network, std::string_view client);
+
+/// Whether `text` is an IPv4 or IPv6 literal (without brackets).
+bool is_ip_literal(std::string_view text);
+
+}  // namespace postern::relay

@@ -1,0 +1,26 @@
+// The names of Asio that relay uses, in one place. One io_context per thread, never more than one thread per
+// io_context: coroutines on it share their room's data without locks.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace postern::relay::net {
+
+using asio::awaitable;
+using asio::io_context;
+using tcp = asio::ip::tcp;
+using Endpoint = tcp::endpoint;
+using Milliseconds = std::chrono::milliseconds;
+
+/// Errors come back as values: `auto [error, n] = co_await socket.async_read_some(buffer, net::as_value);`
+inline constexpr auto as_value = asio::experimental::as_tuple(asio::use_awaitable);
+
+}  // namespace postern::relay::net

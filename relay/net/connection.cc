@@ -1,0 +1,231 @@
+#include "relay/net/connection.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <asio/ssl/error.hpp>
+#include <asio/write.hpp>
+#include <cstring>
+
+namespace postern::relay::net {
+
+namespace {
+
+constexpr Milliseconds last_word{10'000};  // between the end of patience and the close
+constexpr std::size_t buffer_first = 4 * 1024;
+constexpr std::size_t buffer_max = 64 * 1024;
+
+bool is_ip(const std::string& host) {
+    std::array<unsigned char, 16> ignored{};
+    return inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 || inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
+}
+
+}  // namespace
+
+Connection::Connection(tcp::socket socket)
+    : socket_(std::move(socket)), watchdog_(socket_.get_executor()), buffer_(buffer_first) {}
+
+std::shared_ptr<Connection> Connection::create(tcp::socket socket) {
+    std::shared_ptr<Connection> connection(new Connection(std::move(socket)));
+    connection->learn_peer();
+    return connection;
+}
+
+void Connection::learn_peer() {
+    std::error_code error;
+    socket_.set_option(tcp::no_delay(true), error);
+    Endpoint peer = socket_.remote_endpoint(error);
+    if (error) return;
+    peer_ = peer.address().is_v6() && peer.address().to_v6().is_v4_mapped()
+                ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
+                : peer.address().to_string();
+    peer_port_ = peer.port();
+}
+
+awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, Endpoint to, Milliseconds timeout,
+                                                           std::error_code& error) {
+    std::shared_ptr<Connection> connection(new Connection(tcp::socket(io)));
+    connection->socket_.open(to.protocol(), error);
+    if (error) co_return nullptr;
+    connection->deadline(timeout);
+    auto [failed] = co_await connection->socket_.async_connect(to, as_value);
+    error = connection->outcome(failed);
+    if (error) {
+        connection->close();
+        co_return nullptr;
+    }
+    connection->learn_peer();
+    co_return connection;
+}
+
+void Connection::deadline(Milliseconds timeout) {
+    timed_out_ = false;
+    deadline_ = std::chrono::steady_clock::now() + timeout;
+    if (deadline_ < armed_) watch();
+}
+
+void Connection::watch() {
+    armed_ = deadline_;
+    watchdog_.expires_at(deadline_);
+    watchdog_.async_wait([weak = weak_from_this()](std::error_code error) {
+        auto self = weak.lock();
+        if (error || !self || !self->socket_.is_open()) return;
+        if (self->deadline_ > std::chrono::steady_clock::now()) return self->watch();
+        if (self->timed_out_) return self->close();
+        // What is going on ends with an error, so that a last word can be said; nothing goes on for much longer.
+        self->timed_out_ = true;
+        self->interrupt();
+        self->deadline_ += last_word;
+        self->watch();
+    });
+}
+
+void Connection::interrupt() {
+    std::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void Connection::close() {
+    std::error_code ignored;
+    watchdog_.cancel();
+    socket_.close(ignored);
+}
+
+std::error_code Connection::outcome(std::error_code error) const {
+    if (!error) return error;
+    if (timed_out_) return Error::timed_out;
+    if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) return Error::closed;
+    return error;
+}
+
+awaitable<std::error_code> Connection::fill() {
+    if (begin_ < end_) co_return std::error_code();
+    begin_ = end_ = 0;
+    auto space = asio::buffer(buffer_);
+    std::error_code error;
+    std::size_t octets = 0;
+    if (tls_)
+        std::tie(error, octets) = co_await tls_->async_read_some(space, as_value);
+    else
+        std::tie(error, octets) = co_await socket_.async_read_some(space, as_value);
+    end_ = octets;
+    // A peer that fills the buffer is sending content; give it room to do so in fewer calls.
+    if (octets == buffer_.size() && octets < buffer_max) buffer_.resize(buffer_.size() * 2);
+    co_return outcome(error);
+}
+
+awaitable<std::error_code> Connection::read_line(std::string_view& line, std::size_t limit) {
+    for (std::size_t scanned = 0;;) {
+        const char* from = buffer_.data() + begin_;
+        std::size_t have = end_ - begin_;
+        if (const void* lf = have > scanned ? std::memchr(from + scanned, '\n', have - scanned) : nullptr) {
+            auto length = static_cast<std::size_t>(static_cast<const char*>(lf) - from);
+            begin_ += length + 1;
+            if (skipping_) {
+                skipping_ = false;
+                scanned = 0;
+                continue;
+            }
+            if (length > 0 && from[length - 1] == '\r') --length;
+            if (length > limit) co_return Error::line_too_long;
+            line = {from, length};
+            co_return std::error_code();
+        }
+        if (skipping_ || have > limit + 1) {
+            bool first = !skipping_;
+            skipping_ = true;
+            begin_ = end_ = 0;
+            if (first) co_return Error::line_too_long;
+            have = 0;
+        }
+        scanned = have;
+        if (begin_ > 0) {
+            std::memmove(buffer_.data(), from, have);
+            begin_ = 0;
+            end_ = have;
+        }
+        if (end_ == buffer_.size()) buffer_.resize(buffer_.size() * 2);
+        auto space = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
+        std::error_code error;
+        std::size_t octets = 0;
+        if (tls_)
+            std::tie(error, octets) = co_await tls_->async_read_some(space, as_value);
+        else
+            std::tie(error, octets) = co_await socket_.async_read_some(space, as_value);
+        end_ += octets;
+        if (error) co_return outcome(error);
+    }
+}
+
+awaitable<std::error_code> Connection::write(std::string_view octets) {
+    asio::const_buffer one(octets.data(), octets.size());
+    co_return co_await write(std::span<const asio::const_buffer>(&one, 1));
+}
+
+awaitable<std::error_code> Connection::write(std::span<const asio::const_buffer> buffers) {
+    std::error_code error;
+    std::size_t octets = 0;
+    if (tls_)
+        std::tie(error, octets) = co_await asio::async_write(*tls_, buffers, as_value);
+    else
+        std::tie(error, octets) = co_await asio::async_write(socket_, buffers, as_value);
+    co_return outcome(error);
+}
+
+awaitable<std::error_code> Connection::handshake(asio::ssl::stream_base::handshake_type type) {
+    // Clear text that arrived before the handshake must not be taken for part of the protected session.
+    if (begin_ < end_) co_return Error::buffered_plaintext;
+    auto [failed] = co_await tls_->async_handshake(type, as_value);
+    if (!failed) co_return std::error_code();
+    std::error_code error = outcome(failed);
+    long verified = SSL_get_verify_result(tls_->native_handle());
+    if (error == Error::timed_out)
+        tls_failure_ = "TLS handshake timed out";
+    else if (verified != X509_V_OK && type == asio::ssl::stream_base::client)
+        tls_failure_ = std::string("certificate not valid: ") + X509_verify_cert_error_string(verified);
+    else
+        tls_failure_ = "TLS handshake failed: " + describe(error);
+    co_return error == Error::timed_out ? error : make_error_code(Error::tls_failed);
+}
+
+awaitable<std::error_code> Connection::start_tls_server(TlsContext context) {
+    context_ = std::move(context);
+    tls_.emplace(socket_, *context_);
+    co_return co_await handshake(asio::ssl::stream_base::server);
+}
+
+awaitable<std::error_code> Connection::start_tls_client(TlsContext context, std::string host, bool verify) {
+    context_ = std::move(context);
+    tls_.emplace(socket_, *context_);
+    SSL* ssl = tls_->native_handle();
+    if (!is_ip(host)) SSL_set_tlsext_host_name(ssl, host.c_str());
+    if (verify) {
+        if (is_ip(host)) {
+            X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
+        } else {
+            SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+            SSL_set1_host(ssl, host.c_str());
+        }
+        SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+    } else {
+        SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
+    }
+    co_return co_await handshake(asio::ssl::stream_base::client);
+}
+
+std::string Connection::tls() const {
+    if (!tls_) return {};
+    const SSL* ssl = const_cast<TlsStream&>(*tls_).native_handle();
+    return std::string(SSL_get_version(ssl)) + ' ' + SSL_get_cipher_name(ssl);
+}
+
+bool Connection::stale() {
+    if (!socket_.is_open() || begin_ < end_) return true;
+    char octet = 0;
+    ssize_t got = ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    // Under TLS 1.3 session tickets may lie there unread; only a close can be told from outside.
+    return tls_ ? got == 0 : got >= 0;
+}
+
+}  // namespace postern::relay::net

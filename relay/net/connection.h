@@ -1,0 +1,83 @@
+// One TCP connection, with or without TLS: buffered lines in, whole writes out, one deadline over everything.
+#pragma once
+
+#include <asio/ssl/stream.hpp>
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "relay/net/asio.h"
+#include "relay/net/error.h"
+#include "relay/net/tls.h"
+
+namespace postern::relay::net {
+
+/// Used from one thread. At most one read and one write at a time. An operation that goes on at the deadline ends with
+/// Error::timed_out; unless a new deadline is set, the connection closes soon after. One watchdog does that for all of
+/// them, which is cheaper than a timer per read.
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    static std::shared_ptr<Connection> create(tcp::socket socket);
+    /// Connects within `timeout`; the error of the attempt otherwise.
+    static awaitable<std::shared_ptr<Connection>> connect(io_context& io, Endpoint to, Milliseconds timeout,
+                                                          std::error_code& error);
+
+    /// From now on each operation must be over within `timeout`, counted anew by each call of this function.
+    void deadline(Milliseconds timeout);
+
+    /// The next line without its line end (CRLF; a lone LF ends a line too, so that a peer that sends one gets an
+    /// answer). Valid until the next read. At most `limit` octets, else Error::line_too_long: the rest of that line
+    /// is skipped by the next call.
+    awaitable<std::error_code> read_line(std::string_view& line, std::size_t limit);
+
+    /// At least one octet into the buffer, unless some are there already.
+    awaitable<std::error_code> fill();
+    std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
+    void consume(std::size_t octets) { begin_ += octets; }
+
+    awaitable<std::error_code> write(std::string_view octets);
+    awaitable<std::error_code> write(std::span<const asio::const_buffer> buffers);
+
+    awaitable<std::error_code> start_tls_server(TlsContext context);
+    /// `host` is sent as SNI when it is a name. With `verify` the certificate must be valid for it.
+    awaitable<std::error_code> start_tls_client(TlsContext context, std::string host, bool verify);
+
+    std::string tls() const;                                        // "TLSv1.3 with cipher …", "" for clear text
+    const std::string& tls_failure() const { return tls_failure_; }  // in words, after Error::tls_failed
+    std::string peer() const { return peer_; }                       // address literal
+    std::uint16_t peer_port() const { return peer_port_; }
+
+    /// Whether the peer has closed or sent something while nobody was reading: such a connection is not reused.
+    bool stale();
+    void interrupt();  // what is going on ends with an error
+    void close();
+    bool open() const { return socket_.is_open(); }
+
+private:
+    using TlsStream = asio::ssl::stream<tcp::socket&>;
+
+    explicit Connection(tcp::socket socket);
+    void watch();
+    void learn_peer();
+    awaitable<std::error_code> handshake(asio::ssl::stream_base::handshake_type type);
+    std::error_code outcome(std::error_code error) const;
+
+    tcp::socket socket_;
+    std::optional<TlsStream> tls_;
+    TlsContext context_;
+    asio::steady_timer watchdog_;
+    std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
+    std::chrono::steady_clock::time_point armed_ = std::chrono::steady_clock::time_point::max();
+    std::vector<char> buffer_;
+    std::size_t begin_ = 0, end_ = 0;
+    bool skipping_ = false, timed_out_ = false;
+    std::string peer_, tls_failure_;
+    std::uint16_t peer_port_ = 0;
+};
+
+}  // namespace postern::relay::net

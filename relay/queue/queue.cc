@@ -1,0 +1,543 @@
+#include "relay/queue/queue.h"
+
+#include <algorithm>
+
+#include "relay/queue/schedule.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t active_max = 20'000;             // messages in memory
+constexpr std::uint64_t held_bytes_max = 256ull << 20;  // of content in memory
+constexpr std::size_t refill_max = 500;                // messages taken up at once
+constexpr std::size_t sweep_max = 2'000;               // messages given up at once
+
+/// The spool keeps microseconds; what is compared with it must not have more.
+Time now_exact() { return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()); }
+
+bool pending(const RecipientProgress& one) { return one.status == RecipientStatus::pending; }
+
+std::string in_words(std::chrono::seconds span) {
+    if (span >= std::chrono::hours(48)) return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
+    if (span >= std::chrono::hours(2)) return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count()) + " hours";
+    if (span >= std::chrono::minutes(2)) return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(span).count()) + " minutes";
+    return std::to_string(span.count()) + " seconds";
+}
+
+}  // namespace
+
+Queue::Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks)
+    : spool_(spool), settings_(std::move(settings)), observer_(observer), hooks_(std::move(hooks)) {
+    for (auto& key : spool_.routes()) wake(key.route, key.due);
+    recovery_ = Recovery{spool_.volumes(), {}, spool_.new_id()};
+}
+
+// ------------------------------------------------------------------------------------------- what is in memory
+
+QueuedPtr Queue::fetch(MessageId id, std::uint32_t volume) {
+    if (auto found = messages_.find(id.value); found != messages_.end()) return found->second;
+    auto loaded = spool_.load(id, volume);
+    if (!loaded) return nullptr;
+    auto message = std::make_shared<Queued>();
+    message->stored = loaded->stored ? loaded->stored : std::make_shared<Stored>(Stored{Message{id, {}, {}}, volume});
+    message->progress = std::move(loaded->progress);
+    messages_.emplace(id.value, message);
+    if (!loaded->stored) {
+        Change change;
+        change.damage = "its record cannot be read";
+        set_aside(message, std::move(change));
+    }
+    return message;
+}
+
+bool Queue::busy(MessageId id, const std::string& route) const {
+    auto found = messages_.find(id.value);
+    if (found == messages_.end()) return false;
+    const Queued& message = *found->second;
+    return message.removed || std::any_of(message.legs.begin(), message.legs.end(),
+                                          [&](const Queued::Leg& leg) { return leg.route == route; });
+}
+
+void Queue::forget(const QueuedPtr& message) {
+    if (!message->legs.empty() || message->uncommitted > 0) return;
+    if (message->stored->message.content.bytes) held_bytes_ -= message->stored->message.content.size;
+    messages_.erase(message->stored->message.id.value);
+}
+
+void Queue::admit(StoredPtr stored) {
+    auto message = std::make_shared<Queued>();
+    message->stored = std::move(stored);
+    Content& content = message->stored->message.content;
+    if (content.bytes) {
+        if (held_bytes_ + content.size > held_bytes_max)
+            content.bytes.reset();
+        else
+            held_bytes_ += content.size;
+    }
+    message->progress.resize(message->stored->message.envelope.forward_paths.size());
+    message->fresh = true;
+    messages_.emplace(message->stored->message.id.value, message);
+    take_up(message);
+}
+
+void Queue::take_up(const QueuedPtr& message) {
+    const Envelope& envelope = message->stored->message.envelope;
+    std::map<std::string, std::vector<std::uint16_t>> legs;
+    for (std::size_t at = 0; at < message->progress.size(); ++at)
+        if (pending(message->progress[at]) && message->progress[at].route.empty())
+            legs[hooks_.route(envelope, envelope.forward_paths[at])].push_back(static_cast<std::uint16_t>(at));
+    if (legs.empty()) return record(message, {}, {});
+    for (auto& [route, recipients] : legs) {
+        Queued::Leg leg;
+        leg.route = route;
+        leg.recipients = std::move(recipients);
+        message->legs.push_back(std::move(leg));
+    }
+    // Only when all legs are known: a leg that ends at once looks whether others are open.
+    std::vector<Queued::Leg> open = message->legs;
+    for (auto& leg : open) start_leg(message, std::move(leg));
+}
+
+void Queue::start_leg(const QueuedPtr& message, Queued::Leg wanted) {
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
+                            [&](const Queued::Leg& one) { return one.route == wanted.route && one.change == 0; });
+    std::size_t size = std::max<std::size_t>(1, settings_->delivery.recipients);
+    std::size_t jobs = (wanted.recipients.size() + size - 1) / size;
+    if (hooks_.room(wanted.route) == 0 || messages_.size() > active_max) {
+        std::string trouble = hooks_.trouble(wanted.route);
+        for (auto at : wanted.recipients) {
+            RecipientProgress& one = message->progress[at];
+            one.next = now_exact();
+            if (trouble.empty()) continue;
+            one.reply = Reply();
+            one.reason = trouble;
+            one.stage = "destination";
+            if (message->fresh) announce_deferral(*message, at, wanted.route, hooks_.next_try(wanted.route));
+        }
+        return end_leg(message, wanted.route);
+    }
+    leg->open_jobs = static_cast<unsigned>(jobs);
+    for (std::size_t from = 0; from < wanted.recipients.size(); from += size) {
+        std::size_t to = std::min(from + size, wanted.recipients.size());
+        hooks_.offer(Job{message, wanted.route,
+                         {wanted.recipients.begin() + static_cast<std::ptrdiff_t>(from),
+                          wanted.recipients.begin() + static_cast<std::ptrdiff_t>(to)}});
+    }
+}
+
+// ------------------------------------------------------------------------------------------------ what came of it
+
+void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now) {
+    RecipientProgress& one = message.progress[recipient];
+    const Message& mail = message.stored->message;
+    if (outcome.attempted) ++one.attempts;
+    one.reply = std::move(outcome.reply);
+    one.reason = std::move(outcome.reason);
+    one.host = std::move(outcome.host);
+    one.stage = std::move(outcome.stage);
+    switch (outcome.result) {
+        case Outcome::Result::delivered: {
+            one.status = RecipientStatus::delivered;
+            std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
+                        to = mail.envelope.forward_paths[recipient].text();
+            observer_.on(event::Delivered{id, from, to, route, one.host, outcome.tls, one.reply,
+                                          std::chrono::duration_cast<std::chrono::milliseconds>(now - mail.id.arrived())});
+            break;
+        }
+        case Outcome::Result::failed: one.status = RecipientStatus::failed; break;
+        case Outcome::Result::deferred: {
+            Time end = expiry(settings_->queue, mail.id.arrived());
+            if (now >= end) {
+                one.status = RecipientStatus::failed;
+                one.reason = "given up after " + in_words(settings_->queue.expire) +
+                             (one.reason.empty() ? std::string() : ": " + one.reason);
+                break;
+            }
+            one.next = outcome.destination ? now : now + pause_after(settings_->queue, one.attempts, spread());
+            one.next = std::chrono::time_point_cast<std::chrono::microseconds>(std::min(one.next, end));
+            break;
+        }
+    }
+}
+
+void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route, Time next) const {
+    const Message& mail = message.stored->message;
+    const RecipientProgress& one = message.progress[recipient];
+    std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
+                to = mail.envelope.forward_paths[recipient].text();
+    observer_.on(event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply, next, one.attempts});
+}
+
+void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
+    Time now = now_exact();
+    const QueuedPtr& message = job.message;
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
+                            [&](const Queued::Leg& one) { return one.route == job.route && one.change == 0; });
+    if (leg == message->legs.end()) return;
+    std::vector<std::uint16_t> delivered;
+    const Message& mail = message->stored->message;
+    for (std::size_t at = 0; at < job.recipients.size(); ++at) {
+        std::uint16_t recipient = job.recipients[at];
+        bool deferred = outcomes[at].result == Outcome::Result::deferred;
+        bool by_destination = outcomes[at].destination;
+        if (outcomes[at].result == Outcome::Result::delivered) delivered.push_back(recipient);
+        apply(*message, recipient, job.route, std::move(outcomes[at]), now);
+        const RecipientProgress& one = message->progress[recipient];
+        if (deferred && pending(one) && !message->removed)
+            announce_deferral(*message, recipient, job.route, by_destination ? hooks_.next_try(job.route) : one.next);
+    }
+    bool last = --leg->open_jobs == 0;
+    if (message->removed) {
+        if (last) message->legs.erase(leg);
+        return forget(message);
+    }
+    if (last)
+        end_leg(message, job.route);
+    else
+        record(message, {}, {});
+    if (!delivered.empty()) spool_.note_delivered(mail.id, delivered, uncommitted_.back().change);
+}
+
+void Queue::give_back(const Job& job) {
+    const QueuedPtr& message = job.message;
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
+                            [&](const Queued::Leg& one) { return one.route == job.route && one.change == 0; });
+    if (leg == message->legs.end()) return;
+    Time now = now_exact();
+    for (auto at : job.recipients) message->progress[at].next = now;
+    if (--leg->open_jobs > 0) return;
+    if (message->removed) {
+        message->legs.erase(leg);
+        return forget(message);
+    }
+    end_leg(message, job.route);
+}
+
+void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
+                            [&](const Queued::Leg& one) { return one.route == route && one.change == 0; });
+    Change change;
+    Time due = Time::max();
+    for (auto at : leg->recipients)
+        if (pending(message->progress[at])) due = std::min(due, message->progress[at].next);
+    if (leg->filed) change.unwait.push_back(WaitKey{route, *leg->filed});
+    if (due != Time::max()) {
+        for (auto at : leg->recipients)
+            if (RecipientProgress& one = message->progress[at]; pending(one)) {
+                one.route = route;
+                one.next = due;
+            }
+        change.wait.push_back(WaitKey{route, due});
+    }
+    record(message, route, std::move(change));
+}
+
+void Queue::record(const QueuedPtr& message, const std::string& route, Change change) {
+    const Message& mail = message->stored->message;
+    bool open = std::any_of(message->legs.begin(), message->legs.end(),
+                            [&](const Queued::Leg& one) { return one.change == 0 && one.route != route; });
+    if (!open) report_failures(*message, change);
+    change.id = mail.id;
+    change.volume = message->stored->volume;
+    change.file = mail.content.file;
+    change.done = std::all_of(message->progress.begin(), message->progress.end(),
+                              [](const RecipientProgress& one) { return one.resolved(); });
+    if (!change.done) change.progress = message->progress;
+    if (!open) {
+        change.tried = message->fresh;
+        message->fresh = false;
+    }
+    Uncommitted entry{0, message, route, change.wait};
+    entry.change = spool_.change(std::move(change));
+    ++message->uncommitted;
+    if (!route.empty())
+        for (auto& leg : message->legs)
+            if (leg.route == route && leg.change == 0) leg.change = entry.change;
+    uncommitted_.push_back(std::move(entry));
+}
+
+void Queue::report_failures(Queued& message, Change& change) {
+    std::vector<std::uint16_t> failed;
+    Progress& progress = message.progress;
+    for (std::size_t at = 0; at < progress.size(); ++at)
+        if (progress[at].status == RecipientStatus::failed && !progress[at].reported) {
+            failed.push_back(static_cast<std::uint16_t>(at));
+            progress[at].reported = true;
+        }
+    if (failed.empty()) return;
+    change.bounce = hooks_.bounce(*message.stored, progress, failed);
+    const Message& mail = message.stored->message;
+    std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
+                report = change.bounce ? change.bounce->message.id.text() : std::string();
+    for (auto at : failed) {
+        const RecipientProgress& one = progress[at];
+        std::string to = mail.envelope.forward_paths[at].text();
+        std::string way = hooks_.route(mail.envelope, mail.envelope.forward_paths[at]);
+        observer_.on(event::Bounced{id, from, to, way, one.host, one.stage, one.reason, one.reply, report});
+    }
+}
+
+void Queue::committed(std::uint64_t changes) {
+    spool_.changes_committed(changes);
+    while (!uncommitted_.empty() && uncommitted_.front().change <= changes) {
+        Uncommitted done = std::move(uncommitted_.front());
+        uncommitted_.pop_front();
+        --done.message->uncommitted;
+        std::erase_if(done.message->legs, [&](const Queued::Leg& leg) { return leg.change == done.change; });
+        forget(done.message);
+        for (const auto& key : done.filed) wake(key.route, key.due);
+    }
+}
+
+void Queue::set_aside(const QueuedPtr& message, Change change) {
+    message->removed = true;
+    change.id = message->stored->message.id;
+    change.volume = message->stored->volume;
+    std::error_code ignored;
+    std::filesystem::path file = spool_.content_file(change.id);
+    if (std::filesystem::exists(file, ignored)) change.file = file;
+    ++message->uncommitted;
+    uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
+}
+
+void Queue::spoil(const Job& job, std::string why) {
+    if (!job.message->removed) {
+        Change change;
+        change.damage = std::move(why);
+        for (const auto& leg : job.message->legs)
+            if (leg.filed) change.unwait.push_back(WaitKey{leg.route, *leg.filed});
+        for (const auto& one : job.message->progress)
+            if (pending(one) && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
+        set_aside(job.message, std::move(change));
+    }
+    give_back(job);
+}
+
+// -------------------------------------------------------------------------------------------- what waits on disk
+
+void Queue::wake(const std::string& route, Time due) {
+    auto [at, added] = earliest_.emplace(route, due);
+    if (!added && at->second <= due) return;
+    at->second = due;
+    agenda_.emplace(due, route);
+}
+
+void Queue::refill(const std::string& route) {
+    auto found = earliest_.find(route);
+    Time now = now_exact();
+    while (found != earliest_.end() && found->second <= now) {
+        if (messages_.size() >= active_max) {
+            agenda_.emplace(now + std::chrono::seconds(1), route);
+            return;
+        }
+        std::size_t room = std::min({hooks_.room(route), refill_max, active_max - messages_.size()});
+        if (room == 0) return;
+        auto skip = [this, &route](MessageId id) { return busy(id, route); };
+        auto entries = spool_.due(route, now, room, skip);
+        for (const auto& entry : entries) take_filed(entry, route);
+        if (entries.size() == room) continue;
+        earliest_.erase(found);
+        auto later = spool_.due(route, Time::max(), 1, skip);
+        if (!later.empty()) wake(route, later.front().due);
+        return;
+    }
+}
+
+void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
+    QueuedPtr message = fetch(entry.id, entry.volume);
+    Change change;
+    change.unwait.push_back(WaitKey{route, entry.due});
+    if (!message || message->removed) {
+        // The entry outlived its message, or the message was set aside just now.
+        change.id = entry.id;
+        change.volume = entry.volume;
+        auto holder = message ? message : std::make_shared<Queued>();
+        if (!message) holder->stored = std::make_shared<Stored>(Stored{Message{entry.id, {}, {}}, entry.volume});
+        messages_.emplace(entry.id.value, holder);
+        holder->removed = true;
+        ++holder->uncommitted;
+        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), holder, {}, {}});
+        return;
+    }
+    const Envelope& envelope = message->stored->message.envelope;
+    Queued::Leg leg;
+    leg.route = route;
+    leg.filed = entry.due;
+    Time now = now_exact();
+    bool moved = false;
+    for (std::size_t at = 0; at < message->progress.size(); ++at) {
+        RecipientProgress& one = message->progress[at];
+        if (!pending(one) || one.route != route) continue;
+        std::string way = hooks_.route(envelope, envelope.forward_paths[at]);
+        if (way == route) {
+            leg.recipients.push_back(static_cast<std::uint16_t>(at));
+            continue;
+        }
+        // The rules have changed since it was filed.
+        moved = true;
+        one.route = way;
+        one.next = now;
+        WaitKey key{way, now};
+        if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end()) change.wait.push_back(key);
+    }
+    if (leg.recipients.empty()) {
+        record(message, {}, std::move(change));
+        return;
+    }
+    if (moved) {
+        change.unwait.clear();
+        record(message, {}, std::move(change));
+    }
+    message->legs.push_back(leg);
+    start_leg(message, std::move(leg));
+}
+
+void Queue::recover() {
+    auto& left = *recovery_;
+    while (!left.volumes.empty() && messages_.size() < active_max / 2) {
+        std::uint32_t volume = left.volumes.front();
+        auto ids = spool_.fresh(volume, left.after, refill_max);
+        bool more = ids.size() == refill_max;
+        for (MessageId id : ids) {
+            left.after = id;
+            if (id > left.until || messages_.contains(id.value)) continue;
+            QueuedPtr message = fetch(id, volume);
+            if (!message || message->removed) continue;
+            message->fresh = true;
+            take_up(message);
+        }
+        if (more) return;
+        left.volumes.erase(left.volumes.begin());
+        left.after = {};
+    }
+    if (left.volumes.empty()) recovery_.reset();
+}
+
+void Queue::run(Time now) {
+    if (recovery_) recover();
+    while (!agenda_.empty() && agenda_.begin()->first <= now) {
+        std::string route = agenda_.begin()->second;
+        agenda_.erase(agenda_.begin());
+        refill(route);
+    }
+    if (next_sweep_ <= now) give_up_old(now);
+}
+
+Time Queue::next_run() const {
+    Time next = next_sweep_;
+    if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
+    if (recovery_) next = std::min(next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
+    return next;
+}
+
+void Queue::give_up_old(Time now) {
+    auto expire = settings_->queue.expire;
+    next_sweep_ = now + std::clamp<std::chrono::seconds>(expire / 4, std::chrono::seconds(1), std::chrono::seconds(60));
+    MessageId cutoff = MessageId::first_at(now - expire);
+    std::size_t given_up = 0;
+    for (std::uint32_t volume : spool_.volumes())
+        for (MessageId after{};;) {
+            auto ids = spool_.messages(volume, after, refill_max);
+            for (MessageId id : ids) {
+                if (id >= cutoff) break;
+                if (given_up == sweep_max) {
+                    next_sweep_ = now + std::chrono::milliseconds(200);
+                    return;
+                }
+                QueuedPtr message = fetch(id, volume);
+                if (!message || message->removed || message->fresh || !message->legs.empty() || message->uncommitted > 0) continue;
+                ++given_up;
+                give_up(message);
+            }
+            if (ids.size() < refill_max || ids.back() >= cutoff) break;
+            after = ids.back();
+        }
+}
+
+void Queue::give_up(const QueuedPtr& message) {
+    Change change;
+    for (auto& one : message->progress) {
+        if (!pending(one)) continue;
+        WaitKey key{one.route, one.next};
+        if (!one.route.empty() && std::find(change.unwait.begin(), change.unwait.end(), key) == change.unwait.end())
+            change.unwait.push_back(key);
+        one.status = RecipientStatus::failed;
+        one.reason = "given up after " + in_words(settings_->queue.expire) + (one.reason.empty() ? std::string() : ": " + one.reason);
+    }
+    record(message, {}, std::move(change));
+}
+
+// ------------------------------------------------------------------------------------------------- an operator
+
+std::size_t Queue::retry(const std::vector<MessageId>& ids) {
+    Time now = now_exact();
+    std::size_t done = 0;
+    for (MessageId id : ids) {
+        auto volume = spool_.find(id);
+        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        if (!message || message->removed) continue;
+        ++done;
+        Change change;
+        for (auto& one : message->progress) {
+            if (!pending(one) || one.route.empty() || one.next <= now || busy(id, one.route)) continue;
+            WaitKey before{one.route, one.next}, after{one.route, now};
+            if (std::find(change.unwait.begin(), change.unwait.end(), before) == change.unwait.end()) change.unwait.push_back(before);
+            if (std::find(change.wait.begin(), change.wait.end(), after) == change.wait.end()) change.wait.push_back(after);
+            one.next = now;
+        }
+        if (!change.wait.empty())
+            record(message, {}, std::move(change));
+        else
+            forget(message);
+    }
+    return done;
+}
+
+std::size_t Queue::remove(const std::vector<MessageId>& ids) {
+    std::size_t done = 0;
+    for (MessageId id : ids) {
+        auto volume = spool_.find(id);
+        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        if (!message || message->removed) continue;
+        ++done;
+        const Message& mail = message->stored->message;
+        Change change;
+        change.id = id;
+        change.volume = message->stored->volume;
+        change.done = true;
+        change.file = mail.content.file;
+        for (const auto& leg : message->legs)
+            if (leg.filed) change.unwait.push_back(WaitKey{leg.route, *leg.filed});
+        for (const auto& one : message->progress)
+            if (pending(one) && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
+        message->removed = true;
+        ++message->uncommitted;
+        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
+        std::string text = id.text(), from = mail.envelope.reverse_path.text();
+        observer_.on(event::Removed{text, from, message->progress.size()});
+    }
+    return done;
+}
+
+void Queue::overlay(std::vector<MessageView>& views) const {
+    for (auto& view : views) {
+        auto id = MessageId::parse(view.id);
+        auto found = id ? messages_.find(id->value) : messages_.end();
+        if (found == messages_.end()) continue;
+        const Queued& message = *found->second;
+        for (const auto& leg : message.legs) {
+            if (leg.change != 0) continue;
+            for (auto at : leg.recipients) {
+                if (at >= view.recipients.size() || !pending(message.progress[at])) continue;
+                RecipientView& one = view.recipients[at];
+                bool sending = at < message.sending.size() && message.sending[at];
+                one.state = sending ? "delivering" : "ready";
+                one.route = leg.route;
+                one.attempts = message.progress[at].attempts;
+            }
+        }
+    }
+}
+
+}  // namespace postern::relay

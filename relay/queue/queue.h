@@ -1,0 +1,147 @@
+// What is to be delivered, when, and what came of it. Keeps in memory only what can be worked on now; the rest
+// waits in the spool, filed by destination and time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "relay/observer.h"
+#include "relay/queue/spool.h"
+#include "relay/settings.h"
+#include "relay/views.h"
+
+namespace postern::relay {
+
+/// A message that is being worked on. Its Progress here is ahead of the spool's by what is not yet committed.
+struct Queued {
+    StoredPtr stored;
+    Progress progress;
+    bool fresh = false;    // filed nowhere else yet
+    bool removed = false;  // taken out while in hand: nothing of it is sent any more
+    unsigned uncommitted = 0;  // changes on their way to the disk
+    std::vector<bool> sending;  // by recipient: a transaction with it is going on; empty while there is none
+
+    /// The recipients that go one way, from the time they are taken up until what came of it is committed.
+    struct Leg {
+        std::string route;
+        std::vector<std::uint16_t> recipients;
+        unsigned open_jobs = 0;
+        std::optional<Time> filed;  // under this time in the spool
+        std::uint64_t change = 0;   // the change that ended it, 0 while it is worked on
+    };
+    std::vector<Leg> legs;
+};
+using QueuedPtr = std::shared_ptr<Queued>;
+
+/// One transaction's worth: recipients of one message that go to one destination.
+struct Job {
+    QueuedPtr message;
+    std::string route;
+    std::vector<std::uint16_t> recipients;  // indexes into Envelope::forward_paths
+};
+
+/// What came of one recipient of a job.
+struct Outcome {
+    enum class Result : std::uint8_t { delivered, deferred, failed };
+    Result result = Result::deferred;
+    Reply reply;         // the remote server's, code 0 when there was none
+    std::string reason;  // in words, when there was no reply
+    std::string host, stage, tls;
+    bool destination = false;  // the fault is the destination's: tried again as soon as that works
+    bool attempted = true;     // false: not even tried, because the destination was known to be down
+};
+
+/// Used on the delivery thread only.
+class Queue {
+public:
+    struct Hooks {
+        /// Which destination a recipient goes to now.
+        std::function<std::string(const Envelope&, const Address&)> route;
+        /// How many jobs a destination takes at present: 0 when it is down or has enough.
+        std::function<std::size_t(const std::string& route)> room;
+        /// Takes the job; settle() or give_back() follows, but not before this returned.
+        std::function<void(Job)> offer;
+        /// What is wrong with a destination, "" when nothing is; and when one that is down is tried next.
+        std::function<std::string(const std::string& route)> trouble;
+        std::function<Time(const std::string& route)> next_try;
+        /// The report about failed recipients, to be committed with its id; null when none is due.
+        std::function<StoredPtr(const Stored&, const Progress&, const std::vector<std::uint16_t>& failed)> bounce;
+    };
+
+    Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks);
+
+    void reload(SettingsPtr settings) { settings_ = std::move(settings); }
+    void admit(StoredPtr stored);                           // committed just now
+    void committed(std::uint64_t changes);                  // every change up to this number is durable
+    void settle(const Job& job, std::vector<Outcome> outcomes);  // one outcome per recipient of the job
+    void give_back(const Job& job);                         // untouched: it waits until its destination has room
+    void spoil(const Job& job, std::string why);            // its content cannot be read: set aside
+    void refill(const std::string& route);                  // the destination has room
+    void run(Time now);                                     // takes up what is due, gives up what is too old
+    Time next_run() const;                                  // when run() is needed next
+
+    /// By an operator. Each gives how many of the messages it applied to.
+    std::size_t retry(const std::vector<MessageId>& ids);
+    std::size_t remove(const std::vector<MessageId>& ids);
+    /// Lays what memory knows better over views made from the spool.
+    void overlay(std::vector<MessageView>& views) const;
+
+    std::size_t active() const { return messages_.size(); }
+    const std::map<std::string, Time>& waiting() const { return earliest_; }
+
+private:
+    void take_up(const QueuedPtr& message);
+    void take_filed(const WaitEntry& entry, const std::string& route);
+    void start_leg(const QueuedPtr& message, Queued::Leg leg);
+    void end_leg(const QueuedPtr& message, const std::string& route);
+    void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now);
+    void record(const QueuedPtr& message, const std::string& route, Change change);
+    void report_failures(Queued& message, Change& change);
+    void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route, Time next) const;
+    void set_aside(const QueuedPtr& message, Change change);
+    void wake(const std::string& route, Time due);
+    void recover();
+    void give_up_old(Time now);
+    void give_up(const QueuedPtr& message);
+    QueuedPtr fetch(MessageId id, std::uint32_t volume);
+    bool busy(MessageId id, const std::string& route) const;
+    void forget(const QueuedPtr& message);
+    double spread() { return std::uniform_real_distribution<>(0, 1)(random_); }
+
+    Spool& spool_;
+    SettingsPtr settings_;
+    Observer& observer_;
+    Hooks hooks_;
+    std::unordered_map<std::uint64_t, QueuedPtr> messages_;
+    std::map<std::string, Time> earliest_;           // of what waits in the spool, by route
+    std::set<std::pair<Time, std::string>> agenda_;  // when to look at which route
+
+    struct Uncommitted {
+        std::uint64_t change;
+        QueuedPtr message;
+        std::string ended;          // route of the leg that is over with it, "" for none
+        std::vector<WaitKey> filed;  // can be read back from now on
+    };
+    std::deque<Uncommitted> uncommitted_;
+
+    struct Recovery {
+        std::vector<std::uint32_t> volumes;  // still to be read
+        MessageId after, until;
+    };
+    std::optional<Recovery> recovery_;
+    Time next_sweep_{};
+    std::uint64_t held_bytes_ = 0;
+    std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace postern::relay

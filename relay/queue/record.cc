@@ -1,0 +1,198 @@
+#include "relay/queue/record.h"
+
+#include <zlib.h>
+
+#include <concepts>
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::uint8_t version = 1;
+constexpr std::uint32_t list_max = 100'000;  // recipients; far above what accept.recipients allows
+
+class Writer {
+public:
+    template <std::unsigned_integral T>
+    void number(T value) {
+        for (std::size_t at = 0; at < sizeof(T); ++at) out_.push_back(static_cast<char>(value >> (8 * at) & 0xff));
+    }
+    void flag(bool value) { number(static_cast<std::uint8_t>(value)); }
+    void text(std::string_view value) {
+        number(static_cast<std::uint32_t>(value.size()));
+        out_ += value;
+    }
+    void time(Time value) {
+        auto us = std::chrono::duration_cast<std::chrono::microseconds>(value.time_since_epoch()).count();
+        number(static_cast<std::uint64_t>(us));
+    }
+    std::string finish() {
+        number(checksum(out_));
+        return std::move(out_);
+    }
+
+private:
+    std::string out_;
+};
+
+/// Reads what Writer wrote. After the first fault everything is empty and `good()` is false.
+class Reader {
+public:
+    explicit Reader(std::string_view record) {
+        if (record.size() < 4) return;
+        rest_ = record.substr(record.size() - 4);
+        good_ = true;
+        auto sum = number<std::uint32_t>();
+        rest_ = record.substr(0, record.size() - 4);
+        good_ = sum == checksum(rest_);
+    }
+
+    template <std::unsigned_integral T>
+    T number() {
+        T value = 0;
+        if (!has(sizeof(T))) return 0;
+        for (std::size_t at = 0; at < sizeof(T); ++at)
+            value = static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(rest_[at])) << (8 * at)));
+        rest_.remove_prefix(sizeof(T));
+        return value;
+    }
+    bool flag() { return number<std::uint8_t>() != 0; }
+    std::string text() {
+        auto size = number<std::uint32_t>();
+        if (!has(size)) return {};
+        std::string value(rest_.substr(0, size));
+        rest_.remove_prefix(size);
+        return value;
+    }
+    Time time() { return Time(std::chrono::microseconds(static_cast<std::int64_t>(number<std::uint64_t>()))); }
+    std::uint32_t count() {
+        auto value = number<std::uint32_t>();
+        if (value > list_max) good_ = false;
+        return good_ ? value : 0;
+    }
+    bool good() const { return good_; }
+    bool at_end() const { return good_ && rest_.empty(); }
+
+private:
+    bool has(std::size_t octets) {
+        good_ = good_ && rest_.size() >= octets;
+        return good_;
+    }
+
+    std::string_view rest_;
+    bool good_ = false;
+};
+
+void write(Writer& out, const Address& address) {
+    out.text(address.local);
+    out.text(address.domain);
+}
+
+Address read_address(Reader& in) {
+    Address address;
+    address.local = in.text();
+    address.domain = in.text();
+    return address;
+}
+
+}  // namespace
+
+std::uint32_t checksum(std::string_view octets, std::uint32_t before) {
+    return static_cast<std::uint32_t>(
+        crc32_z(before, reinterpret_cast<const unsigned char*>(octets.data()), octets.size()));
+}
+
+std::string encode_message(const Message& message) {
+    Writer out;
+    const Envelope& envelope = message.envelope;
+    out.number(version);
+    write(out, envelope.reverse_path);
+    out.number(static_cast<std::uint32_t>(envelope.forward_paths.size()));
+    for (const auto& path : envelope.forward_paths) write(out, path);
+    out.number(static_cast<std::uint8_t>(envelope.body));
+    out.text(envelope.client);
+    out.text(envelope.helo);
+    out.text(envelope.primary);
+    out.flag(envelope.bounce);
+    out.text(message.content.trace);
+    out.text(message.content.file.filename().string());
+    out.number(message.content.size);
+    out.number(message.content.checksum);
+    out.flag(message.content.dots);
+    return out.finish();
+}
+
+std::optional<Message> decode_message(MessageId id, std::string_view record) {
+    Reader in(record);
+    if (in.number<std::uint8_t>() != version) return std::nullopt;
+    Message message;
+    message.id = id;
+    Envelope& envelope = message.envelope;
+    envelope.reverse_path = read_address(in);
+    for (auto left = in.count(); left > 0 && in.good(); --left) envelope.forward_paths.push_back(read_address(in));
+    auto body = in.number<std::uint8_t>();
+    if (body > static_cast<std::uint8_t>(BodyType::eight_bit)) return std::nullopt;
+    envelope.body = static_cast<BodyType>(body);
+    envelope.client = in.text();
+    envelope.helo = in.text();
+    envelope.primary = in.text();
+    envelope.bounce = in.flag();
+    message.content.trace = in.text();
+    message.content.file = in.text();
+    message.content.size = in.number<std::uint64_t>();
+    message.content.checksum = in.number<std::uint32_t>();
+    message.content.dots = in.flag();
+    if (!in.at_end() || envelope.forward_paths.empty()) return std::nullopt;
+    return message;
+}
+
+std::string encode_progress(const Progress& progress) {
+    Writer out;
+    out.number(version);
+    out.number(static_cast<std::uint32_t>(progress.size()));
+    for (const auto& one : progress) {
+        out.number(static_cast<std::uint8_t>(one.status));
+        out.flag(one.reported);
+        out.number(one.attempts);
+        out.text(one.route);
+        out.time(one.next);
+        out.number(one.reply.code);
+        out.number(one.reply.status.klass);
+        out.number(one.reply.status.subject);
+        out.number(one.reply.status.detail);
+        out.text(one.reply.text);
+        out.text(one.reason);
+        out.text(one.host);
+        out.text(one.stage);
+    }
+    return out.finish();
+}
+
+std::optional<Progress> decode_progress(std::string_view record) {
+    Reader in(record);
+    if (in.number<std::uint8_t>() != version) return std::nullopt;
+    Progress progress;
+    for (auto left = in.count(); left > 0 && in.good(); --left) {
+        RecipientProgress one;
+        auto status = in.number<std::uint8_t>();
+        if (status > static_cast<std::uint8_t>(RecipientStatus::failed)) return std::nullopt;
+        one.status = static_cast<RecipientStatus>(status);
+        one.reported = in.flag();
+        one.attempts = in.number<std::uint16_t>();
+        one.route = in.text();
+        one.next = in.time();
+        one.reply.code = in.number<std::uint16_t>();
+        one.reply.status.klass = in.number<std::uint8_t>();
+        one.reply.status.subject = in.number<std::uint16_t>();
+        one.reply.status.detail = in.number<std::uint16_t>();
+        one.reply.text = in.text();
+        one.reason = in.text();
+        one.host = in.text();
+        one.stage = in.text();
+        progress.push_back(std::move(one));
+    }
+    if (!in.at_end()) return std::nullopt;
+    return progress;
+}
+
+}  // namespace postern::relay

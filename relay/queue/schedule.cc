@@ -1,0 +1,30 @@
+#include "relay/queue/schedule.h"
+
+#include <algorithm>
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::chrono::milliseconds site_pause_max = std::chrono::minutes(10);
+
+std::chrono::milliseconds grow(std::chrono::milliseconds first, std::chrono::milliseconds limit, unsigned times, double spread) {
+    std::chrono::milliseconds pause = first;
+    for (unsigned done = 1; done < times && pause < limit; ++done) pause *= 2;
+    pause = std::min(pause, std::max(first, limit));
+    return pause + std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) * 0.1 * spread));
+}
+
+}  // namespace
+
+std::chrono::milliseconds pause_after(const QueueSettings& settings, unsigned attempts, double spread) {
+    return grow(settings.retry_first, settings.retry_max, attempts, spread);
+}
+
+std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned failures, double spread) {
+    return grow(settings.retry_first, std::min<std::chrono::milliseconds>(settings.retry_max, site_pause_max), failures, spread);
+}
+
+Time expiry(const QueueSettings& settings, Time arrived) { return arrived + settings.expire; }
+
+}  // namespace postern::relay

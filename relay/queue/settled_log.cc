@@ -1,0 +1,106 @@
+#include "relay/queue/settled_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "relay/queue/record.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t file_max = 1 << 20;
+constexpr std::string_view prefix = "settled.";
+
+std::vector<std::filesystem::path> files(const std::filesystem::path& dir) {
+    std::vector<std::filesystem::path> out;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
+        if (entry.path().filename().string().starts_with(prefix)) out.push_back(entry.path());
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+template <typename T>
+void append(std::string& out, T value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <typename T>
+T take(std::string_view& in) {
+    T value{};
+    std::copy_n(in.data(), sizeof value, reinterpret_cast<char*>(&value));
+    in.remove_prefix(sizeof value);
+    return value;
+}
+
+}  // namespace
+
+SettledLog::Delivered SettledLog::read(const std::filesystem::path& dir) {
+    Delivered out;
+    for (const auto& file : files(dir)) {
+        std::ifstream in(file, std::ios::binary);
+        std::string all((std::istreambuf_iterator<char>(in)), {});
+        std::string_view rest = all;
+        while (rest.size() >= 14) {
+            std::string_view record = rest;
+            MessageId id{take<std::uint64_t>(rest)};
+            auto count = take<std::uint16_t>(rest);
+            std::size_t body = count * sizeof(std::uint16_t);
+            if (rest.size() < body + 4) break;
+            std::set<std::uint16_t> recipients;
+            for (unsigned at = 0; at < count; ++at) recipients.insert(take<std::uint16_t>(rest));
+            if (take<std::uint32_t>(rest) != checksum(record.substr(0, 10 + body))) break;
+            out[id].merge(recipients);
+        }
+    }
+    return out;
+}
+
+void SettledLog::clear(const std::filesystem::path& dir) {
+    std::error_code ignored;
+    for (const auto& file : files(dir)) std::filesystem::remove(file, ignored);
+}
+
+SettledLog::SettledLog(std::filesystem::path dir) : dir_(std::move(dir)) { open_next(); }
+
+SettledLog::~SettledLog() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void SettledLog::open_next() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+        full_.push_back(Full{file_, last_change_});
+    }
+    file_ = dir_ / (std::string(prefix) + std::to_string(number_++));
+    fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    size_ = 0;
+}
+
+void SettledLog::note(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t change) {
+    std::string record;
+    append(record, id.value);
+    append(record, static_cast<std::uint16_t>(recipients.size()));
+    for (auto recipient : recipients) append(record, recipient);
+    append(record, checksum(record));
+    last_change_ = change;
+    if (fd_ >= 0 && ::write(fd_, record.data(), record.size()) > 0) size_ += record.size();
+    if (size_ >= file_max) open_next();
+}
+
+void SettledLog::committed(std::uint64_t change) {
+    std::error_code ignored;
+    while (!full_.empty() && full_.front().last_change <= change) {
+        std::filesystem::remove(full_.front().file, ignored);
+        full_.pop_front();
+    }
+    if (size_ > 0 && last_change_ <= change && ::ftruncate(fd_, 0) == 0) size_ = 0;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,50 @@
+// What was delivered since the last commit, written down at once and without a sync: a killed process leaves it in
+// the page cache, so that only a crash of the machine can make a delivered message go out twice.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "relay/mail/message.h"
+
+namespace postern::relay {
+
+/// Used from one thread. Failing to write is not an error of the mail: it costs protection against duplicates only.
+class SettledLog {
+public:
+    using Delivered = std::map<MessageId, std::set<std::uint16_t>>;
+
+    /// Recipients that earlier processes noted and perhaps did not commit. A torn end is ignored.
+    static Delivered read(const std::filesystem::path& dir);
+    static void clear(const std::filesystem::path& dir);
+
+    explicit SettledLog(std::filesystem::path dir);
+    ~SettledLog();
+    SettledLog(const SettledLog&) = delete;
+    SettledLog& operator=(const SettledLog&) = delete;
+
+    /// `change` is the number of the spool change that will say the same durably.
+    void note(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t change);
+    /// All changes up to this number are committed: what only they needed is dropped.
+    void committed(std::uint64_t change);
+
+private:
+    void open_next();
+
+    struct Full {
+        std::filesystem::path file;
+        std::uint64_t last_change;
+    };
+
+    std::filesystem::path dir_, file_;
+    std::deque<Full> full_;
+    std::uint64_t number_ = 0, last_change_ = 0;
+    std::size_t size_ = 0;
+    int fd_ = -1;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,178 @@
+// The mail on disk.
+//
+// A message is absent, accepted, progressed or done. Any prefix of commits is a legal history. An accepted message
+// that is not done can be delivered twice, but is never lost:
+//   accepted    the commit that holds its record and content returned; only then is 250 said.
+//   progressed  its recipients' fate, and where it waits, are in a later commit nobody waits for. What was delivered
+//               is noted in the settled log before that, so a killed process does not deliver it again.
+//   done        all its records are gone in one commit. A bounce it causes is committed before that.
+// A failed sync is final: the spool stops accepting, says so, and does not try again before a restart.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "relay/mail/message.h"
+#include "relay/queue/record.h"
+#include "relay/queue/settled_log.h"
+#include "relay/queue/volume.h"
+
+namespace postern::relay {
+
+/// A message that is, or is about to be, in the spool.
+struct Stored {
+    Message message;
+    std::uint32_t volume = 0;  // set by the commit, before its completion is told
+};
+using StoredPtr = std::shared_ptr<Stored>;
+
+/// Progress of one message. Nobody waits for it; it is durable with a later commit, after `bounce` is.
+struct Change {
+    MessageId id;
+    std::uint32_t volume = 0;
+    bool done = false;                 // nothing remains to be done: the message goes
+    bool tried = false;                // no longer fresh: it waits where `wait` says
+    std::filesystem::path file;        // content of its own, removed when `done`
+    std::optional<Progress> progress;  // written when not `done`
+    std::vector<WaitKey> wait, unwait;
+    StoredPtr bounce;
+    std::string damage;                // not empty: the records are set aside under damaged/, for this reason
+};
+
+/// What one commit did, told on the commit thread.
+struct Committed {
+    struct Accept {
+        StoredPtr stored;
+        std::function<void(std::error_code)> done;  // to be called on the thread that accepted; may be empty
+    };
+    std::vector<Accept> accepted;
+    std::error_code error;           // of all in `accepted`
+    std::uint64_t changes = 0;       // every change up to this number is durable
+    std::chrono::microseconds duration{0};
+};
+
+/// A message as read back. `progress` has one entry per recipient.
+struct Loaded {
+    StoredPtr stored;  // without content
+    Progress progress;
+};
+
+class Spool {
+public:
+    struct Options {
+        std::uint64_t volume_size = 512ull << 20;
+        std::chrono::microseconds gather{3000};       // how long a commit waits for messages that are about to arrive
+        std::chrono::milliseconds change_delay{50};   // how long changes wait for company
+    };
+    using Report = std::function<void(std::string_view what, bool grave)>;  // any thread
+
+    /// Opens `dir`/spool, replays the settled log. Damaged volumes are set aside and reported. Throws
+    /// std::runtime_error when the folder cannot be used at all. `committed` is called on the commit thread.
+    Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed, Report report);
+    ~Spool();  // stop()
+
+    void start();
+    void stop();  // commits what is pending
+
+    // Accepting; any thread.
+    MessageId new_id();
+    std::filesystem::path content_file(MessageId id) const { return contents_ / id.text(); }
+    void accept(StoredPtr stored, std::function<void(std::error_code)> done);
+    /// How many more messages are on their way in (+1 when one begins, -1 when it is accepted or given up). A commit
+    /// waits a moment for them, so that they share its sync.
+    void arriving(int difference);
+    /// Why nothing can be accepted, "" when all is well. Cheap.
+    std::string unhealthy() const;
+    std::uint64_t free_bytes() const;  // on the disk, for others than root
+
+    // Progress; one thread.
+    std::uint64_t change(Change change);  // gives its number
+    /// Notes deliveries at once; `number` is what change() gave for the change that records them.
+    void note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t number);
+    void changes_committed(std::uint64_t number) { settled_->committed(number); }
+
+    // Reading; any thread. Committed state only.
+    std::vector<std::uint32_t> volumes() const;
+    std::vector<MessageId> fresh(std::uint32_t volume, MessageId after, std::size_t limit) const;
+    std::vector<WaitEntry> due(const std::string& route, Time until, std::size_t limit,
+                               const std::function<bool(MessageId)>& skip) const;
+    std::vector<WaitKey> routes() const;
+    std::vector<MessageId> messages(std::uint32_t volume, MessageId after, std::size_t limit) const;
+    std::optional<std::uint32_t> find(MessageId id) const;
+    /// nullopt when it is gone; Loaded with a null `stored` when it is damaged.
+    std::optional<Loaded> load(MessageId id, std::uint32_t volume) const;
+    /// The octets of a content kept inside the volume; null when they are damaged or gone.
+    std::shared_ptr<const std::string> load_content(const Message& message, std::uint32_t volume) const;
+    std::uint64_t count() const;
+    std::uint64_t waiting(const std::string& route) const;  // messages filed under it, at most 100,000 are counted
+    std::uint64_t bytes() const;
+
+private:
+    using VolumePtr = std::shared_ptr<Volume>;
+
+    VolumePtr volume(std::uint32_t number) const;
+    std::vector<VolumePtr> snapshot() const;
+    void open_volumes();
+    void add_volume(std::uint32_t number);
+    void replay_settled();
+    void remove_orphans();
+    void run();
+    void gather(std::unique_lock<std::mutex>& lock);
+    std::chrono::steady_clock::time_point next_work() const;
+    struct Numbered {
+        std::uint64_t number;
+        Change change;
+    };
+    using Changes = std::vector<Numbered>;
+    using ChangeRefs = std::vector<const Change*>;
+
+    void commit(std::vector<Committed::Accept> accepts, Changes changes);
+    std::error_code commit_newest(const std::vector<StoredPtr>& messages, Changes& changes);
+    void commit_older(bool stopping);
+    void put_back(Changes changes);
+    std::error_code write(Volume& volume, const std::vector<StoredPtr>& messages, const ChangeRefs& changes);
+    static ChangeRefs refs(const Changes& changes);
+    std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
+    void tidy(const ChangeRefs& changes);
+    void set_aside(Volume& volume, const Change& change);
+    bool fatal(const std::error_code& error);
+
+    std::filesystem::path dir_, contents_, damaged_;
+    Options options_;
+    std::function<void(Committed)> committed_;
+    Report report_;
+    std::optional<SettledLog> settled_;
+    std::atomic<std::uint64_t> last_id_{0};
+
+    mutable std::mutex volumes_mutex_;
+    std::vector<VolumePtr> volumes_;  // by number
+
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::vector<Committed::Accept> accepts_;
+    Changes changes_;
+    std::chrono::steady_clock::time_point changes_since_;
+    bool put_back_ = false;  // changes_ begins with some that could not be written yet
+    std::uint64_t last_change_ = 0;
+    int arriving_ = 0, stalled_ = 0;
+    bool gathering_ = false, stopping_ = false;
+    std::string unhealthy_;
+
+    // commit thread only
+    Changes older_;  // changes in older volumes, committed in slower groups
+    std::chrono::steady_clock::time_point older_since_;
+    std::uint64_t taken_ = 0;
+
+    std::thread thread_;
+};
+
+}  // namespace postern::relay

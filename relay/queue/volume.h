@@ -1,0 +1,106 @@
+// One volume of the spool: an LMDB environment of bounded size. Only `queue/` knows the engine.
+#pragma once
+
+#include <lmdb.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "relay/mail/message.h"
+
+namespace postern::relay {
+
+const std::error_category& lmdb_category();
+inline std::error_code lmdb_error(int code) {
+    // Positive codes are the operating system's.
+    return code > 0 ? std::error_code(code, std::generic_category()) : std::error_code(code, lmdb_category());
+}
+
+/// Where a waiting message is filed: under its destination, by the time it is due.
+struct WaitKey {
+    std::string route;
+    Time due{};
+    bool operator==(const WaitKey&) const = default;
+};
+
+struct WaitEntry {
+    MessageId id;
+    std::uint32_t volume = 0;
+    Time due{};
+};
+
+/// Tables: `message` id → record, `content` id → octets, `progress` id → record, `fresh` id (not tried yet),
+/// `waiting` (route, due, id). Reads are for any thread and see committed state; writes are for one thread.
+class Volume {
+public:
+    enum class Table : std::uint8_t { message, content, progress, fresh, waiting };
+
+    /// Opens or creates. `size` bounds the file; throws std::system_error.
+    Volume(std::filesystem::path file, std::uint32_t number, std::uint64_t size);
+    ~Volume();
+    Volume(const Volume&) = delete;
+    Volume& operator=(const Volume&) = delete;
+
+    /// Walks through a volume's tables in a process of its own, since LMDB may crash on damaged pages.
+    static bool intact(const std::filesystem::path& file);
+
+    std::uint32_t number() const { return number_; }
+    const std::filesystem::path& file() const { return file_; }
+    std::uint64_t high_water() const;   // bytes of the file that were ever used
+    std::uint64_t messages() const;
+    std::uint64_t waiting() const;      // entries of the waiting table
+    void unlink();                      // the file goes when the last reader lets go of the Volume
+
+    // Reading. Nothing read points into the map: no read transaction outlives a call.
+    bool has(Table table, MessageId id) const;
+    std::optional<std::string> get(Table table, MessageId id) const;
+    /// Ids in `message` or `fresh`, greater than `after`, lowest first.
+    std::vector<MessageId> ids(Table table, MessageId after, std::size_t limit) const;
+    MessageId last_id() const;  // the greatest in `message`, 0 when there is none
+    /// Entries of one route due at `until` or before, earliest first, without those that `skip` names.
+    std::vector<WaitEntry> due(const std::string& route, Time until, std::size_t limit,
+                               const std::function<bool(MessageId)>& skip) const;
+    /// Each route in `waiting` with its earliest due time; its cost grows with the number of routes only.
+    std::vector<WaitKey> routes() const;
+
+    /// One write transaction; ends without effect unless committed. Any error makes the whole transaction void.
+    class Write {
+    public:
+        explicit Write(Volume& volume);
+        ~Write();
+        Write(const Write&) = delete;
+        Write& operator=(const Write&) = delete;
+
+        void put(Table table, MessageId id, std::string_view value);
+        void erase(Table table, MessageId id);
+        void wait(const WaitKey& key, MessageId id);
+        void unwait(const WaitKey& key, MessageId id);
+        /// Durable when this returns no error.
+        std::error_code commit();
+
+    private:
+        void note(int code);
+        Volume& volume_;
+        MDB_txn* txn_ = nullptr;
+        int error_ = 0;
+    };
+
+private:
+    class Read;
+    std::uint64_t entries(Table table) const;
+    MDB_dbi dbi(Table table) const { return dbi_[static_cast<std::size_t>(table)]; }
+
+    std::filesystem::path file_;
+    std::uint32_t number_;
+    MDB_env* env_ = nullptr;
+    MDB_dbi dbi_[5] = {};
+};
+
+}  // namespace postern::relay

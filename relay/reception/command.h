@@ -1,0 +1,35 @@
+// SMTP command lines as values: a pure parser (RFC 5321 §4.1).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "relay/mail/message.h"
+#include "relay/mail/reply.h"
+
+namespace postern::relay {
+
+enum class Verb : std::uint8_t { helo, ehlo, mail, rcpt, data, rset, noop, quit, vrfy, help, starttls, foreign, unknown };
+
+struct Command {
+    Verb verb = Verb::unknown;
+    std::string_view argument;          // of HELO and EHLO
+    Address address;                    // of MAIL and RCPT
+    std::optional<std::uint64_t> size;  // MAIL SIZE= (RFC 1870), bytes
+    BodyType body = BodyType::seven_bit;
+};
+
+/// The longest command line taken, its CRLF not counted. RFC 5321 asks for 510; paths and parameters may add to it.
+constexpr std::size_t command_line_max = 2048;
+
+/// Either a command or the reply that its fault deserves (500, 501, 504, 555). `foreign` means the line belongs to
+/// another protocol (HTTP, TLS) and the connection is best closed. `argument` points into `line`.
+struct Parsed {
+    Command command;
+    std::optional<Reply> fault;
+};
+Parsed parse_command(std::string_view line);
+
+}  // namespace postern::relay

@@ -1,0 +1,34 @@
+// Who may send what through us: pure functions of client, envelope, settings and directory.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "relay/mail/address.h"
+#include "relay/mail/reply.h"
+#include "relay/settings.h"
+#include "sync/snapshot.h"
+
+namespace postern::relay {
+
+/// A reply with what an administrator wants to know about it.
+struct Decision {
+    Reply reply;
+    std::string_view rule;  // the key or rule that decided
+    std::string reason;     // in words
+    std::chrono::seconds directory_age{0};
+    bool monitored = false;  // a refusal that accept.mode = "monitor" turned into acceptance
+};
+
+/// The primary whose addresses contain `client` (an IPv4 or IPv6 literal; IPv4-mapped forms count as IPv4).
+const PrimarySettings* primary_of(const Settings& settings, std::string_view client);
+
+/// At MAIL. A client that is no primary is let through to RCPT, where it is refused for every recipient.
+Decision judge_sender(const Settings& settings, const sync::Snapshot& directory, const PrimarySettings* primary,
+                      const Address& reverse_path, sync::Time now);
+
+/// At RCPT.
+Decision judge_recipient(const PrimarySettings* primary, std::string_view client, const Address& forward_path);
+
+}  // namespace postern::relay

@@ -1,0 +1,75 @@
+// The server's side of the SMTP dialogue as a state machine without I/O (RFC 5321 §3, §4.1.4).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "relay/mail/message.h"
+#include "relay/mail/reply.h"
+#include "relay/reception/command.h"
+
+namespace postern::relay {
+
+struct ProtocolOptions {
+    std::string hostname;
+    std::uint64_t message_size = 0;  // bytes, offered as SIZE
+    unsigned recipients = 1000;      // per message, then 452 4.5.3
+    unsigned protocol_errors = 10;   // then 421
+    bool offer_starttls = false;
+    bool require_starttls = false;  // 530 to MAIL in clear text
+};
+
+class ServerProtocol {
+public:
+    enum class Action : std::uint8_t {
+        reply,         // send `reply`, read on
+        ask_sender,    // decide about `address`, tell `sender()`, send what it returns
+        ask_recipient, // decide about `address`, tell `recipient()`, send what it returns
+        ask_data,      // admission again, tell `data()`; on 354 read content, then tell `content()`
+        start_tls,     // send `reply`, do the handshake, tell `secured()`
+        close,         // send `reply`, close
+    };
+    struct Step {
+        Action action = Action::reply;
+        Reply reply;
+        Address address;
+    };
+
+    explicit ServerProtocol(ProtocolOptions options, bool secure);
+
+    Reply greeting() const;
+    Step line(std::string_view line);
+    Step line_too_long();
+
+    Reply sender(Reply decision);     // 250, or a refusal
+    Reply recipient(Reply decision);  // 250, or a refusal
+    Reply data(Reply admission);      // 250 becomes 354
+    /// The transaction is over, whatever came of it; the envelope is cleared (RFC 5321 §4.1.1.4).
+    void content_done();
+    void secured();                   // after STARTTLS all that was said is forgotten (RFC 3207 §4.2)
+
+    const Envelope& envelope() const { return envelope_; }
+    const std::string& helo() const { return helo_; }
+    bool extended() const { return extended_; }
+    bool secure() const { return secure_; }
+    bool in_transaction() const { return mail_; }
+    std::uint64_t declared_size() const { return pending_.size.value_or(0); }  // of the MAIL that is being decided
+    unsigned commands() const { return commands_; }
+
+private:
+    Step answer(Reply reply) { return Step{Action::reply, std::move(reply), {}}; }
+    Step error(Reply reply);
+    Step mail(Command& command);
+    Step hello(const Command& command);
+    void reset();
+
+    ProtocolOptions options_;
+    std::string helo_;
+    Envelope envelope_;
+    Command pending_;
+    bool extended_ = false, secure_ = false, mail_ = false;
+    unsigned errors_ = 0, commands_ = 0;
+};
+
+}  // namespace postern::relay

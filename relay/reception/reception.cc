@@ -1,0 +1,129 @@
+#include "relay/reception/reception.h"
+
+#include <asio/ip/v6_only.hpp>
+#include <stdexcept>
+
+#include "relay/reception/session.h"
+
+namespace postern::relay {
+
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
+
+net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
+    asio::steady_timer timer(io);
+    timer.expires_after(time);
+    co_await timer.async_wait(net::as_value);
+}
+
+}  // namespace
+
+Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
+                     std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
+    : io_(io), spool_(spool), settings_(std::move(settings)), directory_(std::move(directory)), observer_(observer) {
+    tls_ = net::server_context(settings_->tls);
+    for (const auto& listener : settings_->listeners) bind(listener);
+}
+
+void Reception::bind(const ListenerSettings& settings) {
+    using tcp = asio::ip::tcp;
+    std::string name = settings.address.host + " port " + std::to_string(settings.address.port);
+    auto fail = [&name](const std::error_code& error) {
+        throw std::runtime_error("cannot listen on " + name + ": " + error.message());
+    };
+    std::error_code error;
+    tcp::endpoint endpoint(asio::ip::make_address(settings.address.host, error), settings.address.port);
+    if (error) fail(error);
+    auto listener = std::make_unique<Listener>(Listener{tcp::acceptor(io_), settings.tls});
+    if (settings.inherited_fd >= 0) {
+        listener->acceptor.assign(endpoint.protocol(), settings.inherited_fd, error);
+        if (error) fail(error);
+    } else {
+        listener->acceptor.open(endpoint.protocol(), error);
+        if (error) fail(error);
+        listener->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+        // "[::]" and "0.0.0.0" may then both be listened on.
+        if (endpoint.address().is_v6()) listener->acceptor.set_option(asio::ip::v6_only(true), error);
+        listener->acceptor.bind(endpoint, error);
+        if (error) fail(error);
+        listener->acceptor.listen(backlog, error);
+        if (error) fail(error);
+    }
+    listeners_.push_back(std::move(listener));
+}
+
+void Reception::start() {
+    for (auto& listener : listeners_)
+        asio::co_spawn(io_, accept(*listener), [this](std::exception_ptr fault) {
+            if (fault) observer_.on(event::Trouble{"listener", "stopped accepting connections", true});
+        });
+}
+
+net::awaitable<void> Reception::accept(Listener& listener) {
+    while (!stopping_) {
+        auto [error, socket] = co_await listener.acceptor.async_accept(net::as_value);
+        if (stopping_) co_return;
+        if (!error) {
+            begin(std::move(socket), listener.tls);
+            continue;
+        }
+        if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) co_return;
+        // Out of descriptors or memory: the connection stays in the backlog until there is room again.
+        if (error != asio::error::connection_aborted) {
+            observer_.on(event::Trouble{"listener", "cannot accept a connection: " + error.message(), false});
+            co_await pause(io_, Milliseconds(200));
+        }
+    }
+}
+
+void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
+    if (sessions_.size() >= settings_->accept.connections) {
+        std::error_code ignored;
+        socket.non_blocking(true, ignored);
+        socket.write_some(asio::buffer("421 4.3.2 too many connections, try again later\r\n", 49), ignored);
+        return;
+    }
+    auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket)), tls);
+    sessions_.insert(session);
+    asio::co_spawn(io_, session->run(), [this, session](std::exception_ptr fault) {
+        session->end();
+        sessions_.erase(session);
+        if (!fault) return;
+        try {
+            std::rethrow_exception(fault);
+        } catch (const std::exception& what) {
+            observer_.on(event::Trouble{"session", what.what(), true});
+        }
+    });
+}
+
+void Reception::reload(SettingsPtr settings) {
+    settings_ = std::move(settings);
+    try {
+        tls_ = net::server_context(settings_->tls);
+    } catch (const std::exception& fault) {
+        observer_.on(event::Trouble{"tls", std::string(fault.what()) + "; the certificate loaded before stays in use", false});
+    }
+}
+
+Reply Reception::admission(std::uint64_t size) const {
+    if (!spool_.unhealthy().empty()) return Reply{451, {4, 3, 0}, "mail cannot be stored at present"};
+    if (spool_.free_bytes() < settings_->accept.minimum_free + size)
+        return Reply{452, {4, 3, 1}, "not enough space to store mail, try again later"};
+    return Reply{250, {2, 0, 0}, "ok"};
+}
+
+net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
+    stopping_ = true;
+    std::error_code ignored;
+    for (auto& listener : listeners_) listener->acceptor.close(ignored);
+    for (const auto& session : sessions_) session->leave();
+    auto end = std::chrono::steady_clock::now() + grace;
+    while (!sessions_.empty() && std::chrono::steady_clock::now() < end) co_await pause(io_, Milliseconds(10));
+    for (const auto& session : sessions_) session->cut_off();
+    for (int round = 0; !sessions_.empty() && round < 100; ++round) co_await pause(io_, Milliseconds(10));
+}
+
+}  // namespace postern::relay

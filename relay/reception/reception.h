@@ -1,0 +1,68 @@
+// Mail comes in: listeners, the sessions they start, and what those share.
+#pragma once
+
+#include <asio/ip/tcp.hpp>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "relay/net/asio.h"
+#include "relay/net/connection.h"
+#include "relay/net/tls.h"
+#include "relay/observer.h"
+#include "relay/queue/spool.h"
+#include "relay/settings.h"
+#include "sync/snapshot.h"
+
+namespace postern::relay {
+
+class Session;
+
+/// Everything here happens on the thread of its io_context, but for the constructor, which binds.
+class Reception {
+public:
+    /// Throws std::runtime_error naming the listener that cannot be had.
+    Reception(net::io_context& io, Spool& spool, SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
+              Observer& observer);
+
+    void start();
+    /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut off after `grace`.
+    net::awaitable<void> stop(std::chrono::seconds grace);
+    void reload(SettingsPtr settings);
+    void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
+    std::size_t sessions() const { return sessions_.size(); }
+
+    // For sessions.
+    net::io_context& io() { return io_; }
+    Spool& spool() { return spool_; }
+    Observer& observer() { return observer_; }
+    const SettingsPtr& settings() const { return settings_; }
+    const std::shared_ptr<const sync::Snapshot>& directory() const { return directory_; }
+    const net::TlsContext& tls() const { return tls_; }
+    bool stopping() const { return stopping_; }
+    /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0.
+    Reply admission(std::uint64_t size) const;
+
+private:
+    struct Listener {
+        asio::ip::tcp::acceptor acceptor;
+        ListenerTls tls;
+    };
+
+    void bind(const ListenerSettings& settings);
+    net::awaitable<void> accept(Listener& listener);
+    void begin(asio::ip::tcp::socket socket, ListenerTls tls);
+
+    net::io_context& io_;
+    Spool& spool_;
+    SettingsPtr settings_;
+    std::shared_ptr<const sync::Snapshot> directory_;
+    Observer& observer_;
+    net::TlsContext tls_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::set<std::shared_ptr<Session>> sessions_;
+    bool stopping_ = false;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,50 @@
+// One client's connection: the only place where the server's protocol, policy and spool meet the socket.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "relay/net/connection.h"
+#include "relay/reception/data_reader.h"
+#include "relay/reception/policy.h"
+#include "relay/reception/protocol.h"
+#include "relay/reception/reception.h"
+
+namespace postern::relay {
+
+class Session : public std::enable_shared_from_this<Session> {
+public:
+    Session(Reception& reception, std::shared_ptr<net::Connection> connection, ListenerTls tls);
+
+    net::awaitable<void> run();
+    void leave();    // 421 at the next command
+    void cut_off() { connection_->close(); }
+    void end();      // after run(), however it ended
+
+private:
+    struct Body;
+
+    net::awaitable<bool> secure(bool command_before);
+    net::awaitable<bool> obey(ServerProtocol::Step step);
+    void send(const Reply& reply) { replies_ += reply.wire(); }
+    net::awaitable<bool> receive();
+    net::awaitable<bool> read_body(Body& body);
+    net::awaitable<Reply> store(Body& body, MessageId id);
+    net::awaitable<std::error_code> commit(StoredPtr stored);
+    Reply judge_sender_now(const Address& address, std::uint64_t size);
+    Reply judge_recipient_now(const Address& address);
+    void expect(bool message);
+    void refused(const Decision& decision, const Address& from, const std::string& recipient);
+
+    Reception& reception_;
+    std::shared_ptr<net::Connection> connection_;
+    ListenerTls tls_;
+    SettingsPtr settings_;  // of the transaction in hand
+    ServerProtocol protocol_;
+    std::string client_, primary_;
+    bool at_prompt_ = false, expected_ = false;
+    std::string replies_;  // not sent yet, because more commands of a pipelined group are waiting
+    unsigned messages_ = 0;
+};
+
+}  // namespace postern::relay

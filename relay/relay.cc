@@ -1,0 +1,400 @@
+#include "relay/relay.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <future>
+#include <stdexcept>
+#include <thread>
+
+#include "relay/delivery/delivery.h"
+#include "relay/delivery/route.h"
+#include "relay/delivery/target.h"
+#include "relay/net/asio.h"
+#include "relay/queue/lock.h"
+#include "relay/queue/schedule.h"
+#include "relay/queue/spool.h"
+#include "relay/reception/policy.h"
+#include "relay/reception/reception.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t scan_part = 256;  // messages worked on at once, so that mail is not held up behind an operator
+
+std::string tls_in_words(ClientTls tls) {
+    switch (tls) {
+        case ClientTls::off: return "off";
+        case ClientTls::opportunistic: return "opportunistic";
+        case ClientTls::required: return "required";
+        case ClientTls::verify: return "verify";
+    }
+    return {};
+}
+
+bool matches(const std::string& wanted, const Address& address) {
+    if (wanted.empty()) return true;
+    std::string text = lower(wanted);
+    return text == lower(address.text()) || text == address.domain || (text == "<>" && address.null());
+}
+
+bool matches(const QueueFilter& filter, const Message& message) {
+    if (!filter.id.empty() && filter.id != message.id.text()) return false;
+    if (!matches(filter.sender, message.envelope.reverse_path)) return false;
+    if (filter.recipient.empty()) return true;
+    return std::any_of(message.envelope.forward_paths.begin(), message.envelope.forward_paths.end(),
+                       [&](const Address& one) { return matches(filter.recipient, one); });
+}
+
+MessageView view_of(const Loaded& loaded, const Settings& settings, const std::function<std::string(const Address&)>& route) {
+    const Message& message = loaded.stored->message;
+    MessageView out;
+    out.id = message.id.text();
+    out.from = message.envelope.reverse_path.text();
+    out.client = message.envelope.client;
+    out.primary = message.envelope.primary;
+    out.arrived = message.id.arrived();
+    out.expires = expiry(settings.queue, out.arrived);
+    out.size = message.size();
+    for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
+        const RecipientProgress& one = loaded.progress[at];
+        RecipientView recipient;
+        recipient.address = message.envelope.forward_paths[at].text();
+        recipient.attempts = one.attempts;
+        recipient.next = one.next;
+        switch (one.status) {
+            case RecipientStatus::pending: recipient.state = one.route.empty() ? "ready" : "waiting"; break;
+            case RecipientStatus::delivered: recipient.state = "delivered"; break;
+            case RecipientStatus::failed: recipient.state = "failed"; break;
+        }
+        recipient.route = one.route.empty() ? route(message.envelope.forward_paths[at]) : one.route;
+        recipient.why = one.reply.code != 0 ? one.reply.line() : one.reason;
+        if (one.reply.code != 0 && !one.reason.empty()) recipient.why = one.reason + ": " + recipient.why;
+        if (!recipient.why.empty() && !one.host.empty()) recipient.why += " (" + one.host + ", " + one.stage + ")";
+        out.recipients.push_back(std::move(recipient));
+    }
+    return out;
+}
+
+}  // namespace
+
+struct Relay::Impl {
+    Impl(SettingsPtr settings_, DirectoryPtr directory_, Observer& observer_)
+        : settings(std::move(settings_)),
+          directory(std::move(directory_)),
+          observer(observer_),
+          lock(settings->state_dir),
+          spool(settings->state_dir, spool_options(), [this](Committed done) { committed(std::move(done)); },
+                [this](std::string_view what, bool grave) { trouble(what, grave); }),
+          delivery(delivery_io, spool, settings, directory, observer),
+          reception(reception_io, spool, settings, directory, observer) {}
+
+    Spool::Options spool_options() const {
+        Spool::Options out;
+        out.volume_size = settings->queue.volume_size;
+        return out;
+    }
+
+    void trouble(std::string_view what, bool grave) {
+        if (grave) ++damaged;
+        observer.on(event::Trouble{"spool", what, grave});
+    }
+
+    /// On the commit thread: one post per batch to each loop.
+    void committed(Committed done) {
+        std::vector<StoredPtr> stored;
+        if (!done.error)
+            for (auto& one : done.accepted) stored.push_back(one.stored);
+        auto batch = std::make_shared<Committed>(std::move(done));
+        if (!batch->accepted.empty())
+            asio::post(reception_io, [batch] {
+                for (auto& one : batch->accepted)
+                    if (one.done) one.done(batch->error);
+            });
+        asio::post(delivery_io, [this, stored = std::move(stored), changes = batch->changes]() mutable {
+            delivery.committed(std::move(stored), changes);
+        });
+    }
+
+    /// Runs `work` on a loop and waits for what it gives; a default value once the loop has ended.
+    template <typename Work>
+    auto on(net::io_context& io, Work work) -> decltype(work()) {
+        using Value = decltype(work());
+        auto promise = std::make_shared<std::promise<Value>>();
+        auto future = promise->get_future();
+        asio::post(io, [promise, work = std::move(work)]() mutable { promise->set_value(work()); });
+        while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
+            if (stopped) return Value();
+        return future.get();
+    }
+
+    void run(net::io_context& io, const char* name) {
+        pthread_setname_np(pthread_self(), name);
+        for (;;) {
+            try {
+                io.run();
+                return;
+            } catch (const std::exception& fault) {
+                observer.on(event::Trouble{name, fault.what(), true});
+            }
+        }
+    }
+
+    void start() {
+        spool.start();
+        reception.start();
+        asio::post(delivery_io, [this] { delivery.start(); });
+        reception_thread = std::thread([this] { run(reception_io, "reception"); });
+        delivery_thread = std::thread([this] { run(delivery_io, "delivery"); });
+        started = true;
+    }
+
+    /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent ends.
+    void stop(std::chrono::seconds grace) {
+        if (!started || stopped) return;
+        finish(reception_io, reception.stop(grace));
+        finish(delivery_io, delivery.stop(grace));
+        spool.stop();
+        stopped = true;
+        reception_work.reset();
+        delivery_work.reset();
+        reception_io.stop();
+        delivery_io.stop();
+        reception_thread.join();
+        delivery_thread.join();
+    }
+
+    static void finish(net::io_context& io, net::awaitable<void> work) {
+        std::promise<void> over;
+        asio::co_spawn(io, std::move(work), [&over](std::exception_ptr) { over.set_value(); });
+        over.get_future().wait();
+    }
+
+    /// Every message the filter means, read from the spool outside the mail's threads.
+    template <typename Each>
+    void scan(const QueueFilter& filter, Each each) {
+        if (!filter.id.empty()) {
+            auto id = MessageId::parse(filter.id);
+            auto volume = id ? spool.find(*id) : std::nullopt;
+            auto loaded = volume ? spool.load(*id, *volume) : std::nullopt;
+            if (loaded && loaded->stored && matches(filter, loaded->stored->message)) each(*loaded);
+            return;
+        }
+        for (std::uint32_t volume : spool.volumes()) {
+            MessageId after;
+            for (;;) {
+                auto ids = spool.messages(volume, after, scan_part);
+                for (MessageId id : ids) {
+                    auto loaded = spool.load(id, volume);
+                    if (loaded && loaded->stored && matches(filter, loaded->stored->message) && !each(*loaded)) return;
+                }
+                if (ids.size() < scan_part) break;
+                after = ids.back();
+            }
+        }
+    }
+
+    std::function<std::string(const Address&)> router(const Envelope& envelope) {
+        return [this, envelope](const Address& recipient) {
+            std::lock_guard guard(mutex);
+            return choose_route(*settings, *directory, envelope, recipient, std::chrono::system_clock::now()).key;
+        };
+    }
+
+    bool on_route(const QueueFilter& filter, const Loaded& loaded) {
+        if (filter.route.empty()) return true;
+        auto route = router(loaded.stored->message.envelope);
+        for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
+            const RecipientProgress& one = loaded.progress[at];
+            if (one.status != RecipientStatus::pending) continue;
+            std::string key = one.route.empty() ? route(loaded.stored->message.envelope.forward_paths[at]) : one.route;
+            if (key == filter.route || key.substr(key.find(':') + 1) == filter.route) return true;
+        }
+        return false;
+    }
+
+    std::size_t each_part(const QueueFilter& filter, const std::function<std::size_t(const std::vector<MessageId>&)>& work) {
+        std::size_t done = 0;
+        std::vector<MessageId> part;
+        auto flush = [&] {
+            if (!part.empty()) done += on(delivery_io, [&work, part] { return work(part); });
+            part.clear();
+        };
+        scan(filter, [&](const Loaded& loaded) {
+            if (on_route(filter, loaded)) part.push_back(loaded.stored->message.id);
+            if (part.size() == scan_part) flush();
+            return true;
+        });
+        flush();
+        return done;
+    }
+
+    std::mutex mutex;  // over the two below, for questions from other threads
+    SettingsPtr settings;
+    DirectoryPtr directory;
+    Observer& observer;
+    std::atomic<std::uint64_t> damaged{0};
+    std::atomic<bool> stopped{false};
+    bool started = false;
+
+    Lock lock;
+    net::io_context reception_io{1}, delivery_io{1};
+    asio::executor_work_guard<net::io_context::executor_type> reception_work{reception_io.get_executor()},
+        delivery_work{delivery_io.get_executor()};
+    Spool spool;
+    Delivery delivery;
+    Reception reception;
+    std::thread reception_thread, delivery_thread;
+};
+
+Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(directory), observer)) {}
+
+Relay::~Relay() { stop(); }
+
+void Relay::start() { impl_->start(); }
+void Relay::stop(std::chrono::seconds grace) { impl_->stop(grace); }
+
+void Relay::reload(SettingsPtr settings) {
+    {
+        std::lock_guard guard(impl_->mutex);
+        impl_->settings = settings;
+    }
+    asio::post(impl_->reception_io, [impl = impl_.get(), settings] { impl->reception.reload(settings); });
+    asio::post(impl_->delivery_io, [impl = impl_.get(), settings] { impl->delivery.reload(settings); });
+}
+
+void Relay::publish(DirectoryPtr directory) {
+    {
+        std::lock_guard guard(impl_->mutex);
+        impl_->directory = directory;
+    }
+    asio::post(impl_->reception_io, [impl = impl_.get(), directory] { impl->reception.publish(directory); });
+    asio::post(impl_->delivery_io, [impl = impl_.get(), directory] { impl->delivery.publish(directory); });
+}
+
+State Relay::state() {
+    State out;
+    out.messages = impl_->spool.count();
+    out.bytes = impl_->spool.bytes();
+    out.damaged = impl_->damaged;
+    out.not_ready = impl_->spool.unhealthy();
+    struct In {
+        std::size_t sessions = 0;
+        Reply admission;
+    };
+    In in = impl_->on(impl_->reception_io, [impl = impl_.get()] { return In{impl->reception.sessions(), impl->reception.admission(0)}; });
+    out.sessions = in.sessions;
+    if (out.not_ready.empty() && !in.admission.positive()) out.not_ready = in.admission.text;
+    struct Out {
+        std::size_t connections = 0;
+        std::vector<DestinationView> destinations;
+    };
+    Out sent = impl_->on(impl_->delivery_io,
+                         [impl = impl_.get()] { return Out{impl->delivery.connections(), impl->delivery.destinations(1000)}; });
+    out.connections = sent.connections;
+    out.destinations = std::move(sent.destinations);
+    // Counted outside the mail's threads, and only for what is shown.
+    for (auto& one : out.destinations) one.waiting = impl_->spool.waiting(one.route);
+    return out;
+}
+
+std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limit) {
+    std::vector<MessageView> out;
+    SettingsPtr settings;
+    {
+        std::lock_guard guard(impl_->mutex);
+        settings = impl_->settings;
+    }
+    impl_->scan(filter, [&](const Loaded& loaded) {
+        if (!impl_->on_route(filter, loaded)) return true;
+        out.push_back(view_of(loaded, *settings, impl_->router(loaded.stored->message.envelope)));
+        return out.size() < limit;
+    });
+    return impl_->on(impl_->delivery_io, [impl = impl_.get(), out = std::move(out)]() mutable {
+        impl->delivery.queue().overlay(out);
+        return std::move(out);
+    });
+}
+
+std::optional<MessageView> Relay::show(const std::string& id) {
+    QueueFilter filter;
+    filter.id = id.empty() ? "-" : id;
+    auto found = list(filter, 1);
+    if (found.empty()) return std::nullopt;
+    return std::move(found.front());
+}
+
+std::size_t Relay::retry(const QueueFilter& filter) {
+    std::size_t done = impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) { return impl->delivery.queue().retry(ids); });
+    impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.retry_destinations({}); });
+    return done;
+}
+
+std::size_t Relay::remove(const QueueFilter& filter) {
+    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) { return impl->delivery.queue().remove(ids); });
+}
+
+Explanation Relay::explain(const std::string& from, const std::string& to, const std::string& client) {
+    Explanation out;
+    SettingsPtr settings;
+    DirectoryPtr directory;
+    {
+        std::lock_guard guard(impl_->mutex);
+        settings = impl_->settings;
+        directory = impl_->directory;
+    }
+    auto now = std::chrono::system_clock::now();
+    std::optional<Address> sender = from.empty() || from == "<>" ? std::optional<Address>(Address()) : parse_address(from);
+    std::optional<Address> recipient = parse_address(to);
+    if (!sender) out.sender = Reply{501, {5, 1, 7}, "malformed address"};
+    if (!recipient) out.recipient = Reply{501, {5, 1, 3}, "malformed address"};
+    if (!sender || !recipient) return out;
+
+    std::string from_client = client;
+    if (from_client.empty() && !settings->primaries.empty() && !settings->primaries.front().addresses.empty())
+        from_client = settings->primaries.front().addresses.front().address;
+    const PrimarySettings* primary = primary_of(*settings, from_client);
+    Decision mail = judge_sender(*settings, *directory, primary, *sender, now);
+    Decision rcpt = judge_recipient(primary, from_client, *recipient);
+    out.sender = mail.reply;
+    out.recipient = rcpt.reply;
+    auto why = [](const Decision& decision) {
+        std::string text(decision.rule);
+        if (!text.empty() && !decision.reason.empty()) text += ": ";
+        text += decision.reason;
+        if (decision.monitored) text += " (would be refused, but accept.mode is \"monitor\")";
+        return text;
+    };
+    out.sender_why = why(mail);
+    out.recipient_why = why(rcpt);
+    if (!mail.reply.positive() || !rcpt.reply.positive()) return out;
+
+    Envelope envelope;
+    envelope.reverse_path = *sender;
+    envelope.primary = primary->name;
+    Route route = choose_route(*settings, *directory, envelope, *recipient, now);
+    out.route = route.key;
+    out.route_why = route.why;
+    auto promise = std::make_shared<std::promise<Targets>>();
+    auto future = promise->get_future();
+    asio::co_spawn(impl_->delivery_io, find_targets(impl_->delivery.resolver(), settings, route.key, 0),
+                   [promise](std::exception_ptr fault, Targets targets) {
+                       if (fault)
+                           promise->set_exception(fault);
+                       else
+                           promise->set_value(std::move(targets));
+                   });
+    if (future.wait_for(settings->dns.timeout * 2) != std::future_status::ready) {
+        out.hosts.push_back("the name servers do not answer");
+        return out;
+    }
+    Targets targets = future.get();
+    for (const auto& target : targets.list) out.hosts.push_back(target.text());
+    if (targets.list.empty()) out.hosts.push_back(targets.trouble.text);
+    out.tls = targets.list.empty() ? "" : tls_in_words(targets.list.front().tls);
+    return out;
+}
+
+}  // namespace postern::relay
