@@ -187,8 +187,8 @@ private:
             if (!armed_) {
                 changed_.wait(lock, end, [this] { return armed_; });
             } else if (!stop_.stop_requested() && Steady::now() < deadline_) {
-                changed_.wait_until(lock, end, deadline_,
-                                    [this] { return !armed_ || stop_.stop_requested(); });
+                const auto until = deadline_;  // a copy: the wait looks at it without the lock
+                changed_.wait_until(lock, end, until, [this] { return !armed_ || stop_.stop_requested(); });
             } else {  // again and again: a stop() just before the request is under way has no effect
                 client_->stop();
                 changed_.wait_for(lock, end, 20ms, [this] { return !armed_; });

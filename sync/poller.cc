@@ -12,8 +12,10 @@ namespace {
 
 constexpr unsigned most_barren = 3;
 
-/// Takes over what was listed; a domain that is not listed any more goes.
-void merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now) {
+/// Takes over what was listed; a domain that is not listed any more goes. Gives the domains to read, what is
+/// not known yet first, then the oldest; those listed as disabled are not worth the requests.
+std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now) {
+    std::vector<std::pair<Time, std::string>> order;
     decltype(record.domains) domains;
     for (ListedDomain& domain : listed) {
         auto known = record.domains.extract(domain.name);
@@ -22,9 +24,14 @@ void merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now) {
         entry.spelling = std::move(domain.spelling);
         entry.listed = now;
         entry.enabled = domain.enabled.value_or(entry.enabled);
+        if (domain.enabled.value_or(true)) order.emplace_back(entry.complete(), std::move(domain.name));
     }
     record.domains = std::move(domains);
     record.listed = now;
+    std::sort(order.begin(), order.end());
+    std::vector<std::string> names;
+    for (auto& [time, name] : order) names.push_back(std::move(name));
+    return names;
 }
 
 template <class T>
@@ -76,17 +83,22 @@ Poller::Source Poller::make_source(PrimarySettings settings) {
 
 void Poller::reload(std::vector<PrimarySettings> settings) {
     std::vector<Source> sources;
+    std::vector<std::optional<std::size_t>> kept(settings.size());  // which source goes on
+    for (std::size_t i = 0; i < settings.size(); ++i) {
+        for (std::size_t old = 0; old < sources_.size(); ++old)
+            if (sources_[old].settings == settings[i]) kept[i] = old;
+        sources.push_back(kept[i] ? Source{}
+                                  : make_source(settings[i]));  // may throw: nothing is changed yet
+    }
     Directory directory;
-    for (PrimarySettings& wanted : settings) {
-        const auto same = [&](const auto& other) { return other.name == wanted.name; };
-        const auto record = std::find_if(directory_.begin(), directory_.end(), same);
-        PrimaryRecord kept =
-            record == directory_.end() ? PrimaryRecord{wanted.name, {}, {}, {}} : std::move(*record);
-        kept.trust_for = wanted.trust_for;
-        directory.push_back(std::move(kept));
-        const auto source = std::find_if(sources_.begin(), sources_.end(),
-                                         [&](const Source& other) { return other.settings == wanted; });
-        sources.push_back(source == sources_.end() ? make_source(std::move(wanted)) : std::move(*source));
+    for (std::size_t i = 0; i < settings.size(); ++i) {
+        if (kept[i]) sources[i] = std::move(sources_[*kept[i]]);
+        const auto record =
+            std::find_if(directory_.begin(), directory_.end(),
+                         [&](const PrimaryRecord& other) { return other.name == settings[i].name; });
+        directory.push_back(record == directory_.end() ? PrimaryRecord{settings[i].name, {}, {}, {}}
+                                                       : std::move(*record));
+        directory.back().trust_for = settings[i].trust_for;
     }
     sources_ = std::move(sources);
     directory_ = std::move(directory);
@@ -150,13 +162,7 @@ Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
     if (!listed) return fail(source, listed.error(), {});
     source.report.reachable = true;
     source.report.refused_since = {};
-    merge(record, std::move(*listed), system_clock::now());
-
-    std::vector<std::pair<Time, std::string>> order;  // what is not known yet first, then the oldest
-    for (const auto& [name, domain] : record.domains)
-        if (domain.enabled || !domain.options.known()) order.emplace_back(domain.complete(), name);
-    std::sort(order.begin(), order.end());
-    for (auto& [time, name] : order) source.round->queue.push_back(std::move(name));
+    source.round->queue = merge(record, std::move(*listed), system_clock::now());
     if (source.round->queue.empty()) return end_round(source, record);
     source.due = Clock::now();
     return Step::progress;

@@ -121,15 +121,29 @@ private:
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, nullptr);
         while (!stop_.stop_requested()) {
-            take_wishes();
-            const Poller::Step step = poller_.step();
-            const bool ended = step == Poller::Step::round_ended;
-            if (step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
-            if (unpublished_ && (ended || Clock::now() >= publish_after_)) publish();
-            if (unsaved_ && (ended || Clock::now() >= save_after_)) save();
+            guarded([this] { work(); });
             wait();
         }
-        if (unsaved_) save();
+        if (unsaved_) guarded([this] { save(); });
+    }
+
+    void work() {
+        take_wishes();
+        const Poller::Step step = poller_.step();
+        const bool ended = step == Poller::Step::round_ended;
+        if (step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
+        if (unpublished_ && (ended || Clock::now() >= publish_after_)) publish();
+        if (unsaved_ && (ended || Clock::now() >= save_after_)) save();
+    }
+
+    /// Out of memory, mostly: what was in force stays, and the next round tries again.
+    template <class Activity>
+    void guarded(Activity&& activity) {
+        try {
+            activity();
+        } catch (const std::exception& error) {
+            observer_.on(event::SyncFailed{{}, {}, error.what(), {}});
+        }
     }
 
     void take_wishes() {
@@ -146,27 +160,23 @@ private:
 
     void publish() {
         const auto start = Clock::now();
-        try {
-            auto snapshot = std::make_shared<const Snapshot>(poller_.directory());
-            auto domains = view(poller_.directory());
-            {
-                const std::lock_guard lock(mutex_);
-                snapshot_ = snapshot;
-                report_.domains = std::move(domains);
-            }
-            if (publish_) publish_(std::move(snapshot));
-        } catch (const std::exception& error) {  // out of memory: the old one stays in force
-            observer_.on(event::SyncFailed{{}, {}, error.what(), {}});
-        }
         unpublished_ = false;
+        auto snapshot = std::make_shared<const Snapshot>(poller_.directory());
+        auto domains = view(poller_.directory());
+        {
+            const std::lock_guard lock(mutex_);
+            snapshot_ = snapshot;
+            report_.domains = std::move(domains);
+        }
+        if (publish_) publish_(std::move(snapshot));
         publish_after_ = Clock::now() + publish_share * (Clock::now() - start);
     }
 
     void save() {
-        const auto saved = cache_.save(poller_.directory());
-        if (!saved) observer_.on(event::CacheUnwritable{cache_.file().native(), saved.error().message()});
         unsaved_ = false;
         save_after_ = Clock::now() + save_at_least_every;
+        const auto saved = cache_.save(poller_.directory());
+        if (!saved) observer_.on(event::CacheUnwritable{cache_.file().native(), saved.error().message()});
     }
 
     void wait() {

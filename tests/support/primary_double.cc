@@ -452,7 +452,8 @@ void PrimaryDouble::handle(const httplib::Request& request, httplib::Response& r
                      {},
                      raw.value().value("body", ""),
                      raw.value().value("type", "application/json")};
-            for (const auto& field : raw.value().value("headers", Json::object()).items())
+            const Json fields = raw.value().value("headers", Json::object());
+            for (const auto& field : fields.items())
                 response.set_header(field.key(), field.value().get<std::string>());
         } else if (listed("html", call.path)) {
             reply = {

@@ -1,6 +1,7 @@
 #include "sync/rest_reply.h"
 
 #include <catch2/catch.hpp>
+#include <random>
 
 #include "tests/unit/sync/fixture.h"
 
@@ -268,4 +269,40 @@ TEST_CASE("times", "[reply]") {
     for (const char* bad :
          {"", "x", "1970-01-01T00:01:00", "1970-01-01T00:01:00+02:00", "1970-13-01T00:00:00Z"})
         CHECK_FALSE(rest::parse_iso_time(bad));
+}
+
+TEST_CASE("no damage to a reply makes more of it than it is", "[reply]") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    std::minstd_rand random(seed);
+    const std::string whole =
+        R"({"data":[{"name":"example.com","isEnabled":true}],"userData":[{"userName":"alice","securityFlags":{"isDisabled":false}}],)"
+        R"("results":[{"userName":"sales","accountType":4}],"gridInfo":[{"name":"sales"}],"items":[{"listAddress":"news"}],)"
+        R"("domainAliasData":[{"name":"example.org"}],"domainSettings":{"catchAll":"x"},"accessToken":"a","success":true})";
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        const Reply cut{200, std::string_view(whole).substr(0, size), {}};
+        REQUIRE_FALSE(rest::parse_users(cut));
+        REQUIRE_FALSE(rest::parse_domains(cut));
+        REQUIRE_FALSE(rest::parse_sign_in(cut));
+    }
+    for (int i = 0; i < 20000; ++i) {
+        std::string text = whole;
+        for (auto changes = 1 + random() % 4; changes > 0; --changes) {
+            const std::size_t where = random() % text.size();
+            switch (random() % 3) {
+                case 0: text[where] = static_cast<char>(random() % 256); break;
+                case 1: text.erase(where, 1 + random() % 8); break;
+                default: text.insert(where, 1, "{}[]\",:0"[random() % 8]); break;
+            }
+        }
+        const Reply reply{200, text, {}};
+        if (const auto users = rest::parse_users(reply)) REQUIRE(users->size() <= 1);
+        if (const auto domains = rest::parse_domains(reply)) REQUIRE(domains->size() <= 1);
+        if (const auto lists = rest::parse_lists(reply)) REQUIRE(lists->lists.size() <= 1);
+        rest::parse_sign_in(reply);
+        rest::parse_accounts(reply);
+        rest::parse_alias_grid(reply);
+        rest::parse_domain_aliases(reply);
+        rest::parse_domain_settings(reply);
+    }
 }

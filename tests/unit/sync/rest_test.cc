@@ -31,7 +31,8 @@ struct Pair {
     }
     std::size_t seen(const std::string& path) const {
         std::size_t count = 0;
-        for (const Json& request : primary.requests()["requests"])
+        const Json log = primary.requests();
+        for (const Json& request : log["requests"])
             count += request["path"].get<std::string>().starts_with(path) ? 1 : 0;
         return count;
     }
@@ -340,4 +341,14 @@ TEST_CASE("a changed password file is read again", "[rest]") {
     REQUIRE_FALSE(pair.client->domains());
     pair.folder.write("password", "secret");
     CHECK(pair.client->domains());
+}
+
+TEST_CASE("requests keep their distance", "[rest]") {
+    Pair pair;
+    pair.settings.gap = 10ms;
+    pair.connect();
+    const auto start = std::chrono::steady_clock::now();
+    REQUIRE(pair.client->domains());
+    REQUIRE(pair.client->read(pair.record("example.com")));
+    CHECK(std::chrono::steady_clock::now() - start >= 10ms * (pair.client->requests() - 1));
 }

@@ -1,6 +1,8 @@
 #include "sync/snapshot.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <numeric>
 #include <random>
 
 #include "sync/directory.h"
@@ -148,6 +150,25 @@ TEST_CASE("what an address is", "[snapshot]") {
     CHECK(view(snapshot, "a", "else.example", fresh).what.empty());
 }
 
+TEST_CASE("only ASCII letters have two cases", "[snapshot]") {
+    for (const std::string& before :
+         {std::string(), std::string("a"), std::string("sevenxx"), std::string("twelve.xxxxx")}) {
+        for (int value = 0x20; value < 0x100; ++value) {
+            if (value == 0x7f || value == '+') continue;
+            const std::string name = before + static_cast<char>(value),
+                              twin = before + static_cast<char>(value ^ 0x20);
+            PrimaryRecord primary{"main", 72h, read_at, {}};
+            primary.domains["example.com"] = read_domain("example.com", read_at);
+            REQUIRE(primary.domains["example.com"].users.content.add(Kind::user, name));
+            const Snapshot snapshot({primary});
+            CAPTURE(before, value);
+            REQUIRE(snapshot.address(name, "example.com", fresh).reason == Reason::user);
+            const bool letter = (value >= 'A' && value <= 'Z') || (value >= 'a' && value <= 'z');
+            REQUIRE((snapshot.address(twin, "example.com", fresh).reason == Reason::user) == letter);
+        }
+    }
+}
+
 TEST_CASE("a snapshot agrees with a map of the same random addresses", "[snapshot]") {
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
@@ -192,4 +213,34 @@ TEST_CASE("a million addresses stay small", "[snapshot]") {
     CHECK(snapshot.memory() < 64u << 20);
     CHECK(snapshot.address("first.last999999", "customer999.example", fresh).reason == Reason::user);
     CHECK(snapshot.address("first.last999999", "customer998.example", fresh).reason == Reason::no_such_user);
+}
+
+// Hidden, because it is a measurement and no test: run it by name.
+TEST_CASE("the time of a look-up", "[.measure]") {
+    constexpr int count = 1'000'000;
+    const auto local = [](int i) { return "first.last" + std::to_string(i); };
+    const auto domain = [](int i) { return "customer" + std::to_string(i % 1000) + ".example"; };
+    PrimaryRecord primary{"main", 72h, read_at, {}};
+    for (int i = 0; i < 1000; ++i) primary.domains[domain(i)] = read_domain(domain(i), read_at);
+    for (int i = 0; i < count; ++i) primary.domains[domain(i)].users.content.add(Kind::user, local(i));
+    const Directory directory{std::move(primary)};
+    std::vector<int> order(count);
+    std::iota(order.begin(), order.end(), 0);
+    std::shuffle(order.begin(), order.end(), std::minstd_rand(1));
+    std::vector<std::pair<std::string, std::string>>
+        addresses;  // one after the other in memory, as hot as a command
+    for (const int i : order) addresses.emplace_back(local(i), domain(i));
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
+    const Snapshot snapshot(directory);
+    const auto built = Clock::now();
+    std::size_t good = 0;
+    for (const auto& [name, where] : addresses)
+        good += snapshot.address(name, where, fresh).standing == Standing::good ? 1 : 0;
+    const auto looked = Clock::now();
+    REQUIRE(good == addresses.size());
+    using Milliseconds = std::chrono::duration<double, std::milli>;
+    WARN("built in " << Milliseconds(built - start).count() << " ms, " << snapshot.memory() / 1024 << " KiB, "
+                     << Milliseconds(looked - built).count() * 1e6 / static_cast<double>(addresses.size())
+                     << " ns a look-up");
 }
