@@ -205,7 +205,7 @@ private:
     std::jthread guard_;  // last: ends first
 };
 
-HttpClient::HttpClient(BaseUrl base, HttpSettings settings, std::stop_token stop)
+HttpClient::HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop)
     : prefix_(base.prefix),
       settings_(std::move(settings)),
       stop_(std::move(stop)),
@@ -222,7 +222,7 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
     }
     if (stop_.stop_requested()) {
         wipe(request.body);
-        return tl::make_unexpected(HttpFailure{true, "interrupted"});
+        return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
     }
 
     HttpReply reply;
@@ -248,11 +248,12 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
     wipe(out.body);
     rest_until_ = Steady::now() + settings_.gap;
 
-    if (stop_.stop_requested()) return tl::make_unexpected(HttpFailure{true, "interrupted"});
-    if (too_large) return tl::make_unexpected(HttpFailure{false, "the reply is larger than allowed"});
+    if (stop_.stop_requested()) return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
+    if (too_large)
+        return tl::make_unexpected(HttpFailure{HttpFault::too_large, "the reply is larger than allowed"});
     if (!done && Steady::now() >= deadline)
-        return tl::make_unexpected(HttpFailure{false, "no complete reply in time"});
-    if (!done) return tl::make_unexpected(HttpFailure{false, words(error)});
+        return tl::make_unexpected(HttpFailure{HttpFault::transport, "no complete reply in time"});
+    if (!done) return tl::make_unexpected(HttpFailure{HttpFault::transport, words(error)});
     reply.status = in.status;
     reply.date = parse_http_date(in.get_header_value("Date"));
     reply.retry_after =

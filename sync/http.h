@@ -40,8 +40,10 @@ struct HttpReply {
     std::optional<std::chrono::system_clock::time_point> date;  // the server's clock
 };
 
+enum class HttpFault : std::uint8_t { transport, too_large, cancelled };
+
 struct HttpFailure {
-    bool cancelled = false;
+    HttpFault fault = HttpFault::transport;
     std::string words;  // what went wrong, for an administrator
 };
 
@@ -67,7 +69,7 @@ std::string percent_encode(std::string_view segment);
 class HttpClient final {
 public:
     /// `stop` interrupts a request under way and makes all later ones fail.
-    HttpClient(BaseUrl base, HttpSettings settings, std::stop_token stop);
+    HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop);
     ~HttpClient();
     HttpClient(const HttpClient&) = delete;
     HttpClient& operator=(const HttpClient&) = delete;

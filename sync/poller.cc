@@ -1,6 +1,7 @@
 #include "sync/poller.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "sync/schedule.h"
 
@@ -13,10 +14,11 @@ namespace {
 constexpr unsigned most_barren = 3;
 
 /// Takes over what was listed; a domain that is not listed any more goes. Gives the domains to read, what is
-/// not known yet first, then the oldest; those listed as disabled are not worth the requests.
+/// not known yet first, then the oldest. One that made trouble comes last, so that it does not keep the
+/// others waiting; those listed as disabled are not worth the requests.
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now) {
-    std::vector<std::pair<Time, std::string>> order;
     decltype(record.domains) domains;
+    std::vector<std::tuple<bool, Time, std::string>> order;
     for (ListedDomain& domain : listed) {
         auto known = record.domains.extract(domain.name);
         DomainRecord& entry =
@@ -24,13 +26,15 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
         entry.spelling = std::move(domain.spelling);
         entry.listed = now;
         entry.enabled = domain.enabled.value_or(entry.enabled);
-        if (domain.enabled.value_or(true)) order.emplace_back(entry.complete(), std::move(domain.name));
+        if (domain.enabled.value_or(true))
+            order.emplace_back(!entry.error.empty(), entry.complete(), std::move(domain.name));
     }
     record.domains = std::move(domains);
     record.listed = now;
     std::sort(order.begin(), order.end());
-    std::vector<std::string> names;
-    for (auto& [time, name] : order) names.push_back(std::move(name));
+    std::vector<std::string> names(order.size());
+    std::transform(order.begin(), order.end(), names.begin(),
+                   [](auto& entry) { return std::move(std::get<std::string>(entry)); });
     return names;
 }
 
@@ -173,6 +177,10 @@ Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
     const std::string name = round.queue[round.next++];
     DomainRecord& domain = record.domains.at(name);
     Result<DomainReading> reading = source.primary->read(domain);
+    if (!reading && reading.error().fault != Fault::interrupted) {
+        domain.error = reading.error().words;
+        domain.error_at = system_clock::now();
+    }
     if (!reading) return fail(source, reading.error(), name);
     std::string errors;
     const bool any = apply(domain, *reading, system_clock::now(), errors);

@@ -64,15 +64,19 @@ Result<HttpReply> Rest::send(HttpRequest request, std::string_view token) {
     request.path = "api/v1/" + request.path;
     if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + std::string(token));
     return http_.send(std::move(request)).map_error([](HttpFailure failure) {
-        return Failure{
-            failure.cancelled ? Fault::interrupted : Fault::unreachable, std::move(failure.words), {}};
+        switch (failure.fault) {
+            case HttpFault::cancelled: return Failure{Fault::interrupted, std::move(failure.words), {}};
+            case HttpFault::too_large: return Failure{Fault::unreadable, std::move(failure.words), {}};
+            case HttpFault::transport: break;
+        }
+        return Failure{Fault::unreachable, std::move(failure.words), {}};
     });
 }
 
 void Rest::keep(rest::Session session, const HttpReply& reply) {
     const Time now = reply.date.value_or(std::chrono::system_clock::now());
-    const auto life =
-        session.expires ? std::max<Time::duration>(*session.expires - now, 0s) : usual_token_life;
+    Time::duration life = session.expires.value_or(Time{}) - now;
+    if (life <= 0s) life = usual_token_life;  // not given, or the clocks differ: a 401 will tell
     token_ = {std::move(session.access_token), std::move(session.refresh_token),
               Steady::now() + life * 2 / 3};
 }
@@ -118,7 +122,7 @@ Result<HttpReply> Rest::send_signed_in(const HttpRequest& request) {
 }
 
 template <class Parse>
-auto Rest::ask(HttpRequest request, Parse&& parse) {
+auto Rest::ask(const HttpRequest& request, Parse&& parse) {
     using Answer = decltype(parse(rest::Reply{}));
     const Result<HttpReply> reply = send_signed_in(request);
     return reply ? parse(view(*reply)) : Answer(tl::make_unexpected(reply.error()));
@@ -154,7 +158,7 @@ auto Rest::ask_in_domain(const std::string& domain, const HttpRequest& request, 
         if (context == Context::header) {
             HttpRequest with_header = request;
             with_header.headers.emplace_back("X-SmarterMailDomain", header_value(domain));
-            return ask(std::move(with_header), parse);
+            return ask(with_header, parse);
         }
         const Result<std::string> token = token_in(domain, context);
         if (!token) return tl::make_unexpected(token.error());
@@ -221,9 +225,9 @@ Result<AddressList> Rest::resolve_disabled(const std::string& domain, const Addr
     unread.resize(std::min(unread.size(), mail_settings_per_reading));
     int failures = 0;
     for (const std::string& name : unread) {
-        const auto receives =
-            ask_in_domain(domain, get("settings/domain/user-mail/" + percent_encode(name + "@" + domain)),
-                          rest::parse_user_mail);
+        std::string path = "settings/domain/user-mail/";
+        path.append(percent_encode(name)).append("@").append(percent_encode(domain));
+        const auto receives = ask_in_domain(domain, get(std::move(path)), rest::parse_user_mail);
         if (!receives && receives.error().ends_round()) return tl::make_unexpected(receives.error());
         if (receives) kinds[name] = *receives ? Kind::user_receiving : Kind::user_disabled;
         if (!receives && ++failures == 3) break;  // as it will be for the others

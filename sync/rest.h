@@ -52,7 +52,7 @@ private:
     };
 
     template <class Parse>
-    auto ask(HttpRequest request, Parse&& parse);
+    auto ask(const HttpRequest& request, Parse&& parse);
     template <class Parse>
     auto ask_in_domain(const std::string& domain, const HttpRequest& request, Parse&& parse);
     Result<HttpReply> send(HttpRequest request, std::string_view token);

@@ -14,7 +14,7 @@ class Secret final {
 public:
     explicit Secret(std::string text) : text_(std::move(text)) {}
     ~Secret() { wipe(text_); }
-    Secret(Secret&& other) noexcept : text_(other.text_) { wipe(other.text_); }
+    Secret(Secret&& other) noexcept : text_(std::move(other.text_)) { wipe(other.text_); }
     Secret(const Secret&) = delete;
     Secret& operator=(const Secret&) = delete;
     Secret& operator=(Secret&&) = delete;

@@ -37,7 +37,7 @@ public:
     /// Throws std::invalid_argument as the constructor does, and changes nothing then.
     void reload(std::vector<PrimarySettings> settings);
     /// Starts a round for every primary, refused credentials and back-off notwithstanding; a primary that
-    /// asked to be left alone (Retry-After) is left alone.
+    /// asked to be left alone (Retry-After) is left alone, and a round under way goes on.
     void poll_now();
 
     std::shared_ptr<const Snapshot> snapshot() const;

@@ -251,6 +251,23 @@ TEST_CASE("domains that are not known are read first", "[poller]") {
           std::vector<std::string>{"domains", "c.example", "b.example", "a.example"});
 }
 
+TEST_CASE("a domain that breaks the round does not keep the others waiting", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    script.domains =
+        std::vector<ListedDomain>{{"a.example", "a.example", true}, {"b.example", "b.example", true}};
+    script.readings.emplace(
+        "a.example", tl::make_unexpected(Failure{Fault::unreachable, "no complete reply in time", {}}));
+    stage.run();
+    CHECK(stage.domain("b.example").complete() == Time{});
+    CHECK(view(stage.poller->directory())[0].error == "no complete reply in time");
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(script.calls ==
+          std::vector<std::string>{"domains", "a.example", "domains", "b.example", "a.example"});
+    CHECK(stage.domain("b.example").complete() != Time{});
+}
+
 TEST_CASE("several primaries take turns", "[poller]") {
     Stage stage({"one", "two"});
     for (const char* name : {"one", "two"})

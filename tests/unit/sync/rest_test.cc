@@ -231,7 +231,17 @@ TEST_CASE("what ends a round", "[rest]") {
 
 TEST_CASE("the session lives on", "[rest]") {
     Pair pair;
-    SECTION("a token near its end is refreshed") {
+    SECTION("a token is refreshed before its end") {
+        pair.primary.set_switches({{"token_life", 3}});
+        wait_for([&] {
+            REQUIRE(pair.client->domains());
+            return pair.primary.requests()["refreshes"] == 2;
+        });
+        const Json log = pair.primary.requests();
+        CHECK(log["sign_ins"] == 1);
+        for (const Json& request : log["requests"]) CHECK(request["status"] == 200);
+    }
+    SECTION("a token that died early is refreshed") {
         pair.primary.set_switches({{"token_life", 0}});  // over at once
         REQUIRE_FALSE(pair.client->domains());
         pair.primary.set_switches({{"token_life", 900}});
