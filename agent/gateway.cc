@@ -131,6 +131,7 @@ std::vector<std::string> Gateway::Impl::reload() {
     auto reading = read_settings(file);
     check_files(reading);
     std::vector<std::string> faults;
+    faults.reserve(reading.faults.size());
     for (const auto& fault : reading.faults) faults.push_back(fault.line(file));
     if (faults.empty()) {
         const std::unique_lock lock(gate);

@@ -23,7 +23,9 @@ std::string number(const json& object, const char* key) {
     return std::to_string(object.at(key).get<std::uint64_t>());
 }
 
-std::string or_else(std::string value, const char* otherwise) { return value.empty() ? otherwise : value; }
+std::string or_else(const std::string& value, const char* otherwise) {
+    return value.empty() ? otherwise : value;
+}
 
 std::string counted(std::uint64_t count, const char* noun) {
     return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");

@@ -39,7 +39,7 @@ std::optional<Account> account_to_become(Reading& reading) {
 /// Everything that can be found wrong before anything is opened; files as the account will see them.
 std::optional<Account> check_all(Reading& reading) {
     if (!reading.faults.empty() && reading.positions.empty()) return std::nullopt;  // not even TOML
-    const auto account = account_to_become(reading);
+    auto account = account_to_become(reading);
     std::optional<ActingAs> acting;
     if (account) acting.emplace(*account);
     check_files(reading);

@@ -86,6 +86,7 @@ std::string unknown_name(std::string_view what, std::string_view name,
 
 std::vector<std::string_view> names_of(const Section& section) {
     std::vector<std::string_view> names;
+    names.reserve(section.keys.size());
     for (const auto& key : section.keys) names.push_back(key.name);
     return names;
 }

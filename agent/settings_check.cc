@@ -109,6 +109,7 @@ void check_routes(Reading& reading) {
                  [](const auto& gateway) { return gateway.name; });
     check_unique(reading, "route", "sender", settings.routes, [](const auto& route) { return route.sender; });
     std::vector<std::string_view> names;
+    names.reserve(settings.gateways.size());
     for (const auto& gateway : settings.gateways) names.push_back(gateway.name);
     for (std::size_t i = 0; i < settings.routes.size(); ++i) {
         const std::string_view name = settings.routes[i].gateway;

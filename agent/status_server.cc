@@ -91,7 +91,7 @@ StatusServer::StatusServer(const relay::HostPort& address, std::string token, Op
         });
     server.set_expect_100_continue_handler([](const httplib::Request&, httplib::Response&) { return 417; });
     server.set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
             response.status = 500;
             response.set_content("", "text/plain");
         });
@@ -103,7 +103,7 @@ StatusServer::StatusServer(const relay::HostPort& address, std::string token, Op
             response.set_header("Cache-Control", "no-store");
             if (result.status == 401) response.set_header("WWW-Authenticate", "Bearer");
             if (!result.allow.empty()) response.set_header("Allow", result.allow);
-            response.set_content(std::move(result.body), result.type);
+            response.set_content(result.body, result.type);
             return httplib::Server::HandlerResponse::Handled;
         });
     errno = 0;
