@@ -64,7 +64,7 @@ public:
     }
     Time time() {
         const auto seconds = number<std::uint64_t>();
-        if (seconds >> 34 != 0) good_ = false;
+        if (seconds >> 33 != 0) good_ = false;  // the clock counts nanoseconds: to the year 2242
         return good_ ? Time(std::chrono::seconds(seconds)) : Time{};
     }
     std::string text() { return std::string(take(number<std::uint32_t>())); }

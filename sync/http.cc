@@ -58,12 +58,19 @@ std::optional<BaseUrl> BaseUrl::parse(std::string_view url) {
     return base;
 }
 
+std::optional<system_clock::time_point> to_time(std::tm utc) {
+    const std::time_t seconds = ::timegm(&utc);
+    if (seconds < 0 || seconds >> 33 != 0)
+        return std::nullopt;  // the clock counts nanoseconds: to the year 2242
+    return system_clock::from_time_t(seconds);
+}
+
 std::optional<system_clock::time_point> parse_http_date(std::string_view field) {
     std::tm parts{};
     const std::string text(field);
     const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
     if (end == nullptr || *end != '\0') return std::nullopt;
-    return system_clock::from_time_t(::timegm(&parts));
+    return to_time(parts);
 }
 
 std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, system_clock::time_point now) {

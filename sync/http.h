@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -62,6 +63,9 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view field,
                                                       std::chrono::system_clock::time_point now);
 /// An HTTP date in its preferred form (RFC 9110 §5.6.7).
 std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view field);
+
+/// A broken-down UTC time; nullopt before 1970 and after 2242.
+std::optional<std::chrono::system_clock::time_point> to_time(std::tm utc);
 
 /// Everything but the printable ASCII characters that need no encoding in a path segment becomes %XX.
 std::string percent_encode(std::string_view segment);

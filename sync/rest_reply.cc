@@ -5,6 +5,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "sync/http.h"
+
 namespace postern::sync::rest {
 
 using Json = nlohmann::json;
@@ -208,7 +210,7 @@ std::optional<Time> parse_iso_time(std::string_view text) {
         for (++end; *end >= '0' && *end <= '9'; ++end) {
         }
     if (std::string_view(end) != "Z" && std::string_view(end) != "+00:00") return std::nullopt;
-    return std::chrono::system_clock::from_time_t(::timegm(&parts));
+    return to_time(parts);
 }
 
 std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id) {

@@ -266,8 +266,8 @@ TEST_CASE("a request body keeps odd characters", "[reply]") {
 TEST_CASE("times", "[reply]") {
     CHECK(rest::parse_iso_time("1970-01-01T00:01:00.1234567Z") == at(60));
     CHECK(rest::parse_iso_time("1970-01-01T00:01:00Z") == at(60));
-    for (const char* bad :
-         {"", "x", "1970-01-01T00:01:00", "1970-01-01T00:01:00+02:00", "1970-13-01T00:00:00Z"})
+    for (const char* bad : {"", "x", "1970-01-01T00:01:00", "1970-01-01T00:01:00+02:00",
+                            "1970-13-01T00:00:00Z", "9999-12-31T23:59:59Z", "1900-01-01T00:00:00Z"})
         CHECK_FALSE(rest::parse_iso_time(bad));
 }
 
