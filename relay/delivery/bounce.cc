@@ -31,16 +31,16 @@ bool has_eight_bit(std::string_view text) {
 
 std::string explanation(const FailedRecipient& one) {
     const RecipientProgress& progress = one.progress;
-    std::string out = "  <" + quote(one.address.text()) + ">\r\n    ";
+    std::string out = "  <" + quote(one.address.text()) + ">\r\n";
     std::string said = quote(progress.reply.line());
     std::string reason = quote(progress.reason);
-    if (!reason.empty()) out += reason;
-    if (!reason.empty() && !said.empty() && reason.find(said) == std::string::npos) out += "; ";
+    // Each on a line of its own, since together they can be longer than a line may be.
+    if (!reason.empty()) out += "    " + reason + "\r\n";
     if (progress.reply.code != 0)
-        out += "the server " + quote(progress.host) + " answered: " + said;
+        out += "    the server " + quote(progress.host) + " answered:\r\n    " + said + "\r\n";
     else if (reason.find(said) == std::string::npos)
-        out += said;
-    return out + "\r\n\r\n";
+        out += "    " + said + "\r\n";
+    return out + "\r\n";
 }
 
 std::string status_group(const FailedRecipient& one, Time now) {

@@ -62,7 +62,13 @@ std::string read_header(const std::filesystem::path& file) {
     std::ifstream in(file, std::ios::binary);
     in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
     begin.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-    begin.resize(header_of(begin).size());
+    std::size_t size = header_of(begin).size();
+    if (size == begin.size()) {
+        // It goes on behind what was read: whole lines only, since half a CRLF must not leave.
+        std::size_t end = begin.rfind("\r\n");
+        size = end == std::string::npos ? 0 : end + 2;
+    }
+    begin.resize(size);
     return begin;
 }
 

@@ -64,7 +64,12 @@ public:
         rest_.remove_prefix(size);
         return value;
     }
-    Time time() { return Time(std::chrono::microseconds(static_cast<std::int64_t>(number<std::uint64_t>()))); }
+    Time time() {
+        constexpr auto most = std::chrono::duration_cast<std::chrono::microseconds>(Time::max().time_since_epoch()).count();
+        auto us = static_cast<std::int64_t>(number<std::uint64_t>());
+        good_ = good_ && us >= -most && us <= most;
+        return Time(std::chrono::microseconds(good_ ? us : 0));
+    }
     std::uint32_t count() {
         auto value = number<std::uint32_t>();
         if (value > list_max) good_ = false;

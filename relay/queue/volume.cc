@@ -64,8 +64,9 @@ std::optional<Parts> split(const MDB_val& key) {
     if (key.mv_size < 17) return std::nullopt;
     std::string_view all(static_cast<const char*>(key.mv_data), key.mv_size);
     const char* tail = all.data() + all.size() - 17;
-    if (*tail != '\0') return std::nullopt;
-    return Parts{all.substr(0, all.size() - 17), Time(std::chrono::microseconds(static_cast<std::int64_t>(from_big_endian(tail + 1)))),
+    std::uint64_t due = from_big_endian(tail + 1);
+    if (*tail != '\0' || due > microseconds(Time::max())) return std::nullopt;
+    return Parts{all.substr(0, all.size() - 17), Time(std::chrono::microseconds(static_cast<std::int64_t>(due))),
                  MessageId{from_big_endian(tail + 9)}};
 }
 
@@ -244,7 +245,8 @@ std::vector<WaitEntry> Volume::due(const std::string& route, Time until, std::si
     std::string from = wait_key(route, Time{}, MessageId{});
     for (bool more = cursor.seek(from); more && out.size() < limit; more = cursor.next()) {
         auto parts = split(cursor.key());
-        if (!parts || parts->route != route || parts->due > until) break;
+        if (!parts) continue;  // damaged: what lies behind it counts nevertheless
+        if (parts->route != route || parts->due > until) break;
         if (!skip(parts->id)) out.push_back(WaitEntry{parts->id, number_, parts->due});
     }
     return out;
@@ -256,7 +258,10 @@ std::vector<WaitKey> Volume::routes() const {
     std::vector<WaitKey> out;
     for (bool more = cursor.seek(" "); more;) {
         auto parts = split(cursor.key());
-        if (!parts) break;
+        if (!parts) {
+            more = cursor.next();
+            continue;
+        }
         out.push_back(WaitKey{std::string(parts->route), parts->due});
         more = cursor.seek(out.back().route + '\x01');  // behind everything of this route
     }

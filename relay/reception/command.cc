@@ -48,7 +48,7 @@ bool is_greeting_name(std::string_view text) {
     return true;
 }
 
-std::optional<Reply> mail_parameter(std::string_view name, std::string_view value, Command& command) {
+std::optional<Reply> mail_parameter(std::string_view name, std::string_view value, Command& command, bool& body_given) {
     if (same(name, "SIZE")) {
         std::uint64_t size = 0;
         auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), size);
@@ -59,6 +59,7 @@ std::optional<Reply> mail_parameter(std::string_view name, std::string_view valu
         return std::nullopt;
     }
     if (same(name, "BODY")) {
+        if (std::exchange(body_given, true)) return syntax("BODY is given twice");
         if (same(value, "7BIT"))
             command.body = BodyType::seven_bit;
         else if (same(value, "8BITMIME"))
@@ -81,6 +82,7 @@ std::optional<Reply> path_command(std::string_view text, std::string_view keywor
     command.address = std::move(path->address);
     std::string_view rest = path->rest;
     if (!rest.empty() && rest[0] != ' ') return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
+    bool body_given = false;
     for (rest = trim(rest); !rest.empty();) {
         std::size_t end = rest.find(' ');
         std::string_view parameter = rest.substr(0, end);
@@ -89,7 +91,7 @@ std::optional<Reply> path_command(std::string_view text, std::string_view keywor
         std::string_view name = parameter.substr(0, equals);
         std::string_view value = equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1);
         if (!from) return fault(555, {5, 5, 4}, "RCPT parameter not supported");
-        if (auto wrong = mail_parameter(name, value, command)) return wrong;
+        if (auto wrong = mail_parameter(name, value, command, body_given)) return wrong;
     }
     return std::nullopt;
 }

@@ -1,0 +1,252 @@
+#include "relay/reception/protocol.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace postern::relay;
+using Action = ServerProtocol::Action;
+
+namespace {
+
+ProtocolOptions options() {
+    ProtocolOptions out;
+    out.hostname = "gw.example";
+    out.message_size = 1000;
+    out.recipients = 3;
+    out.protocol_errors = 4;
+    out.offer_starttls = true;
+    return out;
+}
+
+const Reply yes{250, {2, 1, 0}, "ok"}, no{550, {5, 7, 1}, "no"};
+
+/// Says `line` and lets everything that is asked be granted; gives the code that goes out.
+unsigned say(ServerProtocol& server, std::string_view line) {
+    auto step = server.line(line);
+    switch (step.action) {
+        case Action::reply:
+        case Action::close: return step.reply.code;
+        case Action::ask_sender: return server.sender(yes).code;
+        case Action::ask_recipient: return server.recipient(yes).code;
+        case Action::ask_data: return server.data(yes).code;
+        case Action::start_tls: server.secured(); return step.reply.code;
+    }
+    return 0;
+}
+
+ServerProtocol after(std::initializer_list<const char*> lines, ProtocolOptions with = options()) {
+    ServerProtocol server(std::move(with), false);
+    for (const char* line : lines) REQUIRE(say(server, line) < 400);
+    return server;
+}
+
+}  // namespace
+
+TEST_CASE("each command in each state", "[protocol]") {
+    using Lines = std::initializer_list<const char*>;
+    const Lines states[] = {
+        {}, {"EHLO c"}, {"EHLO c", "MAIL FROM:<a@b>"}, {"EHLO c", "MAIL FROM:<a@b>", "RCPT TO:<d@e>"}};
+    struct Row {
+        const char* line;
+        unsigned codes[4];  // in the states above
+    };
+    const Row rows[] = {
+        {"EHLO c", {250, 250, 250, 250}},
+        {"HELO c", {250, 250, 250, 250}},
+        {"MAIL FROM:<a@b>", {503, 250, 503, 503}},
+        {"MAIL FROM:<>", {503, 250, 503, 503}},
+        {"MAIL FROM:<a@b> SIZE=1000", {503, 250, 503, 503}},
+        {"MAIL FROM:<a@b> SIZE=1001", {503, 552, 503, 503}},
+        {"MAIL FROM:<a@b> SIZE=18446744073709551615", {503, 552, 503, 503}},
+        {"RCPT TO:<d@e>", {503, 503, 250, 250}},
+        {"DATA", {503, 503, 554, 354}},
+        {"RSET", {250, 250, 250, 250}},
+        {"NOOP", {250, 250, 250, 250}},
+        {"VRFY x", {252, 252, 252, 252}},
+        {"HELP", {214, 214, 214, 214}},
+        {"QUIT", {221, 221, 221, 221}},
+        {"STARTTLS", {220, 220, 503, 503}},
+        {"STARTTLS now", {501, 501, 501, 501}},
+        {"DATA now", {501, 501, 501, 501}},
+        {"GET / HTTP/1.1", {421, 421, 421, 421}},
+        {"JUNK", {500, 500, 500, 500}},
+        {"", {500, 500, 500, 500}},
+        {"BDAT 0 LAST", {500, 500, 500, 500}},
+    };
+    for (const auto& row : rows)
+        for (std::size_t at = 0; at < 4; ++at) {
+            CAPTURE(row.line, at);
+            auto server = after(states[at]);
+            CHECK(say(server, row.line) == row.codes[at]);
+        }
+}
+
+TEST_CASE("EHLO offers what there is", "[protocol]") {
+    auto offer = [](ProtocolOptions with, bool secure) {
+        return ServerProtocol(std::move(with), secure).line("EHLO c").reply.text;
+    };
+    CHECK(offer(options(), false) ==
+          "gw.example\nPIPELINING\nSIZE 1000\nSTARTTLS\nENHANCEDSTATUSCODES\n8BITMIME");
+    CHECK(offer(options(), true).find("STARTTLS") == std::string::npos);
+    auto plain = options();
+    plain.offer_starttls = false;
+    CHECK(offer(plain, false).find("STARTTLS") == std::string::npos);
+    ServerProtocol helo(options(), false);
+    CHECK(helo.line("HELO c").reply.text == "gw.example");
+    CHECK_FALSE(helo.extended());
+    CHECK(ServerProtocol(options(), false).greeting().code == 220);
+    CHECK(ServerProtocol(options(), false).greeting().text.starts_with("gw.example "));
+}
+
+TEST_CASE("the envelope holds what was granted and nothing else", "[protocol]") {
+    ServerProtocol server(options(), false);
+    say(server, "EHLO client");
+    auto step = server.line("MAIL FROM:<a@b> BODY=8BITMIME SIZE=77");
+    REQUIRE(step.action == Action::ask_sender);
+    CHECK(step.address == Address{"a", "b"});
+    CHECK(server.declared_size() == 77);
+    CHECK_FALSE(server.in_transaction());
+    server.sender(yes);
+    CHECK(server.in_transaction());
+    for (const char* line : {"RCPT TO:<one@x>", "RCPT TO:<two@x>", "RCPT TO:<three@x>"}) {
+        step = server.line(line);
+        REQUIRE(step.action == Action::ask_recipient);
+        server.recipient(step.address.local == "two" ? no : yes);
+    }
+    CHECK(server.envelope().reverse_path == Address{"a", "b"});
+    CHECK(server.envelope().body == BodyType::eight_bit);
+    CHECK(server.envelope().forward_paths == std::vector<Address>{{"one", "x"}, {"three", "x"}});
+    CHECK(server.helo() == "client");
+    CHECK(server.extended());
+
+    ServerProtocol refused(options(), false);
+    say(refused, "EHLO client");
+    REQUIRE(refused.line("MAIL FROM:<a@b>").action == Action::ask_sender);
+    refused.sender(no);
+    CHECK_FALSE(refused.in_transaction());
+    CHECK(say(refused, "RCPT TO:<a@b>") == 503);
+    CHECK(say(refused, "MAIL FROM:<other@b>") == 250);
+}
+
+TEST_CASE("what ends a transaction leaves nothing of it", "[protocol]") {
+    auto check_empty = [](ServerProtocol& server) {
+        CHECK_FALSE(server.in_transaction());
+        CHECK(server.envelope().forward_paths.empty());
+        CHECK(server.envelope().reverse_path.null());
+        CHECK(server.envelope().body == BodyType::seven_bit);
+        CHECK(say(server, "RCPT TO:<x@y>") == 503);
+        CHECK(say(server, "DATA") == 503);
+    };
+    auto open = [] { return after({"EHLO c", "MAIL FROM:<a@b> BODY=8BITMIME", "RCPT TO:<d@e>"}); };
+    SECTION("the end of data, taken or refused") {
+        auto server = open();
+        REQUIRE(say(server, "DATA") == 354);
+        server.content_done();
+        check_empty(server);
+        CHECK(say(server, "MAIL FROM:<a@b>") == 250);
+        CHECK(say(server, "DATA") == 554);
+    }
+    SECTION("RSET") {
+        auto server = open();
+        say(server, "RSET");
+        check_empty(server);
+        CHECK(server.helo() == "c");
+    }
+    SECTION("EHLO") {
+        auto server = open();
+        say(server, "EHLO again");
+        check_empty(server);
+        CHECK(server.helo() == "again");
+    }
+    SECTION("HELO") {
+        auto server = open();
+        say(server, "HELO again");
+        check_empty(server);
+    }
+}
+
+TEST_CASE("STARTTLS forgets all that was said before it", "[protocol]") {
+    auto server = after({"EHLO liar"});
+    auto step = server.line("STARTTLS");
+    REQUIRE(step.action == Action::start_tls);
+    CHECK(step.reply.code == 220);
+    server.secured();
+    CHECK(server.secure());
+    CHECK(server.helo().empty());
+    CHECK_FALSE(server.extended());
+    CHECK(say(server, "MAIL FROM:<a@b>") == 503);
+    CHECK(say(server, "EHLO c") == 250);
+    CHECK(say(server, "STARTTLS") == 503);
+
+    auto plain = options();
+    plain.offer_starttls = false;
+    auto without = after({"EHLO c"}, plain);
+    CHECK(say(without, "STARTTLS") == 502);
+}
+
+TEST_CASE("a listener that requires TLS takes no mail in clear text", "[protocol]") {
+    auto with = options();
+    with.require_starttls = true;
+    auto server = after({"EHLO c", "NOOP"}, with);
+    CHECK(say(server, "MAIL FROM:<a@b>") == 530);
+    CHECK(say(server, "STARTTLS") == 220);
+    CHECK(say(server, "EHLO c") == 250);
+    CHECK(say(server, "MAIL FROM:<a@b>") == 250);
+}
+
+TEST_CASE("too many errors close the connection", "[protocol]") {
+    struct Row {
+        const char* name;
+        std::vector<std::string> lines;
+    };
+    const Row rows[] = {{"unknown", {"JUNK"}},   {"bad syntax", {"MAIL FROM:<"}},
+                        {"bad order", {"DATA"}}, {"mixed with good ones", {"NOOP", "JUNK", "RSET", "EHLO c"}},
+                        {"8-bit", {"\xff\xfe"}}, {"NUL", {std::string(5, '\0')}}};
+    for (const auto& row : rows) {
+        CAPTURE(row.name);
+        ServerProtocol server(options(), false);
+        Action last = Action::reply;
+        unsigned code = 0;
+        for (std::size_t at = 0; at < 100 && last != Action::close; ++at) {
+            auto step = server.line(row.lines[at % row.lines.size()]);
+            last = step.action;
+            code = step.reply.code;
+        }
+        CHECK(last == Action::close);
+        CHECK(code == 421);
+    }
+    ServerProtocol server(options(), false);
+    for (int at = 0; at < 4; ++at) REQUIRE(server.line_too_long().reply.code == 500);
+    CHECK(server.line_too_long().action == Action::close);
+}
+
+TEST_CASE("recipients beyond the limit are put off, not counted as errors", "[protocol]") {
+    auto server = after({"EHLO c", "MAIL FROM:<a@b>", "RCPT TO:<1@x>", "RCPT TO:<2@x>", "RCPT TO:<3@x>"});
+    for (int at = 0; at < 20; ++at) {
+        auto step = server.line("RCPT TO:<more@x>");
+        REQUIRE(step.action == Action::reply);
+        REQUIRE(step.reply.code == 452);
+        REQUIRE(step.reply.status == EnhancedStatus{4, 5, 3});
+    }
+    CHECK(server.envelope().forward_paths.size() == 3);
+    CHECK(say(server, "DATA") == 354);
+}
+
+TEST_CASE("a refused admission gives no 354", "[protocol]") {
+    auto server = after({"EHLO c", "MAIL FROM:<a@b>", "RCPT TO:<1@x>"});
+    REQUIRE(server.line("DATA").action == Action::ask_data);
+    CHECK(server.data(Reply{452, {4, 3, 1}, "no room"}).code == 452);
+}
+
+TEST_CASE("a declared size over the limit is told before the sender is judged", "[protocol]") {
+    auto server = after({"EHLO c"});
+    auto step = server.line("MAIL FROM:<a@b> SIZE=1001");
+    CHECK(step.action == Action::reply);
+    CHECK(step.reply.code == 552);
+    CHECK(step.reply.status == EnhancedStatus{5, 3, 4});
+    CHECK_FALSE(server.in_transaction());
+    auto unlimited = options();
+    unlimited.message_size = 0;
+    auto free = after({"EHLO c"}, unlimited);
+    CHECK(say(free, "MAIL FROM:<a@b> SIZE=99999999999") == 250);
+}

@@ -1,0 +1,98 @@
+#include "relay/delivery/route.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/relay/directory.h"
+
+using namespace postern;
+using namespace postern::relay;
+using namespace postern::tests;
+
+namespace {
+
+Settings settings_with(std::vector<GatewaySettings> gateways, std::vector<RouteSettings> routes) {
+    Settings out;
+    out.primaries = {{"main", {}, {"mail.example.com", 25}}, {"second", {}, {"mail.second.example", 25}}};
+    out.gateways = std::move(gateways);
+    out.routes = std::move(routes);
+    return out;
+}
+
+GatewaySettings gateway(const char* name, bool enabled = true, GatewayType type = GatewayType::specified) {
+    GatewaySettings out;
+    out.name = name;
+    out.enabled = enabled;
+    out.type = type;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("the most specific rule chooses the route", "[route]") {
+    const auto none = settings_with({}, {});
+    const auto ruled =
+        settings_with({gateway("user"), gateway("domain"), gateway("all"), gateway("off", false)},
+                      {{"*", "all"},
+                       {"example.com", "domain"},
+                       {"alice@example.com", "user"},
+                       {"bob@example.com", "off"},
+                       {"carol@example.com", "missing"}});
+    const auto turn = settings_with({gateway("a", true, GatewayType::round_robin), gateway("user")},
+                                    {{"alice@example.com", "user"}});
+    const auto turned_off = settings_with({gateway("a", false, GatewayType::round_robin)}, {});
+    struct Row {
+        const Settings* settings;
+        const char *sender, *recipient, *key;
+    };
+    const Row rows[] = {
+        {&none, "alice@example.com", "x@example.net", "mx:example.net"},
+        {&none, "", "x@example.net", "mx:example.net"},
+        {&none, "alice@example.com", "x@[192.0.2.1]", "mx:[192.0.2.1]"},
+        {&none, "alice@example.com", "dora@second.example", "primary:second"},
+        {&none, "alice@example.com", "bob@example.com", "mx:example.com"},
+        {&ruled, "alice@example.com", "x@example.net", "gateway:user"},
+        {&ruled, "ALICE@example.com", "x@example.net", "gateway:user"},
+        {&ruled, "dave@example.com", "x@example.net", "gateway:domain"},
+        {&ruled, "bob@example.com", "x@example.net", "gateway:domain"},
+        {&ruled, "carol@example.com", "x@example.net", "gateway:domain"},
+        {&ruled, "x@sub.example.com", "x@example.net", "gateway:all"},
+        {&ruled, "", "x@example.net", "gateway:all"},
+        {&ruled, "alice@example.com", "dora@second.example", "primary:second"},
+        {&turn, "alice@example.com", "x@example.net", "gateway:user"},
+        {&turn, "bob@example.com", "x@example.net", "gateways"},
+        {&turned_off, "bob@example.com", "x@example.net", "mx:example.net"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.sender, row.recipient, row.key);
+        Envelope envelope;
+        envelope.primary = "main";
+        if (*row.sender != '\0') envelope.reverse_path = *parse_address(row.sender);
+        Route out =
+            choose_route(*row.settings, small_directory(), envelope, *parse_address(row.recipient), synced);
+        CHECK(out.key == row.key);
+        CHECK_FALSE(out.why.empty());
+    }
+}
+
+TEST_CASE("a bounce goes back through its primary", "[route]") {
+    auto settings = settings_with({gateway("all")}, {{"*", "all"}});
+    Envelope envelope;
+    envelope.bounce = true;
+    envelope.primary = "main";
+    Address to{"x", "example.net"};
+    CHECK(choose_route(settings, {}, envelope, to, synced).key == "primary:main");
+    envelope.primary = "gone";
+    CHECK(choose_route(settings, {}, envelope, to, synced).key == "gateway:all");
+    envelope.primary = "main";
+    settings.primaries[0].deliver_to.host.clear();
+    settings.routes.clear();
+    CHECK(choose_route(settings, {}, envelope, to, synced).key == "mx:example.net");
+}
+
+TEST_CASE("gateways and primaries by name", "[route]") {
+    auto settings = settings_with({gateway("a"), gateway("b")}, {});
+    CHECK(find_gateway(settings, "b") == &settings.gateways[1]);
+    CHECK(find_gateway(settings, "c") == nullptr);
+    CHECK(find_primary(settings, "second") == &settings.primaries[1]);
+    CHECK(find_primary(settings, "") == nullptr);
+}

@@ -1,0 +1,141 @@
+#include "relay/mail/trace.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <regex>
+
+#include "tests/unit/relay/folder.h"
+
+using namespace postern::relay;
+using namespace postern::tests;
+
+namespace {
+
+const MessageId id{1'700'000'000'123'456ull << 8};
+
+/// A field unfolded (RFC 5322 §2.2.3), its CRLF gone; fails where a line is no continuation or too long.
+std::string unfold(const std::string& field) {
+    std::string out;
+    std::size_t at = 0;
+    while (at < field.size()) {
+        std::size_t end = field.find("\r\n", at);
+        REQUIRE(end != std::string::npos);
+        REQUIRE(end - at <= 998);
+        std::string line = field.substr(at, end - at);
+        REQUIRE(line.find_first_of("\r\n") == std::string::npos);
+        REQUIRE(line.find_first_not_of(" \t") != std::string::npos);
+        if (at > 0) REQUIRE((line[0] == ' ' || line[0] == '\t'));
+        out += line;
+        at = end + 2;
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("the Received field", "[trace]") {
+    Time now = id.arrived();
+    std::string plain =
+        unfold(received_field({"mail.example.com", "192.0.2.7", "gw.example", "ESMTP", "", ""}, id, now));
+    CHECK(plain == "Received: from mail.example.com ([192.0.2.7])\tby gw.example with ESMTP id " + id.text() +
+                       ";\tTue, 14 Nov 2023 22:13:20 +0000");
+
+    std::string full = unfold(received_field({"[192.0.2.7]", "2001:db8::7", "gw.example", "ESMTPS",
+                                              "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384", "a@example.net"},
+                                             id, now));
+    CHECK(full.find("([IPv6:2001:db8::7])") != std::string::npos);
+    CHECK(full.find("with ESMTPS id ") != std::string::npos);
+    CHECK(full.find("for <a@example.net>;") != std::string::npos);
+    CHECK(full.find("(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)") != std::string::npos);
+}
+
+TEST_CASE("the Received field stays within the line length whatever goes into it", "[trace]") {
+    std::string name(255, 'n'), recipient = std::string(256, 'l') + '@' + std::string(255, 'd');
+    unfold(received_field(
+        {name, "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", name, "ESMTPS", std::string(100, 't'), recipient},
+        id, id.arrived()));
+}
+
+TEST_CASE("a recipient is named only when it is given, so that blind copies stay blind", "[trace]") {
+    std::string field = received_field({"h", "192.0.2.7", "gw", "ESMTP", "", ""}, id, id.arrived());
+    CHECK(field.find('@') == std::string::npos);
+    CHECK(field.find("for") == std::string::npos);
+}
+
+TEST_CASE("Received fields are counted in the header only", "[trace]") {
+    struct Row {
+        std::string content;
+        std::size_t count;
+    };
+    const Row rows[] = {
+        {"", 0},
+        {"\r\n", 0},
+        {"\r\nReceived: in the body\r\n", 0},
+        {"Received: a\r\n\r\nReceived: in the body\r\n", 1},
+        {"Received: a\r\nReceived: b\r\n", 2},
+        {"received: a\r\nRECEIVED: b\r\nReCeIvEd:c\r\n\r\n", 3},
+        {"Received: a\r\n\tReceived: folded\r\n Received: folded\r\n\r\n", 1},
+        {"X-Received: a\r\nReceivedX: b\r\nReceived-SPF: pass\r\n\r\n", 0},
+        {"Received: a", 1},
+        {"Received", 0},
+        {"Received:", 1},
+        {"Subject: x\r\n", 0},
+        {std::string("Re\0ceived: a\r\n", 14), 0},
+        {" Received: a\r\n\r\n", 0},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.content);
+        CHECK(count_received(row.content) == row.count);
+    }
+    std::string many;
+    for (int at = 0; at < 100'000; ++at) many += "Received: x\r\n";
+    CHECK(count_received(many) == 100'000);
+}
+
+TEST_CASE("the header of a message", "[trace]") {
+    CHECK(header_of("").empty());
+    CHECK(header_of("\r\nbody\r\n").empty());
+    CHECK(header_of("A: b\r\n\r\nbody\r\n") == "A: b\r\n");
+    CHECK(header_of("A: b\r\n c\r\nD: e\r\n\r\n") == "A: b\r\n c\r\nD: e\r\n");
+    CHECK(header_of("A: b\r\n") == "A: b\r\n");
+}
+
+TEST_CASE("the header of a content in a file", "[trace]") {
+    Folder folder;
+    auto file = folder.path() / "content";
+    auto written = [&](const std::string& content) {
+        std::ofstream(file, std::ios::binary) << content;
+        return read_header(file);
+    };
+    CHECK(read_header(folder.path() / "missing").empty());
+    CHECK(written("").empty());
+    CHECK(written("A: b\r\n\r\nbody\r\n") == "A: b\r\n");
+    CHECK(written("\r\nbody\r\n").empty());
+
+    // A header longer than what is read: only whole lines of it, so that no half CRLF goes into a report.
+    std::string line = "X-Filler: " + std::string(50, 'x') + "\r\n";
+    for (std::size_t shift = 0; shift < line.size(); ++shift) {
+        std::string content = "S: " + std::string(shift, 's') + "\r\n";
+        while (content.size() < 80'000) content += line;
+        std::string header = written(content + "\r\nbody\r\n");
+        REQUIRE(header.size() <= 64 * 1024);
+        REQUIRE(header.size() > 60'000);
+        REQUIRE(header.ends_with("\r\n"));
+        REQUIRE(content.starts_with(header));
+    }
+    std::string endless = written("X: " + std::string(100'000, 'x') + "\r\n\r\n");
+    CHECK(endless.size() <= 64 * 1024);
+    CHECK((endless.empty() || endless.back() != '\r'));
+}
+
+TEST_CASE("dates do not depend on the locale or the time zone", "[trace]") {
+    using namespace std::chrono;
+    CHECK(date_time(Time{}) == "Thu, 1 Jan 1970 00:00:00 +0000");
+    CHECK(date_time(Time(seconds(951'782'399))) == "Mon, 28 Feb 2000 23:59:59 +0000");
+    CHECK(date_time(Time(seconds(951'868'800))) == "Wed, 1 Mar 2000 00:00:00 +0000");
+    CHECK(date_time(Time(seconds(4'102'444'799))) == "Thu, 31 Dec 2099 23:59:59 +0000");
+    const std::regex form(
+        "(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \\d{1,2} [A-Z][a-z]{2} \\d{4} \\d\\d:\\d\\d:\\d\\d \\+0000");
+    for (long long second = 0; second < 4'000'000'000; second += 12'345'679)
+        REQUIRE(std::regex_match(date_time(Time(seconds(second))), form));
+}

@@ -1,0 +1,304 @@
+#include "relay/delivery/transaction.h"
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <string>
+
+using namespace postern::relay;
+
+namespace {
+
+Message message_of(std::uint64_t size = 100) {
+    Message out;
+    out.envelope.reverse_path = {"s", "example.com"};
+    out.content.size = size;
+    return out;
+}
+
+std::vector<Address> recipients_of(std::size_t count) {
+    std::vector<Address> out;
+    for (std::size_t at = 0; at < count; ++at) out.push_back({"r" + std::to_string(at), "example.net"});
+    return out;
+}
+
+/// What a server says, one reply code after the other; 0: the connection is lost.
+struct Played {
+    std::string sent;     // with "<content>" where the content went, "<nothing>" for a discarded one
+    std::string results;  // by recipient: d(elivered), t(ried later), f(ailed)
+    std::vector<unsigned> codes;
+    std::vector<std::string> stages;
+    bool usable = false, needs_reset = false;
+    std::size_t replies_left = 0;
+};
+
+Played play(std::deque<unsigned> replies, std::size_t recipients, bool pipelining, bool reset = false) {
+    Message message = message_of();
+    Extensions extensions;
+    extensions.pipelining = pipelining;
+    Transaction transaction(message, recipients_of(recipients), extensions, reset);
+    Played out;
+    while (!transaction.done()) {
+        out.sent += transaction.to_send();
+        if (transaction.wants_content()) {
+            out.sent += transaction.discard() ? "<nothing>" : "<content>";
+            transaction.content_sent();
+            REQUIRE_FALSE(transaction.wants_content());
+        }
+        REQUIRE_FALSE(replies.empty());
+        unsigned code = replies.front();
+        replies.pop_front();
+        if (code == 0)
+            transaction.lost("connection lost");
+        else
+            transaction.on_reply(Reply{static_cast<std::uint16_t>(code), {}, "said"});
+    }
+    CHECK(transaction.to_send().empty());
+    REQUIRE(transaction.outcomes().size() == recipients);
+    for (const auto& outcome : transaction.outcomes()) {
+        switch (outcome.result) {
+            case Outcome::Result::delivered: out.results += 'd'; break;
+            case Outcome::Result::deferred: out.results += 't'; break;
+            case Outcome::Result::failed: out.results += 'f'; break;
+        }
+        out.codes.push_back(outcome.reply.code);
+        out.stages.push_back(outcome.stage);
+        CHECK(outcome.attempted);
+        CHECK((outcome.reply.code != 0 || !outcome.reason.empty()));
+        CHECK((outcome.result != Outcome::Result::delivered || outcome.stage == "dot"));
+    }
+    out.usable = transaction.usable();
+    out.needs_reset = transaction.needs_reset();
+    out.replies_left = replies.size();
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("one command after the other, or all in one go", "[transaction]") {
+    Played slow = play({250, 250, 250, 354, 250}, 2, false);
+    CHECK(slow.sent ==
+          "MAIL FROM:<s@example.com>\r\nRCPT TO:<r0@example.net>\r\nRCPT "
+          "TO:<r1@example.net>\r\nDATA\r\n<content>");
+    CHECK(slow.results == "dd");
+    CHECK(slow.usable);
+    CHECK_FALSE(slow.needs_reset);
+    Played quick = play({250, 250, 250, 354, 250}, 2, true);
+    CHECK(quick.sent == slow.sent);
+    CHECK(quick.results == "dd");
+    CHECK(play({250, 250, 250, 354, 250}, 1, true, true).sent.starts_with("RSET\r\nMAIL FROM:"));
+    CHECK(play({250, 250, 250, 354, 250}, 1, false, true).results == "d");
+}
+
+TEST_CASE("each recipient has the outcome its replies give it", "[transaction]") {
+    struct Row {
+        std::deque<unsigned> replies;
+        std::size_t recipients;
+        const char* results;
+    };
+    const Row both[] = {
+        // MAIL, RCPT..., DATA, dot
+        {{250, 250, 354, 250}, 1, "d"},
+        {{250, 251, 354, 250}, 1, "d"},
+        {{250, 250, 450, 550, 354, 250}, 3, "dtf"},
+        {{250, 550, 250, 550, 354, 250}, 3, "fdf"},
+        {{250, 250, 450, 550, 354, 451}, 3, "ttf"},
+        {{250, 250, 450, 550, 354, 554}, 3, "ftf"},
+        {{250, 250, 552, 354, 250}, 2, "dt"},
+        {{250, 250, 452, 354, 250}, 2, "dt"},
+        {{250, 250, 250, 451}, 2, "tt"},
+        {{250, 250, 250, 554}, 2, "ff"},
+        {{250, 250, 550, 451}, 2, "tf"},
+        {{250, 250, 354, 552}, 1, "f"},
+        {{250, 250, 354, 421}, 1, "t"},
+    };
+    for (const auto& row : both)
+        for (bool pipelining : {false, true}) {
+            CAPTURE(pipelining, row.results, row.replies);
+            Played out = play(row.replies, row.recipients, pipelining);
+            CHECK(out.results == row.results);
+            CHECK(out.replies_left == 0);
+        }
+
+    Played refused = play({550}, 2, false);
+    CHECK(refused.results == "ff");
+    CHECK(refused.stages == std::vector<std::string>{"mail", "mail"});
+    CHECK(refused.usable);
+    CHECK(play({450}, 2, false).results == "tt");
+    Played piped = play({550, 503, 503, 503}, 2, true);
+    CHECK(piped.results == "ff");
+    CHECK(piped.codes == std::vector<unsigned>{550, 550});
+    CHECK(piped.replies_left == 0);
+    Played later = play({450, 503, 503, 503}, 2, true);
+    CHECK(later.results == "tt");
+    CHECK(later.codes == std::vector<unsigned>{450, 450});
+    CHECK(play({550, 250, 250, 503}, 2, true).results == "ff");
+}
+
+TEST_CASE("nobody is left", "[transaction]") {
+    Played slow = play({250, 550, 450}, 2, false);
+    CHECK(slow.results == "ft");
+    CHECK(slow.sent.find("DATA") == std::string::npos);
+    CHECK(slow.usable);
+    CHECK(slow.needs_reset);
+
+    Played refused = play({250, 550, 450, 554}, 2, true);
+    CHECK(refused.results == "ft");
+    CHECK(refused.codes == std::vector<unsigned>{550, 450});
+    CHECK(refused.usable);
+
+    // The server asks for content although it refused everybody: nothing of it may go out.
+    Played odd = play({250, 550, 450, 354, 554}, 2, true);
+    CHECK(odd.sent.ends_with("DATA\r\n<nothing>"));
+    CHECK(odd.results == "ft");
+    Played odder = play({250, 550, 550, 354, 250}, 2, true);
+    CHECK(odder.sent.ends_with("<nothing>"));
+    CHECK(odder.results == "ff");
+    Played unsent = play({550, 250, 250, 354, 250}, 2, true);
+    CHECK(unsent.sent.ends_with("<nothing>"));
+    CHECK(unsent.results == "ff");
+}
+
+TEST_CASE("421 ends the transaction wherever it comes", "[transaction]") {
+    for (bool pipelining : {false, true})
+        for (std::size_t at = 0; at < 5; ++at) {
+            CAPTURE(pipelining, at);
+            std::deque<unsigned> replies{250, 250, 250, 354, 250};
+            replies[at] = 421;
+            Played out = play(replies, 2, pipelining);
+            CHECK(out.results == "tt");
+            CHECK_FALSE(out.usable);
+        }
+    Played mixed = play({250, 550, 421}, 3, true);
+    CHECK(mixed.results == "ftt");
+    CHECK(mixed.codes == std::vector<unsigned>{550, 421, 421});
+}
+
+TEST_CASE("a lost connection defers whoever has no outcome yet, and tells the stage", "[transaction]") {
+    const char* stages[] = {"mail", "rcpt", "rcpt", "data", "dot"};
+    for (bool pipelining : {false, true})
+        for (std::size_t at = 0; at < 5; ++at) {
+            CAPTURE(pipelining, at);
+            std::deque<unsigned> replies{250, 250, 250, 354, 250};
+            replies[at] = 0;
+            Played out = play(replies, 2, pipelining);
+            CHECK(out.results == "tt");
+            CHECK_FALSE(out.usable);
+            CHECK(out.stages[1] == stages[at]);
+        }
+    Played after_refusal = play({250, 550, 0}, 2, true);
+    CHECK(after_refusal.results == "ft");
+    CHECK(after_refusal.codes == std::vector<unsigned>{550, 0});
+    CHECK(play({0}, 2, false, true).results == "tt");
+}
+
+TEST_CASE("replies out of turn are no success", "[transaction]") {
+    struct Row {
+        std::deque<unsigned> replies;
+        const char* results;
+    };
+    const Row rows[] = {
+        {{354}, "t"},                 // to MAIL
+        {{250, 354}, "t"},            // to RCPT
+        {{250, 250, 250}, "t"},       // to DATA
+        {{250, 250, 220}, "t"},       // to DATA
+        {{250, 250, 354, 354}, "t"},  // to the dot
+        {{250, 250, 354, 334}, "t"},
+    };
+    for (const auto& row : rows)
+        for (bool pipelining : {false, true}) {
+            CAPTURE(pipelining, row.replies);
+            Played out = play(row.replies, 1, pipelining);
+            CHECK(out.results == row.results);
+            CHECK_FALSE(out.usable);
+        }
+    CHECK(play({550}, 1, false, true).results == "t");
+    CHECK_FALSE(play({550}, 1, true, true).usable);
+}
+
+TEST_CASE("what is left open asks for RSET", "[transaction]") {
+    struct Row {
+        std::deque<unsigned> replies;
+        bool pipelining, needs_reset;
+    };
+    const Row rows[] = {
+        {{250, 250, 354, 250}, true, false},
+        {{250, 250, 354, 250}, false, false},
+        {{250, 550}, false, true},
+        {{250, 550, 554}, true, true},
+        {{250, 250, 451}, true, true},
+        {{250, 250, 451}, false, true},
+        {{250, 250, 354, 554}, false, false},
+        {{550}, false, false},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.replies, row.pipelining);
+        Played out = play(row.replies, 1, row.pipelining);
+        CHECK(out.usable);
+        CHECK(out.needs_reset == row.needs_reset);
+    }
+}
+
+TEST_CASE("a message larger than the server takes is not offered to it", "[transaction]") {
+    Message message = message_of(1001);
+    Extensions extensions;
+    extensions.size = true;
+    extensions.size_limit = 1000;
+    for (bool reset : {false, true}) {
+        Transaction transaction(message, recipients_of(2), extensions, reset);
+        REQUIRE(transaction.done());
+        CHECK(transaction.to_send().empty());
+        for (const auto& outcome : transaction.outcomes()) {
+            CHECK(outcome.result == Outcome::Result::failed);
+            CHECK(outcome.reply.code == 552);
+        }
+        CHECK(transaction.usable());
+        CHECK(transaction.needs_reset() == reset);
+    }
+    message.content.size = 1000;
+    CHECK_FALSE(Transaction(message, recipients_of(1), extensions, false).done());
+    message.content.trace = "x";
+    CHECK(Transaction(message, recipients_of(1), extensions, false).done());
+}
+
+TEST_CASE("MAIL tells what the server wants to know", "[transaction]") {
+    Message message = message_of(77);
+    message.envelope.body = BodyType::eight_bit;
+    Extensions all{true, true, true, true, 0}, none;
+    CHECK(Transaction(message, recipients_of(1), all, false)
+              .to_send()
+              .starts_with("MAIL FROM:<s@example.com> SIZE=77 BODY=8BITMIME\r\n"));
+    CHECK(Transaction(message, recipients_of(1), none, false).to_send() == "MAIL FROM:<s@example.com>\r\n");
+    message.envelope.reverse_path = {};
+    message.envelope.body = BodyType::seven_bit;
+    CHECK(
+        Transaction(message, recipients_of(1), all, false).to_send().starts_with("MAIL FROM:<> SIZE=77\r\n"));
+}
+
+TEST_CASE("extensions a server offers", "[transaction]") {
+    Extensions out = parse_extensions(
+        Reply{250, {}, "PIPELINING.example SIZE\npipelining\nSize 1000\n8BitMime x\nSTARTTLS"});
+    CHECK(out.pipelining);
+    CHECK(out.eight_bit);
+    CHECK(out.starttls);
+    CHECK(out.size);
+    CHECK(out.size_limit == 1000);
+    struct Row {
+        const char* line;
+        bool size;
+        std::uint64_t limit;
+    };
+    const Row rows[] = {{"SIZE", true, 0},    {"SIZE 0", true, 0},    {"SIZE junk", true, 0},
+                        {"SIZE -5", true, 0}, {"SIZES 10", false, 0}, {"SIZE 18446744073709551616", true, 0},
+                        {"", false, 0}};
+    for (const auto& row : rows) {
+        CAPTURE(row.line);
+        Extensions one = parse_extensions(Reply{250, {}, std::string("host\n") + row.line});
+        CHECK(one.size == row.size);
+        CHECK(one.size_limit == row.limit);
+        CHECK_FALSE(one.pipelining);
+    }
+    Extensions first = parse_extensions(Reply{250, {}, "PIPELINING"});
+    CHECK_FALSE(first.pipelining);
+    CHECK_FALSE(parse_extensions(Reply{250, {}, "h\nXPIPELINING\n PIPELINING"}).pipelining);
+    CHECK(parse_extensions(Reply{250, {}, "\nPIPELINING"}).pipelining);
+}
