@@ -71,6 +71,7 @@ Call call_for(const Command& command) {
 
 std::string messages(const json& answer, const char* what) {
     const auto count = answer.at("messages").get<std::uint64_t>();
+    if (count == 0) return "no such message is in the queue\n";
     return std::to_string(count) + (count == 1 ? " message " : " messages ") + what + '\n';
 }
 

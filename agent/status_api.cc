@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "agent/address_text.h"
 #include "agent/views.h"
 
 namespace postern::agent {
@@ -153,6 +154,8 @@ Answer directory_entry(const Operations& operations, const Request& request) {
 
 Answer explain(const Operations& operations, const Request& request) {
     if (!request.parameters.contains("to")) return refusal(400, "to is missing: the recipient's address");
+    if (const auto client = parameter(request, "client"); !client.empty() && !is_ip_literal(client))
+        return refusal(400, "client is not an IP address");
     return ok(view(operations.explain(parameter(request, "from"), parameter(request, "to"),
                                       parameter(request, "client"))));
 }

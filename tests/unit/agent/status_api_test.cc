@@ -175,6 +175,7 @@ TEST_CASE("the directory answers about domains and addresses") {
 TEST_CASE("explain needs a recipient, and no sender means the null reverse-path") {
     Fake fake;
     CHECK(fake.get("/v1/explain").status == 400);
+    CHECK(fake.get("/v1/explain", {{"to", "b@y.example"}, {"client", "mail.example"}}).status == 400);
     CHECK(fake.get("/v1/explain", {{"to", "b@y.example"}, {"client", "127.0.0.1"}}).status == 200);
     CHECK(fake.asked == "|b@y.example|127.0.0.1");
 }
