@@ -9,7 +9,7 @@ from gateway import ACCOUNT
 from process import Process
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("PRIMARY_DOUBLE", _ROOT / "build" / "release" / "primary_double"))
+BINARY = pathlib.Path(os.environ.get("PRIMARY_DOUBLE", _ROOT / "build" / "release" / "tests" / "support" / "primary_double"))
 USER, PASSWORD = "gateway", "secret of the primary"
 
 WORLD = {

@@ -25,13 +25,11 @@ def simple(subject="a test", body="Hello.\r\n", sender="alice@company.example", 
 
 
 def of_size(octets, subject="a large one"):
-    """A message of exactly `octets` octets, in lines of 76 and a rest."""
-    head = simple(subject, "")
-    missing = octets - len(head)
+    """A message of exactly `octets` octets in lines of 76, the last one shorter."""
     line = (b"0123456789abcdef" * 5)[:74] + b"\r\n"
-    body = line * (missing // len(line))
-    rest = missing - len(body)
-    return head + body + (b"r" * (rest - 2) + b"\r\n" if rest >= 2 else b"r" * rest)
+    head = simple(subject, "")
+    content = (head + line * ((octets - len(head)) // len(line) + 1))[:octets - 2]
+    return content.removesuffix(b"\r").ljust(octets - 2, b"r") + b"\r\n"
 
 
 def without_trace(data: bytes, fields=1):

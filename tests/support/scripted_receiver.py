@@ -5,6 +5,7 @@
 reply, several joined by "\\n" for a multi-line one, or one of the actions below; None stands for the usual answer.
 """
 import collections
+import re
 import socket
 import threading
 import time
@@ -95,7 +96,7 @@ class Session:
         return usual if chosen is None else chosen
 
     def _send(self, answer):
-        """Gives the code that was sent, 0 for octets that are no reply."""
+        """Gives the code of the (first) reply that was sent, 0 for octets that are none."""
         if answer is Close:
             raise _Ended
         if answer is Stall:
@@ -104,7 +105,7 @@ class Session:
                 pass
         if isinstance(answer, Raw):
             self._stream.sendall(answer.octets)
-            return 0
+            return int(answer.octets[:3]) if re.match(rb"\d{3}[ -]", answer.octets) else 0
         text = answer.text if isinstance(answer, Drip) else answer
         lines = text.split("\n")
         octets = "".join(line[:3] + ("-" if i + 1 < len(lines) else " ") + line[4:] + "\r\n"

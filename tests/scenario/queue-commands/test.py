@@ -4,6 +4,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
+import datetime
 import json
 
 import samples
@@ -37,6 +38,16 @@ class QueueCommands(scenario.Scenario):
         for word in ("bob1@dest.example", "eve1@dest.example", "greylisted", "mx:dest.example"):
             self.assertIn(word, shown)
         self.assertNotEqual(self.postern.command("queue", "show", "0" * 16, check=False).returncode, 0)
+
+    def test_the_next_attempt_lies_ahead(self):
+        """Also when the whole destination is down, and tried again before the message's own time."""
+        self.destination.close()
+        smtp_client.send(self.postern.address, "late@company.example", "bob@dest.example", samples.simple())
+        self.postern.wait_for_event("deferred", **{"from": "late@company.example"})
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for message in self.postern.messages():
+            for recipient in message["recipients"]:
+                self.assertGreater(datetime.datetime.fromisoformat(recipient["next"]), now, message)
 
     def test_retry_now(self):
         self.destination.on.clear()

@@ -15,7 +15,9 @@ from primary import Primary
 class SenderVerification(scenario.Scenario):
     def _start(self, sender="user", **accept):
         self.web = self.workspace.add(Primary(self.workspace))
-        return self._with_directory({"sender": sender, **accept})
+        gateway = self._with_directory({"sender": sender, **accept})
+        gateway.wait_for_event("synced")  # it is ready when it can judge somebody, not only when it can judge everybody
+        return gateway
 
     def _with_directory(self, accept, ready=True):
         primary = {"name": "main", "addresses": ["127.0.0.1"], "deliver_to": f"{self.primary_address}:2525"}
