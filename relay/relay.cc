@@ -12,8 +12,8 @@
 #include "relay/delivery/target.h"
 #include "relay/net/asio.h"
 #include "relay/queue/lock.h"
-#include "relay/queue/schedule.h"
 #include "relay/queue/spool.h"
+#include "relay/queue/view.h"
 #include "relay/reception/policy.h"
 #include "relay/reception/reception.h"
 
@@ -45,36 +45,6 @@ bool matches(const QueueFilter& filter, const Message& message) {
     if (filter.recipient.empty()) return true;
     return std::any_of(message.envelope.forward_paths.begin(), message.envelope.forward_paths.end(),
                        [&](const Address& one) { return matches(filter.recipient, one); });
-}
-
-MessageView view_of(const Loaded& loaded, const Settings& settings, const std::function<std::string(const Address&)>& route) {
-    const Message& message = loaded.stored->message;
-    MessageView out;
-    out.id = message.id.text();
-    out.from = message.envelope.reverse_path.text();
-    out.client = message.envelope.client;
-    out.primary = message.envelope.primary;
-    out.arrived = message.id.arrived();
-    out.expires = expiry(settings.queue, out.arrived);
-    out.size = message.size();
-    for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
-        const RecipientProgress& one = loaded.progress[at];
-        RecipientView recipient;
-        recipient.address = message.envelope.forward_paths[at].text();
-        recipient.attempts = one.attempts;
-        recipient.next = one.next;
-        switch (one.status) {
-            case RecipientStatus::pending: recipient.state = one.route.empty() ? "ready" : "waiting"; break;
-            case RecipientStatus::delivered: recipient.state = "delivered"; break;
-            case RecipientStatus::failed: recipient.state = "failed"; break;
-        }
-        recipient.route = one.route.empty() ? route(message.envelope.forward_paths[at]) : one.route;
-        recipient.why = one.reply.code != 0 ? one.reply.line() : one.reason;
-        if (one.reply.code != 0 && !one.reason.empty()) recipient.why = one.reason + ": " + recipient.why;
-        if (!recipient.why.empty() && !one.host.empty()) recipient.why += " (" + one.host + ", " + one.stage + ")";
-        out.recipients.push_back(std::move(recipient));
-    }
-    return out;
 }
 
 }  // namespace
@@ -309,7 +279,7 @@ std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limi
     }
     impl_->scan(filter, [&](const Loaded& loaded) {
         if (!impl_->on_route(filter, loaded)) return true;
-        out.push_back(view_of(loaded, *settings, impl_->router(loaded.stored->message.envelope)));
+        out.push_back(view_of(loaded.stored->message, loaded.progress, *settings, impl_->router(loaded.stored->message.envelope)));
         return out.size() < limit;
     });
     return impl_->on(impl_->delivery_io, [impl = impl_.get(), out = std::move(out)]() mutable {
@@ -379,7 +349,7 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
     out.route_why = route.why;
     auto promise = std::make_shared<std::promise<Targets>>();
     auto future = promise->get_future();
-    asio::co_spawn(impl_->delivery_io, find_targets(impl_->delivery.resolver(), settings, route.key, 0),
+    asio::co_spawn(impl_->delivery_io, find_targets(impl_->delivery.resolver(), settings, route.key),
                    [promise](std::exception_ptr fault, Targets targets) {
                        if (fault)
                            promise->set_exception(fault);

@@ -178,6 +178,11 @@ net::awaitable<void> Client::run(Transaction& transaction, const Message& messag
     while (!transaction.done()) {
         std::error_code error;
         if (std::string commands = transaction.to_send(); !commands.empty()) {
+            // A reply nobody asked for would be taken for the answer to what is asked next.
+            if (!connection_->buffered().empty()) {
+                transaction.lost("the server sent a reply that nothing had asked for");
+                break;
+            }
             connection_->deadline(timeout);
             error = co_await connection_->write(commands);
         }

@@ -17,6 +17,8 @@ constexpr std::size_t ready_low = 100;       // below this more is fetched from 
 constexpr unsigned successes_to_grow = 20;   // transactions before a lowered connection limit grows by one
 constexpr unsigned transactions_max = 1'000;  // over one connection
 
+const std::string all_gateways = "gateways";  // Route::key of all that are round-robin
+
 Time now() { return std::chrono::system_clock::now(); }
 
 }  // namespace
@@ -41,12 +43,12 @@ Queue::Hooks Delivery::hooks() {
     out.room = [this](const std::string& route) { return room(route); };
     out.offer = [this](Job job) { offer(std::move(job)); };
     out.trouble = [this](const std::string& route) {
-        const Site* known = find(route);
-        return known != nullptr && known->down ? known->trouble : std::string();
+        const Site* known = blocked(route);
+        return known != nullptr ? known->trouble : std::string();
     };
     out.next_try = [this](const std::string& route) {
-        const Site* known = find(route);
-        return known != nullptr && known->down ? known->next_try : now();
+        const Site* known = blocked(route);
+        return known != nullptr ? known->next_try : now();
     };
     out.bounce = [this](const Stored& stored, const Progress& progress, const std::vector<std::uint16_t>& failed) {
         return bounce(stored, progress, failed);
@@ -77,23 +79,67 @@ void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes)
 
 // ----------------------------------------------------------------------------------------------- destinations
 
-Delivery::SitePtr Delivery::site(const std::string& route) {
-    SitePtr& out = sites_[route];
+Delivery::SitePtr Delivery::site(const std::string& key) {
+    SitePtr& out = sites_[key];
     if (!out) {
         out = std::make_shared<Site>();
-        out->route = route;
+        out->key = key;
     }
     return out;
 }
 
-const Delivery::Site* Delivery::find(const std::string& route) const {
-    auto found = sites_.find(route);
+const Delivery::Site* Delivery::find(const std::string& key) const {
+    auto found = sites_.find(key);
     return found == sites_.end() ? nullptr : found->second.get();
 }
 
+/// The sites that mail for a destination may take: one, but for the round-robin gateways.
+std::vector<std::string> Delivery::lanes(const std::string& route) const {
+    if (route != all_gateways) return {route};
+    std::vector<std::string> out;
+    for (const auto& gateway : settings_->gateways)
+        if (gateway.enabled && gateway.type == GatewayType::round_robin) out.push_back("gateway:" + gateway.name);
+    return out;
+}
+
+/// The next in turn that takes mail; "" when none does.
+std::string Delivery::next_lane(const std::string& route) {
+    if (route != all_gateways) return route;
+    auto all = lanes(route);
+    for (std::size_t at = 0; at < all.size(); ++at) {
+        std::size_t turn = (turn_ + at) % all.size();
+        if (room_at(all[turn]) == 0) continue;
+        turn_ = turn + 1;
+        return all[turn];
+    }
+    return {};
+}
+
+/// The site whose trouble holds up a destination: none as long as one of its lanes is open.
+const Delivery::Site* Delivery::blocked(const std::string& route) const {
+    const Site* out = nullptr;
+    for (const auto& key : lanes(route)) {
+        const Site* known = find(key);
+        if (known == nullptr || !known->down) return nullptr;
+        if (out == nullptr || known->next_try < out->next_try) out = known;
+    }
+    return out;
+}
+
+void Delivery::refill(const SitePtr& site) {
+    queue_.refill(site->key);
+    if (site->key.starts_with("gateway:")) queue_.refill(all_gateways);
+}
+
 std::size_t Delivery::room(const std::string& route) const {
+    std::size_t out = 0;
+    for (const auto& key : lanes(route)) out += room_at(key);
+    return out;
+}
+
+std::size_t Delivery::room_at(const std::string& key) const {
     if (stopping_) return 0;
-    const Site* known = find(route);
+    const Site* known = find(key);
     if (known == nullptr) return ready_max;
     if (known->down) return 0;
     // After a failure one message finds out whether the destination is back.
@@ -102,7 +148,10 @@ std::size_t Delivery::room(const std::string& route) const {
 }
 
 void Delivery::offer(Job job) {
-    SitePtr to = site(job.route);
+    std::string key = next_lane(job.route);
+    // More jobs of one message than there was room for: they queue up where the others do.
+    if (key.empty()) key = lanes(job.route).front();
+    SitePtr to = site(key);
     to->ready.push_back(std::move(job));
     employ(to);
 }
@@ -147,7 +196,7 @@ void Delivery::release(const SitePtr& site) {
     }
     employ(site);
     if (site->connections == 0 && site->ready.empty() && !site->down && site->failures == 0) {
-        auto known = sites_.find(site->route);
+        auto known = sites_.find(site->key);
         if (known != sites_.end() && known->second == site) sites_.erase(known);
     }
     arm();
@@ -161,7 +210,7 @@ void Delivery::works(const SitePtr& site) {
         site->successes = 0;
         if (++site->limit >= settings_->delivery.per_destination) site->limit = 0;
     }
-    if (was_in_trouble) queue_.refill(site->route);
+    if (was_in_trouble) refill(site);
 }
 
 /// `others`: connections to the destination that stand.
@@ -180,10 +229,14 @@ void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others) {
         site->trouble = reason;
         double spread = std::uniform_real_distribution<>(0, 1)(random_);
         site->next_try = now() + site_pause(settings_->queue, site->failures, spread);
-        probes_.emplace(site->next_try, site->route);
+        probes_.emplace(site->next_try, site->key);
     }
     bool attempted = true;
     for (Job& job : std::exchange(site->ready, {})) {
+        if (job.route == all_gateways && room(all_gateways) > 0) {
+            offer(std::move(job));  // another gateway takes it
+            continue;
+        }
         std::vector<Outcome> outcomes(job.recipients.size(), why);
         for (auto& outcome : outcomes) {
             outcome.destination = true;
@@ -195,7 +248,7 @@ void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others) {
     if (site->down) return;
     site->failures = 0;
     site->trouble.clear();
-    queue_.refill(site->route);  // the verdict holds for the rest of its mail too
+    refill(site);  // the verdict holds for the rest of its mail too
 }
 
 std::size_t Delivery::retry_destinations(const std::string& route) {
@@ -219,7 +272,7 @@ Client::Options Delivery::client_options() const { return Client::Options{settin
 net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site) {
     Outcome why;
     why.stage = "dns";
-    Targets targets = co_await find_targets(*resolver_, settings_, site->route, site->turn++);
+    Targets targets = co_await find_targets(*resolver_, settings_, site->key);
     if (targets.list.empty()) {
         why.reply = targets.trouble;
         why.reason = targets.trouble.text;
@@ -231,6 +284,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site) {
         auto bad = site->bad.find(target.endpoint);
         return bad == site->bad.end() || bad->second <= now();
     });
+    site->targets = targets.list;
     auto options = client_options();
     for (const Target& target : targets.list) {
         if (stopping_) co_return nullptr;
@@ -261,13 +315,27 @@ net::awaitable<void> Delivery::work(SitePtr site) {
         } opening{*site};
         client = co_await connect(site);
     }
-    if (!client) co_return;
-    clients_.insert(client.get());
-    co_await serve(site, *client);
-    clients_.erase(client.get());
+    std::optional<SecondOpinion> open;
+    while (client) {
+        clients_.insert(client.get());
+        open = co_await serve(site, *client, std::move(open));
+        clients_.erase(client.get());
+        if (!open) co_return;
+        client = co_await connect_elsewhere(site, *open);
+        if (!client) queue_.settle(open->job, std::move(open->outcomes));
+    }
 }
 
-net::awaitable<void> Delivery::serve(SitePtr site, Client& client) {
+/// Works off what is ready. Comes back with what another host of the destination should be asked about.
+net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr site, Client& client, std::optional<SecondOpinion> first) {
+    if (first) {
+        Job job = std::move(first->job);
+        Turn turn = co_await transact(site, client, std::move(job), true);
+        if (!turn.usable) {
+            client.abort();
+            co_return std::nullopt;
+        }
+    }
     while (!stopping_ && client.transactions < transactions_max) {
         if (site->ready.empty()) {
             if (co_await rest(site, client)) continue;
@@ -275,14 +343,34 @@ net::awaitable<void> Delivery::serve(SitePtr site, Client& client) {
         }
         Job job = std::move(site->ready.front());
         site->ready.pop_front();
-        if (!co_await transact(site, client, std::move(job))) {
+        Turn turn = co_await transact(site, client, std::move(job), false);
+        if (!turn.usable) {
             client.abort();
-            co_return;
+            co_return std::move(turn.open);
         }
-        if (site->ready.size() < ready_low) queue_.refill(site->route);
+        if (turn.open) {
+            co_await client.quit();
+            co_return std::move(turn.open);
+        }
+        if (site->ready.size() < ready_low) refill(site);
         arm();
     }
     co_await client.quit();
+    co_return std::nullopt;
+}
+
+net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site, const SecondOpinion& open) {
+    auto options = client_options();
+    std::vector<Target> others = site->targets;
+    for (const Target& target : others) {
+        if (stopping_) break;
+        if (target.endpoint == open.asked) continue;
+        Refusal refusal;
+        auto client = co_await Client::open(io_, target, options, refusal);
+        if (client) co_return client;
+        site->bad[target.endpoint] = now() + settings_->queue.retry_first;
+    }
+    co_return nullptr;
 }
 
 /// Waits for work; false when there is none for so long that the connection is better closed.
@@ -296,20 +384,20 @@ net::awaitable<bool> Delivery::rest(SitePtr site, Client& client) {
     co_return false;
 }
 
-/// False when the connection can carry no more.
-net::awaitable<bool> Delivery::transact(SitePtr site, Client& client, Job job) {
+/// `last_word`: no further host is asked about what this one defers.
+net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Client& client, Job job, bool last_word) {
     const Stored& stored = *job.message->stored;
     const Message& message = stored.message;
     if (job.message->removed) {
         queue_.give_back(job);
-        co_return true;
+        co_return Turn();
     }
     ContentSource content{message.content.bytes, message.content.file};
     if (!content.bytes && content.file.empty()) {
         content.bytes = spool_.load_content(message, stored.volume);
         if (!content.bytes) {
             queue_.spoil(job, "its content does not match its checksum");
-            co_return true;
+            co_return Turn();
         }
     }
     std::vector<Address> recipients;
@@ -328,7 +416,7 @@ net::awaitable<bool> Delivery::transact(SitePtr site, Client& client, Job job) {
     if (!transaction.usable() && !transaction.answered() && reused) {
         // The connection died while it rested; that says nothing about the destination or the message.
         site->ready.push_front(std::move(job));
-        co_return false;
+        co_return Turn{false, std::nullopt};
     }
     bool lost = !transaction.usable() && !transaction.answered();
     std::string host = client.target().text(), tls = client.tls();
@@ -339,9 +427,31 @@ net::awaitable<bool> Delivery::transact(SitePtr site, Client& client, Job job) {
         if (outcome.reply.code == 0) why = outcome;
     }
     if (!lost && transaction.answered()) works(site);
-    queue_.settle(job, std::move(transaction.outcomes()));
+    Turn turn;
+    turn.usable = transaction.usable();
+    auto outcomes = std::move(transaction.outcomes());
+    if (!last_word && !stopping_ && site->targets.size() > 1) turn.open = set_apart(job, outcomes, client.target().endpoint);
+    if (!job.recipients.empty()) queue_.settle(job, std::move(outcomes));
     if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1);
-    co_return transaction.usable();
+    co_return turn;
+}
+
+/// Takes out of the job what the host deferred by a reply of its own; all of it may be.
+std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked) {
+    std::vector<bool> apart(outcomes.size());
+    for (std::size_t at = 0; at < outcomes.size(); ++at)
+        apart[at] = outcomes[at].result == Outcome::Result::deferred && outcomes[at].reply.code != 0;
+    auto count = std::count(apart.begin(), apart.end(), true);
+    if (count == 0) return std::nullopt;
+    SecondOpinion out{{}, {}, asked};
+    std::vector<Outcome> rest;
+    for (std::size_t at = 0; at < outcomes.size(); ++at) (apart[at] ? out.outcomes : rest).push_back(std::move(outcomes[at]));
+    outcomes = std::move(rest);
+    if (outcomes.empty())
+        out.job = std::exchange(job, Job{job.message, job.route, {}});
+    else
+        out.job = queue_.split(job, apart);
+    return out;
 }
 
 // ---------------------------------------------------------------------------------------------------------- time
@@ -371,7 +481,7 @@ void Delivery::tick() {
         if (known == sites_.end() || !known->second->down) continue;
         SitePtr site = known->second;
         site->down = false;
-        queue_.refill(route);
+        refill(site);
         // Nothing waits there any more: its trouble is history.
         if (site->ready.empty() && site->connections == 0) sites_.erase(route);
     }
@@ -427,7 +537,7 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
             if (out.size() == limit) return out;
             if ((site->failures > 0) != troubled) continue;
             DestinationView view;
-            view.route = route;
+            view.route = site->key;
             view.ready = site->ready.size();
             view.connections = site->connections;
             view.delivering = site->connections - site->opening - std::min<std::size_t>(site->idle.size(), site->connections - site->opening);

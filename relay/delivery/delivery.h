@@ -45,8 +45,9 @@ private:
         asio::steady_timer timer;
         bool woken = false;
     };
+    /// What one connection limit, one trouble and one list of hosts are kept for.
     struct Site {
-        std::string route;
+        std::string key;                      // as Route::key, but never all gateways at once
         std::deque<Job> ready;
         std::list<Rest*> idle;                // connections without work
         unsigned connections = 0;             // open or opening
@@ -57,23 +58,41 @@ private:
         bool down = false;
         Time next_try{};                      // while it is down
         std::string trouble;                  // in words, "" when all is well
-        std::size_t turn = 0;
+        std::vector<Target> targets;          // as last looked up
         std::map<net::Endpoint, Time> bad;    // addresses that failed, until when they come last
     };
     using SitePtr = std::shared_ptr<Site>;
 
+    /// Recipients that one host deferred while there are others to ask at once (RFC 5321 §5.1).
+    struct SecondOpinion {
+        Job job;
+        std::vector<Outcome> outcomes;  // the first host's, which hold if no other can be asked
+        net::Endpoint asked;
+    };
+    struct Turn {
+        bool usable = true;  // the connection can carry more
+        std::optional<SecondOpinion> open;
+    };
+
     Queue::Hooks hooks();
-    SitePtr site(const std::string& route);
-    const Site* find(const std::string& route) const;
+    SitePtr site(const std::string& key);
+    const Site* find(const std::string& key) const;
+    const Site* blocked(const std::string& route) const;
+    std::vector<std::string> lanes(const std::string& route) const;
+    std::string next_lane(const std::string& route);
+    std::size_t room_at(const std::string& key) const;
     std::size_t room(const std::string& route) const;
+    void refill(const SitePtr& site);
     void offer(Job job);
     void employ(const SitePtr& site);  // wakes or opens a connection when there is work for one more
     void release(const SitePtr& site);
     net::awaitable<void> work(SitePtr site);
-    net::awaitable<void> serve(SitePtr site, Client& client);
+    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Client& client, std::optional<SecondOpinion> first);
     net::awaitable<bool> rest(SitePtr site, Client& client);
-    net::awaitable<bool> transact(SitePtr site, Client& client, Job job);
+    net::awaitable<Turn> transact(SitePtr site, Client& client, Job job, bool last_word);
+    std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site);
+    net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, const SecondOpinion& open);
     void works(const SitePtr& site);
     void fails(const SitePtr& site, const Outcome& why, unsigned others);
     void arm();
@@ -96,6 +115,7 @@ private:
     std::size_t connections_ = 0, transactions_ = 0;
     asio::steady_timer timer_;
     Time armed_ = Time::max();
+    std::size_t turn_ = 0;  // of the round-robin gateways
     bool stopping_ = false;
     std::minstd_rand random_{std::random_device{}()};
 };

@@ -1,7 +1,5 @@
 #include "relay/delivery/target.h"
 
-#include <algorithm>
-
 #include "relay/delivery/route.h"
 #include "relay/net/address_range.h"
 
@@ -85,7 +83,7 @@ std::string Target::text() const {
     return host + '[' + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port());
 }
 
-net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settings, std::string key, std::size_t turn) {
+net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settings, std::string key) {
     std::vector<NextHop> hops;
     std::size_t colon = key.find(':');
     std::string kind = key.substr(0, colon);
@@ -98,7 +96,6 @@ net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settin
     } else if (kind == "gateways") {
         for (const auto& gateway : settings->gateways)
             if (gateway.enabled && gateway.type == GatewayType::round_robin) hops.push_back(NextHop{gateway.address, gateway.tls});
-        if (!hops.empty()) std::rotate(hops.begin(), hops.begin() + static_cast<std::ptrdiff_t>(turn % hops.size()), hops.end());
     } else if (const PrimarySettings* primary = find_primary(*settings, name); primary != nullptr) {
         hops.push_back(NextHop{primary->deliver_to, settings->delivery.tls});
     }

@@ -25,7 +25,7 @@ struct Targets {
     Reply trouble;
 };
 
-/// `key` as in Route::key. `turn` rotates the round-robin gateways.
-net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settings, std::string key, std::size_t turn);
+/// `key` as in Route::key.
+net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settings, std::string key);
 
 }  // namespace postern::relay

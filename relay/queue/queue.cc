@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/queue/schedule.h"
+#include "relay/queue/view.h"
 
 namespace postern::relay {
 
@@ -128,7 +129,7 @@ void Queue::start_leg(const QueuedPtr& message, Queued::Leg wanted) {
 
 // ------------------------------------------------------------------------------------------------ what came of it
 
-void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now) {
+void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now, double spread) {
     RecipientProgress& one = message.progress[recipient];
     const Message& mail = message.stored->message;
     if (outcome.attempted) ++one.attempts;
@@ -154,7 +155,7 @@ void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
                              (one.reason.empty() ? std::string() : ": " + one.reason);
                 break;
             }
-            one.next = outcome.destination ? now : now + pause_after(settings_->queue, one.attempts, spread());
+            one.next = outcome.destination ? now : now + pause_after(settings_->queue, one.attempts, spread);
             one.next = std::chrono::time_point_cast<std::chrono::microseconds>(std::min(one.next, end));
             break;
         }
@@ -171,6 +172,7 @@ void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, co
 
 void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
     Time now = now_exact();
+    double spread = std::uniform_real_distribution<>(0, 1)(random_);
     const QueuedPtr& message = job.message;
     auto leg = std::find_if(message->legs.begin(), message->legs.end(),
                             [&](const Queued::Leg& one) { return one.route == job.route && one.change == 0; });
@@ -182,7 +184,7 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
         bool deferred = outcomes[at].result == Outcome::Result::deferred;
         bool by_destination = outcomes[at].destination;
         if (outcomes[at].result == Outcome::Result::delivered) delivered.push_back(recipient);
-        apply(*message, recipient, job.route, std::move(outcomes[at]), now);
+        apply(*message, recipient, job.route, std::move(outcomes[at]), now, spread);
         const RecipientProgress& one = message->progress[recipient];
         if (deferred && pending(one) && !message->removed)
             announce_deferral(*message, recipient, job.route, by_destination ? hooks_.next_try(job.route) : one.next);
@@ -299,6 +301,16 @@ void Queue::set_aside(const QueuedPtr& message, Change change) {
     if (std::filesystem::exists(file, ignored)) change.file = file;
     ++message->uncommitted;
     uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
+}
+
+Job Queue::split(Job& job, const std::vector<bool>& apart) {
+    Job out{job.message, job.route, {}};
+    std::vector<std::uint16_t> rest;
+    for (std::size_t at = 0; at < job.recipients.size(); ++at) (apart[at] ? out.recipients : rest).push_back(job.recipients[at]);
+    job.recipients = std::move(rest);
+    for (auto& leg : job.message->legs)
+        if (leg.route == job.route && leg.change == 0) ++leg.open_jobs;
+    return out;
 }
 
 void Queue::spoil(const Job& job, std::string why) {
@@ -479,8 +491,12 @@ std::size_t Queue::retry(const std::vector<MessageId>& ids) {
         if (!message || message->removed) continue;
         ++done;
         Change change;
+        auto in_hand = [&message](const std::string& route) {
+            return std::any_of(message->legs.begin(), message->legs.end(),
+                               [&](const Queued::Leg& leg) { return leg.route == route && leg.change == 0; });
+        };
         for (auto& one : message->progress) {
-            if (!pending(one) || one.route.empty() || one.next <= now || busy(id, one.route)) continue;
+            if (!pending(one) || one.route.empty() || one.next <= now || in_hand(one.route)) continue;
             WaitKey before{one.route, one.next}, after{one.route, now};
             if (std::find(change.unwait.begin(), change.unwait.end(), before) == change.unwait.end()) change.unwait.push_back(before);
             if (std::find(change.wait.begin(), change.wait.end(), after) == change.wait.end()) change.wait.push_back(after);
@@ -521,23 +537,27 @@ std::size_t Queue::remove(const std::vector<MessageId>& ids) {
 }
 
 void Queue::overlay(std::vector<MessageView>& views) const {
-    for (auto& view : views) {
+    std::erase_if(views, [this](MessageView& view) {
         auto id = MessageId::parse(view.id);
         auto found = id ? messages_.find(id->value) : messages_.end();
-        if (found == messages_.end()) continue;
+        if (found == messages_.end()) return false;
         const Queued& message = *found->second;
+        if (message.removed) return true;
+        const Envelope& envelope = message.stored->message.envelope;
+        view = view_of(message.stored->message, message.progress, *settings_,
+                       [&](const Address& recipient) { return hooks_.route(envelope, recipient); });
         for (const auto& leg : message.legs) {
             if (leg.change != 0) continue;
             for (auto at : leg.recipients) {
-                if (at >= view.recipients.size() || !pending(message.progress[at])) continue;
-                RecipientView& one = view.recipients[at];
+                if (!pending(message.progress[at])) continue;
                 bool sending = at < message.sending.size() && message.sending[at];
-                one.state = sending ? "delivering" : "ready";
-                one.route = leg.route;
-                one.attempts = message.progress[at].attempts;
+                view.recipients[at].state = sending ? "delivering" : "ready";
+                view.recipients[at].route = leg.route;
             }
         }
-    }
+        // What is over is only waiting to be written down.
+        return std::all_of(message.progress.begin(), message.progress.end(), [](const RecipientProgress& one) { return one.resolved(); });
+    });
 }
 
 }  // namespace postern::relay

@@ -85,6 +85,8 @@ public:
     void committed(std::uint64_t changes);                  // every change up to this number is durable
     void settle(const Job& job, std::vector<Outcome> outcomes);  // one outcome per recipient of the job
     void give_back(const Job& job);                         // untouched: it waits until its destination has room
+    /// Takes the recipients marked in `apart` out of the job, for a job of their own.
+    Job split(Job& job, const std::vector<bool>& apart);
     void spoil(const Job& job, std::string why);            // its content cannot be read: set aside
     void refill(const std::string& route);                  // the destination has room
     void run(Time now);                                     // takes up what is due, gives up what is too old
@@ -104,7 +106,7 @@ private:
     void take_filed(const WaitEntry& entry, const std::string& route);
     void start_leg(const QueuedPtr& message, Queued::Leg leg);
     void end_leg(const QueuedPtr& message, const std::string& route);
-    void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now);
+    void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now, double spread);
     void record(const QueuedPtr& message, const std::string& route, Change change);
     void report_failures(Queued& message, Change& change);
     void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route, Time next) const;
@@ -116,7 +118,6 @@ private:
     QueuedPtr fetch(MessageId id, std::uint32_t volume);
     bool busy(MessageId id, const std::string& route) const;
     void forget(const QueuedPtr& message);
-    double spread() { return std::uniform_real_distribution<>(0, 1)(random_); }
 
     Spool& spool_;
     SettingsPtr settings_;

@@ -234,6 +234,7 @@ net::awaitable<bool> Session::receive() {
         body.discard();
         co_return false;
     }
+    body.look();
     Reply answer;
     std::uint64_t limit = settings_->queue.message_size;
     if (limit > 0 && body.reader.size() > limit)
@@ -269,6 +270,7 @@ net::awaitable<bool> Session::read_body(Body& body) {
         connection_->consume(used);
         since_deadline += used;
         if (limit > 0 && body.reader.size() > limit) {
+            body.look();
             body.octets.clear();  // read to its end, kept no longer
             body.discard();
         } else if (body.octets.size() > inline_max) {

@@ -1,0 +1,37 @@
+#include "relay/queue/view.h"
+
+#include "relay/queue/schedule.h"
+
+namespace postern::relay {
+
+MessageView view_of(const Message& message, const Progress& progress, const Settings& settings,
+                    const std::function<std::string(const Address&)>& route) {
+    MessageView out;
+    out.id = message.id.text();
+    out.from = message.envelope.reverse_path.text();
+    out.client = message.envelope.client;
+    out.primary = message.envelope.primary;
+    out.arrived = message.id.arrived();
+    out.expires = expiry(settings.queue, out.arrived);
+    out.size = message.size();
+    for (std::size_t at = 0; at < progress.size(); ++at) {
+        const RecipientProgress& one = progress[at];
+        RecipientView recipient;
+        recipient.address = message.envelope.forward_paths[at].text();
+        recipient.attempts = one.attempts;
+        recipient.next = one.next;
+        switch (one.status) {
+            case RecipientStatus::pending: recipient.state = one.route.empty() ? "ready" : "waiting"; break;
+            case RecipientStatus::delivered: recipient.state = "delivered"; break;
+            case RecipientStatus::failed: recipient.state = "failed"; break;
+        }
+        recipient.route = one.route.empty() ? route(message.envelope.forward_paths[at]) : one.route;
+        recipient.why = one.reply.code != 0 ? one.reply.line() : one.reason;
+        if (one.reply.code != 0 && !one.reason.empty()) recipient.why = one.reason + ": " + recipient.why;
+        if (!recipient.why.empty() && !one.host.empty()) recipient.why += " (" + one.host + ", " + one.stage + ")";
+        out.recipients.push_back(std::move(recipient));
+    }
+    return out;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,16 @@
+// Messages and their recipients' progress in the words of the status endpoint.
+#pragma once
+
+#include <functional>
+
+#include "relay/queue/record.h"
+#include "relay/settings.h"
+#include "relay/views.h"
+
+namespace postern::relay {
+
+/// `route` tells where a recipient that does not wait would go.
+MessageView view_of(const Message& message, const Progress& progress, const Settings& settings,
+                    const std::function<std::string(const Address&)>& route);
+
+}  // namespace postern::relay
