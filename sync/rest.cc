@@ -240,42 +240,46 @@ Result<AddressList> Rest::resolve_disabled(const std::string& domain, const Addr
     return users;
 }
 
+/// Pages until one brings nothing new, because a primary may send shorter pages than asked for, or ignore
+/// `skip`.
+Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wanted) {
+    AddressList found;
+    std::unordered_set<std::string> seen;
+    std::size_t skip = 0;
+    for (std::size_t page = 0; page < most_pages; ++page) {
+        auto accounts = ask_in_domain(
+            domain,
+            post("settings/domain/account-list-search", rest::account_search_body(wanted, skip, page_size)),
+            [wanted](const rest::Reply& reply) { return rest::parse_accounts(reply, wanted); });
+        if (!accounts) return tl::make_unexpected(accounts.error());
+        skip += accounts->size();
+        const std::size_t before = seen.size();
+        for (const rest::Account& account : *accounts) {
+            if (!seen.insert(account.name).second || account.type != wanted) continue;
+            if (wanted == rest::AccountType::user) {
+                found.add(account.enabled ? Kind::user : Kind::user_unread, account.name);
+            } else if (account.enabled) {
+                found.add(Kind::alias, account.name);
+            }
+        }
+        if (seen.size() == before) return found;
+    }
+    return tl::make_unexpected(Failure{Fault::unreadable, "a list of accounts without an end", {}});
+}
+
+/// The whole list at once; in pages when that is too large or unknown to this build.
 Result<AddressList> Rest::users(const std::string& domain, const DomainRecord& known) {
     auto listed = ask(get("settings/sysadmin/list-users/" + percent_encode(domain)), rest::parse_users);
     if (!listed && !listed.error().ends_round()) {
-        auto in_domain = ask_in_domain(domain, get("settings/domain/list-users"), rest::parse_users);
-        if (in_domain || in_domain.error().ends_round()) listed = std::move(in_domain);
+        auto paged = search(domain, rest::AccountType::user);
+        if (paged || paged.error().ends_round()) listed = std::move(paged);
     }
     if (!listed) return listed;
     return resolve_disabled(domain, *listed, known.users.content);
 }
 
-/// Pages until one brings nothing new, because a primary may send shorter pages than asked for, or ignore
-/// `skip`.
-Result<AddressList> Rest::alias_search(const std::string& domain) {
-    AddressList aliases;
-    std::unordered_set<std::string> seen;
-    std::size_t skip = 0;
-    for (std::size_t page = 0; page < most_pages; ++page) {
-        auto answer = ask_in_domain(
-            domain, post("settings/domain/account-list-search", rest::account_search_body(skip, page_size)),
-            rest::parse_accounts);
-        if (!answer) return tl::make_unexpected(answer.error());
-        skip += answer->size();
-        std::size_t fresh = 0;
-        for (rest::Account& account : *answer) {
-            if (seen.contains(account.name)) continue;
-            if (account.is_alias) aliases.add(Kind::alias, account.name);
-            seen.insert(std::move(account.name));
-            ++fresh;
-        }
-        if (fresh == 0) return aliases;
-    }
-    return tl::make_unexpected(Failure{Fault::unreadable, "a list of aliases without an end", {}});
-}
-
 Result<AddressList> Rest::aliases(const std::string& domain) {
-    auto found = alias_search(domain);
+    auto found = search(domain, rest::AccountType::alias);
     if (found || found.error().ends_round()) return found;
     auto grid = ask_in_domain(domain, get("settings/domain/aliases/"), rest::parse_alias_grid);
     return grid || grid.error().ends_round() ? grid : found;

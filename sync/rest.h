@@ -66,7 +66,7 @@ private:
     Result<AddressList> resolve_disabled(const std::string& domain, const AddressList& listed,
                                          const AddressList& known);
     Result<AddressList> aliases(const std::string& domain);
-    Result<AddressList> alias_search(const std::string& domain);
+    Result<AddressList> search(const std::string& domain, rest::AccountType wanted);
 
     PrimarySettings settings_;
     std::string client_id_;

@@ -223,9 +223,13 @@ std::string sign_in_body(std::string_view username, const Secret& password, std:
 
 std::string refresh_body(std::string_view refresh_token) { return Json{{"token", refresh_token}}.dump(); }
 
-std::string account_search_body(std::size_t skip, std::size_t take) {
-    return Json{{"search", nullptr}, {"searchFlags", {"aliases"}}, {"skip", skip},
-                {"take", take},      {"sortField", "userName"},    {"sortDescending", false}}
+std::string account_search_body(AccountType wanted, std::size_t skip, std::size_t take) {
+    return Json{{"search", nullptr},
+                {"searchFlags", {wanted == AccountType::user ? "users" : "aliases"}},
+                {"skip", skip},
+                {"take", take},
+                {"sortField", "userName"},
+                {"sortDescending", false}}
         .dump();
 }
 
@@ -336,15 +340,24 @@ Result<bool> parse_user_mail(const Reply& reply) {
     });
 }
 
-Result<std::vector<Account>> parse_accounts(const Reply& reply) {
+Result<std::vector<Account>> parse_accounts(const Reply& reply, AccountType wanted) {
     using Accounts = std::vector<Account>;
-    return collect<Accounts>(reply, "results", false, [](const Json& entry, Accounts& accounts) {
+    const auto type_of = [wanted](const Json* type) {
+        if (type == nullptr) return wanted;
+        switch (type->get<std::int64_t>()) {
+            case 0:
+            case 1:  // domain administrator
+            case 2:  // system administrator
+                return AccountType::user;
+            case 4: return AccountType::alias;
+            default: return AccountType::other;
+        }
+    };
+    return collect<Accounts>(reply, "results", false, [&](const Json& entry, Accounts& accounts) {
         const auto name = local_part(text(entry, "userName"));
         const Json* type = member(entry, "accountType");
         if (name.empty() || (type != nullptr && !type->is_number_integer())) return false;
-        constexpr int alias_type = 4;
-        const bool alias = type == nullptr || type->get<std::int64_t>() == alias_type;
-        accounts.push_back({lower(name), alias && flag(entry, "isEnabled").value_or(true)});
+        accounts.push_back({lower(name), type_of(type), flag(entry, "isEnabled").value_or(true)});
         return true;
     });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,9 +26,12 @@ struct Session {
     std::optional<Time> expires;  // by the primary's clock
 };
 
+enum class AccountType : std::uint8_t { user, alias, other };
+
 struct Account {
-    std::string name;       // local part, lower case
-    bool is_alias = false;  // an enabled one
+    std::string name;  // local part, lower case
+    AccountType type = AccountType::other;
+    bool enabled = true;
 };
 
 struct ListPage {
@@ -37,7 +41,7 @@ struct ListPage {
 
 std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id);
 std::string refresh_body(std::string_view refresh_token);
-std::string account_search_body(std::size_t skip, std::size_t take);
+std::string account_search_body(AccountType wanted, std::size_t skip, std::size_t take);
 std::string impersonation_body(std::string_view email);
 
 /// Fault::credentials for anything that makes the account unusable, a second factor or a password to be
@@ -54,8 +58,8 @@ Result<DomainOptions> parse_domain_settings(const Reply& reply);
 Result<AddressList> parse_users(const Reply& reply);
 /// Whether the user receives mail.
 Result<bool> parse_user_mail(const Reply& reply);
-/// Rows of all types: which are asked for and which come are two things.
-Result<std::vector<Account>> parse_accounts(const Reply& reply);
+/// All rows: what is asked for and what comes are two things. A row without a type is of the wanted one.
+Result<std::vector<Account>> parse_accounts(const Reply& reply, AccountType wanted);
 Result<AddressList> parse_alias_grid(const Reply& reply);
 Result<std::vector<std::string>> parse_domain_aliases(const Reply& reply);
 Result<ListPage> parse_lists(const Reply& reply);

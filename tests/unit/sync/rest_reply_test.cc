@@ -187,22 +187,34 @@ TEST_CASE("users and their states", "[reply]") {
 }
 
 TEST_CASE("aliases, lists, resources, domain aliases", "[reply]") {
+    using rest::AccountType;
     const auto page = rest::parse_accounts(
         {200,
-         R"({"results":[{"userName":"alice","accountType":0},{"userName":"Sales","accountType":4,"isEnabled":true},
-                 {"userName":"off","accountType":4,"isEnabled":false},{"userName":"news","accountType":5},
+         R"({"results":[{"userName":"alice","accountType":0},{"userName":"bob","accountType":1,"isEnabled":false},
+                 {"userName":"Sales","accountType":4,"isEnabled":true},{"userName":"news","accountType":5},
                  {"userName":"untyped"}],"success":true})",
-         {}});
+         {}},
+        AccountType::alias);
     REQUIRE(page);
-    std::vector<std::string> aliases;
-    for (const rest::Account& account : *page)
-        if (account.is_alias) aliases.push_back(account.name);
-    CHECK(page->size() == 5);
-    CHECK(aliases == std::vector<std::string>{"sales", "untyped"});
-    CHECK(outcome(rest::parse_accounts({200, R"({"results":null,"success":true})", {}})) == "unreadable");
-    CHECK(outcome(rest::parse_accounts(
-              {200, R"({"results":[{"userName":"a","accountType":"4"}],"success":true})", {}})) ==
-          "unreadable");
+    REQUIRE(page->size() == 5);
+    CHECK((*page)[0].type == AccountType::user);
+    CHECK((*page)[0].enabled);
+    CHECK((*page)[1].type == AccountType::user);
+    CHECK_FALSE((*page)[1].enabled);
+    CHECK((*page)[2].type == AccountType::alias);
+    CHECK((*page)[2].name == "sales");
+    CHECK((*page)[3].type == AccountType::other);
+    CHECK((*page)[4].type == AccountType::alias);
+    const auto accounts = [](const char* body) {
+        return outcome(rest::parse_accounts({200, body, {}}, AccountType::user));
+    };
+    CHECK(accounts(R"({"results":null,"success":true})") == "unreadable");
+    CHECK(accounts(R"({"results":[{"userName":"a","accountType":"4"}],"success":true})") == "unreadable");
+    CHECK(accounts(R"({"results":[{"userName":"a","accountType":4.5}],"success":true})") == "unreadable");
+    CHECK(accounts(R"({"results":[{"userName":"","accountType":4}],"success":true})") == "unreadable");
+    CHECK(
+        rest::account_search_body(AccountType::user, 5, 10) ==
+        R"({"search":null,"searchFlags":["users"],"skip":5,"sortDescending":false,"sortField":"userName","take":10})");
 
     const auto grid =
         rest::parse_alias_grid({200, R"({"gridInfo":[{"name":"sales","targets":null}],"success":true})", {}});
@@ -300,7 +312,7 @@ TEST_CASE("no damage to a reply makes more of it than it is", "[reply]") {
         if (const auto domains = rest::parse_domains(reply)) REQUIRE(domains->size() <= 1);
         if (const auto lists = rest::parse_lists(reply)) REQUIRE(lists->lists.size() <= 1);
         rest::parse_sign_in(reply);
-        rest::parse_accounts(reply);
+        rest::parse_accounts(reply, rest::AccountType::user);
         rest::parse_alias_grid(reply);
         rest::parse_domain_aliases(reply);
         rest::parse_domain_settings(reply);

@@ -200,13 +200,16 @@ TEST_CASE("a part that cannot be read says so and no more", "[rest]") {
         CHECK(reading->aliases);
         CHECK(reading->lists);
     };
-    SECTION("a missing key") { expect({{"missing_keys", {"userData"}}}); }
+    SECTION("a missing key") { expect({{"missing_keys", {"userData", "results"}}}); }
     SECTION("a web page") {
-        expect({{"html", {"settings/sysadmin/list-users", "settings/domain/list-users"}}});
+        expect({{"html", {"settings/sysadmin/list-users", "settings/domain/account-list"}}});
     }
-    SECTION("cut JSON") { expect({{"cut", {"settings/sysadmin/list-users", "settings/domain/list-users"}}}); }
-    SECTION("the second list of users helps when the first is cut") {
-        pair.primary.set_switches({{"cut", {"settings/sysadmin/list-users"}}});
+    SECTION("cut JSON") {
+        expect({{"cut", {"settings/sysadmin/list-users", "settings/domain/account-list"}}});
+    }
+    SECTION("pages help when the whole list is cut") {
+        pair.primary.set_switches(
+            {{"cut", {"settings/sysadmin/list-users"}}, {"page_cap", 2}, {"mixed_types", true}});
         check_example_com(*pair.client);
     }
 }
