@@ -13,7 +13,7 @@ namespace postern::sync {
 /// Text in events may come from the network: bounded, without control characters, otherwise as received.
 namespace event {
 
-struct Synced {  // a round has ended in which the primary's domains were read
+struct Synced {  // a round has ended in which the primary's domains were read; the snapshot is out
     std::string_view primary;
     std::size_t domains = 0, addresses = 0;
     std::size_t unreadable = 0;  // domains with a part that could not be read and was kept as it was

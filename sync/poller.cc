@@ -126,6 +126,10 @@ Time Poller::due_time(const Source& source) const {
     return system_clock::now() + std::chrono::duration_cast<Time::duration>(source.due - Clock::now());
 }
 
+void Poller::announce() {
+    if (synced_) observer_.on(*std::exchange(synced_, std::nullopt));
+}
+
 std::vector<PrimaryReport> Poller::report() const {
     std::vector<PrimaryReport> reports;
     for (const Source& source : sources_) {
@@ -216,11 +220,14 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
         for (const Part<AddressList>* part :
              {&domain.users, &domain.aliases, &domain.lists, &domain.resources})
             addresses += part->content.size();
-    observer_.on(
-        event::Synced{source.settings.name, record.domains.size(), addresses, round.unreadable,
+    synced_ =
+        event::Synced{source.settings.name,
+                      record.domains.size(),
+                      addresses,
+                      round.unreadable,
                       source.primary->requests() - round.requests,
                       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - round.started),
-                      due_time(source)});
+                      due_time(source)};
     return Step::round_ended;
 }
 

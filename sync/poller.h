@@ -36,6 +36,9 @@ public:
     /// Does what is due next: at most lists one primary's domains or reads one domain.
     Step step();
     Clock::time_point next_due() const;
+    /// Tells the observer of a round that went well: apart from step(), so that its fruit can be published
+    /// first.
+    void announce();
 
     const Directory& directory() const { return directory_; }
     std::vector<PrimaryReport> report() const;
@@ -69,7 +72,8 @@ private:
     Time due_time(const Source& source) const;
 
     std::vector<Source> sources_;
-    Directory directory_;  // one record per source, in the same order
+    Directory directory_;                  // one record per source, in the same order
+    std::optional<event::Synced> synced_;  // not announced yet
     Observer& observer_;
     Connect connect_;
     std::minstd_rand random_{std::random_device{}()};

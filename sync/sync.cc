@@ -134,6 +134,12 @@ private:
         if (step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
         if (unpublished_ && (ended || Clock::now() >= publish_after_)) publish();
         if (unsaved_ && (ended || Clock::now() >= save_after_)) save();
+        {
+            auto primaries = poller_.report();
+            const std::lock_guard lock(mutex_);
+            report_.primaries = std::move(primaries);
+        }
+        poller_.announce();
     }
 
     /// Out of memory, mostly: what was in force stays, and the next round tries again.
@@ -182,9 +188,7 @@ private:
     void wait() {
         auto until = poller_.next_due();
         if (unpublished_) until = std::min(until, publish_after_);
-        auto primaries = poller_.report();
         std::unique_lock lock(mutex_);
-        report_.primaries = std::move(primaries);
         woken_.wait_until(lock, stop_.get_token(), until, [this] { return poll_ || settings_.has_value(); });
     }
 

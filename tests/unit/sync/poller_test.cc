@@ -70,8 +70,7 @@ struct Stage {
     }
     /// Steps until nothing is due.
     void run() {
-        while (poller->step() != Poller::Step::nothing) {
-        }
+        while (poller->step() != Poller::Step::nothing) poller->announce();
     }
     const DomainRecord& domain(const std::string& name) const {
         return poller->directory()[0].domains.at(name);
