@@ -73,7 +73,7 @@ struct Relay::Impl {
 
     /// On the commit thread: one post per batch to each loop.
     void committed(Committed done) {
-        std::vector<StoredPtr> stored;
+        std::vector<StoredPtr> stored = std::move(done.bounces);
         if (!done.error)
             for (auto& one : done.accepted) stored.push_back(one.stored);
         auto batch = std::make_shared<Committed>(std::move(done));

@@ -133,14 +133,17 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target
 
 net::awaitable<std::error_code> Client::send_file(const Message& message, const std::filesystem::path& path) {
     File file(path);
-    if (file.fd() < 0) co_return std::error_code(errno, std::generic_category());
+    content_damaged = true;  // unless the last octet proves otherwise
+    if (file.fd() < 0) co_return std::make_error_code(std::errc::no_such_file_or_directory);
     std::string buffer(piece, '\0');
     bool line_start = true;
+    std::uint32_t sum = 0;
     for (std::uint64_t left = message.content.size; left > 0;) {
         ssize_t got = ::read(file.fd(), buffer.data(), std::min<std::uint64_t>(left, buffer.size()));
-        if (got <= 0) co_return std::make_error_code(std::errc::io_error);
+        if (got <= 0) co_return std::make_error_code(std::errc::bad_message);
         left -= static_cast<std::uint64_t>(got);
         std::string_view octets(buffer.data(), static_cast<std::size_t>(got));
+        sum = checksum(octets, sum);
         connection_->deadline(options_.delivery.command_timeout);
         std::error_code error;
         if (message.content.dots) {
@@ -149,8 +152,13 @@ net::awaitable<std::error_code> Client::send_file(const Message& message, const 
         } else {
             error = co_await connection_->write(octets);
         }
-        if (error) co_return error;
+        if (error) {
+            content_damaged = false;
+            co_return error;
+        }
     }
+    if (sum != message.content.checksum) co_return std::make_error_code(std::errc::bad_message);
+    content_damaged = false;
     co_return co_await connection_->write(final_dot);
 }
 

@@ -46,7 +46,8 @@ public:
     const Target& target() const { return target_; }
     std::string tls() const { return connection_->tls(); }
     bool stale() { return connection_->stale(); }
-    bool needs_reset = false;  // the last transaction left something open
+    bool needs_reset = false;      // the last transaction left something open
+    bool content_damaged = false;  // the last transaction was broken off because its content cannot be read
     unsigned transactions = 0;
 
 private:

@@ -74,7 +74,17 @@ void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes)
     if (stopping_) return queue_.committed(changes);
     for (auto& stored : accepted) queue_.admit(std::move(stored));
     queue_.committed(changes);
+    if (paused_ && !spool_.stuck()) resume();
+    paused_ = spool_.stuck();
     arm();
+}
+
+void Delivery::resume() {
+    for (auto& [key, one] : std::map(sites_)) {
+        employ(one);
+        refill(one);
+    }
+    for (const auto& [route, due] : std::map(queue_.waiting())) queue_.refill(route);
 }
 
 // ----------------------------------------------------------------------------------------------- destinations
@@ -138,7 +148,7 @@ std::size_t Delivery::room(const std::string& route) const {
 }
 
 std::size_t Delivery::room_at(const std::string& key) const {
-    if (stopping_) return 0;
+    if (stopping_ || spool_.stuck()) return 0;
     const Site* known = find(key);
     if (known == nullptr) return ready_max;
     if (known->down) return 0;
@@ -157,7 +167,7 @@ void Delivery::offer(Job job) {
 }
 
 void Delivery::employ(const SitePtr& site) {
-    if (stopping_ || site->down || site->ready.empty()) return;
+    if (stopping_ || spool_.stuck() || site->down || site->ready.empty()) return;
     if (!site->idle.empty()) {
         Rest* resting = site->idle.front();
         site->idle.pop_front();
@@ -336,7 +346,7 @@ net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr s
             co_return std::nullopt;
         }
     }
-    while (!stopping_ && client.transactions < transactions_max) {
+    while (!stopping_ && !spool_.stuck() && client.transactions < transactions_max) {
         if (site->ready.empty()) {
             if (co_await rest(site, client)) continue;
             break;
@@ -416,6 +426,11 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Client& client, 
     if (!transaction.usable() && !transaction.answered() && reused) {
         // The connection died while it rested; that says nothing about the destination or the message.
         site->ready.push_front(std::move(job));
+        co_return Turn{false, std::nullopt};
+    }
+    if (client.content_damaged) {
+        // The final dot was not sent, so nobody has taken it.
+        queue_.spoil(job, "its content is missing or does not match its checksum");
         co_return Turn{false, std::nullopt};
     }
     bool lost = !transaction.usable() && !transaction.answered();

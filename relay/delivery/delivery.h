@@ -93,6 +93,7 @@ private:
     std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site);
     net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, const SecondOpinion& open);
+    void resume();
     void works(const SitePtr& site);
     void fails(const SitePtr& site, const Outcome& why, unsigned others);
     void arm();
@@ -116,7 +117,7 @@ private:
     asio::steady_timer timer_;
     Time armed_ = Time::max();
     std::size_t turn_ = 0;  // of the round-robin gateways
-    bool stopping_ = false;
+    bool stopping_ = false, paused_ = false;
     std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -287,6 +287,9 @@ void Queue::committed(std::uint64_t changes) {
         uncommitted_.pop_front();
         --done.message->uncommitted;
         std::erase_if(done.message->legs, [&](const Queued::Leg& leg) { return leg.change == done.change; });
+        // What was filed under the same destination meanwhile has been passed over as long as the leg was there.
+        for (const auto& one : done.message->progress)
+            if (pending(one) && !one.route.empty() && one.route == done.ended) wake(one.route, one.next);
         forget(done.message);
         for (const auto& key : done.filed) wake(key.route, key.due);
     }
@@ -347,7 +350,9 @@ void Queue::refill(const std::string& route) {
         if (room == 0) return;
         auto skip = [this, &route](MessageId id) { return busy(id, route); };
         auto entries = spool_.due(route, now, room, skip);
-        for (const auto& entry : entries) take_filed(entry, route);
+        // A message can be filed twice under one destination, after its rules have changed.
+        for (const auto& entry : entries)
+            if (!busy(entry.id, route)) take_filed(entry, route);
         if (entries.size() == room) continue;
         earliest_.erase(found);
         auto later = spool_.due(route, Time::max(), 1, skip);
@@ -394,7 +399,9 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
         if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end()) change.wait.push_back(key);
     }
     if (leg.recipients.empty()) {
-        record(message, {}, std::move(change));
+        // Until its entry is gone for good, the message must not be found under it again.
+        message->legs.push_back(std::move(leg));
+        record(message, route, std::move(change));
         return;
     }
     if (moved) {
@@ -537,6 +544,19 @@ std::size_t Queue::remove(const std::vector<MessageId>& ids) {
 }
 
 void Queue::overlay(std::vector<MessageView>& views) const {
+    lay_memory_over(views);
+    for (auto& view : views)
+        for (auto& one : view.recipients) {
+            // A message whose time has come waits on as long as its destination is down.
+            if (one.state != "waiting") continue;
+            std::string trouble = hooks_.trouble(one.route);
+            if (trouble.empty()) continue;
+            one.next = std::max(one.next, hooks_.next_try(one.route));
+            if (one.why.empty()) one.why = trouble;
+        }
+}
+
+void Queue::lay_memory_over(std::vector<MessageView>& views) const {
     std::erase_if(views, [this](MessageView& view) {
         auto id = MessageId::parse(view.id);
         auto found = id ? messages_.find(id->value) : messages_.end();

@@ -102,6 +102,7 @@ public:
     const std::map<std::string, Time>& waiting() const { return earliest_; }
 
 private:
+    void lay_memory_over(std::vector<MessageView>& views) const;
     void take_up(const QueuedPtr& message);
     void take_filed(const WaitEntry& entry, const std::string& route);
     void start_leg(const QueuedPtr& message, Queued::Leg leg);

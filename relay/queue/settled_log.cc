@@ -80,6 +80,8 @@ void SettledLog::open_next() {
     }
     file_ = dir_ / (std::string(prefix) + std::to_string(number_++));
     fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    // Its space is taken beforehand: what was delivered must be written down on a full disk too.
+    if (fd_ >= 0) [[maybe_unused]] int ignored = ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, file_max);
     size_ = 0;
 }
 
@@ -91,7 +93,7 @@ void SettledLog::note(MessageId id, const std::vector<std::uint16_t>& recipients
     append(record, checksum(record));
     last_change_ = change;
     if (fd_ >= 0 && ::write(fd_, record.data(), record.size()) > 0) size_ += record.size();
-    if (size_ >= file_max) open_next();
+    if (size_ >= file_max / 2) open_next();
 }
 
 void SettledLog::committed(std::uint64_t change) {
@@ -100,7 +102,6 @@ void SettledLog::committed(std::uint64_t change) {
         std::filesystem::remove(full_.front().file, ignored);
         full_.pop_front();
     }
-    if (size_ > 0 && last_change_ <= change && ::ftruncate(fd_, 0) == 0) size_ = 0;
 }
 
 }  // namespace postern::relay

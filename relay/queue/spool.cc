@@ -1,6 +1,8 @@
 #include "relay/queue/spool.h"
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -19,6 +21,9 @@ using Steady = std::chrono::steady_clock;
 constexpr std::size_t batch_messages = 1024;
 constexpr std::size_t group_changes = 512;
 constexpr std::string_view suffix = ".volume";
+constexpr const char* reserve_name = "reserve";
+constexpr std::uint64_t reserve_bytes = 8ull << 20;
+constexpr std::uint64_t shrink_min = 2ull << 20;  // a volume smaller than this is not worth replacing
 
 std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
     std::string name = file.filename().string();
@@ -32,7 +37,26 @@ std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
 }
 
 bool is_full(const std::error_code& error) {
-    return error == std::errc::no_space_on_device || error.value() == EDQUOT || error == lmdb_error(MDB_MAP_FULL);
+    return error == std::errc::no_space_on_device || error == std::error_code(EDQUOT, std::generic_category()) ||
+           error == lmdb_error(MDB_MAP_FULL);
+}
+
+/// The volume itself is unsound, while the disk may be well.
+bool is_damage(const std::error_code& error) {
+    if (error.category() != lmdb_category()) return false;
+    switch (error.value()) {
+        case MDB_PAGE_NOTFOUND:
+        case MDB_CORRUPTED:
+        case MDB_PANIC:
+        case MDB_VERSION_MISMATCH:
+        case MDB_INVALID:
+        case MDB_CURSOR_FULL:
+        case MDB_PAGE_FULL:
+        case MDB_INCOMPATIBLE:
+        case MDB_BAD_TXN:
+        case MDB_BAD_DBI: return true;
+        default: return false;
+    }
 }
 
 }  // namespace
@@ -51,6 +75,7 @@ Spool::Spool(const std::filesystem::path& dir, Options options, std::function<vo
     replay_settled();
     settled_.emplace(dir_);
     remove_orphans();
+    keep_reserve();
 }
 
 Spool::~Spool() { stop(); }
@@ -77,17 +102,21 @@ void Spool::open_volumes() {
             }
         }
         if (good) continue;
-        std::error_code error;
-        std::filesystem::create_directories(damaged_, error);
-        std::filesystem::path to = damaged_ / file.filename();
-        std::filesystem::rename(file, to, error);
-        std::filesystem::remove(file.string() + "-lock", error);
-        report_("spool volume " + file.filename().string() + " cannot be used (" + why + ") and was set aside as " +
-                    to.string() + "; the mail in it is not delivered",
-                true);
+        set_aside(file, why);
     }
     for (const auto& one : volumes_) last_id_ = std::max(last_id_.load(), one->last_id().value);
     if (volumes_.empty()) add_volume(last + 1);
+}
+
+void Spool::set_aside(const std::filesystem::path& file, const std::string& why) {
+    std::error_code error;
+    std::filesystem::create_directories(damaged_, error);
+    std::filesystem::path to = damaged_ / file.filename();
+    std::filesystem::rename(file, to, error);
+    std::filesystem::remove(file.string() + "-lock", error);
+    report_("spool volume " + file.filename().string() + " cannot be used (" + why + ") and was set aside as " +
+                to.string() + "; the mail in it is not delivered",
+            true);
 }
 
 void Spool::add_volume(std::uint32_t number) {
@@ -267,20 +296,22 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
         if (one.change.bounce) messages.push_back(one.change.bounce);
 
     std::error_code error;
+    bool accepted = false;
     if (!unhealthy().empty())
         error = std::make_error_code(std::errc::io_error);
     else if (!messages.empty() || !changes.empty())
-        error = commit_newest(messages, changes);
+        error = commit_or_make_room(messages, changes, accepted);
 
     Committed out;
-    out.error = error;
     out.accepted = std::move(accepts);
+    if (!accepted && !out.accepted.empty()) out.error = error ? error : std::make_error_code(std::errc::no_space_on_device);
     if (!error) {
-        for (std::size_t at = out.accepted.size(); at < messages.size(); ++at)
-            out.accepted.push_back(Committed::Accept{messages[at], {}});
+        for (std::size_t at = accepted ? out.accepted.size() : 0; at < messages.size(); ++at)
+            out.bounces.push_back(messages[at]);
     } else if (!changes.empty()) {
         put_back(std::move(changes));
     }
+    shrink();
     if (!older_.empty() && (older_.size() >= group_changes || older_since_ + 5 * options_.change_delay <= Steady::now()))
         commit_older(false);
     {
@@ -307,6 +338,65 @@ Spool::ChangeRefs Spool::refs(const Changes& changes) {
     return out;
 }
 
+/// What is on its way out must be written down even where there is no room for more to come in.
+std::error_code Spool::commit_or_make_room(std::vector<StoredPtr>& messages, Changes& changes, bool& accepted) {
+    auto count = static_cast<std::ptrdiff_t>(
+        messages.size() - static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), [](const Numbered& one) { return one.change.bounce != nullptr; })));
+    std::error_code error = commit_newest(messages, changes);
+    accepted = !error;
+    if (error && is_full(error)) {
+        messages.erase(messages.begin(), messages.begin() + count);
+        if (changes.empty()) return error;
+        if (count > 0) error = commit_newest(messages, changes);
+        std::error_code ignored;
+        if (error && is_full(error) && std::filesystem::remove(dir_ / reserve_name, ignored)) error = commit_newest(messages, changes);
+    }
+    bool stuck = error && is_full(error);
+    if (stuck && !stuck_.exchange(true))
+        report_("the disk is full: what was delivered cannot be written down, so deliveries pause until there is room", true);
+    if (!error) {
+        if (stuck_.exchange(false)) report_("there is room on the disk again: deliveries go on", false);
+        keep_reserve();
+    }
+    return error;
+}
+
+/// A little space of our own, given up when the disk is full: emptying a volume needs pages before it frees some.
+void Spool::keep_reserve() {
+    std::filesystem::path file = dir_ / reserve_name;
+    std::error_code ignored;
+    std::uint64_t size = std::min<std::uint64_t>(reserve_bytes, options_.volume_size / 16);
+    if (std::filesystem::exists(file, ignored) || free_bytes() < 4 * size) return;
+    int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return;
+    bool kept = ::fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0;
+    ::close(fd);
+    if (!kept) std::filesystem::remove(file, ignored);
+}
+
+/// Takes a volume that turned out to be unsound out of use; false when that is not what the error says.
+bool Spool::retire(Volume& volume, const std::error_code& error) {
+    if (!is_damage(error)) return false;
+    set_aside(volume.file(), error.message());
+    std::lock_guard lock(volumes_mutex_);
+    std::erase_if(volumes_, [&volume](const VolumePtr& one) { return one.get() == &volume; });
+    return true;
+}
+
+/// An empty volume keeps the size it once had; a new one gives that back to the disk.
+void Spool::shrink() {
+    VolumePtr newest = snapshot().back();
+    std::uint64_t used = newest->high_water();
+    if (used < shrink_min || (used < options_.volume_size / 16 && free_bytes() > 8 * used)) return;
+    if (newest->messages() > 0 || !older_.empty()) return;
+    try {
+        add_volume(newest->number() + 1);
+    } catch (const std::system_error&) {
+        return;  // no room for another: this one does for now
+    }
+    tidy({});
+}
+
 std::error_code Spool::commit_newest(const std::vector<StoredPtr>& messages, Changes& changes) {
     if (auto error = sync_contents(messages)) {
         fatal(error);
@@ -328,8 +418,12 @@ std::error_code Spool::commit_newest(const std::vector<StoredPtr>& messages, Cha
         if (one.change.volume == newest->number()) here.push_back(&one.change);
     if (!messages.empty() || !here.empty())
         if (auto error = write(*newest, messages, here)) {
-            fatal(error);
-            return error;
+            if (!retire(*newest, error)) {
+                fatal(error);
+                return error;
+            }
+            add_volume(newest->number() + 1);
+            return commit_newest(messages, changes);
         }
     tidy(here);
     for (auto& one : changes)
@@ -348,7 +442,7 @@ void Spool::commit_older(bool stopping) {
         if (!at) continue;
         if (auto error = write(*at, {}, refs(changes))) {
             // Nothing is lost by waiting: the settled log knows what was delivered.
-            if (!fatal(error) && !stopping)
+            if (!retire(*at, error) && !fatal(error) && !stopping)
                 older_.insert(older_.end(), std::make_move_iterator(changes.begin()), std::make_move_iterator(changes.end()));
             continue;
         }

@@ -56,6 +56,7 @@ struct Committed {
     };
     std::vector<Accept> accepted;
     std::error_code error;           // of all in `accepted`
+    std::vector<StoredPtr> bounces;  // that changes brought along; durable
     std::uint64_t changes = 0;       // every change up to this number is durable
     std::chrono::microseconds duration{0};
 };
@@ -93,6 +94,8 @@ public:
     /// Why nothing can be accepted, "" when all is well. Cheap.
     std::string unhealthy() const;
     std::uint64_t free_bytes() const;  // on the disk, for others than root
+    /// Progress cannot be written down at present: nothing should be delivered that would be delivered again.
+    bool stuck() const { return stuck_; }
 
     // Progress; one thread.
     std::uint64_t change(Change change);  // gives its number
@@ -136,14 +139,19 @@ private:
     using ChangeRefs = std::vector<const Change*>;
 
     void commit(std::vector<Committed::Accept> accepts, Changes changes);
+    std::error_code commit_or_make_room(std::vector<StoredPtr>& messages, Changes& changes, bool& accepted);
     std::error_code commit_newest(const std::vector<StoredPtr>& messages, Changes& changes);
     void commit_older(bool stopping);
     void put_back(Changes changes);
+    void keep_reserve();
+    bool retire(Volume& volume, const std::error_code& error);
+    void shrink();
     std::error_code write(Volume& volume, const std::vector<StoredPtr>& messages, const ChangeRefs& changes);
     static ChangeRefs refs(const Changes& changes);
     std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
     void tidy(const ChangeRefs& changes);
     void set_aside(Volume& volume, const Change& change);
+    void set_aside(const std::filesystem::path& file, const std::string& why);
     bool fatal(const std::error_code& error);
 
     std::filesystem::path dir_, contents_, damaged_;
@@ -152,6 +160,7 @@ private:
     Report report_;
     std::optional<SettledLog> settled_;
     std::atomic<std::uint64_t> last_id_{0};
+    std::atomic<bool> stuck_{false};
 
     mutable std::mutex volumes_mutex_;
     std::vector<VolumePtr> volumes_;  // by number

@@ -99,6 +99,27 @@ private:
     MDB_val key_{}, value_{};
 };
 
+/// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the file.
+void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
+    constexpr MDB_dbi free_pages = 0;
+    MDB_cursor* cursor = nullptr;
+    if (mdb_cursor_open(txn, free_pages, &cursor) != 0) _exit(1);
+    MDB_val key{}, value{};
+    int error = 0;
+    while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        std::size_t count = 0;
+        if (key.mv_size != sizeof count || value.mv_size < sizeof count) _exit(1);
+        std::memcpy(&count, value.mv_data, sizeof count);
+        if (count > value.mv_size / sizeof count - 1) _exit(1);
+        for (std::size_t at = 1; at <= count; ++at) {
+            std::size_t page = 0;
+            std::memcpy(&page, static_cast<const char*>(value.mv_data) + at * sizeof page, sizeof page);
+            if (page < 2 || page > last_page) _exit(1);
+        }
+    }
+    if (error != MDB_NOTFOUND) _exit(1);
+}
+
 [[noreturn]] void walk(const std::filesystem::path& file) {
     MDB_env* env = nullptr;
     if (mdb_env_create(&env) != 0) _exit(1);
@@ -106,6 +127,14 @@ private:
     if (mdb_env_open(env, file.c_str(), MDB_NOSUBDIR | MDB_RDONLY | MDB_NOTLS | MDB_NOLOCK, 0600) != 0) _exit(1);
     MDB_txn* txn = nullptr;
     if (mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0) _exit(1);
+    // Pages behind the end of a file that was cut short could be mapped, but not touched.
+    MDB_envinfo info{};
+    MDB_stat pages{};
+    mdb_env_info(env, &info);
+    mdb_env_stat(env, &pages);
+    std::error_code error_code;
+    if (std::filesystem::file_size(file, error_code) < (info.me_last_pgno + 1) * pages.ms_psize || error_code) _exit(1);
+    walk_free_pages(txn, info.me_last_pgno);
     for (const char* name : names) {
         MDB_dbi dbi = 0;
         int error = mdb_dbi_open(txn, name, 0, &dbi);
