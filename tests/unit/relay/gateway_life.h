@@ -1,0 +1,102 @@
+// One life of a spool and its queue, as a process has it: from opening the folder to a clean stop or a crash.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "relay/queue/queue.h"
+
+namespace postern::tests {
+
+/// The commit thread's completions wait here until the test's thread takes them.
+class GatewayLife {
+public:
+    GatewayLife(const std::filesystem::path& folder, relay::Spool::Options options,
+                relay::SettingsPtr settings, relay::Observer& observer, relay::Queue::Hooks hooks)
+        : spool(
+              folder, options, [this](relay::Committed done) { tell(std::move(done)); },
+              [this](std::string_view what, bool) {
+                  std::lock_guard lock(mutex_);
+                  reports_.emplace_back(what);
+              }),
+          queue(spool, std::move(settings), observer, std::move(hooks)) {
+        spool.start();
+    }
+    ~GatewayLife() {
+        let_go();
+        spool.stop();
+    }
+    GatewayLife(const GatewayLife&) = delete;
+    GatewayLife& operator=(const GatewayLife&) = delete;
+
+    /// Hands over what was committed, as the gateway does it: the 250, then the queue. False when there was
+    /// nothing.
+    bool take_completions() {
+        std::deque<relay::Committed> told;
+        {
+            std::lock_guard lock(mutex_);
+            told = std::exchange(told_, {});
+        }
+        for (auto& one : told) {
+            for (auto& accepted : one.accepted) {
+                if (accepted.done) accepted.done(one.error);
+                if (!one.error) queue.admit(std::move(accepted.stored));
+            }
+            for (auto& bounce : one.bounces) queue.admit(std::move(bounce));
+            queue.committed(one.changes);
+        }
+        return !told.empty();
+    }
+    void wait_for_completion() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return !told_.empty(); });
+    }
+
+    /// Stops the commit thread behind its next commit, so that the files hold still until let_go().
+    void hold() {
+        std::lock_guard lock(mutex_);
+        hold_ = true;
+    }
+    void wait_until_held() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return held_; });
+    }
+    void let_go() {
+        std::lock_guard lock(mutex_);
+        hold_ = false;
+        changed_.notify_all();
+    }
+
+    std::vector<std::string> reports() const {
+        std::lock_guard lock(mutex_);
+        return reports_;
+    }
+
+private:
+    void tell(relay::Committed done) {
+        std::unique_lock lock(mutex_);
+        told_.push_back(std::move(done));
+        held_ = hold_;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return !hold_; });
+        held_ = false;
+    }
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<relay::Committed> told_;
+    std::vector<std::string> reports_;
+    bool hold_ = false, held_ = false;
+
+public:
+    relay::Spool spool;
+    relay::Queue queue;
+};
+
+}  // namespace postern::tests

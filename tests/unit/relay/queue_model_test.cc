@@ -1,0 +1,401 @@
+// Random operations on spool and queue, held against the little that matters: whatever was accepted is in the
+// end delivered, reported as failed, or removed; nothing is lost, and nothing is delivered twice.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <random>
+#include <set>
+#include <sstream>
+
+#include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/gateway_life.h"
+
+using namespace postern::relay;
+using namespace postern::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr unsigned routes = 5;
+
+struct Known {
+    std::string content;
+    std::size_t recipients = 0;
+    bool report = false;
+    bool acknowledged = false;  // the 250 went out
+    bool removed = false;       // by the operator or as damaged: nothing is promised any more
+    bool crashed = false;       // what was not yet durable may be done again
+    bool power_lost = false;    // and what was delivered may be delivered again
+    std::map<std::uint16_t, unsigned> delivered, reported;
+    std::string history;
+
+    void note(const std::string& what) { history += what + "; "; }
+};
+
+class Model : public Observer {
+public:
+    explicit Model(unsigned seed) : random_(seed) {
+        auto settings = std::make_shared<Settings>();
+        settings->hostname = "gw.example";
+        settings->queue.retry_first = settings->queue.retry_max = std::chrono::seconds(0);
+        settings->delivery.recipients = 2;
+        settings_ = settings;
+        folder_ = std::make_unique<Folder>();
+        open();
+    }
+
+    void step() {
+        switch (pick(100)) {
+            case 0: restart(); break;
+            case 1: crash(); break;
+            case 2: down_.insert(route(pick(routes))); break;
+            case 3:
+            case 4: down_.clear(); break;
+            case 5: shift_ += pick(2); break;
+            case 6: retry(); break;
+            case 7: remove(); break;
+            case 8:
+                if (pick(20) == 0) life_->queue.run(now() + settings_->queue.expire + std::chrono::hours(1));
+                break;
+            default:
+                if (pick(10) < 3)
+                    accept();
+                else
+                    work(false);
+        }
+        if (pick(3) == 0) life_->take_completions();
+        if (pick(3) == 0) look_around();
+    }
+
+    void drain() {
+        down_.clear();
+        for (;;) {
+            life_->take_completions();
+            look_around();
+            if (!offered_.empty())
+                while (!offered_.empty()) work(true);
+            else if (life_->queue.active() > 0 || unanswered_ > 0)
+                life_->wait_for_completion();
+            else if (life_->queue.next_run() > now())
+                break;
+        }
+    }
+
+    void judge() {
+        INFO(left_over());
+        CHECK(life_->spool.count() == 0);
+        restart();  // an entry of the index may outlive its message until then
+        drain();
+        CHECK(life_->spool.count() == 0);
+        CHECK(life_->spool.routes().empty());
+        CHECK(life_->spool.volumes().size() == 1);
+        CHECK(fs::is_empty(folder_->path() / "spool/content"));
+        for (const auto& [id, message] : known_) {
+            CAPTURE(MessageId{id}.text(), message.acknowledged, message.crashed, message.power_lost,
+                    message.history, reports_about(MessageId{id}));
+            for (std::uint16_t at = 0; at < message.recipients; ++at) {
+                CAPTURE(at);
+                unsigned delivered = count(message.delivered, at), reported = count(message.reported, at);
+                if (!message.power_lost) REQUIRE(delivered <= 1);
+                if (message.removed || !message.acknowledged) continue;
+                REQUIRE(delivered + reported >= 1);
+                if (!message.crashed) REQUIRE(delivered + reported == 1);
+            }
+        }
+    }
+
+    std::string reports_about(MessageId id) const {
+        std::string out;
+        for (const auto& [number, message] : known_)
+            if (message.report && message.content.starts_with(id.text()))
+                out += MessageId{number}.text() + ": " + message.history + "| ";
+        return out;
+    }
+
+    /// What is still in the spool, with all that is known about it.
+    std::string left_over() const {
+        std::ostringstream out;
+        for (auto volume : life_->spool.volumes())
+            for (MessageId id : life_->spool.messages(volume, {}, 10)) {
+                out << id.text() << " in " << volume << ": " << known_.at(id.value).history;
+                auto loaded = life_->spool.load(id, volume);
+                if (!loaded || !loaded->stored) continue;
+                for (const auto& one : loaded->progress)
+                    out << "\n  " << static_cast<int>(one.status) << (one.reported ? " reported" : "")
+                        << " route '" << one.route << "' due " << one.next.time_since_epoch().count();
+                out << '\n';
+            }
+        for (const auto& key : life_->spool.routes())
+            out << key.route << " on disk " << key.due.time_since_epoch().count() << '\n';
+        for (const auto& [route, due] : life_->queue.waiting())
+            out << route << " woken " << due.time_since_epoch().count() << '\n';
+        return out.str();
+    }
+
+    std::size_t volumes_used() const { return volumes_used_; }
+    std::size_t messages() const { return known_.size(); }
+
+    void on(const event::Delivered&) override { ++delivered_events_; }
+    std::size_t delivered_events() const { return delivered_events_; }
+    std::size_t deliveries() const { return deliveries_; }
+
+private:
+    std::size_t pick(std::size_t below) { return random_() % below; }
+    static Time now() { return std::chrono::system_clock::now(); }
+    static std::string route(std::size_t number) {
+        return "mx:" + std::string(1, static_cast<char>('a' + number));
+    }
+    static unsigned count(const std::map<std::uint16_t, unsigned>& all, std::uint16_t at) {
+        auto found = all.find(at);
+        return found == all.end() ? 0 : found->second;
+    }
+    Known& known(const Stored& stored) { return known_.at(stored.message.id.value); }
+
+    void open() {
+        Queue::Hooks hooks;
+        hooks.route = [this](const Envelope& envelope, const Address& to) {
+            return envelope.bounce ? "primary:main" : route((std::stoul(to.local) + shift_) % routes);
+        };
+        hooks.room = [this](const std::string& to) -> std::size_t {
+            if (down_.contains(to)) return 0;
+            std::size_t busy = 0;
+            for (const auto& job : offered_) busy += job.route == to;
+            return busy < 4 ? 4 - busy : 0;
+        };
+        hooks.offer = [this](Job job) { offered_.push_back(std::move(job)); };
+        hooks.trouble = [this](const std::string& to) {
+            return down_.contains(to) ? "cannot be reached" : std::string();
+        };
+        hooks.next_try = [](const std::string&) { return now(); };
+        hooks.bounce = [this](const Stored& stored, const Progress& progress,
+                              const std::vector<std::uint16_t>& failed) {
+            for (auto at : failed) CHECK(progress[at].status == RecipientStatus::failed);
+            return report(stored, failed);
+        };
+        life_ = std::make_unique<GatewayLife>(
+            folder_->path(),
+            Spool::Options{1 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings_,
+            *this, hooks);
+    }
+
+    StoredPtr make(MessageId id, Envelope envelope, std::string content, bool in_file) {
+        auto stored = std::make_shared<Stored>();
+        stored->message.id = id;
+        stored->message.envelope = std::move(envelope);
+        Content& out = stored->message.content;
+        out.size = content.size();
+        out.checksum = checksum(content);
+        if (in_file) {
+            out.file = life_->spool.content_file(id);
+            std::ofstream(out.file, std::ios::binary) << content;
+        } else {
+            out.bytes = std::make_shared<const std::string>(content);
+        }
+        Known& entry = known_[id.value];
+        entry.content = std::move(content);
+        entry.recipients = stored->message.envelope.forward_paths.size();
+        entry.report = stored->message.envelope.bounce;
+        return stored;
+    }
+
+    void accept() {
+        MessageId id = life_->spool.new_id();
+        REQUIRE_FALSE(known_.contains(id.value));
+        Envelope envelope;
+        if (pick(10) > 0) envelope.reverse_path = {"s", "example.com"};
+        for (std::size_t left = 1 + pick(pick(10) == 0 ? 30 : 4); left > 0; --left)
+            envelope.forward_paths.push_back({std::to_string(pick(1000)), "example.net"});
+        std::string content = id.text() + std::string(pick(pick(4) == 0 ? 20'000 : 500), 'x') + "\r\n";
+        ++unanswered_;
+        life_->spool.accept(make(id, envelope, content, pick(8) == 0), [this, id](std::error_code error) {
+            --unanswered_;
+            REQUIRE_FALSE(error);
+            known_[id.value].acknowledged = true;
+            known_[id.value].note("accepted");
+        });
+        volumes_used_ = std::max<std::size_t>(volumes_used_, life_->spool.volumes().back());
+    }
+
+    StoredPtr report(const Stored& stored, const std::vector<std::uint16_t>& failed) {
+        Known& original = known(stored);
+        if (stored.message.envelope.reverse_path.null()) {
+            for (auto at : failed) ++original.reported[at];
+            original.note("failed without a sender");
+            reported(stored);
+            return nullptr;
+        }
+        std::string content = stored.message.id.text();
+        for (auto at : failed) content += ' ' + std::to_string(at);
+        Envelope envelope;
+        envelope.forward_paths = {stored.message.envelope.reverse_path};
+        envelope.bounce = true;
+        MessageId id = life_->spool.new_id();
+        REQUIRE_FALSE(known_.contains(id.value));
+        original.note("report " + id.text() + " about " + content);
+        return make(id, envelope, content + "\r\n", false);
+    }
+
+    /// A report has reached the end of its way, whatever that was: its recipients count as reported.
+    void reported(const Stored& stored) {
+        if (!stored.message.envelope.bounce) return;
+        std::istringstream in(known(stored).content);
+        std::string id;
+        in >> id;
+        for (unsigned at; in >> at;)
+            ++known_.at(MessageId::parse(id)->value).reported[static_cast<std::uint16_t>(at)];
+        known_.at(MessageId::parse(id)->value).note("report has ended");
+    }
+
+    void check_content(const Job& job) {
+        const Stored& stored = *job.message->stored;
+        const Content& content = stored.message.content;
+        std::string octets;
+        if (!content.file.empty()) {
+            std::ifstream in(content.file, std::ios::binary);
+            octets.assign(std::istreambuf_iterator<char>(in), {});
+        } else if (content.bytes) {
+            octets = *content.bytes;
+        } else {
+            auto loaded = life_->spool.load_content(stored.message, stored.volume);
+            REQUIRE(loaded);
+            octets = *loaded;
+        }
+        REQUIRE(octets == known(stored).content);
+    }
+
+    void work(bool deliver) {
+        if (offered_.empty()) return;
+        std::size_t at = pick(offered_.size());
+        Job job = offered_[at];
+        offered_.erase(offered_.begin() + static_cast<std::ptrdiff_t>(at));
+        Stored& stored = *job.message->stored;
+        REQUIRE_FALSE(job.recipients.empty());
+        known(stored).note("job to " + job.route);
+        if (job.message->removed) return life_->queue.give_back(job);
+        check_content(job);
+        if (!deliver && pick(12) == 0) return life_->queue.give_back(job);
+        if (!deliver && pick(200) == 0) {
+            known(stored).removed = true;
+            reported(stored);
+            return life_->queue.spoil(job, "a test says so");
+        }
+        bool lost = !deliver && pick(10) == 0;
+        std::vector<Outcome> outcomes(job.recipients.size());
+        for (std::size_t one = 0; one < outcomes.size(); ++one) {
+            Outcome& outcome = outcomes[one];
+            std::size_t chance = deliver ? 0 : pick(10);
+            if (lost) {
+                outcome.reason = "connection lost";
+                outcome.destination = true;
+                outcome.attempted = pick(2) == 0;
+                down_.insert(job.route);
+            } else if (chance < 6) {
+                outcome.result = Outcome::Result::delivered;
+                outcome.reply = Reply{250, {}, "ok"};
+                ++known(stored).delivered[job.recipients[one]];
+                ++deliveries_;
+            } else if (chance < 8) {
+                outcome.reply = Reply{450, {}, "later"};
+            } else {
+                outcome.result = Outcome::Result::failed;
+                outcome.reply = Reply{550, {}, "never"};
+            }
+            if (outcome.result == Outcome::Result::delivered) reported(stored);
+            known(stored).note(std::to_string(job.recipients[one]) + " " +
+                               (outcome.result == Outcome::Result::delivered  ? "delivered"
+                                : outcome.result == Outcome::Result::deferred ? "deferred"
+                                                                              : "failed"));
+        }
+        life_->queue.settle(job, std::move(outcomes));
+    }
+
+    void look_around() {
+        life_->queue.run(now());
+        for (std::size_t at = 0; at < routes; ++at)
+            if (!down_.contains(route(at))) life_->queue.refill(route(at));
+        if (!down_.contains("primary:main")) life_->queue.refill("primary:main");
+    }
+
+    std::vector<MessageId> some_messages() {
+        std::vector<MessageId> out;
+        for (auto volume : life_->spool.volumes())
+            for (MessageId id : life_->spool.messages(volume, {}, 1000))
+                if (pick(8) == 0) out.push_back(id);
+        return out;
+    }
+
+    void retry() { life_->queue.retry(some_messages()); }
+
+    void remove() {
+        if (pick(4) > 0) return;
+        auto ids = some_messages();
+        for (MessageId id : ids) {
+            known_.at(id.value).removed = true;
+            auto volume = life_->spool.find(id);
+            auto loaded = life_->spool.load(id, *volume);
+            if (loaded && loaded->stored) reported(*loaded->stored);
+        }
+        life_->queue.remove(ids);
+    }
+
+    void restart() {
+        for (auto& [id, message] : known_) message.note("restart");
+        offered_.clear();
+        life_.reset();
+        unanswered_ = 0;
+        open();
+        CHECK(life_->reports() == std::vector<std::string>());
+    }
+
+    void crash() {
+        life_->hold();
+        accept();
+        life_->wait_until_held();
+        auto copy = std::make_unique<Folder>();
+        fs::copy(folder_->path(), copy->path(), fs::copy_options::recursive);
+        for (auto& [id, message] : known_) {
+            message.crashed = true;
+            message.note("crash");
+        }
+        if (pick(3) == 0) {
+            // The machine went down: what was written without a sync is gone.
+            for (const auto& entry : fs::directory_iterator(copy->path() / "spool"))
+                if (entry.path().filename().string().starts_with("settled."))
+                    fs::resize_file(entry.path(), pick(fs::file_size(entry.path()) + 1));
+            for (auto& [id, message] : known_) message.power_lost = true;
+        }
+        offered_.clear();
+        life_.reset();
+        unanswered_ = 0;
+        folder_ = std::move(copy);
+        open();
+        CHECK(life_->reports() == std::vector<std::string>());
+    }
+
+    std::mt19937 random_;
+    SettingsPtr settings_;
+    std::unique_ptr<Folder> folder_;
+    std::map<std::uint64_t, Known> known_;
+    std::set<std::string> down_;
+    std::vector<Job> offered_;
+    std::size_t shift_ = 0, unanswered_ = 0, volumes_used_ = 0, deliveries_ = 0, delivered_events_ = 0;
+    std::unique_ptr<GatewayLife> life_;
+};
+
+}  // namespace
+
+TEST_CASE("no message is lost or delivered twice, whatever happens", "[queue][model]") {
+    const char* given = std::getenv("POSTERN_SEED");
+    const unsigned seed =
+        given != nullptr ? static_cast<unsigned>(std::stoul(given)) : std::random_device{}();
+    std::cout << "queue model: POSTERN_SEED=" << seed << std::endl;
+    CAPTURE(seed);
+    Model model(seed);
+    for (int steps = 0; steps < 2500; ++steps) model.step();
+    model.drain();
+    model.judge();
+    CHECK(model.delivered_events() == model.deliveries());
+    CHECK(model.volumes_used() > 1);
+    CHECK(model.messages() > 100);
+}
