@@ -69,6 +69,8 @@ void Queue::forget(const QueuedPtr& message) {
 void Queue::admit(StoredPtr stored) {
     auto message = std::make_shared<Queued>();
     message->stored = std::move(stored);
+    // An operator may have found it in the spool and removed it already.
+    if (!messages_.emplace(message->stored->message.id.value, message).second) return;
     Content& content = message->stored->message.content;
     if (content.bytes) {
         if (held_bytes_ + content.size > held_bytes_max)
@@ -78,7 +80,6 @@ void Queue::admit(StoredPtr stored) {
     }
     message->progress.resize(message->stored->message.envelope.forward_paths.size());
     message->fresh = true;
-    messages_.emplace(message->stored->message.id.value, message);
     take_up(message);
 }
 
