@@ -239,8 +239,9 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
     out.method = request.method;
     out.path = prefix_ + "/" + request.path;
     for (auto& [name, value] : request.headers) out.set_header(name, value);
-    out.set_header("Accept", "application/json");
-    if (out.method == "POST") out.set_header("Content-Type", "application/json");
+    if (!out.has_header("Accept")) out.set_header("Accept", "application/json");
+    if (out.method == "POST" && !out.has_header("Content-Type"))
+        out.set_header("Content-Type", "application/json");
     out.body = std::move(request.body);
     out.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
         too_large = too_large || size > settings_.body - reply.body.size();

@@ -30,7 +30,7 @@ struct HttpSettings {
 struct HttpRequest {
     std::string method;  // GET or POST
     std::string path;    // below the base URL, without a leading slash, percent-encoded
-    std::string body;    // JSON
+    std::string body;    // JSON unless the headers name another Content-Type and Accept
     std::vector<std::pair<std::string, std::string>> headers;
 };
 

@@ -62,10 +62,12 @@ bool apply(DomainRecord& record, DomainReading& reading, Time now, std::string& 
     return any;
 }
 
-std::optional<std::filesystem::file_time_type> modified(const std::filesystem::path& file) {
-    std::error_code error;
-    const auto time = std::filesystem::last_write_time(file, error);
-    return error ? std::nullopt : std::optional(time);
+FileState state_of(const std::filesystem::path& file) {
+    std::error_code missing;
+    FileState state;
+    state.modified = std::filesystem::last_write_time(file, missing);
+    state.size = std::filesystem::file_size(file, missing);
+    return missing ? FileState{} : state;
 }
 
 }  // namespace
@@ -158,13 +160,15 @@ bool Poller::still_rejected(Source& source) {
     const bool forced = std::exchange(source.forced, false);
     const auto now = Clock::now();
     if (source.report.refused_since == Time{} || forced || now >= source.rejected_until) return false;
-    if (modified(source.settings.password_file) != source.password_time) return false;
+    if (state_of(source.settings.password_file) != source.password_state) return false;
     source.due = std::min(source.rejected_until, now + source.settings.poll_every);
     return true;
 }
 
 Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
     if (still_rejected(source)) return Step::nothing;
+    source.password_state =
+        state_of(source.settings.password_file);  // before it is used, so that no change is missed
     source.round = Round{Clock::now(), source.primary->requests(), {}, 0, 0, 0};
     Result<std::vector<ListedDomain>> listed = source.primary->domains();
     if (!listed) return fail(source, listed.error(), {});
@@ -245,7 +249,6 @@ Poller::Step Poller::fail(Source& source, const Failure& failure, std::string_vi
     if (failure.fault == Fault::credentials) {
         if (source.report.refused_since == Time{}) source.report.refused_since = system_clock::now();
         source.rejected_until = now + rejected_pause;
-        source.password_time = modified(source.settings.password_file);
         source.due = std::min(source.rejected_until, now + source.settings.poll_every);
         const Time next = system_clock::now() + rejected_pause;
         observer_.on(event::CredentialsRefused{source.settings.name, failure.words, next});

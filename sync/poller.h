@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -18,6 +19,13 @@
 #include "sync/settings.h"
 
 namespace postern::sync {
+
+/// Tells whether a file has been written to; all zero when it cannot be looked at.
+struct FileState {
+    std::filesystem::file_time_type modified{};
+    std::uintmax_t size = 0;
+    bool operator==(const FileState&) const = default;
+};
 
 /// Used by one thread.
 class Poller final {
@@ -56,8 +64,8 @@ private:
         std::unique_ptr<Primary> primary;
         Clock::time_point due{}, not_before{}, rejected_until{};
         unsigned failures = 0;
-        bool forced = false;                                           // a round was asked for
-        std::optional<std::filesystem::file_time_type> password_time;  // when it was rejected
+        bool forced = false;       // a round was asked for
+        FileState password_state;  // when the round began
         std::optional<Round> round;
         PrimaryReport report;
     };

@@ -47,14 +47,6 @@ std::string header_value(const std::string& domain) {
 
 }  // namespace
 
-std::optional<std::chrono::seconds> Limit::take(Clock::time_point now) {
-    const Clock::time_point base = std::max(next_, now);
-    const auto wait = base - now - interval * (burst - 1);
-    if (wait > 0s) return std::chrono::ceil<std::chrono::seconds>(wait);
-    next_ = base + interval;
-    return std::nullopt;
-}
-
 Rest::Rest(PrimarySettings settings, std::string client_id, std::stop_token stop)
     : settings_(std::move(settings)),
       client_id_(std::move(client_id)),

@@ -1,32 +1,17 @@
 // The REST generation of the primary's web services: builds 16.x and 100.x, base path /api/v1/.
 #pragma once
 
-#include <chrono>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
 #include "sync/http.h"
+#include "sync/limit.h"
 #include "sync/primary.h"
 #include "sync/rest_reply.h"
 #include "sync/settings.h"
 
 namespace postern::sync {
-
-/// At most three at once, then one a minute: every sign-in may count with the primary's intrusion detection.
-class Limit final {
-public:
-    using Clock = std::chrono::steady_clock;
-
-    /// Takes one; otherwise how long to wait for the next.
-    std::optional<std::chrono::seconds> take(Clock::time_point now);
-
-private:
-    static constexpr int burst = 3;
-    static constexpr std::chrono::seconds interval{60};
-    Clock::time_point next_{};
-};
 
 class Rest final : public Primary {
 public:

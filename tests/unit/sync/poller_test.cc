@@ -1,7 +1,7 @@
 #include "sync/poller.h"
 
 #include <catch2/catch.hpp>
-#include <deque>
+#include <functional>
 
 #include "tests/unit/sync/fixture.h"
 
@@ -18,6 +18,7 @@ struct Script {
     std::map<std::string, Result<DomainReading>> readings;
     std::vector<std::string> calls;
     bool broken = false;
+    std::function<void()> meanwhile;  // happens while the domains are being listed
 };
 
 DomainReading full_reading(const std::vector<std::string>& users) {
@@ -35,6 +36,7 @@ public:
     Result<void> sign_in() override { return {}; }
     Result<std::vector<ListedDomain>> domains() override {
         script_.calls.push_back("domains");
+        if (script_.meanwhile) script_.meanwhile();
         if (script_.broken) throw std::runtime_error("a library's fault");
         return script_.domains;
     }
@@ -197,6 +199,15 @@ TEST_CASE("rejected credentials are not repeated", "[poller]") {
         stage.poller->poll_now();
         for (int i = 0; i < 10; ++i) stage.poller->step();
         CHECK(script.calls.size() == 2);
+    }
+    SECTION("but when the password file changed during the attempt") {
+        script.meanwhile = [&] {
+            stage.folder.write("password", "the right one");
+            script.meanwhile = nullptr;
+        };
+        stage.poller->poll_now();
+        for (int i = 0; i < 10; ++i) stage.poller->step();
+        CHECK(script.calls.size() == 3);
     }
     SECTION("but when the password file changes") {
         std::filesystem::last_write_time(eager.password_file,

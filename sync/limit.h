@@ -1,0 +1,23 @@
+// How often credentials are shown to a primary: every sign-in may count with its intrusion detection.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace postern::sync {
+
+/// At most three at once, then one a minute.
+class Limit final {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// Takes one; otherwise how long to wait for the next.
+    std::optional<std::chrono::seconds> take(Clock::time_point now);
+
+private:
+    static constexpr int burst = 3;
+    static constexpr std::chrono::seconds interval{60};
+    Clock::time_point next_{};
+};
+
+}  // namespace postern::sync
