@@ -23,6 +23,7 @@ constexpr std::size_t group_changes = 512;
 constexpr std::string_view suffix = ".volume";
 constexpr const char* reserve_name = "reserve";
 constexpr std::uint64_t reserve_bytes = 8ull << 20;
+constexpr std::uint64_t full_below = 64ull << 10;
 constexpr std::uint64_t shrink_min = 2ull << 20;  // a volume smaller than this is not worth replacing
 
 std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
@@ -43,6 +44,7 @@ bool is_full(const std::error_code& error) {
 
 /// The volume itself is unsound, while the disk may be well.
 bool is_damage(const std::error_code& error) {
+    if (error == std::errc::not_enough_memory) return true;  // what LMDB asks for on the word of a damaged page
     if (error.category() != lmdb_category()) return false;
     switch (error.value()) {
         case MDB_PAGE_NOTFOUND:
@@ -365,8 +367,9 @@ std::error_code Spool::commit_or_make_room(std::vector<StoredPtr>& messages, Cha
 void Spool::keep_reserve() {
     std::filesystem::path file = dir_ / reserve_name;
     std::error_code ignored;
-    std::uint64_t size = std::min<std::uint64_t>(reserve_bytes, options_.volume_size / 16);
-    if (std::filesystem::exists(file, ignored) || free_bytes() < 4 * size) return;
+    if (std::filesystem::exists(file, ignored)) return;
+    std::uint64_t size = std::min({reserve_bytes, options_.volume_size / 16, free_bytes() / 16});
+    if (size == 0) return;
     int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return;
     bool kept = ::fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0;
@@ -478,7 +481,10 @@ std::error_code Spool::write(Volume& volume, const std::vector<StoredPtr>& messa
         if (change.tried) write.erase(Table::fresh, change.id);
         for (const auto& key : change.wait) write.wait(key, change.id);
     }
-    return write.commit();
+    std::error_code error = write.commit();
+    // The last write on a full disk is a short one, which LMDB reports as an input/output error.
+    if (error == std::errc::io_error && free_bytes() < full_below) error = std::make_error_code(std::errc::no_space_on_device);
+    return error;
 }
 
 std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) const {

@@ -318,7 +318,26 @@ void Volume::Write::erase(Table table, MessageId id) {
     if (error_ != 0) return;
     Key key = key_of(id);
     MDB_val k = value_of(key);
+    if (table == Table::content && !large_value_intact(k)) return;
     note(mdb_del(txn_, volume_.dbi(table), &k, nullptr));
+}
+
+/// A value on pages of its own begins with a header that says how many they are. LMDB believes it when it frees them, so
+/// a damaged one would spoil the list of free pages; its pages are rather lost until the volume goes.
+bool Volume::Write::large_value_intact(MDB_val key) {
+    constexpr std::size_t header = 16;
+    constexpr std::uint16_t overflow_page = 0x04;
+    MDB_val value{};
+    MDB_stat stat{};
+    if (mdb_get(txn_, volume_.dbi(Table::content), &key, &value) != 0) return true;
+    mdb_env_stat(volume_.env_, &stat);
+    if (value.mv_size <= stat.ms_psize / 2) return true;  // perhaps within a leaf, which has been walked through
+    const char* begin = static_cast<const char*>(value.mv_data) - header;
+    std::uint16_t flags = 0;
+    std::uint32_t pages = 0;
+    std::memcpy(&flags, begin + 10, sizeof flags);
+    std::memcpy(&pages, begin + 12, sizeof pages);
+    return flags == overflow_page && pages == (header + value.mv_size + stat.ms_psize - 1) / stat.ms_psize;
 }
 
 void Volume::Write::wait(const WaitKey& key, MessageId id) {

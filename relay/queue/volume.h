@@ -87,6 +87,7 @@ public:
 
     private:
         void note(int code);
+        bool large_value_intact(MDB_val key);
         Volume& volume_;
         MDB_txn* txn_ = nullptr;
         int error_ = 0;
