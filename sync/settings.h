@@ -8,13 +8,13 @@
 
 namespace postern::sync {
 
-enum class Api : std::uint8_t { auto_, rest, soap };  // auto_ means rest
+enum class Api : std::uint8_t { auto_, rest, soap };  // auto_: the one that answers
 
 struct PrimarySettings {
     std::string name;  // unique
     std::string url;   // http:// or https://, a path prefix is allowed
     std::string username;
-    std::filesystem::path password_file;  // read at each sign-in; a final newline is dropped
+    std::filesystem::path password_file;  // read whenever it is needed; a final newline is dropped
     Api api = Api::auto_;
     std::chrono::seconds poll_every{300};
     std::chrono::seconds trust_for = std::chrono::hours(72);

@@ -11,8 +11,9 @@
 #include <thread>
 
 #include "sync/cache.h"
+#include "sync/generation.h"
+#include "sync/http.h"
 #include "sync/poller.h"
-#include "sync/rest.h"
 
 namespace postern::sync {
 
@@ -67,9 +68,9 @@ public:
           publish_(std::move(publish)),
           cache_(state_dir / "directory.cache"),
           poller_(std::move(settings), load(), observer,
-                  [this](const PrimarySettings& primary) {
-                      return std::make_unique<Rest>(primary, client_name_ + "-" + primary.name,
-                                                    stop_.get_token());
+                  [this, state_dir](const PrimarySettings& primary) {
+                      return make_primary(primary, client_name_ + "-" + primary.name, state_dir,
+                                          stop_.get_token());
                   }),
           snapshot_(std::make_shared<const Snapshot>(poller_.directory())),
           report_{poller_.report(), view(poller_.directory())} {}
@@ -233,8 +234,8 @@ Report Sync::report() const { return thread_->report(); }
 
 tl::expected<std::size_t, std::string> probe(const PrimarySettings& settings, std::stop_token stop) {
     check({settings});
-    Rest primary(settings, random_name(), std::move(stop));
-    return primary.domains()
+    return make_primary(settings, random_name(), {}, std::move(stop))
+        ->domains()
         .map([](const std::vector<ListedDomain>& domains) { return domains.size(); })
         .map_error([](const Failure& failure) { return failure.words; });
 }

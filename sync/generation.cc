@@ -1,0 +1,119 @@
+#include "sync/generation.h"
+
+#include <fstream>
+#include <utility>
+
+#include "sync/http.h"
+#include "sync/rest.h"
+#include "sync/soap.h"
+
+namespace postern::sync {
+
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto choose_at_most_every = std::chrono::minutes(10);
+
+std::filesystem::path file_in(const std::filesystem::path& memory, const std::string& name) {
+    return memory.empty() ? memory : memory / ("generation-" + percent_encode(name));
+}
+
+/// True when the answer, if there was one, is not of the generation that was asked.
+bool foreign(const Failure& failure) {
+    return failure.fault == Fault::unreadable || failure.fault == Fault::refused;
+}
+
+}  // namespace
+
+std::unique_ptr<Primary> make_primary(const PrimarySettings& settings, const std::string& client_id,
+                                      const std::filesystem::path& memory, std::stop_token stop) {
+    switch (settings.api) {
+        case Api::rest: return std::make_unique<Rest>(settings, client_id, std::move(stop));
+        case Api::soap: return std::make_unique<Soap>(settings, std::move(stop));
+        case Api::auto_: break;
+    }
+    return std::make_unique<Generation>(settings, client_id, memory, std::move(stop));
+}
+
+Generation::Generation(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
+                       std::stop_token stop)
+    : settings_(std::move(settings)),
+      client_id_(std::move(client_id)),
+      file_(file_in(memory, settings_.name)),
+      stop_(std::move(stop)),
+      api_(remembered()) {
+    if (api_ == Api::soap) {
+        primary_ = std::make_unique<Soap>(settings_, stop_);
+    } else {
+        primary_ = std::make_unique<Rest>(settings_, client_id_, stop_);
+    }
+}
+
+Api Generation::remembered() const {
+    std::ifstream in(file_);
+    std::string word, url;
+    if (!(in >> word >> url) || url != settings_.url) return Api::auto_;
+    return word == "soap" ? Api::soap : word == "rest" ? Api::rest : Api::auto_;
+}
+
+/// Forgetting it costs a few requests after the next start, so a failure changes nothing.
+void Generation::remember() const {
+    if (file_.empty()) return;
+    std::filesystem::path temporary = file_;
+    temporary += ".new";
+    std::ofstream out(temporary, std::ios::trunc);
+    out << (api_ == Api::soap ? "soap " : "rest ") << settings_.url << '\n' << std::flush;
+    if (!out) return;
+    out.close();
+    std::error_code ignored;
+    std::filesystem::rename(temporary, file_, ignored);
+}
+
+void Generation::take(Api api, std::unique_ptr<Primary> primary) {
+    std::swap(primary_, primary);
+    spent_ += primary->requests();
+    if (std::exchange(api_, api) != api) remember();
+}
+
+Result<void> Generation::choose() {
+    auto rest = std::make_unique<Rest>(settings_, client_id_, stop_);
+    const Result<void> session = rest->sign_in();
+    if (session || session.error().fault == Fault::credentials) {
+        take(Api::rest, std::move(rest));
+        return session;
+    }
+    spent_ += rest->requests();
+    if (!foreign(session.error())) return session;
+    auto soap = std::make_unique<Soap>(settings_, stop_);
+    const Result<void> described = soap->probe();
+    if (described) {
+        take(Api::soap, std::move(soap));
+        return {};
+    }
+    spent_ += soap->requests();
+    if (!foreign(described.error())) return described;
+    return tl::make_unexpected(Failure{Fault::unreadable,
+                                       "neither generation of the web services answers at this url; REST: " +
+                                           session.error().words + "; SOAP: " + described.error().words,
+                                       {}});
+}
+
+Result<void> Generation::sign_in() { return api_ == Api::auto_ ? choose() : primary_->sign_in(); }
+
+Result<std::vector<ListedDomain>> Generation::domains() {
+    if (api_ == Api::auto_)
+        if (const Result<void> chosen = choose(); !chosen) return tl::make_unexpected(chosen.error());
+    auto listed = primary_->domains();
+    if (listed || !foreign(listed.error()) || Clock::now() < choose_again_) return listed;
+    choose_again_ = Clock::now() + choose_at_most_every;
+    const Api before = api_;
+    if (const Result<void> chosen = choose(); !chosen || api_ == before) return listed;
+    return primary_->domains();
+}
+
+Result<DomainReading> Generation::read(const DomainRecord& known) { return primary_->read(known); }
+
+std::uint64_t Generation::requests() const { return spent_ + primary_->requests(); }
+
+}  // namespace postern::sync
