@@ -91,7 +91,7 @@ Section primary() {
                      "holds the password and nothing else; read at each sign-in")
                      .without(),
                  choice<Api>(
-                     "api", "auto", {{"auto", Api::auto_}, {"rest", Api::rest}},
+                     "api", "auto", {{"auto", Api::auto_}, {"rest", Api::rest}, {"soap", Api::soap}},
                      [](Settings& s) -> auto& { return s.directories.back().api; },
                      "generation of its web services"),
                  networks(
