@@ -391,6 +391,15 @@ PrimaryDouble::Answer PrimaryDouble::answer(const Call& call) {
     return {404, {{"success", false}, {"message", "Not found"}}, {}};
 }
 
+PrimaryDouble::Answer PrimaryDouble::answer_soap(const soap::Request& request, const std::string& remote) {
+    int& failed = failed_logins_[remote];
+    if (const int limit = switches_.value("ids_after", 0); limit > 0 && failed >= limit)
+        return {401, {}, "Too many login attempts", "text/plain"};
+    const soap::Answer answer = soap::answer(request, world_, switches_);
+    failed += answer.login_failed ? 1 : 0;
+    return {answer.status, {}, answer.text.empty() ? " " : answer.text, answer.type};
+}
+
 void PrimaryDouble::control(const httplib::Request& request, httplib::Response& response) {
     const Json body = Json::parse(request.body, nullptr, false);
     const std::string what = request.path.substr(request.path.rfind('/') + 1);
@@ -416,15 +425,22 @@ void PrimaryDouble::handle(const httplib::Request& request, httplib::Response& r
     std::unique_lock lock(mutex_);
     ++count_;
     const auto api = std::search_n(parts.begin(), parts.end(), 1, "api");
-    const bool ours = parts.end() - api >= 3 && api[1] == "v1";
+    const soap::Request older{request.method,
+                              parts,
+                              request.has_param("wsdl"),
+                              request.get_header_value("Content-Type"),
+                              request.get_header_value("SOAPAction"),
+                              request.body};
+    const std::string operation = on("soap", false) ? soap::target(older) : "";
+    const bool ours = on("rest", true) && parts.end() - api >= 3 && api[1] == "v1";
     Call call{request.method,     {}, {}, Json::object(), {}, request.get_header_value("X-SmarterMailDomain"),
               request.remote_addr};
     if (ours) call.parts.assign(api + 2, parts.end());
-    call.path = join(call.parts, 0);
+    call.path = operation.empty() ? join(call.parts, 0) : operation;
     if (const std::string field = request.get_header_value("Authorization"); field.starts_with("Bearer "))
         call.bearer = field.substr(7);
     bool readable = true;
-    if (!request.body.empty()) {
+    if (!request.body.empty() && operation.empty()) {
         const std::string type = request.get_header_value("Content-Type");
         if (type.starts_with("application/json")) {
             Json body = Json::parse(request.body, nullptr, false);
@@ -445,7 +461,7 @@ void PrimaryDouble::handle(const httplib::Request& request, httplib::Response& r
         });
         if (on("starting", false)) {
             reply = {503, {}, "<html><body>Service starting</body></html>", "text/html"};
-        } else if (!ours) {
+        } else if (!ours && operation.empty()) {
             reply = {404, {}, "<html><body>Not found</body></html>", "text/html"};
         } else if (raw != canned.items().end()) {
             reply = {raw.value().value("status", 200),
@@ -459,7 +475,9 @@ void PrimaryDouble::handle(const httplib::Request& request, httplib::Response& r
             reply = {
                 switches_.value("html_status", 200), {}, "<html><body>Welcome</body></html>", "text/html"};
         } else {
-            reply = readable ? answer(call) : failure("Invalid input parameters");
+            reply = !operation.empty() ? answer_soap(older, call.remote)
+                    : readable         ? answer(call)
+                                       : failure("Invalid input parameters");
         }
     } catch (const std::exception& error) {
         reply = {500, {{"success", false}, {"message", error.what()}}, {}};

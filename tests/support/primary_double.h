@@ -1,4 +1,4 @@
-// A double of the primary's web services, REST generation: strict where the real server's behaviour is
+// A double of the primary's web services, both generations: strict where the real server's behaviour is
 // certain, switchable where it is not. The world it shows and the switches are JSON, described in README.md.
 #pragma once
 
@@ -13,6 +13,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/support/primary_double_soap.h"
 
 namespace postern::tests {
 
@@ -65,6 +67,7 @@ private:
     void handle(const httplib::Request& request, httplib::Response& response);
     void control(const httplib::Request& request, httplib::Response& response);
     Answer answer(const Call& call);
+    Answer answer_soap(const soap::Request& request, const std::string& remote);
     Answer sign_in(const Call& call);
     Answer second_factor(const Call& call);
     Answer refresh(const Call& call);
