@@ -16,9 +16,9 @@ namespace event {
 struct Accepted {
     std::string_view id, from;  // `from` is "" for the null reverse-path
     std::size_t recipients = 0;
-    std::uint64_t size = 0;  // bytes, our Received field included
+    std::uint64_t size = 0;                       // bytes, our Received field included
     std::string_view client, helo, primary, tls;  // tls: protocol and cipher, "" for clear text
-    std::chrono::microseconds commit{0};  // from the end of data to the 250
+    std::chrono::microseconds commit{0};          // from the end of data to the 250
 };
 
 struct Refused {
@@ -37,9 +37,10 @@ struct Delivered {
 };
 
 struct Deferred {
-    std::string_view id, from, recipient, route, host, stage;  // stage: dns, connect, tls, ehlo, mail, rcpt, data, dot
-    std::string_view reason;                                   // the remote reply's text or the error in words
-    Reply reply;                                               // code 0: no reply, an error of the network
+    std::string_view id, from, recipient, route, host,
+        stage;                // stage: dns, connect, tls, ehlo, mail, rcpt, data, dot
+    std::string_view reason;  // the remote reply's text or the error in words
+    Reply reply;              // code 0: no reply, an error of the network
     std::chrono::system_clock::time_point next;
     unsigned attempts = 0;
 };

@@ -21,7 +21,8 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t scan_part = 256;  // messages worked on at once, so that mail is not held up behind an operator
+constexpr std::size_t scan_part =
+    256;  // messages worked on at once, so that mail is not held up behind an operator
 
 std::string tls_in_words(ClientTls tls) {
     switch (tls) {
@@ -55,8 +56,9 @@ struct Relay::Impl {
           directory(std::move(directory_)),
           observer(observer_),
           lock(settings->state_dir),
-          spool(settings->state_dir, spool_options(), [this](Committed done) { committed(std::move(done)); },
-                [this](std::string_view what, bool grave) { trouble(what, grave); }),
+          spool(
+              settings->state_dir, spool_options(), [this](Committed done) { committed(std::move(done)); },
+              [this](std::string_view what, bool grave) { trouble(what, grave); }),
           delivery(delivery_io, spool, settings, directory, observer),
           reception(reception_io, spool, settings, directory, observer) {}
 
@@ -120,7 +122,8 @@ struct Relay::Impl {
         started = true;
     }
 
-    /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent ends.
+    /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent
+    /// ends.
     void stop(std::chrono::seconds grace) {
         if (!started || stopped) return;
         finish(reception_io, reception.stop(grace));
@@ -133,6 +136,14 @@ struct Relay::Impl {
         delivery_io.stop();
         reception_thread.join();
         delivery_thread.join();
+    }
+
+    /// A second stop beside the first, without grace: the first then finds nothing left to wait for.
+    void hurry() {
+        if (!started || stopped) return;
+        const auto ignore = [](std::exception_ptr) {};
+        asio::co_spawn(reception_io, reception.stop(std::chrono::seconds(0)), ignore);
+        asio::co_spawn(delivery_io, delivery.stop(std::chrono::seconds(0)), ignore);
     }
 
     static void finish(net::io_context& io, net::awaitable<void> work) {
@@ -157,7 +168,9 @@ struct Relay::Impl {
                 auto ids = spool.messages(volume, after, scan_part);
                 for (MessageId id : ids) {
                     auto loaded = spool.load(id, volume);
-                    if (loaded && loaded->stored && matches(filter, loaded->stored->message) && !each(*loaded)) return;
+                    if (loaded && loaded->stored && matches(filter, loaded->stored->message) &&
+                        !each(*loaded))
+                        return;
                 }
                 if (ids.size() < scan_part) break;
                 after = ids.back();
@@ -168,7 +181,8 @@ struct Relay::Impl {
     std::function<std::string(const Address&)> router(const Envelope& envelope) {
         return [this, envelope](const Address& recipient) {
             std::lock_guard guard(mutex);
-            return choose_route(*settings, *directory, envelope, recipient, std::chrono::system_clock::now()).key;
+            return choose_route(*settings, *directory, envelope, recipient, std::chrono::system_clock::now())
+                .key;
         };
     }
 
@@ -178,13 +192,15 @@ struct Relay::Impl {
         for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
             const RecipientProgress& one = loaded.progress[at];
             if (one.status != RecipientStatus::pending) continue;
-            std::string key = one.route.empty() ? route(loaded.stored->message.envelope.forward_paths[at]) : one.route;
+            std::string key =
+                one.route.empty() ? route(loaded.stored->message.envelope.forward_paths[at]) : one.route;
             if (key == filter.route || key.substr(key.find(':') + 1) == filter.route) return true;
         }
         return false;
     }
 
-    std::size_t each_part(const QueueFilter& filter, const std::function<std::size_t(const std::vector<MessageId>&)>& work) {
+    std::size_t each_part(const QueueFilter& filter,
+                          const std::function<std::size_t(const std::vector<MessageId>&)>& work) {
         std::size_t done = 0;
         std::vector<MessageId> part;
         auto flush = [&] {
@@ -225,6 +241,7 @@ Relay::~Relay() { stop(); }
 
 void Relay::start() { impl_->start(); }
 void Relay::stop(std::chrono::seconds grace) { impl_->stop(grace); }
+void Relay::hurry() { impl_->hurry(); }
 
 void Relay::reload(SettingsPtr settings) {
     {
@@ -244,6 +261,8 @@ void Relay::publish(DirectoryPtr directory) {
     asio::post(impl_->delivery_io, [impl = impl_.get(), directory] { impl->delivery.publish(directory); });
 }
 
+std::uint64_t Relay::messages() { return impl_->spool.count(); }
+
 State Relay::state() {
     State out;
     out.messages = impl_->spool.count();
@@ -254,15 +273,18 @@ State Relay::state() {
         std::size_t sessions = 0;
         Reply admission;
     };
-    In in = impl_->on(impl_->reception_io, [impl = impl_.get()] { return In{impl->reception.sessions(), impl->reception.admission(0)}; });
+    In in = impl_->on(impl_->reception_io, [impl = impl_.get()] {
+        return In{impl->reception.sessions(), impl->reception.admission(0)};
+    });
     out.sessions = in.sessions;
     if (out.not_ready.empty() && !in.admission.positive()) out.not_ready = in.admission.text;
     struct Out {
         std::size_t connections = 0;
         std::vector<DestinationView> destinations;
     };
-    Out sent = impl_->on(impl_->delivery_io,
-                         [impl = impl_.get()] { return Out{impl->delivery.connections(), impl->delivery.destinations(1000)}; });
+    Out sent = impl_->on(impl_->delivery_io, [impl = impl_.get()] {
+        return Out{impl->delivery.connections(), impl->delivery.destinations(1000)};
+    });
     out.connections = sent.connections;
     out.destinations = std::move(sent.destinations);
     // Counted outside the mail's threads, and only for what is shown.
@@ -279,7 +301,8 @@ std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limi
     }
     impl_->scan(filter, [&](const Loaded& loaded) {
         if (!impl_->on_route(filter, loaded)) return true;
-        out.push_back(view_of(loaded.stored->message, loaded.progress, *settings, impl_->router(loaded.stored->message.envelope)));
+        out.push_back(view_of(loaded.stored->message, loaded.progress, *settings,
+                              impl_->router(loaded.stored->message.envelope)));
         return out.size() < limit;
     });
     return impl_->on(impl_->delivery_io, [impl = impl_.get(), out = std::move(out)]() mutable {
@@ -297,13 +320,17 @@ std::optional<MessageView> Relay::show(const std::string& id) {
 }
 
 std::size_t Relay::retry(const QueueFilter& filter) {
-    std::size_t done = impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) { return impl->delivery.queue().retry(ids); });
+    std::size_t done = impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
+        return impl->delivery.queue().retry(ids);
+    });
     impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.retry_destinations({}); });
     return done;
 }
 
 std::size_t Relay::remove(const QueueFilter& filter) {
-    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) { return impl->delivery.queue().remove(ids); });
+    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
+        return impl->delivery.queue().remove(ids);
+    });
 }
 
 Explanation Relay::explain(const std::string& from, const std::string& to, const std::string& client) {
@@ -316,7 +343,8 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
         directory = impl_->directory;
     }
     auto now = std::chrono::system_clock::now();
-    std::optional<Address> sender = from.empty() || from == "<>" ? std::optional<Address>(Address()) : parse_address(from);
+    std::optional<Address> sender =
+        from.empty() || from == "<>" ? std::optional<Address>(Address()) : parse_address(from);
     std::optional<Address> recipient = parse_address(to);
     if (!sender) out.sender = Reply{501, {5, 1, 7}, "malformed address"};
     if (!recipient) out.recipient = Reply{501, {5, 1, 3}, "malformed address"};

@@ -19,18 +19,23 @@ using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 
 class Relay {
 public:
-    /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words an
-    /// administrator understands. `observer` outlives the Relay.
+    /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words
+    /// an administrator understands. `observer` outlives the Relay.
     Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer);
     ~Relay();  // stop()
 
     void start();  // threads; returns at once
-    /// Refuses new mail with 421, lets transactions in hand finish within `grace`, closes the spool. Idempotent.
+    /// Refuses new mail with 421, lets transactions in hand finish within `grace`, closes the spool.
+    /// Idempotent.
     void stop(std::chrono::seconds grace = std::chrono::seconds(30));
+    /// Ends the grace of a stop() under way: sessions and deliveries are cut off, what is pending is committed.
+    /// Any thread.
+    void hurry();
 
     // Safe from any thread while started; answers come from relay's own threads.
-    void reload(SettingsPtr settings);          // listeners and state_dir are taken only at start
-    void publish(DirectoryPtr directory);       // readers switch to it at their next look-up
+    void reload(SettingsPtr settings);     // listeners and state_dir are taken only at start
+    void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
+    std::uint64_t messages();  // in the spool; cheaper than state()
     State state();
     std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit);
     std::optional<MessageView> show(const std::string& id);

@@ -49,11 +49,12 @@ struct AcceptSettings {
     Check sender = Check::user;
     ForeignSender foreign_sender = ForeignSender::refuse;
     BareNewline bare_newline = BareNewline::normalize;
-    unsigned recipients = 1000;          // per message; RFC 5321 §4.5.3.1.8 asks for at least 100
-    unsigned connections = 1000;         // in all
-    unsigned protocol_errors = 10;       // then 421
-    std::chrono::seconds timeout{300};   // for a command or a block of data, RFC 5321 §4.5.3.2.7
-    std::uint64_t minimum_free = 64ull << 20;  // bytes left on the spool's disk below which mail is answered 452
+    unsigned recipients = 1000;         // per message; RFC 5321 §4.5.3.1.8 asks for at least 100
+    unsigned connections = 1000;        // in all
+    unsigned protocol_errors = 10;      // then 421
+    std::chrono::seconds timeout{300};  // for a command or a block of data, RFC 5321 §4.5.3.2.7
+    std::uint64_t minimum_free = 64ull
+                                 << 20;  // bytes left on the spool's disk below which mail is answered 452
 };
 
 enum class GatewayType : std::uint8_t { specified, round_robin };
@@ -80,11 +81,11 @@ struct QueueSettings {
 };
 
 struct DeliverySettings {
-    std::uint16_t port = 25;             // of mail exchangers
+    std::uint16_t port = 25;                   // of mail exchangers
     ClientTls tls = ClientTls::opportunistic;  // towards mail exchangers
-    unsigned connections = 500;          // in all
-    unsigned per_destination = 20;       // connections to one destination
-    unsigned recipients = 100;           // per transaction
+    unsigned connections = 500;                // in all
+    unsigned per_destination = 20;             // connections to one destination
+    unsigned recipients = 100;                 // per transaction
     std::chrono::seconds connect_timeout{30};
     std::chrono::seconds command_timeout{300};  // banner, EHLO, MAIL, RCPT, RFC 5321 §4.5.3.2
     std::chrono::seconds data_timeout{600};     // after the final dot
@@ -92,9 +93,9 @@ struct DeliverySettings {
 };
 
 struct DnsSettings {
-    std::vector<std::string> servers;                         // "192.0.2.53" or "127.0.0.1@5353"; empty: from the root
-    std::vector<std::pair<std::string, std::string>> stub;    // zone, server
-    std::filesystem::path trust_anchors;                      // empty or missing: no validation
+    std::vector<std::string> servers;  // "192.0.2.53" or "127.0.0.1@5353"; empty: from the root
+    std::vector<std::pair<std::string, std::string>> stub;  // zone, server
+    std::filesystem::path trust_anchors;                    // empty or missing: no validation
     std::chrono::seconds timeout{20};
 };
 

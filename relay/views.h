@@ -42,12 +42,12 @@ struct DestinationView {
 };
 
 struct State {
-    std::uint64_t messages = 0;  // in the spool
-    std::uint64_t bytes = 0;     // the spool's files on disk
-    std::uint64_t sessions = 0;  // incoming, open now
-    std::uint64_t connections = 0;  // outgoing, open now
-    std::uint64_t damaged = 0;      // records set aside since the start
-    std::string not_ready;          // why mail is not accepted, "" when it is
+    std::uint64_t messages = 0;                 // in the spool
+    std::uint64_t bytes = 0;                    // the spool's files on disk
+    std::uint64_t sessions = 0;                 // incoming, open now
+    std::uint64_t connections = 0;              // outgoing, open now
+    std::uint64_t damaged = 0;                  // records set aside since the start
+    std::string not_ready;                      // why mail is not accepted, "" when it is
     std::vector<DestinationView> destinations;  // at most 1000, those with trouble first
 };
 
@@ -56,8 +56,8 @@ struct Explanation {
     Reply sender;     // 250 or the refusal
     Reply recipient;  // 250 or the refusal
     std::string sender_why, recipient_why;
-    std::string route;      // as in RecipientView::route, "" when refused
-    std::string route_why;  // which rule chose it
+    std::string route;               // as in RecipientView::route, "" when refused
+    std::string route_why;           // which rule chose it
     std::vector<std::string> hosts;  // next hops in the order they would be tried, name[address]:port
     std::string tls;
 };

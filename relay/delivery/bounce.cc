@@ -11,7 +11,8 @@ constexpr std::size_t quote_max = 800;  // a line must stay below 998 octets (RF
 
 std::string quote(std::string_view text) {
     std::string out;
-    for (char c : text.substr(0, quote_max)) out += c >= ' ' && c <= '~' ? c : (c == '\n' || c == '\t' ? ' ' : '?');
+    for (char c : text.substr(0, quote_max))
+        out += c >= ' ' && c <= '~' ? c : (c == '\n' || c == '\t' ? ' ' : '?');
     return out;
 }
 
@@ -45,13 +46,14 @@ std::string explanation(const FailedRecipient& one) {
 
 std::string status_group(const FailedRecipient& one, Time now) {
     const RecipientProgress& progress = one.progress;
-    std::string out = "Final-Recipient: rfc822; " + quote(one.address.text()) + "\r\nAction: failed\r\nStatus: " +
-                      report_status(progress).text() + "\r\n";
+    std::string out = "Final-Recipient: rfc822; " + quote(one.address.text()) +
+                      "\r\nAction: failed\r\nStatus: " + report_status(progress).text() + "\r\n";
     if (progress.reply.code != 0) {
         // The name in front of "[address]:port" is what Remote-MTA means.
         out += "Remote-MTA: dns; " + quote(progress.host.substr(0, progress.host.find('['))) + "\r\n";
         out += "Diagnostic-Code: smtp; " + quote(progress.reply.line()) + "\r\n";
-    } else if (std::string why = quote(progress.reason.empty() ? progress.reply.text : progress.reason); !why.empty()) {
+    } else if (std::string why = quote(progress.reason.empty() ? progress.reply.text : progress.reason);
+               !why.empty()) {
         out += "Diagnostic-Code: x-postern; " + why + "\r\n";
     }
     return out + "Last-Attempt-Date: " + date_time(now) + "\r\n\r\n";
@@ -79,23 +81,27 @@ Message make_bounce(const std::string& hostname, const Message& original, std::s
     out += "Message-ID: <" + id.text() + "@" + hostname + ">\r\n";
     out += "Auto-Submitted: auto-replied\r\n";
     out += "MIME-Version: 1.0\r\n";
-    out += "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"" + boundary + "\"\r\n";
+    out +=
+        "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"" + boundary + "\"\r\n";
     if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
     out += "\r\nThis is a MIME-encapsulated delivery report.\r\n\r\n--" + boundary + "\r\n";
 
     out += "Content-Type: text/plain; charset=us-ascii\r\nContent-Description: Explanation\r\n\r\n";
     out += "This is the mail gateway " + hostname + ".\r\n\r\n";
-    out += "Your message could not be delivered to the recipients below and is not tried\r\n"
-           "again. Its header is attached.\r\n\r\n";
+    out +=
+        "Your message could not be delivered to the recipients below and is not tried\r\n"
+        "again. Its header is attached.\r\n\r\n";
     for (const auto& one : failed) out += explanation(one);
 
-    out += "--" + boundary + "\r\nContent-Type: message/delivery-status\r\nContent-Description: Delivery report\r\n\r\n";
+    out += "--" + boundary +
+           "\r\nContent-Type: message/delivery-status\r\nContent-Description: Delivery report\r\n\r\n";
     out += "Reporting-MTA: dns; " + hostname + "\r\n";
     out += "X-Postern-Message-Id: " + original.id.text() + "\r\n";
     out += "Arrival-Date: " + date_time(original.id.arrived()) + "\r\n\r\n";
     for (const auto& one : failed) out += status_group(one, now);
 
-    out += "--" + boundary + "\r\nContent-Type: text/rfc822-headers\r\nContent-Description: Header of the message\r\n";
+    out += "--" + boundary +
+           "\r\nContent-Type: text/rfc822-headers\r\nContent-Description: Header of the message\r\n";
     if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
     out += "\r\n" + returned + "\r\n--" + boundary + "--\r\n";
 

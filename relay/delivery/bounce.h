@@ -15,9 +15,9 @@ struct FailedRecipient {
     RecipientProgress progress;
 };
 
-/// A message to `original`'s reverse-path, which must not be null, with an envelope of its own: null reverse-path, to
-/// be handed to the same primary. `header` is the original's; of it at most 64 KiB are returned. What remote servers
-/// said is quoted with control and non-ASCII characters replaced.
+/// A message to `original`'s reverse-path, which must not be null, with an envelope of its own: null
+/// reverse-path, to be handed to the same primary. `header` is the original's; of it at most 64 KiB are
+/// returned. What remote servers said is quoted with control and non-ASCII characters replaced.
 Message make_bounce(const std::string& hostname, const Message& original, std::string_view header,
                     const std::vector<FailedRecipient>& failed, MessageId id, Time now);
 

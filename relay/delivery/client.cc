@@ -73,10 +73,12 @@ net::awaitable<bool> Client::hello(Refusal& refusal) {
     co_return false;
 }
 
-net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const Target& target, const Options& options, Refusal& refusal) {
+net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const Target& target,
+                                                        const Options& options, Refusal& refusal) {
     refusal = Refusal{"connect", {}, {}};
     std::error_code error;
-    auto connection = co_await net::Connection::connect(io, target.endpoint, options.delivery.connect_timeout, error);
+    auto connection =
+        co_await net::Connection::connect(io, target.endpoint, options.delivery.connect_timeout, error);
     if (!connection) {
         refusal.reason = net::describe(error);
         co_return nullptr;
@@ -105,10 +107,12 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
         }
         if (!error) {
             client->connection_->deadline(options.delivery.connect_timeout);
-            error = co_await client->connection_->start_tls_client(options.tls, target.host, target.tls == ClientTls::verify);
+            error = co_await client->connection_->start_tls_client(options.tls, target.host,
+                                                                   target.tls == ClientTls::verify);
         }
         if (error) {
-            refusal.reason = error == net::Error::tls_failed ? client->connection_->tls_failure() : net::describe(error);
+            refusal.reason =
+                error == net::Error::tls_failed ? client->connection_->tls_failure() : net::describe(error);
             co_return nullptr;
         }
         // What was said in clear text does not count any more (RFC 3207 §4.2).
@@ -123,7 +127,8 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     co_return client;
 }
 
-net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target target, const Options& options, Refusal& refusal) {
+net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target target,
+                                                     const Options& options, Refusal& refusal) {
     auto client = co_await attempt(io, target, options, refusal);
     if (client || target.tls != ClientTls::opportunistic || refusal.stage != "tls") co_return client;
     Target clear = target;
@@ -175,8 +180,10 @@ net::awaitable<std::error_code> Client::send_content(const Message& message, con
         stuffed = stuff_dots(octets, line_start);
         octets = stuffed;
     }
-    // The final dot goes out with the last of the content: apart from it, it would wait for an acknowledgement.
-    std::array<asio::const_buffer, 3> parts{asio::buffer(message.content.trace), asio::buffer(octets), asio::buffer(final_dot)};
+    // The final dot goes out with the last of the content: apart from it, it would wait for an
+    // acknowledgement.
+    std::array<asio::const_buffer, 3> parts{asio::buffer(message.content.trace), asio::buffer(octets),
+                                            asio::buffer(final_dot)};
     co_return co_await connection_->write(std::span<const asio::const_buffer>(parts));
 }
 
@@ -207,7 +214,8 @@ net::awaitable<void> Client::run(Transaction& transaction, const Message& messag
             error = co_await reply(answer, dot ? options_.delivery.data_timeout : timeout);
         }
         if (error)
-            transaction.lost(error == malformed_reply ? "the server's reply cannot be understood" : net::describe(error));
+            transaction.lost(error == malformed_reply ? "the server's reply cannot be understood"
+                                                      : net::describe(error));
         else
             transaction.on_reply(std::move(answer));
     }

@@ -15,7 +15,7 @@ namespace postern::relay {
 /// Why there is no session: the server's reply, or an error in words, and at which stage.
 struct Refusal {
     std::string stage;
-    Reply reply;         // code 0 when it was no reply
+    Reply reply;  // code 0 when it was no reply
     std::string reason;
 };
 
@@ -33,9 +33,10 @@ public:
         net::TlsContext tls;
     };
 
-    /// nullptr with `refusal` set when no session can be had. A broken TLS handshake is followed by a second attempt
-    /// in clear text where TLS is opportunistic.
-    static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target, const Options& options, Refusal& refusal);
+    /// nullptr with `refusal` set when no session can be had. A broken TLS handshake is followed by a second
+    /// attempt in clear text where TLS is opportunistic.
+    static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target,
+                                                        const Options& options, Refusal& refusal);
 
     /// Runs one transaction; its outcomes are then complete. Does not throw on network errors.
     net::awaitable<void> run(Transaction& transaction, const Message& message, ContentSource content);
@@ -53,7 +54,8 @@ public:
 private:
     Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options);
 
-    static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const Target& target, const Options& options, Refusal& refusal);
+    static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const Target& target,
+                                                           const Options& options, Refusal& refusal);
     net::awaitable<bool> hello(Refusal& refusal);
     net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout);
     net::awaitable<std::error_code> send_content(const Message& message, const ContentSource& source);

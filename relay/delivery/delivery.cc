@@ -12,9 +12,9 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t ready_max = 2'000;     // jobs per destination in memory
-constexpr std::size_t ready_low = 100;       // below this more is fetched from the spool
-constexpr unsigned successes_to_grow = 20;   // transactions before a lowered connection limit grows by one
+constexpr std::size_t ready_max = 2'000;      // jobs per destination in memory
+constexpr std::size_t ready_low = 100;        // below this more is fetched from the spool
+constexpr unsigned successes_to_grow = 20;    // transactions before a lowered connection limit grows by one
 constexpr unsigned transactions_max = 1'000;  // over one connection
 
 const std::string all_gateways = "gateways";  // Route::key of all that are round-robin
@@ -23,8 +23,8 @@ Time now() { return std::chrono::system_clock::now(); }
 
 }  // namespace
 
-Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
-                   Observer& observer)
+Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
+                   std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
     : io_(io),
       spool_(spool),
       settings_(std::move(settings)),
@@ -50,7 +50,8 @@ Queue::Hooks Delivery::hooks() {
         const Site* known = blocked(route);
         return known != nullptr ? known->next_try : now();
     };
-    out.bounce = [this](const Stored& stored, const Progress& progress, const std::vector<std::uint16_t>& failed) {
+    out.bounce = [this](const Stored& stored, const Progress& progress,
+                        const std::vector<std::uint16_t>& failed) {
         return bounce(stored, progress, failed);
     };
     return out;
@@ -87,7 +88,7 @@ void Delivery::resume() {
     for (const auto& [route, due] : std::map(queue_.waiting())) queue_.refill(route);
 }
 
-// ----------------------------------------------------------------------------------------------- destinations
+// ---- destinations
 
 Delivery::SitePtr Delivery::site(const std::string& key) {
     SitePtr& out = sites_[key];
@@ -108,7 +109,8 @@ std::vector<std::string> Delivery::lanes(const std::string& route) const {
     if (route != all_gateways) return {route};
     std::vector<std::string> out;
     for (const auto& gateway : settings_->gateways)
-        if (gateway.enabled && gateway.type == GatewayType::round_robin) out.push_back("gateway:" + gateway.name);
+        if (gateway.enabled && gateway.type == GatewayType::round_robin)
+            out.push_back("gateway:" + gateway.name);
     return out;
 }
 
@@ -275,9 +277,11 @@ std::size_t Delivery::retry_destinations(const std::string& route) {
     return done;
 }
 
-// --------------------------------------------------------------------------------------------------- connections
+// ---- connections
 
-Client::Options Delivery::client_options() const { return Client::Options{settings_->hostname, settings_->delivery, tls_}; }
+Client::Options Delivery::client_options() const {
+    return Client::Options{settings_->hostname, settings_->delivery, tls_};
+}
 
 net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site) {
     Outcome why;
@@ -337,7 +341,8 @@ net::awaitable<void> Delivery::work(SitePtr site) {
 }
 
 /// Works off what is ready. Comes back with what another host of the destination should be asked about.
-net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr site, Client& client, std::optional<SecondOpinion> first) {
+net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr site, Client& client,
+                                                                       std::optional<SecondOpinion> first) {
     if (first) {
         Job job = std::move(first->job);
         Turn turn = co_await transact(site, client, std::move(job), true);
@@ -445,14 +450,16 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Client& client, 
     Turn turn;
     turn.usable = transaction.usable();
     auto outcomes = std::move(transaction.outcomes());
-    if (!last_word && !stopping_ && site->targets.size() > 1) turn.open = set_apart(job, outcomes, client.target().endpoint);
+    if (!last_word && !stopping_ && site->targets.size() > 1)
+        turn.open = set_apart(job, outcomes, client.target().endpoint);
     if (!job.recipients.empty()) queue_.settle(job, std::move(outcomes));
     if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1);
     co_return turn;
 }
 
 /// Takes out of the job what the host deferred by a reply of its own; all of it may be.
-std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked) {
+std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector<Outcome>& outcomes,
+                                                           net::Endpoint asked) {
     std::vector<bool> apart(outcomes.size());
     for (std::size_t at = 0; at < outcomes.size(); ++at)
         apart[at] = outcomes[at].result == Outcome::Result::deferred && outcomes[at].reply.code != 0;
@@ -460,7 +467,8 @@ std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector
     if (count == 0) return std::nullopt;
     SecondOpinion out{{}, {}, asked};
     std::vector<Outcome> rest;
-    for (std::size_t at = 0; at < outcomes.size(); ++at) (apart[at] ? out.outcomes : rest).push_back(std::move(outcomes[at]));
+    for (std::size_t at = 0; at < outcomes.size(); ++at)
+        (apart[at] ? out.outcomes : rest).push_back(std::move(outcomes[at]));
     outcomes = std::move(rest);
     if (outcomes.empty())
         out.job = std::exchange(job, Job{job.message, job.route, {}});
@@ -469,7 +477,7 @@ std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector
     return out;
 }
 
-// ---------------------------------------------------------------------------------------------------------- time
+// ---- time
 
 void Delivery::arm() {
     if (stopping_) return;
@@ -526,9 +534,10 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     }
 }
 
-// --------------------------------------------------------------------------------------------------------- reports
+// ---- reports
 
-StoredPtr Delivery::bounce(const Stored& stored, const Progress& progress, const std::vector<std::uint16_t>& failed) const {
+StoredPtr Delivery::bounce(const Stored& stored, const Progress& progress,
+                           const std::vector<std::uint16_t>& failed) const {
     const Message& original = stored.message;
     if (original.envelope.reverse_path.null()) return nullptr;  // a report is never answered (RFC 5321 §6.1)
     std::shared_ptr<const std::string> content = original.content.bytes;
@@ -539,7 +548,8 @@ StoredPtr Delivery::bounce(const Stored& stored, const Progress& progress, const
     else if (!original.content.file.empty())
         header += read_header(original.content.file);
     std::vector<FailedRecipient> recipients;
-    for (auto at : failed) recipients.push_back(FailedRecipient{original.envelope.forward_paths[at], progress[at]});
+    for (auto at : failed)
+        recipients.push_back(FailedRecipient{original.envelope.forward_paths[at], progress[at]});
     auto out = std::make_shared<Stored>();
     out->message = make_bounce(settings_->hostname, original, header, recipients, spool_.new_id(), now());
     return out;
@@ -555,7 +565,8 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
             view.route = site->key;
             view.ready = site->ready.size();
             view.connections = site->connections;
-            view.delivering = site->connections - site->opening - std::min<std::size_t>(site->idle.size(), site->connections - site->opening);
+            view.delivering = site->connections - site->opening -
+                              std::min<std::size_t>(site->idle.size(), site->connections - site->opening);
             view.trouble = site->trouble;
             view.next_try = site->next_try;
             out.push_back(std::move(view));

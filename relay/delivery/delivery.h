@@ -23,8 +23,8 @@ namespace postern::relay {
 /// Everything here happens on the thread of its io_context.
 class Delivery {
 public:
-    Delivery(net::io_context& io, Spool& spool, SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
-             Observer& observer);
+    Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
+             std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
     /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off.
@@ -47,19 +47,19 @@ private:
     };
     /// What one connection limit, one trouble and one list of hosts are kept for.
     struct Site {
-        std::string key;                      // as Route::key, but never all gateways at once
+        std::string key;  // as Route::key, but never all gateways at once
         std::deque<Job> ready;
-        std::list<Rest*> idle;                // connections without work
-        unsigned connections = 0;             // open or opening
+        std::list<Rest*> idle;     // connections without work
+        unsigned connections = 0;  // open or opening
         unsigned opening = 0;
-        unsigned failures = 0;                // in a row
-        unsigned limit = 0;                   // of connections, 0 for the configured one; fewer after a refusal
-        unsigned successes = 0;               // since the limit was lowered or raised
+        unsigned failures = 0;   // in a row
+        unsigned limit = 0;      // of connections, 0 for the configured one; fewer after a refusal
+        unsigned successes = 0;  // since the limit was lowered or raised
         bool down = false;
-        Time next_try{};                      // while it is down
-        std::string trouble;                  // in words, "" when all is well
-        std::vector<Target> targets;          // as last looked up
-        std::map<net::Endpoint, Time> bad;    // addresses that failed, until when they come last
+        Time next_try{};                    // while it is down
+        std::string trouble;                // in words, "" when all is well
+        std::vector<Target> targets;        // as last looked up
+        std::map<net::Endpoint, Time> bad;  // addresses that failed, until when they come last
     };
     using SitePtr = std::shared_ptr<Site>;
 
@@ -87,7 +87,8 @@ private:
     void employ(const SitePtr& site);  // wakes or opens a connection when there is work for one more
     void release(const SitePtr& site);
     net::awaitable<void> work(SitePtr site);
-    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Client& client, std::optional<SecondOpinion> first);
+    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Client& client,
+                                                       std::optional<SecondOpinion> first);
     net::awaitable<bool> rest(SitePtr site, Client& client);
     net::awaitable<Turn> transact(SitePtr site, Client& client, Job job, bool last_word);
     std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
@@ -99,7 +100,8 @@ private:
     void arm();
     void tick();
     Client::Options client_options() const;
-    StoredPtr bounce(const Stored& stored, const Progress& progress, const std::vector<std::uint16_t>& failed) const;
+    StoredPtr bounce(const Stored& stored, const Progress& progress,
+                     const std::vector<std::uint16_t>& failed) const;
 
     net::io_context& io_;
     Spool& spool_;

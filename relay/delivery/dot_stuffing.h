@@ -6,8 +6,8 @@
 
 namespace postern::relay {
 
-/// Doubles the dot at the start of each line of `content`, which may be a piece of it: `line_start` says whether the
-/// piece begins a line, and is set for the next piece.
+/// Doubles the dot at the start of each line of `content`, which may be a piece of it: `line_start` says
+/// whether the piece begins a line, and is set for the next piece.
 std::string stuff_dots(std::string_view content, bool& line_start);
 
 }  // namespace postern::relay

@@ -5,12 +5,14 @@
 namespace postern::relay {
 
 const GatewaySettings* find_gateway(const Settings& settings, std::string_view name) {
-    auto found = std::find_if(settings.gateways.begin(), settings.gateways.end(), [&](const auto& one) { return one.name == name; });
+    auto found = std::find_if(settings.gateways.begin(), settings.gateways.end(),
+                              [&](const auto& one) { return one.name == name; });
     return found == settings.gateways.end() ? nullptr : &*found;
 }
 
 const PrimarySettings* find_primary(const Settings& settings, std::string_view name) {
-    auto found = std::find_if(settings.primaries.begin(), settings.primaries.end(), [&](const auto& one) { return one.name == name; });
+    auto found = std::find_if(settings.primaries.begin(), settings.primaries.end(),
+                              [&](const auto& one) { return one.name == name; });
     return found == settings.primaries.end() ? nullptr : &*found;
 }
 
@@ -34,7 +36,8 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
         for (const auto& route : settings.routes) {
             if (route.sender != wanted) continue;
             const GatewaySettings* gateway = find_gateway(settings, route.gateway);
-            if (gateway != nullptr && gateway->enabled) return {"gateway:" + gateway->name, "the route for " + wanted};
+            if (gateway != nullptr && gateway->enabled)
+                return {"gateway:" + gateway->name, "the route for " + wanted};
         }
     }
     if (std::any_of(settings.gateways.begin(), settings.gateways.end(),

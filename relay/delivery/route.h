@@ -9,16 +9,16 @@
 
 namespace postern::relay {
 
-/// `key` names the destination: "mx:example.net", "gateway:NAME", "gateways" (all of type round-robin in turn) or
-/// "primary:NAME". Mail for one key shares connections, limits and troubles.
+/// `key` names the destination: "mx:example.net", "gateway:NAME", "gateways" (all of type round-robin in
+/// turn) or "primary:NAME". Mail for one key shares connections, limits and troubles.
 struct Route {
     std::string key;
     std::string why;  // the rule that chose it, in words
 };
 
-/// A bounce goes back through the primary its message came from, mail for another primary's domain to that primary;
-/// then the most specific `[[route]]` whose gateway is enabled, then the round-robin gateways, then the recipient
-/// domain's mail exchangers.
+/// A bounce goes back through the primary its message came from, mail for another primary's domain to that
+/// primary; then the most specific `[[route]]` whose gateway is enabled, then the round-robin gateways, then
+/// the recipient domain's mail exchangers.
 Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
                    const Address& recipient, sync::Time now);
 

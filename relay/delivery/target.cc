@@ -22,8 +22,12 @@ std::string literal(const std::string& domain) {
     return is_ip_literal(inside) ? inside : std::string();
 }
 
-Reply permanent(std::uint16_t subject, std::uint16_t detail, std::string text) { return Reply{0, {5, subject, detail}, std::move(text)}; }
-Reply transient(std::uint16_t subject, std::uint16_t detail, std::string text) { return Reply{0, {4, subject, detail}, std::move(text)}; }
+Reply permanent(std::uint16_t subject, std::uint16_t detail, std::string text) {
+    return Reply{0, {5, subject, detail}, std::move(text)};
+}
+Reply transient(std::uint16_t subject, std::uint16_t detail, std::string text) {
+    return Reply{0, {4, subject, detail}, std::move(text)};
+}
 
 /// Appends the host's addresses. What could not be found out goes to `trouble`.
 net::awaitable<void> add(net::Resolver& resolver, NextHop hop, Targets& out) {
@@ -52,15 +56,19 @@ net::awaitable<Targets> exchangers(net::Resolver& resolver, SettingsPtr settings
     net::MxAnswer answer = co_await resolver.mx(domain);
     switch (answer.status) {
         case net::Lookup::transient:
-            out.trouble = transient(4, 3, "cannot look up the mail exchangers of " + domain + ": " + answer.why);
+            out.trouble =
+                transient(4, 3, "cannot look up the mail exchangers of " + domain + ": " + answer.why);
             co_return out;
-        case net::Lookup::no_name: out.trouble = permanent(1, 2, "the domain " + domain + " does not exist"); co_return out;
+        case net::Lookup::no_name:
+            out.trouble = permanent(1, 2, "the domain " + domain + " does not exist");
+            co_return out;
         case net::Lookup::no_data: {
             // Without any MX the domain's own address stands in for it (RFC 5321 §5.1).
             NextHop hop{HostPort{domain, delivery.port}, delivery.tls};
             co_await add(resolver, std::move(hop), out);
             if (out.list.empty() && out.trouble.status.klass == 5)
-                out.trouble = permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
+                out.trouble =
+                    permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
             co_return out;
         }
         case net::Lookup::found: break;
@@ -91,18 +99,21 @@ net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settin
     if (kind == "mx") co_return co_await exchangers(resolver, settings, name);
 
     if (kind == "gateway") {
-        if (const GatewaySettings* gateway = find_gateway(*settings, name); gateway != nullptr && gateway->enabled)
+        if (const GatewaySettings* gateway = find_gateway(*settings, name);
+            gateway != nullptr && gateway->enabled)
             hops.push_back(NextHop{gateway->address, gateway->tls});
     } else if (kind == "gateways") {
         for (const auto& gateway : settings->gateways)
-            if (gateway.enabled && gateway.type == GatewayType::round_robin) hops.push_back(NextHop{gateway.address, gateway.tls});
+            if (gateway.enabled && gateway.type == GatewayType::round_robin)
+                hops.push_back(NextHop{gateway.address, gateway.tls});
     } else if (const PrimarySettings* primary = find_primary(*settings, name); primary != nullptr) {
         hops.push_back(NextHop{primary->deliver_to, settings->delivery.tls});
     }
     Targets out;
     out.trouble = transient(3, 5, "the configuration no longer has a " + key);
     for (auto& hop : hops) co_await add(resolver, hop, out);
-    // A next hop from the configuration that cannot be looked up is a fault to be mended, not a verdict about mail.
+    // A next hop from the configuration that cannot be looked up is a fault to be mended, not a verdict about
+    // mail.
     if (out.list.empty() && out.trouble.status.klass == 5) out.trouble.status.klass = 4;
     co_return out;
 }

@@ -14,7 +14,8 @@ Extensions parse_extensions(const Reply& ehlo) {
         if (first) continue;  // the server's name
         std::size_t space = line.find(' ');
         std::string keyword = lower(line.substr(0, space));
-        std::string_view value = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
+        std::string_view value =
+            space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
         if (keyword == "pipelining") out.pipelining = true;
         if (keyword == "8bitmime") out.eight_bit = true;
         if (keyword == "starttls") out.starttls = true;
@@ -26,7 +27,8 @@ Extensions parse_extensions(const Reply& ehlo) {
     return out;
 }
 
-Transaction::Transaction(const Message& message, std::vector<Address> recipients, const Extensions& extensions, bool reset)
+Transaction::Transaction(const Message& message, std::vector<Address> recipients,
+                         const Extensions& extensions, bool reset)
     : message_(message),
       recipients_(std::move(recipients)),
       extensions_(extensions),
@@ -35,8 +37,10 @@ Transaction::Transaction(const Message& message, std::vector<Address> recipients
       at_(reset ? At::rset : At::mail) {
     if (extensions_.size_limit > 0 && message_.size() > extensions_.size_limit) {
         // No need to ask: the server said at EHLO what it would take (RFC 1870 §6.2).
-        refuse_all(Reply{552, {5, 3, 4}, "message of " + std::to_string(message_.size()) + " bytes is larger than the " +
-                                             std::to_string(extensions_.size_limit) + " this server takes"},
+        refuse_all(Reply{552,
+                         {5, 3, 4},
+                         "message of " + std::to_string(message_.size()) + " bytes is larger than the " +
+                             std::to_string(extensions_.size_limit) + " this server takes"},
                    "mail");
         at_ = At::done;
         needs_reset_ = reset;
@@ -68,7 +72,7 @@ std::string Transaction::rcpt_command(std::size_t recipient) const {
 }
 
 std::string Transaction::to_send() {
-    if (written_) return {};
+    if (written_ || done()) return {};
     written_ = true;
     if (extensions_.pipelining) {
         std::string out = at_ == At::rset ? "RSET\r\n" : "";
@@ -165,7 +169,8 @@ void Transaction::on_reply(Reply reply) {
             if (reply.positive() && !mail_refused_) {
                 ++accepted_;
             } else if (!reply.positive()) {
-                // 552 to RCPT means too many recipients, which is no verdict about this one (RFC 5321 §4.5.3.1.10).
+                // 552 to RCPT means too many recipients, which is no verdict about this one (RFC 5321
+                // §4.5.3.1.10).
                 if (reply.code == 552) reply.code = 452;
                 settle(recipient_, reply, "rcpt");
             }

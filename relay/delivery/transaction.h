@@ -24,13 +24,14 @@ Extensions parse_extensions(const Reply& ehlo);
 class Transaction {
 public:
     /// `reset`: RSET goes first, because the one before left something open.
-    Transaction(const Message& message, std::vector<Address> recipients, const Extensions& extensions, bool reset);
+    Transaction(const Message& message, std::vector<Address> recipients, const Extensions& extensions,
+                bool reset);
 
     bool done() const { return at_ == At::done; }
     std::string to_send();  // "" when a reply is expected first
     bool wants_content() const { return at_ == At::content; }
-    /// The content and its final dot are on their way. Nothing but the dot, when no recipient was accepted although
-    /// the server asks for content (RFC 2920 §3.1).
+    /// The content and its final dot are on their way. Nothing but the dot, when no recipient was accepted
+    /// although the server asks for content (RFC 2920 §3.1).
     void content_sent();
     bool discard() const { return accepted_ == 0; }
 
@@ -38,9 +39,9 @@ public:
     /// The connection failed; `reason` in words. Whoever has no outcome yet is deferred.
     void lost(const std::string& reason);
 
-    const char* stage() const;       // where it is, or was when it was lost
+    const char* stage() const;                   // where it is, or was when it was lost
     bool answered() const { return answered_; }  // at least one reply came
-    bool usable() const { return usable_; }  // the connection can carry another transaction
+    bool usable() const { return usable_; }      // the connection can carry another transaction
     bool needs_reset() const { return needs_reset_; }
     std::vector<Outcome>& outcomes() { return outcomes_; }  // one per recipient
 
@@ -58,11 +59,11 @@ private:
     std::vector<Address> recipients_;
     Extensions extensions_;
     std::vector<Outcome> outcomes_;
-    std::vector<bool> open_;      // has no outcome yet
-    std::size_t recipient_ = 0;   // whose reply is next
+    std::vector<bool> open_;     // has no outcome yet
+    std::size_t recipient_ = 0;  // whose reply is next
     std::size_t accepted_ = 0;
     At at_ = At::mail;
-    bool written_ = false;        // the command(s) whose replies are expected are out
+    bool written_ = false;  // the command(s) whose replies are expected are out
     bool mail_refused_ = false, usable_ = true, needs_reset_ = false, answered_ = false;
 };
 

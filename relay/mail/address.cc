@@ -4,7 +4,8 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t local_max = 256;  // RFC 5321 asks for 64; variable envelope return paths are often longer
+constexpr std::size_t local_max =
+    256;  // RFC 5321 asks for 64; variable envelope return paths are often longer
 constexpr std::size_t domain_max = 255;
 
 bool is_atext(char c) {
@@ -39,7 +40,8 @@ std::size_t domain(std::string_view text) {
             if (!is_alnum(text[at]) && text[at] != '.' && text[at] != ':' && text[at] != '-') return 0;
         return at < text.size() && at > 1 ? at + 1 : 0;
     }
-    while (at < text.size() && (is_alnum(text[at]) || text[at] == '-' || text[at] == '.' || text[at] == '_')) ++at;
+    while (at < text.size() && (is_alnum(text[at]) || text[at] == '-' || text[at] == '.' || text[at] == '_'))
+        ++at;
     std::string_view name = text.substr(0, at);
     if (name.ends_with('.')) name.remove_suffix(1);  // "example.com." is the same name
     return is_domain_name(name) ? at : 0;
@@ -101,7 +103,8 @@ std::optional<Path> parse_path(std::string_view text) {
         std::size_t colon = text.find(':');
         if (colon == std::string_view::npos || colon > domain_max) return std::nullopt;
         for (char c : text.substr(0, colon))
-            if (!is_alnum(c) && std::string_view("@.,-_[]").find(c) == std::string_view::npos) return std::nullopt;
+            if (!is_alnum(c) && std::string_view("@.,-_[]").find(c) == std::string_view::npos)
+                return std::nullopt;
         text.remove_prefix(colon + 1);
     }
     std::size_t used = 0;

@@ -7,14 +7,15 @@
 
 namespace postern::relay {
 
-/// A forward-path or reverse-path without source route. The local part stays as it was written (quotes included),
-/// because only its own host may interpret it; the domain is lower case. Both empty: the null reverse-path.
+/// A forward-path or reverse-path without source route. The local part stays as it was written (quotes
+/// included), because only its own host may interpret it; the domain is lower case. Both empty: the null
+/// reverse-path.
 struct Address {
     std::string local, domain;
 
     bool null() const { return local.empty() && domain.empty(); }
-    std::string text() const;      // "local@domain", "" for the null path
-    std::string mailbox() const;   // the local part without quoting, for comparison with a directory
+    std::string text() const;     // "local@domain", "" for the null path
+    std::string mailbox() const;  // the local part without quoting, for comparison with a directory
     bool operator==(const Address&) const = default;
 };
 
@@ -24,15 +25,16 @@ struct Path {
     std::string_view rest;  // behind the bracket: the parameters
 };
 
-/// Parses `<…>`, accepting and dropping a source route (§4.1.2, C). `<>` gives the null path. The domain is letters,
-/// digits, hyphens and dots, or an address literal in brackets. Bounded: 256 octets of local part, 255 of domain.
-/// nullopt when it is none of these; the path must be ASCII without control characters.
+/// Parses `<…>`, accepting and dropping a source route (§4.1.2, C). `<>` gives the null path. The domain is
+/// letters, digits, hyphens and dots, or an address literal in brackets. Bounded: 256 octets of local part,
+/// 255 of domain. nullopt when it is none of these; the path must be ASCII without control characters.
 std::optional<Path> parse_path(std::string_view text);
 
 /// "local@domain" without brackets, as people and configuration files write it.
 std::optional<Address> parse_address(std::string_view text);
 
-/// Whether `text` is a host name (letters, digits, hyphens, underscores, dots; labels of 1 to 63, 253 in all).
+/// Whether `text` is a host name (letters, digits, hyphens, underscores, dots; labels of 1 to 63, 253 in
+/// all).
 bool is_domain_name(std::string_view text);
 
 std::string lower(std::string_view text);  // ASCII only

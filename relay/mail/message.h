@@ -16,7 +16,8 @@ namespace postern::relay {
 
 using Time = std::chrono::system_clock::time_point;
 
-/// Unique for the life of a state_dir and ordered by arrival: microseconds since 1970 times 256, plus a counter.
+/// Unique for the life of a state_dir and ordered by arrival: microseconds since 1970 times 256, plus a
+/// counter.
 struct MessageId {
     std::uint64_t value = 0;
 
@@ -33,7 +34,7 @@ struct Envelope {
     Address reverse_path;
     std::vector<Address> forward_paths;
     BodyType body = BodyType::seven_bit;
-    std::string client;   // address the mail came from, "" for our own bounces
+    std::string client;  // address the mail came from, "" for our own bounces
     std::string helo;
     std::string primary;  // name of the primary that handed it over, or that a bounce goes back through
     bool bounce = false;  // our own report, to be handed to `primary`

@@ -20,7 +20,8 @@ std::string EnhancedStatus::text() const {
 
 std::optional<EnhancedStatus> parse_enhanced_status(std::string_view text) {
     // RFC 3463 §2: class 2, 4 or 5, subject and detail of one to three digits.
-    if (text.size() < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5') || text[1] != '.') return std::nullopt;
+    if (text.size() < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5') || text[1] != '.')
+        return std::nullopt;
     EnhancedStatus status;
     status.klass = static_cast<std::uint8_t>(text[0] - '0');
     const char* end = text.data() + text.size();
@@ -65,7 +66,8 @@ std::string Reply::line() const {
 }
 
 ReplyParser::Step ReplyParser::feed(std::string_view line) {
-    if (line.size() < 3 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2])) return Step::malformed;
+    if (line.size() < 3 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2]))
+        return Step::malformed;
     if (line[0] < '2' || line[0] > '5') return Step::malformed;
     if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return Step::malformed;
     auto code = static_cast<std::uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));

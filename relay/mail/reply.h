@@ -1,4 +1,5 @@
-// SMTP replies as values: what we answer, and what a remote server answered (RFC 5321 §4.2, RFC 2034, RFC 3463).
+// SMTP replies as values: what we answer, and what a remote server answered (RFC 5321 §4.2, RFC 2034, RFC
+// 3463).
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@ std::string date_time(Time time) {
     std::array<char, 64> out{};
     std::snprintf(out.data(), out.size(), "%s, %d %s %d %02d:%02d:%02d +0000",
                   days[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
-                  months[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+                  months[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
+                  utc.tm_sec);
     return out.data();
 }
 

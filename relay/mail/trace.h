@@ -11,13 +11,14 @@ namespace postern::relay {
 struct Hop {
     std::string_view helo, client, hostname, with;  // with: ESMTP or ESMTPS (RFC 3848)
     std::string_view tls;                           // protocol and cipher, "" for none
-    std::string_view recipient;                     // named only when it is the only one, so that Bcc stays blind
+    std::string_view recipient;  // named only when it is the only one, so that Bcc stays blind
 };
 
 /// The Received field, folded, ending with CRLF.
 std::string received_field(const Hop& hop, MessageId id, Time now);
 
-/// How many Received fields the header at the start of `content` has (RFC 5321 §6.3 counts them against loops).
+/// How many Received fields the header at the start of `content` has (RFC 5321 §6.3 counts them against
+/// loops).
 std::size_t count_received(std::string_view content);
 
 /// The header of a message: up to and including the CRLF of its last field.

@@ -7,7 +7,8 @@
 
 namespace postern::relay {
 
-/// Whether `client`, an IPv4 or IPv6 literal, is in the range. IPv4-mapped IPv6 (::ffff:a.b.c.d) counts as IPv4.
+/// Whether `client`, an IPv4 or IPv6 literal, is in the range. IPv4-mapped IPv6 (::ffff:a.b.c.d) counts as
+/// IPv4.
 bool contains(const Network& network, std::string_view client);
 
 /// Whether `text` is an IPv4 or IPv6 literal (without brackets).

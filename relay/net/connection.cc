@@ -18,7 +18,8 @@ constexpr std::size_t buffer_max = 64 * 1024;
 
 bool is_ip(const std::string& host) {
     std::array<unsigned char, 16> ignored{};
-    return inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 || inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
+    return inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
+           inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
 }
 
 }  // namespace
@@ -73,7 +74,8 @@ void Connection::watch() {
         if (error || !self || !self->socket_.is_open()) return;
         if (self->deadline_ > std::chrono::steady_clock::now()) return self->watch();
         if (self->timed_out_) return self->close();
-        // What is going on ends with an error, so that a last word can be said; nothing goes on for much longer.
+        // What is going on ends with an error, so that a last word can be said; nothing goes on for much
+        // longer.
         self->timed_out_ = true;
         self->interrupt();
         self->deadline_ += last_word;

@@ -1,8 +1,8 @@
 // One TCP connection, with or without TLS: buffered lines in, whole writes out, one deadline over everything.
 #pragma once
 
-#include <asio/ssl/stream.hpp>
 #include <array>
+#include <asio/ssl/stream.hpp>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,9 +17,9 @@
 
 namespace postern::relay::net {
 
-/// Used from one thread. At most one read and one write at a time. An operation that goes on at the deadline ends with
-/// Error::timed_out; unless a new deadline is set, the connection closes soon after. One watchdog does that for all of
-/// them, which is cheaper than a timer per read.
+/// Used from one thread. At most one read and one write at a time. An operation that goes on at the deadline
+/// ends with Error::timed_out; unless a new deadline is set, the connection closes soon after. One watchdog
+/// does that for all of them, which is cheaper than a timer per read.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     static std::shared_ptr<Connection> create(tcp::socket socket);
@@ -30,9 +30,9 @@ public:
     /// From now on each operation must be over within `timeout`, counted anew by each call of this function.
     void deadline(Milliseconds timeout);
 
-    /// The next line without its line end (CRLF; a lone LF ends a line too, so that a peer that sends one gets an
-    /// answer). Valid until the next read. At most `limit` octets, else Error::line_too_long: the rest of that line
-    /// is skipped by the next call.
+    /// The next line without its line end (CRLF; a lone LF ends a line too, so that a peer that sends one
+    /// gets an answer). Valid until the next read. At most `limit` octets, else Error::line_too_long: the
+    /// rest of that line is skipped by the next call.
     awaitable<std::error_code> read_line(std::string_view& line, std::size_t limit);
 
     /// At least one octet into the buffer, unless some are there already.
@@ -47,12 +47,13 @@ public:
     /// `host` is sent as SNI when it is a name. With `verify` the certificate must be valid for it.
     awaitable<std::error_code> start_tls_client(TlsContext context, std::string host, bool verify);
 
-    std::string tls() const;                                        // "TLSv1.3 with cipher …", "" for clear text
+    std::string tls() const;  // "TLSv1.3 with cipher …", "" for clear text
     const std::string& tls_failure() const { return tls_failure_; }  // in words, after Error::tls_failed
     std::string peer() const { return peer_; }                       // address literal
     std::uint16_t peer_port() const { return peer_port_; }
 
-    /// Whether the peer has closed or sent something while nobody was reading: such a connection is not reused.
+    /// Whether the peer has closed or sent something while nobody was reading: such a connection is not
+    /// reused.
     bool stale();
     void interrupt();  // what is going on ends with an error
     void close();

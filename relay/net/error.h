@@ -7,11 +7,11 @@
 namespace postern::relay::net {
 
 enum class Error {
-    timed_out = 1,      // the deadline passed
-    closed,             // the peer closed the connection
-    line_too_long,      // more than the given limit without a line end
-    tls_failed,         // the handshake failed; `Connection::tls_failure()` says why
-    buffered_plaintext, // octets behind STARTTLS, a command injection (RFC 3207, CVE-2011-0411)
+    timed_out = 1,       // the deadline passed
+    closed,              // the peer closed the connection
+    line_too_long,       // more than the given limit without a line end
+    tls_failed,          // the handshake failed; `Connection::tls_failure()` says why
+    buffered_plaintext,  // octets behind STARTTLS, a command injection (RFC 3207, CVE-2011-0411)
 };
 
 const std::error_category& error_category();

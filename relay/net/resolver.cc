@@ -65,7 +65,8 @@ struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
         option("do-not-query-localhost:", "no");
         option("cache-max-negative-ttl:", "300");
         for (const auto& server : settings.servers)
-            if (ub_ctx_set_fwd(context, server.c_str()) != 0) fail("dns.servers: cannot use \"" + server + "\"");
+            if (ub_ctx_set_fwd(context, server.c_str()) != 0)
+                fail("dns.servers: cannot use \"" + server + "\"");
         for (const auto& [zone, server] : settings.stub)
             if (ub_ctx_set_stub(context, zone.c_str(), server.c_str(), 0) != 0)
                 fail("dns.stub: cannot use \"" + server + "\" for " + zone);
@@ -122,8 +123,9 @@ struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
             answer.status = Lookup::no_data;
             answer.why = "the name has no such record";
         } else {
-            answer.why = result->rcode == 2 ? "the name servers do not answer properly (SERVFAIL)"
-                                            : "the name servers answer with code " + std::to_string(result->rcode);
+            answer.why = result->rcode == 2
+                             ? "the name servers do not answer properly (SERVFAIL)"
+                             : "the name servers answer with code " + std::to_string(result->rcode);
         }
         question->impl->finish(question->number, std::move(answer));
     }
@@ -139,7 +141,8 @@ struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
     void ask(const std::string& name, int type, Done done) {
         std::uint64_t number = ++last;
         auto& question = questions[number];
-        question = std::make_unique<Question>(Question{this, number, 0, std::move(done), asio::steady_timer(io)});
+        question =
+            std::make_unique<Question>(Question{this, number, 0, std::move(done), asio::steady_timer(io)});
         question->timer.expires_after(timeout);
         question->timer.async_wait([weak = weak_from_this(), number](std::error_code error) {
             auto self = weak.lock();
@@ -151,13 +154,15 @@ struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
             answer.why = "the name servers did not answer in time";
             self->finish(number, std::move(answer));
         });
-        int error = ub_resolve_async(context, name.c_str(), type, class_in, question.get(), answered, &question->async_id);
+        int error = ub_resolve_async(context, name.c_str(), type, class_in, question.get(), answered,
+                                     &question->async_id);
         if (error != 0) {
             Answer answer;
             answer.why = ub_strerror(error);
-            asio::post(io, [weak = weak_from_this(), number, shared = std::make_shared<Answer>(std::move(answer))] {
-                if (auto self = weak.lock()) self->finish(number, std::move(*shared));
-            });
+            asio::post(
+                io, [weak = weak_from_this(), number, shared = std::make_shared<Answer>(std::move(answer))] {
+                    if (auto self = weak.lock()) self->finish(number, std::move(*shared));
+                });
             return;
         }
         listen();
@@ -182,7 +187,8 @@ struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
     std::minstd_rand random{std::random_device{}()};
 };
 
-Resolver::Resolver(io_context& io, const DnsSettings& settings) : impl_(std::make_shared<Impl>(io, settings)) {}
+Resolver::Resolver(io_context& io, const DnsSettings& settings)
+    : impl_(std::make_shared<Impl>(io, settings)) {}
 
 Resolver::~Resolver() {
     // Waiting coroutines hold the Impl and the Impl holds their handlers: what is still open is let go here.
@@ -203,12 +209,14 @@ awaitable<MxAnswer> Resolver::mx(std::string domain) {
         if (record.size() < 3) continue;
         std::string host = name_of(record.substr(2));
         if (host.empty()) continue;
-        auto preference = static_cast<std::uint16_t>(static_cast<unsigned char>(record[0]) << 8 | static_cast<unsigned char>(record[1]));
+        auto preference = static_cast<std::uint16_t>(static_cast<unsigned char>(record[0]) << 8 |
+                                                     static_cast<unsigned char>(record[1]));
         out.exchangers.push_back(MailExchanger{preference, std::move(host)});
     }
     std::shuffle(out.exchangers.begin(), out.exchangers.end(), impl->random);
-    std::stable_sort(out.exchangers.begin(), out.exchangers.end(),
-                     [](const MailExchanger& a, const MailExchanger& b) { return a.preference < b.preference; });
+    std::stable_sort(
+        out.exchangers.begin(), out.exchangers.end(),
+        [](const MailExchanger& a, const MailExchanger& b) { return a.preference < b.preference; });
     if (out.exchangers.empty()) {
         out.status = Lookup::transient;
         out.why = "the MX records cannot be read";

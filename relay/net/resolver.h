@@ -1,4 +1,5 @@
-// DNS through a validating resolver library. What a delivery needs to know of a name, with the reasons in words.
+// DNS through a validating resolver library. What a delivery needs to know of a name, with the reasons in
+// words.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,10 @@ struct MailExchanger {
 
 struct MxAnswer {
     Lookup status = Lookup::transient;
-    std::vector<MailExchanger> exchangers;  // by preference, equal ones in random order (RFC 5321 §5.1); at most 50
-    bool secure = false;                    // validated by DNSSEC
-    std::string why;                        // in words, when not found
+    std::vector<MailExchanger>
+        exchangers;       // by preference, equal ones in random order (RFC 5321 §5.1); at most 50
+    bool secure = false;  // validated by DNSSEC
+    std::string why;      // in words, when not found
 };
 
 struct AddressAnswer {
@@ -37,8 +39,8 @@ struct AddressAnswer {
     std::string why;
 };
 
-/// Used from the thread of its io_context. Answers are cached by the library for as long as their TTL says; each
-/// question ends within `DnsSettings::timeout`.
+/// Used from the thread of its io_context. Answers are cached by the library for as long as their TTL says;
+/// each question ends within `DnsSettings::timeout`.
 class Resolver {
 public:
     /// Throws std::runtime_error when a setting cannot be used.

@@ -10,7 +10,8 @@ namespace {
 
 void harden(SSL_CTX* context) {
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(context,
+                        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     // Idle connections are many; their buffers go back until the next record.
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 }
@@ -31,7 +32,8 @@ TlsContext server_context(const TlsSettings& settings) {
     context->use_private_key_file(settings.private_key.string(), asio::ssl::context::pem, error);
     check(error, "tls.private_key " + settings.private_key.string());
     if (SSL_CTX_check_private_key(context->native_handle()) != 1)
-        throw std::runtime_error("tls.private_key " + settings.private_key.string() + " does not belong to tls.certificate");
+        throw std::runtime_error("tls.private_key " + settings.private_key.string() +
+                                 " does not belong to tls.certificate");
     // A ticket of one listener must not open another's session, and a mail session is too short to resume.
     SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(context->native_handle(), SSL_SESS_CACHE_OFF);

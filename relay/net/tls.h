@@ -11,11 +11,12 @@ namespace postern::relay::net {
 
 using TlsContext = std::shared_ptr<asio::ssl::context>;
 
-/// For listeners; null when no certificate is configured. TLS 1.2 and newer, no renegotiation, no compression.
-/// Throws std::runtime_error naming the file that cannot be used.
+/// For listeners; null when no certificate is configured. TLS 1.2 and newer, no renegotiation, no
+/// compression. Throws std::runtime_error naming the file that cannot be used.
 TlsContext server_context(const TlsSettings& settings);
 
-/// For deliveries. Certificates are looked at per connection, so that an opportunistic one may go on regardless.
+/// For deliveries. Certificates are looked at per connection, so that an opportunistic one may go on
+/// regardless.
 TlsContext client_context(const TlsSettings& settings);
 
 }  // namespace postern::relay::net

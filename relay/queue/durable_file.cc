@@ -19,6 +19,8 @@ std::error_code sync(const std::filesystem::path& path, int flags, int (*how)(in
 }  // namespace
 
 std::error_code sync_file(const std::filesystem::path& file) { return sync(file, O_RDONLY, ::fdatasync); }
-std::error_code sync_folder(const std::filesystem::path& folder) { return sync(folder, O_RDONLY | O_DIRECTORY, ::fsync); }
+std::error_code sync_folder(const std::filesystem::path& folder) {
+    return sync(folder, O_RDONLY | O_DIRECTORY, ::fsync);
+}
 
 }  // namespace postern::relay

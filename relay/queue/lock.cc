@@ -17,16 +17,20 @@ Lock::Lock(const std::filesystem::path& dir) {
     std::filesystem::path file = dir / "lock";
     fd_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd_ < 0)
-        throw std::runtime_error("state_dir: cannot open " + file.string() + ": " + std::generic_category().message(errno));
+        throw std::runtime_error("state_dir: cannot open " + file.string() + ": " +
+                                 std::generic_category().message(errno));
     if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
         std::array<char, 32> owner{};
         ssize_t got = ::read(fd_, owner.data(), owner.size() - 1);
         ::close(fd_);
-        std::string who = got > 0 ? " (process " + std::string(owner.data(), static_cast<std::size_t>(got)) + ")" : std::string();
+        std::string who = got > 0
+                              ? " (process " + std::string(owner.data(), static_cast<std::size_t>(got)) + ")"
+                              : std::string();
         throw std::runtime_error("state_dir " + dir.string() + " is in use by another postern" + who);
     }
     std::string pid = std::to_string(::getpid());
-    if (::ftruncate(fd_, 0) == 0) [[maybe_unused]] auto ignored = ::write(fd_, pid.data(), pid.size());
+    if (::ftruncate(fd_, 0) == 0) [[maybe_unused]]
+        auto ignored = ::write(fd_, pid.data(), pid.size());
 }
 
 Lock::~Lock() {

@@ -3,26 +3,24 @@
 #include <algorithm>
 
 #include "relay/queue/schedule.h"
-#include "relay/queue/view.h"
 
 namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t active_max = 20'000;             // messages in memory
+constexpr std::size_t active_max = 20'000;              // messages in memory
 constexpr std::uint64_t held_bytes_max = 256ull << 20;  // of content in memory
-constexpr std::size_t refill_max = 500;                // messages taken up at once
-constexpr std::size_t sweep_max = 2'000;               // messages given up at once
-
-/// The spool keeps microseconds; what is compared with it must not have more.
-Time now_exact() { return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()); }
-
-bool pending(const RecipientProgress& one) { return one.status == RecipientStatus::pending; }
+constexpr std::size_t refill_max = 500;                 // messages taken up at once
+constexpr std::size_t said_max = 1000;                  // octets kept of what a server said
+constexpr std::size_t sweep_max = 2'000;                // messages given up at once
 
 std::string in_words(std::chrono::seconds span) {
-    if (span >= std::chrono::hours(48)) return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
-    if (span >= std::chrono::hours(2)) return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count()) + " hours";
-    if (span >= std::chrono::minutes(2)) return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(span).count()) + " minutes";
+    if (span >= std::chrono::hours(48))
+        return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
+    if (span >= std::chrono::hours(2))
+        return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count()) + " hours";
+    if (span >= std::chrono::minutes(2))
+        return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(span).count()) + " minutes";
     return std::to_string(span.count()) + " seconds";
 }
 
@@ -34,14 +32,15 @@ Queue::Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks
     recovery_ = Recovery{spool_.volumes(), {}, spool_.new_id()};
 }
 
-// ------------------------------------------------------------------------------------------- what is in memory
+// ---- what is in memory
 
 QueuedPtr Queue::fetch(MessageId id, std::uint32_t volume) {
     if (auto found = messages_.find(id.value); found != messages_.end()) return found->second;
     auto loaded = spool_.load(id, volume);
     if (!loaded) return nullptr;
     auto message = std::make_shared<Queued>();
-    message->stored = loaded->stored ? loaded->stored : std::make_shared<Stored>(Stored{Message{id, {}, {}}, volume});
+    message->stored =
+        loaded->stored ? loaded->stored : std::make_shared<Stored>(Stored{Message{id, {}, {}}, volume});
     message->progress = std::move(loaded->progress);
     messages_.emplace(id.value, message);
     if (!loaded->stored) {
@@ -87,8 +86,9 @@ void Queue::take_up(const QueuedPtr& message) {
     const Envelope& envelope = message->stored->message.envelope;
     std::map<std::string, std::vector<std::uint16_t>> legs;
     for (std::size_t at = 0; at < message->progress.size(); ++at)
-        if (pending(message->progress[at]) && message->progress[at].route.empty())
-            legs[hooks_.route(envelope, envelope.forward_paths[at])].push_back(static_cast<std::uint16_t>(at));
+        if (message->progress[at].pending() && message->progress[at].route.empty())
+            legs[hooks_.route(envelope, envelope.forward_paths[at])].push_back(
+                static_cast<std::uint16_t>(at));
     if (legs.empty()) return record(message, {}, {});
     for (auto& [route, recipients] : legs) {
         Queued::Leg leg;
@@ -102,8 +102,9 @@ void Queue::take_up(const QueuedPtr& message) {
 }
 
 void Queue::start_leg(const QueuedPtr& message, Queued::Leg wanted) {
-    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
-                            [&](const Queued::Leg& one) { return one.route == wanted.route && one.change == 0; });
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(), [&](const Queued::Leg& one) {
+        return one.route == wanted.route && one.change == 0;
+    });
     std::size_t size = std::max<std::size_t>(1, settings_->delivery.recipients);
     std::size_t jobs = (wanted.recipients.size() + size - 1) / size;
     if (hooks_.room(wanted.route) == 0 || messages_.size() > active_max) {
@@ -122,20 +123,25 @@ void Queue::start_leg(const QueuedPtr& message, Queued::Leg wanted) {
     leg->open_jobs = static_cast<unsigned>(jobs);
     for (std::size_t from = 0; from < wanted.recipients.size(); from += size) {
         std::size_t to = std::min(from + size, wanted.recipients.size());
-        hooks_.offer(Job{message, wanted.route,
+        hooks_.offer(Job{message,
+                         wanted.route,
                          {wanted.recipients.begin() + static_cast<std::ptrdiff_t>(from),
                           wanted.recipients.begin() + static_cast<std::ptrdiff_t>(to)}});
     }
 }
 
-// ------------------------------------------------------------------------------------------------ what came of it
+// ---- what came of it
 
-void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now, double spread) {
+void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome,
+                  Time now, double spread) {
     RecipientProgress& one = message.progress[recipient];
     const Message& mail = message.stored->message;
     if (outcome.attempted) ++one.attempts;
     one.reply = std::move(outcome.reply);
     one.reason = std::move(outcome.reason);
+    // Kept for each recipient and written again with each attempt.
+    if (one.reply.text.size() > said_max) one.reply.text.resize(said_max);
+    if (one.reason.size() > said_max) one.reason.resize(said_max);
     one.host = std::move(outcome.host);
     one.stage = std::move(outcome.stage);
     switch (outcome.result) {
@@ -143,8 +149,9 @@ void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
             one.status = RecipientStatus::delivered;
             std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
                         to = mail.envelope.forward_paths[recipient].text();
-            observer_.on(event::Delivered{id, from, to, route, one.host, outcome.tls, one.reply,
-                                          std::chrono::duration_cast<std::chrono::milliseconds>(now - mail.id.arrived())});
+            observer_.on(event::Delivered{
+                id, from, to, route, one.host, outcome.tls, one.reply,
+                std::chrono::duration_cast<std::chrono::milliseconds>(now - mail.id.arrived())});
             break;
         }
         case Outcome::Result::failed: one.status = RecipientStatus::failed; break;
@@ -163,20 +170,23 @@ void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
     }
 }
 
-void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route, Time next) const {
+void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
+                              Time next) const {
     const Message& mail = message.stored->message;
     const RecipientProgress& one = message.progress[recipient];
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
                 to = mail.envelope.forward_paths[recipient].text();
-    observer_.on(event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply, next, one.attempts});
+    observer_.on(
+        event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply, next, one.attempts});
 }
 
 void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
     Time now = now_exact();
     double spread = std::uniform_real_distribution<>(0, 1)(random_);
     const QueuedPtr& message = job.message;
-    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
-                            [&](const Queued::Leg& one) { return one.route == job.route && one.change == 0; });
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(), [&](const Queued::Leg& one) {
+        return one.route == job.route && one.change == 0;
+    });
     if (leg == message->legs.end()) return;
     std::vector<std::uint16_t> delivered;
     const Message& mail = message->stored->message;
@@ -187,8 +197,9 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
         if (outcomes[at].result == Outcome::Result::delivered) delivered.push_back(recipient);
         apply(*message, recipient, job.route, std::move(outcomes[at]), now, spread);
         const RecipientProgress& one = message->progress[recipient];
-        if (deferred && pending(one) && !message->removed)
-            announce_deferral(*message, recipient, job.route, by_destination ? hooks_.next_try(job.route) : one.next);
+        if (deferred && one.pending() && !message->removed)
+            announce_deferral(*message, recipient, job.route,
+                              by_destination ? hooks_.next_try(job.route) : one.next);
     }
     bool last = --leg->open_jobs == 0;
     if (message->removed) {
@@ -204,8 +215,9 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
 
 void Queue::give_back(const Job& job) {
     const QueuedPtr& message = job.message;
-    auto leg = std::find_if(message->legs.begin(), message->legs.end(),
-                            [&](const Queued::Leg& one) { return one.route == job.route && one.change == 0; });
+    auto leg = std::find_if(message->legs.begin(), message->legs.end(), [&](const Queued::Leg& one) {
+        return one.route == job.route && one.change == 0;
+    });
     if (leg == message->legs.end()) return;
     Time now = now_exact();
     for (auto at : job.recipients) message->progress[at].next = now;
@@ -223,11 +235,11 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
     Change change;
     Time due = Time::max();
     for (auto at : leg->recipients)
-        if (pending(message->progress[at])) due = std::min(due, message->progress[at].next);
+        if (message->progress[at].pending()) due = std::min(due, message->progress[at].next);
     if (leg->filed) change.unwait.push_back(WaitKey{route, *leg->filed});
     if (due != Time::max()) {
         for (auto at : leg->recipients)
-            if (RecipientProgress& one = message->progress[at]; pending(one)) {
+            if (RecipientProgress& one = message->progress[at]; one.pending()) {
                 one.route = route;
                 one.next = due;
             }
@@ -288,9 +300,10 @@ void Queue::committed(std::uint64_t changes) {
         uncommitted_.pop_front();
         --done.message->uncommitted;
         std::erase_if(done.message->legs, [&](const Queued::Leg& leg) { return leg.change == done.change; });
-        // What was filed under the same destination meanwhile has been passed over as long as the leg was there.
+        // What was filed under the same destination meanwhile has been passed over as long as the leg was
+        // there.
         for (const auto& one : done.message->progress)
-            if (pending(one) && !one.route.empty() && one.route == done.ended) wake(one.route, one.next);
+            if (one.pending() && !one.route.empty() && one.route == done.ended) wake(one.route, one.next);
         forget(done.message);
         for (const auto& key : done.filed) wake(key.route, key.due);
     }
@@ -310,7 +323,8 @@ void Queue::set_aside(const QueuedPtr& message, Change change) {
 Job Queue::split(Job& job, const std::vector<bool>& apart) {
     Job out{job.message, job.route, {}};
     std::vector<std::uint16_t> rest;
-    for (std::size_t at = 0; at < job.recipients.size(); ++at) (apart[at] ? out.recipients : rest).push_back(job.recipients[at]);
+    for (std::size_t at = 0; at < job.recipients.size(); ++at)
+        (apart[at] ? out.recipients : rest).push_back(job.recipients[at]);
     job.recipients = std::move(rest);
     for (auto& leg : job.message->legs)
         if (leg.route == job.route && leg.change == 0) ++leg.open_jobs;
@@ -324,13 +338,13 @@ void Queue::spoil(const Job& job, std::string why) {
         for (const auto& leg : job.message->legs)
             if (leg.filed) change.unwait.push_back(WaitKey{leg.route, *leg.filed});
         for (const auto& one : job.message->progress)
-            if (pending(one) && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
+            if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
         set_aside(job.message, std::move(change));
     }
     give_back(job);
 }
 
-// -------------------------------------------------------------------------------------------- what waits on disk
+// ---- what waits on disk
 
 void Queue::wake(const std::string& route, Time due) {
     auto [at, added] = earliest_.emplace(route, due);
@@ -371,7 +385,8 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
         change.id = entry.id;
         change.volume = entry.volume;
         auto holder = message ? message : std::make_shared<Queued>();
-        if (!message) holder->stored = std::make_shared<Stored>(Stored{Message{entry.id, {}, {}}, entry.volume});
+        if (!message)
+            holder->stored = std::make_shared<Stored>(Stored{Message{entry.id, {}, {}}, entry.volume});
         messages_.emplace(entry.id.value, holder);
         holder->removed = true;
         ++holder->uncommitted;
@@ -386,7 +401,7 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
     bool moved = false;
     for (std::size_t at = 0; at < message->progress.size(); ++at) {
         RecipientProgress& one = message->progress[at];
-        if (!pending(one) || one.route != route) continue;
+        if (!one.pending() || one.route != route) continue;
         std::string way = hooks_.route(envelope, envelope.forward_paths[at]);
         if (way == route) {
             leg.recipients.push_back(static_cast<std::uint16_t>(at));
@@ -397,7 +412,8 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
         one.route = way;
         one.next = now;
         WaitKey key{way, now};
-        if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end()) change.wait.push_back(key);
+        if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end())
+            change.wait.push_back(key);
     }
     if (leg.recipients.empty()) {
         // Until its entry is gone for good, the message must not be found under it again.
@@ -447,13 +463,16 @@ void Queue::run(Time now) {
 Time Queue::next_run() const {
     Time next = next_sweep_;
     if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
-    if (recovery_) next = std::min(next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
+    if (recovery_)
+        next = std::min(
+            next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
     return next;
 }
 
 void Queue::give_up_old(Time now) {
     auto expire = settings_->queue.expire;
-    next_sweep_ = now + std::clamp<std::chrono::seconds>(expire / 4, std::chrono::seconds(1), std::chrono::seconds(60));
+    next_sweep_ =
+        now + std::clamp<std::chrono::seconds>(expire / 4, std::chrono::seconds(1), std::chrono::seconds(60));
     MessageId cutoff = MessageId::first_at(now - expire);
     std::size_t given_up = 0;
     for (std::uint32_t volume : spool_.volumes())
@@ -466,7 +485,9 @@ void Queue::give_up_old(Time now) {
                     return;
                 }
                 QueuedPtr message = fetch(id, volume);
-                if (!message || message->removed || message->fresh || !message->legs.empty() || message->uncommitted > 0) continue;
+                if (!message || message->removed || message->fresh || !message->legs.empty() ||
+                    message->uncommitted > 0)
+                    continue;
                 ++given_up;
                 give_up(message);
             }
@@ -478,107 +499,16 @@ void Queue::give_up_old(Time now) {
 void Queue::give_up(const QueuedPtr& message) {
     Change change;
     for (auto& one : message->progress) {
-        if (!pending(one)) continue;
+        if (!one.pending()) continue;
         WaitKey key{one.route, one.next};
-        if (!one.route.empty() && std::find(change.unwait.begin(), change.unwait.end(), key) == change.unwait.end())
+        if (!one.route.empty() &&
+            std::find(change.unwait.begin(), change.unwait.end(), key) == change.unwait.end())
             change.unwait.push_back(key);
         one.status = RecipientStatus::failed;
-        one.reason = "given up after " + in_words(settings_->queue.expire) + (one.reason.empty() ? std::string() : ": " + one.reason);
+        one.reason = "given up after " + in_words(settings_->queue.expire) +
+                     (one.reason.empty() ? std::string() : ": " + one.reason);
     }
     record(message, {}, std::move(change));
-}
-
-// ------------------------------------------------------------------------------------------------- an operator
-
-std::size_t Queue::retry(const std::vector<MessageId>& ids) {
-    Time now = now_exact();
-    std::size_t done = 0;
-    for (MessageId id : ids) {
-        auto volume = spool_.find(id);
-        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
-        if (!message || message->removed) continue;
-        ++done;
-        Change change;
-        auto in_hand = [&message](const std::string& route) {
-            return std::any_of(message->legs.begin(), message->legs.end(),
-                               [&](const Queued::Leg& leg) { return leg.route == route && leg.change == 0; });
-        };
-        for (auto& one : message->progress) {
-            if (!pending(one) || one.route.empty() || one.next <= now || in_hand(one.route)) continue;
-            WaitKey before{one.route, one.next}, after{one.route, now};
-            if (std::find(change.unwait.begin(), change.unwait.end(), before) == change.unwait.end()) change.unwait.push_back(before);
-            if (std::find(change.wait.begin(), change.wait.end(), after) == change.wait.end()) change.wait.push_back(after);
-            one.next = now;
-        }
-        if (!change.wait.empty())
-            record(message, {}, std::move(change));
-        else
-            forget(message);
-    }
-    return done;
-}
-
-std::size_t Queue::remove(const std::vector<MessageId>& ids) {
-    std::size_t done = 0;
-    for (MessageId id : ids) {
-        auto volume = spool_.find(id);
-        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
-        if (!message || message->removed) continue;
-        ++done;
-        const Message& mail = message->stored->message;
-        Change change;
-        change.id = id;
-        change.volume = message->stored->volume;
-        change.done = true;
-        change.file = mail.content.file;
-        for (const auto& leg : message->legs)
-            if (leg.filed) change.unwait.push_back(WaitKey{leg.route, *leg.filed});
-        for (const auto& one : message->progress)
-            if (pending(one) && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
-        message->removed = true;
-        ++message->uncommitted;
-        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
-        std::string text = id.text(), from = mail.envelope.reverse_path.text();
-        observer_.on(event::Removed{text, from, message->progress.size()});
-    }
-    return done;
-}
-
-void Queue::overlay(std::vector<MessageView>& views) const {
-    lay_memory_over(views);
-    for (auto& view : views)
-        for (auto& one : view.recipients) {
-            // A message whose time has come waits on as long as its destination is down.
-            if (one.state != "waiting") continue;
-            std::string trouble = hooks_.trouble(one.route);
-            if (trouble.empty()) continue;
-            one.next = std::max(one.next, hooks_.next_try(one.route));
-            if (one.why.empty()) one.why = trouble;
-        }
-}
-
-void Queue::lay_memory_over(std::vector<MessageView>& views) const {
-    std::erase_if(views, [this](MessageView& view) {
-        auto id = MessageId::parse(view.id);
-        auto found = id ? messages_.find(id->value) : messages_.end();
-        if (found == messages_.end()) return false;
-        const Queued& message = *found->second;
-        if (message.removed) return true;
-        const Envelope& envelope = message.stored->message.envelope;
-        view = view_of(message.stored->message, message.progress, *settings_,
-                       [&](const Address& recipient) { return hooks_.route(envelope, recipient); });
-        for (const auto& leg : message.legs) {
-            if (leg.change != 0) continue;
-            for (auto at : leg.recipients) {
-                if (!pending(message.progress[at])) continue;
-                bool sending = at < message.sending.size() && message.sending[at];
-                view.recipients[at].state = sending ? "delivering" : "ready";
-                view.recipients[at].route = leg.route;
-            }
-        }
-        // What is over is only waiting to be written down.
-        return std::all_of(message.progress.begin(), message.progress.end(), [](const RecipientProgress& one) { return one.resolved(); });
-    });
 }
 
 }  // namespace postern::relay

@@ -1,5 +1,5 @@
-// What is to be delivered, when, and what came of it. Keeps in memory only what can be worked on now; the rest
-// waits in the spool, filed by destination and time.
+// What is to be delivered, when, and what came of it. Keeps in memory only what can be worked on now; the
+// rest waits in the spool, filed by destination and time.
 #pragma once
 
 #include <chrono>
@@ -26,9 +26,9 @@ namespace postern::relay {
 struct Queued {
     StoredPtr stored;
     Progress progress;
-    bool fresh = false;    // filed nowhere else yet
-    bool removed = false;  // taken out while in hand: nothing of it is sent any more
-    unsigned uncommitted = 0;  // changes on their way to the disk
+    bool fresh = false;         // filed nowhere else yet
+    bool removed = false;       // taken out while in hand: nothing of it is sent any more
+    unsigned uncommitted = 0;   // changes on their way to the disk
     std::vector<bool> sending;  // by recipient: a transaction with it is going on; empty while there is none
 
     /// The recipients that go one way, from the time they are taken up until what came of it is committed.
@@ -75,22 +75,23 @@ public:
         std::function<std::string(const std::string& route)> trouble;
         std::function<Time(const std::string& route)> next_try;
         /// The report about failed recipients, to be committed with its id; null when none is due.
-        std::function<StoredPtr(const Stored&, const Progress&, const std::vector<std::uint16_t>& failed)> bounce;
+        std::function<StoredPtr(const Stored&, const Progress&, const std::vector<std::uint16_t>& failed)>
+            bounce;
     };
 
     Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks);
 
     void reload(SettingsPtr settings) { settings_ = std::move(settings); }
-    void admit(StoredPtr stored);                           // committed just now
-    void committed(std::uint64_t changes);                  // every change up to this number is durable
+    void admit(StoredPtr stored);                                // committed just now
+    void committed(std::uint64_t changes);                       // every change up to this number is durable
     void settle(const Job& job, std::vector<Outcome> outcomes);  // one outcome per recipient of the job
-    void give_back(const Job& job);                         // untouched: it waits until its destination has room
+    void give_back(const Job& job);  // untouched: it waits until its destination has room
     /// Takes the recipients marked in `apart` out of the job, for a job of their own.
     Job split(Job& job, const std::vector<bool>& apart);
-    void spoil(const Job& job, std::string why);            // its content cannot be read: set aside
-    void refill(const std::string& route);                  // the destination has room
-    void run(Time now);                                     // takes up what is due, gives up what is too old
-    Time next_run() const;                                  // when run() is needed next
+    void spoil(const Job& job, std::string why);  // its content cannot be read: set aside
+    void refill(const std::string& route);        // the destination has room
+    void run(Time now);                           // takes up what is due, gives up what is too old
+    Time next_run() const;                        // when run() is needed next
 
     /// By an operator. Each gives how many of the messages it applied to.
     std::size_t retry(const std::vector<MessageId>& ids);
@@ -107,10 +108,12 @@ private:
     void take_filed(const WaitEntry& entry, const std::string& route);
     void start_leg(const QueuedPtr& message, Queued::Leg leg);
     void end_leg(const QueuedPtr& message, const std::string& route);
-    void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now, double spread);
+    void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now,
+               double spread);
     void record(const QueuedPtr& message, const std::string& route, Change change);
     void report_failures(Queued& message, Change& change);
-    void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route, Time next) const;
+    void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
+                           Time next) const;
     void set_aside(const QueuedPtr& message, Change change);
     void wake(const std::string& route, Time due);
     void recover();
@@ -131,7 +134,7 @@ private:
     struct Uncommitted {
         std::uint64_t change;
         QueuedPtr message;
-        std::string ended;          // route of the leg that is over with it, "" for none
+        std::string ended;           // route of the leg that is over with it, "" for none
         std::vector<WaitKey> filed;  // can be read back from now on
     };
     std::deque<Uncommitted> uncommitted_;

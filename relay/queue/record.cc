@@ -15,7 +15,8 @@ class Writer {
 public:
     template <std::unsigned_integral T>
     void number(T value) {
-        for (std::size_t at = 0; at < sizeof(T); ++at) out_.push_back(static_cast<char>(value >> (8 * at) & 0xff));
+        for (std::size_t at = 0; at < sizeof(T); ++at)
+            out_.push_back(static_cast<char>(value >> (8 * at) & 0xff));
     }
     void flag(bool value) { number(static_cast<std::uint8_t>(value)); }
     void text(std::string_view value) {
@@ -52,7 +53,8 @@ public:
         T value = 0;
         if (!has(sizeof(T))) return 0;
         for (std::size_t at = 0; at < sizeof(T); ++at)
-            value = static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(rest_[at])) << (8 * at)));
+            value = static_cast<T>(
+                value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(rest_[at])) << (8 * at)));
         rest_.remove_prefix(sizeof(T));
         return value;
     }
@@ -65,7 +67,8 @@ public:
         return value;
     }
     Time time() {
-        constexpr auto most = std::chrono::duration_cast<std::chrono::microseconds>(Time::max().time_since_epoch()).count();
+        constexpr auto most =
+            std::chrono::duration_cast<std::chrono::microseconds>(Time::max().time_since_epoch()).count();
         auto us = static_cast<std::int64_t>(number<std::uint64_t>());
         good_ = good_ && us >= -most && us <= most;
         return Time(std::chrono::microseconds(good_ ? us : 0));
@@ -134,7 +137,8 @@ std::optional<Message> decode_message(MessageId id, std::string_view record) {
     message.id = id;
     Envelope& envelope = message.envelope;
     envelope.reverse_path = read_address(in);
-    for (auto left = in.count(); left > 0 && in.good(); --left) envelope.forward_paths.push_back(read_address(in));
+    for (auto left = in.count(); left > 0 && in.good(); --left)
+        envelope.forward_paths.push_back(read_address(in));
     auto body = in.number<std::uint8_t>();
     if (body > static_cast<std::uint8_t>(BodyType::eight_bit)) return std::nullopt;
     envelope.body = static_cast<BodyType>(body);

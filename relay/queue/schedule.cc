@@ -8,11 +8,13 @@ namespace {
 
 constexpr std::chrono::milliseconds site_pause_max = std::chrono::minutes(10);
 
-std::chrono::milliseconds grow(std::chrono::milliseconds first, std::chrono::milliseconds limit, unsigned times, double spread) {
+std::chrono::milliseconds grow(std::chrono::milliseconds first, std::chrono::milliseconds limit,
+                               unsigned times, double spread) {
     std::chrono::milliseconds pause = first;
     for (unsigned done = 1; done < times && pause < limit; ++done) pause *= 2;
     pause = std::min(pause, std::max(first, limit));
-    return pause + std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) * 0.1 * spread));
+    return pause + std::chrono::milliseconds(
+                       static_cast<std::int64_t>(static_cast<double>(pause.count()) * 0.1 * spread));
 }
 
 }  // namespace
@@ -22,7 +24,12 @@ std::chrono::milliseconds pause_after(const QueueSettings& settings, unsigned at
 }
 
 std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned failures, double spread) {
-    return grow(settings.retry_first, std::min<std::chrono::milliseconds>(settings.retry_max, site_pause_max), failures, spread);
+    return grow(settings.retry_first, std::min<std::chrono::milliseconds>(settings.retry_max, site_pause_max),
+                failures, spread);
+}
+
+Time now_exact() {
+    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
 Time expiry(const QueueSettings& settings, Time arrived) { return arrived + settings.expire; }

@@ -8,15 +8,19 @@
 
 namespace postern::relay {
 
-/// The pause behind the `attempts`-th failed attempt (1 is the first): retry_first, doubled each time, at most
-/// retry_max; `spread` in [0, 1) lengthens it by up to a tenth, so that what failed together is not tried together.
+/// The pause behind the `attempts`-th failed attempt (1 is the first): retry_first, doubled each time, at
+/// most retry_max; `spread` in [0, 1) lengthens it by up to a tenth, so that what failed together is not
+/// tried together.
 std::chrono::milliseconds pause_after(const QueueSettings& settings, unsigned attempts, double spread);
+
+/// The time, as exact as the spool keeps it: what is compared with a time read back must not be more so.
+Time now_exact();
 
 /// When a message that arrived then is given up.
 Time expiry(const QueueSettings& settings, Time arrived);
 
-/// How long a destination that cannot be reached is left alone after the `failures`-th time in a row. Shorter than a
-/// message's pauses become: one connection tells for all the mail that waits.
+/// How long a destination that cannot be reached is left alone after the `failures`-th time in a row. Shorter
+/// than a message's pauses become: one connection tells for all the mail that waits.
 std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned failures, double spread);
 
 }  // namespace postern::relay

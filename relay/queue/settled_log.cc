@@ -81,7 +81,8 @@ void SettledLog::open_next() {
     file_ = dir_ / (std::string(prefix) + std::to_string(number_++));
     fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     // Its space is taken beforehand: what was delivered must be written down on a full disk too.
-    if (fd_ >= 0) [[maybe_unused]] int ignored = ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, file_max);
+    if (fd_ >= 0) [[maybe_unused]]
+        int ignored = ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, file_max);
     size_ = 0;
 }
 

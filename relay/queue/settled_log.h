@@ -1,5 +1,5 @@
-// What was delivered since the last commit, written down at once and without a sync: a killed process leaves it in
-// the page cache, so that only a crash of the machine can make a delivered message go out twice.
+// What was delivered since the last commit, written down at once and without a sync: a killed process leaves
+// it in the page cache, so that only a crash of the machine can make a delivered message go out twice.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace postern::relay {
 
-/// Used from one thread. Failing to write is not an error of the mail: it costs protection against duplicates only.
+/// Used from one thread. Failing to write is not an error of the mail: it costs protection against duplicates
+/// only.
 class SettledLog {
 public:
     using Delivered = std::map<MessageId, std::set<std::uint16_t>>;

@@ -1,9 +1,10 @@
 // The mail on disk.
 //
-// A message is absent, accepted, progressed or done. Any prefix of commits is a legal history. An accepted message
-// that is not done can be delivered twice, but is never lost:
+// A message is absent, accepted, progressed or done. Any prefix of commits is a legal history. An accepted
+// message that is not done can be delivered twice, but is never lost:
 //   accepted    the commit that holds its record and content returned; only then is 250 said.
-//   progressed  its recipients' fate, and where it waits, are in a later commit nobody waits for. What was delivered
+//   progressed  its recipients' fate, and where it waits, are in a later commit nobody waits for. What was
+//   delivered
 //               is noted in the settled log before that, so a killed process does not deliver it again.
 //   done        all its records are gone in one commit. A bounce it causes is committed before that.
 // A failed sync is final: the spool stops accepting, says so, and does not try again before a restart.
@@ -45,7 +46,7 @@ struct Change {
     std::optional<Progress> progress;  // written when not `done`
     std::vector<WaitKey> wait, unwait;
     StoredPtr bounce;
-    std::string damage;                // not empty: the records are set aside under damaged/, for this reason
+    std::string damage;  // not empty: the records are set aside under damaged/, for this reason
 };
 
 /// What one commit did, told on the commit thread.
@@ -71,14 +72,16 @@ class Spool {
 public:
     struct Options {
         std::uint64_t volume_size = 512ull << 20;
-        std::chrono::microseconds gather{3000};       // how long a commit waits for messages that are about to arrive
-        std::chrono::milliseconds change_delay{50};   // how long changes wait for company
+        std::chrono::microseconds gather{
+            3000};  // how long a commit waits for messages that are about to arrive
+        std::chrono::milliseconds change_delay{50};  // how long changes wait for company
     };
     using Report = std::function<void(std::string_view what, bool grave)>;  // any thread
 
     /// Opens `dir`/spool, replays the settled log. Damaged volumes are set aside and reported. Throws
     /// std::runtime_error when the folder cannot be used at all. `committed` is called on the commit thread.
-    Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed, Report report);
+    Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed,
+          Report report);
     ~Spool();  // stop()
 
     void start();
@@ -88,8 +91,8 @@ public:
     MessageId new_id();
     std::filesystem::path content_file(MessageId id) const { return contents_ / id.text(); }
     void accept(StoredPtr stored, std::function<void(std::error_code)> done);
-    /// How many more messages are on their way in (+1 when one begins, -1 when it is accepted or given up). A commit
-    /// waits a moment for them, so that they share its sync.
+    /// How many more messages are on their way in (+1 when one begins, -1 when it is accepted or given up). A
+    /// commit waits a moment for them, so that they share its sync.
     void arriving(int difference);
     /// Why nothing can be accepted, "" when all is well. Cheap.
     std::string unhealthy() const;
@@ -116,11 +119,14 @@ public:
     /// The octets of a content kept inside the volume; null when they are damaged or gone.
     std::shared_ptr<const std::string> load_content(const Message& message, std::uint32_t volume) const;
     std::uint64_t count() const;
-    std::uint64_t waiting(const std::string& route) const;  // messages filed under it, at most 100,000 are counted
+    std::uint64_t waiting(
+        const std::string& route) const;  // messages filed under it, at most 100,000 are counted
     std::uint64_t bytes() const;
 
 private:
     using VolumePtr = std::shared_ptr<Volume>;
+    static constexpr std::size_t batch_messages = 1024;  // accepted by one commit
+    static constexpr std::size_t group_changes = 512;    // that are worth a commit of their own
 
     VolumePtr volume(std::uint32_t number) const;
     std::vector<VolumePtr> snapshot() const;

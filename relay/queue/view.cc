@@ -28,7 +28,8 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
         recipient.route = one.route.empty() ? route(message.envelope.forward_paths[at]) : one.route;
         recipient.why = one.reply.code != 0 ? one.reply.line() : one.reason;
         if (one.reply.code != 0 && !one.reason.empty()) recipient.why = one.reason + ": " + recipient.why;
-        if (!recipient.why.empty() && !one.host.empty()) recipient.why += " (" + one.host + ", " + one.stage + ")";
+        if (!recipient.why.empty() && !one.host.empty())
+            recipient.why += " (" + one.host + ", " + one.stage + ")";
         out.recipients.push_back(std::move(recipient));
     }
     return out;

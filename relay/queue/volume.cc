@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -66,7 +67,8 @@ std::optional<Parts> split(const MDB_val& key) {
     const char* tail = all.data() + all.size() - 17;
     std::uint64_t due = from_big_endian(tail + 1);
     if (*tail != '\0' || due > microseconds(Time::max())) return std::nullopt;
-    return Parts{all.substr(0, all.size() - 17), Time(std::chrono::microseconds(static_cast<std::int64_t>(due))),
+    return Parts{all.substr(0, all.size() - 17),
+                 Time(std::chrono::microseconds(static_cast<std::int64_t>(due))),
                  MessageId{from_big_endian(tail + 9)}};
 }
 
@@ -99,7 +101,8 @@ private:
     MDB_val key_{}, value_{};
 };
 
-/// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the file.
+/// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the
+/// file.
 void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
     constexpr MDB_dbi free_pages = 0;
     MDB_cursor* cursor = nullptr;
@@ -124,7 +127,8 @@ void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
     MDB_env* env = nullptr;
     if (mdb_env_create(&env) != 0) _exit(1);
     mdb_env_set_maxdbs(env, names.size());
-    if (mdb_env_open(env, file.c_str(), MDB_NOSUBDIR | MDB_RDONLY | MDB_NOTLS | MDB_NOLOCK, 0600) != 0) _exit(1);
+    if (mdb_env_open(env, file.c_str(), MDB_NOSUBDIR | MDB_RDONLY | MDB_NOTLS | MDB_NOLOCK, 0600) != 0)
+        _exit(1);
     MDB_txn* txn = nullptr;
     if (mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0) _exit(1);
     // Pages behind the end of a file that was cut short could be mapped, but not touched.
@@ -133,7 +137,8 @@ void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
     mdb_env_info(env, &info);
     mdb_env_stat(env, &pages);
     std::error_code error_code;
-    if (std::filesystem::file_size(file, error_code) < (info.me_last_pgno + 1) * pages.ms_psize || error_code) _exit(1);
+    if (std::filesystem::file_size(file, error_code) < (info.me_last_pgno + 1) * pages.ms_psize || error_code)
+        _exit(1);
     walk_free_pages(txn, info.me_last_pgno);
     for (const char* name : names) {
         MDB_dbi dbi = 0;
@@ -194,7 +199,12 @@ Volume::Volume(std::filesystem::path file, std::uint32_t number, std::uint64_t s
     check(mdb_env_create(&env_));
     check(mdb_env_set_maxdbs(env_, names.size()));
     check(mdb_env_set_maxreaders(env_, 64));
-    check(mdb_env_set_mapsize(env_, size));
+    // New mail stops short of `size`. What becomes of it must be written down even so, however full the file
+    // is found.
+    constexpr std::uint64_t unit = 64 << 10;
+    std::error_code none;
+    std::uint64_t used = std::filesystem::exists(file_, none) ? std::filesystem::file_size(file_, none) : 0;
+    check(mdb_env_set_mapsize(env_, (std::max(used, size) + size) / unit * unit));
     // Read-ahead would fetch what lies next to a message; a backlog is read in an order of its own.
     check(mdb_env_open(env_, file_.c_str(), MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT, 0600));
     MDB_txn* txn = nullptr;
@@ -297,7 +307,9 @@ std::vector<WaitKey> Volume::routes() const {
     return out;
 }
 
-Volume::Write::Write(Volume& volume) : volume_(volume) { note(mdb_txn_begin(volume.env_, nullptr, 0, &txn_)); }
+Volume::Write::Write(Volume& volume) : volume_(volume) {
+    note(mdb_txn_begin(volume.env_, nullptr, 0, &txn_));
+}
 
 Volume::Write::~Write() {
     if (txn_ != nullptr) mdb_txn_abort(txn_);
@@ -322,8 +334,9 @@ void Volume::Write::erase(Table table, MessageId id) {
     note(mdb_del(txn_, volume_.dbi(table), &k, nullptr));
 }
 
-/// A value on pages of its own begins with a header that says how many they are. LMDB believes it when it frees them, so
-/// a damaged one would spoil the list of free pages; its pages are rather lost until the volume goes.
+/// A value on pages of its own begins with a header that says how many they are. LMDB believes it when it
+/// frees them, so a damaged one would spoil the list of free pages; its pages are rather lost until the
+/// volume goes.
 bool Volume::Write::large_value_intact(MDB_val key) {
     constexpr std::size_t header = 16;
     constexpr std::uint16_t overflow_page = 0x04;
@@ -331,7 +344,8 @@ bool Volume::Write::large_value_intact(MDB_val key) {
     MDB_stat stat{};
     if (mdb_get(txn_, volume_.dbi(Table::content), &key, &value) != 0) return true;
     mdb_env_stat(volume_.env_, &stat);
-    if (value.mv_size <= stat.ms_psize / 2) return true;  // perhaps within a leaf, which has been walked through
+    if (value.mv_size <= stat.ms_psize / 2)
+        return true;  // perhaps within a leaf, which has been walked through
     const char* begin = static_cast<const char*>(value.mv_data) - header;
     std::uint16_t flags = 0;
     std::uint32_t pages = 0;

@@ -42,7 +42,8 @@ class Volume {
 public:
     enum class Table : std::uint8_t { message, content, progress, fresh, waiting };
 
-    /// Opens or creates. `size` bounds the file; throws std::system_error.
+    /// Opens or creates. `size` is what new mail may fill, in bytes; as much again is left for what becomes
+    /// of it. Throws std::system_error.
     Volume(std::filesystem::path file, std::uint32_t number, std::uint64_t size);
     ~Volume();
     Volume(const Volume&) = delete;
@@ -53,10 +54,10 @@ public:
 
     std::uint32_t number() const { return number_; }
     const std::filesystem::path& file() const { return file_; }
-    std::uint64_t high_water() const;   // bytes of the file that were ever used
+    std::uint64_t high_water() const;  // bytes of the file that were ever used
     std::uint64_t messages() const;
-    std::uint64_t waiting() const;      // entries of the waiting table
-    void unlink();                      // the file goes when the last reader lets go of the Volume
+    std::uint64_t waiting() const;  // entries of the waiting table
+    void unlink();                  // the file goes when the last reader lets go of the Volume
 
     // Reading. Nothing read points into the map: no read transaction outlives a call.
     bool has(Table table, MessageId id) const;
@@ -70,7 +71,8 @@ public:
     /// Each route in `waiting` with its earliest due time; its cost grows with the number of routes only.
     std::vector<WaitKey> routes() const;
 
-    /// One write transaction; ends without effect unless committed. Any error makes the whole transaction void.
+    /// One write transaction; ends without effect unless committed. Any error makes the whole transaction
+    /// void.
     class Write {
     public:
         explicit Write(Volume& volume);

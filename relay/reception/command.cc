@@ -9,16 +9,16 @@ namespace postern::relay {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, Verb>, 11> verbs{{{"HELO", Verb::helo},
-                                                                  {"EHLO", Verb::ehlo},
-                                                                  {"MAIL", Verb::mail},
-                                                                  {"RCPT", Verb::rcpt},
-                                                                  {"DATA", Verb::data},
-                                                                  {"RSET", Verb::rset},
-                                                                  {"NOOP", Verb::noop},
-                                                                  {"QUIT", Verb::quit},
-                                                                  {"VRFY", Verb::vrfy},
-                                                                  {"HELP", Verb::help},
-                                                                  {"STARTTLS", Verb::starttls}}};
+                                                                   {"EHLO", Verb::ehlo},
+                                                                   {"MAIL", Verb::mail},
+                                                                   {"RCPT", Verb::rcpt},
+                                                                   {"DATA", Verb::data},
+                                                                   {"RSET", Verb::rset},
+                                                                   {"NOOP", Verb::noop},
+                                                                   {"QUIT", Verb::quit},
+                                                                   {"VRFY", Verb::vrfy},
+                                                                   {"HELP", Verb::help},
+                                                                   {"STARTTLS", Verb::starttls}}};
 constexpr std::array<std::string_view, 6> foreign_verbs{"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS"};
 
 bool same(std::string_view a, std::string_view upper) {
@@ -37,18 +37,22 @@ std::string_view trim(std::string_view text) {
     return text;
 }
 
-Reply fault(std::uint16_t code, EnhancedStatus status, std::string text) { return Reply{code, status, std::move(text)}; }
+Reply fault(std::uint16_t code, EnhancedStatus status, std::string text) {
+    return Reply{code, status, std::move(text)};
+}
 Reply syntax(std::string text) { return fault(501, {5, 5, 4}, std::move(text)); }
 
 /// A greeting name goes into our Received field and the log, so nothing but visible ASCII may be in it.
 bool is_greeting_name(std::string_view text) {
     if (text.empty() || text.size() > 255) return false;
     for (char c : text)
-        if (c <= ' ' || c > '~' || c == '(' || c == ')' || c == '<' || c == '>' || c == '\\' || c == '"') return false;
+        if (c <= ' ' || c > '~' || c == '(' || c == ')' || c == '<' || c == '>' || c == '\\' || c == '"')
+            return false;
     return true;
 }
 
-std::optional<Reply> mail_parameter(std::string_view name, std::string_view value, Command& command, bool& body_given) {
+std::optional<Reply> mail_parameter(std::string_view name, std::string_view value, Command& command,
+                                    bool& body_given) {
     if (same(name, "SIZE")) {
         std::uint64_t size = 0;
         auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), size);
@@ -73,7 +77,8 @@ std::optional<Reply> mail_parameter(std::string_view name, std::string_view valu
 
 std::optional<Reply> path_command(std::string_view text, std::string_view keyword, Command& command) {
     if (text.size() < keyword.size() || !same(text.substr(0, keyword.size()), keyword))
-        return syntax(command.verb == Verb::mail ? "syntax: MAIL FROM:<address>" : "syntax: RCPT TO:<address>");
+        return syntax(command.verb == Verb::mail ? "syntax: MAIL FROM:<address>"
+                                                 : "syntax: RCPT TO:<address>");
     // A space before the bracket is against the grammar and common.
     auto path = parse_path(trim(text.substr(keyword.size())));
     bool from = command.verb == Verb::mail;
@@ -81,7 +86,8 @@ std::optional<Reply> path_command(std::string_view text, std::string_view keywor
         return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
     command.address = std::move(path->address);
     std::string_view rest = path->rest;
-    if (!rest.empty() && rest[0] != ' ') return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
+    if (!rest.empty() && rest[0] != ' ')
+        return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
     bool body_given = false;
     for (rest = trim(rest); !rest.empty();) {
         std::size_t end = rest.find(' ');
@@ -89,7 +95,8 @@ std::optional<Reply> path_command(std::string_view text, std::string_view keywor
         rest = end == std::string_view::npos ? std::string_view() : trim(rest.substr(end));
         std::size_t equals = parameter.find('=');
         std::string_view name = parameter.substr(0, equals);
-        std::string_view value = equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1);
+        std::string_view value =
+            equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1);
         if (!from) return fault(555, {5, 5, 4}, "RCPT parameter not supported");
         if (auto wrong = mail_parameter(name, value, command, body_given)) return wrong;
     }
@@ -138,7 +145,8 @@ Parsed parse_command(std::string_view line) {
         case Verb::unknown:
             for (auto name : foreign_verbs)
                 if (same(word, name)) out.command.verb = Verb::foreign;
-            if (out.command.verb == Verb::unknown) out.fault = fault(500, {5, 5, 2}, "command not recognized");
+            if (out.command.verb == Verb::unknown)
+                out.fault = fault(500, {5, 5, 2}, "command not recognized");
             break;
     }
     return out;

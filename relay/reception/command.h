@@ -11,7 +11,21 @@
 
 namespace postern::relay {
 
-enum class Verb : std::uint8_t { helo, ehlo, mail, rcpt, data, rset, noop, quit, vrfy, help, starttls, foreign, unknown };
+enum class Verb : std::uint8_t {
+    helo,
+    ehlo,
+    mail,
+    rcpt,
+    data,
+    rset,
+    noop,
+    quit,
+    vrfy,
+    help,
+    starttls,
+    foreign,
+    unknown
+};
 
 struct Command {
     Verb verb = Verb::unknown;
@@ -21,11 +35,12 @@ struct Command {
     BodyType body = BodyType::seven_bit;
 };
 
-/// The longest command line taken, its CRLF not counted. RFC 5321 asks for 510; paths and parameters may add to it.
+/// The longest command line taken, its CRLF not counted. RFC 5321 asks for 510; paths and parameters may add
+/// to it.
 constexpr std::size_t command_line_max = 2048;
 
-/// Either a command or the reply that its fault deserves (500, 501, 504, 555). `foreign` means the line belongs to
-/// another protocol (HTTP, TLS) and the connection is best closed. `argument` points into `line`.
+/// Either a command or the reply that its fault deserves (500, 501, 504, 555). `foreign` means the line
+/// belongs to another protocol (HTTP, TLS) and the connection is best closed. `argument` points into `line`.
 struct Parsed {
     Command command;
     std::optional<Reply> fault;

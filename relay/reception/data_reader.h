@@ -1,4 +1,5 @@
-// The content behind DATA: from octets on the wire to lines as we send them (RFC 5321 §2.3.8, §4.1.1.4, §4.5.2).
+// The content behind DATA: from octets on the wire to lines as we send them (RFC 5321 §2.3.8, §4.1.1.4,
+// §4.5.2).
 #pragma once
 
 #include <cstdint>
@@ -7,19 +8,19 @@
 
 namespace postern::relay {
 
-/// Pure: no I/O. Only CRLF "." CRLF ends the data. A dot is unstuffed only behind a real CRLF, because a sender that
-/// does not take a bare CR or LF for a line end does not stuff there either. A bare CR or LF becomes CRLF in what
-/// comes out, so that none ever leaves; `bare_newlines` tells that there were some.
+/// Pure: no I/O. Only CRLF "." CRLF ends the data. A dot is unstuffed only behind a real CRLF, because a
+/// sender that does not take a bare CR or LF for a line end does not stuff there either. A bare CR or LF
+/// becomes CRLF in what comes out, so that none ever leaves; `bare_newlines` tells that there were some.
 class DataReader {
 public:
-    /// Appends the content found in `octets` to `content` and gives how many octets were used: all of them, unless
-    /// the end of the data is among them. What follows the end belongs to the next command.
+    /// Appends the content found in `octets` to `content` and gives how many octets were used: all of them,
+    /// unless the end of the data is among them. What follows the end belongs to the next command.
     std::size_t feed(std::string_view octets, std::string& content);
 
     bool complete() const { return complete_; }
-    std::uint64_t size() const { return size_; }          // octets appended so far
+    std::uint64_t size() const { return size_; }  // octets appended so far
     bool bare_newlines() const { return bare_newlines_; }
-    bool dots() const { return dots_; }                   // some line of the content begins with a dot
+    bool dots() const { return dots_; }  // some line of the content begins with a dot
 
 private:
     enum class At : std::uint8_t { line_start, line, cr, dot, dot_cr };

@@ -30,8 +30,8 @@ Decision refuse(const Settings& settings, const sync::Verdict& verdict, Reply re
 
 }  // namespace
 
-Decision judge_sender(const Settings& settings, const sync::Snapshot& directory, const PrimarySettings* primary,
-                      const Address& reverse_path, sync::Time now) {
+Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
+                      const PrimarySettings* primary, const Address& reverse_path, sync::Time now) {
     using sync::Reason;
     Decision yes{accepted(), {}, {}, {}, false};
     const AcceptSettings& accept = settings.accept;
@@ -47,7 +47,8 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
     switch (verdict.reason) {
         case Reason::no_such_user:
         case Reason::user_disabled:
-            return refuse(settings, verdict, Reply{550, {5, 1, 8}, "sender <" + reverse_path.text() + ">: " + why},
+            return refuse(settings, verdict,
+                          Reply{550, {5, 1, 8}, "sender <" + reverse_path.text() + ">: " + why},
                           "accept.sender");
         case Reason::no_such_domain:
             if (accept.foreign_sender == ForeignSender::accept) return yes;
@@ -56,11 +57,13 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
                           "accept.foreign_sender");
         case Reason::domain_disabled:
             return refuse(settings, verdict,
-                          Reply{550, {5, 7, 1}, "sender domain " + reverse_path.domain + ": " + why}, "accept.sender");
+                          Reply{550, {5, 7, 1}, "sender domain " + reverse_path.domain + ": " + why},
+                          "accept.sender");
         case Reason::never_synced:
         case Reason::domain_not_read:
         case Reason::stale:
-            return refuse(settings, verdict, Reply{451, {4, 3, 0}, why + ", try again later"}, "accept.sender");
+            return refuse(settings, verdict, Reply{451, {4, 3, 0}, why + ", try again later"},
+                          "accept.sender");
         case Reason::user:
         case Reason::alias:
         case Reason::mailing_list:
@@ -72,11 +75,14 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
     return yes;
 }
 
-Decision judge_recipient(const PrimarySettings* primary, std::string_view client, const Address& forward_path) {
+Decision judge_recipient(const PrimarySettings* primary, std::string_view client,
+                         const Address& forward_path) {
     if (primary != nullptr) return Decision{Reply{250, {2, 1, 5}, "ok"}, {}, {}, {}, false};
     Decision out;
-    out.reply = Reply{550, {5, 7, 1},
-                      "relaying to <" + forward_path.text() + "> denied: " + std::string(client) + " is not a primary of this gateway"};
+    out.reply = Reply{550,
+                      {5, 7, 1},
+                      "relaying to <" + forward_path.text() + "> denied: " + std::string(client) +
+                          " is not a primary of this gateway"};
     out.rule = "primary.addresses";
     out.reason = "the client is none of the primaries";
     return out;

@@ -25,10 +25,11 @@ struct Decision {
 const PrimarySettings* primary_of(const Settings& settings, std::string_view client);
 
 /// At MAIL. A client that is no primary is let through to RCPT, where it is refused for every recipient.
-Decision judge_sender(const Settings& settings, const sync::Snapshot& directory, const PrimarySettings* primary,
-                      const Address& reverse_path, sync::Time now);
+Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
+                      const PrimarySettings* primary, const Address& reverse_path, sync::Time now);
 
 /// At RCPT.
-Decision judge_recipient(const PrimarySettings* primary, std::string_view client, const Address& forward_path);
+Decision judge_recipient(const PrimarySettings* primary, std::string_view client,
+                         const Address& forward_path);
 
 }  // namespace postern::relay

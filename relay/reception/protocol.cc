@@ -2,13 +2,15 @@
 
 namespace postern::relay {
 
-ServerProtocol::ServerProtocol(ProtocolOptions options, bool secure) : options_(std::move(options)), secure_(secure) {}
+ServerProtocol::ServerProtocol(ProtocolOptions options, bool secure)
+    : options_(std::move(options)), secure_(secure) {}
 
 Reply ServerProtocol::greeting() const { return Reply{220, {}, options_.hostname + " ESMTP postern"}; }
 
 ServerProtocol::Step ServerProtocol::error(Reply reply) {
     if (++errors_ > options_.protocol_errors)
-        return Step{Action::close, Reply{421, {4, 7, 0}, options_.hostname + " too many errors, closing"}, {}};
+        return Step{
+            Action::close, Reply{421, {4, 7, 0}, options_.hostname + " too many errors, closing"}, {}};
     return answer(std::move(reply));
 }
 
@@ -30,7 +32,8 @@ ServerProtocol::Step ServerProtocol::mail(Command& command) {
     if (mail_) return error(Reply{503, {5, 5, 1}, "a transaction is open; RSET ends it"});
     if (options_.require_starttls && !secure_) return error(Reply{530, {5, 7, 0}, "issue STARTTLS first"});
     if (command.size && options_.message_size > 0 && *command.size > options_.message_size)
-        return answer(Reply{552, {5, 3, 4}, "message larger than " + std::to_string(options_.message_size) + " bytes"});
+        return answer(
+            Reply{552, {5, 3, 4}, "message larger than " + std::to_string(options_.message_size) + " bytes"});
     pending_ = command;
     return Step{Action::ask_sender, {}, command.address};
 }
@@ -50,7 +53,8 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
         case Verb::rcpt:
             if (!mail_) return error(Reply{503, {5, 5, 1}, "MAIL comes first"});
             if (envelope_.forward_paths.size() >= options_.recipients)
-                return answer(Reply{452, {4, 5, 3}, "too many recipients; send the rest in another transaction"});
+                return answer(
+                    Reply{452, {4, 5, 3}, "too many recipients; send the rest in another transaction"});
             pending_ = command;
             return Step{Action::ask_recipient, {}, command.address};
         case Verb::data:
@@ -61,7 +65,8 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
         case Verb::noop: return answer(Reply{250, {2, 0, 0}, "ok"});
         case Verb::vrfy: return answer(Reply{252, {2, 5, 0}, "cannot verify, but RCPT will tell"});
         case Verb::help: return answer(Reply{214, {2, 0, 0}, "RFC 5321"});
-        case Verb::quit: return Step{Action::close, Reply{221, {2, 0, 0}, options_.hostname + " closing"}, {}};
+        case Verb::quit:
+            return Step{Action::close, Reply{221, {2, 0, 0}, options_.hostname + " closing"}, {}};
         case Verb::starttls:
             if (secure_) return error(Reply{503, {5, 5, 1}, "TLS is already active"});
             if (!options_.offer_starttls) return error(Reply{502, {5, 5, 1}, "STARTTLS is not offered here"});

@@ -23,12 +23,12 @@ struct ProtocolOptions {
 class ServerProtocol {
 public:
     enum class Action : std::uint8_t {
-        reply,         // send `reply`, read on
-        ask_sender,    // decide about `address`, tell `sender()`, send what it returns
-        ask_recipient, // decide about `address`, tell `recipient()`, send what it returns
-        ask_data,      // admission again, tell `data()`; on 354 read content, then tell `content()`
-        start_tls,     // send `reply`, do the handshake, tell `secured()`
-        close,         // send `reply`, close
+        reply,          // send `reply`, read on
+        ask_sender,     // decide about `address`, tell `sender()`, send what it returns
+        ask_recipient,  // decide about `address`, tell `recipient()`, send what it returns
+        ask_data,       // admission again, tell `data()`; on 354 read content, then tell `content()`
+        start_tls,      // send `reply`, do the handshake, tell `secured()`
+        close,          // send `reply`, close
     };
     struct Step {
         Action action = Action::reply;
@@ -47,14 +47,16 @@ public:
     Reply data(Reply admission);      // 250 becomes 354
     /// The transaction is over, whatever came of it; the envelope is cleared (RFC 5321 §4.1.1.4).
     void content_done();
-    void secured();                   // after STARTTLS all that was said is forgotten (RFC 3207 §4.2)
+    void secured();  // after STARTTLS all that was said is forgotten (RFC 3207 §4.2)
 
     const Envelope& envelope() const { return envelope_; }
     const std::string& helo() const { return helo_; }
     bool extended() const { return extended_; }
     bool secure() const { return secure_; }
     bool in_transaction() const { return mail_; }
-    std::uint64_t declared_size() const { return pending_.size.value_or(0); }  // of the MAIL that is being decided
+    std::uint64_t declared_size() const {
+        return pending_.size.value_or(0);
+    }  // of the MAIL that is being decided
     unsigned commands() const { return commands_; }
 
 private:

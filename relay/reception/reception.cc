@@ -22,7 +22,11 @@ net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
 
 Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
                      std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : io_(io), spool_(spool), settings_(std::move(settings)), directory_(std::move(directory)), observer_(observer) {
+    : io_(io),
+      spool_(spool),
+      settings_(std::move(settings)),
+      directory_(std::move(directory)),
+      observer_(observer) {
     tls_ = net::server_context(settings_->tls);
     for (const auto& listener : settings_->listeners) bind(listener);
 }
@@ -104,7 +108,8 @@ void Reception::reload(SettingsPtr settings) {
     try {
         tls_ = net::server_context(settings_->tls);
     } catch (const std::exception& fault) {
-        observer_.on(event::Trouble{"tls", std::string(fault.what()) + "; the certificate loaded before stays in use", false});
+        observer_.on(event::Trouble{
+            "tls", std::string(fault.what()) + "; the certificate loaded before stays in use", false});
     }
 }
 
@@ -121,7 +126,8 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     for (auto& listener : listeners_) listener->acceptor.close(ignored);
     for (const auto& session : sessions_) session->leave();
     auto end = std::chrono::steady_clock::now() + grace;
-    while (!sessions_.empty() && std::chrono::steady_clock::now() < end) co_await pause(io_, Milliseconds(10));
+    while (!sessions_.empty() && std::chrono::steady_clock::now() < end)
+        co_await pause(io_, Milliseconds(10));
     for (const auto& session : sessions_) session->cut_off();
     for (int round = 0; !sessions_.empty() && round < 100; ++round) co_await pause(io_, Milliseconds(10));
 }

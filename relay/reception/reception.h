@@ -23,11 +23,12 @@ class Session;
 class Reception {
 public:
     /// Throws std::runtime_error naming the listener that cannot be had.
-    Reception(net::io_context& io, Spool& spool, SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
-              Observer& observer);
+    Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
+              std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
-    /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut off after `grace`.
+    /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut
+    /// off after `grace`.
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }

@@ -9,9 +9,10 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t inline_max = 256 * 1024;      // larger content goes to a file of its own
-constexpr std::size_t progress_octets = 64 * 1024;  // to come within accept.timeout: slower clients are cut off
-constexpr std::size_t hops_max = 100;               // RFC 5321 §6.3
+constexpr std::size_t inline_max = 256 * 1024;  // larger content goes to a file of its own
+constexpr std::size_t progress_octets =
+    64 * 1024;                         // to come within accept.timeout: slower clients are cut off
+constexpr std::size_t hops_max = 100;  // RFC 5321 §6.3
 constexpr std::size_t replies_max = 16 * 1024;
 
 ProtocolOptions options(const Reception& reception, ListenerTls tls) {
@@ -21,7 +22,8 @@ ProtocolOptions options(const Reception& reception, ListenerTls tls) {
     out.message_size = settings.queue.message_size;
     out.recipients = settings.accept.recipients;
     out.protocol_errors = settings.accept.protocol_errors;
-    out.offer_starttls = reception.tls() != nullptr && (tls == ListenerTls::opportunistic || tls == ListenerTls::required);
+    out.offer_starttls =
+        reception.tls() != nullptr && (tls == ListenerTls::opportunistic || tls == ListenerTls::required);
     out.require_starttls = tls == ListenerTls::required;
     return out;
 }
@@ -115,7 +117,9 @@ net::awaitable<void> Session::run() {
             if (error) co_return;
         }
         if (reception_.stopping()) {
-            ServerProtocol::Step bye{ServerProtocol::Action::close, Reply{421, {4, 3, 2}, settings_->hostname + " is shutting down"}, {}};
+            ServerProtocol::Step bye{ServerProtocol::Action::close,
+                                     Reply{421, {4, 3, 2}, settings_->hostname + " is shutting down"},
+                                     {}};
             co_await obey(std::move(bye));
             co_return;
         }
@@ -130,7 +134,10 @@ net::awaitable<void> Session::run() {
         }
         if (error && reception_.stopping()) continue;
         if (error == net::Error::timed_out) {
-            ServerProtocol::Step bye{ServerProtocol::Action::close, Reply{421, {4, 4, 2}, settings_->hostname + " waited too long for a command"}, {}};
+            ServerProtocol::Step bye{
+                ServerProtocol::Action::close,
+                Reply{421, {4, 4, 2}, settings_->hostname + " waited too long for a command"},
+                {}};
             co_await obey(std::move(bye));
             co_return;
         }
@@ -201,7 +208,8 @@ Reply Session::judge_sender_now(const Address& address, std::uint64_t size) {
     if (decision.reply.positive()) {
         const PrimarySettings* primary = primary_of(*settings_, client_);
         primary_ = primary != nullptr ? primary->name : std::string();
-        decision = judge_sender(*settings_, *reception_.directory(), primary, address, std::chrono::system_clock::now());
+        decision = judge_sender(*settings_, *reception_.directory(), primary, address,
+                                std::chrono::system_clock::now());
     }
     if (decision.reply.positive()) expect(true);
     if (!decision.reply.positive() || decision.monitored) refused(decision, address, {});
@@ -242,11 +250,20 @@ net::awaitable<bool> Session::receive() {
     else if (body.reader.bare_newlines() && settings_->accept.bare_newline == BareNewline::refuse)
         answer = Reply{554, {5, 6, 0}, "lines must end with CRLF; the message has a CR or LF alone"};
     else if (body.hops > hops_max)
-        answer = Reply{554, {5, 4, 6}, "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop"};
+        answer =
+            Reply{554,
+                  {5, 4, 6},
+                  "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop"};
     if (answer.code == 0) {
         answer = co_await store(body, id);
     } else {
-        Decision decision{answer, answer.code == 552 ? "queue.message_size" : (answer.status.subject == 4 ? "RFC 5321 6.3" : "accept.bare_newline"), answer.text, {}, false};
+        Decision decision{answer,
+                          answer.code == 552
+                              ? "queue.message_size"
+                              : (answer.status.subject == 4 ? "RFC 5321 6.3" : "accept.bare_newline"),
+                          answer.text,
+                          {},
+                          false};
         refused(decision, protocol_.envelope().reverse_path, {});
     }
     if (!answer.positive()) body.discard();
@@ -325,8 +342,9 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     expect(false);
     std::error_code error = co_await commit(stored);
     if (error) {
-        co_return error == std::errc::no_space_on_device ? Reply{452, {4, 3, 1}, "not enough space to store the message"}
-                                                         : Reply{451, {4, 3, 0}, "the message could not be stored"};
+        co_return error == std::errc::no_space_on_device
+            ? Reply{452, {4, 3, 1}, "not enough space to store the message"}
+            : Reply{451, {4, 3, 0}, "the message could not be stored"};
     }
     ++messages_;
     what.id = text;
@@ -335,7 +353,8 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     what.helo = protocol_.helo();
     what.primary = primary_;
     what.tls = tls;
-    what.commit = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
+    what.commit =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
     reception_.observer().on(what);
     co_return Reply{250, {2, 0, 0}, "ok, queued as " + text};
 }
@@ -348,7 +367,8 @@ net::awaitable<std::error_code> Session::commit(StoredPtr stored) {
     Outcome outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Outcome)>(
         [this, &stored](auto handler) {
             auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            reception_.spool().accept(stored, [shared](std::error_code error) { std::move (*shared)(Outcome{error}); });
+            reception_.spool().accept(
+                stored, [shared](std::error_code error) { std::move (*shared)(Outcome{error}); });
         },
         asio::use_awaitable);
     co_return outcome.error;

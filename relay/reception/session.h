@@ -17,9 +17,9 @@ public:
     Session(Reception& reception, std::shared_ptr<net::Connection> connection, ListenerTls tls);
 
     net::awaitable<void> run();
-    void leave();    // 421 at the next command
+    void leave();  // 421 at the next command
     void cut_off() { connection_->close(); }
-    void end();      // after run(), however it ended
+    void end();  // after run(), however it ended
 
 private:
     struct Body;

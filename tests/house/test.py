@@ -1,0 +1,92 @@
+"""The house keeps its order: who may include whom, how long a file gets, what the documents promise."""
+import os
+import pathlib
+import re
+import subprocess
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("POSTERN_BIN", ROOT / "build" / "release" / "postern"))
+INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
+SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
+# Inside relay, each room may use those in front of it; reception and delivery do not know each other.
+ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "queue"},
+         "reception": {"mail", "net", "queue", "reception"}, "delivery": {"mail", "net", "queue", "delivery"}}
+VALUES = {"relay/settings.h", "relay/observer.h", "relay/views.h"}  # relay's own, for all its rooms
+HOME = {"spdlog/": {"agent"}, "toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"},
+        "unbound.h": {"relay/net"}, "asio": {"relay"}, "pugixml.hpp": {"sync", "agent"}, "nlohmann/": {"sync", "agent"},
+        "httplib.h": {"sync", "agent"}}
+
+
+def sources(*rooms):
+    for room in rooms:
+        for path in sorted((ROOT / room).rglob("*")):
+            if path.suffix in (".h", ".cc"):
+                yield path, path.relative_to(ROOT).as_posix()
+
+
+class House(unittest.TestCase):
+    def test_who_includes_whom(self):
+        wrong = []
+        for path, name in sources("agent", "relay", "sync"):
+            own = name.split("/")
+            for target in INCLUDE.findall(path.read_text()):
+                there = target.split("/")
+                if own[0] == "sync":
+                    fine = there[0] == "sync"
+                elif own[0] == "relay":
+                    fine = target == "sync/snapshot.h" or there[0] == "relay"
+                    if fine and there[0] == "relay" and len(own) == 3 and target not in VALUES:
+                        fine = len(there) == 3 and there[1] in ROOMS[own[1]]
+                else:
+                    fine = True
+                if not fine:
+                    wrong.append(f"{name} includes {target}")
+        self.assertEqual(wrong, [])
+
+    def test_libraries_stay_at_home(self):
+        wrong = []
+        for path, name in sources("agent", "relay", "sync"):
+            for header in SYSTEM.findall(path.read_text()):
+                for library, homes in HOME.items():
+                    if header.startswith(library) and not any(name.startswith(home + "/") for home in homes):
+                        wrong.append(f"{name} includes <{header}>")
+        self.assertEqual(wrong, [])
+
+    def test_no_file_is_a_giant(self):
+        giants = [f"{name}: {len(path.read_text().splitlines())}" for path, name in sources("agent", "relay", "sync", "tests")
+                  if len(path.read_text().splitlines()) > 620]
+        self.assertEqual(giants, [])
+
+    def test_every_header_says_what_it_is_for(self):
+        silent = [name for path, name in sources("agent", "relay", "sync")
+                  if path.suffix == ".h" and not path.read_text().startswith("//")]
+        self.assertEqual(silent, [])
+
+    def test_awaited_expressions_own_no_temporaries(self):
+        """g++ 12 destroys them twice; building them as named locals costs nothing."""
+        wrong = []
+        for path, name in sources("relay"):
+            for line, text in enumerate(path.read_text().splitlines(), 1):
+                if re.search(r"co_await[^;]*[({,]\s*\{", text) or re.search(r"co_await[^;]*\[[^&\]]*=", text):
+                    wrong.append(f"{name}:{line}: {text.strip()}")
+        self.assertEqual(wrong, [])
+
+    def test_formatted(self):
+        files = [str(path) for path, _ in sources("agent", "relay", "sync", "tests")]
+        done = subprocess.run(["clang-format-16", "--dry-run", "-Werror", *files], capture_output=True, text=True, cwd=ROOT)
+        self.assertEqual(done.returncode, 0, done.stderr[:3000])
+
+    def test_the_readme_shows_every_key(self):
+        table = subprocess.run([BINARY, "config", "--markdown"], capture_output=True, text=True, check=True).stdout
+        self.assertIn(table.strip(), (ROOT / "README.md").read_text(), "put the output of `postern config --markdown` into README.md")
+
+    def test_the_top_level_holds_what_it_should(self):
+        names = subprocess.run(["git", "ls-tree", "--name-only", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.split()
+        extra = [n for n in names if not n.startswith(".") and
+                 n not in ("CMakeLists.txt", "CMakePresets.json", "README.md", "agent", "relay", "sync", "tests", "config")]
+        self.assertEqual(extra, [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
