@@ -244,6 +244,7 @@ TEST_CASE("a message larger than the server takes is not offered to it", "[trans
     extensions.size = true;
     extensions.size_limit = 1000;
     for (bool reset : {false, true}) {
+        extensions.pipelining = reset;
         Transaction transaction(message, recipients_of(2), extensions, reset);
         REQUIRE(transaction.done());
         CHECK(transaction.to_send().empty());
