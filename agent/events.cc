@@ -1,6 +1,11 @@
 #include "agent/events.h"
 
 namespace postern::agent {
+namespace {
+
+constexpr std::size_t longest_operation = 128;  // of what the network calls one
+
+}  // namespace
 
 void Events::on(const relay::event::Accepted& event) {
     metrics_.count(event);
@@ -112,6 +117,29 @@ void Events::on(const sync::event::CacheDamaged& event) {
 void Events::on(const sync::event::CacheUnwritable& event) {
     log_.write(LogLevel::error, "trouble", [&](LogLine& line) {
         line.add("where", "directory cache").add("text", event.reason).add("file", event.file);
+    });
+}
+
+void Events::on(const GatewayModeEvent& event) {
+    metrics_.count(event);
+    const bool served = event.outcome == GatewayModeOutcome::served;
+    const auto operation = event.operation.substr(0, longest_operation);
+    std::uint64_t times = 1;
+    if (!served) {
+        std::string kind(describe(event.outcome));
+        kind.append(" ").append(event.client).append(" ").append(operation);
+        const std::lock_guard lock(repeats_mutex_);
+        const auto passed = repeats_.pass(kind, std::chrono::steady_clock::now());
+        if (!passed) return;
+        times = *passed;
+    }
+    const bool suspicious =
+        event.outcome == GatewayModeOutcome::login_refused || event.outcome == GatewayModeOutcome::stranger;
+    const auto level = served ? LogLevel::debug : suspicious ? LogLevel::warning : LogLevel::info;
+    log_.write(level, "gateway-mode", [&](LogLine& line) {
+        line.add("client", event.client).add("operation", operation);
+        line.add("outcome", describe(event.outcome));
+        if (times > 1) line.add("times", times);
     });
 }
 

@@ -1,6 +1,10 @@
 // What relay and sync tell, turned into log lines and counts.
 #pragma once
 
+#include <mutex>
+
+#include "agent/gateway_mode_event.h"
+#include "agent/gateway_mode_sessions.h"
 #include "agent/log.h"
 #include "agent/metrics.h"
 #include "relay/observer.h"
@@ -28,9 +32,13 @@ public:
     void on(const sync::event::CacheDamaged& event) override;
     void on(const sync::event::CacheUnwritable& event) override;
 
+    void on(const GatewayModeEvent& event);
+
 private:
     Log& log_;
     Metrics& metrics_;
+    std::mutex repeats_mutex_;
+    RepeatFilter repeats_;
 };
 
 }  // namespace postern::agent

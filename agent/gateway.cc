@@ -1,11 +1,13 @@
 #include "agent/gateway.h"
 
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <stdexcept>
 
 #include "agent/address_text.h"
 #include "agent/events.h"
+#include "agent/gateway_mode_server.h"
 #include "agent/metrics.h"
 #include "agent/operations.h"
 #include "agent/readiness.h"
@@ -28,6 +30,12 @@ std::string token(const Settings& settings) {
     return *token;
 }
 
+GatewayModeTerms terms(const Settings& settings) {
+    auto read = gateway_mode_terms(settings);
+    if (!read) throw std::runtime_error(read.error());
+    return std::move(*read);
+}
+
 /// What a reload cannot change, "" when nothing of it differs.
 std::string needs_restart(const Settings& before, const Settings& after) {
     const auto listeners = [](const Settings& settings) {
@@ -45,6 +53,8 @@ std::string needs_restart(const Settings& before, const Settings& after) {
     note(before.user != after.user, "user");
     note(listeners(before) != listeners(after), "listener");
     note(format_host_port(before.status.address) != format_host_port(after.status.address), "status.address");
+    note(format_host_port(before.gateway_mode.address) != format_host_port(after.gateway_mode.address),
+         "status.gateway_mode");
     note(before.token_file() != after.token_file(), "status.token_file");
     return keys;
 }
@@ -76,6 +86,7 @@ struct Gateway::Impl {
     sync::Sync directory;  // publishes to relay once started
     relay::Relay relay;
     StatusServer status;
+    std::optional<GatewayModeServer> gateway_mode;
 };
 
 Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
@@ -86,13 +97,20 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
           settings.synced(), settings.relay.state_dir, events,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(settings), directory.snapshot(), events),
-      status(settings.status.address, token(settings), operations()) {}
+      status(settings.status.address, token(settings), operations()) {
+    if (!settings.gateway_mode.on()) return;
+    gateway_mode.emplace(
+        settings.gateway_mode.address, terms(settings),
+        [this] { return while_running([this] { return relay.messages(); }); },
+        [this](const GatewayModeEvent& event) { events.on(event); });
+}
 
 std::vector<std::string> Gateway::Impl::not_ready() {
     const std::shared_lock lock(gate);
     if (!running) return {Stopping().what()};
-    return reasons_not_ready(relay.state(), directory.report(),
-                             settings.relay.accept.sender != relay::Check::any);
+    // In this order: what the report says is in force in relay by the time its state is known.
+    const auto report = directory.report();
+    return reasons_not_ready(relay.state(), report, settings.relay.accept.sender != relay::Check::any);
 }
 
 Operations Gateway::Impl::operations() {
@@ -133,6 +151,14 @@ std::vector<std::string> Gateway::Impl::reload() {
     std::vector<std::string> faults;
     faults.reserve(reading.faults.size());
     for (const auto& fault : reading.faults) faults.push_back(fault.line(file));
+    std::optional<GatewayModeTerms> gateway_mode_after;
+    if (faults.empty() && gateway_mode && reading.settings.gateway_mode.on()) {
+        auto read = gateway_mode_terms(reading.settings);
+        if (read)
+            gateway_mode_after = std::move(*read);
+        else
+            faults.push_back(Fault{{}, "", read.error()}.line(file));
+    }
     if (faults.empty()) {
         const std::unique_lock lock(gate);
         if (!running) throw Stopping();
@@ -149,6 +175,7 @@ std::vector<std::string> Gateway::Impl::reload() {
         return faults;
     }
     while_running([&] { relay.reload(relay_settings(reading.settings)); });
+    if (gateway_mode_after) gateway_mode->reload(std::move(*gateway_mode_after));
     log.reload(reading.settings.log);
     const auto later = needs_restart(settings, reading.settings);
     log.write(later.empty() ? LogLevel::info : LogLevel::warning, "reloaded",
@@ -171,6 +198,7 @@ void Gateway::start() {
     impl_->running = true;
     impl_->directory.start();
     impl_->status.start();
+    if (impl_->gateway_mode) impl_->gateway_mode->start();
     impl_->log.write(LogLevel::info, "started", [&](LogLine& line) {
         const auto& settings = impl_->settings;
         line.add("version", POSTERN_VERSION).add("hostname", settings.relay.hostname);
@@ -178,6 +206,7 @@ void Gateway::start() {
         for (const auto& listener : settings.relay.listeners)
             listeners.append(listeners.empty() ? "" : " ").append(format_host_port(listener.address));
         line.add("listeners", listeners).add("status", format_host_port(settings.status.address));
+        if (impl_->gateway_mode) line.add("gateway_mode", format_host_port(settings.gateway_mode.address));
         line.add("state_dir", settings.relay.state_dir.native());
         if (!settings.relay.accept.enforce) line.add("mode", "monitor");
     });
@@ -192,6 +221,8 @@ std::string Gateway::summary() {
            std::to_string(state.messages) + " messages in the queue";
 }
 
+void Gateway::hurry() { impl_->relay.hurry(); }
+
 bool Gateway::stop(std::chrono::seconds grace) {
     impl_->log.write(LogLevel::info, "stopping", [](LogLine&) {});
     {
@@ -200,6 +231,7 @@ bool Gateway::stop(std::chrono::seconds grace) {
     }
     impl_->relay.stop(grace);
     impl_->directory.stop();
+    if (impl_->gateway_mode) impl_->gateway_mode->stop();
     const bool ended = impl_->status.stop(std::chrono::seconds(3));
     impl_->log.write(LogLevel::info, "stopped", [](LogLine&) {});
     return ended;

@@ -33,6 +33,10 @@ public:
     /// of the status endpoint could not be got rid of: the process must then end without destroying this.
     bool stop(std::chrono::seconds grace);
 
+    /// Ends the grace of a stop() under way: what is in hand is cut off, what was committed stays. Any
+    /// thread.
+    void hurry();
+
 private:
     struct Impl;
     std::unique_ptr<Impl> impl_;

@@ -292,6 +292,17 @@ Section dns() {
                 "for one question with all its detours")}};
 }
 
+std::string set_gateway_mode(Settings& settings, const Value& value) {
+    const auto& given = std::get<std::string>(value);
+    if (given.empty()) return {};  // off
+    auto parsed = parse_host_port(given, std::nullopt);
+    if (!parsed) return quoted(given) + ": " + parsed.error();
+    if (!is_ip_literal(parsed->host))
+        return key::quoted(parsed->host) + " is a name; an IP address is needed";
+    settings.gateway_mode.address = std::move(*parsed);
+    return {};
+}
+
 Section status() {
     return {
         .name = "status",
@@ -301,7 +312,21 @@ Section status() {
                      "loopback only"),
                  path(
                      "token_file", "", [](Settings& s) -> auto& { return s.status.token_file; },
-                     "what changes need to show; empty: \"token\" in state_dir, made at the first start")}};
+                     "what changes need to show; empty: \"token\" in state_dir, made at the first start"),
+                 {"gateway_mode", "host:port", std::string(),
+                  "where primaries in \"SmarterMail gateway mode\" read the spool count, as "
+                  "\"192.0.2.20:9998\"; empty: nowhere",
+                  set_gateway_mode},
+                 text(
+                     "gateway_mode_user", "", [](Settings& s) -> auto& { return s.gateway_mode.user; },
+                     "whom they sign in there as; for nothing else"),
+                 path(
+                     "gateway_mode_password_file", "",
+                     [](Settings& s) -> auto& { return s.gateway_mode.password_file; },
+                     "holds that user's password and nothing else"),
+                 boolean(
+                     "gateway_mode_plain", false, [](Settings& s) -> auto& { return s.gateway_mode.plain; },
+                     "true: without [tls] certificate the password may cross the network unencrypted")}};
 }
 
 Section log() {

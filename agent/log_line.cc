@@ -93,6 +93,15 @@ std::string iso_time(std::chrono::system_clock::time_point time) {
     return {text.data(), static_cast<std::size_t>(length)};
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 void append_text_value(std::string& line, std::string_view value) {
     const auto kept = value.substr(0, longest_value);
     if (is_plain(kept) && kept.size() == value.size()) {

@@ -104,6 +104,8 @@ struct Metrics::Families {
                 "Readings of a primary's directory, whole or of one domain, that failed.");
     Counter& logins_refused =
         counter(registry, "postern_directory_logins_refused_total", "Sign-ins a primary refused.");
+    Labelled gateway_mode{registry, "postern_gateway_mode_requests_total",
+                          "What the primaries' own gateway mode asked, by what came of it.", "outcome"};
     Histogram& commit = prometheus::BuildHistogram()
                             .Name("postern_commit_seconds")
                             .Help("From the end of data to the reply that the message is on disk.")
@@ -164,6 +166,10 @@ void Metrics::count(const relay::event::SessionClosed&) { families_->sessions_cl
 void Metrics::count(const sync::event::Synced&) { families_->rounds.Increment(); }
 void Metrics::count(const sync::event::SyncFailed&) { families_->failed_rounds.Increment(); }
 void Metrics::count(const sync::event::CredentialsRefused&) { families_->logins_refused.Increment(); }
+
+void Metrics::count(const GatewayModeEvent& event) {
+    families_->gateway_mode.increment(describe(event.outcome));
+}
 
 Metrics::Totals Metrics::totals() const {
     const auto whole = [](double value) { return static_cast<std::uint64_t>(value); };

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/gateway_mode_event.h"
 #include "relay/observer.h"
 #include "relay/relay.h"
 #include "sync/observer.h"
@@ -33,6 +34,7 @@ public:
     void count(const sync::event::Synced& event);
     void count(const sync::event::SyncFailed& event);
     void count(const sync::event::CredentialsRefused& event);
+    void count(const GatewayModeEvent& event);
 
     /// What has been counted, for the overview.
     struct Totals {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
@@ -97,6 +98,17 @@ void serve(Gateway& gateway, const sigset_t& set) {
     }
 }
 
+/// Stops, at once when a second signal to end comes meanwhile. False as Gateway::stop.
+bool stop(Gateway& gateway, const sigset_t& set) {
+    auto stopped = std::async(std::launch::async, [&gateway] { return gateway.stop(grace); });
+    constexpr timespec look{0, 20'000'000};
+    while (stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        const int signal = sigtimedwait(&set, nullptr, &look);
+        if (signal == SIGTERM || signal == SIGINT) gateway.hurry();
+    }
+    return stopped.get();
+}
+
 int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log, const sigset_t& set) {
     std::optional<Gateway> gateway;
     try {
@@ -111,7 +123,7 @@ int serve_until_told(const std::filesystem::path& config, Settings settings, Log
     service::stopping();
     // A client that holds on to the status endpoint must not keep the process; mail and directory are closed
     // by now.
-    if (!gateway->stop(grace)) std::_Exit(EX_OK);
+    if (!stop(*gateway, set)) std::_Exit(EX_OK);
     return EX_OK;
 }
 

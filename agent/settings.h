@@ -20,6 +20,16 @@ struct StatusSettings {
     std::filesystem::path token_file;  // empty: "token" in state_dir
 };
 
+/// Where the primaries' own gateway mode reads how many messages wait here.
+struct GatewayModeSettings {
+    relay::HostPort address{"", 0};  // empty host: off
+    std::string user;
+    std::filesystem::path password_file;
+    bool plain = false;  // HTTP without a certificate may leave the machine
+
+    bool on() const { return !address.host.empty(); }
+};
+
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { error, warning, info, debug };
 
@@ -33,6 +43,7 @@ struct Settings {
     relay::Settings relay;
     std::vector<sync::PrimarySettings> directories;  // the web services of relay.primaries, same order
     StatusSettings status;
+    GatewayModeSettings gateway_mode;
     LogSettings log;
 
     /// The primaries that have a directory to read, that is a url.

@@ -121,6 +121,24 @@ void check_routes(Reading& reading) {
     }
 }
 
+void check_gateway_mode(Reading& reading) {
+    const auto& mode = reading.settings.gateway_mode;
+    if (!mode.on()) return;
+    const std::string key = "status.gateway_mode";
+    if (format_host_port(mode.address) == format_host_port(reading.settings.status.address))
+        reading.fault(key, "needs an address of its own, other than status.address");
+    if (mode.user.empty())
+        reading.fault(key, "needs status.gateway_mode_user and status.gateway_mode_password_file");
+    else if (mode.user.size() > 200)
+        reading.fault("status.gateway_mode_user", "is longer than 200 characters");
+    if (!mode.user.empty() && mode.password_file.empty())
+        reading.fault(key, "needs status.gateway_mode_password_file");
+    if (!is_loopback(mode.address.host) && reading.settings.relay.tls.certificate.empty() && !mode.plain)
+        reading.fault(key,
+                      "would take a password over the network without TLS: set tls.certificate and "
+                      "tls.private_key, or status.gateway_mode_plain = true in a closed network");
+}
+
 void check_readable(Reading& reading, const std::string& key, const std::filesystem::path& file) {
     if (file.empty()) return;
     const auto fault = [&](const std::string& why) { reading.fault(key, '"' + file.string() + "\" " + why); };
@@ -150,6 +168,7 @@ void check_consistency(Reading& reading) {
     check_tls(reading);
     check_primaries(reading);
     check_routes(reading);
+    check_gateway_mode(reading);
     if (settings.relay.queue.retry_first > settings.relay.queue.retry_max)
         reading.fault(given(reading, "queue.retry_first") ? "queue.retry_first" : "queue.retry_max",
                       "retry_first is longer than retry_max");
@@ -164,6 +183,7 @@ void check_files(Reading& reading) {
     check_readable(reading, "tls.certificate", settings.relay.tls.certificate);
     check_readable(reading, "tls.private_key", settings.relay.tls.private_key);
     check_readable(reading, "tls.ca_file", settings.relay.tls.ca_file);
+    check_readable(reading, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
     for (std::size_t i = 0; i < settings.directories.size(); ++i) {
         check_readable(reading, element("primary", i, "password_file"),
                        settings.directories[i].password_file);

@@ -1,21 +1,14 @@
 #include "agent/status_server.h"
 
-#include <httplib.h>
-
-#include <cstring>
-#include <future>
-#include <stdexcept>
-#include <thread>
-
 #include "agent/address_text.h"
+#include "agent/http_server.h"
 #include "agent/status_api.h"
-#include "agent/task_queue.h"
 #include "agent/token.h"
 
 namespace postern::agent {
 namespace {
 
-constexpr std::size_t workers = 4, most_waiting = 64, most_headers = 64, longest_target = 4096;
+constexpr std::size_t workers = 4, most_headers = 64, longest_target = 4096;
 
 /// A name a browser was tricked into resolving to us shows in Host (DNS rebinding); ours are literals and
 /// localhost.
@@ -66,10 +59,8 @@ struct StatusServer::Impl {
     httplib::Server server;
     std::string token;
     Operations operations;
-    int port = 0;
-    std::thread thread;
-    std::promise<void> ended;
-    std::future<void> end = ended.get_future();
+    std::uint16_t port = 0;
+    HttpThread thread{server};
 };
 
 StatusServer::StatusServer(const relay::HostPort& address, std::string token, Operations operations)
@@ -77,24 +68,9 @@ StatusServer::StatusServer(const relay::HostPort& address, std::string token, Op
     auto& server = impl_->server;
     impl_->token = std::move(token);
     impl_->operations = std::move(operations);
-    server.new_task_queue = [] { return new BoundedTaskQueue(workers, most_waiting); };
-    server.set_keep_alive_max_count(1);
-    server.set_keep_alive_timeout(2);
-    server.set_read_timeout(2);
-    server.set_write_timeout(2);
+    set_limits(server, workers);
     server.set_payload_max_length(0);
-    server.set_tcp_nodelay(true);
-    server.set_socket_options(
-        [](socket_t socket) {  // the library's own would share the port with another process
-            const int on = 1;
-            setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        });
     server.set_expect_100_continue_handler([](const httplib::Request&, httplib::Response&) { return 417; });
-    server.set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
-            response.status = 500;
-            response.set_content("", "text/plain");
-        });
     server.set_pre_routing_handler(
         [impl = impl_.get()](const httplib::Request& request, httplib::Response& response) {
             auto result = answer(impl->operations, impl->token, request);
@@ -106,36 +82,15 @@ StatusServer::StatusServer(const relay::HostPort& address, std::string token, Op
             response.set_content(result.body, result.type);
             return httplib::Server::HandlerResponse::Handled;
         });
-    errno = 0;
-    if (address.port == 0)
-        impl_->port = server.bind_to_any_port(address.host);
-    else if (server.bind_to_port(address.host, address.port))
-        impl_->port = address.port;
-    if (impl_->port <= 0)
-        throw std::runtime_error("status.address " + format_host_port(address) + " cannot be bound" +
-                                 (errno ? std::string(": ") + std::strerror(errno) : ""));
+    impl_->port = bind(server, address, "status.address");
 }
 
 StatusServer::~StatusServer() { stop(std::chrono::hours(1)); }
 
-void StatusServer::start() {
-    impl_->thread = std::thread([impl = impl_.get()] {
-        impl->server.listen_after_bind();
-        impl->ended.set_value();
-    });
-}
+void StatusServer::start() { impl_->thread.start(); }
 
-bool StatusServer::stop(std::chrono::milliseconds grace) {
-    if (!impl_->thread.joinable()) return true;
-    while (!impl_->server.is_running() &&
-           impl_->end.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
-    }
-    impl_->server.stop();
-    if (impl_->end.wait_for(grace) != std::future_status::ready) return false;
-    impl_->thread.join();
-    return true;
-}
+bool StatusServer::stop(std::chrono::milliseconds grace) { return impl_->thread.stop(grace); }
 
-std::uint16_t StatusServer::port() const { return static_cast<std::uint16_t>(impl_->port); }
+std::uint16_t StatusServer::port() const { return impl_->port; }
 
 }  // namespace postern::agent

@@ -1,0 +1,114 @@
+#include "agent/gateway_mode_rest.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "agent/log_line.h"
+#include "agent/views.h"
+
+namespace postern::agent::rest {
+namespace {
+
+using nlohmann::json;
+
+constexpr int deepest = 8;
+constexpr std::size_t longest_credential = 200, longest_token = 1000;
+
+/// An object that is not nested deeper than any request of ours needs to be.
+tl::expected<json, std::string> parse_object(std::string_view body) {
+    bool too_deep = false;
+    const auto keep = [&too_deep](int depth, json::parse_event_t, json&) {
+        too_deep = too_deep || depth > deepest;
+        return depth <= deepest;
+    };
+    auto parsed = json::parse(body, keep, false);
+    if (too_deep || !parsed.is_object()) return tl::unexpected<std::string>("Invalid input parameters");
+    return parsed;
+}
+
+std::optional<std::string> text(const json& object, const char* key, std::size_t longest) {
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_string()) return std::nullopt;
+    auto value = found->get<std::string>();
+    if (value.empty() || value.size() > longest) return std::nullopt;
+    return value;
+}
+
+/// As the primary writes times: UTC with seven decimals.
+std::string precise(std::chrono::system_clock::time_point time) {
+    auto text = iso_time(time);
+    text.insert(text.size() - 1, "0000");
+    return text;
+}
+
+json tokens_reply(std::string_view user, const Tokens& tokens) {
+    return {{"isImpersonating", false},
+            {"canViewPasswords", false},
+            {"accessToken", tokens.access},
+            {"refreshToken", tokens.refresh},
+            {"accessTokenExpiration", precise(tokens.access_ends)},
+            {"refreshTokenExpiration", precise(tokens.refresh_ends)},
+            {"username", std::string(user) + '@'},
+            {"success", true},
+            {"resultCode", 200},
+            {"message", ""}};
+}
+
+}  // namespace
+
+tl::expected<SignIn, std::string> parse_sign_in(std::string_view body) {
+    const auto object = parse_object(body);
+    if (!object) return tl::unexpected(object.error());
+    auto user = text(*object, "username", longest_credential);
+    auto password = text(*object, "password", longest_credential);
+    if (!user || !password) return tl::unexpected<std::string>("Username or password is empty");
+    return SignIn{std::move(*user), std::move(*password)};
+}
+
+tl::expected<std::string, std::string> parse_refresh(std::string_view body) {
+    const auto object = parse_object(body);
+    if (!object) return tl::unexpected(object.error());
+    auto token = text(*object, "token", longest_token);
+    if (!token) return tl::unexpected<std::string>("Invalid input parameters");
+    return std::move(*token);
+}
+
+std::string signed_in(std::string_view user, const Tokens& tokens) {
+    json reply = tokens_reply(user, tokens);
+    reply.update({{"emailAddress", ""},
+                  {"changePasswordNeeded", false},
+                  {"passwordExpired", false},
+                  {"displayWelcomeWizard", false},
+                  {"isAdmin", true},
+                  {"isDomainAdmin", false},
+                  {"isLicensed", true},
+                  {"autoLoginToken", ""},
+                  {"autoLoginUrl", ""},
+                  {"localeId", ""},
+                  {"role", "SysAdmin"}});
+    return dump(reply);
+}
+
+std::string refreshed(std::string_view user, const Tokens& tokens) {
+    return dump(tokens_reply(user, tokens));
+}
+
+std::string spool_message_counts(std::uint64_t messages) {
+    return dump({{"counts",
+                  {{"default", messages},
+                   {"waiting", 0},
+                   {"virus", 0},
+                   {"spam", 0},
+                   {"throttledUsers", 0},
+                   {"throttledMailingLists", 0},
+                   {"throttledDomains", 0}}},
+                 {"success", true},
+                 {"resultCode", 200},
+                 {"message", ""}});
+}
+
+std::string refusal(int status, std::string_view message) {
+    return dump({{"success", false}, {"resultCode", status}, {"message", message}});
+}
+
+}  // namespace postern::agent::rest
