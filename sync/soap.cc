@@ -10,11 +10,6 @@ using soap::Parameter;
 
 namespace {
 
-// An entry's own state takes a request each.
-constexpr std::size_t looks_per_round = 500;   // shared among the domains, one for each at least
-constexpr std::size_t looks_per_reading = 50;  // at most, of known entries and of new ones
-constexpr std::size_t fresh_per_round = 500;   // new entries
-constexpr int most_failures = 3;               // then the others would fail too
 constexpr std::string_view default_list_command = "listserv";
 
 BaseUrl base_url(const PrimarySettings& settings) {

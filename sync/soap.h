@@ -34,6 +34,12 @@ public:
     std::uint64_t requests() const override { return http_.sent(); }
 
 private:
+    // An entry's own state takes a request each.
+    static constexpr std::size_t looks_per_round = 500;   // shared among the domains, one for each at least
+    static constexpr std::size_t looks_per_reading = 50;  // at most, of known entries and of new ones
+    static constexpr std::size_t fresh_per_round = 500;   // new entries
+    static constexpr int most_failures = 3;               // then the others would fail too
+
     /// What is remembered of a domain between its readings.
     struct Progress {
         Rotation users, lists;
@@ -66,7 +72,8 @@ private:
     bool rejected_ = false;  // the last call found its credentials refused
 
     std::map<std::string, Progress, std::less<>> progress_;  // by the domain's spelling
-    std::size_t share_ = 0, fresh_left_ = 0;             // entries to look at, by reading and in the round
+    std::size_t share_ = looks_per_reading;                  // known entries looked at in one reading
+    std::size_t fresh_left_ = fresh_per_round;           // new entries that may be looked at in this round
     std::optional<soap::DomainAliases> domain_aliases_;  // of all domains, read in this round
     bool keys_together_ = true;                          // several settings can be asked for at once
     std::optional<bool> domain_users_;  // GetDomainUsers works, as far as this round has shown
