@@ -121,7 +121,7 @@ Result<xml_node> parse(std::string& body, pugi::xml_document& document) {
     const auto failed = [](std::string_view words) {
         return tl::make_unexpected(unreadable(std::string(words)));
     };
-    const std::string start = lower(trimmed(std::string_view(body).substr(0, 512)));
+    const std::string start = lower(trimmed(std::string_view(body).substr(0, 64)).substr(0, 14));
     if (start.starts_with("<!doctype html") || start.starts_with("<html")) return failed("it is a web page");
     if (const std::string_view words = objection(body, most_elements); !words.empty()) return failed(words);
     const pugi::xml_parse_result parsed = document.load_buffer_inplace(
@@ -152,8 +152,7 @@ Result<xml_node> open(Reply& reply, std::string_view operation, pugi::xml_docume
     if (status == 408 || status == 429 || status == 503)
         return failed(
             {Fault::busy, status_words(status) + ", the primary asks for patience", reply.retry_after});
-    if (status == 401 &&
-        lower(std::string_view(reply.body).substr(0, longest_message)).find("too many") != std::string::npos)
+    if (status == 401 && reply.body.find("oo many") != reply.body.npos)
         return failed(locked_out("the primary counts too many sign-in attempts", reply));
     const Result<xml_node> root = parse(reply.body, document);
     if (!root) return failed(no_envelope(reply, root.error().words));
