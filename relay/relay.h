@@ -28,14 +28,14 @@ public:
     /// Refuses new mail with 421, lets transactions in hand finish within `grace`, closes the spool.
     /// Idempotent.
     void stop(std::chrono::seconds grace = std::chrono::seconds(30));
-    /// Ends the grace of a stop() under way: sessions and deliveries are cut off, what is pending is committed.
-    /// Any thread.
+    /// Ends the grace of a stop() under way: sessions and deliveries are cut off, what is pending is
+    /// committed. Any thread.
     void hurry();
 
     // Safe from any thread while started; answers come from relay's own threads.
     void reload(SettingsPtr settings);     // listeners and state_dir are taken only at start
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
-    std::uint64_t messages();  // in the spool; cheaper than state()
+    std::uint64_t messages();              // in the spool; cheaper than state()
     State state();
     std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit);
     std::optional<MessageView> show(const std::string& id);
