@@ -127,7 +127,9 @@ void Events::on(const GatewayModeEvent& event) {
     std::uint64_t times = 1;
     if (!served) {
         std::string kind(describe(event.outcome));
-        kind.append(" ").append(event.client).append(" ").append(operation);
+        // Strangers are many; what the primaries ask must not be lost among them.
+        if (event.outcome != GatewayModeOutcome::stranger)
+            kind.append(" ").append(event.client).append(" ").append(operation);
         const std::lock_guard lock(repeats_mutex_);
         const auto passed = repeats_.pass(kind, std::chrono::steady_clock::now());
         if (!passed) return;

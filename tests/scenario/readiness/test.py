@@ -1,0 +1,43 @@
+"""Ready means: whoever asks gets a verdict, not "try later" because the directory is still being read."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import scenario
+import smtp_client
+from primary import Primary
+
+
+class Readiness(scenario.Scenario):
+    def _start(self, ready, request_gap):
+        self.web = self.workspace.add(Primary(self.workspace))
+        primary = {"name": "main", "addresses": ["127.0.0.1"], "deliver_to": f"{self.primary_address}:2525"}
+        return self.gateway(ready, primary=[primary | self.web.settings(request_gap=request_gap)],
+                            accept={"sender": "user"})
+
+    @staticmethod
+    def _code(gateway, sender):
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            return client.say(f"MAIL FROM:<{sender}>").code
+
+    def test_not_while_the_first_round_goes_on(self):
+        gateway = self._start(False, "500ms")
+        gateway.process.wait_for(lambda: "read for the first time" in gateway.http("/readyz")[1], "the first round")
+        self.assertEqual(self._code(gateway, "alice@elsewhere.example"), 451)
+        self.assertEqual(gateway.http("/readyz")[0], 503)
+        gateway.process.wait_for(lambda: gateway.http("/readyz")[0] == 200, "readiness")
+        self.assertEqual(self._code(gateway, "alice@elsewhere.example"), 550)
+
+    def test_at_once_with_a_directory_from_before(self):
+        gateway = self._start(True, "0s")
+        gateway.wait_for_event("synced")
+        gateway.stop()
+        self.web.close()
+        gateway.start()
+        self.assertEqual(self._code(gateway, "alice@elsewhere.example"), 550)
+
+
+if __name__ == "__main__":
+    scenario.main()
