@@ -123,6 +123,34 @@ void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
     if (error != MDB_NOTFOUND) _exit(1);
 }
 
+/// Whether the nodes of the leaf page that `inside` points into lie within it. LMDB moves them by these
+/// numbers when it deletes one, without looking.
+bool leaf_intact(const void* inside, std::size_t page_size) {
+    constexpr std::size_t header = 16, node_header = 8;
+    constexpr unsigned on_pages_of_its_own = 1;
+    const char* page =
+        static_cast<const char*>(inside) - reinterpret_cast<std::uintptr_t>(inside) % page_size;
+    auto number = [page](std::size_t at) {
+        std::uint16_t out = 0;
+        std::memcpy(&out, page + at, sizeof out);
+        return static_cast<std::size_t>(out);
+    };
+    std::size_t lower = number(12), upper = number(14);
+    if (lower < header || lower % 2 != 0 || upper < lower || upper > page_size) return false;
+    std::size_t used = 0;
+    for (std::size_t at = header; at < lower; at += 2) {
+        std::size_t node = number(at);
+        if (node < upper || node + node_header > page_size) return false;
+        std::size_t value = (number(node + 4) & on_pages_of_its_own) != 0
+                                ? sizeof(std::uint64_t)
+                                : number(node) + (number(node + 2) << 16);
+        std::size_t size = node_header + number(node + 6) + value;
+        if (size > page_size - node) return false;
+        used += size + size % 2;
+    }
+    return used == page_size - upper;
+}
+
 [[noreturn]] void walk(const std::filesystem::path& file) {
     MDB_env* env = nullptr;
     if (mdb_env_create(&env) != 0) _exit(1);
@@ -150,7 +178,13 @@ void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
         mdb_stat(txn, dbi, &stat);
         MDB_val key{}, value{};
         std::size_t seen = 0;
-        while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) ++seen;
+        std::uintptr_t walked = 0;
+        while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+            ++seen;
+            auto page = reinterpret_cast<std::uintptr_t>(key.mv_data) / stat.ms_psize;
+            if (page != walked && !leaf_intact(key.mv_data, stat.ms_psize)) _exit(1);
+            walked = page;
+        }
         if (error != MDB_NOTFOUND || seen != stat.ms_entries) _exit(1);
     }
     _exit(0);

@@ -138,7 +138,7 @@ TEST_CASE("content read in pieces is the content read whole", "[data]") {
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     std::mt19937 random(seed);
-    for (int times = 0; times < 3000; ++times) {
+    for (int times = 0; times < 1500; ++times) {
         std::string octets = random_octets(random, 40) + "\r\n.\r\n" + random_octets(random, 8);
         CAPTURE(octets);
         Read whole = read_in({octets});
@@ -156,7 +156,7 @@ TEST_CASE("a receiver unstuffs what we stuffed", "[data]") {
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     std::mt19937 random(seed);
-    for (int times = 0; times < 3000; ++times) {
+    for (int times = 0; times < 1500; ++times) {
         std::string content = read_in({random_octets(random, 60) + "\r\n.\r\n"}).content;
         CAPTURE(content);
         std::string sent;

@@ -392,7 +392,7 @@ TEST_CASE("no message is lost or delivered twice, whatever happens", "[queue][mo
     std::cout << "queue model: POSTERN_SEED=" << seed << std::endl;
     CAPTURE(seed);
     Model model(seed);
-    for (int steps = 0; steps < 2500; ++steps) model.step();
+    for (int steps = 0; steps < 1200; ++steps) model.step();
     model.drain();
     model.judge();
     CHECK(model.delivered_events() == model.deliveries());

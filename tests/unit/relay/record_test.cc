@@ -33,7 +33,7 @@ Progress example_progress() {
     out[0].stage = "dot";
     out[1].status = RecipientStatus::failed;
     out[1].reported = true;
-    out[1].reason = std::string(5000, 'r');
+    out[1].reason = std::string(300, 'r');
     out[2].route = "mx:example.net";
     out[2].next = Time(std::chrono::microseconds(1'700'000'000'123'456));
     return out;

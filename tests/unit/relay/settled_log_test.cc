@@ -1,0 +1,92 @@
+#include "relay/queue/settled_log.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "tests/unit/relay/folder.h"
+
+using namespace postern::relay;
+using namespace postern::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+const SettledLog::Delivered noted{{MessageId{5}, {0, 2, 65535}}, {MessageId{7}, {1}}};
+
+fs::path only_file(const fs::path& folder) {
+    REQUIRE(std::distance(fs::directory_iterator(folder), fs::directory_iterator()) == 1);
+    return fs::directory_iterator(folder)->path();
+}
+
+std::string read(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_example(const fs::path& folder) {
+    SettledLog log(folder);
+    log.note(MessageId{5}, {0, 2}, 1);
+    log.note(MessageId{7}, {1}, 2);
+    log.note(MessageId{5}, {65535}, 3);
+}
+
+}  // namespace
+
+TEST_CASE("what was noted is read back at least until it is committed", "[settled]") {
+    Folder folder;
+    CHECK(SettledLog::read(folder.path()).empty());
+    write_example(folder.path());
+    CHECK(SettledLog::read(folder.path()) == noted);
+    SettledLog::clear(folder.path());
+    CHECK(fs::is_empty(folder.path()));
+
+    SettledLog log(folder.path());
+    log.note(MessageId{5}, {0}, 10);
+    log.note(MessageId{6}, {0}, 11);
+    log.committed(10);
+    CHECK(SettledLog::read(folder.path()).contains(MessageId{6}));
+    log.committed(11);
+    log.note(MessageId{8}, {3}, 12);
+    CHECK(SettledLog::read(folder.path()).at(MessageId{8}) == std::set<std::uint16_t>{3});
+}
+
+TEST_CASE("a torn or changed log never says more than was noted", "[settled]") {
+    Folder folder;
+    write_example(folder.path());
+    fs::path file = only_file(folder.path());
+    const std::string whole = read(file);
+    auto check = [&](const std::string& octets) {
+        std::ofstream(file, std::ios::binary | std::ios::trunc) << octets;
+        for (const auto& [id, recipients] : SettledLog::read(folder.path())) {
+            REQUIRE(noted.contains(id));
+            for (auto one : recipients) REQUIRE(noted.at(id).contains(one));
+        }
+    };
+    for (std::size_t size = 0; size < whole.size(); ++size) check(whole.substr(0, size));
+    for (std::size_t at = 0; at < whole.size(); ++at)
+        for (int bit = 0; bit < 8; bit += 3) {
+            std::string changed = whole;
+            changed[at] = static_cast<char>(changed[at] ^ (1 << bit));
+            check(changed);
+        }
+    check(whole + std::string(100, '\0'));
+    check(std::string(100'000, '\xff'));
+}
+
+TEST_CASE("a long log goes on in further files, and they go when they are committed", "[settled]") {
+    Folder folder;
+    const std::vector<std::uint16_t> many(1000, 1);
+    SettledLog log(folder.path());
+    for (std::uint64_t change = 1; change <= 700; ++change) log.note(MessageId{change}, many, change);
+    auto files = [&] {
+        return std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator());
+    };
+    CHECK(files() > 1);
+    CHECK(SettledLog::read(folder.path()).size() == 700);
+    log.committed(600);
+    auto left = SettledLog::read(folder.path());
+    for (std::uint64_t change = 601; change <= 700; ++change) REQUIRE(left.contains(MessageId{change}));
+    log.committed(700);
+    CHECK(files() == 1);
+}
