@@ -252,6 +252,8 @@ void Relay::reload(SettingsPtr settings) {
     asio::post(impl_->delivery_io, [impl = impl_.get(), settings] { impl->delivery.reload(settings); });
 }
 
+void Relay::ask_with(AskDirectory ask) { impl_->reception.ask_with(std::move(ask)); }
+
 void Relay::publish(DirectoryPtr directory) {
     {
         std::lock_guard guard(impl_->mutex);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,8 @@
 
 namespace postern::relay {
 
+using AskDirectory =
+    std::function<void(const std::string& local_part, const std::string& domain, std::function<void()> done)>;
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 
 class Relay {
@@ -33,7 +36,10 @@ public:
     void hurry();
 
     // Safe from any thread while started; answers come from relay's own threads.
-    void reload(SettingsPtr settings);     // listeners and state_dir are taken only at start
+    void reload(SettingsPtr settings);  // listeners and state_dir are taken only at start
+    /// How to ask the primary about an address the directory does not know: before start(). `done` comes
+    /// after the publish() of what was learned, and not after this object is gone.
+    void ask_with(AskDirectory ask);
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();

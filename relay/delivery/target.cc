@@ -8,6 +8,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t targets_max = 40;
+constexpr std::size_t lookups_max = 10;  // exchangers of one domain; each may take dns.timeout twice
 
 struct NextHop {
     HostPort address;
@@ -77,8 +78,9 @@ net::awaitable<Targets> exchangers(net::Resolver& resolver, SettingsPtr settings
         out.trouble = permanent(1, 10, "the domain " + domain + " accepts no mail (null MX)");
         co_return out;
     }
+    std::size_t looked_up = 0;
     for (const auto& exchanger : answer.exchangers) {
-        if (exchanger.host == ".") continue;
+        if (exchanger.host == "." || ++looked_up > lookups_max) continue;
         NextHop hop{HostPort{exchanger.host, delivery.port}, delivery.tls};
         co_await add(resolver, std::move(hop), out);
     }

@@ -19,6 +19,8 @@ Decision refuse(const Settings& settings, const sync::Verdict& verdict, Reply re
     Decision out;
     out.rule = rule;
     out.reason = sync::describe(verdict.reason);
+    out.ask =
+        verdict.reason != sync::Reason::user_disabled && verdict.reason != sync::Reason::domain_disabled;
     out.directory_age = verdict.age;
     out.reply = std::move(reply);
     if (!settings.accept.enforce) {
@@ -33,7 +35,8 @@ Decision refuse(const Settings& settings, const sync::Verdict& verdict, Reply re
 Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
                       const PrimarySettings* primary, const Address& reverse_path, sync::Time now) {
     using sync::Reason;
-    Decision yes{accepted(), {}, {}, {}, false};
+    Decision yes;
+    yes.reply = accepted();
     const AcceptSettings& accept = settings.accept;
     if (primary == nullptr || reverse_path.null() || accept.sender == Check::any) return yes;
 
@@ -77,8 +80,9 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
 
 Decision judge_recipient(const PrimarySettings* primary, std::string_view client,
                          const Address& forward_path) {
-    if (primary != nullptr) return Decision{Reply{250, {2, 1, 5}, "ok"}, {}, {}, {}, false};
     Decision out;
+    out.reply = Reply{250, {2, 1, 5}, "ok"};
+    if (primary != nullptr) return out;
     out.reply = Reply{550,
                       {5, 7, 1},
                       "relaying to <" + forward_path.text() + "> denied: " + std::string(client) +

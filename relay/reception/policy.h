@@ -18,6 +18,7 @@ struct Decision {
     std::string_view rule;  // the key or rule that decided
     std::string reason;     // in words
     std::chrono::seconds directory_age{0};
+    bool ask = false;        // the directory does not know better, but the primary may by now
     bool monitored = false;  // a refusal that accept.mode = "monitor" turned into acceptance
 };
 

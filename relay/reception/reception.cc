@@ -1,7 +1,9 @@
 #include "relay/reception/reception.h"
 
+#include <algorithm>
 #include <asio/ip/v6_only.hpp>
 #include <stdexcept>
+#include <string_view>
 
 #include "relay/reception/session.h"
 
@@ -10,6 +12,7 @@ namespace postern::relay {
 namespace {
 
 using Milliseconds = std::chrono::milliseconds;
+constexpr Milliseconds answer_max{4'000};
 constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
 net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
@@ -83,17 +86,24 @@ net::awaitable<void> Reception::accept(Listener& listener) {
 }
 
 void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
-    if (sessions_.size() >= settings_->accept.connections) {
-        std::error_code ignored;
+    std::error_code ignored;
+    auto peer = socket.remote_endpoint(ignored).address();
+    bool stranger = primary_of(*settings_, peer.to_string()) == nullptr;
+    // Whoever may not send anyway must not keep the primaries out by holding connections.
+    std::size_t limit = settings_->accept.connections;
+    if (sessions_.size() >= limit || (stranger && strangers_ >= std::max<std::size_t>(1, limit / 4))) {
+        constexpr std::string_view busy = "421 4.3.2 too many connections, try again later\r\n";
         socket.non_blocking(true, ignored);
-        socket.write_some(asio::buffer("421 4.3.2 too many connections, try again later\r\n", 49), ignored);
+        socket.write_some(asio::buffer(busy), ignored);
         return;
     }
     auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket)), tls);
     sessions_.insert(session);
-    asio::co_spawn(io_, session->run(), [this, session](std::exception_ptr fault) {
+    strangers_ += stranger ? 1 : 0;
+    asio::co_spawn(io_, session->run(), [this, session, stranger](std::exception_ptr fault) {
         session->end();
         sessions_.erase(session);
+        strangers_ -= stranger ? 1 : 0;
         if (!fault) return;
         try {
             std::rethrow_exception(fault);
@@ -111,6 +121,19 @@ void Reception::reload(SettingsPtr settings) {
         observer_.on(event::Trouble{
             "tls", std::string(fault.what()) + "; the certificate loaded before stays in use", false});
     }
+}
+
+net::awaitable<bool> Reception::ask(Address address) {
+    if (!ask_) co_return false;
+    // The answer cancels the timer, so that a question that is never answered ends all the same.
+    auto answered = std::make_shared<asio::steady_timer>(io_, answer_max);
+    ask_(address.mailbox(), address.domain, [this, weak = std::weak_ptr(answered)] {
+        asio::post(io_, [weak] {
+            if (auto timer = weak.lock()) timer->cancel();
+        });
+    });
+    co_await answered->async_wait(net::as_value);
+    co_return true;
 }
 
 Reply Reception::admission(std::uint64_t size) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio/ip/tcp.hpp>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -19,6 +20,11 @@ namespace postern::relay {
 
 class Session;
 
+/// Asks the primary about one mailbox; `done` is called once, on any thread, after what was learned is
+/// published.
+using AskDirectory =
+    std::function<void(const std::string& local_part, const std::string& domain, std::function<void()> done)>;
+
 /// Everything here happens on the thread of its io_context, but for the constructor, which binds.
 class Reception {
 public:
@@ -31,6 +37,8 @@ public:
     /// off after `grace`.
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
+    /// See Relay::ask_with.
+    void ask_with(AskDirectory ask) { ask_ = std::move(ask); }
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
     std::size_t sessions() const { return sessions_.size(); }
 
@@ -42,6 +50,8 @@ public:
     const std::shared_ptr<const sync::Snapshot>& directory() const { return directory_; }
     const net::TlsContext& tls() const { return tls_; }
     bool stopping() const { return stopping_; }
+    /// Has the primary asked about an address; true when it was, and directory() may know more.
+    net::awaitable<bool> ask(Address address);
     /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0.
     Reply admission(std::uint64_t size) const;
 
@@ -61,8 +71,10 @@ private:
     std::shared_ptr<const sync::Snapshot> directory_;
     Observer& observer_;
     net::TlsContext tls_;
+    AskDirectory ask_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::set<std::shared_ptr<Session>> sessions_;
+    std::size_t strangers_ = 0;  // sessions of clients that are no primary
     bool stopping_ = false;
 };
 

@@ -163,7 +163,8 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
             co_return true;
         case Action::ask_sender: {
             settings_ = reception_.settings();
-            send(protocol_.sender(judge_sender_now(step.address, protocol_.declared_size())));
+            Reply decision = co_await judge_sender_now(step.address, protocol_.declared_size());
+            send(protocol_.sender(std::move(decision)));
             co_return true;
         }
         case Action::ask_recipient:
@@ -203,17 +204,22 @@ void Session::refused(const Decision& decision, const Address& sender, const std
     reception_.observer().on(what);
 }
 
-Reply Session::judge_sender_now(const Address& address, std::uint64_t size) {
-    Decision decision{reception_.admission(size), "accept.minimum_free", {}, {}, false};
+net::awaitable<Reply> Session::judge_sender_now(Address address, std::uint64_t size) {
+    Decision decision;
+    decision.reply = reception_.admission(size);
+    decision.rule = "accept.minimum_free";
     if (decision.reply.positive()) {
         const PrimarySettings* primary = primary_of(*settings_, client_);
         primary_ = primary != nullptr ? primary->name : std::string();
         decision = judge_sender(*settings_, *reception_.directory(), primary, address,
                                 std::chrono::system_clock::now());
+        if (decision.ask && co_await reception_.ask(address))
+            decision = judge_sender(*settings_, *reception_.directory(), primary, address,
+                                    std::chrono::system_clock::now());
     }
     if (decision.reply.positive()) expect(true);
     if (!decision.reply.positive() || decision.monitored) refused(decision, address, {});
-    return decision.reply;
+    co_return decision.reply;
 }
 
 Reply Session::judge_recipient_now(const Address& address) {

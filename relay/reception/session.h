@@ -31,7 +31,7 @@ private:
     net::awaitable<bool> read_body(Body& body);
     net::awaitable<Reply> store(Body& body, MessageId id);
     net::awaitable<std::error_code> commit(StoredPtr stored);
-    Reply judge_sender_now(const Address& address, std::uint64_t size);
+    net::awaitable<Reply> judge_sender_now(Address address, std::uint64_t size);
     Reply judge_recipient_now(const Address& address);
     void expect(bool message);
     void refused(const Decision& decision, const Address& from, const std::string& recipient);
