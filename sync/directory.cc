@@ -38,14 +38,33 @@ std::optional<std::string> canonical_domain(std::string_view name) {
     return text;
 }
 
+namespace {
+
+std::vector<SuspicionView> suspicions(const DomainRecord& record) {
+    std::vector<SuspicionView> views;
+    const auto add = [&](const char* what, const std::optional<Suspicion>& held) {
+        if (held) views.push_back({what, held->since, held->before, held->now});
+    };
+    add("users", record.users.suspicion);
+    add("aliases", record.aliases.suspicion);
+    add("mailing lists", record.lists.suspicion);
+    add("resources", record.resources.suspicion);
+    add("domain aliases", record.domain_aliases.suspicion);
+    return views;
+}
+
+}  // namespace
+
 std::vector<DomainView> view(const Directory& directory) {
     std::vector<DomainView> views;
     for (const PrimaryRecord& primary : directory) {
         for (const auto& [name, record] : primary.domains) {
+            const Time read = record.complete();
             views.push_back({name, primary.name, record.enabled, record.users.content.size(),
                              record.aliases.content.size(), record.lists.content.size(),
-                             record.domain_aliases.content, record.options.content.catch_all,
-                             record.complete(), record.error, record.error_at});
+                             record.domain_aliases.content, record.options.content.catch_all, read,
+                             record.error, record.error_at,
+                             read == Time{} ? Time{} : read + primary.trust_for, suspicions(record)});
         }
     }
     return views;

@@ -10,6 +10,7 @@
 
 #include "sync/address_list.h"
 #include "sync/snapshot.h"
+#include "sync/suspicion.h"
 
 namespace postern::sync {
 
@@ -17,7 +18,8 @@ namespace postern::sync {
 template <class Content>
 struct Part {
     Content content{};
-    Time read{};
+    Time read{};                           // when reading it began
+    std::optional<Suspicion> suspicion{};  // of a later answer, which is held back
 
     bool known() const { return read != Time{}; }
 };
@@ -48,7 +50,8 @@ struct PrimaryRecord {
     std::string name;
     std::chrono::seconds trust_for{0};
     Time listed{};  // when its domains were last listed; epoch: never
-    std::map<std::string, DomainRecord, std::less<>> domains;  // by A-label, lower case
+    std::map<std::string, DomainRecord, std::less<>> domains{};  // by A-label, lower case
+    std::optional<Suspicion> suspicion{};                        // of a later list of domains
 };
 
 using Directory = std::vector<PrimaryRecord>;
@@ -56,6 +59,13 @@ using Directory = std::vector<PrimaryRecord>;
 /// A domain name in lower case, as A-labels, without a final dot; nullopt when it cannot be one (RFC 1035,
 /// 5891).
 std::optional<std::string> canonical_domain(std::string_view name);
+
+/// An answer about a domain that is held back.
+struct SuspicionView {
+    std::string what;  // "users", "aliases", ...
+    Time since;
+    std::size_t before = 0, now = 0;  // entries in force, entries of the answer
+};
 
 /// One line of `postern directory`.
 struct DomainView {
@@ -67,6 +77,8 @@ struct DomainView {
     Time read{};            // of the oldest part; epoch: not complete yet
     std::string error;      // of the last attempt, "" when it went well
     Time error_at{};
+    Time trusted_until{};  // beyond it absence proves nothing; epoch: not complete yet
+    std::vector<SuspicionView> suspicions{};
 };
 std::vector<DomainView> view(const Directory& directory);
 

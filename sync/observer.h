@@ -34,6 +34,19 @@ struct CredentialsRefused {
     Time next;  // tried again then, when the password file changes, or on request
 };
 
+/// An answer with far fewer entries than are in force: everything gone, or more than ten and a fifth.
+struct SuddenLoss {
+    std::string_view primary, domain;  // domain: "" when domains are gone
+    std::string_view what;             // "users", "domains", ...
+    std::size_t before = 0, now = 0;   // entries
+    Time since;
+    bool taken = false;  // false: held back until seen again in two rounds or confirmed
+};
+
+struct DomainClaimed {                          // by two primaries
+    std::string_view domain, primary, besides;  // primary: whose answer counts
+};
+
 struct CacheDamaged {
     std::string_view file, set_aside;  // set_aside: its new name, "" when it could not be renamed
     std::string_view reason;
@@ -53,6 +66,8 @@ public:
     virtual void on(const event::Synced&) {}
     virtual void on(const event::SyncFailed&) {}
     virtual void on(const event::CredentialsRefused&) {}
+    virtual void on(const event::SuddenLoss&) {}
+    virtual void on(const event::DomainClaimed&) {}
     virtual void on(const event::CacheDamaged&) {}
     virtual void on(const event::CacheUnwritable&) {}
 };

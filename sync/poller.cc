@@ -1,8 +1,8 @@
 #include "sync/poller.h"
 
 #include <algorithm>
-#include <tuple>
 
+#include "sync/merge.h"
 #include "sync/schedule.h"
 
 namespace postern::sync {
@@ -12,55 +12,6 @@ using std::chrono::system_clock;
 namespace {
 
 constexpr unsigned most_barren = 3;
-
-/// Takes over what was listed; a domain that is not listed any more goes. Gives the domains to read, what is
-/// not known yet first, then the oldest. One that made trouble comes last, so that it does not keep the
-/// others waiting; those listed as disabled are not worth the requests.
-std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now) {
-    decltype(record.domains) domains;
-    std::vector<std::tuple<bool, Time, std::string>> order;
-    for (ListedDomain& domain : listed) {
-        auto known = record.domains.extract(domain.name);
-        DomainRecord& entry =
-            known.empty() ? domains[domain.name] : domains.insert(std::move(known)).position->second;
-        entry.spelling = std::move(domain.spelling);
-        entry.listed = now;
-        entry.enabled = domain.enabled.value_or(entry.enabled);
-        if (domain.enabled.value_or(true))
-            order.emplace_back(!entry.error.empty(), entry.complete(), std::move(domain.name));
-    }
-    record.domains = std::move(domains);
-    record.listed = now;
-    std::sort(order.begin(), order.end());
-    std::vector<std::string> names(order.size());
-    std::transform(order.begin(), order.end(), names.begin(),
-                   [](auto& entry) { return std::move(std::get<std::string>(entry)); });
-    return names;
-}
-
-template <class T>
-bool update(Part<T>& part, Result<T>& reading, const char* name, Time now, std::string& errors) {
-    if (reading) {
-        part = {std::move(*reading), now};
-        return true;
-    }
-    errors += (errors.empty() ? "" : "; ") + std::string(name) + ": " + reading.error().words;
-    return false;
-}
-
-/// True when anything could be read; `errors` says what could not.
-bool apply(DomainRecord& record, DomainReading& reading, Time now, std::string& errors) {
-    bool any = update(record.options, reading.options, "settings", now, errors);
-    if (any) record.enabled = record.options.content.enabled.value_or(record.enabled);
-    if (any && !record.enabled) return true;
-    any |= update(record.users, reading.users, "users", now, errors);
-    any |= update(record.aliases, reading.aliases, "aliases", now, errors);
-    any |= update(record.lists, reading.lists, "mailing lists", now, errors);
-    any |= update(record.domain_aliases, reading.domain_aliases, "domain aliases", now, errors);
-    std::string ignored;  // builds without resources exist
-    update(record.resources, reading.resources, "resources", now, ignored);
-    return any;
-}
 
 FileState state_of(const std::filesystem::path& file) {
     std::error_code missing;
@@ -102,7 +53,7 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
         const auto record =
             std::find_if(directory_.begin(), directory_.end(),
                          [&](const PrimaryRecord& other) { return other.name == settings[i].name; });
-        directory.push_back(record == directory_.end() ? PrimaryRecord{settings[i].name, {}, {}, {}}
+        directory.push_back(record == directory_.end() ? PrimaryRecord{settings[i].name}
                                                        : std::move(*record));
         directory.back().trust_for = settings[i].trust_for;
     }
@@ -128,14 +79,24 @@ Time Poller::due_time(const Source& source) const {
     return system_clock::now() + std::chrono::duration_cast<Time::duration>(source.due - Clock::now());
 }
 
+void Poller::accept_suspicions() {
+    for (std::size_t i = 0; i < sources_.size(); ++i)
+        if (confirm(directory_[i])) sources_[i].again = sources_[i].round.has_value();
+    poll_now();
+}
+
 void Poller::announce() {
     if (synced_) observer_.on(*std::exchange(synced_, std::nullopt));
 }
 
 std::vector<PrimaryReport> Poller::report() const {
     std::vector<PrimaryReport> reports;
-    for (const Source& source : sources_) {
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+        const Source& source = sources_[i];
         PrimaryReport report = source.report;
+        const PrimaryRecord& record = directory_[i];
+        report.trusted_until = record.listed == Time{} ? Time{} : record.listed + record.trust_for;
+        report.suspicion = record.suspicion;
         report.polling = source.round.has_value();
         report.next_round = due_time(source);
         report.requests = source.primary->requests();
@@ -174,7 +135,9 @@ Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
     if (!listed) return fail(source, listed.error(), {});
     source.report.reachable = true;
     source.report.refused_since = {};
-    source.round->queue = merge(record, std::move(*listed), system_clock::now());
+    std::vector<Loss> losses;
+    source.round->queue = merge(record, std::move(*listed), system_clock::now(), losses);
+    tell(source, {}, losses);
     if (source.round->queue.empty()) return end_round(source, record);
     source.due = Clock::now();
     return Step::progress;
@@ -184,22 +147,29 @@ Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
     Round& round = *source.round;
     const std::string name = round.queue[round.next++];
     DomainRecord& domain = record.domains.at(name);
+    const Time began = system_clock::now();
     Result<DomainReading> reading = source.primary->read(domain);
     if (!reading && reading.error().fault != Fault::interrupted) {
         domain.error = reading.error().words;
         domain.error_at = system_clock::now();
     }
     if (!reading) return fail(source, reading.error(), name);
-    std::string errors;
-    const bool any = apply(domain, *reading, system_clock::now(), errors);
-    round.barren = any ? 0 : round.barren + 1;
-    round.unreadable += errors.empty() ? 0 : 1;
-    note(source, name, domain, errors);
+    const Applied applied = apply(domain, *reading, began);
+    round.barren = applied.any ? 0 : round.barren + 1;
+    round.unreadable += applied.errors.empty() ? 0 : 1;
+    note(source, name, domain, applied.errors);
+    tell(source, name, applied.losses);
     if (round.barren == most_barren)
-        return fail(source, {Fault::unreadable, "nothing can be read any more: " + errors, {}}, {});
+        return fail(source, {Fault::unreadable, "nothing can be read any more: " + applied.errors, {}}, {});
     if (round.next == round.queue.size()) return end_round(source, record);
     source.due = Clock::now();
     return Step::progress;
+}
+
+void Poller::tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses) {
+    for (const auto& [what, suspicion, taken] : losses)
+        observer_.on(event::SuddenLoss{source.settings.name, domain, what, suspicion.before, suspicion.now,
+                                       suspicion.since, taken});
 }
 
 void Poller::note(Source& source, const std::string& domain, DomainRecord& record, std::string error) {
@@ -213,8 +183,10 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
     const Round round = *std::exchange(source.round, std::nullopt);
     source.failures = 0;
     source.not_before = {};
-    source.due =
-        Clock::now() + pause(0, source.settings.poll_every, {}, std::uniform_real_distribution()(random_));
+    source.due = std::exchange(source.again, false)
+                     ? Clock::now()
+                     : Clock::now() + pause(0, source.settings.poll_every, {},
+                                            std::uniform_real_distribution()(random_));
     source.report.last_round = source.report.last_success = system_clock::now();
     source.report.error = round.unreadable == 0
                               ? ""

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sync/directory.h"
+#include "sync/merge.h"
 #include "sync/observer.h"
 #include "sync/primary.h"
 #include "sync/report.h"
@@ -39,6 +40,8 @@ public:
     /// A primary whose settings are the same keeps its session and its round.
     void reload(std::vector<PrimarySettings> settings);
     void poll_now();
+    /// Starts rounds in which what is held back is believed when it comes again.
+    void accept_suspicions();
 
     enum class Step : std::uint8_t { nothing, progress, round_ended };
     /// Does what is due next: at most lists one primary's domains or reads one domain.
@@ -65,6 +68,7 @@ private:
         Clock::time_point due{}, not_before{}, rejected_until{};
         unsigned failures = 0;
         bool forced = false;       // a round was asked for
+        bool again = false;        // another one follows at once
         FileState password_state;  // when the round began
         std::optional<Round> round;
         PrimaryReport report;
@@ -76,6 +80,7 @@ private:
     Step fail(Source& source, const Failure& failure, std::string_view domain);
     bool still_rejected(Source& source);
     Source make_source(PrimarySettings settings);
+    void tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses);
     void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
     Time due_time(const Source& source) const;
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sync/claim.h"
 #include "sync/directory.h"
 
 namespace postern::sync {
@@ -18,12 +20,15 @@ struct PrimaryReport {
     std::string error;       // of the last round, in words; "" when it went well
     Time refused_since{};    // credentials rejected since then; epoch: they are not
     Time next_round{};
-    std::uint64_t requests = 0;  // sent since the start
+    Time trusted_until{};                  // the list of its domains; epoch: never read
+    std::optional<Suspicion> suspicion{};  // of a list of its domains that is held back
+    std::uint64_t requests = 0;            // sent since the start
 };
 
 struct Report {
     std::vector<PrimaryReport> primaries;
     std::vector<DomainView> domains;
+    std::vector<Claim> claims{};
 };
 
 }  // namespace postern::sync

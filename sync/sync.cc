@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <fstream>
@@ -98,6 +99,12 @@ public:
         woken_.notify_all();
     }
 
+    void accept_suspicions() {
+        const std::lock_guard lock(mutex_);
+        accept_ = true;
+        woken_.notify_all();
+    }
+
     std::shared_ptr<const Snapshot> snapshot() const {
         const std::lock_guard lock(mutex_);
         return snapshot_;
@@ -156,13 +163,14 @@ private:
     void take_wishes() {
         std::unique_lock lock(mutex_);
         auto settings = std::exchange(settings_, std::nullopt);
-        const bool poll = std::exchange(poll_, false);
+        const bool poll = std::exchange(poll_, false), accept = std::exchange(accept_, false);
         lock.unlock();
         if (settings) {
             poller_.reload(std::move(*settings));
             publish();
         }
         if (poll) poller_.poll_now();
+        if (accept) poller_.accept_suspicions();
     }
 
     void publish() {
@@ -170,13 +178,23 @@ private:
         unpublished_ = false;
         auto snapshot = std::make_shared<const Snapshot>(poller_.directory());
         auto domains = view(poller_.directory());
+        auto claimed = claims(poller_.directory());
+        tell(claimed);
         {
             const std::lock_guard lock(mutex_);
             snapshot_ = snapshot;
             report_.domains = std::move(domains);
+            report_.claims = std::move(claimed);
         }
         if (publish_) publish_(std::move(snapshot));
         publish_after_ = Clock::now() + publish_share * (Clock::now() - start);
+    }
+
+    /// Each claim once, while it lasts; report_.claims are those told already.
+    void tell(const std::vector<Claim>& claimed) {
+        for (const Claim& claim : claimed)
+            if (!std::binary_search(report_.claims.begin(), report_.claims.end(), claim))
+                observer_.on(event::DomainClaimed{claim.domain, claim.primary, claim.besides});
     }
 
     void save() {
@@ -190,7 +208,8 @@ private:
         auto until = poller_.next_due();
         if (unpublished_) until = std::min(until, publish_after_);
         std::unique_lock lock(mutex_);
-        woken_.wait_until(lock, stop_.get_token(), until, [this] { return poll_ || settings_.has_value(); });
+        woken_.wait_until(lock, stop_.get_token(), until,
+                          [this] { return poll_ || accept_ || settings_.has_value(); });
     }
 
     std::stop_source stop_;
@@ -207,7 +226,7 @@ private:
     std::shared_ptr<const Snapshot> snapshot_;
     Report report_;
     std::optional<std::vector<PrimarySettings>> settings_;
-    bool poll_ = false;
+    bool poll_ = false, accept_ = false;
 
     std::thread thread_;
 };
@@ -229,6 +248,7 @@ void Sync::reload(std::vector<PrimarySettings> settings) {
 }
 
 void Sync::poll_now() { thread_->poll_now(); }
+void Sync::accept_suspicions() { thread_->accept_suspicions(); }
 std::shared_ptr<const Snapshot> Sync::snapshot() const { return thread_->snapshot(); }
 Report Sync::report() const { return thread_->report(); }
 

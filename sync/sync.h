@@ -40,6 +40,9 @@ public:
     /// asked to be left alone (Retry-After) is left alone, and a round under way goes on.
     void poll_now();
 
+    /// As poll_now(); answers that were held back because too much is gone are believed when they come again.
+    void accept_suspicions();
+
     std::shared_ptr<const Snapshot> snapshot() const;
     Report report() const;
 

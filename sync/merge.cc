@@ -1,0 +1,115 @@
+#include "sync/merge.h"
+
+#include <algorithm>
+#include <tuple>
+#include <unordered_set>
+#include <utility>
+
+namespace postern::sync {
+
+namespace {
+
+Change change(const AddressList& before, const AddressList& after) {
+    std::unordered_set<std::string_view> names;
+    names.reserve(after.size());
+    after.each([&](Kind, std::string_view name) { names.insert(name); });
+    Change change{before.size(), after.size(), 0};
+    before.each([&](Kind, std::string_view name) { change.gone += names.contains(name) ? 0 : 1; });
+    return change;
+}
+
+Change change(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+    const std::unordered_set<std::string_view> names(after.begin(), after.end());
+    const auto gone = std::count_if(before.begin(), before.end(),
+                                    [&](const std::string& name) { return !names.contains(name); });
+    return {before.size(), after.size(), static_cast<std::size_t>(gone)};
+}
+
+/// believe(), noting what is worth telling.
+bool take(std::optional<Suspicion>& suspicion, const Change& change, Time now, std::string_view what,
+          std::vector<Loss>& losses) {
+    const std::optional<Suspicion> earlier = suspicion;
+    const bool taken = believe(suspicion, change, now);
+    if (!taken && suspicion->seen == 1) losses.push_back({what, *suspicion, false});
+    if (taken && earlier && sudden_loss(change)) losses.push_back({what, *earlier, true});
+    return taken;
+}
+
+template <class T>
+void update(Part<T>& part, Result<T>& reading, std::string_view name, Time began, Applied& applied) {
+    if (!reading) {
+        applied.errors +=
+            (applied.errors.empty() ? "" : "; ") + std::string(name) + ": " + reading.error().words;
+        return;
+    }
+    applied.any = true;
+    if (part.known() && !take(part.suspicion, change(part.content, *reading), began, name, applied.losses))
+        return;
+    part = {std::move(*reading), began};
+}
+
+}  // namespace
+
+std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
+                               std::vector<Loss>& losses) {
+    std::vector<std::string> before, after;
+    for (const auto& [name, domain] : record.domains) before.push_back(name);
+    for (const ListedDomain& domain : listed) after.push_back(domain.name);
+    const bool taken = take(record.suspicion, change(before, after), now, "domains", losses);
+
+    decltype(record.domains) domains;
+    std::vector<std::tuple<bool, Time, std::string>> order;
+    for (ListedDomain& domain : listed) {
+        auto known = record.domains.extract(domain.name);
+        DomainRecord& entry =
+            known.empty() ? domains[domain.name] : domains.insert(std::move(known)).position->second;
+        entry.spelling = std::move(domain.spelling);
+        entry.listed = now;
+        entry.enabled = domain.enabled.value_or(entry.enabled);
+        if (domain.enabled.value_or(true))
+            order.emplace_back(!entry.error.empty(), entry.complete(), std::move(domain.name));
+    }
+    if (!taken) domains.merge(record.domains);
+    record.domains = std::move(domains);
+    record.listed = now;
+    std::sort(order.begin(), order.end());
+    std::vector<std::string> names(order.size());
+    std::transform(order.begin(), order.end(), names.begin(),
+                   [](auto& entry) { return std::move(std::get<std::string>(entry)); });
+    return names;
+}
+
+Applied apply(DomainRecord& record, DomainReading& reading, Time began) {
+    Applied applied;
+    if (reading.options) {
+        applied.any = true;
+        record.options = {std::move(*reading.options), began};
+        record.enabled = record.options.content.enabled.value_or(record.enabled);
+        if (!record.enabled) return applied;
+    } else {
+        applied.errors = "settings: " + reading.options.error().words;
+    }
+    update(record.users, reading.users, "users", began, applied);
+    update(record.aliases, reading.aliases, "aliases", began, applied);
+    update(record.lists, reading.lists, "mailing lists", began, applied);
+    update(record.domain_aliases, reading.domain_aliases, "domain aliases", began, applied);
+    if (reading.resources) update(record.resources, reading.resources, "resources", began, applied);
+    return applied;
+}
+
+bool confirm(PrimaryRecord& record) {
+    bool any = false;
+    const auto mark = [&](std::optional<Suspicion>& suspicion) {
+        if (!suspicion) return;
+        suspicion->confirmed = any = true;
+    };
+    mark(record.suspicion);
+    for (auto& [name, domain] : record.domains) {
+        for (Part<AddressList>* part : {&domain.users, &domain.aliases, &domain.lists, &domain.resources})
+            mark(part->suspicion);
+        mark(domain.domain_aliases.suspicion);
+    }
+    return any;
+}
+
+}  // namespace postern::sync

@@ -1,0 +1,38 @@
+// How a primary's answers change what is known of it. Without input or output.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sync/directory.h"
+#include "sync/primary.h"
+#include "sync/suspicion.h"
+
+namespace postern::sync {
+
+/// A loss that is worth telling: seen for the first time and held back, or believed at last.
+struct Loss {
+    std::string_view what;  // "users", "domains", ...
+    Suspicion suspicion;
+    bool taken = false;
+};
+
+/// Takes over what was listed. A domain that is not listed any more goes, unless too many go at once.
+/// Gives the domains to read, what is not known yet first, then the oldest; one that made trouble comes last,
+/// so that it does not keep the others waiting; those listed as disabled are not worth the requests.
+std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
+                               std::vector<Loss>& losses);
+
+struct Applied {
+    bool any = false;    // something could be read
+    std::string errors;  // what could not, in words
+    std::vector<Loss> losses;
+};
+/// Takes over the parts that could be read and are believed. `began`: when the reading of them did.
+Applied apply(DomainRecord& record, DomainReading& reading, Time began);
+
+/// Makes all that is held back believed when it comes again; false when there is nothing.
+bool confirm(PrimaryRecord& record);
+
+}  // namespace postern::sync

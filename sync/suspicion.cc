@@ -1,0 +1,40 @@
+#include "sync/suspicion.h"
+
+namespace postern::sync {
+
+namespace {
+
+constexpr std::size_t small_loss = 10;  // entries
+constexpr std::size_t share = 5;        // one of so many
+constexpr unsigned believed_when_seen = 3;
+
+}  // namespace
+
+bool sudden_loss(const Change& change) {
+    if (change.before == 0) return false;
+    if (change.after == 0) return true;
+    return change.gone > small_loss && change.gone > change.before / share;
+}
+
+bool believe(std::optional<Suspicion>& suspicion, const Change& change,
+             std::chrono::system_clock::time_point now) {
+    if (!sudden_loss(change)) {
+        suspicion.reset();
+        return true;
+    }
+    const auto lost_since = [&] {
+        return suspicion->now > change.after ? suspicion->now - change.after : std::size_t{0};
+    };
+    if (!suspicion || sudden_loss({suspicion->now, change.after, lost_since()})) {
+        suspicion = Suspicion{now, change.before, change.after, 1, false};
+        return false;
+    }
+    suspicion->before = change.before;
+    suspicion->now = change.after;
+    ++suspicion->seen;
+    if (!suspicion->confirmed && suspicion->seen < believed_when_seen) return false;
+    suspicion.reset();
+    return true;
+}
+
+}  // namespace postern::sync
