@@ -1,6 +1,7 @@
 #include "sync/soap_reply.h"
 
 #include <catch2/catch.hpp>
+#include <random>
 
 #include "sync/soap_text.h"
 #include "tests/unit/sync/fixture.h"
@@ -169,6 +170,25 @@ TEST_CASE("a hostile reply costs little", "[soap]") {
     std::string deep;
     for (int i = 0; i < 1'000'000; ++i) deep += "<a>";
     CHECK(failure_of(reply(deep)).fault == Fault::unreadable);
+}
+
+TEST_CASE("damaged replies are survived", "[soap]") {
+    const std::string whole = good("GetUsers", "<Users>" + user + user + "</Users>");
+    const std::vector<std::string> pieces{"<",   ">",  "/",          "&",         "&#",   ";", "\"",   "<!--",
+                                          "]]>", "<?", "<!DOCTYPE ", "<![CDATA[", "\x01", "=", "\xff", "<a>"};
+    const auto seed = std::random_device{}();
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    for (int i = 0; i < 3000; ++i) {
+        std::string body = whole;
+        for (auto changes = random() % 4 + 1; changes > 0; --changes) {
+            const std::size_t at = random() % body.size(), size = random() % 12;
+            body.replace(at, size, random() % 2 ? pieces[random() % pieces.size()] : std::string());
+        }
+        const auto users = soap::parse_users(reply(body));
+        if (users) CHECK(users->size() <= 2);
+        CHECK_FALSE(soap::parse_domains(reply(body)));
+    }
 }
 
 TEST_CASE("an entry that cannot be an address is left out", "[soap]") {
