@@ -107,6 +107,21 @@ void Events::on(const sync::event::CredentialsRefused& event) {
     });
 }
 
+void Events::on(const sync::event::SuddenLoss& event) {
+    log_.write(LogLevel::warning, "sudden-loss", [&](LogLine& line) {
+        line.add("primary", event.primary).add_if("domain", event.domain).add("what", event.what);
+        line.add("before", event.before).add("now", event.now).add_time("since", event.since);
+        line.add("taken", event.taken);
+        if (!event.taken) line.add("do", "if it is right, run \"postern sync --accept\"");
+    });
+}
+
+void Events::on(const sync::event::DomainClaimed& event) {
+    log_.write(LogLevel::warning, "domain-claimed", [&](LogLine& line) {
+        line.add("domain", event.domain).add("primary", event.primary).add("besides", event.besides);
+    });
+}
+
 void Events::on(const sync::event::CacheDamaged& event) {
     log_.write(LogLevel::error, "trouble", [&](LogLine& line) {
         line.add("where", "directory cache").add("text", event.reason).add("file", event.file);

@@ -29,6 +29,8 @@ public:
     void on(const sync::event::Synced& event) override;
     void on(const sync::event::SyncFailed& event) override;
     void on(const sync::event::CredentialsRefused& event) override;
+    void on(const sync::event::SuddenLoss& event) override;
+    void on(const sync::event::DomainClaimed& event) override;
     void on(const sync::event::CacheDamaged& event) override;
     void on(const sync::event::CacheUnwritable& event) override;
 
