@@ -159,3 +159,27 @@ TEST_CASE("lines of several threads do not mix") {
     }
     CHECK(lines == 800);
 }
+
+TEST_CASE("what gateway mode is asked is told by name, seldom, and never more of it than fits a line") {
+    using Outcome = GatewayModeOutcome;
+    CHECK(logged(GatewayModeEvent{"192.0.2.10", "svcuseradmin.GetUsers", Outcome::not_served}) ==
+          "gateway-mode client=192.0.2.10 operation=svcuseradmin.GetUsers outcome=not-served\n");
+    CHECK(logged(GatewayModeEvent{"192.0.2.10", "GET /x\r\naccepted", Outcome::not_served}) ==
+          "gateway-mode client=192.0.2.10 operation=\"GET /x\\r\\naccepted\" outcome=not-served\n");
+    CHECK(logged(GatewayModeEvent{"192.0.2.10", std::string(5000, 'a'), Outcome::malformed}).size() < 250);
+    CHECK(logged(GatewayModeEvent{"192.0.2.10", "GetSpoolMessageCount", Outcome::served}).empty());
+
+    CapturedError captured;
+    {
+        Log log({});
+        Metrics metrics;
+        Events events(log, metrics);
+        for (int i = 0; i < 1000; ++i) {
+            const std::string client = "198.51.100." + std::to_string(i);
+            events.on(GatewayModeEvent{client, "connect", Outcome::stranger});
+            events.on(GatewayModeEvent{"192.0.2.10", "GET /y", Outcome::not_served});
+        }
+    }
+    const auto text = captured.text();
+    CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}

@@ -294,6 +294,31 @@ TEST_CASE("hostile files are refused, not crashed upon") {
     CHECK_FALSE(parse_settings("x = " + std::string(100'000, '[')).faults.empty());
 }
 
+TEST_CASE("gateway mode needs an address of its own, credentials, and TLS beyond this machine") {
+    struct Case {
+        std::string more, fault;  // "" for none
+    };
+    const std::string who = "gateway_mode_user = \"spool\"\ngateway_mode_password_file = \"/p\"\n";
+    const std::string tls = "[tls]\ncertificate = \"/c\"\nprivate_key = \"/k\"\n";
+    const auto c = GENERATE_COPY(values<Case>({
+        {"gateway_mode = \"127.0.0.1:9998\"\n" + who, ""},
+        {"gateway_mode = \"\"\n", ""},
+        {"gateway_mode = \"192.0.2.20:9998\"\n" + who + tls, ""},
+        {"gateway_mode = \"192.0.2.20:9998\"\ngateway_mode_plain = true\n" + who, ""},
+        {"gateway_mode = \"192.0.2.20:9998\"\n" + who, "without TLS"},
+        {"gateway_mode = \"[::]:9998\"\n" + who, "without TLS"},
+        {"gateway_mode = \"127.0.0.1:9998\"\n", "needs status.gateway_mode_user"},
+        {"gateway_mode = \"127.0.0.1:9998\"\ngateway_mode_user = \"spool\"\n", "gateway_mode_password_file"},
+        {"gateway_mode = \"127.0.0.1:8025\"\n" + who, "an address of its own"},
+        {"gateway_mode = \"gw1.example.net:9998\"\n" + who, "is a name"},
+        {"gateway_mode = \"127.0.0.1\"\n" + who, "\"127.0.0.1\""},
+    }));
+    CAPTURE(c.more);
+    const auto found = faults_with("[status]\n" + c.more);
+    REQUIRE(found.size() == (c.fault.empty() ? 0 : 1));
+    if (!c.fault.empty()) CHECK_THAT(found[0], Catch::Contains(c.fault));
+}
+
 TEST_CASE("files that are named must be there, and hold something") {
     char name[] = "/tmp/postern-settings-XXXXXX";
     const std::filesystem::path folder = mkdtemp(name);
