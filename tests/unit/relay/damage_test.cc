@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <fstream>
@@ -192,7 +193,9 @@ std::string damage(const fs::path& folder, std::mt19937& random) {
             for (std::size_t one = at; one < at + page; ++one) octets[one] = static_cast<char>(random());
             break;
         case 3:
+            // But for the two first pages: one of them taken for the other is an earlier state of the volume.
             what = "a page in the place of another";
+            at = std::max(at, 2 * page);
             octets.replace(at, page, octets.substr(random() % pages * page, page));
             break;
         case 4:

@@ -85,8 +85,11 @@ public:
     void judge() {
         INFO(left_over());
         CHECK(life_->spool.count() == 0);
-        restart();  // an entry of the index may outlive its message until then
-        drain();
+        // Entries of the index may outlive their message, one of each until the next restart.
+        for (int times = 0; times < 10 && (times == 0 || !life_->spool.routes().empty()); ++times) {
+            restart();
+            drain();
+        }
         CHECK(life_->spool.count() == 0);
         CHECK(life_->spool.routes().empty());
         CHECK(life_->spool.volumes().size() == 1);
@@ -175,7 +178,7 @@ private:
         };
         life_ = std::make_unique<GatewayLife>(
             folder_->path(),
-            Spool::Options{1 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings_,
+            Spool::Options{1 << 19, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings_,
             *this, hooks);
     }
 
@@ -392,7 +395,7 @@ TEST_CASE("no message is lost or delivered twice, whatever happens", "[queue][mo
     std::cout << "queue model: POSTERN_SEED=" << seed << std::endl;
     CAPTURE(seed);
     Model model(seed);
-    for (int steps = 0; steps < 1200; ++steps) model.step();
+    for (int steps = 0; steps < 1500; ++steps) model.step();
     model.drain();
     model.judge();
     CHECK(model.delivered_events() == model.deliveries());
