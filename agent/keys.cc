@@ -151,7 +151,7 @@ Section accept() {
                                     {{"normalize", BareNewline::normalize}, {"refuse", BareNewline::refuse}},
                                     place(&A::bare_newline),
                                     "a bare CR or LF in the primary's mail; anyone else's is refused"),
-                integer("recipients", 1000, 1, many, place(&A::recipients), "per message"),
+                integer("recipients", 1000, 1, 50'000, place(&A::recipients), "per message"),
                 integer("connections", 1000, 1, many, place(&A::connections), "at once, in all"),
                 integer("protocol_errors", 10, 1, 1000, place(&A::protocol_errors),
                         "of one client before it is sent away with 421"),

@@ -69,6 +69,24 @@ void Delivery::reload(SettingsPtr settings) {
     }
     // What is down may be so because of the settings that were just changed.
     retry_destinations({});
+    for (const auto& [route, due] : queue_.waiting())
+        if (!exists(route)) queue_.reroute(route);
+    for (auto& [key, one] : std::map(sites_)) {
+        if (exists(key)) continue;
+        queue_.reroute(key);
+        for (const Job& job : std::exchange(one->ready, {})) queue_.give_back(job);
+    }
+    arm();
+}
+
+/// Whether the configuration still has what a destination is named after.
+bool Delivery::exists(const std::string& route) const {
+    if (route == all_gateways) return !lanes(route).empty();
+    if (route.starts_with("gateway:")) {
+        const GatewaySettings* gateway = find_gateway(*settings_, route.substr(8));
+        return gateway != nullptr && gateway->enabled;
+    }
+    return !route.starts_with("primary:") || find_primary(*settings_, route.substr(8)) != nullptr;
 }
 
 void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes) {
@@ -161,8 +179,14 @@ std::size_t Delivery::room_at(const std::string& key) const {
 
 void Delivery::offer(Job job) {
     std::string key = next_lane(job.route);
-    // More jobs of one message than there was room for: they queue up where the others do.
-    if (key.empty()) key = lanes(job.route).front();
+    if (key.empty()) {
+        auto all = lanes(job.route);
+        if (all.empty()) {  // the last of them was taken out of the configuration just now
+            asio::post(io_, [this, job = std::move(job)] { queue_.give_back(job); });
+            return;
+        }
+        key = all.front();  // more jobs of one message than there was room for: they stand in line
+    }
     SitePtr to = site(key);
     to->ready.push_back(std::move(job));
     employ(to);

@@ -78,6 +78,7 @@ private:
     SitePtr site(const std::string& key);
     const Site* find(const std::string& key) const;
     const Site* blocked(const std::string& route) const;
+    bool exists(const std::string& route) const;
     std::vector<std::string> lanes(const std::string& route) const;
     std::string next_lane(const std::string& route);
     std::size_t room_at(const std::string& key) const;

@@ -450,8 +450,25 @@ void Queue::recover() {
     if (left.volumes.empty()) recovery_.reset();
 }
 
+void Queue::reroute(const std::string& route) { obsolete_.insert(route); }
+
+void Queue::move_away(const std::string& route) {
+    auto skip = [this, &route](MessageId id) {
+        auto found = messages_.find(id.value);
+        return found != messages_.end() && (busy(id, route) || found->second->uncommitted > 0);
+    };
+    auto entries = spool_.due(route, Time::max(), refill_max, skip);
+    for (const auto& entry : entries) take_filed(entry, route);
+    if (!entries.empty() || messages_.size() >= active_max) return;
+    // Those that were skipped are read once more when their changes are written.
+    bool open = std::any_of(messages_.begin(), messages_.end(),
+                            [&](const auto& one) { return busy(one.second->stored->message.id, route); });
+    if (!open) obsolete_.erase(route);
+}
+
 void Queue::run(Time now) {
     if (recovery_) recover();
+    for (const auto& route : std::set(obsolete_)) move_away(route);
     while (!agenda_.empty() && agenda_.begin()->first <= now) {
         std::string route = agenda_.begin()->second;
         agenda_.erase(agenda_.begin());
@@ -463,6 +480,7 @@ void Queue::run(Time now) {
 Time Queue::next_run() const {
     Time next = next_sweep_;
     if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
+    if (!obsolete_.empty()) next = std::min(next, now_exact() + std::chrono::milliseconds(100));
     if (recovery_)
         next = std::min(
             next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));

@@ -89,6 +89,7 @@ public:
     /// Takes the recipients marked in `apart` out of the job, for a job of their own.
     Job split(Job& job, const std::vector<bool>& apart);
     void spoil(const Job& job, std::string why);  // its content cannot be read: set aside
+    void reroute(const std::string& route);       // it exists no more: what waits there moves, part by part
     void refill(const std::string& route);        // the destination has room
     void run(Time now);                           // takes up what is due, gives up what is too old
     Time next_run() const;                        // when run() is needed next
@@ -117,6 +118,7 @@ private:
     void set_aside(const QueuedPtr& message, Change change);
     void wake(const std::string& route, Time due);
     void recover();
+    void move_away(const std::string& route);
     void give_up_old(Time now);
     void give_up(const QueuedPtr& message);
     QueuedPtr fetch(MessageId id, std::uint32_t volume);
@@ -144,6 +146,7 @@ private:
         MessageId after, until;
     };
     std::optional<Recovery> recovery_;
+    std::set<std::string> obsolete_;  // routes that what waits is moved away from
     Time next_sweep_{};
     std::uint64_t held_bytes_ = 0;
     std::minstd_rand random_{std::random_device{}()};

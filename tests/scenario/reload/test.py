@@ -57,6 +57,23 @@ class Reload(scenario.Scenario):
         gateway.reload(gateway=[], route=[])
         self.wait_for_messages(receiver, 1)
 
+    def test_a_gateway_taken_away_frees_its_mail(self):
+        """Also what would have waited there for an hour, and what the round-robin gateways had."""
+        receiver, smarthost = self.receiver(), self.receiver(77, on={"RCPT": "450 4.2.0 not yet"})
+        for kind, route in (("specified", [{"sender": "*", "gateway": "smarthost"}]), ("round-robin", [])):
+            with self.subTest(kind):
+                gateway = self.gateway(gateway=[{"name": "smarthost", "address": f"{self.workspace.host(77)}:2525", "type": kind}],
+                                       route=route, queue={"retry_first": "1h", "retry_max": "2h"})
+                before, deferred = len(receiver.messages), len(gateway.events("deferred"))
+                for n in range(3):
+                    smtp_client.send(gateway.address, "alice@company.example", f"bob{n}@dest.example", samples.simple())
+                gateway.process.wait_for(lambda: len(gateway.events("deferred")) == deferred + 3, "three deferrals")
+                gateway.reload(gateway=[], route=[])
+                self.wait_for_messages(receiver, before + 3)
+                gateway.wait_until_empty()
+                gateway.stop()
+        self.assertEqual(smarthost.messages, [])
+
 
 if __name__ == "__main__":
     scenario.main()
