@@ -91,9 +91,14 @@ std::string_view describe(Kind kind) {
 AddressView view(const Snapshot& snapshot, std::string_view local_part, std::string_view domain, Time now) {
     AddressView answer{snapshot.address(local_part, domain, now), {}};
     const Snapshot::Entry entry = snapshot.find(local_part, domain);
-    if (!entry.found) return answer;
+    if (!entry.found && entry.asked == Time{}) return answer;
+    if (!entry.found) {
+        answer.what = "no such address when it was asked for by itself";
+        return answer;
+    }
     answer.what = std::string(describe(entry.kind)) + " " + std::string(entry.local_part) + " in " +
                   std::string(entry.domain);
+    if (entry.asked != Time{}) answer.what += ", asked for by itself";
     return answer;
 }
 

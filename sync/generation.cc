@@ -114,6 +114,11 @@ Result<std::vector<ListedDomain>> Generation::domains() {
 
 Result<DomainReading> Generation::read(const DomainRecord& known) { return primary_->read(known); }
 
+Result<std::optional<Kind>> Generation::look_up(const std::string& local_part, const std::string& domain,
+                                                Clock::time_point until) {
+    return sign_in().and_then([&] { return primary_->look_up(local_part, domain, until); });
+}
+
 std::uint64_t Generation::requests() const { return spent_ + primary_->requests(); }
 
 }  // namespace postern::sync

@@ -29,6 +29,8 @@ public:
     Result<void> sign_in() override;
     Result<std::vector<ListedDomain>> domains() override;
     Result<DomainReading> read(const DomainRecord& known) override;
+    Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
+                                        std::chrono::steady_clock::time_point until) override;
     std::uint64_t requests() const override;
 
     Api chosen() const { return api_; }  // auto_: not yet

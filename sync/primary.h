@@ -68,6 +68,15 @@ public:
     /// out to be disabled only `options` is read. `known` is what is known already.
     virtual Result<DomainReading> read(const DomainRecord& known) = 0;
 
+    /// What one address is, asked for by itself; nullopt when there is certainly no such address. `domain`:
+    /// as the primary writes it. Begins no request after `until`. Refused where a back end cannot tell.
+    virtual Result<std::optional<Kind>> look_up(const std::string& /*local_part*/,
+                                                const std::string& /*domain*/,
+                                                std::chrono::steady_clock::time_point /*until*/) {
+        return tl::make_unexpected(
+            Failure{Fault::refused, "single addresses cannot be asked for in this generation", {}});
+    }
+
     virtual std::uint64_t requests() const = 0;  // sent so far
 };
 

@@ -29,6 +29,8 @@ HttpSettings http_settings(const PrimarySettings& settings) {
     http.ca_file = settings.ca_file;
     http.verify_tls = settings.verify_tls;
     http.gap = settings.gap;
+    http.total = settings.patience;
+    http.connect = std::min(http.connect, settings.patience / 2);
     return http;
 }
 
@@ -275,6 +277,68 @@ Result<AddressList> Rest::aliases(const std::string& domain) {
     if (found || found.error().ends_round()) return found;
     auto grid = ask_in_domain(domain, get("settings/domain/aliases/"), rest::parse_alias_grid);
     return grid || grid.error().ends_round() ? grid : found;
+}
+
+/// nullopt: no user, though that "no" may have another reason.
+Result<std::optional<Kind>> Rest::user_kind(const std::string& local_part, const std::string& domain) {
+    const auto user = ask(post("settings/sysadmin/get-user", rest::user_body(local_part + "@" + domain)),
+                          [&](const rest::Reply& reply) { return rest::parse_user(reply, local_part); });
+    if (!user && user.error().fault == Fault::refused) return std::optional<Kind>();
+    if (!user) return tl::make_unexpected(user.error());
+    if (*user) return std::optional(Kind::user);
+    const auto receives = ask_in_domain(
+        domain, get("settings/domain/user-mail/" + percent_encode(local_part) + "@" + percent_encode(domain)),
+        rest::parse_user_mail);
+    if (!receives && receives.error().ends_round()) return tl::make_unexpected(receives.error());
+    if (!receives) return std::optional(Kind::user_unread);
+    return std::optional(*receives ? Kind::user_receiving : Kind::user_disabled);
+}
+
+/// A user is one request. That there is no such address needs every list it could be in, each read to its
+/// end.
+Result<std::optional<Kind>> Rest::look_up(const std::string& local_part, const std::string& domain,
+                                          Steady::time_point until) {
+    using Answer = Result<std::optional<Kind>>;
+    entered_token_.clear();
+    const auto late = [&] { return Steady::now() >= until; };
+    const auto too_late = [] {
+        return tl::make_unexpected(Failure{Fault::unreachable, "no complete answer in time", {}});
+    };
+    const Answer user = user_kind(local_part, domain);
+    if (!user || *user) return user;
+
+    if (late()) return too_late();
+    const auto accounts = ask_in_domain(
+        domain, post("settings/domain/account-list-search", rest::address_search_body(local_part, page_size)),
+        [](const rest::Reply& reply) { return rest::parse_accounts(reply, rest::AccountType::alias); });
+    if (!accounts) return tl::make_unexpected(accounts.error());
+    for (const rest::Account& account : *accounts) {
+        if (account.name != local_part) continue;
+        if (account.type == rest::AccountType::user)
+            return std::optional(account.enabled ? Kind::user : Kind::user_unread);
+        if (account.type == rest::AccountType::alias && account.enabled) return std::optional(Kind::alias);
+    }
+    if (accounts->size() >= page_size)
+        return tl::make_unexpected(Failure{Fault::refused, "too many accounts to tell", {}});
+
+    const auto has = [&](const AddressList& list) {
+        bool found = false;
+        list.each([&](Kind, std::string_view name) { found = found || name == local_part; });
+        return found;
+    };
+    if (late()) return too_late();
+    const auto lists = ask_in_domain(domain, get("settings/domain/mailing-lists/list"), rest::parse_lists);
+    if (!lists) return tl::make_unexpected(lists.error());
+    if (has(lists->lists)) return std::optional(Kind::mailing_list);
+    if (!lists->lists.empty() &&
+        local_part == (lists->list_command.empty() ? default_list_command : lists->list_command))
+        return std::optional(Kind::list_command);
+
+    if (late()) return too_late();
+    const auto resources =
+        ask_in_domain(domain, get("settings/domain/shared-resources/list"), rest::parse_resources);
+    if (!resources && resources.error().ends_round()) return tl::make_unexpected(resources.error());
+    return resources && has(*resources) ? std::optional(Kind::resource) : std::optional<Kind>();
 }
 
 Result<DomainReading> Rest::read(const DomainRecord& known) {

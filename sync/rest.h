@@ -22,6 +22,8 @@ public:
     Result<void> sign_in() override;
     Result<std::vector<ListedDomain>> domains() override;
     Result<DomainReading> read(const DomainRecord& known) override;
+    Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
+                                        std::chrono::steady_clock::time_point until) override;
     std::uint64_t requests() const override { return http_.sent(); }
 
 private:
@@ -51,6 +53,7 @@ private:
     Result<AddressList> resolve_disabled(const std::string& domain, const AddressList& listed,
                                          const AddressList& known);
     Result<AddressList> aliases(const std::string& domain);
+    Result<std::optional<Kind>> user_kind(const std::string& local_part, const std::string& domain);
     Result<AddressList> search(const std::string& domain, rest::AccountType wanted);
 
     PrimarySettings settings_;

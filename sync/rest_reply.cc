@@ -233,6 +233,20 @@ std::string account_search_body(AccountType wanted, std::size_t skip, std::size_
         .dump();
 }
 
+std::string address_search_body(std::string_view local_part, std::size_t take) {
+    return Json{{"search", local_part},
+                {"searchFlags", {"users", "aliases"}},
+                {"skip", 0},
+                {"take", take},
+                {"sortField", "userName"},
+                {"sortDescending", false}}
+        .dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string user_body(std::string_view email) {
+    return Json{{"email", email}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string impersonation_body(std::string_view email) { return Json{{"email", email}}.dump(); }
 
 Result<Session> parse_sign_in(const Reply& reply) {
@@ -329,6 +343,17 @@ Result<AddressList> parse_users(const Reply& reply) {
         const bool disabled = flags != nullptr && flag(*flags, "isDisabled").value_or(false);
         users.add(disabled ? Kind::user_unread : Kind::user, local_part(name));
         return true;
+    });
+}
+
+Result<bool> parse_user(const Reply& reply, std::string_view wanted) {
+    return with(reply, "userData", [&](const Json& user) -> Result<bool> {
+        std::string_view name = text(user, "userName");
+        if (name.empty()) name = text(user, "emailAddress");
+        if (!equal_ignoring_case(local_part(name), wanted))
+            return tl::make_unexpected(unreadable("a reply about another user"));
+        const Json* flags = member(user, "securityFlags");
+        return flags == nullptr || !flag(*flags, "isDisabled").value_or(false);
     });
 }
 

@@ -42,6 +42,9 @@ struct ListPage {
 std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id);
 std::string refresh_body(std::string_view refresh_token);
 std::string account_search_body(AccountType wanted, std::size_t skip, std::size_t take);
+/// Users and aliases by a part of their name.
+std::string address_search_body(std::string_view local_part, std::size_t take);
+std::string user_body(std::string_view email);
 std::string impersonation_body(std::string_view email);
 
 /// Fault::credentials for anything that makes the account unusable, a second factor or a password to be
@@ -56,6 +59,8 @@ Result<std::vector<std::string>> parse_domain_admins(const Reply& reply);
 Result<DomainOptions> parse_domain_settings(const Reply& reply);
 /// Users who may not sign in come as Kind::user_unread.
 Result<AddressList> parse_users(const Reply& reply);
+/// Whether that user may sign in; unreadable when the reply is about another one.
+Result<bool> parse_user(const Reply& reply, std::string_view local_part);
 /// Whether the user receives mail.
 Result<bool> parse_user_mail(const Reply& reply);
 /// All rows: what is asked for and what comes are two things. A row without a type is of the wanted one.

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +45,9 @@ struct Verdict {
 std::string_view describe(Reason reason);
 
 struct PrimaryRecord;  // sync/directory.h
+class AddressTable;    // sync/address_table.h
+class Learned;         // sync/learned.h
+struct Answer;
 
 /// What a stored address is on its primary.
 enum class Kind : std::uint8_t {
@@ -64,10 +67,13 @@ enum class Kind : std::uint8_t {
 /// trust_for; "good" stays good however old.
 class Snapshot final {
 public:
-    Snapshot() = default;
+    Snapshot();
     /// `primaries` in the order of the settings: where two have a domain, an enabled one and the earlier one
     /// win.
     explicit Snapshot(const std::vector<PrimaryRecord>& primaries);
+
+    /// The same directory with other answers about single addresses. Cheap: the addresses are shared.
+    Snapshot(const Snapshot& base, std::shared_ptr<const Learned> learned);
 
     /// The verdict about a mailbox, as recipient or as sender. `user+folder` stands for `user`.
     Verdict address(std::string_view local_part, std::string_view domain, Time now) const;
@@ -81,42 +87,33 @@ public:
         Kind kind = Kind::user;
         std::string_view local_part;  // as stored: lower case, without "+folder"
         std::string_view domain;      // the domain itself, where the one asked about is an alias of it
+        Time asked{};                 // when the primary was asked about it alone; epoch: it was not
     };
     Entry find(std::string_view local_part, std::string_view domain) const;
 
-    std::size_t addresses() const { return addresses_; }
-    std::size_t domains() const { return domains_.size(); }  // domain aliases included
-    std::size_t memory() const;                              // bytes held
+    /// Whose a domain is; all empty when nobody's.
+    struct Owner {
+        std::string_view primary;
+        std::string_view domain;    // as in Entry
+        std::string_view spelling;  // of that, as the primary writes it
+        bool enabled = false;
+        Time read{};  // when the reading of its addresses began; epoch: they have never been complete
+    };
+    Owner owner(std::string_view domain) const;
+
+    std::size_t addresses() const;
+    std::size_t domains() const;  // domain aliases included
+    std::size_t memory() const;   // bytes held
+
+    const std::shared_ptr<const Learned>& learned() const { return learned_; }  // may be null
 
 private:
-    struct Primary {
-        std::string name;
-        std::chrono::seconds trust_for{0};
-        Time listed;           // epoch: its domains were never read
-        bool aliases_missing;  // some enabled domain's aliases were never read, so absence proves nothing yet
-    };
-    struct Domain {
-        std::string name;
-        std::uint32_t primary = 0, target = 0;  // target: index of the domain whose addresses count
-        bool enabled = true, catch_all = false;
-        Time listed, read;  // read, epoch: its addresses have never been complete
-    };
-    struct Slot {
-        std::uint32_t hash = 0, offset = 0;  // offset into arena_ plus 1; 0: empty
-    };
-
-    const Domain* find_domain(std::string_view name) const;
-    const char* find_address(std::uint32_t domain, std::string_view local_part) const;
     Verdict unknown_domain(Time now) const;
-    Verdict verdict(const Domain& domain, Standing standing, Reason reason, Time since, Time now) const;
-    void insert(std::uint32_t domain, Kind kind, std::string_view local_part);
+    Verdict verdict(std::uint32_t owner, Standing standing, Reason reason, Time since, Time now) const;
+    const Answer* learned(std::string_view local_part, std::string_view domain, Time read) const;
 
-    std::vector<Primary> primaries_;
-    std::vector<Domain> domains_;
-    std::vector<std::uint32_t> domain_slots_;  // index into domains_ plus 1; 0: empty
-    std::vector<Slot> slots_;                  // open addressing, a power of two, at most 3/4 full
-    std::string arena_;  // per address: domain (4 octets), kind (1), length (1), local part
-    std::size_t addresses_ = 0;
+    std::shared_ptr<const AddressTable> table_;
+    std::shared_ptr<const Learned> learned_;  // null: nothing
 };
 
 }  // namespace postern::sync

@@ -6,15 +6,19 @@
 #include <condition_variable>
 #include <csignal>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
 
+#include "sync/asker.h"
 #include "sync/cache.h"
+#include "sync/fold.h"
 #include "sync/generation.h"
 #include "sync/http.h"
 #include "sync/poller.h"
+#include "sync/publication.h"
 
 namespace postern::sync {
 
@@ -65,16 +69,18 @@ public:
     Thread(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
            Publish publish)
         : client_name_(client_name(state_dir / "client-id")),
+          state_dir_(state_dir),
           observer_(observer),
-          publish_(std::move(publish)),
           cache_(state_dir / "directory.cache"),
-          poller_(std::move(settings), load(), observer,
-                  [this, state_dir](const PrimarySettings& primary) {
-                      return make_primary(primary, client_name_ + "-" + primary.name, state_dir,
+          poller_(settings, load(), observer,
+                  [this](const PrimarySettings& primary) {
+                      return make_primary(primary, client_name_ + "-" + primary.name, state_dir_,
                                           stop_.get_token());
                   }),
-          snapshot_(std::make_shared<const Snapshot>(poller_.directory())),
-          report_{poller_.report(), view(poller_.directory())} {}
+          publication_(poller_.directory(), std::move(publish)),
+          report_{poller_.report(), view(poller_.directory())} {
+        keep_askers(settings);
+    }
 
     ~Thread() { stop(); }
 
@@ -85,6 +91,7 @@ public:
     void stop() {
         stop_.request_stop();
         if (thread_.joinable()) thread_.join();
+        keep_askers({});
     }
 
     void reload(std::vector<PrimarySettings> settings) {
@@ -105,10 +112,33 @@ public:
         woken_.notify_all();
     }
 
-    std::shared_ptr<const Snapshot> snapshot() const {
-        const std::lock_guard lock(mutex_);
-        return snapshot_;
+    void ask(std::string local_part, std::string domain, std::function<void()> done) {
+        const auto current = snapshot();
+        const Time now = std::chrono::system_clock::now();
+        const Snapshot::Owner owner = current->owner(domain);
+        const Snapshot::Entry entry = current->find(local_part, domain);
+        const bool said_just_now = entry.asked != Time{} && now - entry.asked < absence_lasts;
+        std::shared_ptr<Asker> asker;
+        if (owner.enabled && !said_just_now &&
+            current->address(local_part, domain, now).standing != Standing::good) {
+            const std::lock_guard lock(mutex_);
+            const auto found = askers_.find(owner.primary);
+            if (found != askers_.end()) asker = found->second.second;
+        }
+        if (!asker) return done();
+        if (const auto plus = local_part.find('+'); plus != local_part.npos && plus > 0)
+            local_part.resize(plus);
+        for (char& c : local_part) c = fold::lower(c);
+        if (!askable(local_part)) return done();
+        asker->ask({std::move(local_part), std::string(owner.domain), std::string(owner.spelling)},
+                   std::move(done));
     }
+
+    bool forget(std::string_view local_part, std::string_view domain) {
+        return publication_.forget(local_part, domain);
+    }
+
+    std::shared_ptr<const Snapshot> snapshot() const { return publication_.snapshot(); }
 
     Report report() const {
         const std::lock_guard lock(mutex_);
@@ -116,6 +146,37 @@ public:
     }
 
 private:
+    using Askers = std::map<std::string, std::pair<PrimarySettings, std::shared_ptr<Asker>>, std::less<>>;
+
+    /// What fits a directory fits a question.
+    static bool askable(std::string_view local_part) {
+        return AddressList().add(Kind::user, local_part) && local_part.find('@') == local_part.npos;
+    }
+
+    /// One for each primary; those whose settings are the same go on.
+    void keep_askers(const std::vector<PrimarySettings>& settings) {
+        Askers askers, old;
+        std::unique_lock lock(mutex_);
+        for (const PrimarySettings& primary : settings) {
+            const auto found = askers_.find(primary.name);
+            const bool same = found != askers_.end() && found->second.first == primary;
+            askers[primary.name] = {primary, same ? found->second.second : make_asker(primary)};
+        }
+        old = std::exchange(askers_, std::move(askers));
+        lock.unlock();  // before those that are not kept any more end, and tell who waits
+    }
+
+    std::shared_ptr<Asker> make_asker(PrimarySettings settings) {
+        settings.gap = {};
+        settings.patience = Asker::patience;
+        return std::make_shared<Asker>(
+            [this, settings](std::stop_token stop) {
+                return make_primary(settings, client_name_ + "-" + settings.name + "-ask", state_dir_,
+                                    std::move(stop));
+            },
+            [this](Answer answer) { publication_.learn(std::move(answer)); });
+    }
+
     Directory load() {
         auto directory = cache_.load();
         if (directory) return std::move(*directory);
@@ -145,6 +206,9 @@ private:
         {
             auto primaries = poller_.report();
             const std::lock_guard lock(mutex_);
+            for (const PrimaryReport& primary : primaries)
+                if (const auto asker = askers_.find(primary.name); asker != askers_.end())
+                    asker->second.second->heard(primary.refused_since != Time{}, primary.last_success);
             report_.primaries = std::move(primaries);
         }
         poller_.announce();
@@ -166,7 +230,8 @@ private:
         const bool poll = std::exchange(poll_, false), accept = std::exchange(accept_, false);
         lock.unlock();
         if (settings) {
-            poller_.reload(std::move(*settings));
+            poller_.reload(*settings);
+            keep_askers(*settings);
             publish();
         }
         if (poll) poller_.poll_now();
@@ -176,17 +241,15 @@ private:
     void publish() {
         const auto start = Clock::now();
         unpublished_ = false;
-        auto snapshot = std::make_shared<const Snapshot>(poller_.directory());
+        publication_.replace(poller_.directory());
         auto domains = view(poller_.directory());
         auto claimed = claims(poller_.directory());
         tell(claimed);
         {
             const std::lock_guard lock(mutex_);
-            snapshot_ = snapshot;
             report_.domains = std::move(domains);
             report_.claims = std::move(claimed);
         }
-        if (publish_) publish_(std::move(snapshot));
         publish_after_ = Clock::now() + publish_share * (Clock::now() - start);
     }
 
@@ -214,19 +277,20 @@ private:
 
     std::stop_source stop_;
     std::string client_name_;
+    std::filesystem::path state_dir_;
     Observer& observer_;
-    Publish publish_;
     Cache cache_;
     Poller poller_;  // the directory thread's alone once it runs
+    Publication publication_;
     bool unpublished_ = false, unsaved_ = false;
     Clock::time_point publish_after_{}, save_after_ = Clock::now() + save_at_least_every;
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable_any woken_;
-    std::shared_ptr<const Snapshot> snapshot_;
     Report report_;
     std::optional<std::vector<PrimarySettings>> settings_;
     bool poll_ = false, accept_ = false;
+    Askers askers_;  // by the primary's name
 
     std::thread thread_;
 };
@@ -249,6 +313,12 @@ void Sync::reload(std::vector<PrimarySettings> settings) {
 
 void Sync::poll_now() { thread_->poll_now(); }
 void Sync::accept_suspicions() { thread_->accept_suspicions(); }
+void Sync::ask(std::string local_part, std::string domain, std::function<void()> done) {
+    thread_->ask(std::move(local_part), std::move(domain), std::move(done));
+}
+bool Sync::forget(std::string_view local_part, std::string_view domain) {
+    return thread_->forget(local_part, domain);
+}
 std::shared_ptr<const Snapshot> Sync::snapshot() const { return thread_->snapshot(); }
 Report Sync::report() const { return thread_->report(); }
 

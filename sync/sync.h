@@ -22,8 +22,8 @@ public:
     using Publish = std::function<void(std::shared_ptr<const Snapshot>)>;
 
     /// Reads the cache in `state_dir`, so that snapshot() decides before the first round; `publish` is called
-    /// on the directory thread after each change, not for what the cache gave. Throws std::system_error when
-    /// `state_dir` cannot be used, std::invalid_argument for a url that is none.
+    /// on a thread of ours after each change, one at a time, not for what the cache gave. Throws
+    /// std::system_error when `state_dir` cannot be used, std::invalid_argument for a url that is none.
     Sync(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
          Publish publish);
     ~Sync();  // stops
@@ -42,6 +42,14 @@ public:
 
     /// As poll_now(); answers that were held back because too much is gone are believed when they come again.
     void accept_suspicions();
+
+    /// Asks the primary about an address that snapshot() does not call good, once for all who wait for it.
+    /// `done` is called exactly once, on any thread, at most two seconds later: after the answer has been
+    /// published, or without one. At once when there is nobody to ask, a recent answer is known, the primary
+    /// does not answer or has been asked enough. `domain` as an A-label.
+    void ask(std::string local_part, std::string domain, std::function<void()> done);
+    /// Drops what was asked for about one address, so that it is asked for again; false when nothing was.
+    bool forget(std::string_view local_part, std::string_view domain);
 
     std::shared_ptr<const Snapshot> snapshot() const;
     Report report() const;

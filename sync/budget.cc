@@ -1,0 +1,14 @@
+#include "sync/budget.h"
+
+namespace postern::sync {
+
+bool Budget::take(double requests, Clock::time_point now) {
+    if (filled_ != Clock::time_point{})
+        left_ = std::min(left_ + std::chrono::duration<double>(now - filled_).count() * per_second, at_once);
+    filled_ = now;
+    if (left_ < requests) return false;
+    left_ -= requests;
+    return true;
+}
+
+}  // namespace postern::sync
