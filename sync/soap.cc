@@ -23,6 +23,8 @@ HttpSettings http_settings(const PrimarySettings& settings) {
     http.ca_file = settings.ca_file;
     http.verify_tls = settings.verify_tls;
     http.gap = settings.gap;
+    http.total = settings.patience;
+    http.connect = std::min(http.connect, settings.patience / 2);
     return http;
 }
 
@@ -305,6 +307,44 @@ Result<DomainReading> Soap::read(const DomainRecord& known) {
     return unite(domain, progress, reading)
         .and_then([&] { return list_command(domain, known, reading); })
         .map([&] { return std::move(reading); });
+}
+
+/// A user is one request. That there is no such address needs every list it could be in, whole.
+Result<std::optional<Kind>> Soap::look_up(const std::string& local_part, const std::string& domain,
+                                          Limit::Clock::time_point until) {
+    const auto failed = [](Failure failure) { return tl::make_unexpected(std::move(failure)); };
+    const auto late = [&] { return Limit::Clock::now() >= until; };
+    const Failure too_late{Fault::unreachable, "no complete answer in time", {}};
+    const std::string name = lower(local_part), address = name + "@" + domain;
+    const auto user = call(
+        soap::get_user_settings,
+        {Parameter::text("EmailAddress", address), Parameter::strings("requestedSettings", {"isenabled"})},
+        soap::parse_user_state);
+    if (!user) return failed(user.error());
+    if (*user) return std::optional(**user ? Kind::user : Kind::user_disabled);
+
+    if (late()) return failed(too_late);
+    const auto aliases = call(soap::get_aliases, {in(domain)}, soap::parse_aliases);
+    if (!aliases) return failed(aliases.error());
+    bool found = false;
+    aliases->each([&](Kind, std::string_view alias) { found = found || alias == name; });
+    if (found) return std::optional(Kind::alias);
+
+    if (late()) return failed(too_late);
+    const auto lists = call(soap::get_lists, {in(domain)}, soap::parse_lists);
+    if (!lists) return failed(lists.error());
+    if (late()) return failed(too_late);
+    if (std::find(lists->begin(), lists->end(), name) != lists->end()) {
+        const auto disabled =
+            switch_of(soap::get_list_settings, {in(domain), Parameter::text("ListName", name)}, "disabled");
+        if (ends(disabled)) return failed(disabled.error());
+        return disabled.value_or(false) ? std::optional<Kind>() : std::optional(Kind::mailing_list);
+    }
+    if (lists->empty()) return std::optional<Kind>();
+    const auto command = call(soap::get_list_command, {in(domain)}, soap::parse_list_command);
+    if (!command) return failed(command.error());
+    const bool it = name == (command->empty() ? default_list_command : lower(*command));
+    return it ? std::optional(Kind::list_command) : std::optional<Kind>();
 }
 
 }  // namespace postern::sync

@@ -2,6 +2,7 @@
 // carries the credentials; there are no sessions.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,6 +32,8 @@ public:
     Result<void> sign_in() override { return {}; }
     Result<std::vector<ListedDomain>> domains() override;
     Result<DomainReading> read(const DomainRecord& known) override;
+    Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
+                                        std::chrono::steady_clock::time_point until) override;
     std::uint64_t requests() const override { return http_.sent(); }
 
 private:

@@ -278,6 +278,17 @@ Result<AddressList> parse_users(Reply reply) {
                                 });
 }
 
+Result<std::optional<bool>> parse_user_state(Reply reply) {
+    const bool orderly = reply.status == 200;  // a fault or another page is no answer about a user
+    const auto settings = parse_settings(std::move(reply), "GetRequestedUserSettings", {"isenabled"});
+    if (!settings && orderly && settings.error().fault == Fault::refused) return std::optional<bool>();
+    if (!settings) return tl::make_unexpected(settings.error());
+    const auto found = settings->find("isenabled");
+    const auto state = found == settings->end() ? std::nullopt : parse_switch(found->second);
+    if (!state) return tl::make_unexpected(unreadable("a reply without isenabled"));
+    return state;
+}
+
 Result<Names> parse_domain_users(Reply reply) {
     return collect<Names>(std::move(reply), "GetDomainUsers", "Users", "string",
                           [](xml_node node, Names& names) {

@@ -36,6 +36,8 @@ Result<Names> parse_domain_aliases(Reply reply);  // A-labels, lower case
 Result<Settings> parse_settings(Reply reply, std::string_view operation,
                                 const std::vector<std::string_view>& keys);
 Result<AddressList> parse_users(Reply reply);
+/// Whether the one user who was asked for may sign in; nullopt when the primary says there is none.
+Result<std::optional<bool>> parse_user_state(Reply reply);
 /// GetDomainUsers: bare names and full addresses, as they come.
 Result<Names> parse_domain_users(Reply reply);
 Result<AddressList> parse_aliases(Reply reply);

@@ -304,3 +304,37 @@ TEST_CASE("disabled lists stay out", "[soap]") {
     REQUIRE(pair.client->domains());
     CHECK(names(*pair.read("example.com", known)->lists, Kind::mailing_list) == Names{"closed"});
 }
+
+TEST_CASE("a single address of an older primary", "[soap]") {
+    Pair pair;
+    const auto soon = [] { return std::chrono::steady_clock::now() + 1h; };
+    const auto kind = [&](const char* local_part) {
+        const auto answer = pair.client->look_up(local_part, "example.com", soon());
+        REQUIRE(answer);
+        return *answer;
+    };
+    CHECK(kind("Alice") == Kind::user);
+    CHECK(pair.primary.requests()["count"] == 1);
+    CHECK(kind("carol") == Kind::user_disabled);
+    CHECK(kind("sales") == Kind::alias);
+    CHECK(kind("news") == Kind::mailing_list);
+    CHECK(kind("closed") == std::nullopt);
+    CHECK(kind("listserv") == Kind::list_command);
+    CHECK(kind("nobody") == std::nullopt);
+    CHECK(pair.client->look_up("nobody", "elsewhere.example", soon()).error().fault == Fault::refused);
+    pair.primary.forget_requests();
+    CHECK(pair.client->look_up("nobody", "example.com", {}).error().fault == Fault::unreachable);
+    CHECK(pair.primary.requests()["count"] == 1);
+    for (const Json& spoilt : {Json{{"soap_missing", {"AliasInfos"}}}, Json{{"soap_missing", {"listNames"}}},
+                               Json{{"cut", {"services/svcmaillistadmin"}}}, Json{{"starting", true}},
+                               Json{{"html", true}}, Json{{"html", {"services/svcaliasadmin"}}}}) {
+        INFO(spoilt.dump());
+        pair.primary.set_world(example_world());
+        pair.primary.set_switches({{"soap", true},
+                                   {"soap_missing", Json::array()},
+                                   {"cut", Json::array()},
+                                   {"html", Json::array()}});
+        pair.primary.set_switches(spoilt);
+        CHECK_FALSE(pair.client->look_up("nobody", "example.com", soon()));
+    }
+}
