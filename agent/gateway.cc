@@ -98,6 +98,10 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(settings), directory.snapshot(), events),
       status(settings.status.address, token(settings), operations()) {
+    relay.ask_with(
+        [this](const std::string& local_part, const std::string& domain, std::function<void()> done) {
+            directory.ask(local_part, domain, std::move(done));
+        });
     if (!settings.gateway_mode.on()) return;
     gateway_mode.emplace(
         settings.gateway_mode.address, terms(settings),

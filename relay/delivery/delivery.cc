@@ -211,7 +211,7 @@ void Delivery::employ(const SitePtr& site) {
     ++site->connections;
     ++site->opening;
     ++connections_;
-    asio::co_spawn(io_, work(site), [this, site](std::exception_ptr fault) {
+    asio::co_spawn(io_, work(site), [this, site](const std::exception_ptr& fault) {
         release(site);
         if (!fault) return;
         try {
@@ -489,7 +489,7 @@ std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector
         apart[at] = outcomes[at].result == Outcome::Result::deferred && outcomes[at].reply.code != 0;
     auto count = std::count(apart.begin(), apart.end(), true);
     if (count == 0) return std::nullopt;
-    SecondOpinion out{{}, {}, asked};
+    SecondOpinion out{{}, {}, std::move(asked)};
     std::vector<Outcome> rest;
     for (std::size_t at = 0; at < outcomes.size(); ++at)
         (apart[at] ? out.outcomes : rest).push_back(std::move(outcomes[at]));

@@ -63,7 +63,7 @@ void Reception::bind(const ListenerSettings& settings) {
 
 void Reception::start() {
     for (auto& listener : listeners_)
-        asio::co_spawn(io_, accept(*listener), [this](std::exception_ptr fault) {
+        asio::co_spawn(io_, accept(*listener), [this](const std::exception_ptr& fault) {
             if (fault) observer_.on(event::Trouble{"listener", "stopped accepting connections", true});
         });
 }
@@ -100,7 +100,7 @@ void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
     auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket)), tls);
     sessions_.insert(session);
     strangers_ += stranger ? 1 : 0;
-    asio::co_spawn(io_, session->run(), [this, session, stranger](std::exception_ptr fault) {
+    asio::co_spawn(io_, session->run(), [this, session, stranger](const std::exception_ptr& fault) {
         session->end();
         sessions_.erase(session);
         strangers_ -= stranger ? 1 : 0;

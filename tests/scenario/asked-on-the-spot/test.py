@@ -1,0 +1,72 @@
+"""Whom the directory does not know is asked of the primary at once: a poll's age is never why mail is refused."""
+import copy
+import pathlib
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import scenario
+import smtp_client
+from primary import WORLD, Primary
+
+
+class AskedOnTheSpot(scenario.Scenario):
+    def setUp(self):
+        super().setUp()
+        self.web = self.workspace.add(Primary(self.workspace))
+        primary = {"name": "main", "addresses": ["127.0.0.1"]} | self.web.settings(poll_every="1d")
+        self.postern = self.gateway(primary=[primary], accept={"sender": "user"})
+        self.postern.wait_for_event("synced")
+
+    def _answer(self, sender):
+        with smtp_client.Client(self.postern.address) as client:
+            client.greet()
+            return client.say(f"MAIL FROM:<{sender}>")
+
+    def _requests(self):
+        return self.web.control("requests")["count"]
+
+    def _create(self, user):
+        world = copy.deepcopy(WORLD)
+        world["domains"][0]["users"].append(user)
+        self.web.control("world", world)
+
+    def test_a_user_created_just_now_may_send(self):
+        self._create("newcomer")
+        self.assertEqual(self._answer("newcomer@company.example").code, 250)
+        asked = self._requests()
+        self.assertEqual(self._answer("newcomer@company.example").code, 250)
+        self.assertEqual(self._requests(), asked, "the answer is remembered")
+
+    def test_who_does_not_exist_is_refused_and_asked_about_once(self):
+        reply = self._answer("nobody@company.example")
+        self.assertEqual((reply.code, reply.enhanced), (550, "5.1.8"), reply)
+        asked = self._requests()
+        self.assertEqual(self._answer("nobody@company.example").code, 550)
+        self.assertEqual(self._requests(), asked, "the answer is remembered")
+
+    def test_invented_addresses_cost_the_primary_a_trickle(self):
+        before, codes = self._requests(), []
+        def flood(part):
+            for n in range(50):
+                codes.append(self._answer(f"invented{part}-{n}@company.example").code)
+        threads = [threading.Thread(target=flood, args=(part,)) for part in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(codes), {550})
+        self.assertEqual(len(codes), 200)
+        self.assertLess(self._requests() - before, 150)
+        self.assertEqual(self._answer("alice@company.example").code, 250)
+
+    def test_with_the_primary_down_the_directory_decides(self):
+        self.web.stop()
+        self.assertEqual(self._answer("alice@company.example").code, 250)
+        self.assertIn(self._answer("nobody@company.example").code, (451, 550))
+        self.web.start()
+
+
+if __name__ == "__main__":
+    scenario.main()
