@@ -55,6 +55,8 @@ std::vector<SuspicionView> suspicions(const DomainRecord& record) {
 
 }  // namespace
 
+bool suspected(const DomainRecord& record) { return !suspicions(record).empty(); }
+
 std::vector<DomainView> view(const Directory& directory) {
     std::vector<DomainView> views;
     for (const PrimaryRecord& primary : directory) {

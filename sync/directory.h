@@ -2,6 +2,7 @@
 // from them for readers, the cache file stores them.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,6 +32,12 @@ struct DomainOptions {
     bool operator==(const DomainOptions&) const = default;
 };
 
+/// How many of each a domain has, as the primary's list of domains says.
+struct DomainCounts {
+    std::uint64_t users = 0, aliases = 0, lists = 0, domain_aliases = 0;
+    bool operator==(const DomainCounts&) const = default;
+};
+
 struct DomainRecord {
     std::string spelling;  // the name as the primary writes it, for requests about it
     bool enabled = true;
@@ -40,11 +47,15 @@ struct DomainRecord {
     Part<std::vector<std::string>> domain_aliases;  // A-labels, lower case
     std::string error;                              // of the last attempt to read it; "" when it went well
     Time error_at{};
+    std::optional<DomainCounts> counts{}, counts_read{};  // as listed last, and before it was last read whole
 
     /// Since when all that decides about its addresses is known; epoch: not yet. Resources do not count:
     /// builds without them exist.
     Time complete() const;
 };
+
+/// Whether something that was read of it is held back.
+bool suspected(const DomainRecord& record);
 
 struct PrimaryRecord {
     std::string name;

@@ -9,6 +9,15 @@ namespace postern::sync {
 
 namespace {
 
+constexpr std::size_t rounds_for_all = 12;  // until each domain that does not change has been read again
+constexpr std::chrono::seconds longest_unread = std::chrono::hours(24);
+
+/// As far as the list of domains shows it, which is not all: a user who is disabled still counts.
+bool unchanged(const DomainRecord& record, Time now, std::chrono::seconds longest) {
+    return record.enabled && record.counts && record.counts == record.counts_read && record.error.empty() &&
+           !suspected(record) && now - record.complete() < longest;
+}
+
 Change change(const AddressList& before, const AddressList& after) {
     std::unordered_set<std::string_view> names;
     names.reserve(after.size());
@@ -51,14 +60,16 @@ void update(Part<T>& part, Result<T>& reading, std::string_view name, Time began
 }  // namespace
 
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
-                               std::vector<Loss>& losses) {
+                               std::vector<Loss>& losses, const Turn& turn) {
     std::vector<std::string> before, after;
     for (const auto& [name, domain] : record.domains) before.push_back(name);
     for (const ListedDomain& domain : listed) after.push_back(domain.name);
     const bool taken = take(record.suspicion, change(before, after), now, "domains", losses);
 
     decltype(record.domains) domains;
+    const auto longest = std::min<std::chrono::seconds>(longest_unread, record.trust_for / 2);
     std::vector<std::tuple<bool, Time, std::string>> order;
+    std::size_t still = 0;  // domains in which nothing has changed
     for (ListedDomain& domain : listed) {
         auto known = record.domains.extract(domain.name);
         DomainRecord& entry =
@@ -66,6 +77,8 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
         entry.spelling = std::move(domain.spelling);
         entry.listed = now;
         entry.enabled = domain.enabled.value_or(entry.enabled);
+        entry.counts = domain.counts;
+        if (!turn.all && unchanged(entry, now, longest)) ++still;
         if (domain.enabled.value_or(true))
             order.emplace_back(!entry.error.empty(), entry.complete(), std::move(domain.name));
     }
@@ -73,9 +86,15 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
     record.domains = std::move(domains);
     record.listed = now;
     std::sort(order.begin(), order.end());
-    std::vector<std::string> names(order.size());
-    std::transform(order.begin(), order.end(), names.begin(),
-                   [](auto& entry) { return std::move(std::get<std::string>(entry)); });
+    std::size_t share = std::min((still + rounds_for_all - 1) / rounds_for_all, turn.most_unchanged);
+    std::vector<std::string> names;
+    for (auto& [trouble, read, name] : order) {
+        if (!turn.all && unchanged(record.domains.at(name), now, longest) && share-- == 0) {
+            share = 0;
+            continue;
+        }
+        names.push_back(std::move(name));
+    }
     return names;
 }
 
@@ -94,6 +113,7 @@ Applied apply(DomainRecord& record, DomainReading& reading, Time began) {
     update(record.lists, reading.lists, "mailing lists", began, applied);
     update(record.domain_aliases, reading.domain_aliases, "domain aliases", began, applied);
     if (reading.resources) update(record.resources, reading.resources, "resources", began, applied);
+    if (applied.errors.empty()) record.counts_read = record.counts;
     return applied;
 }
 

@@ -18,11 +18,17 @@ struct Loss {
     bool taken = false;
 };
 
+/// How much of a primary is read in a round.
+struct Turn {
+    bool all = true;  // otherwise only a share of the domains whose counts have not changed, the oldest
+    std::size_t most_unchanged = static_cast<std::size_t>(-1);
+};
+
 /// Takes over what was listed. A domain that is not listed any more goes, unless too many go at once.
 /// Gives the domains to read, what is not known yet first, then the oldest; one that made trouble comes last,
 /// so that it does not keep the others waiting; those listed as disabled are not worth the requests.
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
-                               std::vector<Loss>& losses);
+                               std::vector<Loss>& losses, const Turn& turn = {});
 
 struct Applied {
     bool any = false;    // something could be read

@@ -12,6 +12,15 @@ using std::chrono::system_clock;
 namespace {
 
 constexpr unsigned most_barren = 3;
+constexpr std::uint64_t brisk_requests = 120;  // of a round; those that follow take twice the gap each
+
+/// So much that a round of unchanged domains takes about half of the time until the next one.
+Turn turn(const PrimarySettings& settings, bool all) {
+    constexpr int usual_requests = 8;  // for one domain
+    if (settings.gap.count() == 0) return {all};
+    const auto domains = std::chrono::milliseconds(settings.poll_every) / (2 * settings.gap * usual_requests);
+    return {all, static_cast<std::size_t>(std::max<std::chrono::milliseconds::rep>(domains, 1))};
+}
 
 FileState state_of(const std::filesystem::path& file) {
     std::error_code missing;
@@ -127,6 +136,7 @@ bool Poller::still_rejected(Source& source) {
 }
 
 Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
+    const bool all = source.forced;
     if (still_rejected(source)) return Step::nothing;
     source.password_state =
         state_of(source.settings.password_file);  // before it is used, so that no change is missed
@@ -136,7 +146,8 @@ Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
     source.report.reachable = true;
     source.report.refused_since = {};
     std::vector<Loss> losses;
-    source.round->queue = merge(record, std::move(*listed), system_clock::now(), losses);
+    source.round->queue =
+        merge(record, std::move(*listed), system_clock::now(), losses, turn(source.settings, all));
     tell(source, {}, losses);
     if (source.round->queue.empty()) return end_round(source, record);
     source.due = Clock::now();
@@ -162,7 +173,9 @@ Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
     if (round.barren == most_barren)
         return fail(source, {Fault::unreadable, "nothing can be read any more: " + applied.errors, {}}, {});
     if (round.next == round.queue.size()) return end_round(source, record);
-    source.due = Clock::now();
+    const std::uint64_t sent = source.primary->requests() - round.requests;
+    const auto pace = 2 * source.settings.gap * static_cast<int>(sent - std::min(sent, brisk_requests));
+    source.due = std::max(Clock::now(), round.started + pace);
     return Step::progress;
 }
 

@@ -40,6 +40,7 @@ struct ListedDomain {
     std::string name;      // A-label, lower case
     std::string spelling;  // as the primary writes it
     std::optional<bool> enabled;
+    std::optional<DomainCounts> counts{};  // where the primary tells all of them
 };
 
 /// Each part stands for itself: one that could not be read says why, and says nothing about what it would

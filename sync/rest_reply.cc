@@ -35,6 +35,10 @@ constexpr std::array keys = std::to_array<std::string_view>({
     "name",
     "isEnabled",
     "status",
+    "userCount",
+    "aliasCount",
+    "listCount",
+    "domainAliasCount",
     "domainAdmins",
     "emailAddress",
     "domainSettings",
@@ -192,10 +196,23 @@ Result<Session> session_of(const Json& json, const char* access, const char* exp
     return session;
 }
 
+std::optional<DomainCounts> counts_of(const Json& entry) {
+    const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
+        const Json* value = member(entry, key);
+        return value != nullptr && value->is_number_unsigned() ? std::optional(value->get<std::uint64_t>())
+                                                               : std::nullopt;
+    };
+    const auto users = number("userCount"), aliases = number("aliasCount");
+    const auto lists = number("listCount"), domain_aliases = number("domainAliasCount");
+    if (!users || !aliases || !lists || !domain_aliases) return std::nullopt;
+    return DomainCounts{*users, *aliases, *lists, *domain_aliases};
+}
+
 /// False when there is no name at all; a name that nobody can write in an address is left out.
-bool add_domain(std::vector<ListedDomain>& domains, std::string_view name, std::optional<bool> enabled) {
+bool add_domain(std::vector<ListedDomain>& domains, std::string_view name, std::optional<bool> enabled,
+                std::optional<DomainCounts> counts) {
     if (std::optional<std::string> canonical = canonical_domain(name))
-        domains.push_back({std::move(*canonical), std::string(name), enabled});
+        domains.push_back({std::move(*canonical), std::string(name), enabled, counts});
     return !name.empty();
 }
 
@@ -300,14 +317,15 @@ Result<std::vector<ListedDomain>> parse_domains(const Reply& reply) {
         std::optional<bool> enabled = flag(entry, "isEnabled");
         if (const auto status = text(entry, "status"); !enabled && !status.empty())
             enabled = !equal_ignoring_case(status, "disabled");
-        return add_domain(domains, text(entry, "name"), enabled);
+        return add_domain(domains, text(entry, "name"), enabled, counts_of(entry));
     });
 }
 
 Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply) {
     using Domains = std::vector<ListedDomain>;
     return collect<Domains>(reply, "data", false, [](const Json& entry, Domains& domains) {
-        return entry.is_string() && add_domain(domains, entry.get_ref<const std::string&>(), std::nullopt);
+        return entry.is_string() &&
+               add_domain(domains, entry.get_ref<const std::string&>(), std::nullopt, std::nullopt);
     });
 }
 
