@@ -68,11 +68,16 @@ void add_commands(CLI::App& app, Command& command) {
     explain->add_option("--client", command.client, "IP address it would come from; else a primary's");
     verb(app, "status", "the state at a glance", command, Verb::status);
     add_queue(app, command);
-    auto* directory = verb(app, "directory", "what is known of the primaries", command, Verb::directory);
+    auto* directory = app.add_subcommand("directory", "what is known of the primaries");
+    directory->fallthrough();
+    directory->preparse_callback([&command](std::size_t) { command.verb = Verb::directory; });
     auto* show =
         verb(*directory, "show", "what is known of a domain or an address", command, Verb::directory);
     show->add_option("DOMAIN|ADDRESS", command.subject, "what to look up")->required();
-    verb(app, "sync", "read the primaries' directories now", command, Verb::sync);
+    auto* forget = verb(*directory, "forget", "ask the primary anew about an address", command, Verb::forget);
+    forget->add_option("ADDRESS", command.subject, "that was asked for by itself")->required();
+    auto* sync = verb(app, "sync", "read the primaries' directories now", command, Verb::sync);
+    sync->add_flag("--accept", command.accept, "believe what was held back because too much is gone");
     verb(app, "reload", "take the changed configuration file", command, Verb::reload);
 }
 

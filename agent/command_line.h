@@ -22,6 +22,7 @@ enum class Verb : std::uint8_t {
     queue_retry,
     queue_delete,
     directory,
+    forget,
     sync,
     reload,
 };
@@ -33,7 +34,8 @@ struct Command {
     relay::QueueFilter filter;  // of queue commands
     std::size_t limit = 100;    // of queue list
     bool all = false;           // of queue delete
-    std::string subject;        // of directory show: a domain or an address; "" for all
+    bool accept = false;        // of sync
+    std::string subject;  // of directory show: a domain or an address; "" for all; of forget: an address
     std::string from, to, client;
 };
 

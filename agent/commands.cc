@@ -59,7 +59,14 @@ Call call_for(const Command& command) {
             parameter("to", command.to);
             parameter("client", command.client);
             break;
-        case Verb::sync: path("POST", "/v1/sync"); break;
+        case Verb::forget:
+            path("POST", "/v1/directory/forget");
+            parameter("address", command.subject);
+            break;
+        case Verb::sync:
+            path("POST", "/v1/sync");
+            if (command.accept) parameter("accept", "true");
+            break;
         case Verb::reload: path("POST", "/v1/reload"); break;
         case Verb::run:
         case Verb::check:
@@ -85,6 +92,9 @@ std::string present(Verb verb, const json& answer) {
         case Verb::directory:
             return answer.contains("primaries") ? present_directory(answer) : present_directory_entry(answer);
         case Verb::explain: return present_explanation(answer);
+        case Verb::forget:
+            return answer.at("forgotten").get<bool>() ? "forgotten; it is asked for again when it is needed\n"
+                                                      : "nothing to forget: it was not asked for by itself\n";
         case Verb::sync:
             return "reading the primaries' directories now; \"postern status\" shows how it went\n";
         case Verb::reload: return "the configuration file is in force\n";

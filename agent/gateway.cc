@@ -114,7 +114,8 @@ std::vector<std::string> Gateway::Impl::not_ready() {
     if (!running) return {Stopping().what()};
     // In this order: what the report says is in force in relay by the time its state is known.
     const auto report = directory.report();
-    return reasons_not_ready(relay.state(), report, settings.relay.accept.sender != relay::Check::any);
+    return reasons_not_ready(relay.state(), report, settings.relay.accept.sender != relay::Check::any,
+                             std::chrono::system_clock::now());
 }
 
 Operations Gateway::Impl::operations() {
@@ -143,6 +144,10 @@ Operations Gateway::Impl::operations() {
     result.directory = [this] { return directory.report(); };
     result.snapshot = [this] { return directory.snapshot(); };
     result.poll = [this] { while_running([this] { directory.poll_now(); }); };
+    result.accept = [this] { while_running([this] { directory.accept_suspicions(); }); };
+    result.forget = [this](const std::string& local_part, const std::string& domain) {
+        return directory.forget(local_part, domain);
+    };
     result.reload = [this] { return reload(); };
     return result;
 }

@@ -38,7 +38,8 @@ struct Operations {
     std::function<relay::Explanation(const std::string&, const std::string&, const std::string&)> explain;
     std::function<sync::Report()> directory;
     std::function<std::shared_ptr<const sync::Snapshot>()> snapshot;
-    std::function<void()> poll;
+    std::function<void()> poll, accept;  // accept: with what was held back
+    std::function<bool(const std::string& local_part, const std::string& domain)> forget;
     std::function<std::vector<std::string>()> reload;  // faults; empty: the file is in force
 };
 

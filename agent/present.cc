@@ -27,6 +27,10 @@ std::string or_else(const std::string& value, const char* otherwise) {
     return value.empty() ? otherwise : value;
 }
 
+std::string joined(const std::string& one, const std::string& other) {
+    return one.empty() || other.empty() ? one + other : one + "; " + other;
+}
+
 std::string counted(std::uint64_t count, const char* noun) {
     return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
@@ -58,13 +62,21 @@ std::string table(const std::vector<Row>& rows, const std::string& indent) {
     return result;
 }
 
+std::string suspicions(const json& object) {
+    std::string notes;
+    for (const auto& held : object.value("suspicions", json::array()))
+        notes += (notes.empty() ? "" : "; ") + text(held, "what") + " held back since " +
+                 moment(held, "since") + ": " + number(held, "now") + " instead of " + number(held, "before");
+    return notes;
+}
+
 Row primary_row(const json& primary) {
     std::string state = or_else(moment(primary, "last_success"), "not read since the start");
     if (!primary.at("credentials_refused_since").is_null())
         state = "CREDENTIALS REFUSED since " + moment(primary, "credentials_refused_since");
     if (primary.at("polling").get<bool>()) state += " (reading now)";
     return {text(primary, "name"), text(primary, "url"), state, moment(primary, "next_round"),
-            text(primary, "error")};
+            joined(text(primary, "error"), suspicions(primary))};
 }
 
 std::string primaries(const json& list) {
@@ -95,7 +107,8 @@ std::string verdict_line(const json& entry) {
 Row domain_row(const json& domain) {
     std::string state = domain.at("enabled").get<bool>() ? "" : "disabled";
     if (const auto error = text(domain, "error"); !error.empty())
-        state += (state.empty() ? "" : "; ") + error + " (" + moment(domain, "error_at") + ')';
+        state = joined(state, error + " (" + moment(domain, "error_at") + ')');
+    state = joined(state, suspicions(domain));
     return {text(domain, "name"),
             text(domain, "primary"),
             number(domain, "users"),
@@ -201,6 +214,9 @@ std::string present_directory(const json& directory) {
     std::string out = primaries(directory.at("primaries"));
     if (directory.at("domains").empty()) return out + "no domain is known yet\n";
     out += '\n' + domains(directory.at("domains"));
+    for (const auto& claim : directory.value("claims", json::array()))
+        out += text(claim, "domain") + " is claimed by two primaries: " + text(claim, "primary") +
+               " counts, " + text(claim, "besides") + " does not\n";
     if (directory.at("more").get<bool>()) out += "there are more domains than can be shown\n";
     return out;
 }

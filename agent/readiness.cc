@@ -20,10 +20,31 @@ Domains count_domains(const sync::Report& report, const std::string& primary) {
     return count;
 }
 
+/// Since when and why absence from the directory proves nothing any more; "" when all of it is young enough.
+std::string staleness(const sync::Report& report, const sync::PrimaryReport& primary, sync::Time now) {
+    const auto why = [](const std::string& error) { return error.empty() ? "" : ": " + error; };
+    const auto stale = [now](sync::Time until) { return until != sync::Time{} && until < now; };
+    if (stale(primary.trusted_until))
+        return "its list of domains is older than trust_for since " + iso_time(primary.trusted_until) +
+               why(primary.error);
+    std::size_t count = 0;
+    const sync::DomainView* oldest = nullptr;
+    for (const auto& domain : report.domains) {
+        if (domain.primary != primary.name || !domain.enabled || !stale(domain.trusted_until)) continue;
+        ++count;
+        if (oldest == nullptr || domain.trusted_until < oldest->trusted_until) oldest = &domain;
+    }
+    if (oldest == nullptr) return {};
+    return "what is known of " + oldest->name +
+           (count > 1 ? " and " + std::to_string(count - 1) + " more domains" : std::string()) +
+           " is older than trust_for since " + iso_time(oldest->trusted_until) +
+           why(oldest->error.empty() ? primary.error : oldest->error);
+}
+
 }  // namespace
 
 std::vector<std::string> reasons_not_ready(const relay::State& state, const sync::Report& report,
-                                           bool directory_needed) {
+                                           bool directory_needed, sync::Time now) {
     std::vector<std::string> reasons;
     if (!state.not_ready.empty()) reasons.push_back(state.not_ready);
     if (!directory_needed) return reasons;
@@ -41,6 +62,8 @@ std::vector<std::string> reasons_not_ready(const relay::State& state, const sync
                  read < domains)  // no cache, and the first round goes on
             reasons.push_back(who + "its directory is being read for the first time, " +
                               std::to_string(read) + " of " + std::to_string(domains) + " domains so far");
+        if (auto stale = staleness(report, primary, now); !stale.empty())
+            reasons.push_back(who + std::move(stale));
     }
     return reasons;
 }

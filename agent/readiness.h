@@ -11,6 +11,6 @@ namespace postern::agent {
 
 /// Reasons in words, none when ready. The directory counts only when senders are looked up in it.
 std::vector<std::string> reasons_not_ready(const relay::State& state, const sync::Report& report,
-                                           bool directory_needed);
+                                           bool directory_needed, sync::Time now);
 
 }  // namespace postern::agent

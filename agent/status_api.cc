@@ -48,22 +48,24 @@ relay::QueueFilter filter(const Request& request) {
 }
 
 Answer overview(const Operations& operations, const Request&) {
-    return text(200, "postern " + operations.identity.version + " on " + operations.identity.hostname +
-                         "\n\n"
-                         "GET    /healthz                     alive\n"
-                         "GET    /readyz                      able to take mail; 503 with reasons when not\n"
-                         "GET    /metrics                     Prometheus text format\n"
-                         "GET    /v1/status                   the state at a glance\n"
-                         "GET    /v1/queue                    ?id= sender= recipient= route= limit=\n"
-                         "GET    /v1/messages/ID              one message and why it waits\n"
-                         "GET    /v1/directory                primaries and domains\n"
-                         "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
-                         "GET    /v1/explain                  ?from= to= client=\n"
-                         "POST   /v1/queue/retry              ?id= sender= recipient= route=\n"
-                         "DELETE /v1/queue                    ?id= sender= recipient= route= or all=true\n"
-                         "POST   /v1/sync                     read the primaries' directories now\n"
-                         "POST   /v1/reload                   take the changed configuration file\n"
-                         "\nPOST and DELETE need the token: \"Authorization: Bearer ...\".\n");
+    return text(200,
+                "postern " + operations.identity.version + " on " + operations.identity.hostname +
+                    "\n\n"
+                    "GET    /healthz                     alive\n"
+                    "GET    /readyz                      able to take mail; 503 with reasons when not\n"
+                    "GET    /metrics                     Prometheus text format\n"
+                    "GET    /v1/status                   the state at a glance\n"
+                    "GET    /v1/queue                    ?id= sender= recipient= route= limit=\n"
+                    "GET    /v1/messages/ID              one message and why it waits\n"
+                    "GET    /v1/directory                primaries and domains\n"
+                    "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
+                    "GET    /v1/explain                  ?from= to= client=\n"
+                    "POST   /v1/queue/retry              ?id= sender= recipient= route=\n"
+                    "DELETE /v1/queue                    ?id= sender= recipient= route= or all=true\n"
+                    "POST   /v1/sync                     read the primaries' directories now; ?accept=true\n"
+                    "POST   /v1/directory/forget         ?address=\n"
+                    "POST   /v1/reload                   take the changed configuration file\n"
+                    "\nPOST and DELETE need the token: \"Authorization: Bearer ...\".\n");
 }
 
 Answer healthz(const Operations&, const Request&) { return text(200, "alive\n"); }
@@ -117,14 +119,21 @@ Answer remove(const Operations& operations, const Request& request) {
 
 Answer directory(const Operations& operations, const Request&) {
     const auto report = operations.directory();
-    json primaries = json::array(), domains = json::array();
+    json primaries = json::array(), domains = json::array(), claims = json::array();
     for (const auto& primary : report.primaries) primaries.push_back(view(primary));
     for (const auto& domain : report.domains) {
         if (domains.size() == largest_limit) break;
         domains.push_back(view(domain));
     }
     const bool more = report.domains.size() > domains.size();
-    return ok({{"primaries", std::move(primaries)}, {"domains", std::move(domains)}, {"more", more}});
+    for (const auto& claim : report.claims) {
+        if (claims.size() == largest_limit) break;
+        claims.push_back({{"domain", claim.domain}, {"primary", claim.primary}, {"besides", claim.besides}});
+    }
+    return ok({{"primaries", std::move(primaries)},
+               {"domains", std::move(domains)},
+               {"claims", std::move(claims)},
+               {"more", more}});
 }
 
 Answer directory_entry(const Operations& operations, const Request& request) {
@@ -160,9 +169,20 @@ Answer explain(const Operations& operations, const Request& request) {
                                       parameter(request, "client"))));
 }
 
-Answer poll(const Operations& operations, const Request&) {
-    operations.poll();
+Answer poll(const Operations& operations, const Request& request) {
+    const auto accept = parameter(request, "accept");
+    if (!accept.empty() && accept != "true") return refusal(400, "accept can only be true");
+    accept.empty() ? operations.poll() : operations.accept();
     return ok({{"started", true}});
+}
+
+Answer forget(const Operations& operations, const Request& request) {
+    const auto address = parameter(request, "address");
+    const auto at = address.rfind('@');
+    if (at == std::string::npos || at == 0) return refusal(400, "address is missing or none");
+    const auto domain = sync::canonical_domain(std::string_view(address).substr(at + 1));
+    if (!domain) return refusal(400, "address is missing or none");
+    return ok({{"forgotten", operations.forget(address.substr(0, at), *domain)}});
 }
 
 Answer reload(const Operations& operations, const Request&) {
@@ -198,7 +218,8 @@ const std::vector<Route>& routes() {
         {"GET", "/v1/directory", directory, {}},
         {"GET", "/v1/directory/", directory_entry, {}},
         {"GET", "/v1/explain", explain, {"from", "to", "client"}},
-        {"POST", "/v1/sync", poll, {}},
+        {"POST", "/v1/sync", poll, {"accept"}},
+        {"POST", "/v1/directory/forget", forget, {"address"}},
         {"POST", "/v1/reload", reload, {}},
     };
     return table;

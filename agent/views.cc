@@ -74,7 +74,17 @@ json view(const relay::DestinationView& destination) {
             {"next_try", troubled ? time(destination.next_try) : json(nullptr)}};
 }
 
+json view(const sync::SuspicionView& suspicion) {
+    return {{"what", suspicion.what},
+            {"since", time(suspicion.since)},
+            {"before", suspicion.before},
+            {"now", suspicion.now}};
+}
+
 json view(const sync::PrimaryReport& primary) {
+    json suspicions = json::array();
+    if (const auto& held = primary.suspicion)
+        suspicions.push_back(view(sync::SuspicionView{"domains", held->since, held->before, held->now}));
     return {{"name", primary.name},
             {"url", primary.url},
             {"reachable", primary.reachable},
@@ -84,6 +94,8 @@ json view(const sync::PrimaryReport& primary) {
             {"next_round", time(primary.next_round)},
             {"credentials_refused_since", time(primary.refused_since)},
             {"error", primary.error},
+            {"trusted_until", time(primary.trusted_until)},
+            {"suspicions", suspicions},
             {"requests", primary.requests}};
 }
 
@@ -97,6 +109,8 @@ json view(const sync::DomainView& domain) {
             {"domain_aliases", domain.domain_aliases},
             {"catch_all", domain.catch_all},
             {"read", time(domain.read)},
+            {"trusted_until", time(domain.trusted_until)},
+            {"suspicions", list(domain.suspicions)},
             {"error", domain.error},
             {"error_at", time(domain.error_at)}};
 }

@@ -13,6 +13,7 @@ nlohmann::json view(const relay::Reply& reply);
 nlohmann::json view(const relay::MessageView& message);
 nlohmann::json view(const relay::Explanation& explanation);
 nlohmann::json view(const relay::DestinationView& destination);
+nlohmann::json view(const sync::SuspicionView& suspicion);
 nlohmann::json view(const sync::PrimaryReport& primary);
 nlohmann::json view(const sync::DomainView& domain);
 nlohmann::json view(const sync::Verdict& verdict);

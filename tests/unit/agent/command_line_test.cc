@@ -25,6 +25,10 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(parse({"config", "--defaults"})->verb == Verb::config_defaults);
     CHECK(parse({"config", "--markdown"})->verb == Verb::config_markdown);
     CHECK(parse({"sync"})->verb == Verb::sync);
+    CHECK_FALSE(parse({"sync"})->accept);
+    CHECK(parse({"sync", "--accept"})->accept);
+    CHECK(parse({"directory", "forget", "a@b.example"})->verb == Verb::forget);
+    CHECK(parse({"directory", "forget", "a@b.example"})->subject == "a@b.example");
     CHECK(parse({"reload"})->verb == Verb::reload);
     CHECK(parse({"directory"})->verb == Verb::directory);
     CHECK(parse({"directory"})->subject.empty());

@@ -11,19 +11,20 @@ TEST_CASE("ready is: relay takes mail, every directory is known, no credentials 
     report.primaries.resize(1);
     report.primaries[0].name = "main";
     report.primaries[0].last_success = std::chrono::system_clock::now();
-    CHECK(reasons_not_ready(state, report, true).empty());
+    CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).empty());
 
     SECTION("relay does not take mail") {
         state.not_ready = "the disk is full";
-        CHECK(reasons_not_ready(state, report, true) == std::vector<std::string>{"the disk is full"});
+        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()) ==
+              std::vector<std::string>{"the disk is full"});
     }
     SECTION("the directory was never read") {
         report.primaries[0].last_success = {};
         report.primaries[0].error = "connection refused";
-        CHECK(reasons_not_ready(state, report, true) ==
+        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()) ==
               std::vector<std::string>{
                   "primary main: its directory has not been read yet: connection refused"});
-        CHECK(reasons_not_ready(state, report, false).empty());
+        CHECK(reasons_not_ready(state, report, false, std::chrono::system_clock::now()).empty());
     }
     SECTION("the first round goes on, without a cache") {
         report.primaries[0].last_success = {};
@@ -31,26 +32,49 @@ TEST_CASE("ready is: relay takes mail, every directory is known, no credentials 
         for (auto& domain : report.domains) domain.primary = "main";
         report.domains[0].read = std::chrono::system_clock::now();
         report.domains[1].enabled = false;  // is not read
-        CHECK(reasons_not_ready(state, report, true) ==
+        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()) ==
               std::vector<std::string>{
                   "primary main: its directory is being read for the first time, 2 of 3 domains so far"});
-        CHECK(reasons_not_ready(state, report, false).empty());
+        CHECK(reasons_not_ready(state, report, false, std::chrono::system_clock::now()).empty());
         report.primaries[0].last_round = std::chrono::system_clock::now();  // it has failed in the middle
-        CHECK(reasons_not_ready(state, report, true).empty());
+        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).empty());
     }
     SECTION("what the cache gave is enough") {
         report.primaries[0].last_success = {};
         report.domains.resize(1);
         report.domains[0].primary = "main";
         report.domains[0].read = std::chrono::system_clock::now();
-        CHECK(reasons_not_ready(state, report, true).empty());
+        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).empty());
         report.domains[0].primary = "other";
-        CHECK(reasons_not_ready(state, report, true).size() == 1);
+        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).size() == 1);
     }
     SECTION("credentials are refused") {
         report.primaries[0].refused_since = std::chrono::system_clock::now();
-        REQUIRE(reasons_not_ready(state, report, true).size() == 1);
-        CHECK_THAT(reasons_not_ready(state, report, true)[0],
+        REQUIRE(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).size() == 1);
+        CHECK_THAT(reasons_not_ready(state, report, true, std::chrono::system_clock::now())[0],
                    Catch::Contains("credentials refused since 20"));
+    }
+    SECTION("older than it is trusted") {
+        using namespace std::chrono_literals;
+        const sync::Time noon = sync::Time(1800000000s);
+        report.domains.resize(2);
+        for (auto& domain : report.domains) {
+            domain.primary = "main";
+            domain.read = noon - 72h;
+            domain.trusted_until = noon;
+        }
+        report.domains[0].name = "example.com";
+        report.domains[1].trusted_until = noon + 1h;
+        report.domains[0].error = "users: HTTP status 500";
+        CHECK(reasons_not_ready(state, report, true, noon).empty());
+        CHECK(reasons_not_ready(state, report, true, noon + 1s) ==
+              std::vector<std::string>{"primary main: what is known of example.com is older than trust_for "
+                                       "since 2027-01-15T08:00:00.000Z: users: HTTP status 500"});
+        CHECK(reasons_not_ready(state, report, false, noon + 1s).empty());
+        report.primaries[0].trusted_until = noon;
+        report.primaries[0].error = "cannot connect";
+        CHECK(reasons_not_ready(state, report, true, noon + 2h) ==
+              std::vector<std::string>{"primary main: its list of domains is older than trust_for since "
+                                       "2027-01-15T08:00:00.000Z: cannot connect"});
     }
 }

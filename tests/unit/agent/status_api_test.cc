@@ -60,6 +60,11 @@ struct Fake {
         };
         operations.snapshot = [] { return std::make_shared<const sync::Snapshot>(); };
         operations.poll = [this] { asked += "poll "; };
+        operations.accept = [this] { asked += "accept "; };
+        operations.forget = [this](const std::string& local_part, const std::string& domain) {
+            asked += "forget " + local_part + " in " + domain;
+            return true;
+        };
         operations.reload = [this] {
             asked += "reload ";
             return faults;
@@ -101,9 +106,24 @@ TEST_CASE("changes need the token") {
     const auto [method, path] = GENERATE(table<const char*, const char*>({{"DELETE", "/v1/queue"},
                                                                           {"POST", "/v1/queue/retry"},
                                                                           {"POST", "/v1/sync"},
+                                                                          {"POST", "/v1/directory/forget"},
                                                                           {"POST", "/v1/reload"}}));
     CHECK(respond(fake.operations, {method, path, {{"id", "x"}}, false}).status == 401);
     CHECK(fake.asked.empty());
+}
+
+TEST_CASE("what was held back is accepted, what was asked for forgotten") {
+    Fake fake;
+    CHECK(fake.change("POST", "/v1/sync", {{"accept", "true"}}).status == 200);
+    CHECK(fake.asked == "accept ");
+    CHECK(fake.change("POST", "/v1/sync", {{"accept", "yes"}}).status == 400);
+    fake.asked.clear();
+    const auto answer = fake.change("POST", "/v1/directory/forget", {{"address", "Ann@Example.COM"}});
+    CHECK(json::parse(answer.body)["forgotten"] == true);
+    CHECK(fake.asked == "forget Ann in example.com");
+    const auto* wrong = GENERATE("ann", "@example.com", "ann@", "ann@a..b");
+    CHECK(fake.change("POST", "/v1/directory/forget", {{"address", wrong}}).status == 400);
+    CHECK(fake.change("POST", "/v1/directory/forget").status == 400);
 }
 
 TEST_CASE("unknown paths and methods are refused with words") {
