@@ -1,6 +1,9 @@
 #include "sync/address_table.h"
 
+#include <sys/mman.h>
+
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -13,6 +16,15 @@ namespace postern::sync {
 namespace {
 
 constexpr std::size_t header = 6;  // octets of an arena entry before its local part
+
+/// Large pages, where the system has them: a look-up in a large table costs more in page tables than in
+/// memory.
+void on_large_pages(const void* start, std::size_t size) {
+    constexpr std::uintptr_t page = 2u << 20;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(start) + page - 1) & ~(page - 1);
+    const auto end = (reinterpret_cast<std::uintptr_t>(start) + size) & ~(page - 1);
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
 
 std::size_t table_size(std::size_t entries) { return std::bit_ceil(entries + entries / 3 + 2); }
 
@@ -73,7 +85,11 @@ AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
     }
 
     arena_.reserve(octets + sources.size() * (header + 16));
-    slots_.resize(table_size(count));
+    on_large_pages(arena_.data(), arena_.capacity());
+    const std::size_t size = table_size(count);
+    slots_.reserve(size);
+    on_large_pages(slots_.data(), size * sizeof(Slot));
+    slots_.resize(size);
     index = 0;
     for (const auto& [name, source] : sources) {
         each_list(*source.record, [&](const AddressList& list) {
