@@ -12,10 +12,13 @@ from primary import WORLD, Primary
 
 
 class AskedOnTheSpot(scenario.Scenario):
+    generation = "rest"
+
     def setUp(self):
         super().setUp()
         self.web = self.workspace.add(Primary(self.workspace))
-        primary = {"name": "main", "addresses": ["127.0.0.1"]} | self.web.settings(poll_every="1d")
+        self.web.control("switches", {"rest": self.generation == "rest", "soap": self.generation == "soap"})
+        primary = {"name": "main", "addresses": ["127.0.0.1"]} | self.web.settings(poll_every="1d", api=self.generation)
         self.postern = self.gateway(primary=[primary], accept={"sender": "user"})
         self.postern.wait_for_event("synced")
 
@@ -66,6 +69,10 @@ class AskedOnTheSpot(scenario.Scenario):
         self.assertEqual(self._answer("alice@company.example").code, 250)
         self.assertIn(self._answer("nobody@company.example").code, (451, 550))
         self.web.start()
+
+
+class AskedOverSoap(AskedOnTheSpot):
+    generation = "soap"
 
 
 if __name__ == "__main__":
