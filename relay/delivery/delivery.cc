@@ -67,11 +67,10 @@ void Delivery::reload(SettingsPtr settings) {
     }
     // What is down may be so because of the settings that were just changed.
     retry_destinations({});
-    for (const auto& [route, due] : queue_.waiting())
+    for (const auto& route : queue_.routes())
         if (!exists(route)) queue_.reroute(route);
     for (auto& [key, one] : std::map(sites_)) {
         if (exists(key)) continue;
-        queue_.reroute(key);
         for (const Job& job : std::exchange(one->ready, {})) queue_.give_back(job);
     }
     arm();

@@ -450,6 +450,14 @@ void Queue::recover() {
     if (left.volumes.empty()) recovery_.reset();
 }
 
+std::set<std::string> Queue::routes() const {
+    std::set<std::string> out;
+    for (const auto& [route, due] : earliest_) out.insert(route);
+    for (const auto& [id, message] : messages_)
+        for (const auto& leg : message->legs) out.insert(leg.route);
+    return out;
+}
+
 void Queue::reroute(const std::string& route) { obsolete_.insert(route); }
 
 void Queue::move_away(const std::string& route) {

@@ -102,6 +102,7 @@ public:
 
     std::size_t active() const { return messages_.size(); }
     const std::map<std::string, Time>& waiting() const { return earliest_; }
+    std::set<std::string> routes() const;  // of all that waits or is in hand
 
 private:
     void lay_memory_over(std::vector<MessageView>& views) const;
