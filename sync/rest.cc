@@ -162,26 +162,27 @@ auto Rest::ask_in_domain(const std::string& domain, const HttpRequest& request, 
     const auto other_way_may_help = [](const Failure& failure) {
         return failure.fault == Fault::refused || failure.fault == Fault::unauthorised;
     };
-    const Context first = context_;
+    Way& way = header_value(domain) == domain ? way_ : idn_way_;
+    const Context first = way.context;
     Answer answer = once(first);
-    if (!answer && !context_proven_ && other_way_may_help(answer.error())) {
+    if (!answer && !way.proven && other_way_may_help(answer.error())) {
         for (const Context context : {Context::header, Context::manage, Context::impersonate}) {
             if (context == first) continue;
             entered_token_.clear();
             Answer again = once(context);
-            if (again) context_ = context;
+            if (again) way.context = context;
             if (again || !other_way_may_help(again.error())) {
                 answer = std::move(again);
                 break;
             }
         }
     }
-    if (answer) context_proven_ = true;
+    if (answer) way.proven = true;
     return answer;
 }
 
 Result<std::vector<ListedDomain>> Rest::domains() {
-    context_proven_ = false;
+    way_.proven = idn_way_.proven = false;
     auto listed = ask(get("settings/sysadmin/domains"), rest::parse_domains);
     if (!listed && listed.error().fault == Fault::refused) {
         auto names = ask(get("settings/sysadmin/domain-names"), rest::parse_domain_names);

@@ -61,9 +61,12 @@ private:
     HttpClient http_;
     Limit sign_ins_, renewals_;  // renewals: after a token was not taken
     Token token_;
-    Context context_ = Context::header;
-    bool context_proven_ = false;  // in this round
-    std::string entered_domain_;   // that entered_token_ acts in
+    struct Way {
+        Context context = Context::header;
+        bool proven = false;  // in this round
+    };
+    Way way_, idn_way_;           // the latter: into domains that the header can name by A-labels only
+    std::string entered_domain_;  // that entered_token_ acts in
     std::string entered_token_;
     std::size_t disabled_cursor_ = 0;  // among the users whose mail setting is looked at again
 };

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tests/support/primary_payload.h"
+#include "tests/support/primary_recipients.h"
 
 namespace postern::tests {
 
@@ -150,7 +151,7 @@ bool PrimaryDouble::listed(const char* name, const std::string& path) const {
 const Json* PrimaryDouble::find_domain(const std::string& name) const {
     if (!world_.contains("domains")) return nullptr;
     for (const Json& domain : world_["domains"])
-        if (lower(domain.at("name")) == lower(name)) return &domain;
+        if (a_labels(domain.at("name")) == a_labels(name)) return &domain;
     return nullptr;
 }
 
@@ -386,7 +387,11 @@ PrimaryDouble::Answer PrimaryDouble::answer(const Call& call) {
     }
     if (call.parts.size() >= 3 && call.parts[0] == "settings" && call.parts[1] == "domain") {
         if (!token->domain.empty()) return domain_call(call, token->domain);
-        return domain_call(call, on("header_context", true) ? call.domain_header : "");
+        const Json* named = on("header_context", true) ? find_domain(call.domain_header) : nullptr;
+        if (named == nullptr) return domain_call(call, "");
+        const std::string name = named->at("name");
+        const bool literal = lower(name) == lower(call.domain_header);
+        return domain_call(call, literal || on("header_a_labels", true) ? name : "");
     }
     return {404, {{"success", false}, {"message", "Not found"}}, {}};
 }

@@ -87,8 +87,8 @@ Json user(const Json& user, const std::string& domain) {
               {"isDisabled", !enabled(user)},
               {"isDomainAdmin", field(user, "domain_admin", false)},
               {"isSystemAdmin", false}}},
-            {"currentMailboxSize", 0},
-            {"maxMailboxSize", 0},
+            {"currentMailboxSize", field(user, "size", 0)},
+            {"maxMailboxSize", field(user, "max_size", 0)},
             {"lastLoginTime", nullptr}};
 }
 
