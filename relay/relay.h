@@ -40,6 +40,8 @@ public:
     /// How to ask the primary about an address the directory does not know: before start(). `done` comes
     /// after the publish() of what was learned, and not after this object is gone.
     void ask_with(AskDirectory ask);
+    /// Is told the domain of each sender of a primary's mail, on relay's thread: before start().
+    void notice_with(std::function<void(std::string_view domain)> notice);
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();

@@ -110,6 +110,8 @@ void Asker::put(const Question& question, Clock::time_point until) {
         if (!primary_) primary_ = connect_(stop_.get_token());
         before = primary_->requests();
         answer = primary_->look_up(question.local_part, question.spelling, until);
+        // A primary that does not have the domain refuses the question in words of its own.
+        if (!answer && question.unlisted && !answer.error().ends_round()) answer = std::optional<Kind>();
         if (answer) learn_({question.local_part, question.domain, *answer, asked});
     } catch (const std::exception& error) {  // out of memory, or a library's own
         answer = tl::make_unexpected(Failure{Fault::busy, error.what(), {}});

@@ -23,6 +23,7 @@ namespace postern::sync {
 struct Question {
     std::string local_part, domain;  // as in Answer
     std::string spelling;            // of the domain, as the primary writes it
+    bool unlisted = false;           // the domain is in no list of domains yet
 };
 
 /// All members may be called from any thread.

@@ -14,6 +14,8 @@ namespace postern::sync {
 
 /// "No such address" is believed for so long; an address that exists until its domain has been read again.
 constexpr std::chrono::seconds absence_lasts{60};
+/// An address in a domain that is in no list of domains yet; by then the list has been read again.
+constexpr std::chrono::seconds newness_lasts{3600};
 
 struct Answer {
     std::string local_part, domain;  // lower case, without "+folder"; the domain itself, not an alias of it

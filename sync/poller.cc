@@ -70,6 +70,12 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
     directory_ = std::move(directory);
 }
 
+void Poller::prefer(std::set<std::string, std::less<>> domains) {
+    constexpr std::size_t most = 20'000;
+    if (preferred_.size() + domains.size() > most) preferred_.clear();
+    preferred_.merge(std::move(domains));
+}
+
 void Poller::poll_now() {
     for (Source& source : sources_) {
         if (source.round) continue;
@@ -148,6 +154,9 @@ Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
     std::vector<Loss> losses;
     source.round->queue =
         merge(record, std::move(*listed), system_clock::now(), losses, turn(source.settings, all));
+    std::stable_partition(source.round->queue.begin(), source.round->queue.end(),
+                          [this](const std::string& name) { return preferred_.contains(name); });
+    for (const std::string& name : source.round->queue) preferred_.erase(name);
     tell(source, {}, losses);
     if (source.round->queue.empty()) return end_round(source, record);
     source.due = Clock::now();

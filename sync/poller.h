@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ public:
     /// A primary whose settings are the same keeps its session and its round.
     void reload(std::vector<PrimarySettings> settings);
     void poll_now();
+    /// Domains with mail: read first in the rounds that begin next.
+    void prefer(std::set<std::string, std::less<>> domains);
     /// Starts rounds in which what is held back is believed when it comes again.
     void accept_suspicions();
 
@@ -84,6 +87,7 @@ private:
     void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
     Time due_time(const Source& source) const;
 
+    std::set<std::string, std::less<>> preferred_;
     std::vector<Source> sources_;
     Directory directory_;                  // one record per source, in the same order
     std::optional<event::Synced> synced_;  // not announced yet

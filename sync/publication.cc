@@ -30,8 +30,10 @@ void Publication::replace(const Directory& directory) {
     const Snapshot read(directory);  // takes long: not under the lock
     const std::lock_guard order(order_);
     std::vector<Answer> kept = answers();
+    const Time now = std::chrono::system_clock::now();
     std::erase_if(kept, [&](const Answer& answer) {
         const Snapshot::Owner owner = read.owner(answer.domain);
+        if (owner.primary.empty()) return now - answer.asked > (answer.kind ? newness_lasts : absence_lasts);
         return owner.domain != answer.domain || owner.read >= answer.asked;
     });
     put(std::make_shared<const Snapshot>(

@@ -119,7 +119,15 @@ const Answer* Snapshot::learned(std::string_view local_part, std::string_view do
 
 Verdict Snapshot::address(std::string_view local_part, std::string_view name, Time now) const {
     const AddressTable::Domain* domain = table_->find_domain(name);
-    if (domain == nullptr) return unknown_domain(now);
+    if (domain == nullptr) {
+        const Answer* answer = learned(local_part, name, now - newness_lasts);
+        if (answer == nullptr || !answer->kind || *answer->kind == Kind::user_disabled)
+            return unknown_domain(now);
+        return {Standing::good,
+                reason_of(*answer->kind),
+                {},
+                std::chrono::duration_cast<std::chrono::seconds>(now - answer->asked)};
+    }
     const auto judge = [&](Standing standing, Reason reason, Time since) {
         return verdict(domain->primary, standing, reason, since, now);
     };

@@ -3,11 +3,13 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -27,6 +29,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr auto save_at_least_every = std::chrono::seconds(60);  // during a long round
+constexpr std::size_t most_with_mail = 10'000;
 constexpr int publish_share = 20;  // a snapshot is built at most during this fraction of the time
 
 constexpr std::string_view name_prefix = "postern-";
@@ -117,21 +120,39 @@ public:
         const Time now = std::chrono::system_clock::now();
         const Snapshot::Owner owner = current->owner(domain);
         const Snapshot::Entry entry = current->find(local_part, domain);
-        const bool said_just_now = entry.asked != Time{} && now - entry.asked < absence_lasts;
-        std::shared_ptr<Asker> asker;
-        if (owner.enabled && !said_just_now &&
+        const bool unknown =
+            owner.primary.empty();  // a domain that is in no list yet: whose it is, is asked too
+        for (char& c : domain) c = fold::lower(c);
+        Time asked = entry.asked;
+        if (const Learned* learned = current->learned().get(); unknown && learned != nullptr)
+            if (const Answer* answer = learned->find(local_part, domain)) asked = answer->asked;
+        const bool said_just_now = asked != Time{} && now - asked < absence_lasts;
+        std::vector<std::shared_ptr<Asker>> askers;
+        if ((owner.enabled || unknown) && !said_just_now &&
             current->address(local_part, domain, now).standing != Standing::good) {
             const std::lock_guard lock(mutex_);
-            const auto found = askers_.find(owner.primary);
-            if (found != askers_.end()) asker = found->second.second;
+            for (const auto& [name, asker] : askers_)
+                if (unknown || name == owner.primary) askers.push_back(asker.second);
         }
-        if (!asker) return done();
         if (const auto plus = local_part.find('+'); plus != local_part.npos && plus > 0)
             local_part.resize(plus);
         for (char& c : local_part) c = fold::lower(c);
-        if (!askable(local_part)) return done();
-        asker->ask({std::move(local_part), std::string(owner.domain), std::string(owner.spelling)},
-                   std::move(done));
+        if (askers.empty() || !askable(local_part)) return done();
+        Question question{std::move(local_part), unknown ? domain : std::string(owner.domain),
+                          unknown ? domain : std::string(owner.spelling), unknown};
+        const auto open = std::make_shared<std::atomic<std::size_t>>(askers.size());
+        for (const auto& asker : askers)
+            asker->ask(question, [open, done] {
+                if (--*open == 0) done();
+            });
+    }
+
+    void notice(std::string_view domain) {
+        const auto current = snapshot();
+        const Snapshot::Owner owner = current->owner(domain);
+        if (owner.primary.empty()) return;
+        const std::lock_guard lock(mutex_);
+        if (with_mail_.size() < most_with_mail) with_mail_.emplace(owner.domain);
     }
 
     bool forget(std::string_view local_part, std::string_view domain) {
@@ -156,6 +177,7 @@ private:
     /// One for each primary; those whose settings are the same go on.
     void keep_askers(const std::vector<PrimarySettings>& settings) {
         Askers askers, old;
+        several_ = settings.size() > 1;
         std::unique_lock lock(mutex_);
         for (const PrimarySettings& primary : settings) {
             const auto found = askers_.find(primary.name);
@@ -174,7 +196,11 @@ private:
                 return make_primary(settings, client_name_ + "-" + settings.name + "-ask", state_dir_,
                                     std::move(stop));
             },
-            [this](Answer answer) { publication_.learn(std::move(answer)); });
+            [this](Answer answer) {
+                // That one primary has no such address says nothing about the others' domains.
+                if (!answer.kind && snapshot()->owner(answer.domain).primary.empty() && several_) return;
+                publication_.learn(std::move(answer));
+            });
     }
 
     Directory load() {
@@ -228,7 +254,9 @@ private:
         std::unique_lock lock(mutex_);
         auto settings = std::exchange(settings_, std::nullopt);
         const bool poll = std::exchange(poll_, false), accept = std::exchange(accept_, false);
+        auto with_mail = std::exchange(with_mail_, {});
         lock.unlock();
+        poller_.prefer(std::move(with_mail));
         if (settings) {
             poller_.reload(*settings);
             keep_askers(*settings);
@@ -285,12 +313,15 @@ private:
     bool unpublished_ = false, unsaved_ = false;
     Clock::time_point publish_after_{}, save_after_ = Clock::now() + save_at_least_every;
 
+    std::atomic<bool> several_{false};  // primaries
+
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable_any woken_;
     Report report_;
     std::optional<std::vector<PrimarySettings>> settings_;
     bool poll_ = false, accept_ = false;
-    Askers askers_;  // by the primary's name
+    std::set<std::string, std::less<>> with_mail_;  // domains, since the last wishes were taken
+    Askers askers_;                                 // by the primary's name
 
     std::thread thread_;
 };
@@ -316,6 +347,7 @@ void Sync::accept_suspicions() { thread_->accept_suspicions(); }
 void Sync::ask(std::string local_part, std::string domain, std::function<void()> done) {
     thread_->ask(std::move(local_part), std::move(domain), std::move(done));
 }
+void Sync::notice(std::string_view domain) { thread_->notice(domain); }
 bool Sync::forget(std::string_view local_part, std::string_view domain) {
     return thread_->forget(local_part, domain);
 }

@@ -48,6 +48,8 @@ public:
     /// published, or without one. At once when there is nobody to ask, a recent answer is known, the primary
     /// does not answer or has been asked enough. `domain` as an A-label.
     void ask(std::string local_part, std::string domain, std::function<void()> done);
+    /// There is mail of this domain: it is among the first of the next round. Any thread; cheap.
+    void notice(std::string_view domain);
     /// Drops what was asked for about one address, so that it is asked for again; false when nothing was.
     bool forget(std::string_view local_part, std::string_view domain);
 

@@ -39,6 +39,10 @@ public:
     void reload(SettingsPtr settings);
     /// See Relay::ask_with.
     void ask_with(AskDirectory ask) { ask_ = std::move(ask); }
+    void notice_with(std::function<void(std::string_view domain)> notice) { notice_ = std::move(notice); }
+    void notice(std::string_view domain) const {
+        if (notice_) notice_(domain);
+    }
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
     std::size_t sessions() const { return sessions_.size(); }
 
@@ -72,6 +76,7 @@ private:
     Observer& observer_;
     net::TlsContext tls_;
     AskDirectory ask_;
+    std::function<void(std::string_view)> notice_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::set<std::shared_ptr<Session>> sessions_;
     std::size_t strangers_ = 0;  // sessions of clients that are no primary

@@ -217,7 +217,10 @@ net::awaitable<Reply> Session::judge_sender_now(Address address, std::uint64_t s
             decision = judge_sender(*settings_, *reception_.directory(), primary, address,
                                     std::chrono::system_clock::now());
     }
-    if (decision.reply.positive()) expect(true);
+    if (decision.reply.positive()) {
+        expect(true);
+        if (!primary_.empty() && !address.null()) reception_.notice(address.domain);
+    }
     if (!decision.reply.positive() || decision.monitored) refused(decision, address, {});
     co_return decision.reply;
 }

@@ -42,6 +42,21 @@ class AskedOnTheSpot(scenario.Scenario):
         self.assertEqual(self._answer("newcomer@company.example").code, 250)
         self.assertEqual(self._requests(), asked, "the answer is remembered")
 
+    def test_a_domain_created_just_now_may_send(self):
+        world = copy.deepcopy(WORLD)
+        world["domains"].append({"name": "brandnew.example", "users": ["first"]})
+        self.web.control("world", world)
+        self.assertEqual(self._answer("First@brandnew.example").code, 250)
+        reply = self._answer("second@brandnew.example")
+        self.assertIn((reply.code, reply.enhanced), ((550, "5.7.1"), (550, "5.1.8")), reply)
+        asked = self._requests()
+        self.assertEqual(self._answer("first@brandnew.example").code, 250)
+        self.assertEqual(self._answer("second@brandnew.example").code, 550)
+        self.assertEqual(self._requests(), asked, "the answers are remembered")
+        self.postern.command("sync")
+        self.postern.process.wait_for(lambda: self._answer("second@brandnew.example").enhanced == "5.1.8", "the domain's reading")
+        self.assertEqual(self._answer("first@brandnew.example").code, 250)
+
     def test_who_does_not_exist_is_refused_and_asked_about_once(self):
         reply = self._answer("nobody@company.example")
         self.assertEqual((reply.code, reply.enhanced), (550, "5.1.8"), reply)

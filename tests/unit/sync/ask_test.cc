@@ -151,9 +151,23 @@ TEST_CASE("an address that does not exist is asked for once", "[ask]") {
     CHECK(site.count() > once);
 }
 
-TEST_CASE("nobody is asked about what is nobody's", "[ask]") {
+TEST_CASE("a domain that is in no list yet is asked about too", "[ask]") {
     Site site;
     CHECK(site.ask("alice", "elsewhere.example").reason == Reason::no_such_domain);
+    const int once = site.count();
+    CHECK(once > 0);
+    site.ask("Alice", "Elsewhere.example");
+    CHECK(site.count() == once);
+    Json world = example_world();
+    world["domains"].push_back({{"name", "brandnew.example"}, {"users", Json::array({"first"})}});
+    site.primary.set_world(world);
+    CHECK(site.ask("first", "brandnew.example").standing == Standing::good);
+    CHECK(site.ask("second", "brandnew.example").reason == Reason::no_such_domain);
+    CHECK(site.snapshot->address("first", "brandnew.example", now() + 2h).reason == Reason::no_such_domain);
+}
+
+TEST_CASE("nobody is asked about what is nobody's", "[ask]") {
+    Site site;
     CHECK(site.ask("frank", "disabled.example").reason == Reason::domain_disabled);
     CHECK(site.ask("anyone", "example.net").reason == Reason::catch_all);
     CHECK(site.ask("postmaster", "example.com").reason == Reason::role);

@@ -261,6 +261,16 @@ TEST_CASE("domains that are not known are read first", "[poller]") {
           std::vector<std::string>{"domains", "c.example", "b.example", "a.example"});
 }
 
+TEST_CASE("domains with mail are read before the others", "[poller]") {
+    Stage stage;
+    stage.scripts["main"].domains = std::vector<ListedDomain>{
+        {"a.example", "a.example", true}, {"b.example", "b.example", true}, {"c.example", "c.example", true}};
+    stage.poller->prefer({"c.example", "elsewhere.example"});
+    stage.run();
+    CHECK(stage.scripts["main"].calls ==
+          std::vector<std::string>{"domains", "c.example", "a.example", "b.example"});
+}
+
 TEST_CASE("a domain that breaks the round does not keep the others waiting", "[poller]") {
     Stage stage;
     Script& script = stage.scripts["main"];
