@@ -26,6 +26,7 @@ class GracefulStop(scenario.Scenario):
         gateway.process.send_signal(signal.SIGTERM)
         gateway.process.wait_for(lambda: not self._accepts(gateway), "the listener's end")
         go_on.set()
+        gateway.process.wait()  # not stop(): a second signal would end the grace
         self.assertEqual(gateway.stop(), 0)
         receiver.on.clear()
         gateway.start()
@@ -47,6 +48,7 @@ class GracefulStop(scenario.Scenario):
             gateway.process.send_signal(signal.SIGTERM)
             self.assertEqual(client.reply().code, 421)
             self.assertTrue(client.closed())
+        gateway.process.wait()
         self.assertEqual(gateway.stop(), 0)
 
     def test_mail_in_the_middle_of_data_is_answered_or_not_taken(self):
@@ -64,6 +66,7 @@ class GracefulStop(scenario.Scenario):
                 code = client.reply().code
             except (OSError, smtp_client.Closed):
                 code = 0
+        gateway.process.wait()
         self.assertEqual(gateway.stop(), 0)
         gateway.start()
         gateway.wait_until_empty()
