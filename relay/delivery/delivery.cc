@@ -326,6 +326,8 @@ void Delivery::tick() {
         SitePtr site = known->second;
         site->down = false;
         refill(site);
+        // What stood in line here all the time left no room for more, and is the probe itself.
+        employ(site);
         // Nothing waits there any more: its trouble is history.
         if (site->ready.empty() && site->connections == 0) sites_.erase(route);
     }
