@@ -31,7 +31,8 @@ struct Refused {
 };
 
 struct Delivered {
-    std::string_view id, from, recipient, route, host, tls;  // host: name[address]:port
+    std::string_view id, from, recipient, route, host, tls;  // host: name[address]:port; tls: wanted, reached
+    std::string_view egress;                                 // our address, "" for the system's choice
     Reply reply;
     std::chrono::milliseconds delay{0};  // since acceptance
 };
@@ -43,12 +44,20 @@ struct Deferred {
     Reply reply;              // code 0: no reply, an error of the network
     std::chrono::system_clock::time_point next;
     unsigned attempts = 0;
+    std::string_view egress;
 };
 
 struct Bounced {
     std::string_view id, from, recipient, route, host, stage, reason;
     Reply reply;
-    std::string_view bounce_id;  // of the report sent, "" when none was due (null reverse-path)
+    std::string_view bounce_id;  // of the report sent, "" when none was due (null reverse-path, NOTIFY=NEVER)
+    std::string_view egress;
+};
+
+/// A report that is not about a failure went to the sender.
+struct Reported {
+    std::string_view id, from, report_id, action;  // action: "delayed" or "relayed"
+    std::size_t recipients = 0;
 };
 
 struct Removed {  // by an operator
@@ -56,9 +65,34 @@ struct Removed {  // by an operator
     std::size_t recipients = 0;
 };
 
+struct Held {  // by an operator, or released again
+    std::string_view id, from;
+    std::size_t recipients = 0;
+    bool released = false;
+};
+
+/// One of our addresses is refused: nothing more leaves from it, to that site or at all.
+struct Listed {
+    std::string_view address;
+    std::string_view site;  // "" for everywhere
+    std::string_view by;    // "reply RULE", "blocklist ZONE" or "comparison"
+    std::string_view text;  // what the receiver or the zone said
+    std::chrono::system_clock::time_point until;
+};
+
+/// A verdict is over: mail leaves from the address again.
+struct Unlisted {
+    std::string_view address, site, why;
+};
+
+/// Mail for a site leaves from another address than before.
+struct Rotated {
+    std::string_view site, from, to, why;  // `to` is "" when none is left and mail waits
+};
+
 /// Something an operator should know that belongs to no message.
 struct Trouble {
-    std::string_view where;  // "spool", "listener", "tls", "dns", "bounce"
+    std::string_view where;  // "spool", "listener", "tls", "dns", "bounce", "egress", "gateway"
     std::string_view text;
     bool grave = false;  // mail is not accepted, or a record was set aside
 };
@@ -81,6 +115,11 @@ public:
     virtual void on(const event::Deferred&) {}
     virtual void on(const event::Bounced&) {}
     virtual void on(const event::Removed&) {}
+    virtual void on(const event::Reported&) {}
+    virtual void on(const event::Held&) {}
+    virtual void on(const event::Listed&) {}
+    virtual void on(const event::Unlisted&) {}
+    virtual void on(const event::Rotated&) {}
     virtual void on(const event::Trouble&) {}
     virtual void on(const event::SessionClosed&) {}
 };

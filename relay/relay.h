@@ -18,6 +18,11 @@ namespace postern::relay {
 
 using AskDirectory =
     std::function<void(const std::string& local_part, const std::string& domain, std::function<void()> done)>;
+/// Gets https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of `addresses` (RFC 8461 §3.3), without
+/// redirects, with a verified certificate, at most 64 KiB. `done` is called once, on any thread: the body, or
+/// "" and why there is none.
+using FetchPolicy = std::function<void(const std::string& domain, const std::vector<std::string>& addresses,
+                                       std::function<void(std::string body, std::string fault)> done)>;
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 
 class Relay {
@@ -42,13 +47,26 @@ public:
     void ask_with(AskDirectory ask);
     /// Is told the domain of each sender of a primary's mail, on relay's thread: before start().
     void notice_with(std::function<void(std::string_view domain)> notice);
+    /// How an MTA-STS policy is got: before start(). Without it none is.
+    void fetch_with(FetchPolicy fetch);
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();
     std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit);
     std::optional<MessageView> show(const std::string& id);
-    std::size_t retry(const QueueFilter& filter);   // due now; gives how many messages
-    std::size_t remove(const QueueFilter& filter);  // without a bounce; gives how many messages
+    std::size_t retry(const QueueFilter& filter);    // due now; gives how many messages
+    std::size_t remove(const QueueFilter& filter);   // without a bounce; gives how many messages
+    std::size_t hold(const QueueFilter& filter);     // until released; does not expire meanwhile
+    std::size_t release(const QueueFilter& filter);  // due now
+    /// Fails what is pending, with a report to the sender that says `reason`.
+    std::size_t bounce(const QueueFilter& filter, const std::string& reason);
+    /// Through this gateway whatever the rules say; "" gives it back to the rules.
+    std::size_t move(const QueueFilter& filter, const std::string& gateway);
+    std::vector<GatewayView> gateways();
+    std::vector<EgressView> egress();
+    /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was
+    /// known.
+    bool absolve(const std::string& address, const std::string& site);
     Explanation explain(const std::string& from, const std::string& to, const std::string& client);
 
 private:

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -31,8 +32,10 @@ struct ListenerSettings {
     int inherited_fd = -1;  // a listening socket passed by systemd, used instead of binding
 };
 
-/// How a next hop is secured. `verify` needs a certificate that matches the host name.
-enum class ClientTls : std::uint8_t { off, opportunistic, required, verify };
+/// How a next hop is secured. `required`: encrypted, whatever the certificate. `verify`: the certificate must
+/// match the host name. `dane`: it must match TLSA records that DNSSEC proves (RFC 7672). `implicit`: TLS
+/// from the first octet (RFC 8314), verified as by `verify`.
+enum class ClientTls : std::uint8_t { off, opportunistic, required, verify, dane, implicit };
 
 struct PrimarySettings {
     std::string name;
@@ -41,13 +44,14 @@ struct PrimarySettings {
 };
 
 enum class Check : std::uint8_t { any, domain, user };
-enum class ForeignSender : std::uint8_t { refuse, accept };
+enum class ForeignSender : std::uint8_t { refuse, accept, rewrite };  // rewrite: SRS
 enum class BareNewline : std::uint8_t { normalize, refuse };
 
 struct AcceptSettings {
     bool enforce = true;  // false: monitor, say what would be refused and refuse nothing
     Check sender = Check::user;
     ForeignSender foreign_sender = ForeignSender::refuse;
+    std::string rewrite_domain;  // of rewritten reverse-paths; its MX must lead here. "": hostname
     BareNewline bare_newline = BareNewline::normalize;
     unsigned recipients = 1000;         // per message; RFC 5321 §4.5.3.1.8 asks for at least 100
     unsigned connections = 1000;        // in all
@@ -65,11 +69,62 @@ struct GatewaySettings {
     ClientTls tls = ClientTls::opportunistic;
     bool enabled = true;
     GatewayType type = GatewayType::specified;
+    std::string username;                 // "": no AUTH
+    std::filesystem::path password_file;  // read at each connection
+    bool allow_insecure_auth = false;     // credentials may go over TLS that was not verified, or none
+    unsigned connections = 0;             // at once; 0: as DeliverySettings::per_destination
+    unsigned messages_per_minute = 0;     // 0: as many as it takes
 };
 
+/// At least one of sender and recipient is given; both: both must match.
 struct RouteSettings {
-    std::string sender;   // "user@domain", "domain" or "*"; lower case
-    std::string gateway;  // name of a gateway
+    std::string sender;      // "user@domain", "domain" or "*"; lower case; "": any
+    std::string recipient;   // a domain, lower case; "": any
+    std::string gateway;     // name of a gateway
+    bool configured = true;  // from the file; false: set while running
+};
+
+/// A domain whose exchangers are treated in a way of their own. Limits hold for the site the domain leads to.
+struct DestinationSettings {
+    std::string domain;            // recipient domain, lower case
+    std::optional<ClientTls> tls;  // instead of DeliverySettings::tls
+    unsigned connections = 0;      // 0: as DeliverySettings::per_destination
+    unsigned messages_per_minute = 0;
+};
+
+enum class WarmUp : std::uint8_t { automatic, yes, no };
+
+/// A local address that mail to mail exchangers leaves from.
+struct EgressSettings {
+    std::string address;   // IPv4 or IPv6 literal, without brackets
+    std::string hostname;  // EHLO name; "": Settings::hostname
+    /// automatic: when it joins a pool that has been in use; yes: also when the whole pool is new.
+    WarmUp warm_up = WarmUp::automatic;
+    bool suspended = false;  // by the operator: nothing leaves from it
+};
+
+enum class Rotation : std::uint8_t { on_listing, round_robin, per_domain };
+
+/// What a receiver's refusal is about.
+enum class ReplyMeaning : std::uint8_t {
+    unknown,            // no rule knows the text
+    listed,             // our address is refused by this site
+    listed_everywhere,  // our address is on a public blocklist
+    rate_limited,       // too much at once from us
+    content,            // this message
+    recipient,          // this mailbox
+    configuration,      // our reverse name, SPF, TLS: another address would not help
+};
+
+/// One line of the rule file. A field that is empty matches everything; text is compared without case.
+struct ReplyRule {
+    std::string name;  // in logs and `explain`
+    ReplyMeaning meaning = ReplyMeaning::unknown;
+    std::string code;              // how the reply code begins: "5", "55", "550"
+    std::string status;            // how the enhanced status begins: "5.7.", "5.7.606"
+    std::string text;              // somewhere in the text, `*` stands for any run of characters
+    std::string host;              // the whole name of the receiving host, `*` as above
+    std::chrono::seconds hold{0};  // how long the verdict holds; 0: DeliverySettings::listed_for
 };
 
 struct QueueSettings {
@@ -78,6 +133,8 @@ struct QueueSettings {
     std::chrono::seconds retry_max = std::chrono::hours(4);
     std::uint64_t message_size = 50ull << 20;  // bytes, offered as SIZE
     std::uint64_t volume_size = 512ull << 20;  // bytes of one spool volume
+    std::chrono::seconds delay_notice{0};      // after it the sender is told that mail still waits; 0: never
+    std::uint64_t report_size = 50ull << 10;   // bytes of a message returned in a report, else its header
 };
 
 struct DeliverySettings {
@@ -90,6 +147,16 @@ struct DeliverySettings {
     std::chrono::seconds command_timeout{300};  // banner, EHLO, MAIL, RCPT, RFC 5321 §4.5.3.2
     std::chrono::seconds data_timeout{600};     // after the final dot
     std::chrono::seconds idle{2};               // a connection without work is kept this long
+    unsigned messages_per_minute = 0;           // to one site; 0: as many as it takes
+    bool dane = true;                           // for exchangers, where tls is opportunistic (RFC 7672)
+    bool mta_sts = true;                        // the same (RFC 8461)
+    Rotation rotation = Rotation::on_listing;
+    std::vector<std::string> blocklists;        // DNSBL zones our own addresses are looked up in
+    std::chrono::seconds blocklist_every{900};  // between two look-ups
+    std::chrono::seconds listed_for{6 * 3600};  // how long a receiver's verdict holds
+    std::vector<unsigned> warm_up{50,   100,   200,   400,   800,   1600, 3000,
+                                  6000, 12000, 25000, 50000, 100000};  // messages a day, day by day; {}: none
+    std::vector<ReplyRule> reply_rules;                                // the first that matches decides
 };
 
 struct DnsSettings {
@@ -113,6 +180,8 @@ struct Settings {
     AcceptSettings accept;
     std::vector<GatewaySettings> gateways;
     std::vector<RouteSettings> routes;
+    std::vector<DestinationSettings> destinations;
+    std::vector<EgressSettings> egress;  // empty: the system's choice, with Settings::hostname
     QueueSettings queue;
     DeliverySettings delivery;
     DnsSettings dns;

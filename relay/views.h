@@ -20,11 +20,14 @@ struct QueueFilter {
 
 struct RecipientView {
     std::string address;
-    std::string state;  // "ready", "delivering", "waiting", "delivered", "failed"
+    std::string state;  // "ready", "delivering", "waiting", "held", "delivered", "failed"
     std::string route;  // "mx:example.net", "gateway:archive", "primary:main"
     unsigned attempts = 0;
     std::chrono::system_clock::time_point next;  // of waiting recipients
     std::string why;                             // in words: remote reply or error, host and stage
+    std::string egress;   // our address at the last attempt, "" for the system's choice
+    std::string tls;      // wanted and reached at the last attempt
+    bool pinned = false;  // to its route by an operator
 };
 
 struct MessageView {
@@ -36,9 +39,35 @@ struct MessageView {
 
 struct DestinationView {
     std::string route;
+    std::string site;  // the mail exchangers it leads to, "" while not known; limits are the site's
     std::size_t ready = 0, delivering = 0, waiting = 0, connections = 0;
     std::string trouble;                               // "" when healthy
     std::chrono::system_clock::time_point next_try{};  // when trouble is set
+};
+
+struct GatewayView {
+    std::string name, address, tls, type;
+    bool enabled = true;
+    std::size_t connections = 0, waiting = 0;
+    std::string trouble;  // "" when healthy
+    std::chrono::system_clock::time_point next_try{};
+};
+
+/// Why one of our addresses is not used.
+struct ListingView {
+    std::string site;  // "" for everywhere
+    std::string by, text;
+    std::chrono::system_clock::time_point since, until;
+    bool probing = false;  // little mail is let through to see whether it is over
+};
+
+struct EgressView {
+    std::string address, hostname;  // address "" for the system's choice
+    bool suspended = false;
+    std::uint64_t sent_today = 0;
+    std::uint64_t allowance = 0;  // messages today while it warms up, 0: no limit
+    unsigned warm_up_day = 0;     // from 1
+    std::vector<ListingView> listings;
 };
 
 struct State {
@@ -59,7 +88,9 @@ struct Explanation {
     std::string route;               // as in RecipientView::route, "" when refused
     std::string route_why;           // which rule chose it
     std::vector<std::string> hosts;  // next hops in the order they would be tried, name[address]:port
-    std::string tls;
+    std::string tls;                 // the policy, and what made it
+    std::string egress;              // address and EHLO name it would leave with, and why
+    std::string limits;              // connections and messages per minute of the site
 };
 
 }  // namespace postern::relay

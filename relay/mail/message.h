@@ -30,14 +30,48 @@ struct MessageId {
 
 enum class BodyType : std::uint8_t { seven_bit, eight_bit };  // RFC 6152
 
+/// Which reports a sender asked for about one recipient (RFC 3461 §4.1); nothing given: failures, and delays.
+struct Notify {
+    bool given = false, success = false, failure = false,
+         delay = false;  // NEVER: given and none of the others
+
+    bool wants_failure() const { return !given || failure; }
+    bool wants_delay() const { return !given || delay; }
+    bool operator==(const Notify&) const = default;
+};
+
+/// RCPT parameters of one recipient.
+struct RecipientOptions {
+    Notify notify;
+    std::string original;  // ORCPT as it came, "rfc822;user+2Bx@example.com" (RFC 3461 §4.2); "" for none
+
+    bool operator==(const RecipientOptions&) const = default;
+};
+
+enum class ReturnContent : std::uint8_t { unspecified, full, headers };  // RET (RFC 3461 §4.3)
+
 struct Envelope {
     Address reverse_path;
     std::vector<Address> forward_paths;
+    std::vector<RecipientOptions> options;  // of forward_paths, in their order; empty: none has any
+    std::string envelope_id;                // ENVID as it came, in xtext (RFC 3461 §4.4); "" for none
+    ReturnContent return_content = ReturnContent::unspecified;
+    bool utf8 = false;          // SMTPUTF8 was given (RFC 6531)
+    bool require_tls = false;   // REQUIRETLS was given (RFC 8689 §2)
+    bool tls_optional = false;  // the header says "TLS-Required: No" (RFC 8689 §5)
+    /// The reverse-path that is told to mail exchangers and gateways when the sender is foreign (SRS); null:
+    /// `reverse_path` itself. Reports go to `reverse_path`.
+    Address sent_as;
     BodyType body = BodyType::seven_bit;
     std::string client;  // address the mail came from, "" for our own bounces
     std::string helo;
     std::string primary;  // name of the primary that handed it over, or that a bounce goes back through
     bool bounce = false;  // our own report, to be handed to `primary`
+
+    const RecipientOptions& options_of(std::size_t recipient) const {
+        static const RecipientOptions none;
+        return recipient < options.size() ? options[recipient] : none;
+    }
 };
 
 /// The content in transmission form without dot-stuffing: every line ends with CRLF, no bare CR or LF.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "relay/net/asio.h"
+#include "relay/net/tlsa.h"
 #include "relay/settings.h"
 
 namespace postern::relay::net {
@@ -35,7 +36,27 @@ struct MxAnswer {
 struct AddressAnswer {
     Lookup status = Lookup::transient;
     std::vector<asio::ip::address> addresses;  // IPv6 first, at most 20
-    bool secure = false;
+    bool secure = false;                       // both answers, a proven absence of one kind included
+    std::string canonical;  // the name at the end of the CNAMEs, lower case; the name itself without any
+    std::string why;
+};
+
+struct TlsaAnswer {
+    Lookup status = Lookup::transient;
+    std::vector<TlsaRecord> records;  // at most 20
+    bool secure = false;              // also of no_data and no_name: the absence is proven
+    std::string why;
+};
+
+struct TextAnswer {
+    Lookup status = Lookup::transient;
+    std::vector<std::string> texts;  // each record's strings joined; at most 20 of at most 4 KiB
+    std::string why;
+};
+
+struct NameAnswer {
+    Lookup status = Lookup::transient;
+    std::vector<std::string> names;  // lower case, at most 20
     std::string why;
 };
 
@@ -51,6 +72,9 @@ public:
 
     awaitable<MxAnswer> mx(std::string domain);
     awaitable<AddressAnswer> addresses(std::string host);  // A and AAAA; an IP literal is its own answer
+    awaitable<TlsaAnswer> tlsa(std::string host, std::uint16_t port);  // of _PORT._tcp.HOST
+    awaitable<TextAnswer> text(std::string name);
+    awaitable<NameAnswer> names(asio::ip::address address);  // PTR
 
 private:
     struct Impl;

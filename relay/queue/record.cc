@@ -8,7 +8,8 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t version = 2;
+constexpr std::uint8_t first_version = 1;    // still read
 constexpr std::uint32_t list_max = 100'000;  // recipients; far above what accept.recipients allows
 
 class Writer {
@@ -91,6 +92,15 @@ private:
     bool good_ = false;
 };
 
+std::uint8_t pack(std::initializer_list<bool> flags) {
+    std::uint8_t bits = 0, bit = 1;
+    for (bool flag : flags) {
+        if (flag) bits = static_cast<std::uint8_t>(bits | bit);
+        bit = static_cast<std::uint8_t>(bit << 1);
+    }
+    return bits;
+}
+
 void write(Writer& out, const Address& address) {
     out.text(address.local);
     out.text(address.domain);
@@ -127,12 +137,22 @@ std::string encode_message(const Message& message) {
     out.number(message.content.size);
     out.number(message.content.checksum);
     out.flag(message.content.dots);
+    out.number(static_cast<std::uint32_t>(envelope.options.size()));
+    for (const auto& one : envelope.options) {
+        out.number(pack({one.notify.given, one.notify.success, one.notify.failure, one.notify.delay}));
+        out.text(one.original);
+    }
+    out.text(envelope.envelope_id);
+    out.number(static_cast<std::uint8_t>(envelope.return_content));
+    out.number(pack({envelope.utf8, envelope.require_tls, envelope.tls_optional}));
+    write(out, envelope.sent_as);
     return out.finish();
 }
 
 std::optional<Message> decode_message(MessageId id, std::string_view record) {
     Reader in(record);
-    if (in.number<std::uint8_t>() != version) return std::nullopt;
+    auto written = in.number<std::uint8_t>();
+    if (written < first_version || written > version) return std::nullopt;
     Message message;
     message.id = id;
     Envelope& envelope = message.envelope;
@@ -151,6 +171,24 @@ std::optional<Message> decode_message(MessageId id, std::string_view record) {
     message.content.size = in.number<std::uint64_t>();
     message.content.checksum = in.number<std::uint32_t>();
     message.content.dots = in.flag();
+    if (written > first_version) {
+        for (auto left = in.count(); left > 0 && in.good(); --left) {
+            RecipientOptions one;
+            auto bits = in.number<std::uint8_t>();
+            one.notify = Notify{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0};
+            one.original = in.text();
+            envelope.options.push_back(std::move(one));
+        }
+        envelope.envelope_id = in.text();
+        auto returned = in.number<std::uint8_t>();
+        if (returned > static_cast<std::uint8_t>(ReturnContent::headers)) return std::nullopt;
+        envelope.return_content = static_cast<ReturnContent>(returned);
+        auto bits = in.number<std::uint8_t>();
+        envelope.utf8 = (bits & 1) != 0;
+        envelope.require_tls = (bits & 2) != 0;
+        envelope.tls_optional = (bits & 4) != 0;
+        envelope.sent_as = read_address(in);
+    }
     if (!in.at_end() || envelope.forward_paths.empty()) return std::nullopt;
     return message;
 }
@@ -161,7 +199,7 @@ std::string encode_progress(const Progress& progress) {
     out.number(static_cast<std::uint32_t>(progress.size()));
     for (const auto& one : progress) {
         out.number(static_cast<std::uint8_t>(one.status));
-        out.flag(one.reported);
+        out.number(pack({one.reported, one.relayed, one.delay_reported}));
         out.number(one.attempts);
         out.text(one.route);
         out.time(one.next);
@@ -173,20 +211,27 @@ std::string encode_progress(const Progress& progress) {
         out.text(one.reason);
         out.text(one.host);
         out.text(one.stage);
+        out.text(one.egress);
+        out.text(one.tls);
+        out.text(one.pinned);
     }
     return out.finish();
 }
 
 std::optional<Progress> decode_progress(std::string_view record) {
     Reader in(record);
-    if (in.number<std::uint8_t>() != version) return std::nullopt;
+    auto written = in.number<std::uint8_t>();
+    if (written < first_version || written > version) return std::nullopt;
     Progress progress;
     for (auto left = in.count(); left > 0 && in.good(); --left) {
         RecipientProgress one;
         auto status = in.number<std::uint8_t>();
         if (status > static_cast<std::uint8_t>(RecipientStatus::failed)) return std::nullopt;
         one.status = static_cast<RecipientStatus>(status);
-        one.reported = in.flag();
+        auto bits = in.number<std::uint8_t>();
+        one.reported = (bits & 1) != 0;
+        one.relayed = (bits & 2) != 0;
+        one.delay_reported = (bits & 4) != 0;
         one.attempts = in.number<std::uint16_t>();
         one.route = in.text();
         one.next = in.time();
@@ -198,6 +243,11 @@ std::optional<Progress> decode_progress(std::string_view record) {
         one.reason = in.text();
         one.host = in.text();
         one.stage = in.text();
+        if (written > first_version) {
+            one.egress = in.text();
+            one.tls = in.text();
+            one.pinned = in.text();
+        }
         progress.push_back(std::move(one));
     }
     if (!in.at_end()) return std::nullopt;

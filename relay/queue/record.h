@@ -19,13 +19,18 @@ enum class RecipientStatus : std::uint8_t { pending, delivered, failed };
 /// What has become of one recipient so far.
 struct RecipientProgress {
     RecipientStatus status = RecipientStatus::pending;
-    bool reported = false;  // of a failed one: the sender has been told
+    bool reported = false;  // the sender has been told that it failed, or that it was relayed
+    bool relayed = false;   // delivered to a host that reports nothing itself (RFC 3461 §5.2.2)
+    bool delay_reported = false;
+    std::string pinned;  // a route chosen by the operator, instead of the rules
     std::uint16_t attempts = 0;
     std::string route;        // of a pending one that waits: the destination it waits for, else ""
     Time next{};              // of a waiting one: not before
     Reply reply;              // the last reply that concerned this recipient, code 0 if there was none
     std::string reason;       // the last error in words, when there was no reply
     std::string host, stage;  // where and when that was
+    std::string egress;       // our address then, "" for the system's choice
+    std::string tls;          // what was wanted and what was reached
 
     bool pending() const { return status == RecipientStatus::pending; }
     bool resolved() const {

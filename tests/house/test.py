@@ -11,8 +11,10 @@ INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
 SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
 # Inside relay, each room may use those in front of it; reception and delivery do not know each other.
 ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "queue"},
-         "reception": {"mail", "net", "queue", "reception"}, "delivery": {"mail", "net", "queue", "delivery"}}
-VALUES = {"relay/settings.h", "relay/observer.h", "relay/views.h"}  # relay's own, for all its rooms
+         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"},
+         "reception": {"mail", "net", "queue", "reception"},
+         "delivery": {"mail", "net", "queue", "security", "egress", "delivery"}}
+VALUES = {"relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
 HOME = {"spdlog/": {"agent"}, "toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"},
         "unbound.h": {"relay/net"}, "asio": {"relay"}, "pugixml.hpp": {"sync", "agent"}, "nlohmann/": {"sync", "agent"},
         "httplib.h": {"sync", "agent"}}

@@ -1,0 +1,100 @@
+// The addresses mail leaves from: which one for which mail, which are refused where, and how new ones are
+// broken in. Pure but for its own memory; the clock is the caller's.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "relay/mail/message.h"
+#include "relay/mail/reply.h"
+#include "relay/settings.h"
+#include "relay/views.h"
+
+namespace postern::relay {
+
+/// A local address with its EHLO name. `address` is "" for the system's choice.
+struct Source {
+    std::string address, hostname;
+
+    bool operator==(const Source&) const = default;
+};
+
+/// Which address families a site can be reached by.
+struct Families {
+    bool four = true, six = true;
+};
+
+/// The verdict about a reply, found by the rules.
+struct Judgement {
+    ReplyMeaning meaning = ReplyMeaning::unknown;
+    std::string rule;  // its name, "" when none matched
+    std::chrono::seconds hold{0};
+};
+
+/// Used from one thread. A site is named as delivery names it (its mail exchangers).
+class EgressPool {
+public:
+    /// `state` is what save() gave, "" at the first start. What cannot be read of it is passed over.
+    EgressPool(SettingsPtr settings, std::string_view state, Time now);
+
+    void reload(SettingsPtr settings, Time now);
+
+    struct Choice {
+        std::optional<Source> source;  // none: mail for this site waits
+        bool probe = false;            // the source is on probation here: one message at a time, please
+        std::string why;               // in words, for `explain`, or why there is none
+        Time again{};                  // without a source: when it is worth asking again
+    };
+    /// Which address this mail leaves from; settings.rotation rules. Without any [[egress]] the system's choice,
+    /// which is judged like any other. When none of the pool's addresses has a family the site can be reached
+    /// by, the system's choice too. Addresses that warm up and have used their allowance come after all others
+    /// but before waiting. Does not count anything.
+    Choice choose(std::string_view site, std::string_view sender_domain, Families families, Time now);
+
+    /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a probation
+    /// is no obstacle.
+    bool usable(const std::string& source, std::string_view site, Time now) const;
+
+    struct Verdict {
+        std::string address, site;  // site "": everywhere
+        std::string by, text;
+        Time since{}, until{};
+        unsigned times = 1;      // in a row, each twice as long as the one before, at most a day
+        bool probation = false;  // `until` has passed: little mail is let through until it is over
+        unsigned accepted = 0;   // on probation
+    };
+    /// The receiver's reply said so. The verdict, when it is news (new, or back from probation).
+    std::optional<Verdict> refused(const std::string& source, std::string_view site, const Judgement& judgement,
+                                   const Reply& reply, Time now);
+    /// The same site took from another address what this one was refused (signal b). As above.
+    std::optional<Verdict> compared(const std::string& source, std::string_view site, const Reply& reply,
+                                    Time now);
+    /// A message was taken by the site. Gives the verdicts that are over with it. Counts towards warm-up.
+    std::vector<Verdict> accepted(const std::string& source, std::string_view site, Time now);
+    /// What the operator's DNSBLs say of an address now: `text` by zone, for those that list it; `checked` are
+    /// the zones that gave an answer at all (the others leave things as they are). Gives what is new and what is
+    /// over.
+    struct Change {
+        std::vector<Verdict> listed, unlisted;
+    };
+    Change blocklisted(const std::string& source, const std::map<std::string, std::string>& text,
+                       const std::set<std::string>& checked, Time now);
+    /// By the operator; site "" drops everything against the address.
+    bool absolve(const std::string& source, std::string_view site);
+
+    std::vector<EgressView> views(Time now) const;
+    /// Everything learnt, as text; bounded (verdicts at most 10,000, the oldest go first).
+    std::string save() const;
+    /// Whether save() would differ from what it gave last; warm-up counts alone do not make it so within a
+    /// minute.
+    bool changed(Time now) const;
+
+private:
+    // the helper's
+};
+
+}  // namespace postern::relay
