@@ -1,6 +1,7 @@
-// DANE for SMTP (RFC 7672): from TLSA records to what is wanted of a host. Pure functions.
+// DANE for SMTP (RFC 7672): which TLSA records count for a host, and what they ask of it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "relay/net/resolver.h"
@@ -8,15 +9,21 @@
 
 namespace postern::relay {
 
-/// `base` is the policy without DANE. The exchanger's name, its addresses and its TLSA records as the resolver
-/// gave them; `mx_secure`: the MX records are proven too (they need not be for a host that was configured).
-/// Secure and usable records: dane, whatever `base`. Secure but none usable (only usages 0 and 1, unknown
-/// selectors, wrong lengths): at least required. A failed or bogus look-up in a secure zone: barred. Otherwise
-/// `base`.
+/// The TLSA records of a host: those of the name at the end of its CNAMEs, else its own (RFC 7672 §2.2.3).
+/// Without a question `no_data`, not secure, where the addresses are not proven: TLSA records mean nothing
+/// there (§2.2.2).
+net::awaitable<net::TlsaAnswer> find_tlsa(net::Resolver& resolver, std::string host, std::uint16_t port,
+                                          net::AddressAnswer addresses);
+
+/// Whether a record can be used for SMTP: usage 2 or 3 (RFC 7672 §3.1.3), a known selector and matching type,
+/// and data that fit them.
+bool usable(const net::TlsaRecord& record);
+
+/// `base` is the policy without DANE; `addresses` and `tlsa` are as the resolver gave them. Secure and usable
+/// records: dane, whatever `base`. Secure but none usable: at least required. A failed or bogus look-up:
+/// barred. Otherwise `base`. `domain` is the recipients'; its name in a certificate counts only where
+/// `mx_secure`, the proof of its MX records, leads from it to the host (RFC 7672 §3.2.2). A pure function.
 HostPolicy dane_policy(HostPolicy base, const std::string& host, const std::string& domain, bool mx_secure,
                        const net::AddressAnswer& addresses, const net::TlsaAnswer& tlsa);
-
-/// Whether TLSA records are worth asking for at all (RFC 7672 §2.2): the address records must be secure.
-bool dane_possible(bool mx_secure, const net::AddressAnswer& addresses);
 
 }  // namespace postern::relay

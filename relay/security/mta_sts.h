@@ -21,7 +21,8 @@ struct StsPolicy {
     bool operator==(const StsPolicy&) const = default;
 };
 
-/// The id of the one "v=STSv1" record among a name's TXT records; nullopt when there is none, or more than one.
+/// The id of the one "v=STSv1" record among a name's TXT records; nullopt when there is none, or more than
+/// one.
 std::optional<std::string> parse_sts_record(const std::vector<std::string>& texts);
 
 /// The policy file, or what is wrong with it in words. At most 64 KiB and 100 patterns.

@@ -30,11 +30,11 @@ public:
         std::optional<StsPolicy> policy;  // none: the domain has none, or none that can be had
         std::string why;                  // in words: "fetched 2 hours ago", "cannot be fetched: …"
     };
-    /// The policy in force for a recipient domain. A cached one that has not expired is used at once, and checked
-    /// anew (TXT id, then the policy) at most every hour, without anyone waiting for it. Without one the TXT
-    /// record is asked and the policy fetched, for which deliveries wait at most a minute; questions about
-    /// one domain are asked once however many wait. A failed fetch is not repeated for five minutes; a policy that
-    /// is older than its max_age and cannot be fetched again is none (RFC 8461 §5.1).
+    /// The policy in force for a recipient domain. A cached one that has not expired is used at once, and
+    /// checked anew (TXT id, then the policy) at most every hour, without anyone waiting for it. Without one
+    /// the TXT record is asked and the policy fetched, for which deliveries wait at most a minute; questions
+    /// about one domain are asked once however many wait. A failed fetch is not repeated for five minutes; a
+    /// policy that is older than its max_age and cannot be fetched again is none (RFC 8461 §5.1).
     net::awaitable<Known> find(net::Resolver& resolver, std::string domain);
 
     std::string save() const;  // at most 10,000 domains, those that expire first go first
