@@ -1,5 +1,9 @@
 #include "relay/mail/address.h"
 
+#include <idn2.h>
+
+#include "relay/mail/utf8.h"
+
 namespace postern::relay {
 
 namespace {
@@ -13,7 +17,20 @@ bool is_atext(char c) {
     return std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 
+bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) > 0x7f; }
+
 bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
+/// The A-labels of a name in U-labels, "" when it has none. As UTS 46 maps it, without deviations.
+std::string to_ascii(const std::string& name) {
+    std::uint8_t* found = nullptr;
+    int result = idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(name.c_str()), &found,
+                                IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    if (result != IDN2_OK) return {};
+    std::string out(reinterpret_cast<const char*>(found));
+    idn2_free(found);
+    return out;
+}
 
 /// The length of the dot-string or quoted-string that `text` starts with, 0 if there is none.
 std::size_t local_part(std::string_view text) {
@@ -23,15 +40,16 @@ std::size_t local_part(std::string_view text) {
             char c = text[at];
             if (c == '"') return at + 1;
             if (c == '\\' && ++at == text.size()) return 0;
-            if (text[at] < ' ' || text[at] > '~') return 0;
+            if (!is_beyond_ascii(text[at]) && (text[at] < ' ' || text[at] > '~')) return 0;
         }
         return 0;
     }
     // Dots at odd places ("a..b@", ".a@") are outside the grammar but do exist as mailboxes, so they pass.
-    while (at < text.size() && (is_atext(text[at]) || text[at] == '.')) ++at;
+    while (at < text.size() && (is_atext(text[at]) || text[at] == '.' || is_beyond_ascii(text[at]))) ++at;
     return at;
 }
 
+/// The length of what may be a domain or an address literal at the start of `text`, 0 if there is none.
 std::size_t domain(std::string_view text) {
     if (text.empty()) return 0;
     std::size_t at = 0;
@@ -40,11 +58,10 @@ std::size_t domain(std::string_view text) {
             if (!is_alnum(text[at]) && text[at] != '.' && text[at] != ':' && text[at] != '-') return 0;
         return at < text.size() && at > 1 ? at + 1 : 0;
     }
-    while (at < text.size() && (is_alnum(text[at]) || text[at] == '-' || text[at] == '.' || text[at] == '_'))
+    while (at < text.size() && (is_alnum(text[at]) || is_beyond_ascii(text[at]) ||
+                                std::string_view("-._").find(text[at]) != std::string_view::npos))
         ++at;
-    std::string_view name = text.substr(0, at);
-    if (name.ends_with('.')) name.remove_suffix(1);  // "example.com." is the same name
-    return is_domain_name(name) ? at : 0;
+    return at;
 }
 
 std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
@@ -52,9 +69,15 @@ std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
     if (local == 0 || local > local_max || local >= text.size() || text[local] != '@') return std::nullopt;
     std::size_t length = domain(text.substr(local + 1));
     if (length == 0 || length > domain_max) return std::nullopt;
-    std::string name = lower(text.substr(local + 1, length));
-    if (name.ends_with('.')) name.pop_back();
     used = local + 1 + length;
+    std::string name(text.substr(local + 1, length));
+    if (!is_ascii(text.substr(0, used))) {
+        if (!is_printable_utf8(text.substr(0, used))) return std::nullopt;
+        if (!is_ascii(name)) name = to_ascii(name);
+    }
+    name = lower(name);
+    if (name.ends_with('.')) name.pop_back();  // "example.com." is the same name
+    if (!name.starts_with('[') && !is_domain_name(name)) return std::nullopt;
     return Address{std::string(text.substr(0, local)), std::move(name)};
 }
 
@@ -93,10 +116,21 @@ std::string Address::mailbox() const {
     return out;
 }
 
+std::string quoted_local_part(std::string_view mailbox) {
+    if (!mailbox.empty() && local_part(mailbox) == mailbox.size() && mailbox[0] != '"')
+        return std::string(mailbox);
+    std::string out = "\"";
+    for (char c : mailbox) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + '"';
+}
+
 std::optional<Path> parse_path(std::string_view text) {
     if (text.empty() || text[0] != '<') return std::nullopt;
     text.remove_prefix(1);
-    if (text.starts_with('>')) return Path{Address(), text.substr(1)};
+    if (text.starts_with('>')) return Path{Address(), text.substr(1), false};
     if (text.starts_with('@')) {
         std::size_t colon = text.find(':');
         if (colon == std::string_view::npos || colon > domain_max) return std::nullopt;
@@ -108,7 +142,7 @@ std::optional<Path> parse_path(std::string_view text) {
     std::size_t used = 0;
     auto address = mailbox(text, used);
     if (!address || used >= text.size() || text[used] != '>') return std::nullopt;
-    return Path{std::move(*address), text.substr(used + 1)};
+    return Path{std::move(*address), text.substr(used + 1), !is_ascii(text.substr(0, used))};
 }
 
 std::optional<Address> parse_address(std::string_view text) {

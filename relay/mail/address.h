@@ -8,8 +8,8 @@
 namespace postern::relay {
 
 /// A forward-path or reverse-path without source route. The local part stays as it was written (quotes
-/// included), because only its own host may interpret it; the domain is lower case. Both empty: the null
-/// reverse-path.
+/// included), because only its own host may interpret it; it may be UTF-8 (RFC 6531 §3.3). The domain is
+/// lower case and always ASCII: U-labels have become A-labels. Both empty: the null reverse-path.
 struct Address {
     std::string local, domain;
 
@@ -23,15 +23,21 @@ struct Address {
 struct Path {
     Address address;
     std::string_view rest;  // behind the bracket: the parameters
+    bool utf8 = false;      // it was written with more than ASCII
 };
 
 /// Parses `<…>`, accepting and dropping a source route (§4.1.2, C). `<>` gives the null path. The domain is
-/// letters, digits, hyphens and dots, or an address literal in brackets. Bounded: 256 octets of local part,
-/// 255 of domain. nullopt when it is none of these; the path must be ASCII without control characters.
+/// letters, digits, hyphens and dots, U-labels (RFC 5890), or an address literal in brackets. Bounded: 256
+/// octets of local part, 255 of domain. nullopt when it is none of these; the path must be UTF-8 without
+/// control characters.
 std::optional<Path> parse_path(std::string_view text);
 
 /// "local@domain" without brackets, as people and configuration files write it.
 std::optional<Address> parse_address(std::string_view text);
+
+/// A local part for `mailbox`, which must be printable: quoted when it has to be. What Address::mailbox()
+/// undoes.
+std::string quoted_local_part(std::string_view mailbox);
 
 /// Whether `text` is a host name (letters, digits, hyphens, underscores, dots; labels of 1 to 63, 253 in
 /// all).

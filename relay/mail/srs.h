@@ -11,14 +11,16 @@
 
 namespace postern::relay {
 
-/// Immutable; any thread.
+/// Immutable; any thread. Local parts are compared without regard to case, since hosts on the way may change
+/// it.
 class Srs {
 public:
     /// `secret` of at least 16 octets; `domain` is that of the addresses made.
     Srs(std::string secret, std::string domain);
 
-    /// SRS0=hash=day=domain=local@ours; of an address that is rewritten already SRS1. nullopt when the result would
-    /// be longer than 256 octets of local part... then the mail keeps its own reverse-path.
+    /// SRS0=hash=day=domain=local@ours, or SRS1=hash=host=… for an address that another host has rewritten.
+    /// nullopt for one of our own domain, and when the local part would be longer than 256 octets: then the
+    /// mail keeps its own reverse-path.
     std::optional<Address> rewrite(const Address& sender, Time now) const;
 
     enum class Fault : std::uint8_t { none, not_ours, forged, expired };
@@ -26,14 +28,16 @@ public:
         Address address;  // where a report to the rewritten path goes; null with a fault
         Fault fault = Fault::none;
     };
-    /// Compared in constant time; valid for 21 days. Hash and prefix without regard to case (some hosts change it).
+    /// The hash is compared in constant time; SRS0 is valid for 21 days, SRS1 as long as the host it leads to
+    /// takes it.
     Origin reverse(const Address& rewritten, Time now) const;
 
 private:
     std::string secret_, domain_;
 };
 
-/// The secret in `file`, made at the first start with mode 0600. Throws std::runtime_error naming the file.
+/// The secret in `file`, made and synced at the first start, mode 0600. Throws std::runtime_error naming the
+/// file.
 std::string obtain_srs_secret(const std::filesystem::path& file);
 
 }  // namespace postern::relay

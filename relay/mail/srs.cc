@@ -1,0 +1,180 @@
+#include "relay/mail/srs.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::string_view base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+constexpr std::size_t hash_length = 8;  // 40 bits
+constexpr std::size_t local_max = 256;
+constexpr unsigned day_wraps = 1024;  // two digits
+constexpr unsigned valid_days = 21;
+constexpr std::size_t secret_min = 16, secret_size = 32, secret_max = 4096;
+
+unsigned day_of(Time now) {
+    auto days = std::chrono::duration_cast<std::chrono::days>(now.time_since_epoch()).count();
+    return static_cast<unsigned>(days % day_wraps);
+}
+
+std::string day_text(Time now) {
+    unsigned day = day_of(now);
+    return {base32[day >> 5], base32[day & 31]};
+}
+
+std::optional<unsigned> parse_day(std::string_view text) {
+    if (text.size() != 2) return std::nullopt;
+    auto digit = [](char c) {
+        return base32.find(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+    };
+    std::size_t high = digit(text[0]), low = digit(text[1]);
+    if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+    return static_cast<unsigned>(high << 5 | low);
+}
+
+/// What is signed ignores case, because hosts on the way may change that of the whole local part.
+std::string hash_of(std::string_view secret, std::string_view text) {
+    std::string folded = lower(text);
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned length = 0;
+    HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+         reinterpret_cast<const unsigned char*>(folded.data()), folded.size(), digest.data(), &length);
+    std::string out;
+    std::uint64_t bits = 0;
+    for (std::size_t at = 0; at < 5; ++at) bits = bits << 8 | digest[at];
+    for (std::size_t at = 0; at < hash_length; ++at) out += base32[bits >> (35 - 5 * at) & 31];
+    return out;
+}
+
+bool same(std::string_view a, std::string_view b) {
+    std::string x = lower(a), y = lower(b);
+    return x.size() == y.size() && CRYPTO_memcmp(x.data(), y.data(), x.size()) == 0;
+}
+
+/// 0 or 1 when `mailbox` begins as one of the scheme does, else nothing.
+std::optional<int> form_of(std::string_view mailbox) {
+    if (mailbox.size() < 5 || std::string_view("=+-").find(mailbox[4]) == std::string_view::npos)
+        return std::nullopt;
+    std::string prefix = lower(mailbox.substr(0, 4));
+    if (prefix == "srs0") return 0;
+    if (prefix == "srs1") return 1;
+    return std::nullopt;
+}
+
+/// Takes what stands in front of the next '=' off, and the '='; nullopt when there is none.
+std::optional<std::string_view> take_field(std::string_view& text) {
+    std::size_t end = text.find('=');
+    if (end == std::string_view::npos) return std::nullopt;
+    std::string_view out = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    return out;
+}
+
+std::optional<Address> address_of(std::string_view mailbox, std::string_view domain) {
+    return parse_address(quoted_local_part(mailbox) + '@' + std::string(domain));
+}
+
+}  // namespace
+
+Srs::Srs(std::string secret, std::string domain) : secret_(std::move(secret)), domain_(lower(domain)) {}
+
+std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
+    if (sender.null() || sender.domain == domain_) return std::nullopt;
+    std::string mailbox = sender.mailbox(), out;
+    auto form = form_of(mailbox);
+    if (!form) {
+        std::string day = day_text(now);
+        out = "SRS0=" + hash_of(secret_, day + '=' + sender.domain + '=' + mailbox) + '=' + day + '=' +
+              sender.domain + '=' + mailbox;
+    } else {
+        // The host that rewrote first is named, whoever came in between: the way back is two hops at most.
+        std::string_view rest = std::string_view(mailbox).substr(4), host = sender.domain;
+        if (*form == 1) {
+            rest.remove_prefix(1);
+            auto hash = take_field(rest);
+            auto first = take_field(rest);
+            if (!hash || !first || !is_domain_name(*first)) return std::nullopt;
+            host = *first;
+        }
+        std::string tail = std::string(host) + '=' + std::string(rest);
+        out = "SRS1=" + hash_of(secret_, tail) + '=' + tail;
+    }
+    out = quoted_local_part(out);
+    if (out.size() > local_max) return std::nullopt;
+    return Address{std::move(out), domain_};
+}
+
+Srs::Origin Srs::reverse(const Address& rewritten, Time now) const {
+    const Origin forged{{}, Fault::forged};
+    std::string mailbox = rewritten.mailbox();
+    auto form = form_of(mailbox);
+    if (!form || rewritten.domain != domain_) return {{}, Fault::not_ours};
+    std::string_view rest = std::string_view(mailbox).substr(5);
+    auto hash = take_field(rest);
+    if (!hash || !same(*hash, hash_of(secret_, rest))) return forged;
+    if (*form == 1) {
+        auto host = take_field(rest);
+        auto origin = host ? address_of("SRS0" + std::string(rest), *host) : std::nullopt;
+        return origin ? Origin{std::move(*origin), Fault::none} : forged;
+    }
+    auto day_field = take_field(rest), domain = take_field(rest);
+    auto day = day_field ? parse_day(*day_field) : std::nullopt;
+    auto origin = domain ? address_of(rest, *domain) : std::nullopt;
+    if (!day || !origin) return forged;
+    unsigned age = (day_of(now) + day_wraps - *day) % day_wraps;
+    // A day ahead is one of a clock that has been set back.
+    if (age > valid_days && age != day_wraps - 1) return {{}, Fault::expired};
+    return {std::move(*origin), Fault::none};
+}
+
+std::string obtain_srs_secret(const std::filesystem::path& file) {
+    auto fail = [&file](const std::string& what) {
+        throw std::runtime_error("the secret of the sender rewriting scheme, " + file.string() + ", " + what);
+    };
+    auto failed = [&fail](const char* what) { fail(what + std::generic_category().message(errno)); };
+    struct Descriptor {
+        int fd;
+        ~Descriptor() {
+            if (fd >= 0) ::close(fd);
+        }
+    };
+    Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+    if (in.fd >= 0) {
+        std::string secret(secret_max + 1, '\0');
+        ssize_t length = ::read(in.fd, secret.data(), secret.size());
+        if (length < 0) failed("cannot be read: ");
+        secret.resize(static_cast<std::size_t>(length));
+        if (secret.size() < secret_min || secret.size() > secret_max) fail("must have 16 to 4096 octets");
+        return secret;
+    }
+    if (errno != ENOENT) failed("cannot be read: ");
+
+    std::string secret(secret_size, '\0');
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) != 1)
+        fail("cannot be made: no random numbers");
+    // Written under another name first: a secret cut short by a crash would pass for one.
+    std::filesystem::path fresh = file.string() + ".new";
+    {
+        Descriptor out{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+        if (out.fd < 0 ||
+            ::write(out.fd, secret.data(), secret.size()) != static_cast<ssize_t>(secret.size()) ||
+            ::fsync(out.fd) != 0 || ::rename(fresh.c_str(), file.c_str()) != 0)
+            failed("cannot be made: ");
+    }
+    Descriptor folder{::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (folder.fd < 0 || ::fsync(folder.fd) != 0) failed("cannot be made: ");
+    return secret;
+}
+
+}  // namespace postern::relay
