@@ -1,11 +1,24 @@
 """A certificate authority for one test, by the openssl command."""
+import hashlib
 import pathlib
 import ssl
 import subprocess
 
 
 def _openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+    return subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True).stdout
+
+
+def tlsa(certificate: pathlib.Path, usage=3, selector=1, matching=1):
+    """A TLSA record's data (RFC 6698 §2.1) for this certificate."""
+    if selector == 1:
+        public = certificate.with_suffix(".public")
+        public.write_bytes(_openssl("x509", "-in", certificate, "-noout", "-pubkey"))
+        octets = _openssl("pkey", "-pubin", "-in", public, "-outform", "DER")
+    else:
+        octets = _openssl("x509", "-in", certificate, "-outform", "DER")
+    digest = {0: bytes.hex, 1: lambda o: hashlib.sha256(o).hexdigest(), 2: lambda o: hashlib.sha512(o).hexdigest()}
+    return f"TLSA {usage} {selector} {matching} {digest[matching](octets)}"
 
 
 class Certificate:

@@ -59,7 +59,8 @@ class Gateway:
             "accept": {"sender": "any"},
             "queue": {"retry_first": "1s", "retry_max": "2s"},
             "delivery": {"port": SMTP_PORT},
-            "dns": {"stub": name_server.stub if name_server else {}, "trust_anchors": "", "timeout": "5s"},
+            "dns": {"stub": name_server.stub if name_server else {}, "timeout": "5s",
+                    "trust_anchors": (name_server.trust_anchors if name_server else None) or ""},
             "status": {"address": self.status_address},
             "log": {"format": "json"},
         }

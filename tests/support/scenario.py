@@ -2,6 +2,8 @@
 import time
 import unittest
 
+import samples
+import smtp_client
 from gateway import Gateway
 from nsd import NameServer
 from process import wait_for
@@ -32,11 +34,25 @@ class Scenario(unittest.TestCase):
         return {"dest.example": ["@ MX 10 mx1", f"mx1 A {self.workspace.host(RECEIVER)}"],
                 "company.example": ["@ MX 10 primary", f"primary A {self.workspace.host(PRIMARY)}"]}
 
+    def signed(self):
+        """Which of the zones are signed."""
+        return ()
+
+    def tampered(self):
+        """Which of them are changed after that: see NameServer."""
+        return {}
+
     def gateway(self, ready=True, **settings):
         """A started gateway that asks a name server with zones()."""
-        name_server = self.workspace.add(NameServer(self.workspace, self.zones()))
-        gateway = self.workspace.add(Gateway(self.workspace, name_server, **settings))
+        self.name_server = self.workspace.add(NameServer(self.workspace, self.zones(), signed=self.signed(),
+                                                         tampered=self.tampered()))
+        gateway = self.workspace.add(Gateway(self.workspace, self.name_server, **settings))
         return gateway.start(ready)
+
+    def send(self, gateway, sender="alice@company.example", recipients="bob@dest.example", content=None, **connection):
+        """Hands one message to the gateway, which must take it."""
+        reply = smtp_client.send(gateway.address, sender, recipients, content or samples.simple(), **connection)
+        self.assertEqual(reply.code, 250, reply)
 
     def receiver(self, host=RECEIVER, **options):
         return self.workspace.add(Receiver(self.workspace.host(host), **options))

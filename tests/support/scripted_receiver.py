@@ -1,7 +1,7 @@
 """A receiving mail server that does what the test tells it, line by line.
 
 `on` maps a stage to an answer, or to a function of (session, argument) that gives one. Stages: "banner", "EHLO",
-"HELO", "STARTTLS", "MAIL", "RCPT", "DATA", "." (after the final dot), "RSET", "QUIT". An answer is the text of a
+"HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "." (after the final dot), "RSET", "QUIT". An answer is the text of a
 reply, several joined by "\\n" for a multi-line one, or one of the actions below; None stands for the usual answer.
 """
 import collections
@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 
+import authentication
 from workspace import SMTP_PORT
 
 
@@ -35,8 +36,17 @@ class Drip:
         self.text, self.pause = text, pause
 
 
-Message = collections.namedtuple("Message", "sender sender_parameters recipients data raw time opened connection tls helo client")
-Message.__doc__ = """data: dots removed; raw: as on the wire up to and with the final dot; time: monotonic, just before the 250 was sent; opened: when the connection was"""
+Message = collections.namedtuple("Message", "sender sender_parameters recipients recipient_parameters data raw time opened connection tls helo "
+                                 "client user")
+Message.__doc__ = """data: dots removed; raw: as on the wire up to and with the final dot; time: monotonic, just before the 250 was sent; opened: when the connection was; client: the peer's address; user: who signed in, "" for nobody"""
+
+
+def refuse(addresses, reply):
+    """For `on`: this reply to connections from these addresses of ours, `{client}` in it being the address."""
+    return lambda session, _: reply.replace("{client}", session.client) if session.client in addresses else None
+
+
+_PATH = re.compile(r'[^<]*<((?:"(?:\\.|[^"\\])*"|[^>])*)>(.*)')
 
 
 class _Ended(Exception):
@@ -49,13 +59,13 @@ class Session:
     def __init__(self, receiver, stream, number, client):
         self.receiver, self.number, self.client = receiver, number, client
         self.opened = time.monotonic()
-        self.helo, self.tls, self.transactions = "", False, 0
+        self.helo, self.tls, self.user, self.transactions = "", False, "", 0
         self.commands = []
         self._stream, self._buffer = stream, b""
         self._reset()
 
     def _reset(self):
-        self.sender, self.sender_parameters, self.recipients = None, "", []
+        self.sender, self.sender_parameters, self.recipients, self.recipient_parameters = None, "", [], []
 
     def abort(self):
         try:
@@ -125,9 +135,13 @@ class Session:
         lines = [f"250-{self.receiver.name}", *self.receiver.extensions]
         if self.receiver.tls and not self.tls:
             lines.append("STARTTLS")
+        if self.receiver.accounts:
+            lines.append("AUTH " + " ".join(self.receiver.mechanisms))
         return "\n".join(lines[:1] + ["250-" + line for line in lines[1:]])
 
     def run(self):
+        if self.receiver.implicit_tls:
+            self._stream, self.tls = self.receiver.tls.wrap_socket(self._stream, server_side=True), True
         if self._answer("banner", "", f"220 {self.receiver.name} ESMTP") != 220:
             pass  # the client is expected to leave; RFC 5321 §3.1 lets it say QUIT
         while True:
@@ -156,17 +170,36 @@ class Session:
             self._stream = self.receiver.tls.wrap_socket(self._stream, server_side=True)
             self.tls, self._buffer = True, b""
 
+    def _auth(self, argument):
+        mechanism, _, initial = argument.partition(" ")
+
+        def ask(challenge):
+            self._send(f"334 {challenge}")
+            return self._line()
+        if mechanism.upper() not in self.receiver.mechanisms:
+            self._answer("AUTH", argument, "504 5.5.4 no such mechanism")
+            return
+        user = authentication.exchange(mechanism.upper(), self.receiver.accounts, initial, ask,
+                                       **self.receiver.sasl)
+        usual = "235 2.7.0 welcome" if user else "535 5.7.8 wrong user or password"
+        if self._answer("AUTH", argument, usual) == 235:
+            self.user = user
+
     def _mail(self, argument):
         path, _, parameters = argument.partition("<")[2].partition(">")
+        if self.receiver.accounts and not self.user:
+            self._answer("MAIL without AUTH", path, "530 5.7.0 sign in first")
+            return
         if self._answer("MAIL", path, "250 2.1.0 ok") == 250:
             self.sender, self.sender_parameters = path, parameters.strip()
 
     def _rcpt(self, argument):
-        path = argument.partition("<")[2].rpartition(">")[0]
+        path, parameters = _PATH.match(argument).groups() if _PATH.match(argument) else ("", "")
         if self.sender is None:
             self._answer("RCPT without MAIL", path, "503 5.5.1 MAIL first")
         elif self._answer("RCPT", path, "250 2.1.5 ok") in (250, 251):
             self.recipients.append(path)
+            self.recipient_parameters.append(parameters.strip())
 
     def _data(self, argument):
         usual = "354 go on" if self.recipients else "554 5.5.1 no recipients"
@@ -176,8 +209,9 @@ class Session:
         data = raw[:-3].replace(b"\r\n.", b"\r\n")
         data = data[1:] if data.startswith(b".") else data
         self.transactions += 1
-        message = Message(self.sender, self.sender_parameters, tuple(self.recipients), data, raw, 0.0, self.opened, self.number,
-                          self.tls, self.helo, self.client)
+        message = Message(self.sender, self.sender_parameters, tuple(self.recipients),
+                          tuple(self.recipient_parameters), data, raw, 0.0, self.opened, self.number, self.tls,
+                          self.helo, self.client, self.user)
         self.receiver.seen(message)
         answer = self._choose(".", data, "250 2.0.0 taken")
         if isinstance(answer, str) and answer.startswith("250"):
@@ -204,16 +238,22 @@ class Session:
         self._answer("QUIT", argument, "221 2.0.0 bye")
         return False
 
-    _handlers = {"EHLO": _ehlo, "HELO": _helo, "STARTTLS": _starttls, "MAIL": _mail, "RCPT": _rcpt, "DATA": _data,
-                 "RSET": _rset, "NOOP": _noop, "QUIT": _quit}
+    _handlers = {"EHLO": _ehlo, "HELO": _helo, "STARTTLS": _starttls, "AUTH": _auth, "MAIL": _mail, "RCPT": _rcpt,
+                 "DATA": _data, "RSET": _rset, "NOOP": _noop, "QUIT": _quit}
 
 
 class Receiver:
-    """`messages`: those answered 250; `offered`: all whose final dot arrived. Thread-safe to read while running."""
+    """`messages`: those answered 250; `offered`: all whose final dot arrived. Thread-safe to read while running.
 
-    def __init__(self, address, port=SMTP_PORT, name="mx.dest.example", tls=None, on=None,
-                 extensions=("PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES")):
-        self.address, self.port, self.name, self.tls = address, port, name, tls
+    With `accounts` ({user: password}) mail needs AUTH by one of `mechanisms`; `sasl` are options of the
+    server's side.
+    """
+
+    def __init__(self, address, port=SMTP_PORT, name="mx.dest.example", tls=None, on=None, implicit_tls=False,
+                 extensions=("PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"), accounts=None,
+                 mechanisms=authentication.MECHANISMS, sasl=None):
+        self.address, self.port, self.name, self.tls, self.implicit_tls = address, port, name, tls, implicit_tls
+        self.accounts, self.mechanisms, self.sasl = accounts or {}, list(mechanisms), sasl or {}
         self.on, self.extensions = on or {}, list(extensions)
         self.messages, self.offered, self.sessions = [], [], []
         self.stalled = 0
