@@ -130,7 +130,7 @@ std::string quoted_local_part(std::string_view mailbox) {
 std::optional<Path> parse_path(std::string_view text) {
     if (text.empty() || text[0] != '<') return std::nullopt;
     text.remove_prefix(1);
-    if (text.starts_with('>')) return Path{Address(), text.substr(1), false};
+    if (text.starts_with('>')) return Path{Address(), text.substr(1)};
     if (text.starts_with('@')) {
         std::size_t colon = text.find(':');
         if (colon == std::string_view::npos || colon > domain_max) return std::nullopt;
@@ -142,7 +142,7 @@ std::optional<Path> parse_path(std::string_view text) {
     std::size_t used = 0;
     auto address = mailbox(text, used);
     if (!address || used >= text.size() || text[used] != '>') return std::nullopt;
-    return Path{std::move(*address), text.substr(used + 1), !is_ascii(text.substr(0, used))};
+    return Path{std::move(*address), text.substr(used + 1)};
 }
 
 std::optional<Address> parse_address(std::string_view text) {

@@ -23,7 +23,6 @@ struct Address {
 struct Path {
     Address address;
     std::string_view rest;  // behind the bracket: the parameters
-    bool utf8 = false;      // it was written with more than ASCII
 };
 
 /// Parses `<…>`, accepting and dropping a source route (§4.1.2, C). `<>` gives the null path. The domain is

@@ -1,5 +1,6 @@
 #include "relay/mail/trace.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -85,6 +86,24 @@ std::size_t count_received(std::string_view content) {
         at = end + 2;
     }
     return count;
+}
+
+bool says_tls_optional(std::string_view content) {
+    constexpr std::string_view name = "tls-required:";
+    for (std::size_t at = 0; at < content.size();) {
+        std::size_t end = std::min(content.find("\r\n", at), content.size());
+        std::string_view line = content.substr(at, end - at);
+        if (line.empty()) break;
+        at = end + 2;
+        if ((line[0] | 0x20) != 't' || line.size() < name.size() ||
+            lower(line.substr(0, name.size())) != name)
+            continue;
+        std::string_view value = line.substr(name.size());
+        while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
+        while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
+        if (lower(value) == "no") return true;
+    }
+    return false;
 }
 
 }  // namespace postern::relay

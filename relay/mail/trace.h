@@ -9,7 +9,7 @@
 namespace postern::relay {
 
 struct Hop {
-    std::string_view helo, client, hostname, with;  // with: ESMTP or ESMTPS (RFC 3848)
+    std::string_view helo, client, hostname, with;  // with: ESMTP, UTF8SMTPS … (RFC 3848, RFC 6531)
     std::string_view tls;                           // protocol and cipher, "" for none
     std::string_view recipient;  // named only when it is the only one, so that Bcc stays blind
 };
@@ -20,6 +20,9 @@ std::string received_field(const Hop& hop, MessageId id, Time now);
 /// How many Received fields the header at the start of `content` has (RFC 5321 §6.3 counts them against
 /// loops).
 std::size_t count_received(std::string_view content);
+
+/// Whether the header at the start of `content` says "TLS-Required: No" (RFC 8689 §5).
+bool says_tls_optional(std::string_view content);
 
 /// The header of a message: up to and including the CRLF of its last field.
 std::string_view header_of(std::string_view content);

@@ -1,8 +1,10 @@
 #include "relay/reception/command.h"
 
 #include <array>
-#include <charconv>
 #include <utility>
+
+#include "relay/mail/utf8.h"
+#include "relay/reception/parameters.h"
 
 namespace postern::relay {
 
@@ -20,6 +22,8 @@ constexpr std::array<std::pair<std::string_view, Verb>, 11> verbs{{{"HELO", Verb
                                                                    {"HELP", Verb::help},
                                                                    {"STARTTLS", Verb::starttls}}};
 constexpr std::array<std::string_view, 6> foreign_verbs{"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS"};
+
+constexpr std::string_view vrfy_utf8 = " SMTPUTF8";  // RFC 6531 §3.7.4.1
 
 bool same(std::string_view a, std::string_view upper) {
     if (a.size() != upper.size()) return false;
@@ -51,56 +55,32 @@ bool is_greeting_name(std::string_view text) {
     return true;
 }
 
-std::optional<Reply> mail_parameter(std::string_view name, std::string_view value, Command& command,
-                                    bool& body_given) {
-    if (same(name, "SIZE")) {
-        std::uint64_t size = 0;
-        auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), size);
-        if (value.empty() || value.size() > 20 || error != std::errc() || stop != value.data() + value.size())
-            return syntax("SIZE needs a number of bytes");
-        if (command.size) return syntax("SIZE is given twice");
-        command.size = size;
-        return std::nullopt;
-    }
-    if (same(name, "BODY")) {
-        if (std::exchange(body_given, true)) return syntax("BODY is given twice");
-        if (same(value, "7BIT"))
-            command.body = BodyType::seven_bit;
-        else if (same(value, "8BITMIME"))
-            command.body = BodyType::eight_bit;
-        else
-            return syntax("BODY is 7BIT or 8BITMIME");
-        return std::nullopt;
-    }
-    return fault(555, {5, 5, 4}, "MAIL parameter not supported");
+Reply malformed(bool from) {
+    return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
 }
+
+constexpr std::string_view postmaster =
+    "<POSTMASTER>";  // the one forward-path without domain (RFC 5321 §4.1.1.3)
 
 std::optional<Reply> path_command(std::string_view text, std::string_view keyword, Command& command) {
     if (text.size() < keyword.size() || !same(text.substr(0, keyword.size()), keyword))
         return syntax(command.verb == Verb::mail ? "syntax: MAIL FROM:<address>"
                                                  : "syntax: RCPT TO:<address>");
-    // A space before the bracket is against the grammar and common.
-    auto path = parse_path(trim(text.substr(keyword.size())));
     bool from = command.verb == Verb::mail;
-    if (!path || (!from && path->address.null()))
-        return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
-    command.address = std::move(path->address);
-    std::string_view rest = path->rest;
-    if (!rest.empty() && rest[0] != ' ')
-        return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
-    bool body_given = false;
-    for (rest = trim(rest); !rest.empty();) {
-        std::size_t end = rest.find(' ');
-        std::string_view parameter = rest.substr(0, end);
-        rest = end == std::string_view::npos ? std::string_view() : trim(rest.substr(end));
-        std::size_t equals = parameter.find('=');
-        std::string_view name = parameter.substr(0, equals);
-        std::string_view value =
-            equals == std::string_view::npos ? std::string_view() : parameter.substr(equals + 1);
-        if (!from) return fault(555, {5, 5, 4}, "RCPT parameter not supported");
-        if (auto wrong = mail_parameter(name, value, command, body_given)) return wrong;
+    // A space before the bracket is against the grammar and common.
+    text = trim(text.substr(keyword.size()));
+    std::string_view rest;
+    if (!from && text.size() >= postmaster.size() && same(text.substr(0, postmaster.size()), postmaster)) {
+        command.address.local = text.substr(1, postmaster.size() - 2);
+        rest = text.substr(postmaster.size());
+    } else {
+        auto path = parse_path(text);
+        if (!path || (!from && path->address.null())) return malformed(from);
+        command.address = std::move(path->address);
+        rest = path->rest;
     }
-    return std::nullopt;
+    if (!rest.empty() && rest[0] != ' ') return malformed(from);
+    return parse_parameters(rest, command);
 }
 
 }  // namespace
@@ -112,9 +92,8 @@ Parsed parse_command(std::string_view line) {
             out.fault = fault(500, {5, 5, 2}, "a command must not contain NUL");
             return out;
         }
-        if (static_cast<unsigned char>(c) > 126 || static_cast<unsigned char>(c) < 32) {
-            if (c == '\t') continue;
-            out.fault = fault(500, {5, 5, 2}, "a command must be plain ASCII");
+        if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f') {
+            out.fault = fault(500, {5, 5, 2}, "a command must be plain text");
             return out;
         }
     }
@@ -123,6 +102,18 @@ Parsed parse_command(std::string_view line) {
     std::string_view rest = space == std::string_view::npos ? std::string_view() : trim(line.substr(space));
     for (auto& [name, verb] : verbs)
         if (same(word, name)) out.command.verb = verb;
+    if (!is_ascii(line)) {
+        Verb verb = out.command.verb;
+        if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::vrfy) {
+            out.fault = fault(500, {5, 5, 2}, "a command must be plain ASCII");
+            return out;
+        }
+        if (!is_printable_utf8(rest)) {
+            out.fault = fault(501, {5, 5, 2}, "more than ASCII must be UTF-8, without control characters");
+            return out;
+        }
+        out.command.beyond_ascii = true;
+    }
 
     switch (out.command.verb) {
         case Verb::helo:
@@ -138,8 +129,11 @@ Parsed parse_command(std::string_view line) {
         case Verb::starttls:
             if (!rest.empty()) out.fault = syntax("this command takes no parameters");
             break;
-        case Verb::noop:
         case Verb::vrfy:
+            out.command.utf8 = rest.size() > vrfy_utf8.size() &&
+                               same(rest.substr(rest.size() - vrfy_utf8.size()), vrfy_utf8);
+            break;
+        case Verb::noop:
         case Verb::help:
         case Verb::foreign: break;
         case Verb::unknown:

@@ -23,7 +23,8 @@ ServerProtocol::Step ServerProtocol::hello(const Command& command) {
     if (!extended_) return answer(Reply{250, {}, options_.hostname});
     std::string text = options_.hostname + "\nPIPELINING\nSIZE " + std::to_string(options_.message_size);
     if (options_.offer_starttls && !secure_) text += "\nSTARTTLS";
-    text += "\nENHANCEDSTATUSCODES\n8BITMIME";
+    text += "\nENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8";
+    if (secure_) text += "\nREQUIRETLS";  // offered inside TLS only (RFC 8689 §2)
     return answer(Reply{250, {}, std::move(text)});
 }
 
@@ -31,6 +32,10 @@ ServerProtocol::Step ServerProtocol::mail(Command& command) {
     if (helo_.empty()) return error(Reply{503, {5, 5, 1}, "say EHLO first"});
     if (mail_) return error(Reply{503, {5, 5, 1}, "a transaction is open; RSET ends it"});
     if (options_.require_starttls && !secure_) return error(Reply{530, {5, 7, 0}, "issue STARTTLS first"});
+    if (command.require_tls && !secure_)
+        return error(Reply{530, {5, 7, 10}, "REQUIRETLS needs TLS; issue STARTTLS first"});
+    if (command.beyond_ascii && !command.utf8)
+        return answer(Reply{550, {5, 6, 7}, "an address in UTF-8 needs SMTPUTF8"});
     if (command.size && options_.message_size > 0 && *command.size > options_.message_size)
         return answer(
             Reply{552, {5, 3, 4}, "message larger than " + std::to_string(options_.message_size) + " bytes"});
@@ -55,6 +60,9 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
             if (envelope_.forward_paths.size() >= options_.recipients)
                 return answer(
                     Reply{452, {4, 5, 3}, "too many recipients; send the rest in another transaction"});
+            if (command.beyond_ascii && !envelope_.utf8)
+                return answer(Reply{553, {5, 6, 7}, "an address in UTF-8 needs SMTPUTF8 at MAIL"});
+            if (command.address.domain.empty()) command.address.domain = lower(options_.hostname);
             pending_ = command;
             return Step{Action::ask_recipient, {}, command.address};
         case Verb::data:
@@ -63,7 +71,10 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
             return Step{Action::ask_data, {}, {}};
         case Verb::rset: reset(); return answer(Reply{250, {2, 0, 0}, "ok"});
         case Verb::noop: return answer(Reply{250, {2, 0, 0}, "ok"});
-        case Verb::vrfy: return answer(Reply{252, {2, 5, 0}, "cannot verify, but RCPT will tell"});
+        case Verb::vrfy:
+            if (command.beyond_ascii && !command.utf8)
+                return answer(Reply{553, {5, 6, 7}, "an address in UTF-8 needs SMTPUTF8"});
+            return answer(Reply{252, {2, 5, 0}, "cannot verify, but RCPT will tell"});
         case Verb::help: return answer(Reply{214, {2, 0, 0}, "RFC 5321"});
         case Verb::quit:
             return Step{Action::close, Reply{221, {2, 0, 0}, options_.hostname + " closing"}, {}};
@@ -78,18 +89,29 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
     return error(Reply{500, {5, 5, 2}, "command not recognized"});
 }
 
-Reply ServerProtocol::sender(Reply decision) {
+Reply ServerProtocol::sender(Reply decision, Address sent_as) {
     if (decision.positive()) {
         mail_ = true;
         envelope_ = Envelope();
         envelope_.reverse_path = std::move(pending_.address);
+        envelope_.sent_as = std::move(sent_as);
         envelope_.body = pending_.body;
+        envelope_.return_content = pending_.return_content;
+        envelope_.envelope_id = std::move(pending_.envelope_id);
+        envelope_.utf8 = pending_.utf8;
+        envelope_.require_tls = pending_.require_tls;
     }
     return decision;
 }
 
-Reply ServerProtocol::recipient(Reply decision) {
-    if (decision.positive()) envelope_.forward_paths.push_back(std::move(pending_.address));
+Reply ServerProtocol::recipient(Reply decision, Address instead) {
+    if (!decision.positive()) return decision;
+    auto& options = envelope_.options;
+    if (!options.empty() || pending_.options != RecipientOptions()) {
+        options.resize(envelope_.forward_paths.size());
+        options.push_back(std::move(pending_.options));
+    }
+    envelope_.forward_paths.push_back(std::move(instead.null() ? pending_.address : instead));
     return decision;
 }
 

@@ -42,9 +42,11 @@ public:
     Step line(std::string_view line);
     Step line_too_long();
 
-    Reply sender(Reply decision);     // 250, or a refusal
-    Reply recipient(Reply decision);  // 250, or a refusal
-    Reply data(Reply admission);      // 250 becomes 354
+    /// 250, or a refusal. `sent_as`: see Envelope.
+    Reply sender(Reply decision, Address sent_as = {});
+    /// 250, or a refusal. `instead`: where mail for the path goes really; null: to the path itself.
+    Reply recipient(Reply decision, Address instead = {});
+    Reply data(Reply admission);  // 250 becomes 354
     /// The transaction is over, whatever came of it; the envelope is cleared (RFC 5321 §4.1.1.4).
     void content_done();
     void secured();  // after STARTTLS all that was said is forgotten (RFC 3207 §4.2)
