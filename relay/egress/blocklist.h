@@ -24,8 +24,8 @@ struct BlocklistAnswer {
     std::map<std::string, std::string> faults;  // zone: why it cannot be believed
 };
 
-/// Asks all zones about one address. A zone is believed only when its test points say what RFC 5782 §5 demands
-/// (127.0.0.2 listed, 127.0.0.1 not).
+/// Asks all zones about one address. A zone is believed only when its test points say what RFC 5782 §5
+/// demands (127.0.0.2 listed, 127.0.0.1 not).
 net::awaitable<BlocklistAnswer> ask_blocklists(net::Resolver& resolver, std::vector<std::string> zones,
                                                std::string address);
 

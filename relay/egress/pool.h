@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/egress/history.h"
+#include "relay/egress/verdicts.h"
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
 #include "relay/settings.h"
@@ -49,35 +51,33 @@ public:
         std::string why;               // in words, for `explain`, or why there is none
         Time again{};                  // without a source: when it is worth asking again
     };
-    /// Which address this mail leaves from; settings.rotation rules. Without any [[egress]] the system's choice,
-    /// which is judged like any other. When none of the pool's addresses has a family the site can be reached
-    /// by, the system's choice too. Addresses that warm up and have used their allowance come after all others
-    /// but before waiting. Does not count anything.
+    /// Which address this mail leaves from; settings.rotation rules. Without any [[egress]] the system's
+    /// choice, which is judged like any other. When none of the pool's addresses has a family the site can be
+    /// reached by, the system's choice too. An address that warms up leads until its allowance of the day is
+    /// used (on-listing) or takes its turn until then; after it, it comes after all others but before
+    /// waiting. Does not count a message, but remembers whose turn it was, and a probe.
     Choice choose(std::string_view site, std::string_view sender_domain, Families families, Time now);
+    /// What choose() would answer, for `explain`: remembers nothing.
+    Choice preview(std::string_view site, std::string_view sender_domain, Families families, Time now) const;
 
-    /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a probation
-    /// is no obstacle.
+    /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a
+    /// probation is no obstacle.
     bool usable(const std::string& source, std::string_view site, Time now) const;
 
-    struct Verdict {
-        std::string address, site;  // site "": everywhere
-        std::string by, text;
-        Time since{}, until{};
-        unsigned times = 1;      // in a row, each twice as long as the one before, at most a day
-        bool probation = false;  // `until` has passed: little mail is let through until it is over
-        unsigned accepted = 0;   // on probation
-    };
-    /// The receiver's reply said so. The verdict, when it is news (new, or back from probation).
-    std::optional<Verdict> refused(const std::string& source, std::string_view site, const Judgement& judgement,
-                                   const Reply& reply, Time now);
+    using Verdict = EgressVerdict;
+    /// The receiver's reply said so. The verdict, when it is news (new, or back from probation). One
+    /// receiver's word brings at most one address down everywhere, and never the last of its family; else the
+    /// verdict is about that site alone, so that no receiver can stop all mail.
+    std::optional<Verdict> refused(const std::string& source, std::string_view site,
+                                   const Judgement& judgement, const Reply& reply, Time now);
     /// The same site took from another address what this one was refused (signal b). As above.
     std::optional<Verdict> compared(const std::string& source, std::string_view site, const Reply& reply,
                                     Time now);
     /// A message was taken by the site. Gives the verdicts that are over with it. Counts towards warm-up.
     std::vector<Verdict> accepted(const std::string& source, std::string_view site, Time now);
-    /// What the operator's DNSBLs say of an address now: `text` by zone, for those that list it; `checked` are
-    /// the zones that gave an answer at all (the others leave things as they are). Gives what is new and what is
-    /// over.
+    /// What the operator's DNSBLs say of an address now: `text` by zone, for those that list it; `checked`
+    /// are the zones that gave an answer at all (the others leave things as they are). Gives what is new and
+    /// what is over.
     struct Change {
         std::vector<Verdict> listed, unlisted;
     };
@@ -88,13 +88,32 @@ public:
 
     std::vector<EgressView> views(Time now) const;
     /// Everything learnt, as text; bounded (verdicts at most 10,000, the oldest go first).
-    std::string save() const;
+    std::string save();
     /// Whether save() would differ from what it gave last; warm-up counts alone do not make it so within a
     /// minute.
     bool changed(Time now) const;
 
 private:
-    // the helper's
+    struct Candidate {
+        Source source;
+        Verdicts::Finding finding;
+        std::optional<AddressHistory::WarmUpDay> warm_up;
+        bool suspended = false, spent = false;
+    };
+    std::vector<Candidate> candidates(std::string_view site, Families families, Time now) const;
+    void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
+    Choice wait(const std::vector<Candidate>& candidates, Time now) const;
+    bool another_remains(const std::string& source, Time now) const;
+    EgressView view(const Source& source, const EgressSettings* egress, Time now) const;
+    bool in_use(std::string_view address) const;
+
+    SettingsPtr settings_;
+    Verdicts verdicts_;
+    AddressHistory history_;
+    std::map<std::string, std::uint64_t, std::less<>> turns_;  // the turn an address had last
+    std::uint64_t turn_ = 0;
+    std::uint64_t saved_revision_ = 0, saved_count_ = 0;
+    Time clock_{}, saved_at_{};
 };
 
 }  // namespace postern::relay

@@ -15,8 +15,8 @@ namespace postern::relay {
 Judgement judge_reply(const std::vector<ReplyRule>& rules, const Reply& reply, std::string_view host);
 
 /// Whether `text` contains (`whole` false) or is (`whole` true) what `pattern` describes: `*` is any run of
-/// characters, everything else itself, without regard to ASCII case; line ends and runs of spaces count as one
-/// space.
+/// characters, everything else itself, without regard to ASCII case; line ends and runs of spaces count as
+/// one space.
 bool matches_glob(std::string_view pattern, std::string_view text, bool whole);
 
 }  // namespace postern::relay

@@ -1,0 +1,303 @@
+#include "relay/egress/pool.h"
+
+#include <algorithm>
+
+#include "relay/egress/state.h"
+
+namespace postern::relay {
+namespace {
+
+constexpr std::chrono::minutes look_again{15};  // when nothing but an operator can change it
+constexpr std::chrono::minutes counts_unsaved{1};
+
+bool is_six(std::string_view address) { return address.find(':') != std::string_view::npos; }
+
+/// Stable over builds and machines: a sender domain keeps its address after an upgrade.
+std::uint64_t weight(std::string_view domain, std::string_view address) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    const auto add = [&](char c) {
+        const bool upper = c >= 'A' && c <= 'Z';
+        hash = (hash ^ static_cast<unsigned char>(upper ? c - 'A' + 'a' : c)) * 0x100000001b3;
+    };
+    for (const char c : domain) add(c);
+    add('\0');
+    for (const char c : address) add(c);
+    hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9;
+    hash = (hash ^ hash >> 27) * 0x94d049bb133111eb;
+    return hash ^ hash >> 31;
+}
+
+std::string name_of(std::string_view address) {
+    return address.empty() ? "the system's choice" : std::string(address);
+}
+
+std::string words(const AddressHistory::WarmUpDay& warm_up, bool spent) {
+    return (spent ? "has used its allowance of " : "may send ") + std::to_string(warm_up.allowance) +
+           " messages on day " + std::to_string(warm_up.day) + " of its warm-up";
+}
+
+std::string_view words(Rotation rotation) {
+    switch (rotation) {
+        case Rotation::on_listing: return "first of the addresses that can be used";
+        case Rotation::round_robin: return "its turn among the addresses that can be used";
+        case Rotation::per_domain: return "the sender domain's among the addresses that can be used";
+    }
+    return "";
+}
+
+}  // namespace
+
+EgressPool::EgressPool(SettingsPtr settings, std::string_view state, Time now) {
+    auto saved = decode_egress_state(state);
+    history_.load(std::move(saved.addresses), now);
+    verdicts_.load(std::move(saved.verdicts), now);
+    saved_at_ = now;
+    reload(std::move(settings), now);
+}
+
+void EgressPool::reload(SettingsPtr settings, Time now) {
+    clock_ = now;
+    settings_ = std::move(settings);
+    verdicts_.notice(now);
+    verdicts_.keep_zones(settings_->delivery.blocklists);
+    history_.use(settings_->egress, now);
+    std::erase_if(turns_, [&](const auto& turn) { return !in_use(turn.first); });
+}
+
+bool EgressPool::in_use(std::string_view address) const {
+    return std::any_of(settings_->egress.begin(), settings_->egress.end(),
+                       [&](const auto& egress) { return egress.address == address; });
+}
+
+std::vector<EgressPool::Candidate> EgressPool::candidates(std::string_view site, Families families,
+                                                          Time now) const {
+    std::vector<Candidate> found;
+    for (const auto& egress : settings_->egress) {
+        if (!(is_six(egress.address) ? families.six : families.four)) continue;
+        Candidate candidate;
+        candidate.source = {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname};
+        candidate.finding = verdicts_.find(egress.address, site, now);
+        candidate.warm_up = history_.warm_up(egress, settings_->delivery.warm_up, now);
+        candidate.suspended = egress.suspended;
+        candidate.spent =
+            candidate.warm_up && history_.sent_today(egress.address, now) >= candidate.warm_up->allowance;
+        found.push_back(std::move(candidate));
+    }
+    if (found.empty())
+        found.push_back(
+            {{"", settings_->hostname}, verdicts_.find("", site, now), std::nullopt, false, false});
+    return found;
+}
+
+void EgressPool::put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const {
+    const auto by = [&](auto key) {
+        std::stable_sort(candidates.begin(), candidates.end(),
+                         [&](const Candidate& a, const Candidate& b) { return key(a) < key(b); });
+    };
+    switch (settings_->delivery.rotation) {
+        // One that warms up would otherwise stay cold behind the leader until the day it is needed.
+        case Rotation::on_listing: by([](const Candidate& one) { return !one.warm_up; }); return;
+        case Rotation::round_robin:
+            by([&](const Candidate& one) {
+                const auto at = turns_.find(one.source.address);
+                return at == turns_.end() ? 0 : at->second;
+            });
+            return;
+        case Rotation::per_domain:
+            by([&](const Candidate& one) { return ~weight(sender_domain, one.source.address); });
+            return;
+    }
+}
+
+EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view sender_domain,
+                                       Families families, Time now) const {
+    using Standing = Verdicts::Standing;
+    auto pool = candidates(site, families, now);
+    put_in_order(pool, sender_domain);
+    std::stable_partition(pool.begin(), pool.end(), [](const Candidate& one) { return !one.spent; });
+    const Candidate* chosen = nullptr;
+    const auto better = [](const Candidate& one, const Candidate& than) {
+        if (one.spent != than.spent) return !one.spent;
+        const bool clear = one.finding.standing == Standing::clear;
+        if (clear != (than.finding.standing == Standing::clear)) return clear;
+        return one.spent && one.warm_up->allowance > than.warm_up->allowance;
+    };
+    for (const auto& one : pool) {
+        if (one.suspended || one.finding.standing == Standing::listed) continue;
+        // The first in order that need not wait for its next probe; else the best of what there is.
+        const bool ready = one.finding.standing == Standing::clear || one.finding.probe_due;
+        if (ready && !one.spent) {
+            chosen = &one;
+            break;
+        }
+        if (!chosen || better(one, *chosen)) chosen = &one;
+    }
+    if (!chosen) return wait(pool, now);
+
+    Choice choice;
+    choice.source = chosen->source;
+    choice.probe = chosen->finding.standing == Standing::probation;
+    if (chosen->source.address.empty())
+        choice.why = settings_->egress.empty()
+                         ? "the system's choice: no [[egress]] is configured"
+                         : "the system's choice: no [[egress]] has the site's address family";
+    else
+        choice.why = words(settings_->delivery.rotation);
+    if (chosen->warm_up) choice.why += "; it " + words(*chosen->warm_up, chosen->spent);
+    if (chosen->spent) choice.why += ", as has every other address that could be used";
+    if (choice.probe)
+        choice.why += "; on probation after " + chosen->finding.verdict->by + ", so one message at a time";
+    return choice;
+}
+
+EgressPool::Choice EgressPool::choose(std::string_view site, std::string_view sender_domain,
+                                      Families families, Time now) {
+    clock_ = now;
+    verdicts_.notice(now);
+    auto choice = preview(site, sender_domain, families, now);
+    if (!choice.source) return choice;
+    if (choice.probe) verdicts_.probed(choice.source->address, site, now);
+    if (settings_->delivery.rotation == Rotation::round_robin && !choice.source->address.empty())
+        turns_[choice.source->address] = ++turn_;
+    return choice;
+}
+
+EgressPool::Choice EgressPool::wait(const std::vector<Candidate>& candidates, Time now) const {
+    Choice choice;
+    choice.again = now > Time::max() - look_again ? Time::max() : now + look_again;
+    bool known = false;
+    for (const auto& one : candidates) {
+        choice.why += (choice.why.empty() ? "no address can be used: " : "; ") + name_of(one.source.address);
+        if (one.suspended) {
+            choice.why += " is suspended";
+            continue;
+        }
+        const auto& verdict = *one.finding.verdict;
+        choice.why += std::string(" is refused ") + (verdict.site.empty() ? "everywhere" : "there") + " (" +
+                      verdict.by + ")";
+        choice.again = known ? std::min(choice.again, verdict.until) : verdict.until;
+        known = true;
+    }
+    return choice;
+}
+
+bool EgressPool::usable(const std::string& source, std::string_view site, Time now) const {
+    if (verdicts_.find(source, site, now).standing == Verdicts::Standing::listed) return false;
+    if (source.empty()) return true;
+    const auto& pool = settings_->egress;
+    return std::any_of(pool.begin(), pool.end(),
+                       [&](const auto& egress) { return egress.address == source && !egress.suspended; });
+}
+
+bool EgressPool::another_remains(const std::string& source, Time now) const {
+    const auto& pool = settings_->egress;
+    return std::any_of(pool.begin(), pool.end(), [&](const auto& egress) {
+        return egress.address != source && is_six(egress.address) == is_six(source) && !egress.suspended &&
+               verdicts_.find(egress.address, "", now).standing == Verdicts::Standing::clear;
+    });
+}
+
+std::optional<EgressPool::Verdict> EgressPool::refused(const std::string& source, std::string_view site,
+                                                       const Judgement& judgement, const Reply& reply,
+                                                       Time now) {
+    clock_ = now;
+    if (judgement.meaning != ReplyMeaning::listed && judgement.meaning != ReplyMeaning::listed_everywhere)
+        return std::nullopt;
+    const bool everywhere = judgement.meaning == ReplyMeaning::listed_everywhere &&
+                            another_remains(source, now) && !verdicts_.spoke_against_another(site, source);
+    Verdict verdict;
+    verdict.address = source;
+    verdict.site = everywhere ? "" : site;
+    verdict.by = judgement.rule.empty() ? "reply" : "reply " + judgement.rule;
+    verdict.text = reply.line();
+    if (everywhere) verdict.witness = site;
+    const bool ruled = judgement.hold > std::chrono::seconds(0);
+    return verdicts_.refuse(std::move(verdict), ruled ? judgement.hold : settings_->delivery.listed_for, now);
+}
+
+std::optional<EgressPool::Verdict> EgressPool::compared(const std::string& source, std::string_view site,
+                                                        const Reply& reply, Time now) {
+    clock_ = now;
+    Verdict verdict;
+    verdict.address = source;
+    verdict.site = site;
+    verdict.by = "comparison";
+    verdict.text = reply.line();
+    return verdicts_.refuse(std::move(verdict), settings_->delivery.listed_for, now);
+}
+
+std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source, std::string_view site,
+                                                      Time now) {
+    clock_ = now;
+    history_.count(source, now);
+    return verdicts_.accept(source, site, now);
+}
+
+EgressPool::Change EgressPool::blocklisted(const std::string& source,
+                                           const std::map<std::string, std::string>& text,
+                                           const std::set<std::string>& checked, Time now) {
+    clock_ = now;
+    Change change;
+    const auto& delivery = settings_->delivery;
+    const auto hold = std::max(delivery.listed_for, 3 * delivery.blocklist_every);
+    for (const auto& [zone, said] : text) {
+        Verdict verdict;
+        verdict.address = source;
+        verdict.zone = zone;
+        verdict.by = "blocklist " + zone;
+        verdict.text = said;
+        if (auto news = verdicts_.confirm(std::move(verdict), hold, now))
+            change.listed.push_back(std::move(*news));
+    }
+    for (const auto& zone : checked)
+        if (!text.contains(zone))
+            if (auto over = verdicts_.withdraw(source, zone)) change.unlisted.push_back(std::move(*over));
+    return change;
+}
+
+bool EgressPool::absolve(const std::string& source, std::string_view site) {
+    return verdicts_.drop(source, site);
+}
+
+EgressView EgressPool::view(const Source& source, const EgressSettings* egress, Time now) const {
+    EgressView view;
+    view.address = source.address;
+    view.hostname = source.hostname;
+    view.sent_today = history_.sent_today(source.address, now);
+    if (egress) {
+        view.suspended = egress->suspended;
+        if (const auto warm_up = history_.warm_up(*egress, settings_->delivery.warm_up, now)) {
+            view.allowance = warm_up->allowance;
+            view.warm_up_day = warm_up->day;
+        }
+    }
+    for (auto& verdict : verdicts_.of(source.address, now))
+        view.listings.push_back(
+            {verdict.site, verdict.by, verdict.text, verdict.since, verdict.until, verdict.probation});
+    return view;
+}
+
+std::vector<EgressView> EgressPool::views(Time now) const {
+    std::vector<EgressView> views;
+    for (const auto& egress : settings_->egress)
+        views.push_back(view(
+            {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname}, &egress, now));
+    auto system = view({"", settings_->hostname}, nullptr, now);
+    if (views.empty() || system.sent_today > 0 || !system.listings.empty())
+        views.push_back(std::move(system));
+    return views;
+}
+
+std::string EgressPool::save() {
+    saved_revision_ = verdicts_.revision() + history_.revision();
+    saved_count_ = history_.counted();
+    saved_at_ = clock_;
+    return encode_egress_state({history_.all(), verdicts_.all()});
+}
+
+bool EgressPool::changed(Time now) const {
+    if (verdicts_.revision() + history_.revision() != saved_revision_) return true;
+    return history_.counted() != saved_count_ && (now < saved_at_ || now - saved_at_ >= counts_unsaved);
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,219 @@
+#include "relay/egress/verdicts.h"
+
+#include <algorithm>
+
+namespace postern::relay {
+namespace {
+
+constexpr std::size_t most_verdicts = 10'000;
+constexpr std::size_t longest_text = 500;
+constexpr unsigned enough_accepted = 3;
+constexpr std::chrono::minutes probe_pause{1};
+constexpr std::chrono::hours longest_doubled{24};
+constexpr std::chrono::hours longest_hold{24 * 30};
+constexpr std::chrono::hours longest_probation{24 * 30};
+constexpr unsigned most_times = 1000;
+
+Time later(Time now, std::chrono::seconds by) { return now > Time::max() - by ? Time::max() : now + by; }
+
+bool holds(const EgressVerdict& verdict, Time now) { return now < verdict.until; }
+
+std::chrono::seconds doubled(std::chrono::seconds hold, unsigned times) {
+    const auto most = std::max<std::chrono::seconds>(hold, longest_doubled);
+    for (unsigned i = 1; i < times && hold < most; ++i) hold = std::min(hold * 2, most);
+    return hold;
+}
+
+}  // namespace
+
+Verdicts::Map::iterator Verdicts::first(std::string_view address, std::string_view site) {
+    return entries_.lower_bound(std::tuple(address, site, std::string_view()));
+}
+
+Verdicts::Finding Verdicts::find(std::string_view address, std::string_view site, Time now) const {
+    Finding found;
+    for (std::string_view where : {std::string_view(), site}) {
+        auto at = entries_.lower_bound(std::tuple(address, where, std::string_view()));
+        for (; at != entries_.end() && at->second.verdict.address == address &&
+               at->second.verdict.site == where;
+             ++at) {
+            const auto& [verdict, probed] = at->second;
+            found.standing =
+                std::max(found.standing, holds(verdict, now) ? Standing::listed : Standing::probation);
+            if (!found.verdict || verdict.until > found.verdict->until) found.verdict = &verdict;
+            if (probed && now >= *probed && now - *probed < probe_pause) found.probe_due = false;
+        }
+        if (site.empty()) break;
+    }
+    return found;
+}
+
+EgressVerdict Verdicts::put(EgressVerdict verdict) {
+    verdict.text.resize(std::min(verdict.text.size(), longest_text));
+    Key key(verdict.address, verdict.site, verdict.zone);
+    if (entries_.size() >= most_verdicts && !entries_.contains(key))
+        entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+            return a.second.verdict.since < b.second.verdict.since;
+        }));
+    ++revision_;
+    return (entries_[std::move(key)] = {std::move(verdict), std::nullopt}).verdict;
+}
+
+std::optional<EgressVerdict> Verdicts::refuse(EgressVerdict verdict, std::chrono::seconds hold, Time now) {
+    notice(now);
+    hold = std::clamp<std::chrono::seconds>(hold, std::chrono::seconds(1), longest_hold);
+    const auto known = entries_.find(std::tuple(
+        std::string_view(verdict.address), std::string_view(verdict.site), std::string_view(verdict.zone)));
+    verdict.times = 1;
+    if (known != entries_.end()) {
+        if (holds(known->second.verdict, now)) return std::nullopt;
+        verdict.times = std::min(known->second.verdict.times + 1, most_times);
+    }
+    verdict.since = now;
+    verdict.until = later(now, doubled(hold, verdict.times));
+    return put(std::move(verdict));
+}
+
+std::optional<EgressVerdict> Verdicts::confirm(EgressVerdict verdict, std::chrono::seconds hold, Time now) {
+    notice(now);
+    hold = std::clamp<std::chrono::seconds>(hold, std::chrono::seconds(1), longest_hold);
+    verdict.since = now;
+    verdict.until = later(now, hold);
+    const auto known = entries_.find(std::tuple(
+        std::string_view(verdict.address), std::string_view(verdict.site), std::string_view(verdict.zone)));
+    if (known != entries_.end() && holds(known->second.verdict, now)) {
+        auto& old = known->second.verdict;
+        if (verdict.until > old.until) {
+            old.until = verdict.until;
+            ++revision_;
+        }
+        return std::nullopt;
+    }
+    if (known != entries_.end()) verdict.times = std::min(known->second.verdict.times + 1, most_times);
+    return put(std::move(verdict));
+}
+
+std::vector<EgressVerdict> Verdicts::accept(std::string_view address, std::string_view site, Time now) {
+    notice(now);
+    std::vector<EgressVerdict> over;
+    for (std::string_view where : {std::string_view(), site}) {
+        auto at = first(address, where);
+        while (at != entries_.end() && at->second.verdict.address == address &&
+               at->second.verdict.site == where) {
+            auto& verdict = at->second.verdict;
+            if (holds(verdict, now)) {
+                ++at;
+                continue;
+            }
+            ++revision_;
+            if (++verdict.accepted < enough_accepted) {
+                ++at;
+                continue;
+            }
+            verdict.probation = true;
+            over.push_back(std::move(verdict));
+            at = entries_.erase(at);
+        }
+        if (site.empty()) break;
+    }
+    return over;
+}
+
+void Verdicts::probed(std::string_view address, std::string_view site, Time now) {
+    for (std::string_view where : {std::string_view(), site}) {
+        for (auto at = first(address, where); at != entries_.end() && at->second.verdict.address == address &&
+                                              at->second.verdict.site == where;
+             ++at)
+            at->second.probed = now;
+    }
+}
+
+bool Verdicts::spoke_against_another(std::string_view witness, std::string_view address) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        const auto& verdict = entry.second.verdict;
+        return verdict.site.empty() && verdict.zone.empty() && verdict.witness == witness &&
+               verdict.address != address;
+    });
+}
+
+std::optional<EgressVerdict> Verdicts::withdraw(std::string_view address, std::string_view zone) {
+    const auto at = entries_.find(std::tuple(address, std::string_view(), zone));
+    if (at == entries_.end()) return std::nullopt;
+    auto verdict = std::move(at->second.verdict);
+    entries_.erase(at);
+    ++revision_;
+    return verdict;
+}
+
+template <typename Condition>
+bool Verdicts::erase(Condition condition) {
+    const bool any =
+        std::erase_if(entries_, [&](const auto& entry) { return condition(entry.second.verdict); });
+    if (any) ++revision_;
+    return any;
+}
+
+bool Verdicts::drop(std::string_view address, std::string_view site) {
+    return erase([&](const EgressVerdict& verdict) {
+        return verdict.address == address && (site.empty() || verdict.site == site);
+    });
+}
+
+void Verdicts::keep_zones(const std::vector<std::string>& zones) {
+    erase([&](const EgressVerdict& verdict) {
+        return !verdict.zone.empty() && std::find(zones.begin(), zones.end(), verdict.zone) == zones.end();
+    });
+}
+
+void Verdicts::notice(Time now) {
+    if (now < clock_)
+        for (auto& [key, entry] : entries_) {
+            auto& verdict = entry.verdict;
+            if (verdict.since <= now) continue;
+            verdict.until =
+                later(now, std::chrono::ceil<std::chrono::seconds>(verdict.until - verdict.since));
+            verdict.since = now;
+            entry.probed.reset();
+            ++revision_;
+        }
+    const bool new_day =
+        std::chrono::floor<std::chrono::days>(now) != std::chrono::floor<std::chrono::days>(clock_);
+    clock_ = now;
+    if (new_day)
+        erase([&](const EgressVerdict& verdict) {
+            return !holds(verdict, now) && later(verdict.until, longest_probation) < now;
+        });
+}
+
+void Verdicts::load(std::vector<EgressVerdict> verdicts, Time now) {
+    // As if the clock had been at its end: what began in the future begins now.
+    clock_ = Time::max();
+    for (auto& verdict : verdicts) {
+        verdict.times = std::clamp(verdict.times, 1U, most_times);
+        verdict.accepted = std::min(verdict.accepted, enough_accepted - 1);
+        if (verdict.until < verdict.since) verdict.until = verdict.since;
+        verdict.until = std::min(verdict.until, later(verdict.since, longest_hold));
+        put(std::move(verdict));
+    }
+    notice(now);
+    revision_ = 0;
+}
+
+std::vector<EgressVerdict> Verdicts::all() const {
+    std::vector<EgressVerdict> verdicts;
+    verdicts.reserve(entries_.size());
+    for (const auto& [key, entry] : entries_) verdicts.push_back(entry.verdict);
+    return verdicts;
+}
+
+std::vector<EgressVerdict> Verdicts::of(std::string_view address, Time now) const {
+    std::vector<EgressVerdict> verdicts;
+    for (auto at = entries_.lower_bound(std::tuple(address, std::string_view(), std::string_view()));
+         at != entries_.end() && at->second.verdict.address == address; ++at) {
+        verdicts.push_back(at->second.verdict);
+        verdicts.back().probation = !holds(verdicts.back(), now);
+    }
+    return verdicts;
+}
+
+}  // namespace postern::relay

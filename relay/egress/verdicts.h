@@ -1,0 +1,84 @@
+// What speaks against our addresses: refused by a site, or listed as a whole, for how long, and how it ends.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "relay/mail/message.h"
+
+namespace postern::relay {
+
+struct EgressVerdict {
+    std::string address, site;  // site "": everywhere
+    std::string zone;           // the DNSBL that lists the address, "" when receivers told us
+    std::string by, text;       // "reply RULE", "blocklist ZONE" or "comparison"; what was said
+    std::string witness;        // the site whose reply it was, when it holds everywhere
+    Time since{}, until{};
+    unsigned times = 1;      // in a row, each twice as long as the one before, at most a day
+    bool probation = false;  // `until` has passed: little mail is let through until it is over
+    unsigned accepted = 0;   // on probation
+};
+
+/// At most 10,000 verdicts, the oldest go first. One stays on probation for 30 days when no mail comes by
+/// that could end it. Survives a clock that is set back: what began in the future begins now.
+class Verdicts {
+public:
+    enum class Standing : std::uint8_t { clear, probation, listed };
+    struct Finding {
+        Standing standing = Standing::clear;
+        const EgressVerdict* verdict = nullptr;  // the one that holds longest; valid until the next change
+        bool probe_due = true;                   // on probation: no mail was let through for a minute
+    };
+    Finding find(std::string_view address, std::string_view site, Time now) const;
+
+    /// A receiver's word, for `hold` or twice as long as the last time when it comes on probation. The
+    /// verdict when it is news.
+    std::optional<EgressVerdict> refuse(EgressVerdict verdict, std::chrono::seconds hold, Time now);
+    /// A zone's word, which holds until the zone takes it back, or was not heard for `hold`.
+    std::optional<EgressVerdict> confirm(EgressVerdict verdict, std::chrono::seconds hold, Time now);
+    /// A message was taken: counts for what is on probation, and gives what is over.
+    std::vector<EgressVerdict> accept(std::string_view address, std::string_view site, Time now);
+    /// A message was let through on probation.
+    void probed(std::string_view address, std::string_view site, Time now);
+
+    /// Whether `witness` already brought another address than this one down everywhere.
+    bool spoke_against_another(std::string_view witness, std::string_view address) const;
+    /// The zone no longer lists the address.
+    std::optional<EgressVerdict> withdraw(std::string_view address, std::string_view zone);
+    /// Drops the verdicts of one site, or all against the address when `site` is "".
+    bool drop(std::string_view address, std::string_view site);
+    /// Drops what zones said that are not asked any more.
+    void keep_zones(const std::vector<std::string>& zones);
+
+    void notice(Time now);
+    void load(std::vector<EgressVerdict> verdicts, Time now);
+
+    std::vector<EgressVerdict> all() const;
+    std::vector<EgressVerdict> of(std::string_view address, Time now) const;
+    /// Grows with every change worth saving.
+    std::uint64_t revision() const { return revision_; }
+
+private:
+    struct Entry {
+        EgressVerdict verdict;
+        std::optional<Time> probed;
+    };
+    using Key = std::tuple<std::string, std::string, std::string>;  // address, site, zone
+    using Map = std::map<Key, Entry, std::less<>>;
+
+    Map::iterator first(std::string_view address, std::string_view site);
+    EgressVerdict put(EgressVerdict verdict);
+    template <typename Condition>
+    bool erase(Condition condition);
+
+    Map entries_;
+    Time clock_ = Time::min();
+    std::uint64_t revision_ = 0;
+};
+
+}  // namespace postern::relay
