@@ -38,12 +38,17 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
     Decision yes;
     yes.reply = accepted();
     const AcceptSettings& accept = settings.accept;
-    if (primary == nullptr || reverse_path.null() || accept.sender == Check::any) return yes;
+    if (primary == nullptr || reverse_path.null()) return yes;
+    bool any = accept.sender == Check::any;
+    if (any && accept.foreign_sender != ForeignSender::rewrite) return yes;
 
     sync::Verdict verdict = accept.sender == Check::user
                                 ? directory.address(reverse_path.mailbox(), reverse_path.domain, now)
                                 : directory.domain(reverse_path.domain, now);
     yes.directory_age = verdict.age;
+    yes.rewrite =
+        accept.foreign_sender == ForeignSender::rewrite && verdict.reason == sync::Reason::no_such_domain;
+    if (any) return yes;
     if (verdict.standing == sync::Standing::good) return yes;
 
     std::string why(sync::describe(verdict.reason));
@@ -54,7 +59,7 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
                           Reply{550, {5, 1, 8}, "sender <" + reverse_path.text() + ">: " + why},
                           "accept.sender");
         case Reason::no_such_domain:
-            if (accept.foreign_sender == ForeignSender::accept) return yes;
+            if (accept.foreign_sender != ForeignSender::refuse) return yes;
             return refuse(settings, verdict,
                           Reply{550, {5, 7, 1}, "sender domain " + reverse_path.domain + ": " + why},
                           "accept.foreign_sender");
@@ -89,6 +94,32 @@ Decision judge_recipient(const PrimarySettings* primary, std::string_view client
                           " is not a primary of this gateway"};
     out.rule = "primary.addresses";
     out.reason = "the client is none of the primaries";
+    return out;
+}
+
+std::optional<ReturnDecision> judge_return(const Srs& srs, const PrimarySettings* primary,
+                                           const Address& reverse_path, const Address& forward_path,
+                                           Time now) {
+    Srs::Origin origin = srs.reverse(forward_path, now);
+    ReturnDecision out;
+    Decision& decision = out.decision;
+    decision.rule = "accept.foreign_sender";
+    switch (origin.fault) {
+        case Srs::Fault::not_ours: return std::nullopt;
+        case Srs::Fault::forged: decision.reason = "the rewritten address was not made here"; break;
+        case Srs::Fault::expired: decision.reason = "the rewritten address has expired"; break;
+        case Srs::Fault::none: break;
+    }
+    if (origin.fault != Srs::Fault::none) {
+        decision.reply = Reply{550, {5, 1, 1}, "<" + forward_path.text() + ">: " + decision.reason};
+    } else if (primary == nullptr && !reverse_path.null()) {
+        // Anything else would make of every address ever rewritten an open relay to its origin.
+        decision.reason = "a rewritten address takes reports only, which have no sender";
+        decision.reply = Reply{550, {5, 7, 1}, "<" + forward_path.text() + ">: " + decision.reason};
+    } else {
+        decision.reply = Reply{250, {2, 1, 5}, "ok"};
+        out.origin = std::move(origin.address);
+    }
     return out;
 }
 

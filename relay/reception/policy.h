@@ -7,6 +7,7 @@
 
 #include "relay/mail/address.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/srs.h"
 #include "relay/settings.h"
 #include "sync/snapshot.h"
 
@@ -19,6 +20,7 @@ struct Decision {
     std::string reason;     // in words
     std::chrono::seconds directory_age{0};
     bool ask = false;        // the directory does not know better, but the primary may by now
+    bool rewrite = false;    // a foreign sender, whose reverse-path is rewritten (SRS)
     bool monitored = false;  // a refusal that accept.mode = "monitor" turned into acceptance
 };
 
@@ -32,5 +34,15 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
 /// At RCPT.
 Decision judge_recipient(const PrimarySettings* primary, std::string_view client,
                          const Address& forward_path);
+
+/// At RCPT, of mail for a rewritten reverse-path of ours: reports from anyone, whatever from a primary.
+struct ReturnDecision {
+    Decision decision;
+    Address origin;  // where the mail goes when it is accepted
+};
+/// nullopt when `forward_path` is none, and judge_recipient() decides.
+std::optional<ReturnDecision> judge_return(const Srs& srs, const PrimarySettings* primary,
+                                           const Address& reverse_path, const Address& forward_path,
+                                           Time now);
 
 }  // namespace postern::relay

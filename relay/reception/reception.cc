@@ -15,6 +15,14 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr Milliseconds answer_max{4'000};
 constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
+std::shared_ptr<const Srs> rewriting(const Settings& settings) {
+    const AcceptSettings& accept = settings.accept;
+    if (accept.foreign_sender != ForeignSender::rewrite) return nullptr;
+    return std::make_shared<const Srs>(
+        obtain_srs_secret(settings.state_dir / "srs.secret"),
+        accept.rewrite_domain.empty() ? settings.hostname : accept.rewrite_domain);
+}
+
 net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
     asio::steady_timer timer(io);
     timer.expires_after(time);
@@ -31,6 +39,7 @@ Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
       directory_(std::move(directory)),
       observer_(observer) {
     tls_ = net::server_context(settings_->tls);
+    srs_ = rewriting(*settings_);
     for (const auto& listener : settings_->listeners) bind(listener);
 }
 
@@ -120,6 +129,13 @@ void Reception::reload(SettingsPtr settings) {
     } catch (const std::exception& fault) {
         observer_.on(event::Trouble{
             "tls", std::string(fault.what()) + "; the certificate loaded before stays in use", false});
+    }
+    try {
+        srs_ = rewriting(*settings_);
+    } catch (const std::exception& fault) {
+        srs_ = nullptr;
+        observer_.on(
+            event::Trouble{"srs", std::string(fault.what()) + "; mail of foreign senders has to wait", true});
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/mail/srs.h"
 #include "relay/net/asio.h"
 #include "relay/net/connection.h"
 #include "relay/net/tls.h"
@@ -28,7 +29,7 @@ using AskDirectory =
 /// Everything here happens on the thread of its io_context, but for the constructor, which binds.
 class Reception {
 public:
-    /// Throws std::runtime_error naming the listener that cannot be had.
+    /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
     Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
               std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
@@ -53,6 +54,8 @@ public:
     const SettingsPtr& settings() const { return settings_; }
     const std::shared_ptr<const sync::Snapshot>& directory() const { return directory_; }
     const net::TlsContext& tls() const { return tls_; }
+    /// Null unless accept.foreign_sender is rewrite, and when its secret cannot be had.
+    const std::shared_ptr<const Srs>& srs() const { return srs_; }
     bool stopping() const { return stopping_; }
     /// Has the primary asked about an address; true when it was, and directory() may know more.
     net::awaitable<bool> ask(Address address);
@@ -75,6 +78,7 @@ private:
     std::shared_ptr<const sync::Snapshot> directory_;
     Observer& observer_;
     net::TlsContext tls_;
+    std::shared_ptr<const Srs> srs_;
     AskDirectory ask_;
     std::function<void(std::string_view)> notice_;
     std::vector<std::unique_ptr<Listener>> listeners_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "relay/mail/trace.h"
+#include "relay/mail/utf8.h"
 
 namespace postern::relay {
 
@@ -38,7 +39,7 @@ struct Session::Body {
     int fd = -1;
     std::uint32_t sum = 0;
     std::size_t hops = 0;
-    bool first = true;
+    bool first = true, tls_optional = false;
     std::error_code error;  // of the file
 
     ~Body() {
@@ -49,8 +50,9 @@ struct Session::Body {
     Body& operator=(const Body&) = delete;
 
     void look() {
-        if (first) hops = count_received(octets);
-        first = false;
+        if (!std::exchange(first, false)) return;
+        hops = count_received(octets);
+        tls_optional = says_tls_optional(octets);
     }
     void spill() {
         look();
@@ -163,13 +165,11 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
             co_return true;
         case Action::ask_sender: {
             settings_ = reception_.settings();
-            Reply decision = co_await judge_sender_now(step.address, protocol_.declared_size());
-            send(protocol_.sender(std::move(decision)));
+            Reply answer = co_await answer_mail(step.address, protocol_.declared_size());
+            send(answer);
             co_return true;
         }
-        case Action::ask_recipient:
-            send(protocol_.recipient(judge_recipient_now(step.address)));
-            co_return true;
+        case Action::ask_recipient: send(answer_recipient(step.address)); co_return true;
         case Action::ask_data: co_return co_await receive();
         case Action::start_tls: {
             replies_ += step.reply.wire();
@@ -204,32 +204,63 @@ void Session::refused(const Decision& decision, const Address& sender, const std
     reception_.observer().on(what);
 }
 
-net::awaitable<Reply> Session::judge_sender_now(Address address, std::uint64_t size) {
+net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_t size) {
     Decision decision;
     decision.reply = reception_.admission(size);
     decision.rule = "accept.minimum_free";
-    if (decision.reply.positive()) {
-        const PrimarySettings* primary = primary_of(*settings_, client_);
-        primary_ = primary != nullptr ? primary->name : std::string();
+    if (!decision.reply.positive()) co_return decision;
+    const PrimarySettings* primary = primary_of(*settings_, client_);
+    primary_ = primary != nullptr ? primary->name : std::string();
+    decision =
+        judge_sender(*settings_, *reception_.directory(), primary, address, std::chrono::system_clock::now());
+    if (decision.ask && co_await reception_.ask(address))
         decision = judge_sender(*settings_, *reception_.directory(), primary, address,
                                 std::chrono::system_clock::now());
-        if (decision.ask && co_await reception_.ask(address))
-            decision = judge_sender(*settings_, *reception_.directory(), primary, address,
-                                    std::chrono::system_clock::now());
+    co_return decision;
+}
+
+/// The answer to MAIL.
+net::awaitable<Reply> Session::answer_mail(Address address, std::uint64_t size) {
+    Decision decision = co_await judge_sender_now(address, size);
+    Address sent_as;
+    if (decision.reply.positive() && decision.rewrite) {
+        if (const auto& srs = reception_.srs()) {
+            sent_as = srs->rewrite(address, std::chrono::system_clock::now()).value_or(Address());
+        } else {
+            decision.rule = "accept.foreign_sender";
+            decision.reason = "reverse-paths cannot be rewritten at present";
+            decision.reply = Reply{451, {4, 3, 0}, decision.reason + ", try again later"};
+        }
     }
     if (decision.reply.positive()) {
         expect(true);
         if (!primary_.empty() && !address.null()) reception_.notice(address.domain);
     }
     if (!decision.reply.positive() || decision.monitored) refused(decision, address, {});
-    co_return decision.reply;
+    co_return protocol_.sender(std::move(decision.reply), std::move(sent_as));
 }
 
-Reply Session::judge_recipient_now(const Address& address) {
+/// The answer to RCPT.
+Reply Session::answer_recipient(const Address& address) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
-    Decision decision = judge_recipient(primary, client_, address);
-    if (!decision.reply.positive()) refused(decision, protocol_.envelope().reverse_path, address.text());
-    return decision.reply;
+    const Address& sender = protocol_.envelope().reverse_path;
+    ReturnDecision judged;
+    std::optional<ReturnDecision> back;
+    if (reception_.srs())
+        back = judge_return(*reception_.srs(), primary, sender, address, std::chrono::system_clock::now());
+    if (back)
+        judged = std::move(*back);
+    else
+        judged.decision = judge_recipient(primary, client_, address);
+    if (!judged.decision.reply.positive()) refused(judged.decision, sender, address.text());
+    return protocol_.recipient(std::move(judged.decision.reply), std::move(judged.origin));
+}
+
+/// For the Received field: RFC 3848, RFC 6531 §3.7.3.
+const char* Session::protocol_name() const {
+    if (!protocol_.extended()) return "SMTP";
+    if (protocol_.envelope().utf8) return protocol_.secure() ? "UTF8SMTPS" : "UTF8SMTP";
+    return protocol_.secure() ? "ESMTPS" : "ESMTP";
 }
 
 /// DATA: admission, 354, the content, and the reply that takes responsibility for it or does not.
@@ -315,6 +346,8 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     message.envelope.client = client_;
     message.envelope.helo = protocol_.helo();
     message.envelope.primary = primary_;
+    // REQUIRETLS overrules the header field (RFC 8689 §4.1).
+    message.envelope.tls_optional = body.tls_optional && !message.envelope.require_tls;
     Content& content = message.content;
     content.size = body.reader.size();
     content.dots = body.reader.dots();
@@ -335,10 +368,12 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     Hop hop;
     std::string tls = connection_->tls(), only;
     if (message.envelope.forward_paths.size() == 1) only = message.envelope.forward_paths.front().text();
+    // Our field stays in ASCII, so that it never keeps a message from a host without SMTPUTF8.
+    if (!is_ascii(only)) only.clear();
     hop.helo = message.envelope.helo;
     hop.client = client_;
     hop.hostname = settings_->hostname;
-    hop.with = !protocol_.extended() ? "SMTP" : (protocol_.secure() ? "ESMTPS" : "ESMTP");
+    hop.with = protocol_name();
     hop.tls = tls;
     hop.recipient = only;
     content.trace = received_field(hop, id, std::chrono::system_clock::now());

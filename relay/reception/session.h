@@ -31,8 +31,10 @@ private:
     net::awaitable<bool> read_body(Body& body);
     net::awaitable<Reply> store(Body& body, MessageId id);
     net::awaitable<std::error_code> commit(StoredPtr stored);
-    net::awaitable<Reply> judge_sender_now(Address address, std::uint64_t size);
-    Reply judge_recipient_now(const Address& address);
+    net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
+    net::awaitable<Reply> answer_mail(Address address, std::uint64_t size);
+    Reply answer_recipient(const Address& address);
+    const char* protocol_name() const;
     void expect(bool message);
     void refused(const Decision& decision, const Address& from, const std::string& recipient);
 
