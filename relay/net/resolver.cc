@@ -1,226 +1,120 @@
 #include "relay/net/resolver.h"
 
-#include <unbound.h>
-
 #include <algorithm>
-#include <asio/posix/stream_descriptor.hpp>
-#include <functional>
 #include <random>
-#include <stdexcept>
-#include <unordered_map>
 
-#include "relay/mail/address.h"
+#include "relay/net/idna.h"
+#include "relay/net/unbound.h"
 
 namespace postern::relay::net {
 
 namespace {
 
-constexpr int type_a = 1, type_mx = 15, type_aaaa = 28, class_in = 1;
-constexpr std::size_t exchangers_max = 50, addresses_max = 20;
+constexpr std::size_t exchangers_max = 50, addresses_max = 20, tlsa_max = 20, texts_max = 20, names_max = 20;
+constexpr std::size_t text_octets_max = 4096;
 
-struct FreeResult {
-    void operator()(ub_result* result) const { ub_resolve_free(result); }
-};
-using Result = std::unique_ptr<ub_result, FreeResult>;
+/// What is the same in every answer. A found one without a record that can be read is a fault of the zone.
+template <class Out>
+Out begin(const DnsAnswer& answer) {
+    Out out;
+    out.status = answer.status;
+    out.why = answer.why;
+    return out;
+}
 
-struct Answer {
-    Lookup status = Lookup::transient;
-    Result result;  // when found
-    bool secure = false;
-    std::string why;
-};
+template <class Out>
+void unreadable(Out& out, const char* records) {
+    out.status = Lookup::transient;
+    out.why = std::string("the ") + records + " records cannot be read";
+}
 
-/// A domain name in wire form to text; "." for the root. Empty when the octets are no name.
-std::string name_of(std::string_view wire) {
-    std::string out;
-    for (std::size_t at = 0; at < wire.size();) {
-        auto length = static_cast<unsigned char>(wire[at]);
-        if (length == 0) return out.empty() ? "." : lower(out);
-        if (length > 63 || at + 1 + length > wire.size()) return {};
-        if (!out.empty()) out += '.';
-        out += wire.substr(at + 1, length);
-        at += 1u + length;
+DnsAnswer no_name(std::string why) {
+    DnsAnswer answer;
+    answer.status = Lookup::no_name;
+    answer.why = std::move(why);
+    return answer;
+}
+
+awaitable<DnsAnswer> ask(std::shared_ptr<Unbound> unbound, std::string prefix, std::string name,
+                         RecordType type) {
+    auto ascii = to_ascii(name);
+    if (!ascii) co_return no_name(std::move(ascii.error()));
+    std::string question = prefix + *ascii;
+    co_return co_await unbound->ask(std::move(question), type);
+}
+
+std::uint16_t big_endian(std::string_view octets) {
+    return static_cast<std::uint16_t>(static_cast<unsigned char>(octets[0]) << 8 |
+                                      static_cast<unsigned char>(octets[1]));
+}
+
+template <class Address>
+void collect(const DnsAnswer& answer, std::vector<asio::ip::address>& out) {
+    typename Address::bytes_type octets{};
+    for (const auto& record : answer.records) {
+        if (record.size() != octets.size() || out.size() == addresses_max) continue;
+        std::copy(record.begin(), record.end(), reinterpret_cast<char*>(octets.data()));
+        out.emplace_back(Address(octets));
     }
-    return {};
+}
+
+/// The character strings of a TXT record joined (RFC 1035 §3.3.14).
+std::string joined(std::string_view record) {
+    std::string out;
+    while (!record.empty()) {
+        const auto length = static_cast<unsigned char>(record.front());
+        record.remove_prefix(1);
+        out += record.substr(0, length);
+        record.remove_prefix(std::min<std::size_t>(length, record.size()));
+    }
+    return out;
+}
+
+std::string reverse_name(const asio::ip::address& address) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    if (address.is_v4() || address.to_v6().is_v4_mapped()) {
+        const auto v4 = address.is_v4() ? address.to_v4()
+                                        : asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+        const auto octets = v4.to_bytes();
+        for (auto at = octets.rbegin(); at != octets.rend(); ++at) out += std::to_string(*at) + '.';
+        return out + "in-addr.arpa";
+    }
+    const auto octets = address.to_v6().to_bytes();
+    for (auto at = octets.rbegin(); at != octets.rend(); ++at)
+        out += {digits[*at & 15], '.', digits[*at >> 4], '.'};
+    return out + "ip6.arpa";
 }
 
 }  // namespace
 
-struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
-    using Done = std::function<void(Answer)>;
+struct Resolver::Impl {
+    Impl(io_context& io, const DnsSettings& settings) : unbound(std::make_shared<Unbound>(io, settings)) {}
 
-    struct Question {
-        Impl* impl;
-        std::uint64_t number;
-        int async_id = 0;
-        Done done;
-        asio::steady_timer timer;
-    };
-
-    Impl(io_context& io_, const DnsSettings& settings) : io(io_), timeout(settings.timeout), descriptor(io_) {
-        context = ub_ctx_create();
-        if (context == nullptr) throw std::runtime_error("the resolver cannot be started");
-        // The order is libunbound's: threading, options, stubs, anchors, then the first question.
-        ub_ctx_async(context, 1);
-        option("do-not-query-localhost:", "no");
-        option("cache-max-negative-ttl:", "300");
-        for (const auto& server : settings.servers)
-            if (ub_ctx_set_fwd(context, server.c_str()) != 0)
-                fail("dns.servers: cannot use \"" + server + "\"");
-        for (const auto& [zone, server] : settings.stub)
-            if (ub_ctx_set_stub(context, zone.c_str(), server.c_str(), 0) != 0)
-                fail("dns.stub: cannot use \"" + server + "\" for " + zone);
-        std::error_code ignored;
-        if (!settings.trust_anchors.empty() && std::filesystem::exists(settings.trust_anchors, ignored) &&
-            ub_ctx_add_ta_file(context, settings.trust_anchors.c_str()) != 0)
-            fail("dns.trust_anchors: cannot read " + settings.trust_anchors.string());
-        descriptor.assign(ub_fd(context));
-    }
-
-    ~Impl() {
-        descriptor.release();  // the descriptor belongs to the library
-        ub_ctx_delete(context);
-    }
-
-    [[noreturn]] void fail(const std::string& why) {
-        ub_ctx_delete(context);
-        throw std::runtime_error(why);
-    }
-
-    void option(const char* name, const char* value) { ub_ctx_set_option(context, name, value); }
-
-    void listen() {
-        if (listening) return;
-        listening = true;
-        descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                              [weak = weak_from_this()](std::error_code error) {
-                                  auto self = weak.lock();
-                                  if (error || !self) return;
-                                  self->listening = false;
-                                  ub_process(self->context);
-                                  if (!self->questions.empty()) self->listen();
-                              });
-    }
-
-    static void answered(void* opaque, int error, ub_result* raw) {
-        auto* question = static_cast<Question*>(opaque);
-        Result result(raw);
-        Answer answer;
-        if (error != 0) {
-            answer.why = ub_strerror(error);
-        } else if (result->bogus != 0) {
-            // A bogus answer still carries data; it must not be looked at.
-            answer.why = "DNSSEC validation failed";
-            if (result->why_bogus != nullptr) answer.why += std::string(": ") + result->why_bogus;
-        } else if (result->havedata != 0) {
-            answer.status = Lookup::found;
-            answer.secure = result->secure != 0;
-            answer.result = std::move(result);
-        } else if (result->nxdomain != 0) {
-            answer.status = Lookup::no_name;
-            answer.why = "the name does not exist";
-        } else if (result->rcode == 0) {
-            answer.status = Lookup::no_data;
-            answer.why = "the name has no such record";
-        } else {
-            answer.why = result->rcode == 2
-                             ? "the name servers do not answer properly (SERVFAIL)"
-                             : "the name servers answer with code " + std::to_string(result->rcode);
-        }
-        question->impl->finish(question->number, std::move(answer));
-    }
-
-    void finish(std::uint64_t number, Answer answer) {
-        auto found = questions.find(number);
-        if (found == questions.end()) return;
-        Done done = std::move(found->second->done);
-        questions.erase(found);
-        done(std::move(answer));
-    }
-
-    void ask(const std::string& name, int type, Done done) {
-        std::uint64_t number = ++last;
-        auto& question = questions[number];
-        question =
-            std::make_unique<Question>(Question{this, number, 0, std::move(done), asio::steady_timer(io)});
-        question->timer.expires_after(timeout);
-        question->timer.async_wait([weak = weak_from_this(), number](std::error_code error) {
-            auto self = weak.lock();
-            if (error || !self) return;
-            auto late = self->questions.find(number);
-            if (late == self->questions.end()) return;
-            ub_cancel(self->context, late->second->async_id);
-            Answer answer;
-            answer.why = "the name servers did not answer in time";
-            self->finish(number, std::move(answer));
-        });
-        int error = ub_resolve_async(context, name.c_str(), type, class_in, question.get(), answered,
-                                     &question->async_id);
-        if (error != 0) {
-            Answer answer;
-            answer.why = ub_strerror(error);
-            asio::post(
-                io, [weak = weak_from_this(), number, shared = std::make_shared<Answer>(std::move(answer))] {
-                    if (auto self = weak.lock()) self->finish(number, std::move(*shared));
-                });
-            return;
-        }
-        listen();
-    }
-
-    awaitable<Answer> resolve(std::string name, int type) {
-        co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Answer)>(
-            [this, &name, type](auto handler) {
-                auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-                ask(name, type, [shared](Answer answer) { std::move (*shared)(std::move(answer)); });
-            },
-            asio::use_awaitable);
-    }
-
-    io_context& io;
-    std::chrono::seconds timeout;
-    asio::posix::stream_descriptor descriptor;
-    ub_ctx* context = nullptr;
-    std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions;
-    std::uint64_t last = 0;
-    bool listening = false;
+    std::shared_ptr<Unbound> unbound;
     std::minstd_rand random{std::random_device{}()};
 };
 
 Resolver::Resolver(io_context& io, const DnsSettings& settings)
     : impl_(std::make_shared<Impl>(io, settings)) {}
 
-Resolver::~Resolver() {
-    // Waiting coroutines hold the Impl and the Impl holds their handlers: what is still open is let go here.
-    auto open = std::move(impl_->questions);
-    for (auto& [number, question] : open) ub_cancel(impl_->context, question->async_id);
-}
+Resolver::~Resolver() { impl_->unbound->close(); }
 
 awaitable<MxAnswer> Resolver::mx(std::string domain) {
     auto impl = impl_;
-    Answer answer = co_await impl->resolve(std::move(domain), type_mx);
-    MxAnswer out;
-    out.status = answer.status;
+    DnsAnswer answer = co_await ask(impl->unbound, "", std::move(domain), RecordType::mx);
+    auto out = begin<MxAnswer>(answer);
     out.secure = answer.secure;
-    out.why = std::move(answer.why);
-    if (!answer.result) co_return out;
-    for (int at = 0; answer.result->data[at] != nullptr && out.exchangers.size() < exchangers_max; ++at) {
-        std::string_view record(answer.result->data[at], static_cast<std::size_t>(answer.result->len[at]));
-        if (record.size() < 3) continue;
+    for (std::string_view record : answer.records) {
+        if (record.size() < 3 || out.exchangers.size() == exchangers_max) continue;
         std::string host = name_of(record.substr(2));
-        if (host.empty()) continue;
-        auto preference = static_cast<std::uint16_t>(static_cast<unsigned char>(record[0]) << 8 |
-                                                     static_cast<unsigned char>(record[1]));
-        out.exchangers.push_back(MailExchanger{preference, std::move(host)});
+        if (!host.empty()) out.exchangers.push_back(MailExchanger{big_endian(record), std::move(host)});
     }
     std::shuffle(out.exchangers.begin(), out.exchangers.end(), impl->random);
     std::stable_sort(
         out.exchangers.begin(), out.exchangers.end(),
         [](const MailExchanger& a, const MailExchanger& b) { return a.preference < b.preference; });
-    if (out.exchangers.empty()) {
-        out.status = Lookup::transient;
-        out.why = "the MX records cannot be read";
-    }
+    if (out.status == Lookup::found && out.exchangers.empty()) unreadable(out, "MX");
     co_return out;
 }
 
@@ -231,39 +125,83 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
     asio::ip::address literal = asio::ip::make_address(host, error);
     if (!error) {
         out.status = Lookup::found;
+        out.canonical = host;
         out.addresses.push_back(literal);
         co_return out;
     }
-    Answer six = co_await impl->resolve(host, type_aaaa);
-    Answer four = co_await impl->resolve(host, type_a);
-    auto collect = [&out](const Answer& answer, std::size_t length) {
-        if (!answer.result) return;
-        for (int at = 0; answer.result->data[at] != nullptr && out.addresses.size() < addresses_max; ++at) {
-            if (static_cast<std::size_t>(answer.result->len[at]) != length) continue;
-            const auto* octets = reinterpret_cast<const unsigned char*>(answer.result->data[at]);
-            if (length == 4) {
-                asio::ip::address_v4::bytes_type bytes{};
-                std::copy_n(octets, 4, bytes.begin());
-                out.addresses.emplace_back(asio::ip::address_v4(bytes));
-            } else {
-                asio::ip::address_v6::bytes_type bytes{};
-                std::copy_n(octets, 16, bytes.begin());
-                out.addresses.emplace_back(asio::ip::address_v6(bytes));
-            }
-        }
-    };
-    collect(six, 16);
-    collect(four, 4);
-    out.secure = (!six.result || six.secure) && (!four.result || four.secure);
+    auto ascii = to_ascii(host);
+    if (!ascii) {
+        out.status = Lookup::no_name;
+        out.why = ascii.error();
+        co_return out;
+    }
+    out.canonical = *ascii;
+    auto [six, four] = co_await impl->unbound->ask(*ascii, RecordType::aaaa, RecordType::a);
+    collect<asio::ip::address_v6>(six, out.addresses);
+    collect<asio::ip::address_v4>(four, out.addresses);
     if (!out.addresses.empty()) {
         out.status = Lookup::found;
-    } else if (four.status == Lookup::transient || six.status == Lookup::transient) {
-        out.status = Lookup::transient;
+        out.canonical = four.records.empty() ? six.canonical : four.canonical;
+        // A kind that cannot be looked up adds no address, so it takes nothing from the other's proof.
+        // Otherwise whoever suppresses one answer would switch DANE off.
+        out.secure = (six.secure || six.status == Lookup::transient) &&
+                     (four.secure || four.status == Lookup::transient);
+        co_return out;
+    }
+    out.secure = six.secure && four.secure;
+    if (four.status == Lookup::transient || six.status == Lookup::transient) {
         out.why = four.status == Lookup::transient ? four.why : six.why;
+    } else if (four.status == Lookup::found || six.status == Lookup::found) {
+        unreadable(out, "address");
     } else {
         out.status = four.status;
         out.why = four.status == Lookup::no_name ? four.why : "the name has no address";
     }
+    co_return out;
+}
+
+awaitable<TlsaAnswer> Resolver::tlsa(std::string host, std::uint16_t port) {
+    auto impl = impl_;
+    std::string prefix = '_' + std::to_string(port) + "._tcp.";
+    DnsAnswer answer = co_await ask(impl->unbound, std::move(prefix), std::move(host), RecordType::tlsa);
+    auto out = begin<TlsaAnswer>(answer);
+    out.secure = answer.secure;
+    for (const auto& record : answer.records) {
+        if (record.size() < 4 || out.records.size() == tlsa_max) continue;
+        TlsaRecord tlsa;
+        tlsa.usage = static_cast<std::uint8_t>(record[0]);
+        tlsa.selector = static_cast<std::uint8_t>(record[1]);
+        tlsa.matching = static_cast<std::uint8_t>(record[2]);
+        tlsa.data = record.substr(3);
+        out.records.push_back(std::move(tlsa));
+    }
+    if (out.status == Lookup::found && out.records.empty()) unreadable(out, "TLSA");
+    co_return out;
+}
+
+awaitable<TextAnswer> Resolver::text(std::string name) {
+    auto impl = impl_;
+    DnsAnswer answer = co_await ask(impl->unbound, "", std::move(name), RecordType::txt);
+    auto out = begin<TextAnswer>(answer);
+    for (const auto& record : answer.records) {
+        std::string text = joined(record);
+        if (text.size() <= text_octets_max && out.texts.size() < texts_max)
+            out.texts.push_back(std::move(text));
+    }
+    if (out.status == Lookup::found && out.texts.empty()) unreadable(out, "TXT");
+    co_return out;
+}
+
+awaitable<NameAnswer> Resolver::names(asio::ip::address address) {
+    auto impl = impl_;
+    DnsAnswer answer = co_await ask(impl->unbound, "", reverse_name(address), RecordType::ptr);
+    auto out = begin<NameAnswer>(answer);
+    for (const auto& record : answer.records) {
+        std::string name = name_of(record);
+        if (!name.empty() && name != "." && out.names.size() < names_max)
+            out.names.push_back(std::move(name));
+    }
+    if (out.status == Lookup::found && out.names.empty()) unreadable(out, "PTR");
     co_return out;
 }
 

@@ -36,8 +36,8 @@ struct MxAnswer {
 struct AddressAnswer {
     Lookup status = Lookup::transient;
     std::vector<asio::ip::address> addresses;  // IPv6 first, at most 20
-    bool secure = false;                       // both answers, a proven absence of one kind included
-    std::string canonical;  // the name at the end of the CNAMEs, lower case; the name itself without any
+    bool secure = false;    // the addresses are proven, CNAMEs on the way included; a proven absence too
+    std::string canonical;  // the name at the end of the CNAMEs in A-labels; the name itself without any
     std::string why;
 };
 
@@ -60,6 +60,7 @@ struct NameAnswer {
     std::string why;
 };
 
+/// Names in UTF-8 are asked for in A-labels (RFC 5891); one that cannot be a name is no_name with the reason.
 /// Used from the thread of its io_context. Answers are cached by the library for as long as their TTL says;
 /// each question ends within `DnsSettings::timeout`.
 class Resolver {
