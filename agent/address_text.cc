@@ -42,6 +42,15 @@ bool bits_beyond(const Octets& address, unsigned prefix) {
 
 bool is_ip_literal(std::string_view text) { return octets(text).size != 0; }
 
+std::optional<std::string> canonical_ip(std::string_view text) {
+    const auto address = octets(text);
+    if (address.size == 0) return std::nullopt;
+    std::array<char, INET6_ADDRSTRLEN> canonical{};
+    inet_ntop(address.size == 4 ? AF_INET : AF_INET6, address.bytes.data(), canonical.data(),
+              canonical.size());
+    return canonical.data();
+}
+
 bool is_loopback(std::string_view literal) {
     const auto address = octets(literal);
     if (address.size == 4) return address.bytes[0] == 127;
@@ -62,6 +71,12 @@ bool is_domain_name(std::string_view text) {
         text.remove_prefix(label.size() + 1);
     }
     return false;
+}
+
+bool is_route_sender(std::string_view text) {
+    const auto at = text.rfind('@');
+    return text == "*" ||
+           (at != 0 && is_domain_name(at == std::string_view::npos ? text : text.substr(at + 1)));
 }
 
 tl::expected<relay::HostPort, std::string> parse_host_port(std::string_view text,

@@ -25,11 +25,17 @@ bool is_dns_server(std::string_view text);
 /// An IPv4 or IPv6 literal without brackets.
 bool is_ip_literal(std::string_view text);
 
+/// The usual spelling of an IPv4 or IPv6 literal without brackets; nothing when it is none.
+std::optional<std::string> canonical_ip(std::string_view text);
+
 /// A literal of 127.0.0.0/8 or ::1.
 bool is_loopback(std::string_view literal);
 
 /// A host or domain name of letters, digits, hyphens and dots (RFC 5321 §4.1.2); A-labels for the rest.
 bool is_domain_name(std::string_view text);
+
+/// Whose mail a route is about: "user@domain", "domain" or "*".
+bool is_route_sender(std::string_view text);
 
 /// A host with its port as it is written: brackets around IPv6 literals.
 std::string format_host_port(const relay::HostPort& address);

@@ -22,38 +22,123 @@ void add_filter(CLI::App& app, Command& command) {
     app.add_option("--route", filter.route, "as \"queue list\" shows it, such as mx:example.net");
 }
 
+/// --gateway NAME as a shorter --route gateway:NAME.
+void add_gateway_filter(CLI::App& app, Command& command) {
+    app.add_option("--gateway", command.gateway, "what waits for this gateway")->excludes("--route");
+}
+
+/// A command that changes messages and therefore needs to be told which.
+CLI::App* change(CLI::App& queue, const char* name, const char* help, Command& command, Verb which) {
+    auto* app = verb(queue, name, help, command, which);
+    app->add_option("ID", command.filter.id, "of one message");
+    add_filter(*app, command);
+    app->add_flag("--all", command.all, "the whole queue");
+    return app;
+}
+
 void add_queue(CLI::App& app, Command& command) {
-    auto* queue = app.add_subcommand("queue", "list, show, retry or delete messages");
+    auto* queue =
+        app.add_subcommand("queue", "list, show, retry, hold, release, move, bounce or delete messages");
     queue->fallthrough();
     queue->require_subcommand(1);
     auto* list = verb(*queue, "list", "what waits and why", command, Verb::queue_list);
     add_filter(*list, command);
+    add_gateway_filter(*list, command);
     list->add_option("--limit", command.limit, "at most so many messages")->check(CLI::Range(1, 10'000));
     auto* show = verb(*queue, "show", "one message", command, Verb::queue_show);
     show->add_option("ID", command.filter.id, "of the message")->required();
     auto* retry = verb(*queue, "retry", "try again now: all, or those chosen", command, Verb::queue_retry);
     retry->add_option("ID", command.filter.id, "of one message");
     add_filter(*retry, command);
-    auto* remove =
-        verb(*queue, "delete", "take out of the queue without a bounce", command, Verb::queue_delete);
-    remove->add_option("ID", command.filter.id, "of one message");
-    add_filter(*remove, command);
-    remove->add_flag("--all", command.all, "the whole queue");
+    add_gateway_filter(*retry, command);
+    add_gateway_filter(*change(*queue, "hold", "keep until released", command, Verb::queue_hold), command);
+    add_gateway_filter(*change(*queue, "release", "try what is held", command, Verb::queue_release), command);
+    auto* bounce = change(*queue, "bounce", "give up and tell the sender", command, Verb::queue_bounce);
+    add_gateway_filter(*bounce, command);
+    bounce->add_option("--reason", command.reason, "what the sender is told, one line");
+    add_gateway_filter(
+        *change(*queue, "delete", "take out of the queue without a bounce", command, Verb::queue_delete),
+        command);
+    auto* move = change(*queue, "move", "send another way", command, Verb::queue_move);
+    auto* where = move->add_option_group("where to");
+    where->add_option("--gateway", command.gateway, "through this gateway, whatever the rules say");
+    where->add_flag("--rules", command.rules, "where the rules send it");
+    where->require_option(1);
 }
 
-/// A filter that was forgotten must not become "everything".
+void add_ways(CLI::App& app, Command& command) {
+    const auto group = [&](const char* name, const char* help, Verb list) {
+        auto* sub = app.add_subcommand(name, help);
+        sub->fallthrough();
+        sub->preparse_callback([&command, list](std::size_t) { command.verb = list; });
+        verb(*sub, "list", "all of them", command, list);
+        return sub;
+    };
+    const auto with_subject = [&](CLI::App& parent, const char* name, const char* what, const char* help,
+                                  Verb which) {
+        auto* sub = verb(parent, name, help, command, which);
+        sub->add_option(what, command.subject, "as listed")->required();
+        return sub;
+    };
+    auto* gateway = group("gateway", "next hops: list, enable, disable", Verb::gateways);
+    with_subject(*gateway, "enable", "NAME", "send mail through it", Verb::gateway_enable);
+    with_subject(*gateway, "disable", "NAME", "send its mail where the rules say without it",
+                 Verb::gateway_disable);
+    auto* route = group("route", "which mail goes through which gateway: list, set, unset", Verb::routes);
+    const auto with_mail = [&](const char* name, const char* help, Verb which) {
+        auto* sub = verb(*route, name, help, command, which);
+        sub->add_option("--sender", command.filter.sender, "user@domain, a domain, or * for everybody");
+        sub->add_option("--recipient", command.filter.recipient, "a domain");
+        return sub;
+    };
+    with_mail("set", "send mail through a gateway, until unset", Verb::route_set)
+        ->add_option("GATEWAY", command.gateway, "its name")
+        ->required();
+    with_mail("unset", "take back what was set", Verb::route_unset);
+    auto* egress = group("egress", "addresses mail leaves from: list, suspend, resume, forget", Verb::egress);
+    with_subject(*egress, "suspend", "ADDRESS", "let no mail leave from it", Verb::egress_suspend);
+    with_subject(*egress, "resume", "ADDRESS", "use it again", Verb::egress_resume);
+    with_subject(*egress, "forget", "ADDRESS", "drop what was learnt against it", Verb::egress_forget)
+        ->add_option("--site", command.site, "only there, as \"egress list\" shows it");
+}
+
+/// What was forgotten must not become "everything".
 void check_choice(const Command& command) {
-    if (command.verb != Verb::queue_delete) return;
     const auto& filter = command.filter;
     const bool chosen = !(filter.id + filter.sender + filter.recipient + filter.route).empty();
-    if (chosen == command.all)
-        throw CLI::ValidationError("queue delete",
-                                   "give an ID, --sender, --recipient or --route, or --all alone");
+    switch (command.verb) {
+        case Verb::queue_delete:
+        case Verb::queue_hold:
+        case Verb::queue_release:
+        case Verb::queue_bounce:
+            if ((chosen || !command.gateway.empty()) == command.all)
+                throw CLI::ValidationError(
+                    "queue", "give an ID, --sender, --recipient, --route or --gateway, or --all alone");
+            break;
+        case Verb::queue_move:
+            if (chosen == command.all)
+                throw CLI::ValidationError("queue move",
+                                           "give an ID, --sender, --recipient or --route, or --all alone");
+            break;
+        case Verb::route_set:
+        case Verb::route_unset:
+            if (!chosen)
+                throw CLI::ValidationError("route",
+                                           "give --sender, --recipient or both; --sender \"*\" is everybody");
+            break;
+        default: break;
+    }
 }
 
 void add_commands(CLI::App& app, Command& command) {
     verb(app, "run", "be the gateway, in the foreground", command, Verb::run);
-    verb(app, "check", "read the configuration and say what is wrong with it", command, Verb::check);
+    auto* check =
+        verb(app, "check", "read the configuration and say what is wrong with it", command, Verb::check);
+    auto* online = check->add_flag("--online", command.online,
+                                   "try primaries, name servers, gateways and egress addresses too");
+    check->add_option("--from", command.from, "sender to try gateways with; else postmaster here")
+        ->needs(online);
+    check->add_option("--to", command.to, "recipient to try gateways with; nothing is sent")->needs(online);
     auto* config = app.add_subcommand("config", "print every configuration key");
     config->fallthrough();
     auto* format = config->add_option_group("format");
@@ -61,6 +146,9 @@ void add_commands(CLI::App& app, Command& command) {
         "--defaults", [&] { command.verb = Verb::config_defaults; }, "as a postern.toml");
     format->add_flag_callback(
         "--markdown", [&] { command.verb = Verb::config_markdown; }, "as tables");
+    format->add_flag_callback(
+        "--reply-rules", [&] { command.verb = Verb::config_rules; },
+        "instead the rules that tell what a receiver's refusal is about");
     format->require_option(1);
     auto* explain = verb(app, "explain", "what would happen to a message, and why", command, Verb::explain);
     explain->add_option("--from", command.from, "sender; leave out for the null reverse-path");
@@ -68,6 +156,7 @@ void add_commands(CLI::App& app, Command& command) {
     explain->add_option("--client", command.client, "IP address it would come from; else a primary's");
     verb(app, "status", "the state at a glance", command, Verb::status);
     add_queue(app, command);
+    add_ways(app, command);
     auto* directory = app.add_subcommand("directory", "what is known of the primaries");
     directory->fallthrough();
     directory->preparse_callback([&command](std::size_t) { command.verb = Verb::directory; });

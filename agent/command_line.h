@@ -15,12 +15,27 @@ enum class Verb : std::uint8_t {
     check,
     config_defaults,
     config_markdown,
+    config_rules,
     explain,
     status,
     queue_list,
     queue_show,
     queue_retry,
     queue_delete,
+    queue_hold,
+    queue_release,
+    queue_bounce,
+    queue_move,
+    gateways,
+    gateway_enable,
+    gateway_disable,
+    routes,
+    route_set,
+    route_unset,
+    egress,
+    egress_suspend,
+    egress_resume,
+    egress_forget,
     directory,
     forget,
     sync,
@@ -33,9 +48,16 @@ struct Command {
     bool json = false;
     relay::QueueFilter filter;  // of queue commands
     std::size_t limit = 100;    // of queue list
-    bool all = false;           // of queue delete
+    bool all = false;           // of queue commands that change messages
+    std::string gateway;        // that chooses messages; of queue move and route set: where to
+    bool rules = false;         // of queue move: back to where the rules say
+    std::string reason;         // of queue bounce
     bool accept = false;        // of sync
-    std::string subject;  // of directory show: a domain or an address; "" for all; of forget: an address
+    bool online = false;        // of check
+    /// Of directory show: a domain or an address, "" for all; of forget: an address; of gateway and egress
+    /// commands: a name or an address.
+    std::string subject;
+    std::string site;  // of egress forget
     std::string from, to, client;
 };
 

@@ -33,6 +33,8 @@ Call call_for(const Command& command) {
         parameter("sender", command.filter.sender);
         parameter("recipient", command.filter.recipient);
         parameter("route", command.filter.route);
+        parameter("gateway", command.gateway);
+        if (command.all) parameter("all", "true");
     };
     const auto path = [&](const char* method, std::string text) {
         call.method = method;
@@ -46,9 +48,29 @@ Call call_for(const Command& command) {
             break;
         case Verb::queue_show: path("GET", "/v1/messages/" + command.filter.id); break;
         case Verb::queue_retry: choice("POST", "/v1/queue/retry"); break;
-        case Verb::queue_delete:
-            choice("DELETE", "/v1/queue");
-            if (command.all) parameter("all", "true");
+        case Verb::queue_delete: choice("DELETE", "/v1/queue"); break;
+        case Verb::queue_hold: choice("POST", "/v1/queue/hold"); break;
+        case Verb::queue_release: choice("POST", "/v1/queue/release"); break;
+        case Verb::queue_bounce:
+            choice("POST", "/v1/queue/bounce");
+            parameter("reason", command.reason);
+            break;
+        case Verb::queue_move:
+            choice("POST", "/v1/queue/move");
+            if (command.rules) parameter("rules", "true");
+            break;
+        case Verb::gateways: path("GET", "/v1/gateways"); break;
+        case Verb::gateway_enable: path("POST", "/v1/gateways/" + command.subject + "/enable"); break;
+        case Verb::gateway_disable: path("POST", "/v1/gateways/" + command.subject + "/disable"); break;
+        case Verb::routes: path("GET", "/v1/routes"); break;
+        case Verb::route_set: choice("POST", "/v1/routes"); break;
+        case Verb::route_unset: choice("DELETE", "/v1/routes"); break;
+        case Verb::egress: path("GET", "/v1/egress"); break;
+        case Verb::egress_suspend: path("POST", "/v1/egress/" + command.subject + "/suspend"); break;
+        case Verb::egress_resume: path("POST", "/v1/egress/" + command.subject + "/resume"); break;
+        case Verb::egress_forget:
+            path("POST", "/v1/egress/" + command.subject + "/forget");
+            parameter("site", command.site);
             break;
         case Verb::directory:
             path("GET", command.subject.empty() ? "/v1/directory" : "/v1/directory/" + command.subject);
@@ -71,7 +93,8 @@ Call call_for(const Command& command) {
         case Verb::run:
         case Verb::check:
         case Verb::config_defaults:
-        case Verb::config_markdown: break;
+        case Verb::config_markdown:
+        case Verb::config_rules: break;
     }
     return call;
 }
@@ -89,6 +112,23 @@ std::string present(Verb verb, const json& answer) {
         case Verb::queue_show: return present_message(answer);
         case Verb::queue_retry: return messages(answer, "will be tried now");
         case Verb::queue_delete: return messages(answer, "deleted");
+        case Verb::queue_hold: return messages(answer, "held until released");
+        case Verb::queue_release: return messages(answer, "released, to be tried now");
+        case Verb::queue_bounce: return messages(answer, "given up; the sender is told");
+        case Verb::queue_move: return messages(answer, "will go the other way");
+        case Verb::gateways: return present_gateways(answer);
+        case Verb::gateway_enable: return "mail goes through this gateway again\n";
+        case Verb::gateway_disable:
+            return "no more mail goes through this gateway; what waits for it moves\n";
+        case Verb::routes: return present_routes(answer);
+        case Verb::route_set: return "the route is in force, and kept until it is unset\n";
+        case Verb::route_unset: return "the route is gone\n";
+        case Verb::egress: return present_egress(answer);
+        case Verb::egress_suspend: return "no more mail leaves from this address\n";
+        case Verb::egress_resume: return "mail may leave from this address again\n";
+        case Verb::egress_forget:
+            return answer.at("forgotten").get<bool>() ? "forgotten; the address is used there again\n"
+                                                      : "nothing was known against it there\n";
         case Verb::directory:
             return answer.contains("primaries") ? present_directory(answer) : present_directory_entry(answer);
         case Verb::explain: return present_explanation(answer);
@@ -101,7 +141,8 @@ std::string present(Verb verb, const json& answer) {
         case Verb::run:
         case Verb::check:
         case Verb::config_defaults:
-        case Verb::config_markdown: break;
+        case Verb::config_markdown:
+        case Verb::config_rules: break;
     }
     return {};
 }

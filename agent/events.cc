@@ -4,6 +4,7 @@ namespace postern::agent {
 namespace {
 
 constexpr std::size_t longest_operation = 128;  // of what the network calls one
+constexpr std::string_view anywhere = "everywhere";
 
 }  // namespace
 
@@ -30,7 +31,8 @@ void Events::on(const relay::event::Delivered& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, "delivered", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
-        line.add("host", event.host).add_if("tls", event.tls).add("reply", event.reply.line());
+        line.add("host", event.host).add_if("egress", event.egress).add_if("tls", event.tls);
+        line.add("reply", event.reply.line());
         line.add_seconds("delay", event.delay);
     });
 }
@@ -39,7 +41,7 @@ void Events::on(const relay::event::Deferred& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, "deferred", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
-        line.add_if("host", event.host).add("stage", event.stage);
+        line.add_if("host", event.host).add_if("egress", event.egress).add("stage", event.stage);
         if (event.reply.code != 0)
             line.add("reply", event.reply.line());
         else
@@ -52,7 +54,7 @@ void Events::on(const relay::event::Bounced& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, "bounced", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
-        line.add_if("host", event.host).add_if("stage", event.stage);
+        line.add_if("host", event.host).add_if("egress", event.egress).add_if("stage", event.stage);
         if (event.reply.code != 0) line.add("reply", event.reply.line());
         if (event.reply.code == 0 || event.reason != event.reply.text) line.add_if("reason", event.reason);
         line.add("bounce", event.bounce_id.empty() ? std::string_view("none") : event.bounce_id);
@@ -63,6 +65,43 @@ void Events::on(const relay::event::Removed& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, "removed", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+    });
+}
+
+void Events::on(const relay::event::Reported& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "reported", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("action", event.action);
+        line.add("recipients", std::uint64_t{event.recipients}).add("report", event.report_id);
+    });
+}
+
+void Events::on(const relay::event::Held& event) {
+    log_.write(LogLevel::info, event.released ? "released" : "held", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+    });
+}
+
+void Events::on(const relay::event::Listed& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::warning, "listed", [&](LogLine& line) {
+        line.add("egress", event.address).add("site", event.site.empty() ? anywhere : event.site);
+        line.add("by", event.by).add_if("text", event.text).add_time("until", event.until);
+    });
+}
+
+void Events::on(const relay::event::Unlisted& event) {
+    log_.write(LogLevel::info, "unlisted", [&](LogLine& line) {
+        line.add("egress", event.address).add("site", event.site.empty() ? anywhere : event.site);
+        line.add("why", event.why);
+    });
+}
+
+void Events::on(const relay::event::Rotated& event) {
+    metrics_.count(event);
+    log_.write(event.to.empty() ? LogLevel::error : LogLevel::warning, "rotated", [&](LogLine& line) {
+        line.add("site", event.site).add("from", event.from);
+        line.add("to", event.to.empty() ? std::string_view("none") : event.to).add("why", event.why);
     });
 }
 

@@ -23,6 +23,11 @@ public:
     void on(const relay::event::Deferred& event) override;
     void on(const relay::event::Bounced& event) override;
     void on(const relay::event::Removed& event) override;
+    void on(const relay::event::Reported& event) override;
+    void on(const relay::event::Held& event) override;
+    void on(const relay::event::Listed& event) override;
+    void on(const relay::event::Unlisted& event) override;
+    void on(const relay::event::Rotated& event) override;
     void on(const relay::event::Trouble& event) override;
     void on(const relay::event::SessionClosed& event) override;
 

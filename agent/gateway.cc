@@ -10,6 +10,8 @@
 #include "agent/gateway_mode_server.h"
 #include "agent/metrics.h"
 #include "agent/operations.h"
+#include "agent/overrides.h"
+#include "agent/policy_fetch.h"
 #include "agent/readiness.h"
 #include "agent/service.h"
 #include "agent/status_server.h"
@@ -20,8 +22,27 @@
 namespace postern::agent {
 namespace {
 
-relay::SettingsPtr relay_settings(const Settings& settings) {
-    return std::make_shared<const relay::Settings>(settings.relay);
+relay::SettingsPtr relay_settings(const Settings& settings, const Overrides& overrides) {
+    return std::make_shared<const relay::Settings>(merged(settings.relay, overrides));
+}
+
+std::shared_ptr<PolicyFetch> policy_fetch(const Settings& settings) {
+    return std::make_shared<PolicyFetch>(PolicyFetchSettings{.ca_file = settings.relay.tls.ca_file});
+}
+
+void warn(Log& log, std::string_view where, const std::string& text) {
+    log.write(LogLevel::warning, "trouble",
+              [&](LogLine& line) { line.add("where", where).add("text", text); });
+}
+
+/// What was set while running, as it was when the gateway ended.
+Overrides kept_overrides(const std::filesystem::path& file, Log& log) {
+    std::string trouble;
+    auto overrides = load_overrides(file, trouble);
+    if (!trouble.empty())
+        log.write(LogLevel::error, "trouble",
+                  [&](LogLine& line) { line.add("where", "overrides").add("text", trouble); });
+    return overrides;
 }
 
 std::string token(const Settings& settings) {
@@ -72,19 +93,26 @@ struct Gateway::Impl {
     }
 
     Operations operations();
+    void add_ways(Operations& operations);
+    Ways ways();
+    template <class Make>
+    Changed change(Make make);
     std::vector<std::string> not_ready();
     std::vector<std::string> reload();
 
     const std::filesystem::path file;
     Log& log;
     std::mutex reload_mutex;  // one reload at a time
-    Settings settings;        // in force; written under reload_mutex and gate
+    Settings settings;        // of the file in force; written under reload_mutex and gate
+    const std::filesystem::path overrides_file;
+    Overrides overrides;  // written under reload_mutex and gate
     Metrics metrics;
     Events events{log, metrics};
     std::shared_mutex gate;  // held shared while relay is asked, alone while that ends
     bool running = false;
     sync::Sync directory;  // publishes to relay once started
     relay::Relay relay;
+    std::shared_ptr<PolicyFetch> policies;  // read and written under gate
     StatusServer status;
     std::optional<GatewayModeServer> gateway_mode;
 };
@@ -93,16 +121,27 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
     : file(std::move(config)),
       log(log_),
       settings(std::move(given)),
+      overrides_file(settings.relay.state_dir / "overrides.json"),
+      overrides(kept_overrides(overrides_file, log)),
       directory(
           settings.synced(), settings.relay.state_dir, events,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
-      relay(relay_settings(settings), directory.snapshot(), events),
+      relay(relay_settings(settings, overrides), directory.snapshot(), events),
+      policies(policy_fetch(settings)),
       status(settings.status.address, token(settings), operations()) {
     relay.ask_with(
         [this](const std::string& local_part, const std::string& domain, std::function<void()> done) {
             directory.ask(local_part, domain, std::move(done));
         });
     relay.notice_with([this](std::string_view domain) { directory.notice(domain); });
+    relay.fetch_with(
+        [this](const std::string& domain, const std::vector<std::string>& addresses, PolicyFetch::Done done) {
+            const auto fetch = [this] {
+                const std::shared_lock lock(gate);
+                return policies;
+            }();
+            (*fetch)(domain, addresses, std::move(done));
+        });
     if (!settings.gateway_mode.on()) return;
     gateway_mode.emplace(
         settings.gateway_mode.address, terms(settings),
@@ -124,9 +163,11 @@ Operations Gateway::Impl::operations() {
     result.identity = {POSTERN_VERSION, settings.relay.hostname, std::chrono::system_clock::now()};
     result.state = [this] { return while_running([this] { return relay.state(); }); };
     result.not_ready = [this] { return not_ready(); };
+    result.degraded = [this] { return while_running([this] { return reasons_degraded(relay.egress()); }); };
     result.metrics = [this] {
         const bool ready = not_ready().empty();
-        return metrics.text(while_running([this] { return relay.state(); }), directory.report(), ready);
+        return while_running(
+            [&] { return metrics.text(relay.state(), relay.egress(), directory.report(), ready); });
     };
     result.totals = [this] { return metrics.totals(); };
     result.list = [this](const relay::QueueFilter& filter, std::size_t limit) {
@@ -150,7 +191,71 @@ Operations Gateway::Impl::operations() {
         return directory.forget(local_part, domain);
     };
     result.reload = [this] { return reload(); };
+    add_ways(result);
     return result;
+}
+
+Ways Gateway::Impl::ways() {
+    return while_running([this] {
+        return Ways{relay.gateways(), settings.relay.routes, relay.egress(), overrides};
+    });
+}
+
+/// Makes the new overrides from those in force; they are on the disk before relay has them.
+template <class Make>
+Changed Gateway::Impl::change(Make make) {
+    const std::lock_guard one_at_a_time(reload_mutex);
+    auto changed = make(overrides, settings.relay);
+    if (!changed) return tl::make_unexpected(changed.error());
+    while_running([&] {
+        const auto saved = save_overrides(overrides_file, *changed);
+        if (!saved) changed = tl::make_unexpected(Objection{Objection::Kind::failed, saved.error()});
+        if (saved) relay.reload(relay_settings(settings, *changed));
+    });
+    if (!changed) return tl::make_unexpected(changed.error());
+    const std::unique_lock lock(gate);
+    overrides = std::move(*changed);
+    return {};
+}
+
+void Gateway::Impl::add_ways(Operations& operations) {
+    using Filter = relay::QueueFilter;
+    operations.hold = [this](const Filter& filter) {
+        return while_running([&] { return relay.hold(filter); });
+    };
+    operations.release = [this](const Filter& filter) {
+        return while_running([&] { return relay.release(filter); });
+    };
+    operations.bounce = [this](const Filter& filter, const std::string& reason) {
+        return while_running([&] { return relay.bounce(filter, reason); });
+    };
+    operations.move = [this](const Filter& filter, const std::string& gateway) {
+        return while_running([&] { return relay.move(filter, gateway); });
+    };
+    operations.ways = [this] { return ways(); };
+    operations.set_route = [this](const relay::RouteSettings& route) {
+        return change([&](const Overrides& before, const auto& from_file) {
+            return set_route(before, from_file, route);
+        });
+    };
+    operations.unset_route = [this](const relay::RouteSettings& route) {
+        return change([&](const Overrides& before, const auto& from_file) {
+            return unset_route(before, from_file, route);
+        });
+    };
+    operations.enable = [this](const std::string& name, bool enabled) {
+        return change([&](const Overrides& before, const auto& from_file) {
+            return enable_gateway(before, from_file, name, enabled);
+        });
+    };
+    operations.suspend = [this](const std::string& address, bool suspended) {
+        return change([&](const Overrides& before, const auto& from_file) {
+            return suspend_egress(before, from_file, address, suspended);
+        });
+    };
+    operations.absolve = [this](const std::string& address, const std::string& site) {
+        return while_running([&] { return relay.absolve(address, site); });
+    };
 }
 
 std::vector<std::string> Gateway::Impl::reload() {
@@ -184,7 +289,15 @@ std::vector<std::string> Gateway::Impl::reload() {
         service::ready("the changed configuration file has faults, the old settings stay in force");
         return faults;
     }
-    while_running([&] { relay.reload(relay_settings(reading.settings)); });
+    while_running([&] { relay.reload(relay_settings(reading.settings, overrides)); });
+    for (const auto& fault : egress_faults(reading)) warn(log, "egress", fault.line(file));
+    std::shared_ptr<PolicyFetch> former;
+    if (reading.settings.relay.tls.ca_file != settings.relay.tls.ca_file) {
+        former = policy_fetch(reading.settings);
+        const std::unique_lock lock(gate);
+        former.swap(policies);
+    }
+    if (former) former->stop();
     if (gateway_mode_after) gateway_mode->reload(std::move(*gateway_mode_after));
     log.reload(reading.settings.log);
     const auto later = needs_restart(settings, reading.settings);
@@ -240,6 +353,7 @@ bool Gateway::stop(std::chrono::seconds grace) {
         impl_->running = false;
     }
     impl_->relay.stop(grace);
+    impl_->policies->stop();
     impl_->directory.stop();
     if (impl_->gateway_mode) impl_->gateway_mode->stop();
     const bool ended = impl_->status.stop(std::chrono::seconds(3));

@@ -99,6 +99,21 @@ Key text(std::string_view name, std::string_view initial, Place place, std::stri
             }};
 }
 
+/// A domain or host name, kept in lower case; "" when it may be left open.
+template <class Place>
+Key domain(std::string_view name, std::string_view initial, Place place, std::string_view help) {
+    return {name, "domain", std::string(initial), help,
+            [place, open = initial.empty()](Settings& settings, const Value& value) {
+                const auto& text = std::get<std::string>(value);
+                if (!(open && text.empty()) && !is_domain_name(text))
+                    return quoted(text) +
+                           " is not a domain name; international domains are written as A-labels "
+                           "(\"xn--...\")";
+                place(settings) = lower_case(text);
+                return std::string();
+            }};
+}
+
 /// Names people give to things; they appear in logs, metrics and commands.
 template <class Place>
 Key name(std::string_view key_name, std::string_view initial, Place place, std::string_view help) {

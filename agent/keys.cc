@@ -1,6 +1,10 @@
+// The keys about us, the primaries and what is taken; and all sections in their order.
 #include "agent/keys.h"
 
+#include <iterator>
+
 #include "agent/key_types.h"
+#include "agent/keys_delivery.h"
 
 namespace postern::agent {
 namespace {
@@ -8,13 +12,6 @@ namespace {
 using namespace key;
 
 constexpr std::int64_t many = 1'000'000;
-
-using relay::ClientTls;
-const std::vector<std::pair<std::string_view, ClientTls>> client_tls{
-    {"off", ClientTls::off},
-    {"opportunistic", ClientTls::opportunistic},
-    {"required", ClientTls::required},
-    {"verify", ClientTls::verify}};
 
 Section top() {
     return {.name = "",
@@ -145,8 +142,14 @@ Section accept() {
                               {{"any", Check::any}, {"domain", Check::domain}, {"user", Check::user}},
                               place(&A::sender), "what of a sender must exist on the primary"),
                 choice<ForeignSender>("foreign_sender", "refuse",
-                                      {{"refuse", ForeignSender::refuse}, {"accept", ForeignSender::accept}},
-                                      place(&A::foreign_sender), "mail the primary forwards for outsiders"),
+                                      {{"refuse", ForeignSender::refuse},
+                                       {"accept", ForeignSender::accept},
+                                       {"rewrite", ForeignSender::rewrite}},
+                                      place(&A::foreign_sender),
+                                      "mail the primary forwards for outsiders; rewrite: from an address of "
+                                      "ours (SRS)"),
+                domain("rewrite_domain", "", place(&A::rewrite_domain),
+                       "of rewritten senders; its MX must lead here; empty: hostname"),
                 choice<BareNewline>("bare_newline", "normalize",
                                     {{"normalize", BareNewline::normalize}, {"refuse", BareNewline::refuse}},
                                     place(&A::bare_newline),
@@ -158,138 +161,6 @@ Section accept() {
                 duration("timeout", "5m", "1s", "1h", place(&A::timeout), "for a command or a block of data"),
                 size("minimum_free", "64MiB", "0B", "1048576GiB", place(&A::minimum_free),
                      "left on the disk of state_dir; below it mail is answered 452")}};
-}
-
-Section gateway() {
-    using relay::GatewayType;
-    return {.name = "gateway",
-            .help = "A next hop that is not the recipient's own mail exchanger.",
-            .keys = {name(
-                         "name", "archive", [](Settings& s) -> auto& { return s.relay.gateways.back().name; },
-                         "in routes, logs and commands")
-                         .need(),
-                     host_port(
-                         "address", "smtp.archive.example:587", 25,
-                         [](Settings& s) -> auto& { return s.relay.gateways.back().address; },
-                         "host name or IP address, and port (25 when left out)")
-                         .need(),
-                     choice<ClientTls>(
-                         "tls", "opportunistic", client_tls,
-                         [](Settings& s) -> auto& { return s.relay.gateways.back().tls; },
-                         "verify: the certificate must match the host name"),
-                     choice<bool>(
-                         "status", "enabled", {{"enabled", true}, {"disabled", false}},
-                         [](Settings& s) -> auto& { return s.relay.gateways.back().enabled; },
-                         "disabled: nothing goes this way"),
-                     choice<GatewayType>(
-                         "type", "specified",
-                         {{"specified", GatewayType::specified}, {"round-robin", GatewayType::round_robin}},
-                         [](Settings& s) -> auto& { return s.relay.gateways.back().type; },
-                         "specified: where a route names it; round-robin: its turn of all mail")},
-            .begin = [](Settings& s) { s.relay.gateways.emplace_back(); },
-            .shown = false};
-}
-
-std::string set_route_sender(Settings& settings, const Value& value) {
-    const auto& given = std::get<std::string>(value);
-    const auto at = given.rfind('@');
-    const bool user = at != std::string::npos;
-    if (given != "*" && (!is_domain_name(user ? std::string_view(given).substr(at + 1) : given) || at == 0))
-        return quoted(given) +
-               " is not a user (\"user@example.com\"), a domain (\"example.com\") or \"*\" for everybody; "
-               "international domains are written as A-labels (\"xn--...\")";
-    settings.relay.routes.back().sender = lower_case(given);
-    return {};
-}
-
-Section route() {
-    return {
-        .name = "route",
-        .help = "Sends a sender's mail through a gateway; user before domain before everybody.",
-        .keys = {{"sender", "\"user@domain\", \"domain\" or \"*\"", std::string("ceo@example.com"),
-                  "whose mail", set_route_sender, Given::required},
-                 name(
-                     "gateway", "archive", [](Settings& s) -> auto& { return s.relay.routes.back().gateway; },
-                     "name of a [[gateway]]")
-                     .need()},
-        .begin = [](Settings& s) { s.relay.routes.emplace_back(); },
-        .shown = false};
-}
-
-Section queue() {
-    const auto place = [](auto member) {
-        return [member](Settings& s) -> auto& { return s.relay.queue.*member; };
-    };
-    using Q = relay::QueueSettings;
-    return {.name = "queue",
-            .help = "Mail that waits.",
-            .keys = {duration("expire", "5d", "1s", "365d", place(&Q::expire), "then a bounce"),
-                     duration("retry_first", "1m", "1s", "1d", place(&Q::retry_first),
-                              "pauses grow from here ..."),
-                     duration("retry_max", "4h", "1s", "30d", place(&Q::retry_max), "... to here"),
-                     size("message_size", "50MiB", "1KiB", "2GiB", place(&Q::message_size),
-                          "of one message, announced as SIZE"),
-                     size("volume_size", "512MiB", "4MiB", "64GiB", place(&Q::volume_size),
-                          "of one file of the spool; larger ones get slow after a backlog")}};
-}
-
-Section delivery() {
-    const auto place = [](auto member) {
-        return [member](Settings& s) -> auto& { return s.relay.delivery.*member; };
-    };
-    using D = relay::DeliverySettings;
-    return {
-        .name = "delivery",
-        .help = "Mail that leaves.",
-        .keys = {
-            integer("port", 25, 1, 65535, place(&D::port), "of mail exchangers"),
-            choice<ClientTls>("tls", "opportunistic", client_tls, place(&D::tls), "towards mail exchangers"),
-            integer("connections", 500, 1, 50'000, place(&D::connections), "at once, in all"),
-            integer("per_destination", 20, 1, 1000, place(&D::per_destination), "connections to one of them"),
-            integer("recipients", 100, 1, many, place(&D::recipients), "per transaction"),
-            duration("connect_timeout", "30s", "1s", "10m", place(&D::connect_timeout), "for one address"),
-            duration("command_timeout", "5m", "1s", "1h", place(&D::command_timeout),
-                     "for the reply to a command"),
-            duration("data_timeout", "10m", "1s", "1h", place(&D::data_timeout),
-                     "for the reply to a message; too short makes duplicates"),
-            duration("idle", "2s", "0s", "5m", place(&D::idle),
-                     "how long a connection without work is kept")}};
-}
-
-std::string set_dns_servers(Settings& settings, const Value& value) {
-    for (const auto& server : std::get<std::vector<std::string>>(value)) {
-        if (!is_dns_server(server)) return quoted(server) + " is not an IP address, or one with \"@port\"";
-        settings.relay.dns.servers.push_back(server);
-    }
-    return {};
-}
-
-std::string set_dns_stub(Settings& settings, const Value& value) {
-    for (const auto& [zone, server] : std::get<Pairs>(value)) {
-        if (!is_domain_name(zone)) return quoted(zone) + " is not a domain name";
-        if (!is_dns_server(server)) return quoted(server) + " is not an IP address, or one with \"@port\"";
-        settings.relay.dns.stub.emplace_back(lower_case(zone), server);
-    }
-    return {};
-}
-
-Section dns() {
-    return {
-        .name = "dns",
-        .help = "Whom names are asked.",
-        .keys = {
-            {"servers", "list of addresses, \"@port\" allowed", std::vector<std::string>{},
-             "resolvers, as \"192.0.2.53\" or \"127.0.0.1@5353\"; empty: from the root down",
-             set_dns_servers},
-            {"stub", "table of zone = server", Pairs{},
-             "zones with a server of their own, as { \"corp.example\" = \"127.0.0.1@5353\" }", set_dns_stub},
-            path(
-                "trust_anchors", "/usr/share/dns/root.key",
-                [](Settings& s) -> auto& { return s.relay.dns.trust_anchors; },
-                "DNSSEC keys of the root; empty: answers are not validated"),
-            duration(
-                "timeout", "20s", "1s", "5m", [](Settings& s) -> auto& { return s.relay.dns.timeout; },
-                "for one question with all its detours")}};
 }
 
 std::string set_gateway_mode(Settings& settings, const Value& value) {
@@ -348,8 +219,14 @@ Section log() {
 }  // namespace
 
 const std::vector<Section>& sections() {
-    static const std::vector<Section> table{top(),   listener(), tls(),      primary(), accept(), gateway(),
-                                            route(), queue(),    delivery(), dns(),     status(), log()};
+    static const std::vector<Section> table = [] {
+        std::vector<Section> all{top(), listener(), tls(), primary(), accept()};
+        auto outgoing = delivery_sections();
+        std::move(outgoing.begin(), outgoing.end(), std::back_inserter(all));
+        all.push_back(status());
+        all.push_back(log());
+        return all;
+    }();
     return table;
 }
 

@@ -16,8 +16,9 @@ namespace postern::agent {
 
 /// The types a key may have, in the order of Shape.
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-using Value = std::variant<bool, std::int64_t, std::string, std::vector<std::string>, Pairs>;
-enum class Shape : std::size_t { boolean, integer, text, texts, pairs };
+using Value =
+    std::variant<bool, std::int64_t, std::string, std::vector<std::string>, Pairs, std::vector<std::int64_t>>;
+enum class Shape : std::size_t { boolean, integer, text, texts, pairs, integers };
 
 /// What happens when a key is not in the file.
 enum class Given : std::uint8_t {

@@ -8,7 +8,10 @@
 
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
+
+#include "agent/readiness.h"
 
 namespace postern::agent {
 namespace {
@@ -71,6 +74,14 @@ std::string_view reply_class(const relay::Reply& reply) {
     return reply.permanent() ? "permanent" : reply.transient() ? "temporary" : "none";
 }
 
+/// Told by relay as "wanted: reached", with ", verified" or ", not verified" behind what is encrypted.
+std::string_view tls_class(std::string_view tls) {
+    if (tls.empty() || tls.find(": clear text") != std::string_view::npos) return "none";
+    return tls.ends_with(", verified") ? "verified" : "encrypted";
+}
+
+std::string_view egress_label(std::string_view address) { return address.empty() ? system_choice : address; }
+
 }  // namespace
 
 struct Metrics::Families {
@@ -86,7 +97,15 @@ struct Metrics::Families {
     Labelled monitored{registry, "postern_would_refuse_total",
                        "What accept.mode \"monitor\" let pass, by what would have decided.", "rule"};
     Labelled delivered{registry, "postern_delivered_recipients_total",
-                       "Recipients delivered, by transport security.", "tls"};
+                       "Recipients delivered, by transport security: none, encrypted, verified.", "tls"};
+    Labelled sent{registry, "postern_egress_delivered_recipients_total",
+                  "Recipients delivered, by the address they left from.", "egress"};
+    Labelled listed{registry, "postern_egress_listed_total",
+                    "Times an address was found to be refused, somewhere or everywhere.", "egress"};
+    Counter& rotated = counter(registry, "postern_egress_rotations_total",
+                               "Times mail for a site went to another address, or to none.");
+    Labelled reported{registry, "postern_reports_total",
+                      "Reports to senders that are not about a failure, by what they tell.", "action"};
     Labelled deferred{registry, "postern_deferred_recipients_total",
                       "Attempts put off, by the stage they failed in.", "stage"};
     Labelled bounced{registry, "postern_bounced_recipients_total",
@@ -134,8 +153,34 @@ struct Metrics::Families {
                                    .Name("postern_primary_reachable")
                                    .Help("1 when the primary's web services answered last time.")
                                    .Register(registry);
+    Family<Gauge>& listings = prometheus::BuildGauge()
+                                  .Name("postern_egress_listings")
+                                  .Help("Sites where the address is refused now; everywhere counts as one.")
+                                  .Register(registry);
+    Family<Gauge>& usable = prometheus::BuildGauge()
+                                .Name("postern_egress_usable")
+                                .Help("1 when the address is neither suspended nor listed everywhere.")
+                                .Register(registry);
+    std::vector<std::pair<Family<Gauge>*, Gauge*>> of_addresses;  // gone when an address is
     std::mutex gauges;
+
+    void set_egress(const std::vector<relay::EgressView>& egress);
 };
+
+void Metrics::Families::set_egress(const std::vector<relay::EgressView>& egress) {
+    for (const auto& [family, each] : of_addresses) family->Remove(each);
+    of_addresses.clear();
+    const auto set = [this](Family<Gauge>& family, const std::string& address, double value) {
+        auto& each = family.Add({{"egress", address}});
+        each.Set(value);
+        of_addresses.emplace_back(&family, &each);
+    };
+    for (const auto& each : egress) {
+        const auto address = std::string(egress_label(each.address));
+        set(listings, address, static_cast<double>(each.listings.size()));
+        set(usable, address, is_usable(each) ? 1 : 0);
+    }
+}
 
 Metrics::Metrics() : families_(std::make_unique<Families>()) {}
 Metrics::~Metrics() = default;
@@ -152,7 +197,8 @@ void Metrics::count(const relay::event::Refused& event) {
 }
 
 void Metrics::count(const relay::event::Delivered& event) {
-    families_->delivered.increment(event.tls.empty() ? "none" : "yes");
+    families_->delivered.increment(tls_class(event.tls));
+    families_->sent.increment(egress_label(event.egress));
     families_->delay.Observe(seconds(event.delay));
 }
 
@@ -161,6 +207,11 @@ void Metrics::count(const relay::event::Bounced& event) {
     families_->bounced.increment(reply_class(event.reply));
 }
 void Metrics::count(const relay::event::Removed&) { families_->removed.Increment(); }
+void Metrics::count(const relay::event::Reported& event) { families_->reported.increment(event.action); }
+void Metrics::count(const relay::event::Listed& event) {
+    families_->listed.increment(egress_label(event.address));
+}
+void Metrics::count(const relay::event::Rotated&) { families_->rotated.Increment(); }
 void Metrics::count(const relay::event::Trouble& event) { families_->trouble.increment(event.where); }
 void Metrics::count(const relay::event::SessionClosed&) { families_->sessions_closed.Increment(); }
 void Metrics::count(const sync::event::Synced&) { families_->rounds.Increment(); }
@@ -178,7 +229,8 @@ Metrics::Totals Metrics::totals() const {
             whole(families_->bounced.sum())};
 }
 
-std::string Metrics::text(const relay::State& state, const sync::Report& report, bool ready) {
+std::string Metrics::text(const relay::State& state, const std::vector<relay::EgressView>& egress,
+                          const sync::Report& report, bool ready) {
     const std::lock_guard lock(families_->gauges);
     auto& f = *families_;
     f.ready.Set(ready ? 1 : 0);
@@ -190,6 +242,7 @@ std::string Metrics::text(const relay::State& state, const sync::Report& report,
     double troubled = 0;
     for (const auto& destination : state.destinations) troubled += destination.trouble.empty() ? 0 : 1;
     f.troubled.Set(troubled);
+    f.set_egress(egress);
     for (const auto& primary : report.primaries) {
         f.last_success.Add({{"primary", primary.name}}).Set(unix_time(primary.last_success));
         f.reachable.Add({{"primary", primary.name}}).Set(primary.reachable ? 1 : 0);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/gateway_mode_event.h"
 #include "relay/observer.h"
@@ -29,6 +30,9 @@ public:
     void count(const relay::event::Deferred& event);
     void count(const relay::event::Bounced& event);
     void count(const relay::event::Removed& event);
+    void count(const relay::event::Reported& event);
+    void count(const relay::event::Listed& event);
+    void count(const relay::event::Rotated& event);
     void count(const relay::event::Trouble& event);
     void count(const relay::event::SessionClosed& event);
     void count(const sync::event::Synced& event);
@@ -43,7 +47,8 @@ public:
     Totals totals() const;
 
     /// Everything as text, with the gauges set from the arguments.
-    std::string text(const relay::State& state, const sync::Report& report, bool ready);
+    std::string text(const relay::State& state, const std::vector<relay::EgressView>& egress,
+                     const sync::Report& report, bool ready);
 
 private:
     struct Families;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/metrics.h"
+#include "agent/overrides.h"
 #include "relay/relay.h"
 #include "sync/sync.h"
 
@@ -25,16 +26,36 @@ struct Stopping : std::runtime_error {
     Stopping() : std::runtime_error("the gateway is stopping") {}
 };
 
+/// What leads mail out: relay's view, and what the operator has laid over the configuration file.
+struct Ways {
+    std::vector<relay::GatewayView> gateways;
+    std::vector<relay::RouteSettings> routes;  // of the file
+    std::vector<relay::EgressView> egress;
+    Overrides overrides;
+};
+
+/// A change that is not made, or one that is made and kept.
+using Changed = tl::expected<void, Objection>;
+
 /// All functions may be called from several threads at once.
 struct Operations {
     Identity identity;
     std::function<relay::State()> state;
     std::function<std::vector<std::string>()> not_ready;  // reasons; empty: ready
+    std::function<std::vector<std::string>()> degraded;   // mail is taken, but some of it cannot leave
     std::function<std::string()> metrics;
     std::function<Metrics::Totals()> totals;
     std::function<std::vector<relay::MessageView>(const relay::QueueFilter&, std::size_t)> list;
     std::function<std::optional<relay::MessageView>(const std::string&)> show;
-    std::function<std::size_t(const relay::QueueFilter&)> retry, remove;
+    std::function<std::size_t(const relay::QueueFilter&)> retry, remove, hold, release;
+    /// With the reason the sender is told; with the gateway, "" for what the rules say.
+    std::function<std::size_t(const relay::QueueFilter&, const std::string&)> bounce, move;
+    std::function<Ways()> ways;
+    std::function<Changed(const relay::RouteSettings&)> set_route, unset_route;
+    std::function<Changed(const std::string& gateway, bool enabled)> enable;
+    std::function<Changed(const std::string& address, bool suspended)> suspend;
+    /// False when nothing was known against the address at the site, "" for anywhere.
+    std::function<bool(const std::string& address, const std::string& site)> absolve;
     std::function<relay::Explanation(const std::string&, const std::string&, const std::string&)> explain;
     std::function<sync::Report()> directory;
     std::function<std::shared_ptr<const sync::Snapshot>()> snapshot;

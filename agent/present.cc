@@ -1,6 +1,5 @@
 #include "agent/present.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -8,75 +7,29 @@
 
 #include "agent/log_line.h"
 #include "agent/quantity.h"
+#include "agent/table.h"
 
 namespace postern::agent {
 namespace {
 
 using nlohmann::json;
 
-std::string text(const json& object, const char* key) {
-    const auto& value = object.at(key);
-    return value.is_null() ? std::string() : printable(value.get_ref<const std::string&>());
-}
-
-std::string number(const json& object, const char* key) {
-    return std::to_string(object.at(key).get<std::uint64_t>());
-}
-
-std::string or_else(const std::string& value, const char* otherwise) {
-    return value.empty() ? otherwise : value;
-}
-
-std::string joined(const std::string& one, const std::string& other) {
-    return one.empty() || other.empty() ? one + other : one + "; " + other;
-}
-
-std::string counted(std::uint64_t count, const char* noun) {
-    return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
-}
-
-/// "2026-01-31T12:00:00.123Z" as "2026-01-31 12:00:00Z".
-std::string moment(const json& object, const char* key) {
-    auto value = text(object, key);
-    if (value.size() < 20) return value;
-    value[10] = ' ';
-    return value.substr(0, 19) + 'Z';
-}
-
-using Row = std::vector<std::string>;
-
-/// Columns as wide as their widest cell, two spaces apart, the last one ragged.
-std::string table(const std::vector<Row>& rows, const std::string& indent) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows) {
-        widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    std::string result;
-    for (const auto& row : rows) {
-        std::string line = indent;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line.append(row[i]).append(widths[i] - row[i].size() + 2, ' ');
-        result.append(line, 0, line.find_last_not_of(' ') + 1).append("\n");
-    }
-    return result;
-}
-
 std::string suspicions(const json& object) {
     std::string notes;
     for (const auto& held : object.value("suspicions", json::array()))
-        notes += (notes.empty() ? "" : "; ") + text(held, "what") + " held back since " +
-                 moment(held, "since") + ": " + number(held, "now") + " instead of " + number(held, "before");
+        notes += (notes.empty() ? "" : "; ") + text_field(held, "what") + " held back since " +
+                 time_field(held, "since") + ": " + number_field(held, "now") + " instead of " +
+                 number_field(held, "before");
     return notes;
 }
 
 Row primary_row(const json& primary) {
-    std::string state = or_else(moment(primary, "last_success"), "not read since the start");
+    std::string state = or_else(time_field(primary, "last_success"), "not read since the start");
     if (!primary.at("credentials_refused_since").is_null())
-        state = "CREDENTIALS REFUSED since " + moment(primary, "credentials_refused_since");
+        state = "CREDENTIALS REFUSED since " + time_field(primary, "credentials_refused_since");
     if (primary.at("polling").get<bool>()) state += " (reading now)";
-    return {text(primary, "name"), text(primary, "url"), state, moment(primary, "next_round"),
-            joined(text(primary, "error"), suspicions(primary))};
+    return {text_field(primary, "name"), text_field(primary, "url"), state, time_field(primary, "next_round"),
+            joined(text_field(primary, "error"), suspicions(primary))};
 }
 
 std::string primaries(const json& list) {
@@ -87,17 +40,28 @@ std::string primaries(const json& list) {
 }
 
 std::string recipient_line(const json& recipient) {
-    std::string line = "    " + text(recipient, "address") + "  " + text(recipient, "state");
+    std::string line = "    " + text_field(recipient, "address") + "  " + text_field(recipient, "state");
     const auto attempts = recipient.at("attempts").get<std::uint64_t>();
     if (attempts > 0) line += " after " + counted(attempts, "attempt");
-    if (text(recipient, "state") == "waiting") line += ", next " + moment(recipient, "next");
-    if (const auto why = text(recipient, "why"); !why.empty()) line += ": " + why;
-    return line + "  [" + text(recipient, "route") + "]\n";
+    if (text_field(recipient, "state") == "waiting") line += ", next " + time_field(recipient, "next");
+    if (const auto why = text_field(recipient, "why"); !why.empty()) line += ": " + why;
+    line += "  [" + text_field(recipient, "route");
+    return line + (recipient.at("pinned").get<bool>() ? ", by an operator]\n" : "]\n");
+}
+
+/// What the list has no room for.
+std::string last_attempt(const json& recipient) {
+    std::string lines;
+    if (const auto egress = text_field(recipient, "egress"); !egress.empty())
+        lines += "        left from  " + egress + '\n';
+    if (const auto tls = text_field(recipient, "tls"); !tls.empty())
+        lines += "        tls        " + tls + '\n';
+    return lines;
 }
 
 std::string verdict_line(const json& entry) {
-    std::string line = text(entry, "verdict") + ": " + text(entry, "reason");
-    const auto primary = text(entry, "primary");
+    std::string line = text_field(entry, "verdict") + ": " + text_field(entry, "reason");
+    const auto primary = text_field(entry, "primary");
     if (!primary.empty()) line += ", primary " + primary;
     const auto age = entry.at("age_seconds").get<std::int64_t>();
     if (age > 0) line += ", read " + format_duration(std::chrono::seconds(age)) + " ago";
@@ -106,16 +70,16 @@ std::string verdict_line(const json& entry) {
 
 Row domain_row(const json& domain) {
     std::string state = domain.at("enabled").get<bool>() ? "" : "disabled";
-    if (const auto error = text(domain, "error"); !error.empty())
-        state = joined(state, error + " (" + moment(domain, "error_at") + ')');
+    if (const auto error = text_field(domain, "error"); !error.empty())
+        state = joined(state, error + " (" + time_field(domain, "error_at") + ')');
     state = joined(state, suspicions(domain));
-    return {text(domain, "name"),
-            text(domain, "primary"),
-            number(domain, "users"),
-            number(domain, "aliases"),
-            number(domain, "lists"),
-            or_else(text(domain, "catch_all"), "-"),
-            or_else(moment(domain, "read"), "not yet"),
+    return {text_field(domain, "name"),
+            text_field(domain, "primary"),
+            number_field(domain, "users"),
+            number_field(domain, "aliases"),
+            number_field(domain, "lists"),
+            or_else(text_field(domain, "catch_all"), "-"),
+            or_else(time_field(domain, "read"), "not yet"),
             state};
 }
 
@@ -132,8 +96,8 @@ std::string domains(const json& list) {
 std::string judged(const char* who, const json& side) {
     const auto& reply = side.at("reply");
     const bool taken = reply.at("code").get<int>() < 400;
-    std::string line = std::string(who) + (taken ? "accepted" : "refused: " + text(reply, "line"));
-    if (const auto why = text(side, "why"); !why.empty()) line += " (" + why + ')';
+    std::string line = std::string(who) + (taken ? "accepted" : "refused: " + text_field(reply, "line"));
+    if (const auto why = text_field(side, "why"); !why.empty()) line += " (" + why + ')';
     return line + '\n';
 }
 
@@ -154,12 +118,14 @@ std::string readable_size(std::uint64_t bytes) {
 }
 
 std::string present_status(const json& status) {
-    std::string out = "postern " + text(status, "version") + " on " + text(status, "hostname") +
-                      ", started " + moment(status, "started") + '\n';
+    std::string out = "postern " + text_field(status, "version") + " on " + text_field(status, "hostname") +
+                      ", started " + time_field(status, "started") + '\n';
     const bool ready = status.at("ready").get<bool>();
     out += ready ? "ready to take mail\n" : "NOT READY\n";
     for (const auto& reason : status.at("not_ready"))
         out += "  " + printable(reason.get_ref<const std::string&>()) + '\n';
+    for (const auto& trouble : status.at("degraded"))
+        out += "DEGRADED: " + printable(trouble.get_ref<const std::string&>()) + '\n';
     const auto& queue = status.at("queue");
     const auto damaged = queue.at("damaged").get<std::uint64_t>();
     out += "\nqueue        " + counted(queue.at("messages").get<std::uint64_t>(), "message") + ", " +
@@ -168,19 +134,20 @@ std::string present_status(const json& status) {
     out += "open now     " + counted(status.at("sessions").get<std::uint64_t>(), "incoming session") + ", " +
            counted(status.at("connections").get<std::uint64_t>(), "outgoing connection") + '\n';
     const auto& since = status.at("since_start");
-    out += "since start  " + number(since, "accepted") +
-           " messages accepted; recipients: " + number(since, "delivered") + " delivered, " +
-           number(since, "deferred") + " deferred, " + number(since, "bounced") + " bounced; " +
-           number(since, "refused") + " refused\n";
+    out += "since start  " + number_field(since, "accepted") +
+           " messages accepted; recipients: " + number_field(since, "delivered") + " delivered, " +
+           number_field(since, "deferred") + " deferred, " + number_field(since, "bounced") + " bounced; " +
+           number_field(since, "refused") + " refused\n";
     out += '\n' + primaries(status.at("primaries"));
     const auto& destinations = status.at("destinations");
     if (destinations.empty()) return out;
     std::vector<Row> rows{{"DESTINATION", "READY", "DELIVERING", "WAITING", "CONNECTIONS", "TROUBLE"}};
     for (const auto& each : destinations) {
-        auto trouble = text(each, "trouble");
-        if (!trouble.empty()) trouble += "; next try " + moment(each, "next_try");
-        rows.push_back({text(each, "route"), number(each, "ready"), number(each, "delivering"),
-                        number(each, "waiting"), number(each, "connections"), trouble});
+        auto trouble = text_field(each, "trouble");
+        if (!trouble.empty()) trouble += "; next try " + time_field(each, "next_try");
+        rows.push_back({text_field(each, "route"), number_field(each, "ready"),
+                        number_field(each, "delivering"), number_field(each, "waiting"),
+                        number_field(each, "connections"), trouble});
     }
     return out + '\n' + table(rows, "");
 }
@@ -190,9 +157,9 @@ std::string present_queue(const json& queue) {
     if (messages.empty()) return "no such message is in the queue\n";
     std::string out;
     for (const auto& message : messages) {
-        out += text(message, "id") + "  " + moment(message, "arrived") + "  " +
-               readable_size(message.at("size").get<std::uint64_t>()) + "  from <" + text(message, "from") +
-               ">\n";
+        out += text_field(message, "id") + "  " + time_field(message, "arrived") + "  " +
+               readable_size(message.at("size").get<std::uint64_t>()) + "  from <" +
+               text_field(message, "from") + ">\n";
         for (const auto& recipient : message.at("recipients")) out += recipient_line(recipient);
     }
     out += counted(messages.size(), "message");
@@ -201,12 +168,14 @@ std::string present_queue(const json& queue) {
 }
 
 std::string present_message(const json& message) {
-    std::string out = "id       " + text(message, "id") + "\nfrom     <" + text(message, "from") +
-                      ">\nclient   " + text(message, "client");
-    if (const auto primary = text(message, "primary"); !primary.empty()) out += " (primary " + primary + ')';
+    std::string out = "id       " + text_field(message, "id") + "\nfrom     <" + text_field(message, "from") +
+                      ">\nclient   " + text_field(message, "client");
+    if (const auto primary = text_field(message, "primary"); !primary.empty())
+        out += " (primary " + primary + ')';
     out += "\nsize     " + readable_size(message.at("size").get<std::uint64_t>()) + "\narrived  " +
-           moment(message, "arrived") + "\nexpires  " + moment(message, "expires") + "\nrecipients\n";
-    for (const auto& recipient : message.at("recipients")) out += recipient_line(recipient);
+           time_field(message, "arrived") + "\nexpires  " + time_field(message, "expires") + "\nrecipients\n";
+    for (const auto& recipient : message.at("recipients"))
+        out += recipient_line(recipient) + last_attempt(recipient);
     return out;
 }
 
@@ -215,36 +184,38 @@ std::string present_directory(const json& directory) {
     if (directory.at("domains").empty()) return out + "no domain is known yet\n";
     out += '\n' + domains(directory.at("domains"));
     for (const auto& claim : directory.value("claims", json::array()))
-        out += text(claim, "domain") + " is claimed by two primaries: " + text(claim, "primary") +
-               " counts, " + text(claim, "besides") + " does not\n";
+        out += text_field(claim, "domain") + " is claimed by two primaries: " + text_field(claim, "primary") +
+               " counts, " + text_field(claim, "besides") + " does not\n";
     if (directory.at("more").get<bool>()) out += "there are more domains than can be shown\n";
     return out;
 }
 
 std::string present_directory_entry(const json& entry) {
     if (entry.contains("address")) {
-        std::string out = text(entry, "address") + " is " + verdict_line(entry);
-        if (const auto what = text(entry, "what"); !what.empty()) out += what + '\n';
+        std::string out = text_field(entry, "address") + " is " + verdict_line(entry);
+        if (const auto what = text_field(entry, "what"); !what.empty()) out += what + '\n';
         return out;
     }
-    std::string out = text(entry, "domain") + " is " + verdict_line(entry);
+    std::string out = text_field(entry, "domain") + " is " + verdict_line(entry);
     return entry.at("on").empty() ? out : out + '\n' + domains(entry.at("on"));
 }
 
 std::string present_explanation(const json& explanation) {
     std::string out =
         judged("sender     ", explanation.at("sender")) + judged("recipient  ", explanation.at("recipient"));
-    const auto route = text(explanation, "route");
+    const auto route = text_field(explanation, "route");
     if (route.empty()) return out;
     out += "route      " + route;
-    if (const auto why = text(explanation, "route_why"); !why.empty()) out += " (" + why + ')';
+    if (const auto why = text_field(explanation, "route_why"); !why.empty()) out += " (" + why + ')';
     out += '\n';
     const char* label = "next hops  ";
     for (const auto& host : explanation.at("hosts")) {
         out += label + printable(host.get_ref<const std::string&>()) + '\n';
         label = "           ";
     }
-    if (const auto tls = text(explanation, "tls"); !tls.empty()) out += "tls        " + tls + '\n';
+    for (const auto& [name, key] : {std::pair("tls        ", "tls"), std::pair("leaves by  ", "egress"),
+                                    std::pair("limits     ", "limits")})
+        if (const auto value = text_field(explanation, key); !value.empty()) out += name + value + '\n';
     return out;
 }
 

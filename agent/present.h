@@ -13,6 +13,9 @@ std::string present_queue(const nlohmann::json& queue);
 std::string present_message(const nlohmann::json& message);
 std::string present_directory(const nlohmann::json& directory);
 std::string present_directory_entry(const nlohmann::json& entry);
+std::string present_gateways(const nlohmann::json& answer);
+std::string present_routes(const nlohmann::json& answer);
+std::string present_egress(const nlohmann::json& answer);
 std::string present_explanation(const nlohmann::json& explanation);
 
 /// "512 B", "12.3 KiB".

@@ -1,5 +1,7 @@
 #include "agent/readiness.h"
 
+#include <algorithm>
+
 #include "agent/log_line.h"
 
 namespace postern::agent {
@@ -66,6 +68,31 @@ std::vector<std::string> reasons_not_ready(const relay::State& state, const sync
             reasons.push_back(who + std::move(stale));
     }
     return reasons;
+}
+
+bool is_usable(const relay::EgressView& egress) {
+    return !egress.suspended &&
+           std::none_of(egress.listings.begin(), egress.listings.end(),
+                        [](const auto& listing) { return listing.site.empty() && !listing.probing; });
+}
+
+std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& egress) {
+    const bool pool =
+        std::any_of(egress.begin(), egress.end(), [](const auto& each) { return !each.address.empty(); });
+    std::string which;
+    for (const auto& each : egress) {
+        // Beside a pool the system's choice is only for sites that the pool cannot reach.
+        if (pool && each.address.empty()) continue;
+        if (is_usable(each)) return {};
+        const auto& listings = each.listings;
+        const auto listing =
+            std::find_if(listings.begin(), listings.end(), [](const auto& one) { return one.site.empty(); });
+        which.append(which.empty() ? "" : ", ").append(each.address.empty() ? system_choice : each.address);
+        which += each.suspended ? " is suspended"
+                                : " is listed by " + listing->by + " until " + iso_time(listing->until);
+    }
+    if (which.empty()) return {};
+    return {"no address is left that mail could leave from, so mail for mail exchangers waits: " + which};
 }
 
 }  // namespace postern::agent

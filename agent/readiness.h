@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "relay/relay.h"
@@ -12,5 +13,15 @@ namespace postern::agent {
 /// Reasons in words, none when ready. The directory counts only when senders are looked up in it.
 std::vector<std::string> reasons_not_ready(const relay::State& state, const sync::Report& report,
                                            bool directory_needed, sync::Time now);
+
+/// Whether mail may leave from it at all: not suspended and not listed everywhere. An address on probation
+/// is.
+bool is_usable(const relay::EgressView& egress);
+
+/// How an address without a name of its own, the system's choice, is called.
+inline constexpr std::string_view system_choice = "system";
+
+/// Why mail is taken but stays here, in words; none when all is well.
+std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& egress);
 
 }  // namespace postern::agent

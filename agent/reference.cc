@@ -24,6 +24,12 @@ std::string literal(const Value& value) {
             for (const auto& text : texts) list.append(list.empty() ? "" : ", ").append(string_literal(text));
             return '[' + list + ']';
         }
+        std::string operator()(const std::vector<std::int64_t>& numbers) const {
+            std::string list;
+            for (const auto number : numbers)
+                list.append(list.empty() ? "" : ", ").append(std::to_string(number));
+            return '[' + list + ']';
+        }
         std::string operator()(const Pairs& pairs) const {
             std::string list;
             for (const auto& [key, text] : pairs)
@@ -48,8 +54,8 @@ void pad(std::string& line, std::size_t width) {
 
 /// What the literal does not show by itself of the type.
 std::string bounds(const Key& key) {
-    const bool evident =
-        key.type == "path" || key.type == "text" || key.type == "name" || key.type == "true or false";
+    const bool evident = key.type == "path" || key.type == "text" || key.type == "name" ||
+                         key.type == "domain" || key.type == "true or false";
     return evident ? "" : " (" + key.type + ')';
 }
 

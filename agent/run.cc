@@ -16,6 +16,7 @@
 #include "agent/address_text.h"
 #include "agent/gateway.h"
 #include "agent/log.h"
+#include "agent/online_check.h"
 #include "agent/privileges.h"
 #include "agent/service.h"
 #include "agent/settings.h"
@@ -152,28 +153,29 @@ int run(const std::filesystem::path& config) {
             line.add("where", "hostname").add("hostname", reading.settings.relay.hostname);
             line.add("text", "is not fully qualified, which many receivers refuse; set hostname");
         });
+    for (const auto& fault : egress_faults(reading))
+        log.write(LogLevel::warning, "trouble",
+                  [&](LogLine& line) { line.add("where", "egress").add("text", fault.line(config)); });
     return serve_until_told(config, std::move(reading.settings), log, set);
 }
 
-int check(const std::filesystem::path& config, bool json) {
-    auto reading = read_settings(config);
+int check(const Command& command) {
+    auto reading = read_settings(command.config);
     check_all(reading);
+    if (!reading.positions.empty())
+        for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
     const bool right = reading.faults.empty();
-    if (json) {
-        nlohmann::json faults = nlohmann::json::array();
-        for (const auto& fault : reading.faults)
-            faults.push_back({{"line", fault.position.line},
-                              {"column", fault.position.column},
-                              {"key", fault.key},
-                              {"text", fault.text}});
-        const auto text = dump({{"file", config.string()}, {"ok", right}, {"faults", std::move(faults)}});
-        std::fputs(text.c_str(), stdout);
+    std::vector<relay::Finding> findings;
+    if (right && command.online) findings = check_online(reading.settings, command.from, command.to);
+    if (command.json) {
+        std::fputs(dump(check_view(command.config, reading.faults, findings)).c_str(), stdout);
     } else if (right) {
-        std::printf("%s: no faults\n", config.c_str());
+        std::printf("%s: no faults\n", command.config.c_str());
+        if (command.online) std::printf("\n%s", present_findings(findings).c_str());
     } else {
-        print_faults(reading, config);
+        print_faults(reading, command.config);
     }
-    return right ? EX_OK : EX_CONFIG;
+    return !right ? EX_CONFIG : all_right(findings) ? EX_OK : EX_UNAVAILABLE;
 }
 
 }  // namespace postern::agent

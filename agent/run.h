@@ -3,13 +3,16 @@
 
 #include <filesystem>
 
+#include "agent/command_line.h"
+
 namespace postern::agent {
 
 /// Reads the file, opens, becomes the configured account, serves until SIGTERM or SIGINT. Gives the exit
 /// code.
 int run(const std::filesystem::path& config);
 
-/// `postern check`: the same reading without starting anything; true for JSON. Gives the exit code.
-int check(const std::filesystem::path& config, bool json);
+/// `postern check`: the same reading without starting anything, and what trying it out shows when that is
+/// asked for. Gives the exit code.
+int check(const Command& command);
 
 }  // namespace postern::agent

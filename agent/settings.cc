@@ -32,8 +32,22 @@ std::string_view words(Shape shape) {
         case Shape::text: return "text in quotes";
         case Shape::texts: return "a list of texts, as [\"a\", \"b\"]";
         case Shape::pairs: return "a table of texts, as { \"a\" = \"b\" }";
+        case Shape::integers: return "a list of whole numbers, as [1, 2]";
     }
     return "";
+}
+
+/// The elements of an array when all of them are of exactly that type.
+template <class Element>
+std::optional<Value> list_of(const toml::node& node) {
+    if (!node.is_array()) return std::nullopt;
+    std::vector<Element> list;
+    for (const auto& each : *node.as_array()) {
+        auto element = each.value_exact<Element>();
+        if (!element) return std::nullopt;
+        list.push_back(std::move(*element));
+    }
+    return Value(std::move(list));
 }
 
 /// The node's value when it has exactly that shape.
@@ -48,16 +62,8 @@ std::optional<Value> value_of(const toml::node& node, Shape shape) {
         case Shape::text:
             if (auto value = node.value_exact<std::string>()) return Value(std::move(*value));
             return std::nullopt;
-        case Shape::texts: {
-            if (!node.is_array()) return std::nullopt;
-            std::vector<std::string> texts;
-            for (const auto& element : *node.as_array()) {
-                auto text = element.value_exact<std::string>();
-                if (!text) return std::nullopt;
-                texts.push_back(std::move(*text));
-            }
-            return Value(std::move(texts));
-        }
+        case Shape::texts: return list_of<std::string>(node);
+        case Shape::integers: return list_of<std::int64_t>(node);
         case Shape::pairs: {
             if (!node.is_table()) return std::nullopt;
             Pairs pairs;
@@ -194,8 +200,8 @@ std::filesystem::path Settings::token_file() const {
     return status.token_file.empty() ? relay.state_dir / "token" : status.token_file;
 }
 
-std::string Fault::line(const std::filesystem::path& file) const {
-    std::string line = file.string();
+std::string Fault::line(const std::filesystem::path& configuration) const {
+    std::string line = (file.empty() ? configuration : file).string();
     if (position.line != 0)
         line.append(":")
             .append(std::to_string(position.line))
@@ -231,6 +237,8 @@ Reading parse_settings(std::string_view text) {
     if (settings.relay.hostname.empty()) settings.relay.hostname = machine_name();
     for (std::size_t i = 0; i < settings.directories.size(); ++i)
         settings.directories[i].name = settings.relay.primaries[i].name;
+    for (auto& route : settings.relay.routes)
+        if (route.sender == "*" && !route.recipient.empty()) route.sender.clear();
     check_consistency(reading);
     std::stable_sort(reading.faults.begin(), reading.faults.end(), [](const Fault& a, const Fault& b) {
         return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
@@ -238,21 +246,25 @@ Reading parse_settings(std::string_view text) {
     return reading;
 }
 
-Reading read_settings(const std::filesystem::path& file) {
-    const auto refused = [](std::string text) {
-        Reading reading;
-        reading.faults.push_back({{}, "", std::move(text)});
-        return reading;
-    };
+tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
-    if (!stream) return refused("cannot be read: " + std::generic_category().message(errno));
+    if (!stream) return tl::unexpected("cannot be read: " + std::generic_category().message(errno));
     std::string text(largest_file + 1, '\0');
     stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (stream.bad() || (stream.fail() && !stream.eof()))
-        return refused("cannot be read; is it a regular file?");
+        return tl::unexpected<std::string>("cannot be read; is it a regular file?");
     text.resize(static_cast<std::size_t>(stream.gcount()));
-    if (text.size() > largest_file) return refused("is larger than 1 MiB; is it a configuration file?");
-    return parse_settings(text);
+    if (text.size() > largest_file)
+        return tl::unexpected<std::string>("is larger than 1 MiB; is it the right file?");
+    return text;
+}
+
+Reading read_settings(const std::filesystem::path& file) {
+    const auto text = read_small_file(file);
+    if (text) return parse_settings(*text);
+    Reading reading;
+    reading.faults.push_back({{}, "", text.error()});
+    return reading;
 }
 
 }  // namespace postern::agent

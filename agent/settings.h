@@ -45,6 +45,7 @@ struct Settings {
     StatusSettings status;
     GatewayModeSettings gateway_mode;
     LogSettings log;
+    std::filesystem::path reply_rules;  // file of relay.delivery.reply_rules; empty: the shipped ones
 
     /// The primaries that have a directory to read, that is a url.
     std::vector<sync::PrimarySettings> synced() const;
@@ -59,11 +60,12 @@ struct Position {
 /// One thing wrong with the configuration.
 struct Fault {
     Position position;
-    std::string key;   // "listener[0].tls"
-    std::string text;  // what is wrong, and what would be right
+    std::string key;               // "listener[0].tls"
+    std::string text;              // what is wrong, and what would be right
+    std::filesystem::path file{};  // when it is another than the configuration file
 
     /// "postern.toml:14:9: listener[0].tls: ..."
-    std::string line(const std::filesystem::path& file) const;
+    std::string line(const std::filesystem::path& configuration) const;
 };
 
 /// Settings with the place of every key that was given, and every fault that was found. The settings are only
@@ -85,7 +87,16 @@ Reading read_settings(const std::filesystem::path& file);
 /// What must hold for keys together: names that exist, at least one listener, and the like.
 void check_consistency(Reading& reading);
 
-/// The files the settings name: there, and readable by the calling process.
+/// The files the settings name: there, and readable by the calling process. Reads the reply rules.
 void check_files(Reading& reading);
+
+/// What keeps the [[egress]] addresses from being used on this machine. Mail would leave from the others.
+std::vector<Fault> egress_faults(const Reading& reading);
+
+/// The content of a file of at most 1 MiB. The error says in words why there is none.
+tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file);
+
+/// Whom a route is for: "everybody to example.com".
+std::string in_words(const relay::RouteSettings& route);
 
 }  // namespace postern::agent

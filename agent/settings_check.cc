@@ -7,7 +7,9 @@
 #include <system_error>
 
 #include "agent/address_text.h"
+#include "agent/reply_rules.h"
 #include "agent/settings.h"
+#include "agent/sockets.h"
 #include "agent/suggestion.h"
 
 namespace postern::agent {
@@ -103,21 +105,53 @@ void check_primaries(Reading& reading) {
     }
 }
 
+void check_gateways(Reading& reading) {
+    using relay::ClientTls;
+    const auto& gateways = reading.settings.relay.gateways;
+    check_unique(reading, "gateway", "name", gateways, [](const auto& gateway) { return gateway.name; });
+    for (std::size_t i = 0; i < gateways.size(); ++i) {
+        const auto& gateway = gateways[i];
+        const auto key = [i](std::string_view name) { return element("gateway", i, name); };
+        if (gateway.username.empty() && !gateway.password_file.empty())
+            reading.fault(key("password_file"), "is of no use without username");
+        if (gateway.username.empty()) continue;
+        if (gateway.username.size() > 255) reading.fault(key("username"), "is longer than 255 octets");
+        if (gateway.password_file.empty() && !given(reading, key("password_file")))
+            reading.fault(key("username"), "needs password_file, a file that holds the password");
+        const bool verified = gateway.tls == ClientTls::verify || gateway.tls == ClientTls::dane ||
+                              gateway.tls == ClientTls::implicit;
+        if (!verified && !gateway.allow_insecure_auth)
+            reading.fault(
+                given(reading, key("tls")) ? key("tls") : key("username"),
+                "would show the password to whoever answers: set tls to verify, dane or implicit, or "
+                "allow_insecure_auth = true in a closed network");
+    }
+}
+
 void check_routes(Reading& reading) {
     const auto& settings = reading.settings.relay;
-    check_unique(reading, "gateway", "name", settings.gateways,
-                 [](const auto& gateway) { return gateway.name; });
-    check_unique(reading, "route", "sender", settings.routes, [](const auto& route) { return route.sender; });
     std::vector<std::string_view> names;
     names.reserve(settings.gateways.size());
     for (const auto& gateway : settings.gateways) names.push_back(gateway.name);
+    std::set<std::pair<std::string, std::string>> seen;
     for (std::size_t i = 0; i < settings.routes.size(); ++i) {
-        const std::string_view name = settings.routes[i].gateway;
+        const auto& route = settings.routes[i];
+        const auto key = [i](std::string_view name) { return element("route", i, name); };
+        const bool has_sender = given(reading, key("sender")),
+                   has_recipient = given(reading, key("recipient"));
+        if (!has_sender && !has_recipient)
+            reading.fault(element("route", i, ""),
+                          "needs sender, recipient or both; sender = \"*\" is everybody");
+        else if (!(route.sender + route.recipient).empty() &&
+                 !seen.emplace(route.sender, route.recipient).second)
+            reading.fault(key(has_sender ? "sender" : "recipient"),
+                          "there is already a [[route]] for " + in_words(route));
+        const std::string_view name = route.gateway;
         if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) continue;
         std::string text = "there is no [[gateway]] named \"" + std::string(name) + '"';
         if (const auto meant = nearest(name, names); !meant.empty())
             text.append("; is \"").append(meant).append("\" meant?");
-        reading.fault(element("route", i, "gateway"), std::move(text));
+        reading.fault(key("gateway"), std::move(text));
     }
 }
 
@@ -153,7 +187,34 @@ void check_readable(Reading& reading, const std::string& key, const std::filesys
         fault("is empty");
 }
 
+/// A file of rules has lines and columns of its own.
+void read_rules(Reading& reading) {
+    const auto& file = reading.settings.reply_rules;
+    auto& rules = reading.settings.relay.delivery.reply_rules;
+    if (file.empty()) {
+        rules = shipped_reply_rules();
+        return;
+    }
+    const auto text = read_small_file(file);
+    if (!text) return reading.fault("delivery.reply_rules", '"' + file.string() + "\" " + text.error());
+    auto parsed = parse_reply_rules(*text);
+    if (parsed) {
+        rules = std::move(*parsed);
+        return;
+    }
+    for (auto& fault : parsed.error()) {
+        fault.file = file;
+        reading.faults.push_back(std::move(fault));
+    }
+}
+
 }  // namespace
+
+std::string in_words(const relay::RouteSettings& route) {
+    const bool all = route.sender.empty() || route.sender == "*";
+    return (all ? std::string("everybody") : route.sender) +
+           (route.recipient.empty() ? "" : " to " + route.recipient);
+}
 
 void check_consistency(Reading& reading) {
     const auto& settings = reading.settings;
@@ -167,7 +228,12 @@ void check_consistency(Reading& reading) {
     check_listeners(reading);
     check_tls(reading);
     check_primaries(reading);
+    check_gateways(reading);
     check_routes(reading);
+    check_unique(reading, "destination", "domain", settings.relay.destinations,
+                 [](const auto& destination) { return destination.domain; });
+    check_unique(reading, "egress", "address", settings.relay.egress,
+                 [](const auto& egress) { return egress.address; });
     check_gateway_mode(reading);
     if (settings.relay.queue.retry_first > settings.relay.queue.retry_max)
         reading.fault(given(reading, "queue.retry_first") ? "queue.retry_first" : "queue.retry_max",
@@ -189,6 +255,19 @@ void check_files(Reading& reading) {
                        settings.directories[i].password_file);
         check_readable(reading, element("primary", i, "ca_file"), settings.directories[i].ca_file);
     }
+    for (std::size_t i = 0; i < settings.relay.gateways.size(); ++i)
+        check_readable(reading, element("gateway", i, "password_file"),
+                       settings.relay.gateways[i].password_file);
+    read_rules(reading);
+}
+
+std::vector<Fault> egress_faults(const Reading& reading) {
+    Reading found{{}, reading.positions, {}};
+    const auto& egress = reading.settings.relay.egress;
+    for (std::size_t i = 0; i < egress.size(); ++i)
+        if (auto fault = binding_fault(egress[i].address); !fault.empty())
+            found.fault(element("egress", i, "address"), '"' + egress[i].address + "\" " + fault);
+    return found.faults;
 }
 
 }  // namespace postern::agent

@@ -131,4 +131,16 @@ tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettin
     return {};
 }
 
+std::string binding_fault(const std::string& address) {
+    auto local = socket_address({address, 0});
+    const int fd = socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool bound = fd >= 0 && bind(fd, local.get(), local.length) == 0;
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    if (bound) return "";
+    if (error == EADDRNOTAVAIL)
+        return "is not an address of this machine: add it to a network interface, or take it out";
+    return "cannot be used on this machine: " + system_text(error);
+}
+
 }  // namespace postern::agent

@@ -27,4 +27,8 @@ tl::expected<void, std::string> assign(const std::vector<ListeningSocket>& socke
 /// Binds and listens for every listener without a socket. The error names the address.
 tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettings>& listeners);
 
+/// Tries to bind a socket to an IP literal, as is done before mail leaves from it. Why that does not work, ""
+/// when it does.
+std::string binding_fault(const std::string& address);
+
 }  // namespace postern::agent

@@ -1,12 +1,12 @@
 #include "agent/status_api.h"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
 #include "agent/address_text.h"
+#include "agent/status_paths.h"
 #include "agent/views.h"
 
 namespace postern::agent {
@@ -14,17 +14,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t default_limit = 100, largest_limit = 10'000;
+constexpr std::size_t most_listed = 10'000;
 
 Answer text(int status, std::string body) {
     return {status, std::move(body), "text/plain; charset=utf-8", ""};
-}
-
-Answer ok(const json& body) { return {200, dump(body), "application/json", ""}; }
-
-std::string parameter(const Request& request, const std::string& name) {
-    const auto found = request.parameters.find(name);
-    return found == request.parameters.end() ? std::string() : found->second;
 }
 
 /// What is wrong with the query, "" for nothing. A misspelt filter must never act on the whole queue.
@@ -42,40 +35,49 @@ std::string query_fault(const Request& request, const std::set<std::string>& all
     return {};
 }
 
-relay::QueueFilter filter(const Request& request) {
-    return {parameter(request, "id"), parameter(request, "sender"), parameter(request, "recipient"),
-            parameter(request, "route")};
-}
-
 Answer overview(const Operations& operations, const Request&) {
-    return text(200,
-                "postern " + operations.identity.version + " on " + operations.identity.hostname +
-                    "\n\n"
-                    "GET    /healthz                     alive\n"
-                    "GET    /readyz                      able to take mail; 503 with reasons when not\n"
-                    "GET    /metrics                     Prometheus text format\n"
-                    "GET    /v1/status                   the state at a glance\n"
-                    "GET    /v1/queue                    ?id= sender= recipient= route= limit=\n"
-                    "GET    /v1/messages/ID              one message and why it waits\n"
-                    "GET    /v1/directory                primaries and domains\n"
-                    "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
-                    "GET    /v1/explain                  ?from= to= client=\n"
-                    "POST   /v1/queue/retry              ?id= sender= recipient= route=\n"
-                    "DELETE /v1/queue                    ?id= sender= recipient= route= or all=true\n"
-                    "POST   /v1/sync                     read the primaries' directories now; ?accept=true\n"
-                    "POST   /v1/directory/forget         ?address=\n"
-                    "POST   /v1/reload                   take the changed configuration file\n"
-                    "\nPOST and DELETE need the token: \"Authorization: Bearer ...\".\n");
+    return text(
+        200,
+        "postern " + operations.identity.version + " on " + operations.identity.hostname +
+            "\n\n"
+            "GET    /healthz                     alive\n"
+            "GET    /readyz                      able to take mail; 503 with reasons when not\n"
+            "GET    /metrics                     Prometheus text format\n"
+            "GET    /v1/status                   the state at a glance\n"
+            "GET    /v1/queue                    ?CHOICE limit=\n"
+            "GET    /v1/messages/ID              one message and why it waits\n"
+            "GET    /v1/gateways                 next hops, and what is wrong with them\n"
+            "GET    /v1/routes                   which mail goes through which gateway\n"
+            "GET    /v1/egress                   addresses mail leaves from, and where they are listed\n"
+            "GET    /v1/directory                primaries and domains\n"
+            "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
+            "GET    /v1/explain                  ?from= to= client=\n"
+            "POST   /v1/queue/retry              ?CHOICE, or all\n"
+            "POST   /v1/queue/hold               ?CHOICE: until released\n"
+            "POST   /v1/queue/release            ?CHOICE\n"
+            "POST   /v1/queue/bounce             ?CHOICE reason=: back to the sender\n"
+            "POST   /v1/queue/move               ?CHOICE gateway= or rules=true\n"
+            "DELETE /v1/queue                    ?CHOICE: without telling the sender\n"
+            "POST   /v1/gateways/NAME/ACTION     enable, disable\n"
+            "POST   /v1/routes                   ?sender= recipient= gateway=\n"
+            "DELETE /v1/routes                   ?sender= recipient=\n"
+            "POST   /v1/egress/ADDRESS/ACTION    suspend, resume, forget ?site=\n"
+            "POST   /v1/sync                     read the primaries' directories now; ?accept=true\n"
+            "POST   /v1/directory/forget         ?address=\n"
+            "POST   /v1/reload                   take the changed configuration file\n"
+            "\nCHOICE is id= sender= recipient= route= (gateway=NAME for route=gateway:NAME); what changes "
+            "messages\nneeds some of it, or all=true.\n"
+            "\nPOST and DELETE need the token: \"Authorization: Bearer ...\".\n");
 }
 
 Answer healthz(const Operations&, const Request&) { return text(200, "alive\n"); }
 
 Answer readyz(const Operations& operations, const Request&) {
     const auto reasons = operations.not_ready();
-    if (reasons.empty()) return text(200, "ready\n");
-    std::string body;
+    std::string body = reasons.empty() ? "ready\n" : "";
     for (const auto& reason : reasons) body.append(reason).append("\n");
-    return text(503, std::move(body));
+    for (const auto& trouble : operations.degraded()) body.append("degraded: ").append(trouble).append("\n");
+    return text(reasons.empty() ? 200 : 503, std::move(body));
 }
 
 Answer metrics(const Operations& operations, const Request&) {
@@ -84,50 +86,17 @@ Answer metrics(const Operations& operations, const Request&) {
 
 Answer status(const Operations& operations, const Request&) { return ok(status_view(operations)); }
 
-Answer queue(const Operations& operations, const Request& request) {
-    std::size_t limit = default_limit;
-    if (const auto given = parameter(request, "limit"); !given.empty()) {
-        const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), limit);
-        if (error != std::errc() || end != given.data() + given.size() || limit == 0 || limit > largest_limit)
-            return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
-    }
-    auto messages = operations.list(filter(request), limit + 1);
-    const bool more = messages.size() > limit;
-    if (more) messages.resize(limit);
-    json list = json::array();
-    for (const auto& message : messages) list.push_back(view(message));
-    return ok({{"messages", std::move(list)}, {"more", more}});
-}
-
-Answer message(const Operations& operations, const Request& request) {
-    const auto found = operations.show(request.path.substr(sizeof("/v1/messages/") - 1));
-    return found ? ok(view(*found)) : refusal(404, "no message with this id is in the queue");
-}
-
-Answer retry(const Operations& operations, const Request& request) {
-    return ok({{"messages", operations.retry(filter(request))}});
-}
-
-Answer remove(const Operations& operations, const Request& request) {
-    const bool all = parameter(request, "all") == "true";
-    if (request.parameters.empty() ||
-        (request.parameters.contains("all") && (!all || request.parameters.size() > 1)))
-        return refusal(
-            400, "name what to delete by id, sender, recipient or route, or everything by all=true alone");
-    return ok({{"messages", operations.remove(filter(request))}});
-}
-
 Answer directory(const Operations& operations, const Request&) {
     const auto report = operations.directory();
     json primaries = json::array(), domains = json::array(), claims = json::array();
     for (const auto& primary : report.primaries) primaries.push_back(view(primary));
     for (const auto& domain : report.domains) {
-        if (domains.size() == largest_limit) break;
+        if (domains.size() == most_listed) break;
         domains.push_back(view(domain));
     }
     const bool more = report.domains.size() > domains.size();
     for (const auto& claim : report.claims) {
-        if (claims.size() == largest_limit) break;
+        if (claims.size() == most_listed) break;
         claims.push_back({{"domain", claim.domain}, {"primary", claim.primary}, {"besides", claim.besides}});
     }
     return ok({{"primaries", std::move(primaries)},
@@ -205,16 +174,32 @@ struct Route {
 };
 
 const std::vector<Route>& routes() {
+    const std::set<std::string> choice{"id", "sender", "recipient", "route", "gateway"};
+    const auto with = [&choice](std::set<std::string> more) {
+        more.insert(choice.begin(), choice.end());
+        return more;
+    };
     static const std::vector<Route> table{
         {"GET", "/", overview, {}},
         {"GET", "/healthz", healthz, {}},
         {"GET", "/readyz", readyz, {}},
         {"GET", "/metrics", metrics, {}},
         {"GET", "/v1/status", status, {}},
-        {"GET", "/v1/queue", queue, {"id", "sender", "recipient", "route", "limit"}},
-        {"DELETE", "/v1/queue", remove, {"id", "sender", "recipient", "route", "all"}},
-        {"POST", "/v1/queue/retry", retry, {"id", "sender", "recipient", "route"}},
-        {"GET", "/v1/messages/", message, {}},
+        {"GET", "/v1/queue", answer_queue, with({"limit"})},
+        {"DELETE", "/v1/queue", remove_messages, with({"all"})},
+        {"POST", "/v1/queue/retry", retry_messages, choice},
+        {"POST", "/v1/queue/hold", hold_messages, with({"all"})},
+        {"POST", "/v1/queue/release", release_messages, with({"all"})},
+        {"POST", "/v1/queue/bounce", bounce_messages, with({"all", "reason"})},
+        {"POST", "/v1/queue/move", move_messages, with({"all", "rules"})},
+        {"GET", "/v1/messages/", answer_message, {}},
+        {"GET", "/v1/gateways", answer_gateways, {}},
+        {"POST", "/v1/gateways/", switch_gateway, {}},
+        {"GET", "/v1/routes", answer_routes, {}},
+        {"POST", "/v1/routes", add_route, {"sender", "recipient", "gateway"}},
+        {"DELETE", "/v1/routes", remove_route, {"sender", "recipient"}},
+        {"GET", "/v1/egress", answer_egress, {}},
+        {"POST", "/v1/egress/", change_egress, {"site"}},
         {"GET", "/v1/directory", directory, {}},
         {"GET", "/v1/directory/", directory_entry, {}},
         {"GET", "/v1/explain", explain, {"from", "to", "client"}},
@@ -226,6 +211,13 @@ const std::vector<Route>& routes() {
 }
 
 }  // namespace
+
+Answer ok(const json& body) { return {200, dump(body), "application/json", ""}; }
+
+std::string parameter(const Request& request, const std::string& name) {
+    const auto found = request.parameters.find(name);
+    return found == request.parameters.end() ? std::string() : found->second;
+}
 
 Answer refusal(int status, std::string_view why) {
     return {status, dump({{"error", why}}), "application/json", ""};

@@ -23,6 +23,15 @@ std::string_view name(sync::Standing standing) {
     return "";
 }
 
+std::string_view name(relay::Finding::Result result) {
+    switch (result) {
+        case relay::Finding::Result::ok: return "ok";
+        case relay::Finding::Result::warning: return "warning";
+        case relay::Finding::Result::failed: return "failed";
+    }
+    return "";
+}
+
 template <class Elements>
 json list(const Elements& elements) {
     json result = json::array();
@@ -32,7 +41,8 @@ json list(const Elements& elements) {
 
 json view_of(const relay::RecipientView& recipient) {
     return {{"address", recipient.address},   {"state", recipient.state},     {"route", recipient.route},
-            {"attempts", recipient.attempts}, {"next", time(recipient.next)}, {"why", recipient.why}};
+            {"attempts", recipient.attempts}, {"next", time(recipient.next)}, {"why", recipient.why},
+            {"egress", recipient.egress},     {"tls", recipient.tls},         {"pinned", recipient.pinned}};
 }
 
 }  // namespace
@@ -60,12 +70,15 @@ json view(const relay::Explanation& explanation) {
             {"route", explanation.route},
             {"route_why", explanation.route_why},
             {"hosts", explanation.hosts},
-            {"tls", explanation.tls}};
+            {"tls", explanation.tls},
+            {"egress", explanation.egress},
+            {"limits", explanation.limits}};
 }
 
 json view(const relay::DestinationView& destination) {
     const bool troubled = !destination.trouble.empty();
     return {{"route", destination.route},
+            {"site", destination.site},
             {"ready", destination.ready},
             {"delivering", destination.delivering},
             {"waiting", destination.waiting},
@@ -122,6 +135,23 @@ json view(const sync::Verdict& verdict) {
             {"age_seconds", verdict.age.count()}};
 }
 
+json check_view(const std::filesystem::path& file, const std::vector<Fault>& faults,
+                const std::vector<relay::Finding>& findings) {
+    json wrong = json::array(), tried = json::array();
+    for (const auto& fault : faults)
+        wrong.push_back({{"file", (fault.file.empty() ? file : fault.file).string()},
+                         {"line", fault.position.line},
+                         {"column", fault.position.column},
+                         {"key", fault.key},
+                         {"text", fault.text}});
+    for (const auto& finding : findings)
+        tried.push_back({{"what", finding.what},
+                         {"result", name(finding.result)},
+                         {"text", finding.text},
+                         {"advice", finding.advice}});
+    return {{"file", file.string()}, {"ok", faults.empty()}, {"faults", wrong}, {"online", tried}};
+}
+
 json status_view(const Operations& operations) {
     const auto state = operations.state();
     const auto report = operations.directory();
@@ -133,6 +163,7 @@ json status_view(const Operations& operations) {
         {"started", time(operations.identity.started)},
         {"ready", reasons.empty()},
         {"not_ready", reasons},
+        {"degraded", operations.degraded()},
         {"queue", {{"messages", state.messages}, {"disk_bytes", state.bytes}, {"damaged", state.damaged}}},
         {"sessions", state.sessions},
         {"connections", state.connections},

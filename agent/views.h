@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "agent/operations.h"
+#include "agent/settings.h"
+#include "relay/trial.h"
 
 namespace postern::agent {
 
@@ -17,6 +19,13 @@ nlohmann::json view(const sync::SuspicionView& suspicion);
 nlohmann::json view(const sync::PrimaryReport& primary);
 nlohmann::json view(const sync::DomainView& domain);
 nlohmann::json view(const sync::Verdict& verdict);
+
+// With what the operator has laid over the file, also for a gateway or address the file has no more.
+nlohmann::json gateways_view(const Ways& ways);
+nlohmann::json routes_view(const Ways& ways);
+nlohmann::json egress_view(const Ways& ways);
+nlohmann::json check_view(const std::filesystem::path& file, const std::vector<Fault>& faults,
+                          const std::vector<relay::Finding>& findings);
 nlohmann::json status_view(const Operations& operations);
 
 /// As text; octets that are not UTF-8 are replaced.

@@ -1,0 +1,55 @@
+// What the operator has changed while the gateway runs: routes, gateways, egress addresses. Kept over
+// restarts in state_dir, laid over the configuration file; pure functions but for load and save.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "relay/settings.h"
+
+namespace postern::agent {
+
+/// What is as the file says has no entry. A gateway or address that is no longer in the file keeps its entry.
+struct Overrides {
+    std::vector<relay::RouteSettings> routes;           // `configured` is false
+    std::map<std::string, bool, std::less<>> gateways;  // by name: enabled
+    std::map<std::string, bool, std::less<>> egress;    // by address: suspended
+};
+
+/// Why a change is not made.
+struct Objection {
+    enum class Kind : std::uint8_t { wrong, unknown, conflict, failed };
+    Kind kind = Kind::wrong;
+    std::string why;
+};
+using Change = tl::expected<Overrides, Objection>;
+
+/// The settings of the file with the overrides laid over them. Of two routes for the same mail relay prefers
+/// the one that is not `configured`, as long as its gateway can be used.
+relay::Settings merged(relay::Settings file, const Overrides& overrides);
+
+/// Sends mail through a gateway. `sender` is "user@domain", "domain", "*" or "", `recipient` a domain or "";
+/// one of them is given. Replaces an earlier override for the same mail.
+Change set_route(Overrides before, const relay::Settings& file, relay::RouteSettings route);
+/// Takes back set_route(). A route from the file stays: conflict.
+Change unset_route(Overrides before, const relay::Settings& file, relay::RouteSettings route);
+Change enable_gateway(Overrides before, const relay::Settings& file, const std::string& name, bool enabled);
+Change suspend_egress(Overrides before, const relay::Settings& file, const std::string& address,
+                      bool suspended);
+
+std::string to_json(const Overrides& overrides);
+/// The error says in words what is wrong with the text.
+tl::expected<Overrides, std::string> from_json(std::string_view text);
+
+/// Nothing when there is no file. A damaged one is renamed to "FILE.damaged"; `trouble` then says so in
+/// words.
+Overrides load_overrides(const std::filesystem::path& file, std::string& trouble);
+/// Replaces the file at once, mode 0600, and waits until it is on the disk. The error is in words.
+tl::expected<void, std::string> save_overrides(const std::filesystem::path& file, const Overrides& overrides);
+
+}  // namespace postern::agent

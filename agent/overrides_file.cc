@@ -1,0 +1,143 @@
+// How overrides are written down, and how they get onto the disk.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <system_error>
+
+#include "agent/address_text.h"
+#include "agent/overrides.h"
+#include "agent/settings.h"
+
+namespace postern::agent {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t largest = 1 << 20;  // what load_overrides() reads again
+constexpr int deepest = 4;
+
+/// A file of ours, closed when it goes out of sight.
+class Descriptor {
+public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor() {
+        if (fd_ >= 0) close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+tl::unexpected<std::string> system_fault(const std::filesystem::path& file, std::string_view what) {
+    const int error = errno;
+    return tl::make_unexpected('"' + file.string() + "\" " + std::string(what) + ": " +
+                               std::generic_category().message(error));
+}
+
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const auto written = write(fd, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+std::optional<relay::RouteSettings> route_of(const json& entry) {
+    relay::RouteSettings route;
+    route.sender = entry.at("sender").get<std::string>();
+    route.recipient = entry.at("recipient").get<std::string>();
+    route.gateway = entry.at("gateway").get<std::string>();
+    route.configured = false;
+    const bool describes = !(route.sender + route.recipient).empty() && !route.gateway.empty() &&
+                           (route.sender.empty() || is_route_sender(route.sender)) &&
+                           (route.recipient.empty() || is_domain_name(route.recipient));
+    return describes ? std::optional(std::move(route)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string to_json(const Overrides& overrides) {
+    json routes = json::array();
+    for (const auto& route : overrides.routes)
+        routes.push_back(
+            {{"sender", route.sender}, {"recipient", route.recipient}, {"gateway", route.gateway}});
+    const json all{{"version", 1},
+                   {"routes", std::move(routes)},
+                   {"gateways_enabled", overrides.gateways},
+                   {"egress_suspended", overrides.egress}};
+    return all.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+}
+
+tl::expected<Overrides, std::string> from_json(std::string_view text) {
+    bool too_deep = false;
+    const auto shallow = [&too_deep](int depth, json::parse_event_t, json&) {
+        too_deep = too_deep || depth > deepest;
+        return depth <= deepest;
+    };
+    try {
+        const json all = json::parse(text, shallow);
+        if (too_deep) return tl::unexpected<std::string>("it is nested too deeply");
+        if (all.at("version") != 1) return tl::unexpected<std::string>("it has another version");
+        Overrides overrides;
+        for (const auto& entry : all.at("routes")) {
+            auto route = route_of(entry);
+            if (!route) return tl::unexpected<std::string>("a route in it describes no mail");
+            overrides.routes.push_back(std::move(*route));
+        }
+        for (const auto& [name, enabled] : all.at("gateways_enabled").items())
+            overrides.gateways[name] = enabled.get<bool>();
+        for (const auto& [address, suspended] : all.at("egress_suspended").items())
+            overrides.egress[address] = suspended.get<bool>();
+        return overrides;
+    } catch (const json::exception& error) {
+        return tl::make_unexpected(std::string(error.what()));
+    }
+}
+
+Overrides load_overrides(const std::filesystem::path& file, std::string& trouble) {
+    std::error_code error;
+    if (!std::filesystem::exists(file, error) && !error) return {};
+    const auto text = read_small_file(file);
+    const auto overrides = text ? from_json(*text) : tl::make_unexpected(text.error());
+    if (overrides) return *overrides;
+    auto aside = file;
+    aside += ".damaged";
+    std::filesystem::rename(file, aside, error);
+    trouble =
+        "what was set while running is lost, the configuration file alone is in force: \"" + file.string() +
+        "\": " + overrides.error() +
+        (error ? "; it cannot be set aside: " + error.message() : "; set aside as \"" + aside.string() + '"');
+    return {};
+}
+
+tl::expected<void, std::string> save_overrides(const std::filesystem::path& file,
+                                               const Overrides& overrides) {
+    auto fresh = file;
+    fresh += ".new";
+    const auto text = to_json(overrides);
+    if (text.size() > largest)
+        return tl::unexpected<std::string>(
+            "more than 1 MiB was set while running: take some of it back, or put it "
+            "into the configuration file");
+    {
+        const Descriptor out(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+        if (out.get() < 0) return system_fault(fresh, "cannot be made");
+        if (!write_all(out.get(), text) || fsync(out.get()) != 0)
+            return system_fault(fresh, "cannot be written");
+    }
+    if (rename(fresh.c_str(), file.c_str()) != 0) return system_fault(file, "cannot be replaced");
+    const Descriptor folder(open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0 || fsync(folder.get()) != 0)
+        return system_fault(file.parent_path(), "cannot be synced");
+    return {};
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,117 @@
+// The queue over the status endpoint.
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "agent/status_paths.h"
+#include "agent/views.h"
+
+namespace postern::agent {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t default_limit = 100, largest_limit = 10'000;
+
+using Choice = tl::expected<relay::QueueFilter, Answer>;
+
+enum class Gateway : std::uint8_t { chooses, is_target };
+
+/// Which messages are meant. `gateway` is another way to say `route`, except where it is the target of a
+/// move.
+Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
+    relay::QueueFilter filter{parameter(request, "id"), parameter(request, "sender"),
+                              parameter(request, "recipient"), parameter(request, "route")};
+    if (gateway == Gateway::is_target) return filter;
+    if (const auto name = parameter(request, "gateway"); !name.empty()) {
+        if (!filter.route.empty())
+            return tl::make_unexpected(refusal(400, "route and gateway mean the same: give one of them"));
+        filter.route = "gateway:" + name;
+    }
+    return filter;
+}
+
+/// As choice(); something has to be chosen, or everything by all=true alone.
+Choice deliberate_choice(const Request& request, Gateway gateway = Gateway::chooses) {
+    auto filter = choice(request, gateway);
+    if (!filter) return filter;
+    const bool chosen = !(filter->id + filter->sender + filter->recipient + filter->route).empty();
+    const auto all = parameter(request, "all");
+    if (chosen == all.empty() && (chosen || all == "true")) return filter;
+    return tl::make_unexpected(refusal(
+        400, "name the messages by id, sender, recipient or route, or all of them by all=true and no other"));
+}
+
+Answer count(std::size_t messages) { return ok({{"messages", messages}}); }
+
+}  // namespace
+
+Answer answer_queue(const Operations& operations, const Request& request) {
+    std::size_t limit = default_limit;
+    if (const auto given = parameter(request, "limit"); !given.empty()) {
+        const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), limit);
+        if (error != std::errc() || end != given.data() + given.size() || limit == 0 || limit > largest_limit)
+            return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
+    }
+    const auto filter = choice(request);
+    if (!filter) return filter.error();
+    auto messages = operations.list(*filter, limit + 1);
+    const bool more = messages.size() > limit;
+    if (more) messages.resize(limit);
+    json list = json::array();
+    for (const auto& message : messages) list.push_back(view(message));
+    return ok({{"messages", std::move(list)}, {"more", more}});
+}
+
+Answer answer_message(const Operations& operations, const Request& request) {
+    const auto found = operations.show(request.path.substr(sizeof("/v1/messages/") - 1));
+    return found ? ok(view(*found)) : refusal(404, "no message with this id is in the queue");
+}
+
+Answer retry_messages(const Operations& operations, const Request& request) {
+    const auto filter = choice(request);
+    return filter ? count(operations.retry(*filter)) : filter.error();
+}
+
+Answer remove_messages(const Operations& operations, const Request& request) {
+    const auto filter = deliberate_choice(request);
+    return filter ? count(operations.remove(*filter)) : filter.error();
+}
+
+Answer hold_messages(const Operations& operations, const Request& request) {
+    const auto filter = deliberate_choice(request);
+    return filter ? count(operations.hold(*filter)) : filter.error();
+}
+
+Answer release_messages(const Operations& operations, const Request& request) {
+    const auto filter = deliberate_choice(request);
+    return filter ? count(operations.release(*filter)) : filter.error();
+}
+
+Answer bounce_messages(const Operations& operations, const Request& request) {
+    const auto filter = deliberate_choice(request);
+    if (!filter) return filter.error();
+    auto reason = parameter(request, "reason");
+    if (std::any_of(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }))
+        return refusal(400, "the reason is one line of ASCII text");
+    if (reason.empty()) reason = "the postmaster of the gateway has ended the attempts to deliver it";
+    return count(operations.bounce(*filter, reason));
+}
+
+Answer move_messages(const Operations& operations, const Request& request) {
+    const auto filter = deliberate_choice(request, Gateway::is_target);
+    if (!filter) return filter.error();
+    const auto gateway = parameter(request, "gateway"), rules = parameter(request, "rules");
+    if (gateway.empty() == rules.empty() || (!rules.empty() && rules != "true"))
+        return refusal(400, "say where to: gateway=NAME, or rules=true for where the rules send it");
+    if (!gateway.empty()) {
+        const auto gateways = operations.ways().gateways;
+        const auto found = std::find_if(gateways.begin(), gateways.end(),
+                                        [&](const auto& each) { return each.name == gateway; });
+        if (found == gateways.end()) return refusal(404, "there is no gateway named \"" + gateway + '"');
+        if (!found->enabled) return refusal(409, "gateway \"" + gateway + "\" is disabled: enable it first");
+    }
+    return count(operations.move(*filter, gateway));
+}
+
+}  // namespace postern::agent
