@@ -9,7 +9,6 @@
 
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/route.h"
-#include "relay/delivery/target.h"
 #include "relay/net/asio.h"
 #include "relay/queue/lock.h"
 #include "relay/queue/spool.h"
@@ -23,16 +22,6 @@ namespace {
 
 constexpr std::size_t scan_part =
     256;  // messages worked on at once, so that mail is not held up behind an operator
-
-std::string tls_in_words(ClientTls tls) {
-    switch (tls) {
-        case ClientTls::off: return "off";
-        case ClientTls::opportunistic: return "opportunistic";
-        case ClientTls::required: return "required";
-        case ClientTls::verify: return "verify";
-    }
-    return {};
-}
 
 bool matches(const std::string& wanted, const Address& address) {
     if (wanted.empty()) return true;
@@ -216,6 +205,15 @@ struct Relay::Impl {
         return done;
     }
 
+    /// On the delivery loop: what stands in line hears of it at once.
+    template <typename Work>
+    std::size_t operate(Work work) {
+        std::size_t done = work(delivery.queue());
+        delivery.recall();
+        delivery.arm();
+        return done;
+    }
+
     std::mutex mutex;  // over the two below, for questions from other threads
     SettingsPtr settings;
     DirectoryPtr directory;
@@ -252,6 +250,7 @@ void Relay::reload(SettingsPtr settings) {
     asio::post(impl_->delivery_io, [impl = impl_.get(), settings] { impl->delivery.reload(settings); });
 }
 
+void Relay::fetch_with(FetchPolicy fetch) { impl_->delivery.fetch_with(std::move(fetch)); }
 void Relay::ask_with(AskDirectory ask) { impl_->reception.ask_with(std::move(ask)); }
 void Relay::notice_with(std::function<void(std::string_view)> notice) {
     impl_->reception.notice_with(std::move(notice));
@@ -334,8 +333,48 @@ std::size_t Relay::retry(const QueueFilter& filter) {
 
 std::size_t Relay::remove(const QueueFilter& filter) {
     return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
-        return impl->delivery.queue().remove(ids);
+        return impl->operate([&](Queue& queue) { return queue.remove(ids); });
     });
+}
+
+std::size_t Relay::hold(const QueueFilter& filter) {
+    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
+        return impl->operate([&](Queue& queue) { return queue.hold(ids); });
+    });
+}
+
+std::size_t Relay::release(const QueueFilter& filter) {
+    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
+        return impl->operate([&](Queue& queue) { return queue.release(ids); });
+    });
+}
+
+std::size_t Relay::bounce(const QueueFilter& filter, const std::string& reason) {
+    return impl_->each_part(filter, [impl = impl_.get(), &reason](const std::vector<MessageId>& ids) {
+        return impl->operate([&](Queue& queue) { return queue.bounce(ids, reason); });
+    });
+}
+
+std::size_t Relay::move(const QueueFilter& filter, const std::string& gateway) {
+    std::string route = gateway.empty() ? std::string() : "gateway:" + gateway;
+    return impl_->each_part(filter, [impl = impl_.get(), &route](const std::vector<MessageId>& ids) {
+        return impl->operate([&](Queue& queue) { return queue.move(ids, route); });
+    });
+}
+
+std::vector<GatewayView> Relay::gateways() {
+    auto out = impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.gateways(); });
+    for (auto& one : out) one.waiting = impl_->spool.waiting("gateway:" + one.name);
+    return out;
+}
+
+std::vector<EgressView> Relay::egress() {
+    return impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.egress(); });
+}
+
+bool Relay::absolve(const std::string& address, const std::string& site) {
+    return impl_->on(impl_->delivery_io,
+                     [impl = impl_.get(), address, site] { return impl->delivery.absolve(address, site); });
 }
 
 Explanation Relay::explain(const std::string& from, const std::string& to, const std::string& client) {
@@ -380,24 +419,20 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
     Route route = choose_route(*settings, *directory, envelope, *recipient, now);
     out.route = route.key;
     out.route_why = route.why;
-    auto promise = std::make_shared<std::promise<Targets>>();
+    auto promise = std::make_shared<std::promise<Explanation>>();
     auto future = promise->get_future();
-    asio::co_spawn(impl_->delivery_io, find_targets(impl_->delivery.resolver(), settings, route.key),
-                   [promise](std::exception_ptr fault, Targets targets) {
+    asio::co_spawn(impl_->delivery_io, impl_->delivery.explain(out, std::move(envelope)),
+                   [promise](std::exception_ptr fault, Explanation whole) {
                        if (fault)
                            promise->set_exception(fault);
                        else
-                           promise->set_value(std::move(targets));
+                           promise->set_value(std::move(whole));
                    });
-    if (future.wait_for(settings->dns.timeout * 2) != std::future_status::ready) {
+    if (future.wait_for(settings->dns.timeout * 3) != std::future_status::ready) {
         out.hosts.push_back("the name servers do not answer");
         return out;
     }
-    Targets targets = future.get();
-    for (const auto& target : targets.list) out.hosts.push_back(target.text());
-    if (targets.list.empty()) out.hosts.push_back(targets.trouble.text);
-    out.tls = targets.list.empty() ? "" : tls_in_words(targets.list.front().tls);
-    return out;
+    return future.get();
 }
 
 }  // namespace postern::relay

@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
+#include <algorithm>
 #include <array>
 
 #include "relay/delivery/dot_stuffing.h"
+#include "relay/delivery/sasl.h"
 
 namespace postern::relay {
 
@@ -14,6 +18,8 @@ namespace {
 constexpr std::size_t reply_line_max = 2048;  // RFC 5321 §4.5.3.1.5 asks for 512
 constexpr std::size_t piece = 128 * 1024;     // of a file sent at once
 constexpr std::string_view final_dot = ".\r\n";
+constexpr int auth_steps_max = 10;
+constexpr std::size_t secret_max = 4096;
 constexpr net::Error malformed_reply = net::Error::line_too_long;
 
 class File {
@@ -29,6 +35,16 @@ public:
 private:
     int fd_;
 };
+
+/// The first line of a file; "" when it cannot be read.
+std::string read_secret(const std::filesystem::path& path) {
+    File file(path);
+    std::string out(secret_max, '\0');
+    ssize_t got = file.fd() < 0 ? 0 : ::read(file.fd(), out.data(), out.size());
+    out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    out.resize(std::min(out.size(), out.find_first_of("\r\n")));
+    return out;
+}
 
 }  // namespace
 
@@ -55,7 +71,7 @@ net::awaitable<bool> Client::hello(Refusal& refusal) {
     Reply answer;
     refusal.stage = "ehlo";
     for (const char* verb : {"EHLO ", "HELO "}) {
-        std::string line = verb + options_.hostname + "\r\n";
+        std::string line = verb + options_.source.hostname + "\r\n";
         connection_->deadline(timeout);
         std::error_code error = co_await connection_->write(line);
         if (!error) error = co_await reply(answer, timeout);
@@ -77,63 +93,164 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
                                                         const Options& options, Refusal& refusal) {
     refusal = Refusal{"connect", {}, {}};
     std::error_code error;
-    auto connection =
-        co_await net::Connection::connect(io, target.endpoint, options.delivery.connect_timeout, error);
+    auto connection = co_await net::Connection::connect(io, target.endpoint, options.source.address,
+                                                        options.delivery.connect_timeout, error);
     if (!connection) {
         refusal.reason = net::describe(error);
+        if (error == net::Error::no_such_address) refusal.reason += ": " + options.source.address;
         co_return nullptr;
     }
     std::unique_ptr<Client> client(new Client(std::move(connection), target, options));
-    auto timeout = options.delivery.command_timeout;
+    bool implicit = target.policy->tls == ClientTls::implicit;
+    if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
     refusal.stage = "greeting";
-    error = co_await client->reply(greeting, timeout);
+    error = co_await client->reply(greeting, options.delivery.command_timeout);
     if (error || greeting.code != 220) {
         refusal.reply = greeting;
         if (error) refusal.reason = net::describe(error);
         co_return nullptr;
     }
     if (!co_await client->hello(refusal)) co_return nullptr;
-
-    if (target.tls != ClientTls::off && client->extensions_.starttls) {
-        refusal.stage = "tls";
-        client->connection_->deadline(timeout);
-        error = co_await client->connection_->write("STARTTLS\r\n");
-        Reply ready;
-        if (!error) error = co_await client->reply(ready, timeout);
-        if (!error && ready.code != 220) {
-            refusal.reply = ready;
-            co_return nullptr;
-        }
-        if (!error) {
-            client->connection_->deadline(options.delivery.connect_timeout);
-            error = co_await client->connection_->start_tls_client(options.tls, target.host,
-                                                                   target.tls == ClientTls::verify);
-        }
-        if (error) {
+    ClientTls wanted = target.policy->tls;
+    if (!implicit && wanted != ClientTls::off) {
+        if (client->extensions_.starttls) {
+            if (!co_await client->secure(refusal)) co_return nullptr;
+            // What was said in clear text does not count any more (RFC 3207 §4.2).
+            client->extensions_ = Extensions();
+            if (!co_await client->hello(refusal)) co_return nullptr;
+        } else if (wanted != ClientTls::opportunistic) {
+            refusal.stage = "tls";
             refusal.reason =
-                error == net::Error::tls_failed ? client->connection_->tls_failure() : net::describe(error);
+                "TLS policy " + target.policy->text() + ", and the server does not offer STARTTLS";
             co_return nullptr;
         }
-        // What was said in clear text does not count any more (RFC 3207 §4.2).
-        client->extensions_ = Extensions();
-        if (!co_await client->hello(refusal)) co_return nullptr;
-    } else if (target.tls == ClientTls::required || target.tls == ClientTls::verify) {
-        refusal.stage = "tls";
-        refusal.reason = "TLS is required and the server does not offer STARTTLS";
-        co_return nullptr;
     }
+    if (options.login && !co_await client->log_in(refusal)) co_return nullptr;
     refusal = Refusal();
     co_return client;
+}
+
+/// STARTTLS, unless TLS is implicit, and the handshake.
+net::awaitable<bool> Client::secure(Refusal& refusal) {
+    const HostPolicy& policy = *target_.policy;
+    refusal.stage = "tls";
+    std::error_code error;
+    if (policy.tls != ClientTls::implicit) {
+        connection_->deadline(options_.delivery.command_timeout);
+        error = co_await connection_->write("STARTTLS\r\n");
+        Reply ready;
+        if (!error) error = co_await reply(ready, options_.delivery.command_timeout);
+        if (!error && ready.code != 220) {
+            refusal.reply = ready;
+            co_return false;
+        }
+    }
+    if (!error) {
+        net::PeerProof proof;
+        proof.host = target_.host;
+        proof.names = policy.names;
+        proof.tlsa = policy.tlsa;
+        if (policy.tls == ClientTls::dane)
+            proof.by = net::PeerProof::By::dane;
+        else if (policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit)
+            proof.by = net::PeerProof::By::name;
+        connection_->deadline(options_.delivery.connect_timeout);
+        error = co_await connection_->start_tls_client(options_.tls, std::move(proof));
+    }
+    if (!error) co_return true;
+    refusal.reason = error == net::Error::tls_failed ? connection_->tls_failure() : net::describe(error);
+    if (policy.tls != ClientTls::opportunistic) refusal.reason += "; TLS policy " + policy.text();
+    co_return false;
+}
+
+net::awaitable<bool> Client::log_in(Refusal& refusal) {
+    const Login& login = *options_.login;
+    refusal.stage = "auth";
+    if (!login.insecure && !verified()) {
+        refusal.reason = "the password is not told to a server that has not proven who it is (" +
+                         (encrypted() ? connection_->unverified() : std::string("no TLS")) + ")";
+        co_return false;
+    }
+    auto mechanism = choose_mechanism(extensions_.auth);
+    if (!mechanism) {
+        refusal.reason = "the server offers no AUTH mechanism that we know";
+        for (const auto& name : extensions_.auth) refusal.reason += ' ' + name;
+        co_return false;
+    }
+    std::string password = read_secret(login.password_file);
+    if (password.empty()) {
+        refusal.reason = "cannot read a password from " + login.password_file.string();
+        co_return false;
+    }
+    Sasl sasl(*mechanism, login.user, std::move(password));
+    auto timeout = options_.delivery.command_timeout;
+    std::string line = sasl.start();
+    for (int step = 0; step < auth_steps_max; ++step) {
+        line += "\r\n";
+        connection_->deadline(timeout);
+        std::error_code error = co_await connection_->write(line);
+        OPENSSL_cleanse(line.data(), line.size());
+        Reply answer;
+        if (!error) error = co_await reply(answer, timeout);
+        if (error) {
+            refusal.reason = net::describe(error);
+            co_return false;
+        }
+        if (answer.code != 334) {
+            if (answer.code == 235 && sasl.finished(answer.text)) co_return true;
+            refusal.reply = answer;
+            refusal.reason = answer.code == 235 ? "the server has not proven that it knows the password"
+                                                : "the server refuses user " + login.user;
+            co_return false;
+        }
+        auto response = sasl.respond(answer.text);
+        line = response ? *response : "*";
+        if (!response) refusal.reason = response.error();
+    }
+    refusal.reason = "AUTH does not come to an end";
+    co_return false;
+}
+
+std::string Client::tls() const {
+    std::string reached = connection_->tls();
+    if (reached.empty())
+        reached = fallback_.empty() ? "clear text" : "clear text (" + fallback_ + ")";
+    else
+        reached += verified() ? ", verified" : ", not verified";
+    return target_.policy->text() + ": " + reached;
+}
+
+std::string Client::would_fail() const {
+    if (!target_.policy->testing || verified()) return {};
+    return target_.policy->text() + " would not allow " + target_.text() + ": " +
+           (encrypted() ? connection_->unverified() : std::string("it offers no TLS"));
 }
 
 net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target target,
                                                      const Options& options, Refusal& refusal) {
     auto client = co_await attempt(io, target, options, refusal);
-    if (client || target.tls != ClientTls::opportunistic || refusal.stage != "tls") co_return client;
-    Target clear = target;
-    clear.tls = ClientTls::off;
-    co_return co_await attempt(io, clear, options, refusal);
+    if (client || target.policy->tls != ClientTls::opportunistic || refusal.stage != "tls") co_return client;
+    std::string why = refusal.reason.empty() ? refusal.reply.line() : refusal.reason;
+    auto clear = std::make_shared<HostPolicy>(*target.policy);
+    clear->tls = ClientTls::off;
+    HostPolicyPtr wanted = std::exchange(target.policy, std::move(clear));
+    client = co_await attempt(io, target, options, refusal);
+    if (client) {
+        client->target_.policy = std::move(wanted);
+        client->fallback_ = std::move(why);
+    }
+    co_return client;
+}
+
+net::awaitable<Reply> Client::command(std::string line) {
+    line += "\r\n";
+    connection_->deadline(options_.delivery.command_timeout);
+    std::error_code error = co_await connection_->write(line);
+    Reply answer;
+    if (!error) error = co_await reply(answer, options_.delivery.command_timeout);
+    if (error) answer = Reply{0, {}, net::describe(error)};
+    co_return answer;
 }
 
 net::awaitable<std::error_code> Client::send_file(const Message& message, const std::filesystem::path& path) {

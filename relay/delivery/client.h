@@ -1,7 +1,9 @@
 // An SMTP session with a next hop: greeting, EHLO, TLS, transactions, QUIT.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "relay/delivery/target.h"
@@ -27,10 +29,16 @@ struct ContentSource {
 
 class Client {
 public:
+    struct Login {
+        std::string user;
+        std::filesystem::path password_file;
+        bool insecure = false;  // also where the server has not proven who it is
+    };
     struct Options {
-        std::string hostname;  // our EHLO name
+        Source source;  // where we call from, and our EHLO name
         DeliverySettings delivery;
         net::TlsContext tls;
+        std::optional<Login> login;
     };
 
     /// nullptr with `refusal` set when no session can be had. A broken TLS handshake is followed by a second
@@ -40,12 +48,20 @@ public:
 
     /// Runs one transaction; its outcomes are then complete. Does not throw on network errors.
     net::awaitable<void> run(Transaction& transaction, const Message& message, ContentSource content);
+    /// One command outside a transaction, for a trial; code 0 with the text set when the connection failed.
+    net::awaitable<Reply> command(std::string line);
     net::awaitable<void> quit();
     void abort() { connection_->close(); }
 
     const Extensions& extensions() const { return extensions_; }
     const Target& target() const { return target_; }
-    std::string tls() const { return connection_->tls(); }
+    const Source& source() const { return options_.source; }
+    std::string tls() const;  // what was wanted and what was reached
+    bool encrypted() const { return !connection_->tls().empty(); }
+    bool verified() const { return encrypted() && connection_->unverified().empty(); }
+    /// Why the server's certificate does not stand up to an MTA-STS policy that is only being tested; "" when
+    /// there is none, or it does.
+    std::string would_fail() const;
     bool stale() { return connection_->stale(); }
     bool needs_reset = false;      // the last transaction left something open
     bool content_damaged = false;  // the last transaction was broken off because its content cannot be read
@@ -57,6 +73,8 @@ private:
     static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const Target& target,
                                                            const Options& options, Refusal& refusal);
     net::awaitable<bool> hello(Refusal& refusal);
+    net::awaitable<bool> secure(Refusal& refusal);
+    net::awaitable<bool> log_in(Refusal& refusal);
     net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout);
     net::awaitable<std::error_code> send_content(const Message& message, const ContentSource& source);
     net::awaitable<std::error_code> send_file(const Message& message, const std::filesystem::path& file);
@@ -65,6 +83,7 @@ private:
     Target target_;
     Options options_;
     Extensions extensions_;
+    std::string fallback_;  // why this is clear text although TLS was offered
 };
 
 }  // namespace postern::relay

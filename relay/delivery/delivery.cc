@@ -2,18 +2,20 @@
 
 #include <algorithm>
 
-#include "relay/delivery/bounce.h"
+#include "relay/delivery/report.h"
 #include "relay/delivery/route.h"
 #include "relay/mail/trace.h"
 #include "relay/net/tls.h"
+#include "relay/queue/durable_file.h"
 #include "relay/queue/schedule.h"
 
 namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t ready_max = 2'000;    // jobs per destination in memory
-constexpr unsigned successes_to_grow = 20;  // transactions before a lowered connection limit grows by one
+constexpr std::size_t ready_max = 2'000;  // jobs per site in memory
+constexpr std::chrono::seconds sweep_pause{60};
+constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
 
 const std::string all_gateways = "gateways";  // Route::key of all that are round-robin
 
@@ -29,54 +31,82 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       directory_(std::move(directory)),
       observer_(observer),
       resolver_(std::make_unique<net::Resolver>(io, settings_->dns)),
+      ours_(our_listeners(*settings_)),
       tls_(net::client_context(settings_->tls)),
+      policies_(io, read_small_file(settings_->state_dir / policies_file)),
+      pool_(settings_, read_small_file(settings_->state_dir / egress_file), now()),
       queue_(spool, settings_, observer, hooks()),
-      timer_(io) {}
+      timer_(io),
+      blocklists_(io) {}
 
 Queue::Hooks Delivery::hooks() {
     Queue::Hooks out;
     out.route = [this](const Envelope& envelope, const Address& recipient) {
         return choose_route(*settings_, *directory_, envelope, recipient, now()).key;
     };
+    out.exists = [this](const std::string& route) { return exists(route); };
     out.room = [this](const std::string& route) { return room(route); };
     out.offer = [this](Job job) { offer(std::move(job)); };
     out.trouble = [this](const std::string& route) {
-        const Site* known = blocked(route);
-        return known != nullptr ? known->trouble : std::string();
+        auto obstacle = blocked(route);
+        return obstacle ? obstacle->trouble : std::string();
     };
     out.next_try = [this](const std::string& route) {
-        const Site* known = blocked(route);
-        return known != nullptr ? known->next_try : now();
+        auto obstacle = blocked(route);
+        return obstacle ? obstacle->next_try : now();
     };
-    out.bounce = [this](const Stored& stored, const Progress& progress,
-                        const std::vector<std::uint16_t>& failed) {
-        return bounce(stored, progress, failed);
+    out.report = [this](const Stored& stored, const Progress& progress,
+                        const std::vector<Queue::Notice>& notices) {
+        return report(stored, progress, notices);
     };
     return out;
 }
 
-void Delivery::start() { tick(); }
+void Delivery::start() {
+    tick();
+    run(watch_blocklists(), {});
+}
+
+/// Lets `work` go on by itself; `after` comes at its end, however that is.
+void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
+    asio::co_spawn(io_, std::move(work), [this, after = std::move(after)](const std::exception_ptr& fault) {
+        if (after) after();
+        if (!fault) return;
+        try {
+            std::rethrow_exception(fault);
+        } catch (const std::exception& what) {
+            observer_.on(event::Trouble{"delivery", what.what(), true});
+        }
+    });
+}
 
 void Delivery::reload(SettingsPtr settings) {
     settings_ = std::move(settings);
     queue_.reload(settings_);
+    pool_.reload(settings_, now());
+    ours_ = our_listeners(*settings_);
     try {
         tls_ = net::client_context(settings_->tls);
     } catch (const std::exception& fault) {
         observer_.on(event::Trouble{"tls", fault.what(), false});
     }
+    for (auto& [key, one] : destinations_) one->fresh_until = {};
+    for (auto& [key, one] : sites_) one->looked_up = {};
     // What is down may be so because of the settings that were just changed.
     retry_destinations({});
     for (const auto& route : queue_.routes())
         if (!exists(route)) queue_.reroute(route);
     for (auto& [key, one] : std::map(sites_)) {
         if (exists(key)) continue;
-        for (const Job& job : std::exchange(one->ready, {})) queue_.give_back(job);
+        for (auto& [address, from] : one->lanes)
+            for (const Job& job : from.ready.drain()) queue_.give_back(job);
     }
+    redistribute_all();
+    blocklists_.cancel();
     arm();
 }
 
-/// Whether the configuration still has what a destination is named after.
+/// Whether the configuration still has what a route is named after.
 bool Delivery::exists(const std::string& route) const {
     if (route == all_gateways) return !lanes(route).empty();
     if (route.starts_with("gateway:")) {
@@ -103,23 +133,9 @@ void Delivery::resume() {
     for (const auto& [route, due] : std::map(queue_.waiting())) queue_.refill(route);
 }
 
-// ---- destinations
+// ---- routes and their room
 
-Delivery::SitePtr Delivery::site(const std::string& key) {
-    SitePtr& out = sites_[key];
-    if (!out) {
-        out = std::make_shared<Site>();
-        out->key = key;
-    }
-    return out;
-}
-
-const Delivery::Site* Delivery::find(const std::string& key) const {
-    auto found = sites_.find(key);
-    return found == sites_.end() ? nullptr : found->second.get();
-}
-
-/// The sites that mail for a destination may take: one, but for the round-robin gateways.
+/// The routes that mail for a route may take: one, but for the round-robin gateways.
 std::vector<std::string> Delivery::lanes(const std::string& route) const {
     if (route != all_gateways) return {route};
     std::vector<std::string> out;
@@ -142,168 +158,110 @@ std::string Delivery::next_lane(const std::string& route) {
     return {};
 }
 
-/// The site whose trouble holds up a destination: none as long as one of its lanes is open.
-const Delivery::Site* Delivery::blocked(const std::string& route) const {
-    const Site* out = nullptr;
+const Destination* Delivery::find(const std::string& route) const {
+    auto found = destinations_.find({route, TlsWish::none});
+    return found == destinations_.end() ? nullptr : found->second.get();
+}
+
+/// What holds up a route: nothing as long as one of its lanes is open.
+std::optional<Delivery::Blocked> Delivery::blocked(const std::string& route) const {
+    std::optional<Blocked> out;
     for (const auto& key : lanes(route)) {
-        const Site* known = find(key);
-        if (known == nullptr || !known->down) return nullptr;
-        if (out == nullptr || known->next_try < out->next_try) out = known;
+        const Destination* known = find(key);
+        const Obstacle* obstacle = nullptr;
+        if (known != nullptr && known->obstacle.down) obstacle = &known->obstacle;
+        if (known != nullptr && obstacle == nullptr && known->site && known->site->obstacle.down)
+            obstacle = &known->site->obstacle;
+        if (obstacle == nullptr) return std::nullopt;
+        if (!out || obstacle->next_try < out->next_try) out = Blocked{obstacle->trouble, obstacle->next_try};
     }
     return out;
 }
 
-void Delivery::refill(const SitePtr& site) {
-    queue_.refill(site->key);
-    if (site->key.starts_with("gateway:")) queue_.refill(all_gateways);
-}
-
-std::size_t Delivery::room(const std::string& route) const {
+std::size_t Delivery::room(const std::string& route) {
     std::size_t out = 0;
-    for (const auto& key : lanes(route)) out += room_at(key);
-    return out;
+    auto all = lanes(route);
+    for (const auto& key : all) out += room_at(key);
+    if (out > 0) return out;
+    // They are told when there is room again, so that nobody has to ask.
+    for (const auto& key : all)
+        if (const Destination* known = find(key); known != nullptr && known->site)
+            known->site->hungry.insert(route);
+    return 0;
 }
 
 std::size_t Delivery::room_at(const std::string& key) const {
     if (stopping_ || spool_.stuck()) return 0;
-    const Site* known = find(key);
+    const Destination* known = find(key);
     if (known == nullptr) return ready_max;
-    if (known->down) return 0;
-    // After a failure one message finds out whether the destination is back.
-    std::size_t limit = known->failures > 0 ? 1 : ready_max;
-    return limit - std::min(limit, known->ready.size());
+    if (known->obstacle.down) return 0;
+    std::size_t limit = ready_max, taken = known->unresolved.size();
+    // After a failure one message finds out whether it is over.
+    if (known->obstacle.failures > 0) limit = 1;
+    if (known->site) {
+        if (known->site->obstacle.down) return 0;
+        if (known->site->obstacle.failures > 0) limit = 1;
+        taken += known->site->ready();
+    }
+    return limit - std::min(limit, taken);
 }
 
-void Delivery::offer(Job job) {
-    std::string key = next_lane(job.route);
-    if (key.empty()) {
-        auto all = lanes(job.route);
-        if (all.empty()) {  // the last of them was taken out of the configuration just now
-            asio::post(io_, [this, job = std::move(job)] { queue_.give_back(job); });
-            return;
+void Delivery::recall() {
+    auto halted = [](const Job& job) { return job.message->halted(); };
+    for (auto& [key, one] : std::map(sites_))
+        for (auto& [address, from] : one->lanes)
+            for (const Job& job : from.ready.extract(halted)) queue_.give_back(job);
+    for (auto& [key, one] : std::map(destinations_)) {
+        std::deque<Job> kept;
+        for (Job& job : std::exchange(one->unresolved, {})) {
+            if (halted(job))
+                queue_.give_back(job);
+            else
+                kept.push_back(std::move(job));
         }
-        key = all.front();  // more jobs of one message than there was room for: they stand in line
+        for (Job& job : one->unresolved) kept.push_back(std::move(job));
+        one->unresolved = std::move(kept);
     }
-    SitePtr to = site(key);
-    to->ready.push_back(std::move(job));
-    employ(to);
-}
-
-void Delivery::employ(const SitePtr& site) {
-    if (stopping_ || spool_.stuck() || site->down || site->ready.empty()) return;
-    if (!site->idle.empty()) {
-        Rest* resting = site->idle.front();
-        site->idle.pop_front();
-        resting->woken = true;
-        resting->timer.cancel();
-        return;
-    }
-    unsigned limit = site->limit > 0 ? site->limit : settings_->delivery.per_destination;
-    if (site->failures > 0) limit = 1;
-    if (site->connections >= limit || site->opening >= site->ready.size()) return;
-    if (connections_ >= settings_->delivery.connections) {
-        if (std::find(starving_.begin(), starving_.end(), site) == starving_.end()) starving_.push_back(site);
-        return;
-    }
-    ++site->connections;
-    ++site->opening;
-    ++connections_;
-    asio::co_spawn(io_, work(site), [this, site](const std::exception_ptr& fault) {
-        release(site);
-        if (!fault) return;
-        try {
-            std::rethrow_exception(fault);
-        } catch (const std::exception& what) {
-            observer_.on(event::Trouble{"delivery", what.what(), true});
-        }
-    });
-}
-
-void Delivery::release(const SitePtr& site) {
-    --site->connections;
-    --connections_;
-    if (!starving_.empty()) {
-        SitePtr next = starving_.front();
-        starving_.pop_front();
-        employ(next);
-    }
-    employ(site);
-    if (site->connections == 0 && site->ready.empty() && !site->down && site->failures == 0) {
-        auto known = sites_.find(site->key);
-        if (known != sites_.end() && known->second == site) sites_.erase(known);
-    }
-    arm();
-}
-
-void Delivery::works(const SitePtr& site) {
-    bool was_in_trouble = site->failures > 0;
-    site->failures = 0;
-    site->trouble.clear();
-    if (site->limit > 0 && ++site->successes == successes_to_grow) {
-        site->successes = 0;
-        if (++site->limit >= settings_->delivery.per_destination) site->limit = 0;
-    }
-    if (was_in_trouble) refill(site);
-}
-
-/// `others`: connections to the destination that stand.
-void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others) {
-    std::string reason = why.reason.empty() ? why.reply.line() : why.reason;
-    if (why.result != Outcome::Result::failed) {
-        if (others > 0 && site->failures == 0) {
-            // Some connections stand: the destination wants fewer of them, it is not down.
-            site->limit = others;
-            site->successes = 0;
-            return;
-        }
-        ++site->failures;
-        site->down = true;
-        site->limit = 0;
-        site->trouble = reason;
-        double spread = std::uniform_real_distribution<>(0, 1)(random_);
-        site->next_try = now() + site_pause(settings_->queue, site->failures, spread);
-        probes_.emplace(site->next_try, site->key);
-    }
-    bool attempted = true;
-    for (Job& job : std::exchange(site->ready, {})) {
-        if (job.route == all_gateways && room(all_gateways) > 0) {
-            offer(std::move(job));  // another gateway takes it
-            continue;
-        }
-        std::vector<Outcome> outcomes(job.recipients.size(), why);
-        for (auto& outcome : outcomes) {
-            outcome.destination = true;
-            outcome.attempted = attempted;
-        }
-        attempted = false;
-        queue_.settle(job, std::move(outcomes));
-    }
-    if (site->down) return;
-    site->failures = 0;
-    site->trouble.clear();
-    refill(site);  // the verdict holds for the rest of its mail too
 }
 
 std::size_t Delivery::retry_destinations(const std::string& route) {
     std::size_t done = 0;
-    for (auto& [key, known] : sites_) {
-        if (!known->down || (!route.empty() && key != route)) continue;
-        ++done;
-        probes_.erase({known->next_try, key});
-        known->next_try = now();
-        probes_.emplace(known->next_try, key);
+    Time time = now();
+    for (auto& [key, one] : destinations_) {
+        if (!route.empty() && one->route != route) continue;
+        if (one->obstacle.down) {
+            ++done;
+            one->obstacle.next_try = time;
+            wake(one, time);
+        }
+        if (one->site && one->site->obstacle.down && one->site->obstacle.next_try > time) {
+            ++done;
+            one->site->obstacle.next_try = time;
+            wake(one->site, time);
+        }
     }
-    armed_ = Time::max();
     arm();
     return done;
 }
 
 // ---- time
 
+void Delivery::wake(const SitePtr& site, Time at) {
+    alarms_.push_back(Alarm{at, site, {}});
+    std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
+    arm();
+}
+
+void Delivery::wake(const DestinationPtr& destination, Time at) {
+    alarms_.push_back(Alarm{at, {}, destination});
+    std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
+    arm();
+}
+
 void Delivery::arm() {
     if (stopping_) return;
-    Time next = queue_.next_run();
-    if (!probes_.empty()) next = std::min(next, probes_.begin()->first);
+    Time next = std::min(queue_.next_run(), next_sweep_);
+    if (!alarms_.empty()) next = std::min(next, alarms_.front().at);
     if (next >= armed_) return;
     armed_ = next;
     auto pause = std::max(next - now(), Time::duration(std::chrono::milliseconds(1)));
@@ -318,32 +276,62 @@ void Delivery::tick() {
     if (stopping_) return;
     Time time = now();
     queue_.run(time);
-    while (!probes_.empty() && probes_.begin()->first <= time) {
-        std::string route = probes_.begin()->second;
-        probes_.erase(probes_.begin());
-        auto known = sites_.find(route);
-        if (known == sites_.end() || !known->second->down) continue;
-        SitePtr site = known->second;
-        site->down = false;
-        refill(site);
+    while (!alarms_.empty() && alarms_.front().at <= time) {
+        std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
+        Alarm alarm = std::move(alarms_.back());
+        alarms_.pop_back();
+        if (auto known = alarm.destination.lock();
+            known && known->obstacle.down && known->obstacle.next_try <= time) {
+            known->obstacle.down = false;
+            queue_.refill(known->route);
+            if (!known->unresolved.empty()) look_up(known);
+        }
+        auto site = alarm.site.lock();
+        if (!site || (site->obstacle.down && site->obstacle.next_try > time)) continue;
+        if (std::exchange(site->obstacle.down, false)) {
+            // Nothing waits there any more: its trouble is history.
+            refill(site);
+            if (site->ready() == 0 && site->connections == 0) site->obstacle = {};
+        }
         // What stood in line here all the time left no room for more, and is the probe itself.
         employ(site);
-        // Nothing waits there any more: its trouble is history.
-        if (site->ready.empty() && site->connections == 0) sites_.erase(route);
     }
+    if (next_sweep_ <= time) sweep(time);
     arm();
+}
+
+/// Forgets what nobody sends to, and has what was learnt written down.
+void Delivery::sweep(Time time) {
+    next_sweep_ = time + std::min<std::chrono::seconds>(sweep_pause, std::chrono::seconds(5));
+    persist(false);
+    if (next_persist_ > time) return;
+    next_persist_ = time + sweep_pause;
+    std::erase_if(destinations_, [&](const auto& entry) {
+        const Destination& one = *entry.second;
+        return one.fresh_until + forget_after < time && !one.resolving && one.unresolved.empty() &&
+               one.obstacle.failures == 0 && (!one.site || one.site->obstacle.failures == 0);
+    });
+    std::erase_if(sites_, [](const auto& entry) {
+        const Site& one = *entry.second;
+        return entry.second.use_count() == 1 && one.connections == 0 && one.ready() == 0 &&
+               one.obstacle.failures == 0;
+    });
+    std::erase_if(leading_, [this](const auto& entry) { return !sites_.contains(entry.first); });
 }
 
 net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     stopping_ = true;
     timer_.cancel();
-    for (auto& [route, site] : sites_) {
-        site->ready.clear();
-        for (Rest* resting : std::exchange(site->idle, {})) {
-            resting->woken = true;
-            resting->timer.cancel();
+    blocklists_.cancel();
+    for (auto& [key, one] : destinations_) one->unresolved.clear();
+    for (auto& [key, one] : sites_)
+        for (auto& [address, from] : one->lanes) {
+            from.ready.drain();
+            for (Rest* resting : std::exchange(from.idle, {})) {
+                resting->woken = true;
+                resting->timer.cancel();
+            }
         }
-    }
     auto end = std::chrono::steady_clock::now() + grace;
     asio::steady_timer poll(io_);
     while (transactions_ > 0 && std::chrono::steady_clock::now() < end) {
@@ -355,54 +343,145 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
         poll.expires_after(std::chrono::milliseconds(20));
         co_await poll.async_wait(net::as_value);
     }
+    persist(true);
 }
 
-// ---- reports
+// ---- what is told
 
-StoredPtr Delivery::bounce(const Stored& stored, const Progress& progress,
-                           const std::vector<std::uint16_t>& failed) const {
+StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
+                           const std::vector<Queue::Notice>& notices) const {
     const Message& original = stored.message;
     if (original.envelope.reverse_path.null()) return nullptr;  // a report is never answered (RFC 5321 §6.1)
     std::shared_ptr<const std::string> content = original.content.bytes;
     if (!content && original.content.file.empty()) content = spool_.load_content(original, stored.volume);
     std::string header = original.content.trace;
-    if (content)
-        header += header_of(*content);
-    else if (!original.content.file.empty())
+    ReportContent returned;
+    if (content) {
+        std::string_view own = header_of(*content);
+        header += own;
+        bool failure = std::any_of(notices.begin(), notices.end(), [](const Queue::Notice& notice) {
+            return notice.kind == Queue::Notice::Kind::failed;
+        });
+        // Only a failure brings the message back, and only where that was asked for (RFC 3461 §4.3).
+        if (failure && original.envelope.return_content == ReturnContent::full &&
+            content->size() <= settings_->queue.report_size)
+            returned.body = std::string_view(*content).substr(own.size());
+    } else if (!original.content.file.empty()) {
         header += read_header(original.content.file);
-    std::vector<FailedRecipient> recipients;
-    for (auto at : failed)
-        recipients.push_back(FailedRecipient{original.envelope.forward_paths[at], progress[at]});
+    }
+    returned.header = header;
+    std::vector<ReportedRecipient> recipients;
+    for (const auto& notice : notices) {
+        ReportedRecipient one;
+        one.address = original.envelope.forward_paths[notice.recipient];
+        one.options = original.envelope.options_of(notice.recipient);
+        one.progress = progress[notice.recipient];
+        switch (notice.kind) {
+            case Queue::Notice::Kind::failed: one.action = ReportAction::failed; break;
+            case Queue::Notice::Kind::relayed: one.action = ReportAction::relayed; break;
+            case Queue::Notice::Kind::delayed:
+                one.action = ReportAction::delayed;
+                one.next = one.progress.next;
+                one.give_up = expiry(settings_->queue, original.id.arrived());
+                break;
+        }
+        recipients.push_back(std::move(one));
+    }
     auto out = std::make_shared<Stored>();
-    out->message = make_bounce(settings_->hostname, original, header, recipients, spool_.new_id(), now());
+    out->message = make_report(settings_->hostname, original, returned, recipients, spool_.new_id(), now());
     return out;
 }
 
 std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
     std::vector<DestinationView> out;
+    std::set<std::string> shown;
     for (bool troubled : {true, false})
-        for (const auto& [route, site] : sites_) {
+        for (const auto& [key, one] : destinations_) {
             if (out.size() == limit) return out;
-            if ((site->failures > 0) != troubled) continue;
+            const Obstacle* obstacle = one->obstacle.failures > 0 ? &one->obstacle : nullptr;
+            if (obstacle == nullptr && one->site && one->site->obstacle.failures > 0)
+                obstacle = &one->site->obstacle;
+            if ((obstacle != nullptr) != troubled || !shown.insert(one->route).second) continue;
             DestinationView view;
-            view.route = site->key;
-            view.ready = site->ready.size();
-            view.connections = site->connections;
-            view.delivering = site->connections - site->opening -
-                              std::min<std::size_t>(site->idle.size(), site->connections - site->opening);
-            view.trouble = site->trouble;
-            view.next_try = site->next_try;
+            view.route = one->route;
+            view.ready = one->unresolved.size();
+            if (one->site) {
+                const Site& site = *one->site;
+                view.site = site.key;
+                view.ready += site.ready();
+                view.connections = site.connections;
+                view.delivering = site.connections - site.opening -
+                                  std::min<std::size_t>(site.idle(), site.connections - site.opening);
+            }
+            if (obstacle != nullptr) {
+                view.trouble = obstacle->trouble;
+                view.next_try = obstacle->next_try;
+            }
             out.push_back(std::move(view));
         }
     for (const auto& [route, due] : queue_.waiting()) {
         if (out.size() == limit) break;
-        if (sites_.contains(route)) continue;
+        if (shown.contains(route)) continue;
         DestinationView view;
         view.route = route;
-        view.next_try = due;
+        if (route != held_route) view.next_try = due;
         out.push_back(std::move(view));
     }
     return out;
+}
+
+std::vector<GatewayView> Delivery::gateways() const {
+    std::vector<GatewayView> out;
+    for (const auto& gateway : settings_->gateways) {
+        GatewayView view;
+        view.name = gateway.name;
+        view.address = gateway.address.host + ':' + std::to_string(gateway.address.port);
+        view.tls = in_words(gateway.tls);
+        view.type = gateway.type == GatewayType::round_robin ? "round-robin" : "specified";
+        view.enabled = gateway.enabled;
+        if (auto obstacle = blocked("gateway:" + gateway.name)) {
+            view.trouble = obstacle->trouble;
+            view.next_try = obstacle->next_try;
+        }
+        if (const Destination* known = find("gateway:" + gateway.name); known != nullptr && known->site)
+            view.connections = known->site->connections;
+        out.push_back(std::move(view));
+    }
+    return out;
+}
+
+net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelope) {
+    Time time = now();
+    auto all = lanes(begun.route);
+    TlsWish wish = tls_wish(envelope);
+    Targets first;
+    for (const auto& key : all) {
+        Targets targets = co_await find_targets(surroundings(), key, wish);
+        for (const auto& target : targets.list) begun.hosts.push_back(target.text());
+        if (targets.list.empty()) begun.hosts.push_back(targets.trouble.text);
+        if (first.list.empty()) first = std::move(targets);
+    }
+    if (first.list.empty()) co_return begun;
+    begun.tls = first.list.front().policy->text();
+    if (begun.route.starts_with("mx:")) {
+        auto choice = pool_.preview(first.exchangers, envelope.reverse_path.domain, first.families(), time);
+        begun.egress = choice.why;
+        if (choice.source)
+            begun.egress = (choice.source->address.empty() ? std::string("the system's choice")
+                                                           : choice.source->address) +
+                           " as " + choice.source->hostname +
+                           (choice.why.empty() ? "" : " (" + choice.why + ")");
+    } else {
+        begun.egress = "the system's choice as " + settings_->hostname + " (the pool is for mail exchangers)";
+    }
+    unsigned connections = first.connections > 0 ? first.connections : settings_->delivery.per_destination;
+    unsigned rate =
+        first.messages_per_minute > 0 ? first.messages_per_minute : settings_->delivery.messages_per_minute;
+    begun.limits = "at most " + std::to_string(connections) + " connections";
+    if (auto known = sites_.find(first.site); known != sites_.end())
+        begun.limits += ", " + std::to_string(known->second->window.size()) + " at present";
+    begun.limits += rate > 0 ? ", " + std::to_string(rate) + " messages a minute" : ", no limit of messages";
+    co_return begun;
 }
 
 }  // namespace postern::relay

@@ -1,8 +1,10 @@
-// Mail goes out: destinations with their connections and troubles, fed by the queue.
+// Mail goes out. Two levels: what waits is filed by route (queue), what is ready stands in line at a site,
+// one line for each of our addresses; a site is the set of hosts that routes lead to.
 #pragma once
 
+#include <asio/thread_pool.hpp>
 #include <deque>
-#include <list>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,15 +12,22 @@
 #include <vector>
 
 #include "relay/delivery/client.h"
+#include "relay/delivery/site.h"
+#include "relay/egress/pool.h"
 #include "relay/net/asio.h"
 #include "relay/net/resolver.h"
 #include "relay/observer.h"
 #include "relay/queue/queue.h"
+#include "relay/security/sts_store.h"
 #include "relay/settings.h"
 #include "relay/views.h"
 #include "sync/snapshot.h"
 
 namespace postern::relay {
+
+/// What was learnt, in state_dir.
+inline constexpr const char* egress_file = "egress.state";
+inline constexpr const char* policies_file = "mta-sts.state";
 
 /// Everything here happens on the thread of its io_context.
 class Delivery {
@@ -31,38 +40,24 @@ public:
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
+    void fetch_with(StsStore::Fetch fetch) { policies_.fetch_with(std::move(fetch)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes);
 
     Queue& queue() { return queue_; }
+    /// Gives back what stands in line although an operator wants something else with it.
+    void recall();
+    void arm();  // the timer, after something that may have changed when it is needed
     /// Destinations that are down are tried at once. Gives how many there were.
     std::size_t retry_destinations(const std::string& route);
     std::vector<DestinationView> destinations(std::size_t limit) const;
+    std::vector<GatewayView> gateways() const;
+    std::vector<EgressView> egress() const;
+    bool absolve(const std::string& address, const std::string& site);
     std::size_t connections() const { return connections_; }
-    net::Resolver& resolver() { return *resolver_; }
+    /// Fills in what is known only here: hosts, TLS, egress, limits.
+    net::awaitable<Explanation> explain(Explanation begun, Envelope envelope);
 
 private:
-    struct Rest {
-        asio::steady_timer timer;
-        bool woken = false;
-    };
-    /// What one connection limit, one trouble and one list of hosts are kept for.
-    struct Site {
-        std::string key;  // as Route::key, but never all gateways at once
-        std::deque<Job> ready;
-        std::list<Rest*> idle;     // connections without work
-        unsigned connections = 0;  // open or opening
-        unsigned opening = 0;
-        unsigned failures = 0;   // in a row
-        unsigned limit = 0;      // of connections, 0 for the configured one; fewer after a refusal
-        unsigned successes = 0;  // since the limit was lowered or raised
-        bool down = false;
-        Time next_try{};                    // while it is down
-        std::string trouble;                // in words, "" when all is well
-        std::vector<Target> targets;        // as last looked up
-        std::map<net::Endpoint, Time> bad;  // addresses that failed, until when they come last
-    };
-    using SitePtr = std::shared_ptr<Site>;
-
     /// Recipients that one host deferred while there are others to ask at once (RFC 5321 §5.1).
     struct SecondOpinion {
         Job job;
@@ -73,36 +68,91 @@ private:
         bool usable = true;  // the connection can carry more
         std::optional<SecondOpinion> open;
     };
+    /// What stands in the way of a route, with the earliest time to try.
+    struct Blocked {
+        std::string trouble;
+        Time next_try{};
+    };
+    struct Alarm {
+        Time at;
+        std::weak_ptr<Site> site;
+        std::weak_ptr<Destination> destination;
+        bool operator>(const Alarm& other) const { return at > other.at; }
+    };
 
+    // delivery.cc: routes, room, time
     Queue::Hooks hooks();
-    SitePtr site(const std::string& key);
-    const Site* find(const std::string& key) const;
-    const Site* blocked(const std::string& route) const;
     bool exists(const std::string& route) const;
     std::vector<std::string> lanes(const std::string& route) const;
     std::string next_lane(const std::string& route);
+    std::optional<Blocked> blocked(const std::string& route) const;
+    const Destination* find(const std::string& route) const;
     std::size_t room_at(const std::string& key) const;
-    std::size_t room(const std::string& route) const;
-    void refill(const SitePtr& site);
-    void offer(Job job);
-    void employ(const SitePtr& site);  // wakes or opens a connection when there is work for one more
-    void release(const SitePtr& site);
-    net::awaitable<void> work(SitePtr site);
-    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Client& client,
-                                                       std::optional<SecondOpinion> first);
-    net::awaitable<bool> rest(SitePtr site, Client& client);
-    net::awaitable<Turn> transact(SitePtr site, Client& client, Job job, bool last_word);
-    std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
-    net::awaitable<std::unique_ptr<Client>> connect(SitePtr site);
-    net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, const SecondOpinion& open);
+    std::size_t room(const std::string& route);
     void resume();
+    void tick();
+    void sweep(Time time);
+    void run(net::awaitable<void> work, std::function<void()> after);
+    void wake(const SitePtr& site, Time at);
+    void wake(const DestinationPtr& destination, Time at);
+    StoredPtr report(const Stored& stored, const Progress& progress,
+                     const std::vector<Queue::Notice>& notices) const;
+
+    // delivery_sites.cc: from a job to a line, and connections for it
+    DestinationPtr destination(const std::string& route, TlsWish wish);
+    SitePtr site(const std::string& key);
+    Surroundings surroundings();
+    void offer(Job job);
+    void enter(Job job, const std::string& route);
+    void look_up(const DestinationPtr& destination);
+    net::awaitable<void> resolve(DestinationPtr destination);
+    void adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets);
+    void lookup_failed(const DestinationPtr& destination, const Reply& trouble);
+    void dispatch(Job job, const SitePtr& site);
+    Lane& lane(Site& site, const Source& source);
+    void employ(const SitePtr& site);  // wakes or opens a connection when there is work for one more
+    void release(const SitePtr& site, Lane& lane);
+    void refill(const SitePtr& site);
     void works(const SitePtr& site);
     void fails(const SitePtr& site, const Outcome& why, unsigned others);
-    void arm();
-    void tick();
-    Client::Options client_options() const;
-    StoredPtr bounce(const Stored& stored, const Progress& progress,
-                     const std::vector<std::uint16_t>& failed) const;
+    void put_down(const SitePtr& site, std::string why, Time until);
+    void settle_all(std::vector<Job> jobs, const Outcome& why);
+
+    // delivery_sessions.cc: the connections
+    Client::Options client_options(const Site& site, const Source& source) const;
+    net::awaitable<void> work(SitePtr site, Lane& lane);
+    net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
+    net::awaitable<bool> look_up_again(SitePtr site);
+    std::vector<Target> targets_from(Site& site, const Source& source) const;
+    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Lane& lane, Client& client,
+                                                       std::optional<SecondOpinion> first);
+    net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, Lane& lane,
+                                                              const SecondOpinion& open);
+    net::awaitable<bool> rest(SitePtr site, Lane& lane, Client& client);
+    net::awaitable<Turn> transact(SitePtr site, Lane& lane, Client& client, Job job, bool last_word);
+    /// Settles at once whom the host cannot take this message for; what is left of the job fits it.
+    /// `converted` is set when the content has to be sent in another form.
+    void fit_to(const Client& client, Job& job, ContentSource& content,
+                std::shared_ptr<const Message>& converted);
+    std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
+
+    // delivery_egress.cc: which of our addresses
+    bool out_of_use(const Site& site, const Lane& lane) const;
+    /// What the receiver said of our address. True when the job's mail is better sent from another.
+    bool blame(const SitePtr& site, const Source& source, const Reply& reply, std::string_view host);
+    void told(const std::optional<EgressPool::Verdict>& verdict);
+    void over(const std::vector<EgressPool::Verdict>& verdicts, std::string_view why);
+    /// Takes out of the job, and sends on from another address, what was refused because of ours.
+    void move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
+                 std::string_view host);
+    /// Refused before any mail was named, for a reason nobody knows: others of our addresses are tried.
+    bool compare(const SitePtr& site, Lane& lane, const Reply& reply);
+    void accepted(const SitePtr& site, const Lane& lane, const Job& job);
+    void redistribute(const SitePtr& site, Lane& lane);
+    void redistribute_all();
+    void slow_down(const SitePtr& site);
+    net::awaitable<void> watch_blocklists();
+    void persist(bool wait);
 
     net::io_context& io_;
     Spool& spool_;
@@ -110,18 +160,24 @@ private:
     std::shared_ptr<const sync::Snapshot> directory_;
     Observer& observer_;
     std::unique_ptr<net::Resolver> resolver_;
+    IsOurs ours_;
     net::TlsContext tls_;
+    StsStore policies_;
+    EgressPool pool_;
     Queue queue_;
     std::map<std::string, SitePtr> sites_;
-    std::set<std::pair<Time, std::string>> probes_;  // destinations that are down, by when they are tried
-    std::deque<SitePtr> starving_;                   // had to wait for the limit of all connections
+    std::map<std::pair<std::string, TlsWish>, DestinationPtr> destinations_;
+    std::vector<Alarm> alarms_;     // a heap, the earliest first
+    std::deque<SitePtr> starving_;  // had to wait for the limit of all connections
     std::set<Client*> clients_;
+    std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
     std::size_t connections_ = 0, transactions_ = 0;
-    asio::steady_timer timer_;
-    Time armed_ = Time::max();
+    asio::steady_timer timer_, blocklists_;
+    Time armed_ = Time::max(), next_sweep_{}, next_persist_{};
     std::size_t turn_ = 0;  // of the round-robin gateways
     bool stopping_ = false, paused_ = false;
     std::minstd_rand random_{std::random_device{}()};
+    asio::thread_pool keeper_{1};  // writes down what was learnt
 };
 
 }  // namespace postern::relay

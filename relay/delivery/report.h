@@ -1,6 +1,7 @@
 // Delivery status notifications (RFC 3461, RFC 3464, RFC 6533), marked as RFC 3834 asks.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,19 +18,24 @@ struct ReportedRecipient {
     RecipientOptions options;
     RecipientProgress progress;
     ReportAction action = ReportAction::failed;
-    Time next{};       // of a delayed one: the next attempt
-    Time give_up{};    // of a delayed one: when it will be given up
+    Time next{};     // of a delayed one: the next attempt
+    Time give_up{};  // of a delayed one: when it will be given up
 };
 
 struct ReportContent {
     std::string_view header;  // of the original, our trace field in front
-    std::string_view body;    // the rest of it; "" when only the header is to be returned
+    std::string_view
+        body;  // the rest of it, its empty line in front; "" when only the header is to be returned
 };
 
-/// A message to `original`'s reverse-path, which must not be null, with an envelope of its own: null reverse-path,
-/// SMTPUTF8 when an address in it needs that, to be handed to the same primary. Of the header at most 64 KiB are
-/// returned, the body only as `content` has it. What remote servers said is quoted with control characters
-/// replaced. The sender's ENVID and each recipient's ORCPT are given back.
+/// A message to `original`'s reverse-path with an envelope of its own: null reverse-path, NOTIFY=NEVER,
+/// SMTPUTF8 when something in it needs that, to be handed to the same primary. Of the header at most 64 KiB
+/// are returned, the body only as `content` has it, and never of a message with REQUIRETLS, whose report
+/// requires TLS itself (RFC 8689 §5). What remote servers said is quoted with control characters replaced.
+/// The sender's ENVID and each recipient's ORCPT are given back.
+///
+/// Loops: `original`'s reverse-path must not be null, for a report is never answered; a report that comes
+/// back as something else is stopped at reception, which counts Received fields.
 Message make_report(const std::string& hostname, const Message& original, const ReportContent& content,
                     const std::vector<ReportedRecipient>& recipients, MessageId id, Time now);
 

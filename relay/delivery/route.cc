@@ -16,30 +16,61 @@ const PrimarySettings* find_primary(const Settings& settings, std::string_view n
     return found == settings.primaries.end() ? nullptr : &*found;
 }
 
+namespace {
+
+/// How closely a route's rule describes a message; 0 when it does not at all. A user is closer than a domain,
+/// the sender's domain closer than the recipient's, everybody is the least.
+int closeness(const RouteSettings& route, const Address& sender, const Address& recipient) {
+    int out = 0;
+    if (!route.recipient.empty()) {
+        if (route.recipient != recipient.domain) return 0;
+        out = 2;
+    }
+    if (route.sender.empty()) return out;
+    if (route.sender == "*") return std::max(out, 1);
+    // Who writes a route for a user means the mailbox, not the spelling of its local part.
+    if (route.sender.find('@') != std::string::npos)
+        return route.sender == lower(sender.text()) ? out + 8 : 0;
+    return route.sender == sender.domain ? out + 4 : 0;
+}
+
+std::string in_words(const RouteSettings& route) {
+    std::string out = "the route for ";
+    if (!route.sender.empty()) out += route.sender == "*" ? "everybody" : route.sender;
+    if (!route.recipient.empty()) out += (route.sender.empty() ? "mail to " : " to ") + route.recipient;
+    return out + (route.configured ? "" : ", set while running");
+}
+
+}  // namespace
+
 Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
                    const Address& recipient, sync::Time now) {
-    if (envelope.bounce) {
+    sync::Verdict verdict = directory.domain(recipient.domain, now);
+    // A report about forwarded mail goes to a stranger, whom the primary would not take it for.
+    if (envelope.bounce && verdict.reason != sync::Reason::no_such_domain) {
         const PrimarySettings* primary = find_primary(settings, envelope.primary);
         if (primary != nullptr && !primary->deliver_to.host.empty())
             return {"primary:" + primary->name, "a bounce goes back through its sender's primary"};
     }
-    sync::Verdict verdict = directory.domain(recipient.domain, now);
     if (!verdict.primary.empty() && verdict.primary != envelope.primary) {
         const PrimarySettings* primary = find_primary(settings, verdict.primary);
         if (primary != nullptr && !primary->deliver_to.host.empty())
             return {"primary:" + primary->name, "the domain is the primary's own"};
     }
-    // Who writes a route for a user means the mailbox, not the spelling of its local part.
-    const Address& sender = envelope.reverse_path;
-    for (const std::string& wanted : {lower(sender.text()), sender.domain, std::string("*")}) {
-        if (wanted.empty()) continue;
-        for (const auto& route : settings.routes) {
-            if (route.sender != wanted) continue;
-            const GatewaySettings* gateway = find_gateway(settings, route.gateway);
-            if (gateway != nullptr && gateway->enabled)
-                return {"gateway:" + gateway->name, "the route for " + wanted};
-        }
+    const RouteSettings* best = nullptr;
+    int closest = 0;
+    for (const auto& route : settings.routes) {
+        int close = closeness(route, envelope.reverse_path, recipient);
+        // Of two that are as close, one that was set while running stands for what is wanted now.
+        bool closer =
+            close > closest || (close == closest && close > 0 && !route.configured && best->configured);
+        if (!closer) continue;
+        const GatewaySettings* gateway = find_gateway(settings, route.gateway);
+        if (gateway == nullptr || !gateway->enabled) continue;
+        best = &route;
+        closest = close;
     }
+    if (best != nullptr) return {"gateway:" + best->gateway, in_words(*best)};
     if (std::any_of(settings.gateways.begin(), settings.gateways.end(),
                     [](const auto& one) { return one.enabled && one.type == GatewayType::round_robin; }))
         return {"gateways", "the round-robin gateways take all mail without a route of its own"};

@@ -1,19 +1,22 @@
 #include "relay/delivery/target.h"
 
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <set>
+
 #include "relay/delivery/route.h"
 #include "relay/net/address_range.h"
+#include "relay/security/dane.h"
+#include "relay/security/transport.h"
 
 namespace postern::relay {
 
 namespace {
 
 constexpr std::size_t targets_max = 40;
-constexpr std::size_t lookups_max = 10;  // exchangers of one domain; each may take dns.timeout twice
-
-struct NextHop {
-    HostPort address;
-    ClientTls tls;
-};
+constexpr std::size_t lookups_max = 10;  // exchangers of one domain; each may take dns.timeout several times
 
 /// The address inside "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 §4.1.3), "" for anything else.
 std::string literal(const std::string& domain) {
@@ -30,61 +33,197 @@ Reply transient(std::uint16_t subject, std::uint16_t detail, std::string text) {
     return Reply{0, {4, subject, detail}, std::move(text)};
 }
 
-/// Appends the host's addresses. What could not be found out goes to `trouble`.
-net::awaitable<void> add(net::Resolver& resolver, NextHop hop, Targets& out) {
-    net::AddressAnswer answer = co_await resolver.addresses(hop.address.host);
-    for (const auto& address : answer.addresses)
-        if (out.list.size() < targets_max)
-            out.list.push_back(Target{hop.address.host, net::Endpoint(address, hop.address.port), hop.tls});
-    if (answer.status == net::Lookup::transient)
-        out.trouble = transient(4, 3, "cannot look up " + hop.address.host + ": " + answer.why);
-    else if (answer.status != net::Lookup::found && out.trouble.status.klass != 4)
-        out.trouble = permanent(4, 4, "cannot look up " + hop.address.host + ": " + answer.why);
+/// A transient reason outweighs a permanent one: as long as anything may still turn out well, mail waits.
+void note(Reply& trouble, Reply other) {
+    if (trouble.status.klass != 4) trouble = std::move(other);
 }
 
-net::awaitable<Targets> exchangers(net::Resolver& resolver, SettingsPtr settings, std::string domain) {
-    Targets out;
-    const DeliverySettings& delivery = settings->delivery;
+HostPolicy wished(HostPolicy policy, TlsWish wish) {
+    if (wish == TlsWish::optional) {
+        // The sender would rather have it arrive than be safe: no policy of the receiver's stands in its way.
+        HostPolicy out;
+        out.tls = policy.tls == ClientTls::off ? ClientTls::off : ClientTls::opportunistic;
+        out.origin = "TLS-Required: No";
+        return out;
+    }
+    bool proven =
+        policy.tls == ClientTls::dane || policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit;
+    if (wish == TlsWish::required && !proven) {
+        policy.tls = ClientTls::verify;
+        policy.origin = "REQUIRETLS";
+        policy.testing = false;
+    }
+    return policy;
+}
+
+/// What tells two sites with the same hosts apart.
+std::string security_of(const std::vector<Target>& list, const std::string& domain) {
+    std::set<std::string> kinds;
+    for (const auto& target : list) {
+        const HostPolicy& policy = *target.policy;
+        if (policy.tls == ClientTls::opportunistic && policy.origin == "TLS-Required: No")
+            kinds.insert("TLS-Required: No");
+        if (policy.tls == ClientTls::off) kinds.insert("off");
+        if (policy.tls == ClientTls::required) kinds.insert("required");
+        if (policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit) kinds.insert("verify");
+        // A certificate may be for the recipients' domain: then what was proven is proven for that domain
+        // only.
+        for (const auto& record : policy.tlsa)
+            if (record.usage == 2) kinds.insert("dane for " + domain);
+    }
+    std::string out;
+    for (const auto& kind : kinds) out += (out.empty() ? " (" : ", ") + kind;
+    return out.empty() ? out : out + ")";
+}
+
+class Search {
+public:
+    Search(Surroundings around, TlsWish wish) : around_(std::move(around)), wish_(wish) {}
+
+    net::awaitable<Targets> exchangers(std::string domain);
+    net::awaitable<Targets> configured(std::string key, HostPort address, HostPolicy policy);
+
+private:
+    net::awaitable<void> add(Exchanger exchanger, std::uint16_t port, HostPolicy base,
+                             std::optional<StsPolicy> sts);
+    bool ours(const net::AddressAnswer& answer, std::uint16_t port) const {
+        return std::any_of(answer.addresses.begin(), answer.addresses.end(),
+                           [&](const auto& address) { return around_.ours(net::Endpoint(address, port)); });
+    }
+
+    Surroundings around_;
+    TlsWish wish_;
+    Targets out_;
+    bool self_ = false;  // the last host added leads back here
+};
+
+/// Appends the host's addresses. Why it has none goes to the trouble.
+net::awaitable<void> Search::add(Exchanger exchanger, std::uint16_t port, HostPolicy base,
+                                 std::optional<StsPolicy> sts) {
+    const std::string& host = exchanger.host;
+    net::AddressAnswer answer = co_await around_.resolver.addresses(host);
+    self_ = ours(answer, port) || (!exchanger.domain.empty() && host == lower(around_.settings->hostname));
+    if (self_) co_return;
+    if (answer.status == net::Lookup::transient)
+        note(out_.trouble, transient(4, 3, "cannot look up " + host + ": " + answer.why));
+    else if (answer.status != net::Lookup::found)
+        note(out_.trouble, permanent(4, 4, "cannot look up " + host + ": " + answer.why));
+    if (answer.addresses.empty()) co_return;
+
+    std::optional<net::TlsaAnswer> tlsa;
+    bool dane = base.tls == ClientTls::dane ||
+                (!exchanger.domain.empty() && wants_dane(base, around_.settings->delivery));
+    if (dane && wish_ != TlsWish::optional) tlsa = co_await find_tlsa(around_.resolver, host, port, answer);
+    auto policy =
+        std::make_shared<HostPolicy>(wished(exchanger_policy(base, exchanger, sts, answer, tlsa), wish_));
+    if (!policy->barred.empty()) {
+        note(out_.trouble, transient(7, 5, policy->barred));
+        co_return;
+    }
+    for (const auto& address : answer.addresses)
+        if (out_.list.size() < targets_max)
+            out_.list.push_back(Target{host, net::Endpoint(address, port), policy});
+}
+
+net::awaitable<Targets> Search::exchangers(std::string domain) {
+    const DeliverySettings& delivery = around_.settings->delivery;
+    for (const auto& destination : around_.settings->destinations)
+        if (destination.domain == domain) {
+            out_.connections = destination.connections;
+            out_.messages_per_minute = destination.messages_per_minute;
+        }
+    HostPolicy base = configured_policy(*around_.settings, domain);
+    net::MxAnswer answer;
     if (domain.starts_with('[')) {
         std::string address = literal(domain);
-        NextHop hop{HostPort{address, delivery.port}, delivery.tls};
-        if (address.empty())
-            out.trouble = permanent(1, 2, domain + " is not an address");
-        else
-            co_await add(resolver, std::move(hop), out);
-        co_return out;
-    }
-    net::MxAnswer answer = co_await resolver.mx(domain);
-    switch (answer.status) {
-        case net::Lookup::transient:
-            out.trouble =
-                transient(4, 3, "cannot look up the mail exchangers of " + domain + ": " + answer.why);
-            co_return out;
-        case net::Lookup::no_name:
-            out.trouble = permanent(1, 2, "the domain " + domain + " does not exist");
-            co_return out;
-        case net::Lookup::no_data: {
-            // Without any MX the domain's own address stands in for it (RFC 5321 §5.1).
-            NextHop hop{HostPort{domain, delivery.port}, delivery.tls};
-            co_await add(resolver, std::move(hop), out);
-            if (out.list.empty() && out.trouble.status.klass == 5)
-                out.trouble =
-                    permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
-            co_return out;
+        if (address.empty()) {
+            out_.trouble = permanent(1, 2, domain + " is not an address");
+            co_return std::move(out_);
         }
-        case net::Lookup::found: break;
+        answer.exchangers.push_back(net::MailExchanger{0, address});
+    } else {
+        answer = co_await around_.resolver.mx(domain);
+        if (answer.status == net::Lookup::transient) {
+            out_.trouble =
+                transient(4, 3, "cannot look up the mail exchangers of " + domain + ": " + answer.why);
+            co_return std::move(out_);
+        }
+        if (answer.status == net::Lookup::no_name) {
+            out_.trouble = permanent(1, 2, "the domain " + domain + " does not exist");
+            co_return std::move(out_);
+        }
+        if (answer.exchangers.size() == 1 && answer.exchangers.front().host == ".") {
+            out_.trouble = permanent(1, 10, "the domain " + domain + " accepts no mail (null MX)");
+            co_return std::move(out_);
+        }
     }
-    if (answer.exchangers.size() == 1 && answer.exchangers.front().host == ".") {
-        out.trouble = permanent(1, 10, "the domain " + domain + " accepts no mail (null MX)");
-        co_return out;
-    }
+    // Without any MX the domain's own address stands in for it (RFC 5321 §5.1).
+    bool implied = answer.exchangers.empty();
+    if (implied) answer.exchangers.push_back(net::MailExchanger{0, domain});
+
+    std::optional<StsPolicy> sts;
+    if (wants_sts(base, delivery) && !domain.starts_with('[') && wish_ != TlsWish::optional)
+        sts = (co_await around_.policies.find(around_.resolver, domain)).policy;
     std::size_t looked_up = 0;
-    for (const auto& exchanger : answer.exchangers) {
-        if (exchanger.host == "." || ++looked_up > lookups_max) continue;
-        NextHop hop{HostPort{exchanger.host, delivery.port}, delivery.tls};
-        co_await add(resolver, std::move(hop), out);
+    std::set<std::string> hosts;
+    for (std::size_t at = 0; at < answer.exchangers.size(); ++at) {
+        const net::MailExchanger& one = answer.exchangers[at];
+        if (one.host == "." || ++looked_up > lookups_max) continue;
+        hosts.insert(one.host);
+        std::size_t before = out_.list.size();
+        Exchanger exchanger{one.host, domain, answer.secure};
+        co_await add(std::move(exchanger), delivery.port, base, sts);
+        if (!self_) continue;
+        // Hosts that are no better than ourselves would only give the mail back (RFC 5321 §5.1).
+        out_.list.resize(before);
+        while (before > 0 &&
+               std::any_of(answer.exchangers.begin(), answer.exchangers.end(), [&](const auto& other) {
+                   return other.host == out_.list[before - 1].host && other.preference >= one.preference;
+               }))
+            out_.list.resize(--before);
+        note(out_.trouble,
+             permanent(4, 6, "the mail exchangers of " + domain + " lead back to this gateway"));
+        break;
     }
-    co_return out;
+    if (out_.list.empty() && implied && out_.trouble.status == EnhancedStatus{5, 4, 4})
+        out_.trouble =
+            permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
+    for (const auto& host : hosts) out_.exchangers += (out_.exchangers.empty() ? "" : ",") + host;
+    out_.site = out_.exchangers;
+    if (wish_ == TlsWish::required) out_.site += " (REQUIRETLS)";
+    out_.site += security_of(out_.list, domain);
+    co_return std::move(out_);
+}
+
+/// A next hop from the configuration that cannot be used is a fault to be mended, not a verdict about mail.
+net::awaitable<Targets> Search::configured(std::string key, HostPort address, HostPolicy policy) {
+    out_.exchangers = key;
+    out_.site = key + (wish_ == TlsWish::required ? " (REQUIRETLS)" : "");
+    Exchanger exchanger{lower(address.host), {}, true};
+    co_await add(std::move(exchanger), address.port, std::move(policy), std::nullopt);
+    if (self_) out_.trouble = transient(4, 6, key + " leads back to this gateway");
+    out_.trouble.status.klass = 4;
+    co_return std::move(out_);
+}
+
+std::vector<asio::ip::address> own_addresses() {
+    std::vector<asio::ip::address> out;
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) return out;
+    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr) continue;
+        if (one->ifa_addr->sa_family == AF_INET) {
+            const auto* four = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+            out.emplace_back(asio::ip::address_v4(ntohl(four->sin_addr.s_addr)));
+        } else if (one->ifa_addr->sa_family == AF_INET6) {
+            const auto* six = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
+            asio::ip::address_v6::bytes_type bytes{};
+            std::copy_n(six->sin6_addr.s6_addr, bytes.size(), bytes.begin());
+            out.emplace_back(asio::ip::address_v6(bytes));
+        }
+    }
+    freeifaddrs(list);
+    return out;
 }
 
 }  // namespace
@@ -93,30 +232,63 @@ std::string Target::text() const {
     return host + '[' + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port());
 }
 
-net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settings, std::string key) {
-    std::vector<NextHop> hops;
+Families Targets::families() const {
+    Families out{false, false};
+    for (const auto& target : list) (target.endpoint.address().is_v4() ? out.four : out.six) = true;
+    return out;
+}
+
+TlsWish tls_wish(const Envelope& envelope) {
+    if (envelope.require_tls) return TlsWish::required;
+    return envelope.tls_optional ? TlsWish::optional : TlsWish::none;
+}
+
+IsOurs our_listeners(const Settings& settings) {
+    std::vector<std::pair<asio::ip::address, std::uint16_t>> ours;
+    for (const auto& listener : settings.listeners) {
+        std::error_code error;
+        auto address = asio::ip::make_address(listener.address.host, error);
+        if (error) continue;
+        if (!address.is_unspecified()) {
+            ours.emplace_back(address, listener.address.port);
+            continue;
+        }
+        for (const auto& own : own_addresses()) ours.emplace_back(own, listener.address.port);
+    }
+    return [ours = std::move(ours)](const net::Endpoint& endpoint) {
+        return std::find(ours.begin(), ours.end(), std::pair(endpoint.address(), endpoint.port())) !=
+               ours.end();
+    };
+}
+
+net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWish wish) {
     std::size_t colon = key.find(':');
     std::string kind = key.substr(0, colon);
     std::string name = colon == std::string::npos ? std::string() : key.substr(colon + 1);
-    if (kind == "mx") co_return co_await exchangers(resolver, settings, name);
-
+    SettingsPtr settings = around.settings;
+    Search search(std::move(around), wish);
+    if (kind == "mx") co_return co_await search.exchangers(name);
     if (kind == "gateway") {
-        if (const GatewaySettings* gateway = find_gateway(*settings, name);
-            gateway != nullptr && gateway->enabled)
-            hops.push_back(NextHop{gateway->address, gateway->tls});
-    } else if (kind == "gateways") {
-        for (const auto& gateway : settings->gateways)
-            if (gateway.enabled && gateway.type == GatewayType::round_robin)
-                hops.push_back(NextHop{gateway.address, gateway.tls});
+        const GatewaySettings* gateway = find_gateway(*settings, name);
+        if (gateway != nullptr && gateway->enabled) {
+            HostPolicy policy;
+            policy.tls = gateway->tls;
+            policy.origin = "gateway " + name;
+            policy.names = {gateway->address.host};
+            Targets out = co_await search.configured(key, gateway->address, std::move(policy));
+            out.connections = gateway->connections;
+            out.messages_per_minute = gateway->messages_per_minute;
+            co_return out;
+        }
     } else if (const PrimarySettings* primary = find_primary(*settings, name); primary != nullptr) {
-        hops.push_back(NextHop{primary->deliver_to, settings->delivery.tls});
+        HostPolicy policy;
+        policy.tls = settings->delivery.tls;
+        policy.origin = "delivery.tls";
+        co_return co_await search.configured(key, primary->deliver_to, std::move(policy));
     }
     Targets out;
+    out.site = key;
     out.trouble = transient(3, 5, "the configuration no longer has a " + key);
-    for (auto& hop : hops) co_await add(resolver, hop, out);
-    // A next hop from the configuration that cannot be looked up is a fault to be mended, not a verdict about
-    // mail.
-    if (out.list.empty() && out.trouble.status.klass == 5) out.trouble.status.klass = 4;
     co_return out;
 }
 

@@ -1,31 +1,62 @@
-// From a destination to the addresses its mail can be handed to, in the order they are tried (RFC 5321 §5.1).
+// From a destination to the addresses its mail can be handed to, in the order they are tried (RFC 5321 §5.1),
+// and how each must be secured.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "relay/egress/pool.h"
 #include "relay/mail/reply.h"
 #include "relay/net/asio.h"
 #include "relay/net/resolver.h"
+#include "relay/security/policy.h"
+#include "relay/security/sts_store.h"
 #include "relay/settings.h"
 
 namespace postern::relay {
 
+using HostPolicyPtr = std::shared_ptr<const HostPolicy>;
+
 struct Target {
     std::string host;  // as in MX or configuration
     net::Endpoint endpoint;
-    ClientTls tls = ClientTls::opportunistic;
+    HostPolicyPtr policy;
 
     std::string text() const;  // host[address]:port
 };
+
+/// What a message asks of TLS beyond the policies (RFC 8689): nothing, REQUIRETLS, or "TLS-Required: No".
+enum class TlsWish : std::uint8_t { none, required, optional };
+TlsWish tls_wish(const Envelope& envelope);
 
 struct Targets {
     std::vector<Target> list;  // at most 40; empty when there is nowhere to go
     /// Why the list is empty: a permanent (class 5) or transient (class 4) status with a text, code 0.
     Reply trouble;
+    /// Destinations with the same site share connections, limits and troubles: the names of the exchangers
+    /// and what is wanted of them; for gateways and primaries their key.
+    std::string site;
+    std::string exchangers;  // their names alone: what a receiver's verdict about our address is kept for
+    /// Limits of the configuration for it, 0 for the general ones.
+    unsigned connections = 0, messages_per_minute = 0;
+
+    Families families() const;
+};
+
+/// Whether `endpoint` is one of our own listeners.
+using IsOurs = std::function<bool(const net::Endpoint&)>;
+IsOurs our_listeners(const Settings& settings);
+
+struct Surroundings {
+    net::Resolver& resolver;
+    StsStore& policies;
+    SettingsPtr settings;
+    IsOurs ours;
 };
 
 /// `key` as in Route::key.
-net::awaitable<Targets> find_targets(net::Resolver& resolver, SettingsPtr settings, std::string key);
+net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWish wish);
 
 }  // namespace postern::relay

@@ -4,6 +4,31 @@
 
 namespace postern::relay {
 
+namespace {
+
+constexpr std::size_t mechanisms_max = 50;
+
+void add_mechanisms(std::string_view value, std::vector<std::string>& out) {
+    while (!value.empty() && out.size() < mechanisms_max) {
+        std::size_t end = value.find(' ');
+        std::string name = lower(value.substr(0, end));
+        for (char& c : name)
+            if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+        if (!name.empty()) out.push_back(std::move(name));
+        value = end == std::string_view::npos ? std::string_view() : value.substr(end + 1);
+    }
+}
+
+std::string notify_in_words(const Notify& notify) {
+    std::string out;
+    for (auto& [wanted, word] :
+         {std::pair(notify.success, "SUCCESS"), {notify.failure, "FAILURE"}, {notify.delay, "DELAY"}})
+        if (wanted) out += (out.empty() ? "" : ",") + std::string(word);
+    return out.empty() ? "NEVER" : out;
+}
+
+}  // namespace
+
 Extensions parse_extensions(const Reply& ehlo) {
     Extensions out;
     std::string_view rest = ehlo.text;
@@ -19,6 +44,10 @@ Extensions parse_extensions(const Reply& ehlo) {
         if (keyword == "pipelining") out.pipelining = true;
         if (keyword == "8bitmime") out.eight_bit = true;
         if (keyword == "starttls") out.starttls = true;
+        if (keyword == "dsn") out.dsn = true;
+        if (keyword == "smtputf8") out.utf8 = true;
+        if (keyword == "requiretls") out.require_tls = true;
+        if (keyword == "auth") add_mechanisms(value, out.auth);
         if (keyword == "size") {
             out.size = true;
             std::from_chars(value.data(), value.data() + value.size(), out.size_limit);
@@ -27,14 +56,15 @@ Extensions parse_extensions(const Reply& ehlo) {
     return out;
 }
 
-Transaction::Transaction(const Message& message, std::vector<Address> recipients,
-                         const Extensions& extensions, bool reset)
+Transaction::Transaction(const Message& message, std::vector<std::uint16_t> recipients,
+                         const Extensions& extensions, Options options)
     : message_(message),
       recipients_(std::move(recipients)),
       extensions_(extensions),
+      options_(options),
       outcomes_(recipients_.size()),
       open_(recipients_.size(), true),
-      at_(reset ? At::rset : At::mail) {
+      at_(options.reset ? At::rset : At::mail) {
     if (extensions_.size_limit > 0 && message_.size() > extensions_.size_limit) {
         // No need to ask: the server said at EHLO what it would take (RFC 1870 §6.2).
         refuse_all(Reply{552,
@@ -43,7 +73,7 @@ Transaction::Transaction(const Message& message, std::vector<Address> recipients
                              std::to_string(extensions_.size_limit) + " this server takes"},
                    "mail");
         at_ = At::done;
-        needs_reset_ = reset;
+        needs_reset_ = options.reset;
     }
 }
 
@@ -61,14 +91,30 @@ const char* Transaction::stage() const {
 }
 
 std::string Transaction::mail_command() const {
-    std::string out = "MAIL FROM:<" + message_.envelope.reverse_path.text() + ">";
+    const Envelope& envelope = message_.envelope;
+    bool rewritten = options_.rewritten && !envelope.sent_as.null();
+    std::string out = "MAIL FROM:<" + (rewritten ? envelope.sent_as : envelope.reverse_path).text() + ">";
     if (extensions_.size) out += " SIZE=" + std::to_string(message_.size());
-    if (extensions_.eight_bit && message_.envelope.body == BodyType::eight_bit) out += " BODY=8BITMIME";
+    if (extensions_.eight_bit && envelope.body == BodyType::eight_bit) out += " BODY=8BITMIME";
+    if (extensions_.utf8 && envelope.utf8) out += " SMTPUTF8";
+    if (envelope.require_tls && extensions_.require_tls) out += " REQUIRETLS";
+    if (extensions_.dsn) {
+        if (envelope.return_content != ReturnContent::unspecified)
+            out += envelope.return_content == ReturnContent::full ? " RET=FULL" : " RET=HDRS";
+        if (!envelope.envelope_id.empty()) out += " ENVID=" + envelope.envelope_id;
+    }
     return out + "\r\n";
 }
 
 std::string Transaction::rcpt_command(std::size_t recipient) const {
-    return "RCPT TO:<" + recipients_[recipient].text() + ">\r\n";
+    std::size_t at = recipients_[recipient];
+    std::string out = "RCPT TO:<" + message_.envelope.forward_paths[at].text() + ">";
+    if (extensions_.dsn) {
+        const RecipientOptions& options = message_.envelope.options_of(at);
+        if (options.notify.given) out += " NOTIFY=" + notify_in_words(options.notify);
+        if (!options.original.empty()) out += " ORCPT=" + options.original;
+    }
+    return out + "\r\n";
 }
 
 std::string Transaction::to_send() {

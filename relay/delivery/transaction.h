@@ -14,8 +14,10 @@ namespace postern::relay {
 
 /// What a server offered in its reply to EHLO.
 struct Extensions {
-    bool pipelining = false, eight_bit = false, starttls = false, size = false;
-    std::uint64_t size_limit = 0;  // bytes, 0 for none
+    bool pipelining = false, eight_bit = false, starttls = false, size = false, dsn = false, utf8 = false,
+         require_tls = false;
+    std::uint64_t size_limit = 0;   // bytes, 0 for none
+    std::vector<std::string> auth;  // mechanisms, upper case, at most 50
 };
 Extensions parse_extensions(const Reply& ehlo);
 
@@ -24,8 +26,12 @@ Extensions parse_extensions(const Reply& ehlo);
 class Transaction {
 public:
     /// `reset`: RSET goes first, because the one before left something open.
-    Transaction(const Message& message, std::vector<Address> recipients, const Extensions& extensions,
-                bool reset);
+    struct Options {
+        bool reset = false;
+        bool rewritten = true;  // the reverse-path is told as Envelope::sent_as has it, if it does
+    };
+    Transaction(const Message& message, std::vector<std::uint16_t> recipients, const Extensions& extensions,
+                Options options);
 
     bool done() const { return at_ == At::done; }
     std::string to_send();  // "" when a reply is expected first
@@ -56,8 +62,9 @@ private:
     std::string rcpt_command(std::size_t recipient) const;
 
     const Message& message_;
-    std::vector<Address> recipients_;
+    std::vector<std::uint16_t> recipients_;  // indexes into Envelope::forward_paths
     Extensions extensions_;
+    Options options_;
     std::vector<Outcome> outcomes_;
     std::vector<bool> open_;     // has no outcome yet
     std::size_t recipient_ = 0;  // whose reply is next

@@ -110,9 +110,11 @@ void EgressPool::put_in_order(std::vector<Candidate>& candidates, std::string_vi
 }
 
 EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view sender_domain,
-                                       Families families, Time now) const {
+                                       Families families, Time now, std::string_view except) const {
     using Standing = Verdicts::Standing;
     auto pool = candidates(site, families, now);
+    if (!except.empty() && pool.size() > 1)
+        std::erase_if(pool, [&](const Candidate& one) { return one.source.address == except; });
     put_in_order(pool, sender_domain);
     std::stable_partition(pool.begin(), pool.end(), [](const Candidate& one) { return !one.spent; });
     const Candidate* chosen = nullptr;
@@ -132,6 +134,7 @@ EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view s
         }
         if (!chosen || better(one, *chosen)) chosen = &one;
     }
+    if (!chosen && !except.empty()) return preview(site, sender_domain, families, now);
     if (!chosen) return wait(pool, now);
 
     Choice choice;
@@ -151,10 +154,10 @@ EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view s
 }
 
 EgressPool::Choice EgressPool::choose(std::string_view site, std::string_view sender_domain,
-                                      Families families, Time now) {
+                                      Families families, Time now, std::string_view except) {
     clock_ = now;
     verdicts_.notice(now);
-    auto choice = preview(site, sender_domain, families, now);
+    auto choice = preview(site, sender_domain, families, now, except);
     if (!choice.source) return choice;
     if (choice.probe) verdicts_.probed(choice.source->address, site, now);
     if (settings_->delivery.rotation == Rotation::round_robin && !choice.source->address.empty())
@@ -187,6 +190,15 @@ bool EgressPool::usable(const std::string& source, std::string_view site, Time n
     const auto& pool = settings_->egress;
     return std::any_of(pool.begin(), pool.end(),
                        [&](const auto& egress) { return egress.address == source && !egress.suspended; });
+}
+
+bool EgressPool::spent(std::string_view source, Time now) const {
+    for (const auto& egress : settings_->egress) {
+        if (egress.address != source) continue;
+        auto day = history_.warm_up(egress, settings_->delivery.warm_up, now);
+        return day && history_.sent_today(egress.address, now) >= day->allowance;
+    }
+    return false;
 }
 
 bool EgressPool::another_remains(const std::string& source, Time now) const {

@@ -56,9 +56,14 @@ public:
     /// reached by, the system's choice too. An address that warms up leads until its allowance of the day is
     /// used (on-listing) or takes its turn until then; after it, it comes after all others but before
     /// waiting. Does not count a message, but remembers whose turn it was, and a probe.
-    Choice choose(std::string_view site, std::string_view sender_domain, Families families, Time now);
+    /// `except`, an address, is only chosen when no other can be.
+    Choice choose(std::string_view site, std::string_view sender_domain, Families families, Time now,
+                  std::string_view except = {});
     /// What choose() would answer, for `explain`: remembers nothing.
-    Choice preview(std::string_view site, std::string_view sender_domain, Families families, Time now) const;
+    Choice preview(std::string_view site, std::string_view sender_domain, Families families, Time now,
+                   std::string_view except = {}) const;
+    /// Whether it warms up and has used its allowance of the day.
+    bool spent(std::string_view source, Time now) const;
 
     /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a
     /// probation is no obstacle.

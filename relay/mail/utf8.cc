@@ -54,6 +54,12 @@ void append_character(std::string& out, char32_t character) {
     }
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty())
+        if (!take_character(text)) return false;
+    return true;
+}
+
 bool is_printable_utf8(std::string_view text) {
     while (!text.empty()) {
         auto character = take_character(text);

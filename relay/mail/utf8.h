@@ -16,6 +16,8 @@ std::optional<char32_t> take_character(std::string_view& text);
 /// `character` must be one: below 0x110000 and no surrogate.
 void append_character(std::string& out, char32_t character);
 
+bool is_utf8(std::string_view text);
+
 /// Whether `text` is UTF-8 without control characters, those of the second set (U+0080 to U+009F) included.
 bool is_printable_utf8(std::string_view text);
 

@@ -1,6 +1,7 @@
 #include "relay/net/connection.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -22,6 +23,21 @@ bool is_ip(const std::string& host) {
            inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
 }
 
+/// Usages 2 and 3 only; with usage 3 neither names nor dates matter (RFC 7672 §3.1.1).
+bool prove_by_dane(SSL* ssl, const PeerProof& proof) {
+    if (SSL_dane_enable(ssl, proof.host.c_str()) != 1) return false;
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+    for (const auto& name : proof.names) SSL_add1_host(ssl, name.c_str());
+    bool any = false;
+    for (const auto& record : proof.tlsa) {
+        const auto* data = reinterpret_cast<const unsigned char*>(record.data.data());
+        any = SSL_dane_tlsa_add(ssl, record.usage, record.selector, record.matching, data,
+                                record.data.size()) > 0 ||
+              any;
+    }
+    return any;
+}
+
 }  // namespace
 
 Connection::Connection(tcp::socket socket)
@@ -41,14 +57,24 @@ void Connection::learn_peer() {
     peer_ = peer.address().is_v6() && peer.address().to_v6().is_v4_mapped()
                 ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
                 : peer.address().to_string();
-    peer_port_ = peer.port();
 }
 
-awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, Endpoint to, Milliseconds timeout,
-                                                           std::error_code& error) {
+awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, Endpoint to, std::string from,
+                                                           Milliseconds timeout, std::error_code& error) {
     std::shared_ptr<Connection> connection(new Connection(tcp::socket(io)));
     connection->socket_.open(to.protocol(), error);
     if (error) co_return nullptr;
+    if (!from.empty()) {
+        // The port is chosen at connect(), so that one port serves several receivers.
+        int on = 1;
+        ::setsockopt(connection->socket_.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
+                     sizeof on);
+        connection->socket_.bind(Endpoint(asio::ip::make_address(from, error), 0), error);
+        if (error) {
+            error = Error::no_such_address;
+            co_return nullptr;
+        }
+    }
     connection->deadline(timeout);
     auto [failed] = co_await connection->socket_.async_connect(to, as_value);
     error = connection->outcome(failed);
@@ -197,23 +223,29 @@ awaitable<std::error_code> Connection::start_tls_server(TlsContext context) {
     co_return co_await handshake(asio::ssl::stream_base::server);
 }
 
-awaitable<std::error_code> Connection::start_tls_client(TlsContext context, std::string host, bool verify) {
+awaitable<std::error_code> Connection::start_tls_client(TlsContext context, PeerProof proof) {
     context_ = std::move(context);
     tls_.emplace(socket_, *context_);
     SSL* ssl = tls_->native_handle();
-    if (!is_ip(host)) SSL_set_tlsext_host_name(ssl, host.c_str());
-    if (verify) {
-        if (is_ip(host)) {
-            X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
-        } else {
-            SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-            SSL_set1_host(ssl, host.c_str());
+    if (proof.names.empty()) proof.names.push_back(proof.host);
+    if (!is_ip(proof.host)) SSL_set_tlsext_host_name(ssl, proof.host.c_str());
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (proof.by == PeerProof::By::dane) {
+        if (!prove_by_dane(ssl, proof)) {
+            tls_failure_ = "none of the TLSA records can be used";
+            co_return Error::tls_failed;
         }
-        SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+    } else if (is_ip(proof.host)) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), proof.host.c_str());
     } else {
-        SSL_set_verify(ssl, SSL_VERIFY_NONE, nullptr);
+        for (const auto& name : proof.names) SSL_add1_host(ssl, name.c_str());
     }
-    co_return co_await handshake(asio::ssl::stream_base::client);
+    // Without anything to prove the result is still there to be told.
+    SSL_set_verify(ssl, proof.by == PeerProof::By::nothing ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+    if (auto error = co_await handshake(asio::ssl::stream_base::client)) co_return error;
+    long verified = SSL_get_verify_result(ssl);
+    unverified_ = verified == X509_V_OK ? std::string() : X509_verify_cert_error_string(verified);
+    co_return std::error_code();
 }
 
 std::string Connection::tls() const {

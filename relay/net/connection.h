@@ -14,8 +14,18 @@
 #include "relay/net/asio.h"
 #include "relay/net/error.h"
 #include "relay/net/tls.h"
+#include "relay/net/tlsa.h"
 
 namespace postern::relay::net {
+
+/// What a server must prove in a TLS handshake.
+struct PeerProof {
+    enum class By : std::uint8_t { nothing, name, dane };
+    By by = By::nothing;             // nothing: whatever the certificate, verified() still tells
+    std::string host;                // sent as SNI when it is a name
+    std::vector<std::string> names;  // the certificate must have one of them; empty: `host`
+    std::vector<TlsaRecord> tlsa;    // with By::dane
+};
 
 /// Used from one thread. At most one read and one write at a time. An operation that goes on at the deadline
 /// ends with Error::timed_out; unless a new deadline is set, the connection closes soon after. One watchdog
@@ -23,9 +33,10 @@ namespace postern::relay::net {
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     static std::shared_ptr<Connection> create(tcp::socket socket);
-    /// Connects within `timeout`; the error of the attempt otherwise.
-    static awaitable<std::shared_ptr<Connection>> connect(io_context& io, Endpoint to, Milliseconds timeout,
-                                                          std::error_code& error);
+    /// Connects within `timeout`, from the address `from` unless that is "". Null with `error` set when that
+    /// fails; Error::no_such_address when `from` is none of this machine's.
+    static awaitable<std::shared_ptr<Connection>> connect(io_context& io, Endpoint to, std::string from,
+                                                          Milliseconds timeout, std::error_code& error);
 
     /// From now on each operation must be over within `timeout`, counted anew by each call of this function.
     void deadline(Milliseconds timeout);
@@ -44,20 +55,19 @@ public:
     awaitable<std::error_code> write(std::span<const asio::const_buffer> buffers);
 
     awaitable<std::error_code> start_tls_server(TlsContext context);
-    /// `host` is sent as SNI when it is a name. With `verify` the certificate must be valid for it.
-    awaitable<std::error_code> start_tls_client(TlsContext context, std::string host, bool verify);
+    awaitable<std::error_code> start_tls_client(TlsContext context, PeerProof proof);
 
     std::string tls() const;  // "TLSv1.3 with cipher …", "" for clear text
     const std::string& tls_failure() const { return tls_failure_; }  // in words, after Error::tls_failed
-    std::string peer() const { return peer_; }                       // address literal
-    std::uint16_t peer_port() const { return peer_port_; }
+    /// "" when the server's certificate was valid for its name (or by DANE), else why not, in words.
+    const std::string& unverified() const { return unverified_; }
+    std::string peer() const { return peer_; }  // address literal
 
     /// Whether the peer has closed or sent something while nobody was reading: such a connection is not
     /// reused.
     bool stale();
     void interrupt();  // what is going on ends with an error
     void close();
-    bool open() const { return socket_.is_open(); }
 
 private:
     using TlsStream = asio::ssl::stream<tcp::socket&>;
@@ -77,8 +87,7 @@ private:
     std::vector<char> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     bool skipping_ = false, timed_out_ = false;
-    std::string peer_, tls_failure_;
-    std::uint16_t peer_port_ = 0;
+    std::string peer_, tls_failure_, unverified_ = "no TLS";
 };
 
 }  // namespace postern::relay::net

@@ -14,6 +14,7 @@ public:
             case Error::timed_out: return "timed out";
             case Error::closed: return "the other side closed the connection";
             case Error::line_too_long: return "a line was too long";
+            case Error::no_such_address: return "the address to leave from is none of this machine's";
             case Error::tls_failed: return "TLS handshake failed";
             case Error::buffered_plaintext: return "clear text was sent behind STARTTLS";
         }

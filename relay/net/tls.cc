@@ -51,6 +51,7 @@ TlsContext client_context(const TlsSettings& settings) {
         context->load_verify_file(settings.ca_file.string(), error);
         check(error, "tls.ca_file " + settings.ca_file.string());
     }
+    SSL_CTX_dane_enable(context->native_handle());
     return context;
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 #include <system_error>
 
 namespace postern::relay {
@@ -10,5 +12,10 @@ namespace postern::relay {
 std::error_code sync_file(const std::filesystem::path& file);
 /// fsync of a folder, so that the names in it last.
 std::error_code sync_folder(const std::filesystem::path& folder);
+
+/// The file's content is `text`, or as before: never a part of it. Mode 0600.
+std::error_code replace_file(const std::filesystem::path& file, std::string_view text);
+/// At most 64 MiB; "" when it cannot be read.
+std::string read_small_file(const std::filesystem::path& file);
 
 }  // namespace postern::relay

@@ -12,17 +12,6 @@ constexpr std::size_t active_max = 20'000;              // messages in memory
 constexpr std::uint64_t held_bytes_max = 256ull << 20;  // of content in memory
 constexpr std::size_t refill_max = 500;                 // messages taken up at once
 constexpr std::size_t said_max = 1000;                  // octets kept of what a server said
-constexpr std::size_t sweep_max = 2'000;                // messages given up at once
-
-std::string in_words(std::chrono::seconds span) {
-    if (span >= std::chrono::hours(48))
-        return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
-    if (span >= std::chrono::hours(2))
-        return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count()) + " hours";
-    if (span >= std::chrono::minutes(2))
-        return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(span).count()) + " minutes";
-    return std::to_string(span.count()) + " seconds";
-}
 
 }  // namespace
 
@@ -82,13 +71,19 @@ void Queue::admit(StoredPtr stored) {
     take_up(message);
 }
 
+/// Where a recipient's mail goes by the rules, or by what an operator wants instead.
+std::string Queue::way(const Queued& message, std::size_t recipient) const {
+    const std::string& pinned = message.progress[recipient].pinned;
+    if (!pinned.empty() && hooks_.exists(pinned)) return pinned;
+    const Envelope& envelope = message.stored->message.envelope;
+    return hooks_.route(envelope, envelope.forward_paths[recipient]);
+}
+
 void Queue::take_up(const QueuedPtr& message) {
-    const Envelope& envelope = message->stored->message.envelope;
     std::map<std::string, std::vector<std::uint16_t>> legs;
     for (std::size_t at = 0; at < message->progress.size(); ++at)
         if (message->progress[at].pending() && message->progress[at].route.empty())
-            legs[hooks_.route(envelope, envelope.forward_paths[at])].push_back(
-                static_cast<std::uint16_t>(at));
+            legs[way(*message, at)].push_back(static_cast<std::uint16_t>(at));
     if (legs.empty()) return record(message, {}, {});
     for (auto& [route, recipients] : legs) {
         Queued::Leg leg;
@@ -123,10 +118,13 @@ void Queue::start_leg(const QueuedPtr& message, Queued::Leg wanted) {
     leg->open_jobs = static_cast<unsigned>(jobs);
     for (std::size_t from = 0; from < wanted.recipients.size(); from += size) {
         std::size_t to = std::min(from + size, wanted.recipients.size());
-        hooks_.offer(Job{message,
-                         wanted.route,
-                         {wanted.recipients.begin() + static_cast<std::ptrdiff_t>(from),
-                          wanted.recipients.begin() + static_cast<std::ptrdiff_t>(to)}});
+        Job job;
+        job.message = message;
+        job.route = wanted.route;
+        job.recipients.assign(wanted.recipients.begin() + static_cast<std::ptrdiff_t>(from),
+                              wanted.recipients.begin() + static_cast<std::ptrdiff_t>(to));
+        job.further = from > 0;
+        hooks_.offer(std::move(job));
     }
 }
 
@@ -144,13 +142,16 @@ void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
     if (one.reason.size() > said_max) one.reason.resize(said_max);
     one.host = std::move(outcome.host);
     one.stage = std::move(outcome.stage);
+    one.egress = std::move(outcome.egress);
+    one.tls = std::move(outcome.tls);
     switch (outcome.result) {
         case Outcome::Result::delivered: {
             one.status = RecipientStatus::delivered;
+            one.relayed = outcome.relayed && mail.envelope.options_of(recipient).notify.success;
             std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
                         to = mail.envelope.forward_paths[recipient].text();
             observer_.on(event::Delivered{
-                id, from, to, route, one.host, outcome.tls, one.reply,
+                id, from, to, route, one.host, one.tls, one.egress, one.reply,
                 std::chrono::duration_cast<std::chrono::milliseconds>(now - mail.id.arrived())});
             break;
         }
@@ -159,7 +160,7 @@ void Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
             Time end = expiry(settings_->queue, mail.id.arrived());
             if (now >= end) {
                 one.status = RecipientStatus::failed;
-                one.reason = "given up after " + in_words(settings_->queue.expire) +
+                one.reason = "given up after " + span_in_words(settings_->queue.expire) +
                              (one.reason.empty() ? std::string() : ": " + one.reason);
                 break;
             }
@@ -176,8 +177,8 @@ void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, co
     const RecipientProgress& one = message.progress[recipient];
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
                 to = mail.envelope.forward_paths[recipient].text();
-    observer_.on(
-        event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply, next, one.attempts});
+    observer_.on(event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply, next,
+                                 one.attempts, one.egress});
 }
 
 void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
@@ -234,17 +235,25 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
                             [&](const Queued::Leg& one) { return one.route == route && one.change == 0; });
     Change change;
     Time due = Time::max();
+    if (message->order != Queued::Order::none)
+        for (auto at : leg->recipients) obey(*message, at, message->order);
     for (auto at : leg->recipients)
         if (message->progress[at].pending()) due = std::min(due, message->progress[at].next);
     if (leg->filed) change.unwait.push_back(WaitKey{route, *leg->filed});
     if (due != Time::max()) {
+        bool held = message->order == Queued::Order::hold;
+        const std::string filed = held ? std::string(held_route) : route;
+        if (held) due = held_until();
         for (auto at : leg->recipients)
             if (RecipientProgress& one = message->progress[at]; one.pending()) {
-                one.route = route;
+                one.route = filed;
                 one.next = due;
             }
-        change.wait.push_back(WaitKey{route, due});
+        change.wait.push_back(WaitKey{filed, due});
     }
+    bool last = std::none_of(message->legs.begin(), message->legs.end(),
+                             [&](const Queued::Leg& one) { return one.change == 0 && one.route != route; });
+    if (last) message->order = Queued::Order::none;
     record(message, route, std::move(change));
 }
 
@@ -252,7 +261,7 @@ void Queue::record(const QueuedPtr& message, const std::string& route, Change ch
     const Message& mail = message->stored->message;
     bool open = std::any_of(message->legs.begin(), message->legs.end(),
                             [&](const Queued::Leg& one) { return one.change == 0 && one.route != route; });
-    if (!open) report_failures(*message, change);
+    if (!open) report(*message, change);
     change.id = mail.id;
     change.volume = message->stored->volume;
     change.file = mail.content.file;
@@ -270,27 +279,6 @@ void Queue::record(const QueuedPtr& message, const std::string& route, Change ch
         for (auto& leg : message->legs)
             if (leg.route == route && leg.change == 0) leg.change = entry.change;
     uncommitted_.push_back(std::move(entry));
-}
-
-void Queue::report_failures(Queued& message, Change& change) {
-    std::vector<std::uint16_t> failed;
-    Progress& progress = message.progress;
-    for (std::size_t at = 0; at < progress.size(); ++at)
-        if (progress[at].status == RecipientStatus::failed && !progress[at].reported) {
-            failed.push_back(static_cast<std::uint16_t>(at));
-            progress[at].reported = true;
-        }
-    if (failed.empty()) return;
-    change.bounce = hooks_.bounce(*message.stored, progress, failed);
-    const Message& mail = message.stored->message;
-    std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
-                report = change.bounce ? change.bounce->message.id.text() : std::string();
-    for (auto at : failed) {
-        const RecipientProgress& one = progress[at];
-        std::string to = mail.envelope.forward_paths[at].text();
-        std::string way = hooks_.route(mail.envelope, mail.envelope.forward_paths[at]);
-        observer_.on(event::Bounced{id, from, to, way, one.host, one.stage, one.reason, one.reply, report});
-    }
 }
 
 void Queue::committed(std::uint64_t changes) {
@@ -321,7 +309,8 @@ void Queue::set_aside(const QueuedPtr& message, Change change) {
 }
 
 Job Queue::split(Job& job, const std::vector<bool>& apart) {
-    Job out{job.message, job.route, {}};
+    Job out = job;
+    out.recipients.clear();
     std::vector<std::uint16_t> rest;
     for (std::size_t at = 0; at < job.recipients.size(); ++at)
         (apart[at] ? out.recipients : rest).push_back(job.recipients[at]);
@@ -393,7 +382,6 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
         uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), holder, {}, {}});
         return;
     }
-    const Envelope& envelope = message->stored->message.envelope;
     Queued::Leg leg;
     leg.route = route;
     leg.filed = entry.due;
@@ -402,16 +390,16 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
     for (std::size_t at = 0; at < message->progress.size(); ++at) {
         RecipientProgress& one = message->progress[at];
         if (!one.pending() || one.route != route) continue;
-        std::string way = hooks_.route(envelope, envelope.forward_paths[at]);
-        if (way == route) {
+        std::string to = way(*message, at);
+        if (to == route) {
             leg.recipients.push_back(static_cast<std::uint16_t>(at));
             continue;
         }
         // The rules have changed since it was filed.
         moved = true;
-        one.route = way;
+        one.route = to;
         one.next = now;
-        WaitKey key{way, now};
+        WaitKey key{to, now};
         if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end())
             change.wait.push_back(key);
     }
@@ -483,58 +471,17 @@ void Queue::run(Time now) {
         refill(route);
     }
     if (next_sweep_ <= now) give_up_old(now);
+    if (next_delays_ <= now) announce_delays(now);
 }
 
 Time Queue::next_run() const {
-    Time next = next_sweep_;
+    Time next = std::min(next_sweep_, next_delays_);
     if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
     if (!obsolete_.empty()) next = std::min(next, now_exact() + std::chrono::milliseconds(100));
     if (recovery_)
         next = std::min(
             next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
     return next;
-}
-
-void Queue::give_up_old(Time now) {
-    auto expire = settings_->queue.expire;
-    next_sweep_ =
-        now + std::clamp<std::chrono::seconds>(expire / 4, std::chrono::seconds(1), std::chrono::seconds(60));
-    MessageId cutoff = MessageId::first_at(now - expire);
-    std::size_t given_up = 0;
-    for (std::uint32_t volume : spool_.volumes())
-        for (MessageId after{};;) {
-            auto ids = spool_.messages(volume, after, refill_max);
-            for (MessageId id : ids) {
-                if (id >= cutoff) break;
-                if (given_up == sweep_max) {
-                    next_sweep_ = now + std::chrono::milliseconds(200);
-                    return;
-                }
-                QueuedPtr message = fetch(id, volume);
-                if (!message || message->removed || message->fresh || !message->legs.empty() ||
-                    message->uncommitted > 0)
-                    continue;
-                ++given_up;
-                give_up(message);
-            }
-            if (ids.size() < refill_max || ids.back() >= cutoff) break;
-            after = ids.back();
-        }
-}
-
-void Queue::give_up(const QueuedPtr& message) {
-    Change change;
-    for (auto& one : message->progress) {
-        if (!one.pending()) continue;
-        WaitKey key{one.route, one.next};
-        if (!one.route.empty() &&
-            std::find(change.unwait.begin(), change.unwait.end(), key) == change.unwait.end())
-            change.unwait.push_back(key);
-        one.status = RecipientStatus::failed;
-        one.reason = "given up after " + in_words(settings_->queue.expire) +
-                     (one.reason.empty() ? std::string() : ": " + one.reason);
-    }
-    record(message, {}, std::move(change));
 }
 
 }  // namespace postern::relay

@@ -26,8 +26,12 @@ namespace postern::relay {
 struct Queued {
     StoredPtr stored;
     Progress progress;
-    bool fresh = false;         // filed nowhere else yet
-    bool removed = false;       // taken out while in hand: nothing of it is sent any more
+    bool fresh = false;    // filed nowhere else yet
+    bool removed = false;  // taken out while in hand: nothing of it is sent any more
+    /// What an operator wants of what is in hand, done as soon as it is not: nothing more of it is sent.
+    enum class Order : std::uint8_t { none, hold, bounce, move };
+    Order order = Order::none;
+    std::string order_reason;   // of a bounce
     unsigned uncommitted = 0;   // changes on their way to the disk
     std::vector<bool> sending;  // by recipient: a transaction with it is going on; empty while there is none
 
@@ -40,6 +44,8 @@ struct Queued {
         std::uint64_t change = 0;   // the change that ended it, 0 while it is worked on
     };
     std::vector<Leg> legs;
+
+    bool halted() const { return removed || order != Order::none; }
 };
 using QueuedPtr = std::shared_ptr<Queued>;
 
@@ -48,6 +54,10 @@ struct Job {
     QueuedPtr message;
     std::string route;
     std::vector<std::uint16_t> recipients;  // indexes into Envelope::forward_paths
+    bool further = false;                   // its message has another that was offered before
+    /// Our address that was refused for a reason nobody knows: another is tried, and compared with it.
+    std::string suspect;
+    Reply suspicion;
 };
 
 /// What came of one recipient of a job.
@@ -66,9 +76,17 @@ struct Outcome {
 /// Used on the delivery thread only.
 class Queue {
 public:
+    /// Something the sender is to be told about a recipient.
+    struct Notice {
+        enum class Kind : std::uint8_t { failed, delayed, relayed };
+        std::uint16_t recipient = 0;
+        Kind kind = Kind::failed;
+    };
     struct Hooks {
         /// Which destination a recipient goes to now.
         std::function<std::string(const Envelope&, const Address&)> route;
+        /// Whether the configuration has the destination that mail was moved to.
+        std::function<bool(const std::string& route)> exists;
         /// How many jobs a destination takes at present: 0 when it is down or has enough.
         std::function<std::size_t(const std::string& route)> room;
         /// Takes the job; settle() or give_back() follows, but not before this returned.
@@ -76,9 +94,8 @@ public:
         /// What is wrong with a destination, "" when nothing is; and when one that is down is tried next.
         std::function<std::string(const std::string& route)> trouble;
         std::function<Time(const std::string& route)> next_try;
-        /// The report about failed recipients, to be committed with its id; null when none is due.
-        std::function<StoredPtr(const Stored&, const Progress&, const std::vector<std::uint16_t>& failed)>
-            bounce;
+        /// The report to the sender, to be committed with its id; null when none is due.
+        std::function<StoredPtr(const Stored&, const Progress&, const std::vector<Notice>&)> report;
     };
 
     Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks);
@@ -99,6 +116,11 @@ public:
     /// By an operator. Each gives how many of the messages it applied to.
     std::size_t retry(const std::vector<MessageId>& ids);
     std::size_t remove(const std::vector<MessageId>& ids);
+    /// What of it is in hand goes on as far as it is being sent; the rest is to be given back at once.
+    std::size_t hold(const std::vector<MessageId>& ids);
+    std::size_t release(const std::vector<MessageId>& ids);
+    std::size_t bounce(const std::vector<MessageId>& ids, const std::string& reason);
+    std::size_t move(const std::vector<MessageId>& ids, const std::string& route);  // "": by the rules
     /// Lays what memory knows better over views made from the spool.
     void overlay(std::vector<MessageView>& views) const;
 
@@ -115,7 +137,16 @@ private:
     void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now,
                double spread);
     void record(const QueuedPtr& message, const std::string& route, Change change);
-    void report_failures(Queued& message, Change& change);
+    void report(Queued& message, Change& change);
+    std::string way(const Queued& message, std::size_t recipient) const;
+    QueuedPtr take_over(MessageId id);
+    void file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change);
+    template <typename Each>
+    std::size_t operate(const std::vector<MessageId>& ids, Queued::Order order, const std::string& reason,
+                        Each each);
+    void obey(Queued& message, std::uint16_t recipient, Queued::Order order);
+    void announce_delays(Time now);
+    bool announce_delay(const QueuedPtr& message, Time now);
     void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
                            Time next) const;
     void set_aside(const QueuedPtr& message, Change change);
@@ -123,7 +154,7 @@ private:
     void recover();
     void move_away(const std::string& route);
     void give_up_old(Time now);
-    void give_up(const QueuedPtr& message);
+    bool give_up(const QueuedPtr& message);
     QueuedPtr fetch(MessageId id, std::uint32_t volume);
     bool busy(MessageId id, const std::string& route) const;
     void forget(const QueuedPtr& message);
@@ -150,7 +181,10 @@ private:
     };
     std::optional<Recovery> recovery_;
     std::set<std::string> obsolete_;  // routes that what waits is moved away from
-    Time next_sweep_{};
+    Time next_sweep_{}, next_delays_{};
+    std::map<std::uint32_t, MessageId>
+        looked_through_;  // by volume: for messages whose sender waits for news
+    std::set<std::pair<MessageId, std::uint32_t>> look_again_;  // were in hand
     std::uint64_t held_bytes_ = 0;
     std::minstd_rand random_{std::random_device{}()};
 };

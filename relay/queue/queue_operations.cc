@@ -7,27 +7,153 @@
 
 namespace postern::relay {
 
+namespace {
+
+bool in_hand(const Queued& message, const std::string& route) {
+    return std::any_of(message.legs.begin(), message.legs.end(),
+                       [&](const Queued::Leg& leg) { return leg.route == route && leg.change == 0; });
+}
+
+bool in_hand(const Queued& message, std::size_t recipient) {
+    return std::any_of(message.legs.begin(), message.legs.end(), [&](const Queued::Leg& leg) {
+        return leg.change == 0 &&
+               std::find(leg.recipients.begin(), leg.recipients.end(), recipient) != leg.recipients.end();
+    });
+}
+
+void add(std::vector<WaitKey>& keys, WaitKey key) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
+}
+
+}  // namespace
+
+/// The message for an operation, null when it is gone. One that the recovery after a start has not come to
+/// yet is taken up now, as that would have done.
+QueuedPtr Queue::take_over(MessageId id) {
+    auto volume = spool_.find(id);
+    QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+    if (!message || message->removed) return nullptr;
+    bool untried =
+        message->legs.empty() && !message->fresh && message->uncommitted == 0 &&
+        std::any_of(message->progress.begin(), message->progress.end(),
+                    [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
+    if (untried) {
+        message->fresh = true;
+        take_up(message);
+    }
+    return message;
+}
+
+/// Files a recipient that is not in hand under a route and time instead of where it waits.
+void Queue::file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change) {
+    RecipientProgress& one = message.progress[recipient];
+    if (!one.route.empty()) add(change.unwait, WaitKey{one.route, one.next});
+    one.route = route;
+    one.next = due;
+    add(change.wait, WaitKey{route, due});
+}
+
+/// Does `each` with every pending recipient that is not in hand; what is in hand gets the order.
+template <typename Each>
+std::size_t Queue::operate(const std::vector<MessageId>& ids, Queued::Order order, const std::string& reason,
+                           Each each) {
+    std::size_t done = 0;
+    for (MessageId id : ids) {
+        QueuedPtr message = take_over(id);
+        if (!message) continue;
+        Change change;
+        bool any = false;
+        for (std::size_t at = 0; at < message->progress.size(); ++at) {
+            if (!message->progress[at].pending()) continue;
+            if (in_hand(*message, at)) {
+                any = any || order != Queued::Order::none || message->order == Queued::Order::hold;
+                message->order = order;
+                message->order_reason = reason;
+                continue;
+            }
+            any = each(*message, at, change) || any;
+        }
+        if (any) ++done;
+        // Two recipients may have shared an entry of which one keeps its place.
+        for (const auto& one : message->progress)
+            if (one.pending() && !one.route.empty()) {
+                WaitKey key{one.route, one.next};
+                if (std::erase(change.unwait, key) > 0) std::erase(change.wait, key);
+            }
+        if (any)
+            record(message, {}, std::move(change));
+        else
+            forget(message);
+    }
+    return done;
+}
+
+std::size_t Queue::hold(const std::vector<MessageId>& ids) {
+    return operate(ids, Queued::Order::hold, {}, [this](Queued& message, std::size_t at, Change& change) {
+        if (message.progress[at].route == held_route) return false;
+        file(message, at, std::string(held_route), held_until(), change);
+        return true;
+    });
+}
+
+std::size_t Queue::release(const std::vector<MessageId>& ids) {
+    return operate(ids, Queued::Order::none, {}, [this](Queued& message, std::size_t at, Change& change) {
+        if (message.progress[at].route != held_route) return false;
+        file(message, at, way(message, at), now_exact(), change);
+        return true;
+    });
+}
+
+std::size_t Queue::bounce(const std::vector<MessageId>& ids, const std::string& reason) {
+    return operate(ids, Queued::Order::bounce, reason,
+                   [this, &reason](Queued& message, std::size_t at, Change& change) {
+                       RecipientProgress& one = message.progress[at];
+                       if (!one.route.empty()) add(change.unwait, WaitKey{one.route, one.next});
+                       message.order_reason = reason;
+                       obey(message, static_cast<std::uint16_t>(at), Queued::Order::bounce);
+                       return true;
+                   });
+}
+
+std::size_t Queue::move(const std::vector<MessageId>& ids, const std::string& route) {
+    Time now = now_exact();
+    return operate(ids, Queued::Order::move, route, [&](Queued& message, std::size_t at, Change& change) {
+        RecipientProgress& one = message.progress[at];
+        one.pinned = route;
+        if (one.route != held_route) file(message, at, way(message, at), now, change);
+        return true;
+    });
+}
+
+/// Of a recipient that is in hand no more: what an operator wanted meanwhile.
+void Queue::obey(Queued& message, std::uint16_t recipient, Queued::Order order) {
+    RecipientProgress& one = message.progress[recipient];
+    if (!one.pending()) return;
+    if (order == Queued::Order::move) {
+        one.pinned = message.order_reason;
+        one.next = now_exact();
+    }
+    if (order != Queued::Order::bounce) return;
+    one.status = RecipientStatus::failed;
+    one.reply = Reply();
+    one.stage = "operator";
+    one.host.clear();
+    one.reason = message.order_reason;
+}
+
 std::size_t Queue::retry(const std::vector<MessageId>& ids) {
     Time now = now_exact();
     std::size_t done = 0;
     for (MessageId id : ids) {
-        auto volume = spool_.find(id);
-        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
-        if (!message || message->removed) continue;
+        QueuedPtr message = take_over(id);
+        if (!message) continue;
         ++done;
         Change change;
-        auto in_hand = [&message](const std::string& route) {
-            return std::any_of(message->legs.begin(), message->legs.end(),
-                               [&](const Queued::Leg& leg) { return leg.route == route && leg.change == 0; });
-        };
-        for (auto& one : message->progress) {
-            if (!one.pending() || one.route.empty() || one.next <= now || in_hand(one.route)) continue;
-            WaitKey before{one.route, one.next}, after{one.route, now};
-            if (std::find(change.unwait.begin(), change.unwait.end(), before) == change.unwait.end())
-                change.unwait.push_back(before);
-            if (std::find(change.wait.begin(), change.wait.end(), after) == change.wait.end())
-                change.wait.push_back(after);
-            one.next = now;
+        for (std::size_t at = 0; at < message->progress.size(); ++at) {
+            const RecipientProgress& one = message->progress[at];
+            if (one.pending() && !one.route.empty() && one.route != held_route && one.next > now &&
+                !in_hand(*message, one.route))
+                file(*message, at, one.route, now, change);
         }
         if (!change.wait.empty())
             record(message, {}, std::move(change));

@@ -16,11 +16,14 @@ namespace postern::relay {
 
 enum class RecipientStatus : std::uint8_t { pending, delivered, failed };
 
+/// The route that held mail is filed under; it is never due.
+inline constexpr std::string_view held_route = "held";
+
 /// What has become of one recipient so far.
 struct RecipientProgress {
     RecipientStatus status = RecipientStatus::pending;
     bool reported = false;  // the sender has been told that it failed, or that it was relayed
-    bool relayed = false;   // delivered to a host that reports nothing itself (RFC 3461 §5.2.2)
+    bool relayed = false;   // delivered to a host that will not say so, to a sender who asked to be told
     bool delay_reported = false;
     std::string pinned;  // a route chosen by the operator, instead of the rules
     std::uint16_t attempts = 0;
@@ -34,7 +37,8 @@ struct RecipientProgress {
 
     bool pending() const { return status == RecipientStatus::pending; }
     bool resolved() const {
-        return status == RecipientStatus::delivered || (status == RecipientStatus::failed && reported);
+        return status == RecipientStatus::delivered ? !relayed || reported
+                                                    : status == RecipientStatus::failed && reported;
     }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include "relay/mail/message.h"
 #include "relay/settings.h"
@@ -22,5 +23,11 @@ Time expiry(const QueueSettings& settings, Time arrived);
 /// How long a destination that cannot be reached is left alone after the `failures`-th time in a row. Shorter
 /// than a message's pauses become: one connection tells for all the mail that waits.
 std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned failures, double spread);
+
+/// When held mail is due: not while anybody lives who holds it.
+Time held_until();
+
+/// "5 days", "90 minutes": in the largest unit that says enough.
+std::string span_in_words(std::chrono::seconds span);
 
 }  // namespace postern::relay

@@ -20,12 +20,22 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
         recipient.address = message.envelope.forward_paths[at].text();
         recipient.attempts = one.attempts;
         recipient.next = one.next;
+        recipient.egress = one.egress;
+        recipient.tls = one.tls;
+        recipient.pinned = !one.pinned.empty();
         switch (one.status) {
             case RecipientStatus::pending: recipient.state = one.route.empty() ? "ready" : "waiting"; break;
             case RecipientStatus::delivered: recipient.state = "delivered"; break;
             case RecipientStatus::failed: recipient.state = "failed"; break;
         }
-        recipient.route = one.route.empty() ? route(message.envelope.forward_paths[at]) : one.route;
+        bool held = one.pending() && one.route == held_route;
+        if (held) {
+            recipient.state = "held";
+            recipient.next = {};
+        }
+        recipient.route = one.route.empty() || held
+                              ? (one.pinned.empty() ? route(message.envelope.forward_paths[at]) : one.pinned)
+                              : one.route;
         recipient.why = one.reply.code != 0 ? one.reply.line() : one.reason;
         if (one.reply.code != 0 && !one.reason.empty()) recipient.why = one.reason + ": " + recipient.why;
         if (!recipient.why.empty() && !one.host.empty())

@@ -50,8 +50,8 @@ std::optional<std::string> id_of(std::string_view record) {
     while (!record.empty()) {
         const std::size_t end = std::min(record.find(';'), record.size());
         const std::string_view field = trimmed(record.substr(0, end));
+        if (field.empty() && end == record.size()) break;  // blanks behind the last delimiter
         record.remove_prefix(std::min(end + 1, record.size()));
-        if (field.empty() && trimmed(record).empty()) break;  // the delimiter at the end
         const std::size_t equals = field.find('=');
         if (equals == std::string_view::npos) return std::nullopt;
         const std::string_view value = field.substr(equals + 1);

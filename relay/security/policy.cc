@@ -2,9 +2,7 @@
 
 namespace postern::relay {
 
-namespace {
-
-const char* word(ClientTls tls) {
+std::string_view in_words(ClientTls tls) {
     switch (tls) {
         case ClientTls::off: return "off";
         case ClientTls::opportunistic: return "opportunistic";
@@ -13,13 +11,12 @@ const char* word(ClientTls tls) {
         case ClientTls::dane: return "dane";
         case ClientTls::implicit: return "implicit";
     }
-    return "";
+    return {};
 }
 
-}  // namespace
-
 std::string HostPolicy::text() const {
-    return origin.empty() ? word(tls) : std::string(word(tls)) + " (" + origin + ')';
+    std::string out(in_words(tls));
+    return origin.empty() ? out : out + " (" + origin + ')';
 }
 
 }  // namespace postern::relay

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "relay/net/tlsa.h"
 #include "relay/settings.h"
 
 namespace postern::relay {
+
+/// As in the configuration.
+std::string_view in_words(ClientTls tls);
 
 /// What is wanted of one host.
 struct HostPolicy {

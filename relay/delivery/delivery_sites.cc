@@ -1,0 +1,265 @@
+// From a job to a line: which site its route leads to, which of our addresses it leaves from, and how many
+// connections that is worth.
+#include <algorithm>
+
+#include "relay/delivery/delivery.h"
+#include "relay/delivery/route.h"
+#include "relay/queue/schedule.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::chrono::seconds believed{60};  // a look-up, for further mail on the same route
+constexpr std::size_t bad_max = 200;          // addresses of a site remembered as bad
+
+const std::string all_gateways = "gateways";
+
+Time now() { return std::chrono::system_clock::now(); }
+
+}  // namespace
+
+Surroundings Delivery::surroundings() { return Surroundings{*resolver_, policies_, settings_, ours_}; }
+
+DestinationPtr Delivery::destination(const std::string& route, TlsWish wish) {
+    DestinationPtr& out = destinations_[{route, wish}];
+    if (!out) {
+        out = std::make_shared<Destination>();
+        out->route = route;
+        out->wish = wish;
+    }
+    return out;
+}
+
+SitePtr Delivery::site(const std::string& key) {
+    SitePtr& out = sites_[key];
+    if (!out) out = std::make_shared<Site>(key);
+    return out;
+}
+
+void Delivery::offer(Job job) {
+    std::string key = next_lane(job.route);
+    if (key.empty()) {
+        auto all = lanes(job.route);
+        if (all.empty()) {  // the last of them was taken out of the configuration just now
+            asio::post(io_, [this, job = std::move(job)] { queue_.give_back(job); });
+            return;
+        }
+        key = all.front();  // more jobs of one message than there was room for: they stand in line
+    }
+    enter(std::move(job), key);
+}
+
+/// `route` is the job's own, or one of the gateways that take turns for it.
+void Delivery::enter(Job job, const std::string& route) {
+    DestinationPtr to = destination(route, tls_wish(job.message->stored->message.envelope));
+    if (to->site && to->fresh_until > now()) return dispatch(std::move(job), to->site);
+    to->unresolved.push_back(std::move(job));
+    if (!to->obstacle.down) look_up(to);
+}
+
+void Delivery::look_up(const DestinationPtr& destination) {
+    if (std::exchange(destination->resolving, true)) return;
+    run(resolve(destination), [destination] { destination->resolving = false; });
+}
+
+net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
+    Targets targets = co_await find_targets(surroundings(), destination->route, destination->wish);
+    if (stopping_) co_return;
+    if (targets.list.empty()) {
+        lookup_failed(destination, targets.trouble);
+        co_return;
+    }
+    SitePtr to = site(targets.site);
+    adopt(to, destination->route, destination->wish, std::move(targets));
+    destination->site = to;
+    destination->fresh_until = now() + believed;
+    bool was_in_trouble = destination->obstacle.failures > 0;
+    destination->obstacle = {};
+    for (Job& job : std::exchange(destination->unresolved, {})) dispatch(std::move(job), to);
+    if (was_in_trouble) queue_.refill(destination->route);
+}
+
+void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets) {
+    const DeliverySettings& delivery = settings_->delivery;
+    site->exchangers = std::move(targets.exchangers);
+    site->route = route;
+    site->wish = wish;
+    site->pooled = route.starts_with("mx:");
+    site->targets = std::move(targets.list);
+    bool is_new = site->looked_up == Time{};
+    site->looked_up = now();
+    unsigned most = targets.connections > 0 ? targets.connections : delivery.per_destination;
+    if (is_new && site->connections == 0)
+        site->window = Window(most);
+    else
+        site->window.limit(most);
+    site->pace.limit(targets.messages_per_minute > 0 ? targets.messages_per_minute
+                                                     : delivery.messages_per_minute);
+    if (site->bad.size() > bad_max) site->bad.clear();
+}
+
+void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& trouble) {
+    Outcome why;
+    why.stage = "dns";
+    why.reply = trouble;
+    why.reason = trouble.text;
+    why.result = trouble.status.klass == 5 ? Outcome::Result::failed : Outcome::Result::deferred;
+    Obstacle& obstacle = destination->obstacle;
+    if (why.result == Outcome::Result::deferred) {
+        double spread = std::uniform_real_distribution<>(0, 1)(random_);
+        ++obstacle.failures;
+        obstacle.down = true;
+        obstacle.trouble = why.reason;
+        obstacle.next_try = now() + site_pause(settings_->queue, obstacle.failures, spread);
+        wake(destination, obstacle.next_try);
+    } else {
+        obstacle = {};
+    }
+    std::vector<Job> jobs;
+    for (Job& job : std::exchange(destination->unresolved, {})) jobs.push_back(std::move(job));
+    settle_all(std::move(jobs), why);
+    if (!obstacle.down) queue_.refill(destination->route);  // the verdict holds for the rest of its mail too
+}
+
+/// The same for all of them; but what another gateway can take goes there.
+void Delivery::settle_all(std::vector<Job> jobs, const Outcome& why) {
+    bool attempted = why.attempted;
+    for (Job& job : jobs) {
+        if (why.result == Outcome::Result::deferred && job.route == all_gateways && room(all_gateways) > 0) {
+            offer(std::move(job));
+            continue;
+        }
+        std::vector<Outcome> outcomes(job.recipients.size(), why);
+        for (auto& outcome : outcomes) {
+            outcome.destination = true;
+            outcome.attempted = attempted;
+        }
+        attempted = false;
+        queue_.settle(job, std::move(outcomes));
+    }
+}
+
+Lane& Delivery::lane(Site& site, const Source& source) {
+    Lane& out = site.lanes[source.address];
+    out.source = source;
+    return out;
+}
+
+void Delivery::dispatch(Job job, const SitePtr& site) {
+    Source source{{}, settings_->hostname};
+    if (site->pooled) {
+        const Address& sender = job.message->stored->message.envelope.reverse_path;
+        auto choice = pool_.choose(site->exchangers, sender.domain, site->families(), now(), job.suspect);
+        if (!choice.source) {
+            Outcome why;
+            why.stage = "egress";
+            why.reason = choice.why;
+            why.attempted = false;
+            std::vector<Job> jobs;
+            jobs.push_back(std::move(job));
+            if (!site->obstacle.down) {
+                auto leader = leading_.find(site->key);
+                observer_.on(event::Rotated{site->exchangers,
+                                            leader == leading_.end() ? std::string_view() : leader->second,
+                                            {},
+                                            choice.why});
+                put_down(site, choice.why, std::min(choice.again, now() + std::chrono::hours(1)));
+            }
+            settle_all(std::move(jobs), why);
+            return;
+        }
+        source = std::move(*choice.source);
+    }
+    lane(*site, source).ready.push(std::move(job));
+    employ(site);
+}
+
+void Delivery::employ(const SitePtr& site) {
+    if (stopping_ || spool_.stuck() || site->obstacle.down || site->lanes.empty()) return;
+    Time time = now();
+    if (auto wait = site->pace.wait(time); wait > Time::duration::zero()) {
+        if (site->ready() > 0) wake(site, time + wait);
+        return;
+    }
+    for (std::size_t at = 0; at < site->lanes.size(); ++at) {
+        auto found = std::next(site->lanes.begin(),
+                               static_cast<std::ptrdiff_t>((site->turn + at) % site->lanes.size()));
+        Lane& lane = found->second;
+        if (lane.ready.empty()) continue;
+        if (!lane.idle.empty()) {
+            Rest* resting = lane.idle.front();
+            lane.idle.pop_front();
+            resting->woken = true;
+            resting->timer.cancel();
+            site->turn += at + 1;
+            return;
+        }
+        unsigned limit = site->obstacle.failures > 0 ? 1 : site->window.size();
+        if (site->connections >= limit || lane.opening >= lane.ready.size()) continue;
+        if (connections_ >= settings_->delivery.connections) {
+            if (std::find(starving_.begin(), starving_.end(), site) == starving_.end())
+                starving_.push_back(site);
+            return;
+        }
+        ++site->connections;
+        ++site->opening;
+        ++lane.connections;
+        ++lane.opening;
+        ++connections_;
+        site->turn += at + 1;
+        run(work(site, lane), [this, site, &lane] { release(site, lane); });
+        return;
+    }
+}
+
+void Delivery::release(const SitePtr& site, Lane& lane) {
+    --site->connections;
+    --lane.connections;
+    --connections_;
+    if (!starving_.empty()) {
+        SitePtr next = starving_.front();
+        starving_.pop_front();
+        employ(next);
+    }
+    employ(site);
+    arm();
+}
+
+void Delivery::refill(const SitePtr& site) {
+    for (const auto& route : std::exchange(site->hungry, {})) queue_.refill(route);
+}
+
+void Delivery::works(const SitePtr& site) {
+    bool was_in_trouble = site->obstacle.failures > 0;
+    site->obstacle = {};
+    site->window.good();
+    if (was_in_trouble) refill(site);
+}
+
+void Delivery::put_down(const SitePtr& site, std::string why, Time until) {
+    site->obstacle.down = true;
+    ++site->obstacle.failures;
+    site->obstacle.trouble = std::move(why);
+    site->obstacle.next_try = until;
+    wake(site, until);
+}
+
+/// `others`: connections to the site that stand.
+void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others) {
+    if (others > 0 && site->obstacle.failures == 0) {
+        // Some connections stand: the site wants fewer of them, it is not down.
+        site->window.bad(others);
+        return;
+    }
+    double spread = std::uniform_real_distribution<>(0, 1)(random_);
+    put_down(site, why.reason.empty() ? why.reply.line() : why.reason,
+             now() + site_pause(settings_->queue, site->obstacle.failures + 1, spread));
+    site->window.bad(0);
+    std::vector<Job> jobs;
+    for (auto& [address, lane] : site->lanes)
+        for (Job& job : lane.ready.drain()) jobs.push_back(std::move(job));
+    settle_all(std::move(jobs), why);
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,94 @@
+// What delivery knows of the hosts it hands mail to, and of the domains that lead there: plain data of one
+// thread.
+#pragma once
+
+#include <asio/steady_timer.hpp>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "relay/delivery/line.h"
+#include "relay/delivery/target.h"
+#include "relay/delivery/window.h"
+#include "relay/egress/pool.h"
+
+namespace postern::relay {
+
+/// A connection without work.
+struct Rest {
+    asio::steady_timer timer;
+    bool woken = false;
+};
+
+/// What is ready for a site and leaves from one of our addresses.
+struct Lane {
+    Source source;
+    Line ready;
+    std::list<Rest*> idle;
+    unsigned connections = 0, opening = 0;
+};
+
+/// What keeps mail from going somewhere, and until when nobody tries.
+struct Obstacle {
+    unsigned failures = 0;  // in a row
+    bool down = false;      // until `next_try`
+    Time next_try{};
+    std::string trouble;  // in words, "" when all is well
+};
+
+/// The hosts that one or more destinations lead to: what one connection limit, one pace and one trouble are
+/// kept for (Targets::site).
+struct Site {
+    explicit Site(std::string name) : key(std::move(name)), window(1) {}
+
+    std::string key, exchangers;
+    std::string route;  // of the destination that was looked up last
+    TlsWish wish = TlsWish::none;
+    bool pooled = false;  // leaves from the egress pool: mail exchangers only
+    std::vector<Target> targets;
+    Time looked_up{};
+    std::map<std::string, Lane> lanes;  // by the source's address; they stay as long as the site does
+    Window window;
+    Pace pace;
+    Obstacle obstacle;
+    unsigned connections = 0, opening = 0;
+    unsigned slowed = 0;  // times in a row that it asked for less
+    std::size_t turn = 0;
+    std::map<net::Endpoint, Time> bad;  // addresses that failed, until when they come last
+    std::set<std::string> hungry;       // routes that were told there is no room
+
+    Families families() const {
+        Families out{false, false};
+        for (const auto& target : targets) (target.endpoint.address().is_v4() ? out.four : out.six) = true;
+        return out;
+    }
+    std::size_t ready() const {
+        std::size_t out = 0;
+        for (const auto& [address, lane] : lanes) out += lane.ready.size();
+        return out;
+    }
+    std::size_t idle() const {
+        std::size_t out = 0;
+        for (const auto& [address, lane] : lanes) out += lane.idle.size();
+        return out;
+    }
+};
+using SitePtr = std::shared_ptr<Site>;
+
+/// A route, with what a message asks of TLS: which site it leads to, as far as that is known.
+struct Destination {
+    std::string route;
+    TlsWish wish = TlsWish::none;
+    SitePtr site;
+    Time fresh_until{};  // the name servers' answer is believed
+    bool resolving = false;
+    std::deque<Job> unresolved;
+    Obstacle obstacle;  // of the look-up
+};
+using DestinationPtr = std::shared_ptr<Destination>;
+
+}  // namespace postern::relay
