@@ -100,6 +100,7 @@ std::string status_part(const std::string& hostname, const Message& original,
     out += "X-Postern-Message-Id: " + original.id.text() + "\r\n";
     out += "Arrival-Date: " + date_time(original.id.arrived()) + "\r\n\r\n";
     for (const auto& one : recipients) out += status_group(one, now);
+    out.resize(out.size() - 2);  // the empty line is between groups, not behind the last
     return out;
 }
 
