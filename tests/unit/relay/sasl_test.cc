@@ -66,7 +66,7 @@ TEST_CASE("CRAM-MD5 with the example of RFC 2195", "[sasl]") {
 }
 
 TEST_CASE("CRAM-MD5 challenges that are none", "[sasl]") {
-    for (const std::string bad :
+    for (const char* bad :
          {"", "!!!!", "YQ", "YQ=", "Y===", "=YQ=", "YQ==YQ==", "YQ==\r\n", " YWJj", "YW Jj"}) {
         CAPTURE(bad);
         Sasl sasl("CRAM-MD5", "tim", "tanstaaftanstaaf");
@@ -96,7 +96,7 @@ TEST_CASE("SCRAM-SHA-256 with the example of RFC 7677", "[sasl]") {
         CHECK_FALSE(sasl.finished(""));
     }
     SECTION("a wrong signature") {
-        for (const std::string bad :
+        for (const std::string& bad :
              {std::string("v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), std::string("v="),
               std::string("v=6rri"), std::string("e=invalid-proof"), std::string(), server_final + "=",
               "x=1," + server_final}) {
@@ -150,7 +150,7 @@ TEST_CASE("SCRAM servers that are not to be trusted", "[sasl]") {
 }
 
 TEST_CASE("credentials with control characters are not sent", "[sasl]") {
-    for (const std::string bad :
+    for (const std::string& bad :
          {std::string("a\0b", 3), std::string("a\r\nb"), std::string("\x7f"), std::string(1001, 'x')})
         for (const char* mechanism : {"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"}) {
             Sasl user(mechanism, bad, "x"), password(mechanism, "x", bad);
