@@ -1,5 +1,6 @@
 // A hostile server's replies to one transaction, line by line. The first octet chooses what was offered
 // before.
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Message message;
     message.envelope.reverse_path = {"s", "example.com"};
     message.content.size = 500;
-    std::vector<Address> recipients(1 + (choice >> 4), Address{"r", "example.net"});
+    message.envelope.forward_paths.assign(1 + (choice >> 4), Address{"r", "example.net"});
+    std::vector<std::uint16_t> recipients(message.envelope.forward_paths.size());
+    std::iota(recipients.begin(), recipients.end(), std::uint16_t{0});
     Extensions extensions;
     ReplyParser parser;
     // At most one reply ahead of the transaction: that to EHLO.
@@ -56,7 +59,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     }
     extensions.pipelining = (choice & 2) != 0;
 
-    Transaction transaction(message, recipients, extensions, (choice & 4) != 0);
+    Transaction::Options options;
+    options.reset = (choice & 4) != 0;
+    Transaction transaction(message, recipients, extensions, options);
     bool content_sent = false;
     while (!transaction.done()) {
         std::string commands = transaction.to_send();

@@ -59,7 +59,9 @@ class Gateway:
             "accept": {"sender": "any"},
             "queue": {"retry_first": "1s", "retry_max": "2s"},
             "delivery": {"port": SMTP_PORT},
+            # What is in none of its zones is refused by that server too: nothing is ever asked of the outside.
             "dns": {"stub": name_server.stub if name_server else {}, "timeout": "5s",
+                    "servers": [name_server.server] if name_server else [],
                     "trust_anchors": (name_server.trust_anchors if name_server else None) or ""},
             "status": {"address": self.status_address},
             "log": {"format": "json"},

@@ -102,5 +102,10 @@ class NameServer:
         """For [dns] stub: every zone with this server."""
         return {zone: f"{self.address}@{DNS_PORT}" for zone in self._zones}
 
+    @property
+    def server(self):
+        """For [dns] servers."""
+        return f"{self.address}@{DNS_PORT}"
+
     def close(self):
         self._process.stop()

@@ -58,6 +58,7 @@ public:
             case 8:
                 if (pick(20) == 0) life_->queue.run(now() + settings_->queue.expire + std::chrono::hours(1));
                 break;
+            case 9: operate(); break;
             default:
                 if (pick(10) < 3)
                     accept();
@@ -70,6 +71,10 @@ public:
 
     void drain() {
         down_.clear();
+        life_->take_completions();
+        // In parts: what is taken up for it must not fill the window.
+        for (auto volume : life_->spool.volumes())
+            life_->queue.release(life_->spool.messages(volume, {}, 100'000));
         for (;;) {
             life_->take_completions();
             look_around();
@@ -171,9 +176,15 @@ private:
             return down_.contains(to) ? "cannot be reached" : std::string();
         };
         hooks.next_try = [](const std::string&) { return now(); };
-        hooks.bounce = [this](const Stored& stored, const Progress& progress,
-                              const std::vector<std::uint16_t>& failed) {
-            for (auto at : failed) CHECK(progress[at].status == RecipientStatus::failed);
+        hooks.exists = [](const std::string& to) { return to != "gateway:gone"; };
+        hooks.report = [this](const Stored& stored, const Progress& progress,
+                              const std::vector<Queue::Notice>& notices) {
+            std::vector<std::uint16_t> failed;
+            for (const auto& notice : notices) {
+                CHECK(notice.kind == Queue::Notice::Kind::failed);
+                CHECK(progress[notice.recipient].status == RecipientStatus::failed);
+                failed.push_back(notice.recipient);
+            }
             return report(stored, failed);
         };
         life_ = std::make_unique<GatewayLife>(
@@ -275,7 +286,7 @@ private:
         Stored& stored = *job.message->stored;
         REQUIRE_FALSE(job.recipients.empty());
         known(stored).note("job to " + job.route);
-        if (job.message->removed) return life_->queue.give_back(job);
+        if (job.message->halted()) return life_->queue.give_back(job);
         check_content(job);
         if (!deliver && pick(12) == 0) return life_->queue.give_back(job);
         if (!deliver && pick(200) == 0) {
@@ -317,7 +328,32 @@ private:
         life_->queue.run(now());
         for (std::size_t at = 0; at < routes; ++at)
             if (!down_.contains(route(at))) life_->queue.refill(route(at));
-        if (!down_.contains("primary:main")) life_->queue.refill("primary:main");
+        for (const char* other : {"primary:main", "gateway:extra"})
+            if (!down_.contains(other)) life_->queue.refill(other);
+    }
+
+    /// By an operator, with what is in hand and what waits.
+    void operate() {
+        auto ids = some_messages();
+        switch (pick(5)) {
+            case 0: life_->queue.hold(ids); break;
+            case 1:
+            case 2: life_->queue.release(ids); break;
+            case 3: life_->queue.bounce(ids, "not wanted"); break;
+            case 4:
+                for (MessageId id : ids) known_.at(id.value).note("moved");
+                life_->queue.move(ids, pick(2) == 0 ? "gateway:extra" : pick(2) == 0 ? "gateway:gone" : "");
+                break;
+        }
+        std::vector<Job> kept;
+        for (Job& job : std::exchange(offered_, {})) {
+            if (job.message->halted())
+                life_->queue.give_back(job);
+            else
+                kept.push_back(std::move(job));
+        }
+        for (Job& job : offered_) kept.push_back(std::move(job));
+        offered_ = std::move(kept);
     }
 
     std::vector<MessageId> some_messages() {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <deque>
+#include <numeric>
 #include <string>
 
 using namespace postern::relay;
@@ -11,13 +12,21 @@ namespace {
 Message message_of(std::uint64_t size = 100) {
     Message out;
     out.envelope.reverse_path = {"s", "example.com"};
+    for (std::size_t at = 0; at < 10; ++at)
+        out.envelope.forward_paths.push_back({"r" + std::to_string(at), "example.net"});
     out.content.size = size;
     return out;
 }
 
-std::vector<Address> recipients_of(std::size_t count) {
-    std::vector<Address> out;
-    for (std::size_t at = 0; at < count; ++at) out.push_back({"r" + std::to_string(at), "example.net"});
+std::vector<std::uint16_t> recipients_of(std::size_t count) {
+    std::vector<std::uint16_t> out(count);
+    std::iota(out.begin(), out.end(), std::uint16_t{0});
+    return out;
+}
+
+Transaction::Options with_reset(bool reset) {
+    Transaction::Options out;
+    out.reset = reset;
     return out;
 }
 
@@ -35,7 +44,7 @@ Played play(std::deque<unsigned> replies, std::size_t recipients, bool pipelinin
     Message message = message_of();
     Extensions extensions;
     extensions.pipelining = pipelining;
-    Transaction transaction(message, recipients_of(recipients), extensions, reset);
+    Transaction transaction(message, recipients_of(recipients), extensions, with_reset(reset));
     Played out;
     while (!transaction.done()) {
         out.sent += transaction.to_send();
@@ -245,7 +254,7 @@ TEST_CASE("a message larger than the server takes is not offered to it", "[trans
     extensions.size_limit = 1000;
     for (bool reset : {false, true}) {
         extensions.pipelining = reset;
-        Transaction transaction(message, recipients_of(2), extensions, reset);
+        Transaction transaction(message, recipients_of(2), extensions, with_reset(reset));
         REQUIRE(transaction.done());
         CHECK(transaction.to_send().empty());
         for (const auto& outcome : transaction.outcomes()) {
@@ -256,23 +265,47 @@ TEST_CASE("a message larger than the server takes is not offered to it", "[trans
         CHECK(transaction.needs_reset() == reset);
     }
     message.content.size = 1000;
-    CHECK_FALSE(Transaction(message, recipients_of(1), extensions, false).done());
+    CHECK_FALSE(Transaction(message, recipients_of(1), extensions, {}).done());
     message.content.trace = "x";
-    CHECK(Transaction(message, recipients_of(1), extensions, false).done());
+    CHECK(Transaction(message, recipients_of(1), extensions, {}).done());
 }
 
 TEST_CASE("MAIL tells what the server wants to know", "[transaction]") {
     Message message = message_of(77);
     message.envelope.body = BodyType::eight_bit;
-    Extensions all{true, true, true, true, 0}, none;
-    CHECK(Transaction(message, recipients_of(1), all, false)
+    Extensions all, none;
+    all.pipelining = all.eight_bit = all.starttls = all.size = true;
+    CHECK(Transaction(message, recipients_of(1), all, {})
               .to_send()
               .starts_with("MAIL FROM:<s@example.com> SIZE=77 BODY=8BITMIME\r\n"));
-    CHECK(Transaction(message, recipients_of(1), none, false).to_send() == "MAIL FROM:<s@example.com>\r\n");
+    CHECK(Transaction(message, recipients_of(1), none, {}).to_send() == "MAIL FROM:<s@example.com>\r\n");
     message.envelope.reverse_path = {};
     message.envelope.body = BodyType::seven_bit;
-    CHECK(
-        Transaction(message, recipients_of(1), all, false).to_send().starts_with("MAIL FROM:<> SIZE=77\r\n"));
+    CHECK(Transaction(message, recipients_of(1), all, {}).to_send().starts_with("MAIL FROM:<> SIZE=77\r\n"));
+}
+
+TEST_CASE("parameters go only to a server that offers them", "[transaction]") {
+    Message message = message_of(77);
+    Envelope& envelope = message.envelope;
+    envelope.utf8 = envelope.require_tls = true;
+    envelope.envelope_id = "QQ+2B1";
+    envelope.return_content = ReturnContent::headers;
+    envelope.options.resize(envelope.forward_paths.size());
+    envelope.options[0].notify = Notify{true, true, false, true};
+    envelope.options[0].original = "rfc822;r0+2Bx@example.net";
+    envelope.options[1].notify.given = true;
+    envelope.sent_as = {"SRS0=x", "gw.example"};
+    Extensions all, none;
+    all.pipelining = all.utf8 = all.dsn = all.require_tls = none.pipelining = true;
+    CHECK(Transaction(message, recipients_of(3), all, {}).to_send() ==
+          "MAIL FROM:<SRS0=x@gw.example> SMTPUTF8 REQUIRETLS RET=HDRS ENVID=QQ+2B1\r\n"
+          "RCPT TO:<r0@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;r0+2Bx@example.net\r\n"
+          "RCPT TO:<r1@example.net> NOTIFY=NEVER\r\n"
+          "RCPT TO:<r2@example.net>\r\nDATA\r\n");
+    Transaction::Options to_a_primary;
+    to_a_primary.rewritten = false;
+    CHECK(Transaction(message, recipients_of(1), none, to_a_primary).to_send() ==
+          "MAIL FROM:<s@example.com>\r\nRCPT TO:<r0@example.net>\r\nDATA\r\n");
 }
 
 TEST_CASE("extensions a server offers", "[transaction]") {
