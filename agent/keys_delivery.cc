@@ -187,7 +187,8 @@ Section delivery() {
     const auto place = [](auto member) {
         return [member](Settings& s) -> auto& { return s.relay.delivery.*member; };
     };
-    const std::vector<std::int64_t> plan(D().warm_up.begin(), D().warm_up.end());
+    const D initial;
+    const std::vector<std::int64_t> plan(initial.warm_up.begin(), initial.warm_up.end());
     return {
         .name = "delivery",
         .help = "Mail that leaves.",

@@ -64,7 +64,7 @@ std::string toml(const Section& section) {
     for (const auto& key : section.keys) names = std::max(names, key.name.size());
     for (const auto& key : section.keys)
         assignments =
-            std::max(assignments, std::min<std::size_t>(44, names + 3 + literal(key.initial).size()));
+            std::max(assignments, std::min<std::size_t>(48, names + 3 + literal(key.initial).size()));
     std::string text;
     const std::string mark = section.shown ? "" : "#";
     if (!section.name.empty()) {

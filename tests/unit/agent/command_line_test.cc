@@ -53,6 +53,68 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(explain->client == "127.0.0.1");
 }
 
+TEST_CASE("the queue is changed by what is chosen") {
+    CHECK(parse({"queue", "hold", "--sender", "a.example"})->verb == Verb::queue_hold);
+    CHECK(parse({"queue", "release", "--all"})->verb == Verb::queue_release);
+    const auto bounce = parse({"queue", "bounce", "--gateway", "archive", "--reason", "no such customer"});
+    REQUIRE(bounce);
+    CHECK(bounce->verb == Verb::queue_bounce);
+    CHECK(bounce->gateway == "archive");
+    CHECK(bounce->reason == "no such customer");
+    const auto move = parse({"queue", "move", "01ABC", "--gateway", "archive"});
+    REQUIRE(move);
+    CHECK(move->verb == Verb::queue_move);
+    CHECK(move->filter.id == "01ABC");
+    CHECK(move->gateway == "archive");
+    CHECK(parse({"queue", "move", "--route", "gateway:archive", "--rules"})->rules);
+    CHECK(parse({"queue", "retry", "--gateway", "archive"})->gateway == "archive");
+    const auto words =
+        GENERATE(values<std::vector<const char*>>({{"queue", "hold"},
+                                                   {"queue", "release"},
+                                                   {"queue", "bounce", "--reason", "x"},
+                                                   {"queue", "hold", "--all", "--gateway", "x"},
+                                                   {"queue", "hold", "--route", "x", "--gateway", "x"},
+                                                   {"queue", "move", "01ABC"},
+                                                   {"queue", "move", "--gateway", "x"},
+                                                   {"queue", "move", "--all", "--gateway", "x", "--rules"}}));
+    CHECK(parse(words).error() == EX_USAGE);
+}
+
+TEST_CASE("gateways, routes and egress addresses are listed and changed") {
+    CHECK(parse({"gateway"})->verb == Verb::gateways);
+    CHECK(parse({"gateway", "list", "--json"})->verb == Verb::gateways);
+    CHECK(parse({"gateway", "enable", "archive"})->verb == Verb::gateway_enable);
+    CHECK(parse({"gateway", "disable", "archive"})->subject == "archive");
+    CHECK(parse({"route"})->verb == Verb::routes);
+    const auto set =
+        parse({"route", "set", "--sender", "a@b.example", "--recipient", "c.example", "archive"});
+    REQUIRE(set);
+    CHECK(set->verb == Verb::route_set);
+    CHECK(set->gateway == "archive");
+    CHECK(set->filter.sender == "a@b.example");
+    CHECK(set->filter.recipient == "c.example");
+    CHECK(parse({"route", "unset", "--sender", "*"})->verb == Verb::route_unset);
+    CHECK(parse({"egress", "--json"})->verb == Verb::egress);
+    CHECK(parse({"egress", "suspend", "2001:db8::1"})->subject == "2001:db8::1");
+    CHECK(parse({"egress", "resume", "192.0.2.20"})->verb == Verb::egress_resume);
+    const auto forget = parse({"egress", "forget", "192.0.2.20", "--site", "mx.d.example"});
+    REQUIRE(forget);
+    CHECK(forget->verb == Verb::egress_forget);
+    CHECK(forget->site == "mx.d.example");
+    CHECK(parse({"check", "--online", "--from", "a@b", "--to", "c@d"})->online);
+    CHECK(parse({"config", "--reply-rules"})->verb == Verb::config_rules);
+    const auto words =
+        GENERATE(values<std::vector<const char*>>({{"gateway", "enable"},
+                                                   {"gateway", "nonsense"},
+                                                   {"route", "set", "archive"},
+                                                   {"route", "set", "--sender", "a"},
+                                                   {"route", "unset"},
+                                                   {"egress", "suspend"},
+                                                   {"check", "--from", "a@b"},
+                                                   {"config", "--defaults", "--reply-rules"}}));
+    CHECK(parse(words).error() == EX_USAGE);
+}
+
 TEST_CASE("a wrong command line is a usage error, and deletes nothing") {
     CHECK(parse({}).error() == EX_USAGE);
     CHECK(parse({"nonsense"}).error() == EX_USAGE);

@@ -65,16 +65,18 @@ TEST_CASE("a message's way is told with its id") {
                                       "main", "TLSv1.3", std::chrono::microseconds(2500)}) ==
         "accepted id=01ABC from=a@example.com recipients=2 size=1000 client=192.0.2.10 helo=mail.example.com "
         "primary=main tls=TLSv1.3 commit=0.003\n");
-    CHECK(logged(relay::event::Delivered{"01ABC",
-                                         "",
-                                         "b@dest.example",
-                                         "mx:dest.example",
-                                         "mx.dest.example[192.0.2.1]:25",
-                                         "",
-                                         {250, {2, 0, 0}, "queued"},
-                                         std::chrono::milliseconds(12)}) ==
+    relay::event::Delivered delivered;
+    delivered.id = "01ABC";
+    delivered.recipient = "b@dest.example";
+    delivered.route = "mx:dest.example";
+    delivered.host = "mx.dest.example[192.0.2.1]:25";
+    delivered.egress = "192.0.2.20";
+    delivered.tls = "dane (DANE): TLSv1.3, verified";
+    delivered.reply = {250, {2, 0, 0}, "queued"};
+    delivered.delay = std::chrono::milliseconds(12);
+    CHECK(logged(delivered) ==
           "delivered id=01ABC from=\"\" to=b@dest.example route=mx:dest.example "
-          "host=mx.dest.example[192.0.2.1]:25 "
+          "host=mx.dest.example[192.0.2.1]:25 egress=192.0.2.20 tls=\"dane (DANE): TLSv1.3, verified\" "
           "reply=\"250 2.0.0 queued\" delay=0.012\n");
     CHECK(logged(relay::event::Removed{"01ABC", "a@example.com", 3}) ==
           "removed id=01ABC from=a@example.com recipients=3\n");
@@ -107,6 +109,29 @@ TEST_CASE("a deferral names reply or error, and the next attempt") {
           "deferred id=01ABC from=a@b.example to=c@d.example route=mx:d.example stage=connect "
           "reason=\"connection "
           "refused\" attempts=2 next=2026-01-02T12:00:00.000Z\n");
+}
+
+TEST_CASE("reports, holds and what befalls an egress address are told") {
+    const auto noon = std::chrono::system_clock::time_point(std::chrono::seconds(1767355200));
+    CHECK(logged(relay::event::Reported{"01ABC", "a@b.example", "01DEF", "delayed", 2}) ==
+          "reported id=01ABC from=a@b.example action=delayed recipients=2 report=01DEF\n");
+    CHECK(logged(relay::event::Held{"01ABC", "a@b.example", 2, false}) ==
+          "held id=01ABC from=a@b.example recipients=2\n");
+    CHECK(logged(relay::event::Held{"01ABC", "a@b.example", 2, true}) ==
+          "released id=01ABC from=a@b.example recipients=2\n");
+    CHECK(logged(
+              relay::event::Listed{"192.0.2.20", "mx.d.example", "reply spamhaus", "blocked\nusing", noon}) ==
+          "level=warning listed egress=192.0.2.20 site=mx.d.example by=\"reply spamhaus\" "
+          "text=\"blocked\\nusing\" until=2026-01-02T12:00:00.000Z\n");
+    CHECK(logged(relay::event::Listed{"192.0.2.20", "", "blocklist zen.example", "", noon}) ==
+          "level=warning listed egress=192.0.2.20 site=everywhere by=\"blocklist zen.example\" "
+          "until=2026-01-02T12:00:00.000Z\n");
+    CHECK(logged(relay::event::Unlisted{"192.0.2.20", "", "expired"}) ==
+          "unlisted egress=192.0.2.20 site=everywhere why=expired\n");
+    CHECK(logged(relay::event::Rotated{"mx.d.example", "192.0.2.20", "192.0.2.21", "listed"}) ==
+          "level=warning rotated site=mx.d.example from=192.0.2.20 to=192.0.2.21 why=listed\n");
+    CHECK(logged(relay::event::Rotated{"mx.d.example", "192.0.2.20", "", "all are listed"}) ==
+          "level=error rotated site=mx.d.example from=192.0.2.20 to=none why=\"all are listed\"\n");
 }
 
 TEST_CASE("what the network says cannot begin a line of its own") {

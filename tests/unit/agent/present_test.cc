@@ -22,10 +22,22 @@ relay::MessageView waiting_message() {
     message.size = 12'600;
     message.arrived = noon;
     message.expires = noon + std::chrono::hours(120);
-    message.recipients.push_back({"b@dest.example", "waiting", "mx:dest.example", 2,
-                                  noon + std::chrono::minutes(5),
-                                  "mx1.dest.example[192.0.2.99]:25 said: 450 4.2.0 \x1b[31mlater"});
+    relay::RecipientView recipient;
+    recipient.address = "b@dest.example";
+    recipient.state = "waiting";
+    recipient.route = "mx:dest.example";
+    recipient.attempts = 2;
+    recipient.next = noon + std::chrono::minutes(5);
+    recipient.why = "mx1.dest.example[192.0.2.99]:25 said: 450 4.2.0 \x1b[31mlater";
+    message.recipients.push_back(std::move(recipient));
     return message;
+}
+
+relay::GatewayView named_gateway(const char* name, bool enabled) {
+    relay::GatewayView gateway;
+    gateway.name = name;
+    gateway.enabled = enabled;
+    return gateway;
 }
 
 }  // namespace
@@ -44,9 +56,21 @@ TEST_CASE("the queue says why a message waits and when it is tried next, safely 
 }
 
 TEST_CASE("one message in full") {
-    CHECK_THAT(present_message(view(waiting_message())),
-               Catch::Contains("client   192.0.2.10 (primary main)\n") &&
-                   Catch::Contains("expires  2026-01-07 12:00:00Z\n"));
+    auto message = waiting_message();
+    CHECK_THAT(present_message(view(message)), Catch::Contains("client   192.0.2.10 (primary main)\n") &&
+                                                   Catch::Contains("expires  2026-01-07 12:00:00Z\n") &&
+                                                   Catch::EndsWith("  [mx:dest.example]\n"));
+    auto& recipient = message.recipients[0];
+    recipient.state = "held";
+    recipient.route = "gateway:archive";
+    recipient.pinned = true;
+    recipient.egress = "192.0.2.20";
+    recipient.tls = "opportunistic (delivery.tls): clear text";
+    CHECK_THAT(present_message(view(message)),
+               Catch::Contains("b@dest.example  held after 2 attempts: ") &&
+                   Catch::EndsWith("  [gateway:archive, by an operator]\n"
+                                   "        left from  192.0.2.20\n"
+                                   "        tls        opportunistic (delivery.tls): clear text\n"));
 }
 
 TEST_CASE("the state at a glance") {
@@ -57,10 +81,17 @@ TEST_CASE("the state at a glance") {
         state.messages = 1;
         state.bytes = 5u << 20;
         state.damaged = 2;
-        state.destinations.push_back({"mx:dest.example", 0, 0, 7, 1, "connection refused", noon});
+        relay::DestinationView destination;
+        destination.route = "mx:dest.example";
+        destination.waiting = 7;
+        destination.connections = 1;
+        destination.trouble = "connection refused";
+        destination.next_try = noon;
+        state.destinations.push_back(std::move(destination));
         return state;
     };
     operations.not_ready = [] { return std::vector<std::string>{"the disk is full"}; };
+    operations.degraded = [] { return std::vector<std::string>{"every address is listed"}; };
     operations.totals = [] { return Metrics::Totals{10, 2, 8, 1, 0}; };
     operations.directory = [] {
         sync::Report report;
@@ -74,6 +105,7 @@ TEST_CASE("the state at a glance") {
           "postern 0.1.0 on gw1.example.net, started 2026-01-02 12:00:00Z\n"
           "NOT READY\n"
           "  the disk is full\n"
+          "DEGRADED: every address is listed\n"
           "\n"
           "queue        1 message, 5.0 MiB on disk, 2 damaged records set aside\n"
           "open now     0 incoming sessions, 0 outgoing connections\n"
@@ -102,12 +134,79 @@ TEST_CASE("an explanation of a way") {
     explanation.route = "mx:dest.example";
     explanation.route_why = "no route names the sender";
     explanation.hosts = {"mx1.dest.example[192.0.2.1]:25", "mx2.dest.example[192.0.2.2]:25"};
-    explanation.tls = "opportunistic";
+    explanation.tls = "opportunistic (delivery.tls)";
+    explanation.egress = "192.0.2.20 as gw1.example.net (leads)";
+    explanation.limits = "20 connections";
     CHECK_THAT(present_explanation(view(explanation)),
                Catch::EndsWith("route      mx:dest.example (no route names the sender)\n"
                                "next hops  mx1.dest.example[192.0.2.1]:25\n"
                                "           mx2.dest.example[192.0.2.2]:25\n"
-                               "tls        opportunistic\n"));
+                               "tls        opportunistic (delivery.tls)\n"
+                               "leaves by  192.0.2.20 as gw1.example.net (leads)\n"
+                               "limits     20 connections\n"));
+}
+
+TEST_CASE("gateways say what is wrong with them and what the operator changed") {
+    CHECK(present_gateways({{"gateways", nlohmann::json::array()}}) ==
+          "there is no [[gateway]] in the configuration file\n");
+    Ways ways;
+    auto gateway = named_gateway("archive", false);
+    gateway.address = "smtp.archive.example:587";
+    gateway.tls = "verify";
+    gateway.type = "specified";
+    gateway.waiting = 7;
+    gateway.trouble = "connection refused";
+    gateway.next_try = noon;
+    ways.gateways = {gateway};
+    ways.overrides.gateways = {{"archive", false}, {"old", true}};
+    CHECK(present_gateways({{"gateways", gateways_view(ways)}}) ==
+          "GATEWAY  ADDRESS                   TLS     TYPE       STATUS                        CONNECTIONS  "
+          "WAITING  TROUBLE\n"
+          "archive  smtp.archive.example:587  verify  specified  disabled (set while running)  0            "
+          "7   "
+          "     connection refused; next try 2026-01-02 12:00:00Z\n"
+          "old                                                   enabled (set while running)   0            "
+          "0   "
+          "     no such gateway in the configuration file\n");
+}
+
+TEST_CASE("routes say where they come from and why they are not in force") {
+    Ways ways;
+    ways.gateways = {named_gateway("archive", true), named_gateway("idle", false)};
+    ways.routes = {{"a.example", "", "archive", true}, {"", "b.example", "idle", true}};
+    ways.overrides.routes = {{"a.example", "", "gone", false}, {"*", "", "archive", false}};
+    CHECK(present_routes({{"routes", routes_view(ways)}}) ==
+          "SENDER     RECIPIENT  GATEWAY  SET            NOT IN FORCE\n"
+          "a.example  *          archive  in the file    another was set while running\n"
+          "*          b.example  idle     in the file    the gateway is disabled\n"
+          "a.example  *          gone     while running  no such gateway in the configuration file\n"
+          "*          *          archive  while running\n");
+}
+
+TEST_CASE("egress addresses say where they are listed, since when and why, and what they may send") {
+    Ways ways;
+    ways.egress.resize(2);
+    ways.egress[0].address = "192.0.2.20";
+    ways.egress[0].hostname = "gw1.example.net";
+    ways.egress[0].sent_today = 12;
+    ways.egress[0].listings = {
+        {"mx.d.example", "reply spamhaus", "5.7.1 \x1b blocked", noon, noon + std::chrono::hours(6), false},
+        {"", "blocklist zen.example", "", noon, noon, true}};
+    ways.egress[1].address = "192.0.2.21";
+    ways.egress[1].suspended = true;
+    ways.egress[1].allowance = 100;
+    ways.egress[1].warm_up_day = 2;
+    CHECK(
+        present_egress({{"egress", egress_view(ways)}}) ==
+        "ADDRESS     EHLO             STATUS     TODAY  ALLOWED  NOTE\n"
+        "192.0.2.20  gw1.example.net  listed     12     any\n"
+        "192.0.2.21                   suspended  0      100      warm-up, day 2\n"
+        "\n"
+        "192.0.2.20\n"
+        "    listed by mx.d.example since 2026-01-02 12:00:00Z, until 2026-01-02 18:00:00Z: reply spamhaus: "
+        "5.7.1 \\x1b blocked\n"
+        "    listed everywhere since 2026-01-02 12:00:00Z, being tried again with little mail: blocklist "
+        "zen.example\n");
 }
 
 TEST_CASE("sizes for people") {

@@ -78,3 +78,30 @@ TEST_CASE("ready is: relay takes mail, every directory is known, no credentials 
                                        "2027-01-15T08:00:00.000Z: cannot connect"});
     }
 }
+
+TEST_CASE("degraded is: no address is left that mail could leave from") {
+    relay::EgressView first, second, system;
+    first.address = "192.0.2.20";
+    second.address = "192.0.2.21";
+    relay::ListingView everywhere, somewhere;
+    everywhere.by = "blocklist zen.example";
+    everywhere.until = std::chrono::system_clock::time_point(std::chrono::seconds(1767355200));
+    somewhere.site = "mx.d.example";
+    CHECK(reasons_degraded({}).empty());
+    CHECK(reasons_degraded({first, second}).empty());
+    first.suspended = true;
+    CHECK_FALSE(is_usable(first));
+    CHECK(reasons_degraded({first, second}).empty());
+    second.listings = {somewhere};
+    CHECK(reasons_degraded({first, second}).empty());
+    second.listings = {somewhere, everywhere};
+    CHECK(
+        reasons_degraded({first, second, system}) ==
+        std::vector<std::string>{
+            "no address is left that mail could leave from, so mail for mail exchangers waits: 192.0.2.20 is "
+            "suspended, 192.0.2.21 is listed by blocklist zen.example until 2026-01-02T12:00:00.000Z"});
+    second.listings[1].probing = true;
+    CHECK(reasons_degraded({first, second}).empty());
+    system.listings = {everywhere};
+    CHECK_THAT(reasons_degraded({system}).at(0), Catch::Contains("waits: system is listed"));
+}

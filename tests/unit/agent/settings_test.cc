@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "agent/keys.h"
+#include "agent/reply_rules.h"
 
 using namespace postern;
 using namespace postern::agent;
@@ -69,6 +70,18 @@ TEST_CASE("a small file gives the defaults of the relay's and the directory's se
     CHECK(settings.relay.delivery.data_timeout == plain.delivery.data_timeout);
     CHECK(settings.relay.delivery.idle == plain.delivery.idle);
     CHECK(settings.relay.dns.timeout == plain.dns.timeout);
+    CHECK(settings.relay.accept.rewrite_domain.empty());
+    CHECK(settings.relay.queue.delay_notice == plain.queue.delay_notice);
+    CHECK(settings.relay.queue.report_size == plain.queue.report_size);
+    CHECK(settings.relay.delivery.messages_per_minute == plain.delivery.messages_per_minute);
+    CHECK(settings.relay.delivery.dane == plain.delivery.dane);
+    CHECK(settings.relay.delivery.mta_sts == plain.delivery.mta_sts);
+    CHECK(settings.relay.delivery.rotation == plain.delivery.rotation);
+    CHECK(settings.relay.delivery.blocklists == plain.delivery.blocklists);
+    CHECK(settings.relay.delivery.blocklist_every == plain.delivery.blocklist_every);
+    CHECK(settings.relay.delivery.listed_for == plain.delivery.listed_for);
+    CHECK(settings.relay.delivery.warm_up == plain.delivery.warm_up);
+    CHECK(settings.reply_rules.empty());
     REQUIRE(settings.directories.size() == 1);
     const sync::PrimarySettings primary;
     CHECK(settings.directories[0].name == "main");
@@ -165,6 +178,210 @@ level = "debug"
     CHECK(reading.settings.status.address.host == "::1");
     CHECK(reading.settings.token_file() == "/t");
     CHECK(reading.settings.log.format == LogFormat::json);
+}
+
+TEST_CASE("every key about mail that leaves arrives") {
+    const auto reading = parse_settings(sound + R"(
+[accept]
+foreign_sender = "rewrite"
+rewrite_domain = "Srs.example.net"
+[[gateway]]
+name = "archive"
+address = "smtp.archive.example:465"
+tls = "implicit"
+username = "acme"
+password_file = "/p"
+connections = 3
+messages_per_minute = 60
+[[gateway]]
+name = "plain"
+address = "127.0.0.1:26"
+tls = "dane"
+username = "acme"
+password_file = "/p"
+allow_insecure_auth = true
+[[gateway]]
+name = "bare"
+address = "127.0.0.1:27"
+[[route]]
+recipient = "Partner.example"
+gateway = "archive"
+[[route]]
+sender = "*"
+recipient = "other.example"
+gateway = "plain"
+[[route]]
+sender = "*"
+gateway = "bare"
+[[destination]]
+domain = "Bank.example"
+tls = "dane"
+connections = 2
+messages_per_minute = 30
+[[destination]]
+domain = "slow.example"
+[[egress]]
+address = "192.0.2.20"
+hostname = "Gw1.example.net"
+warm_up = "yes"
+[[egress]]
+address = "2001:DB8::0:20"
+[queue]
+delay_notice = "4h"
+report_size = "0B"
+[delivery]
+messages_per_minute = 100
+dane = false
+mta_sts = false
+rotation = "per-domain"
+blocklists = ["Zen.example"]
+blocklist_every = "1m"
+listed_for = "1h"
+warm_up = [10, 20]
+reply_rules = "/r"
+)");
+    CHECK(lines(reading).empty());
+    const auto& relay = reading.settings.relay;
+    CHECK(relay.accept.foreign_sender == relay::ForeignSender::rewrite);
+    CHECK(relay.accept.rewrite_domain == "srs.example.net");
+    REQUIRE(relay.gateways.size() == 3);
+    CHECK(relay.gateways[0].tls == relay::ClientTls::implicit);
+    CHECK(relay.gateways[0].username == "acme");
+    CHECK(relay.gateways[0].password_file == "/p");
+    CHECK(relay.gateways[0].connections == 3);
+    CHECK(relay.gateways[0].messages_per_minute == 60);
+    CHECK_FALSE(relay.gateways[0].allow_insecure_auth);
+    CHECK(relay.gateways[1].tls == relay::ClientTls::dane);
+    CHECK(relay.gateways[1].allow_insecure_auth);
+    CHECK(relay.gateways[2].username.empty());
+    REQUIRE(relay.routes.size() == 3);
+    CHECK(relay.routes[0].sender.empty());
+    CHECK(relay.routes[0].recipient == "partner.example");
+    CHECK(relay.routes[0].configured);
+    CHECK(relay.routes[1].sender.empty());
+    CHECK(relay.routes[2].sender == "*");
+    REQUIRE(relay.destinations.size() == 2);
+    CHECK(relay.destinations[0].domain == "bank.example");
+    CHECK(relay.destinations[0].tls == relay::ClientTls::dane);
+    CHECK(relay.destinations[0].connections == 2);
+    CHECK(relay.destinations[0].messages_per_minute == 30);
+    CHECK_FALSE(relay.destinations[1].tls);
+    REQUIRE(relay.egress.size() == 2);
+    CHECK(relay.egress[0].hostname == "gw1.example.net");
+    CHECK(relay.egress[0].warm_up == relay::WarmUp::yes);
+    CHECK(relay.egress[1].address == "2001:db8::20");
+    CHECK(relay.egress[1].hostname.empty());
+    CHECK(relay.queue.delay_notice == std::chrono::hours(4));
+    CHECK(relay.queue.report_size == 0);
+    CHECK(relay.delivery.messages_per_minute == 100);
+    CHECK_FALSE(relay.delivery.dane);
+    CHECK_FALSE(relay.delivery.mta_sts);
+    CHECK(relay.delivery.rotation == relay::Rotation::per_domain);
+    CHECK(relay.delivery.blocklists == std::vector<std::string>{"zen.example"});
+    CHECK(relay.delivery.blocklist_every == std::chrono::minutes(1));
+    CHECK(relay.delivery.listed_for == std::chrono::hours(1));
+    CHECK(relay.delivery.warm_up == std::vector<unsigned>{10, 20});
+    CHECK(reading.settings.reply_rules == "/r");
+}
+
+TEST_CASE("a gateway's password goes only where it may") {
+    const std::string gateway = "[[gateway]]\nname = \"a\"\naddress = \"a.example:587\"\n";
+    const std::string who = "username = \"acme\"\npassword_file = \"/p\"\n";
+    struct Case {
+        std::string more, fault;  // "" for none
+    };
+    const auto c = GENERATE_COPY(values<Case>({
+        {"tls = \"verify\"\n" + who, ""},
+        {"tls = \"dane\"\n" + who, ""},
+        {"tls = \"implicit\"\n" + who, ""},
+        {"tls = \"off\"\nallow_insecure_auth = true\n" + who, ""},
+        {"tls = \"off\"\n" + who, "postern.toml:14:7: gateway[0].tls: would show the password"},
+        {"tls = \"opportunistic\"\n" + who, "gateway[0].tls: would show the password"},
+        {"tls = \"required\"\n" + who, "set tls to verify, dane or implicit, or allow_insecure_auth = true"},
+        {who, "postern.toml:14:12: gateway[0].username: would show the password"},
+        {"tls = \"verify\"\nusername = \"acme\"\n", "gateway[0].username: needs password_file"},
+        {"tls = \"verify\"\npassword_file = \"/p\"\n",
+         "gateway[0].password_file: is of no use without username"},
+    }));
+    CAPTURE(c.more);
+    const auto found = faults_with(gateway + c.more);
+    REQUIRE(found.size() == (c.fault.empty() ? 0 : 1));
+    if (!c.fault.empty()) CHECK_THAT(found[0], Catch::Contains(c.fault));
+}
+
+TEST_CASE("what describes no mail, or the same mail twice, is a fault") {
+    const std::string gateway = "[[gateway]]\nname = \"a\"\naddress = \"a.example\"\n";
+    struct Case {
+        std::string more, fault;
+    };
+    const auto c = GENERATE_COPY(values<Case>({
+        {"[[route]]\ngateway = \"a\"\n", "postern.toml:14:1: route[0]: needs sender, recipient or both"},
+        {"[[route]]\nsender = \"\"\ngateway = \"a\"\n", "is not a user"},
+        {"[[route]]\nrecipient = \"x@y.example\"\ngateway = \"a\"\n", "is not a domain name"},
+        {"[[route]]\nsender = \"x.example\"\ngateway = \"a\"\n[[route]]\nsender = \"X.example\"\ngateway = "
+         "\"a\"\n",
+         "postern.toml:18:10: route[1].sender: there is already a [[route]] for x.example"},
+        {"[[route]]\nsender = \"*\"\nrecipient = \"x.example\"\ngateway = \"a\"\n[[route]]\nrecipient = "
+         "\"x.example\"\ngateway = \"a\"\n",
+         "route[1].recipient: there is already a [[route]] for everybody to x.example"},
+        {"[[destination]]\ndomain = \"x.example\"\n[[destination]]\ndomain = \"X.example\"\n",
+         "destination[1].domain: \"x.example\" is already used by another [[destination]]"},
+        {"[[destination]]\ndomain = \"x.example\"\ntls = \"implicit\"\n", "is not one of off"},
+        {"[[egress]]\naddress = \"::1\"\n[[egress]]\naddress = \"0::1\"\n",
+         "egress[1].address: \"::1\" is already used by another [[egress]]"},
+        {"[[egress]]\naddress = \"[::1]\"\n", "is not an IP address"},
+        {"[[egress]]\naddress = \"gw1.example.net\"\n", "is not an IP address"},
+        {"[[egress]]\naddress = \"192.0.2.20\"\nhostname = \"a b\"\n", "is not a domain name"},
+        {"[delivery]\nwarm_up = [0]\n", "delivery.warm_up: 0 is not in 1 to "},
+        {"[delivery]\nwarm_up = [\"50\"]\n", "a list of whole numbers, as [1, 2] is expected here"},
+        {"[delivery]\nblocklists = [\"zen spamhaus\"]\n", "is not a zone"},
+        {"[delivery]\nreply_rules = \"rules.toml\"\n", "is not an absolute path"},
+        {"[delivery]\ntls = \"dane\"\n", "is not one of off, opportunistic, required, verify"},
+    }));
+    CAPTURE(c.more);
+    const auto found = faults_with(gateway + c.more);
+    REQUIRE(found.size() == 1);
+    CHECK_THAT(found[0], Catch::Contains(c.fault));
+}
+
+TEST_CASE("an egress address must be of this machine") {
+    auto reading =
+        parse_settings(sound + "[[egress]]\naddress = \"127.0.0.1\"\n[[egress]]\naddress = \"192.0.2.20\"\n");
+    CHECK(lines(reading).empty());
+    const auto found = egress_faults(reading);
+    REQUIRE(found.size() == 1);
+    CHECK_THAT(found[0].line("postern.toml"),
+               Catch::Contains("egress[1].address: \"192.0.2.20\" is not an address of this machine"));
+    CHECK(found[0].position.line == 14);
+}
+
+TEST_CASE(
+    "reply rules come from their file, with their own lines; without one the shipped ones are in force") {
+    char name[] = "/tmp/postern-settings-XXXXXX";
+    const std::filesystem::path folder = mkdtemp(name);
+    const auto file = folder / "rules.toml";
+    const auto read = [&] {
+        auto reading = parse_settings("[delivery]\nreply_rules = \"" + file.string() + "\"\n");
+        reading.faults.clear();
+        check_files(reading);
+        return reading;
+    };
+    CHECK_THAT(lines(read()).at(0),
+               Catch::Contains("delivery.reply_rules") && Catch::Contains("No such file"));
+    std::ofstream(file) << "[[rule]]\nname = \"mine\"\nmeaning = \"listed\"\ntext = \"go away\"\n";
+    const auto good = read();
+    CHECK(lines(good).empty());
+    REQUIRE(good.settings.relay.delivery.reply_rules.size() == 1);
+    CHECK(good.settings.relay.delivery.reply_rules[0].name == "mine");
+    std::ofstream(file) << "[[rule]]\nname = \"mine\"\nmeaning = \"lisbet\"\ntext = \"go away\"\n";
+    const auto found = lines(read());
+    REQUIRE(found.size() == 1);
+    CHECK_THAT(found[0], Catch::StartsWith(file.string() + ":3:11: rule[0].meaning: "));
+    auto without = parse_settings("");
+    without.faults.clear();
+    check_files(without);
+    CHECK(without.settings.relay.delivery.reply_rules.size() == shipped_reply_rules().size());
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("faults name file, line, column, key, and what is allowed") {

@@ -14,13 +14,17 @@ struct Fake {
     relay::QueueFilter filter;
     std::size_t limit = 0;
     std::string asked;
-    std::vector<std::string> not_ready, faults;
+    std::vector<std::string> not_ready, degraded, faults;
+    Ways ways;
+    Overrides overrides;
+    relay::Settings file;
     Operations operations;
 
     Fake() {
         operations.identity = {"0.1.0", "gw1.example.net", {}};
         operations.state = [] { return relay::State(); };
         operations.not_ready = [this] { return not_ready; };
+        operations.degraded = [this] { return degraded; };
         operations.metrics = [] { return "postern_ready 1\n"; };
         operations.totals = [] { return Metrics::Totals(); };
         operations.list = [this](const relay::QueueFilter& given, std::size_t most) {
@@ -65,10 +69,65 @@ struct Fake {
             asked += "forget " + local_part + " in " + domain;
             return true;
         };
+        const auto acting = [this](const char* what) {
+            return [this, what](const relay::QueueFilter& given) {
+                asked += std::string(what) + ' ';
+                filter = given;
+                return std::size_t{5};
+            };
+        };
+        const auto acting_with = [this](const char* what) {
+            return [this, what](const relay::QueueFilter& given, const std::string& more) {
+                asked += std::string(what) + " (" + more + ") ";
+                filter = given;
+                return std::size_t{6};
+            };
+        };
+        operations.hold = acting("hold");
+        operations.release = acting("release");
+        operations.bounce = acting_with("bounce");
+        operations.move = acting_with("move");
+        operations.ways = [this] {
+            auto result = ways;
+            result.overrides = overrides;
+            return result;
+        };
+        operations.set_route = [this](const relay::RouteSettings& route) {
+            return keep(set_route(overrides, file, route));
+        };
+        operations.unset_route = [this](const relay::RouteSettings& route) {
+            return keep(unset_route(overrides, file, route));
+        };
+        operations.enable = [this](const std::string& name, bool enabled) {
+            return keep(enable_gateway(overrides, file, name, enabled));
+        };
+        operations.suspend = [this](const std::string& address, bool suspended) {
+            return keep(suspend_egress(overrides, file, address, suspended));
+        };
+        operations.absolve = [this](const std::string& address, const std::string& site) {
+            asked += "absolve " + address + " at (" + site + ") ";
+            return true;
+        };
+        file.gateways.resize(1);
+        file.gateways[0].name = "archive";
+        file.egress.resize(1);
+        file.egress[0].address = "192.0.2.20";
+        ways.gateways.resize(2);
+        ways.gateways[0].name = "archive";
+        ways.gateways[1].name = "idle";
+        ways.gateways[1].enabled = false;
+        ways.egress.resize(2);
+        ways.egress[0].address = "192.0.2.20";
         operations.reload = [this] {
             asked += "reload ";
             return faults;
         };
+    }
+
+    Changed keep(Change changed) {
+        if (!changed) return tl::make_unexpected(changed.error());
+        overrides = *changed;
+        return {};
     }
 
     Answer get(const std::string& path, std::multimap<std::string, std::string> parameters = {}) {
@@ -84,9 +143,9 @@ struct Fake {
 
 TEST_CASE("reading is open") {
     Fake fake;
-    const auto* path =
-        GENERATE("/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/queue", "/v1/messages/01ABC",
-                 "/v1/directory", "/v1/directory/example.com", "/v1/directory/a@example.com");
+    const auto* path = GENERATE("/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/queue",
+                                "/v1/messages/01ABC", "/v1/directory", "/v1/directory/example.com",
+                                "/v1/directory/a@example.com", "/v1/gateways", "/v1/routes", "/v1/egress");
     CAPTURE(path);
     CHECK(fake.get(path).status == 200);
     CHECK_FALSE(fake.get(path).body.empty());
@@ -101,13 +160,30 @@ TEST_CASE("not ready is 503 with every reason") {
     CHECK(fake.get("/healthz").status == 200);
 }
 
+TEST_CASE("degraded is ready, with words") {
+    Fake fake;
+    fake.degraded = {"every address is listed"};
+    CHECK(fake.get("/readyz").status == 200);
+    CHECK(fake.get("/readyz").body == "ready\ndegraded: every address is listed\n");
+    CHECK(json::parse(fake.get("/v1/status").body)["degraded"][0] == "every address is listed");
+}
+
 TEST_CASE("changes need the token") {
     Fake fake;
-    const auto [method, path] = GENERATE(table<const char*, const char*>({{"DELETE", "/v1/queue"},
-                                                                          {"POST", "/v1/queue/retry"},
-                                                                          {"POST", "/v1/sync"},
-                                                                          {"POST", "/v1/directory/forget"},
-                                                                          {"POST", "/v1/reload"}}));
+    const auto [method, path] =
+        GENERATE(table<const char*, const char*>({{"DELETE", "/v1/queue"},
+                                                  {"POST", "/v1/queue/retry"},
+                                                  {"POST", "/v1/queue/hold"},
+                                                  {"POST", "/v1/queue/release"},
+                                                  {"POST", "/v1/queue/bounce"},
+                                                  {"POST", "/v1/queue/move"},
+                                                  {"POST", "/v1/gateways/archive/disable"},
+                                                  {"POST", "/v1/routes"},
+                                                  {"DELETE", "/v1/routes"},
+                                                  {"POST", "/v1/egress/192.0.2.20/suspend"},
+                                                  {"POST", "/v1/sync"},
+                                                  {"POST", "/v1/directory/forget"},
+                                                  {"POST", "/v1/reload"}}));
     CHECK(respond(fake.operations, {method, path, {{"id", "x"}}, false}).status == 401);
     CHECK(fake.asked.empty());
 }
@@ -174,6 +250,122 @@ TEST_CASE("retry and delete act on what is chosen and say how many") {
     CHECK(fake.change("DELETE", "/v1/queue", {{"all", "true"}}).status == 200);
     CHECK(fake.filter.recipient.empty());
     CHECK(fake.asked == "retry remove remove ");
+}
+
+TEST_CASE("messages are held, released, bounced and moved by a deliberate choice only") {
+    Fake fake;
+    const std::string path = GENERATE("hold", "release", "bounce", "move");
+    const std::multimap<std::string, std::string> target =
+        path == "move" ? std::multimap<std::string, std::string>{{"gateway", "archive"}}
+                       : std::multimap<std::string, std::string>{};
+    const auto change = [&](std::multimap<std::string, std::string> parameters) {
+        parameters.insert(target.begin(), target.end());
+        return fake.change("POST", "/v1/queue/" + path, parameters).status;
+    };
+    CHECK(change({}) == 400);
+    CHECK(change({{"all", "yes"}}) == 400);
+    CHECK(change({{"all", "true"}, {"sender", "a.example"}}) == 400);
+    CHECK(fake.asked.empty());
+    CHECK(change({{"sender", "a.example"}, {"route", "mx:b.example"}}) == 200);
+    CHECK(fake.filter.sender == "a.example");
+    CHECK(fake.filter.route == "mx:b.example");
+    CHECK(change({{"all", "true"}}) == 200);
+    CHECK(fake.filter.sender.empty());
+}
+
+TEST_CASE("a gateway's name stands for its route") {
+    Fake fake;
+    CHECK(fake.change("POST", "/v1/queue/hold", {{"gateway", "archive"}}).status == 200);
+    CHECK(fake.filter.route == "gateway:archive");
+    CHECK(fake.change("POST", "/v1/queue/hold", {{"gateway", "archive"}, {"route", "mx:x"}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"gateway", "archive"}}).status == 200);
+    CHECK(fake.get("/v1/queue", {{"gateway", "archive"}}).status == 200);
+}
+
+TEST_CASE("a bounce says why, in one line") {
+    Fake fake;
+    CHECK(fake.change("POST", "/v1/queue/bounce", {{"id", "x"}, {"reason", "no such customer"}}).status ==
+          200);
+    CHECK(fake.asked == "bounce (no such customer) ");
+    CHECK(fake.change("POST", "/v1/queue/bounce", {{"id", "x"}, {"reason", "a\r\nSubject: b"}}).status ==
+          400);
+    fake.asked.clear();
+    CHECK(fake.change("POST", "/v1/queue/bounce", {{"id", "x"}}).status == 200);
+    CHECK(fake.asked.size() > std::string("bounce () ").size());
+}
+
+TEST_CASE("messages are moved to a gateway that takes mail, or back to the rules") {
+    Fake fake;
+    const auto move = [&](std::multimap<std::string, std::string> parameters) {
+        parameters.emplace("id", "x");
+        return fake.change("POST", "/v1/queue/move", std::move(parameters)).status;
+    };
+    CHECK(move({}) == 400);
+    CHECK(move({{"gateway", "archive"}, {"rules", "true"}}) == 400);
+    CHECK(move({{"rules", "yes"}}) == 400);
+    CHECK(move({{"gateway", "none"}}) == 404);
+    CHECK(move({{"gateway", "idle"}}) == 409);
+    CHECK(fake.asked.empty());
+    CHECK(move({{"gateway", "archive"}}) == 200);
+    CHECK(move({{"rules", "true"}}) == 200);
+    CHECK(fake.asked == "move (archive) move () ");
+    CHECK(fake.filter.route.empty());
+}
+
+TEST_CASE("gateways are switched by name") {
+    Fake fake;
+    CHECK(fake.change("POST", "/v1/gateways/archive/disable").status == 200);
+    CHECK(json::parse(fake.get("/v1/gateways").body)["gateways"][0]["overridden"] == true);
+    CHECK(fake.change("POST", "/v1/gateways/archive/enable").status == 200);
+    CHECK(json::parse(fake.get("/v1/gateways").body)["gateways"][0]["overridden"] == false);
+    const auto answer = fake.change("POST", "/v1/gateways/archiv/disable");
+    CHECK(answer.status == 404);
+    CHECK_THAT(json::parse(answer.body)["error"].get<std::string>(),
+               Catch::Contains("is \"archive\" meant?"));
+    const auto* path = GENERATE("/v1/gateways/archive", "/v1/gateways/archive/",
+                                "/v1/gateways/archive/explode", "/v1/gateways//enable");
+    CHECK(fake.change("POST", path).status == 404);
+    CHECK(fake.change("POST", "/v1/gateways/archive/enable", {{"x", "y"}}).status == 400);
+}
+
+TEST_CASE("routes are set and unset; those of the file stay") {
+    Fake fake;
+    fake.file.routes = {{"boss@b.example", "", "archive", true}};
+    fake.ways.routes = fake.file.routes;
+    CHECK(fake.change("POST", "/v1/routes", {{"sender", "A.Example"}, {"gateway", "archive"}}).status == 200);
+    const auto routes = json::parse(fake.get("/v1/routes").body)["routes"];
+    REQUIRE(routes.size() == 2);
+    CHECK(routes[0]["origin"] == "file");
+    CHECK(routes[1] == json({{"sender", "a.example"},
+                             {"recipient", ""},
+                             {"gateway", "archive"},
+                             {"origin", "running"},
+                             {"trouble", ""}}));
+    CHECK(fake.change("POST", "/v1/routes", {{"gateway", "archive"}}).status == 400);
+    CHECK(fake.change("POST", "/v1/routes", {{"sender", "a@"}, {"gateway", "archive"}}).status == 400);
+    CHECK(fake.change("POST", "/v1/routes", {{"sender", "a.example"}}).status == 400);
+    CHECK(fake.change("POST", "/v1/routes", {{"sender", "a.example"}, {"gateway", "none"}}).status == 404);
+    CHECK(fake.change("DELETE", "/v1/routes", {{"sender", "boss@b.example"}}).status == 409);
+    CHECK(fake.change("DELETE", "/v1/routes", {{"sender", "c.example"}}).status == 404);
+    CHECK(fake.change("DELETE", "/v1/routes", {{"sender", "a.example"}}).status == 200);
+    CHECK(fake.overrides.routes.empty());
+}
+
+TEST_CASE("egress addresses are suspended, resumed and absolved") {
+    Fake fake;
+    CHECK(fake.change("POST", "/v1/egress/192.0.2.20/suspend").status == 200);
+    CHECK(fake.overrides.egress.at("192.0.2.20"));
+    CHECK(fake.change("POST", "/v1/egress/192.0.2.20/resume").status == 200);
+    CHECK(fake.overrides.egress.empty());
+    CHECK(fake.change("POST", "/v1/egress/192.0.2.99/suspend").status == 404);
+    CHECK(fake.change("POST", "/v1/egress/gw1/suspend").status == 400);
+    CHECK(fake.change("POST", "/v1/egress/192.0.2.20/suspend", {{"site", "x"}}).status == 400);
+    CHECK(fake.change("POST", "/v1/egress/192.0.2.20").status == 404);
+    CHECK(fake.change("POST", "/v1/egress/192.0.2.99/forget").status == 404);
+    const auto answer = fake.change("POST", "/v1/egress/192.0.2.20/forget", {{"site", "mx.d.example"}});
+    CHECK(json::parse(answer.body)["forgotten"] == true);
+    CHECK(fake.change("POST", "/v1/egress/system/forget").status == 200);
+    CHECK(fake.asked == "absolve 192.0.2.20 at (mx.d.example) absolve  at () ");
 }
 
 TEST_CASE("a message that is not there is 404") {

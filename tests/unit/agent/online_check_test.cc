@@ -1,0 +1,38 @@
+#include "agent/online_check.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "agent/views.h"
+
+using namespace postern;
+using namespace postern::agent;
+using Result = relay::Finding::Result;
+
+TEST_CASE("what trying it out shows is a table, with what to do under it") {
+    const std::vector<relay::Finding> findings{
+        {"dns", Result::ok, "answers", ""},
+        {"egress 192.0.2.20", Result::warning, "no reverse name", "ask who gave you the address for one"},
+        {"gateway archive", Result::failed, "535 5.7.8 \x1b no", "correct username or password_file"}};
+    CHECK(present_findings(findings) ==
+          "WHAT               RESULT   SEEN\n"
+          "dns                ok       answers\n"
+          "egress 192.0.2.20  warning  no reverse name\n"
+          "gateway archive    FAILED   535 5.7.8 \\x1b no\n"
+          "\n"
+          "what to do\n"
+          "  egress 192.0.2.20: ask who gave you the address for one\n"
+          "  gateway archive: correct username or password_file\n");
+    CHECK_FALSE(all_right(findings));
+    CHECK(all_right({findings[0], findings[1]}));
+    CHECK(present_findings({findings[0]}) == "WHAT  RESULT  SEEN\ndns   ok      answers\n");
+}
+
+TEST_CASE("faults and findings as JSON") {
+    const auto view = check_view("/etc/postern.toml", {{{3, 1}, "delivery", "x", "/etc/rules.toml"}},
+                                 {{"dns", Result::failed, "silent", "ask"}});
+    CHECK(view["ok"] == false);
+    CHECK(view["faults"][0]["file"] == "/etc/rules.toml");
+    CHECK(view["online"][0]["result"] == "failed");
+    CHECK(check_view("/etc/postern.toml", {}, {})["ok"] == true);
+}
