@@ -33,8 +33,8 @@ class Certificate:
 
 
 class Authority:
-    def __init__(self, workspace):
-        self._folder = workspace.folder("certificates")
+    def __init__(self, workspace, name="certificates"):
+        self._folder = workspace.folder(name)
         self.certificate = self._folder / "ca.pem"
         self._key = self._folder / "ca.key"
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",

@@ -1,0 +1,230 @@
+"""Rotation on listing: a receiver that refuses one of our addresses gets the mail from the next, at once and without a bounce."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import json
+
+import scenario
+from scripted_receiver import refuse
+
+BANNED = "550 5.7.606 Access denied, banned sending IP [{client}]. To request removal from this list please visit https://sender.office.com/"
+PUBLIC = "554 5.7.1 Service unavailable; Client host [{client}] blocked using zen.spamhaus.org; https://www.spamhaus.org/query/ip/{client}"
+NEMESIS = "554 Transaction failed: Reject due to policy restrictions. IP address is black listed. Nemesis ESMTP Service not available"
+
+
+class EgressRotation(scenario.Scenario):
+    def setUp(self):
+        super().setUp()
+        self.pool = [self.workspace.host(n) for n in (41, 42, 43)]
+        self.dest, self.other = self.receiver(), self.receiver(scenario.SECOND_RECEIVER)
+        self.primary = self.receiver(scenario.PRIMARY)
+
+    def zones(self):
+        return super().zones() | {"other.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
+
+    def _gateway(self, addresses=2, **settings):
+        settings = {"queue": {"retry_first": "1h", "retry_max": "4h"}, **settings}
+        return self.gateway(egress=[{"address": a, "hostname": f"out{n}.company.example"}
+                                    for n, a in enumerate(self.pool[:addresses], 1)], **settings)
+
+    def _clients(self, receiver):
+        return [message.client for message in receiver.messages]
+
+    def _delivered(self, gateway, recipients="bob@dest.example"):
+        self.send(gateway, recipients=recipients)
+        gateway.wait_until_empty()
+
+    def _listings(self, gateway, address):
+        pool = json.loads(gateway.command("egress", "list", "--json").stdout)["egress"]
+        return [listing for view in pool if view["address"] == address for listing in view["listings"]]
+
+    def test_the_first_leads_under_its_own_name(self):
+        gateway = self._gateway()
+        for _ in range(4):
+            self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[0]] * 4)
+        self.assertEqual({m.helo for m in self.dest.messages}, {"out1.company.example"})
+        self.assertEqual({e["egress"] for e in gateway.events("delivered")}, {self.pool[0]})
+
+    def _refused_at(self, stage, reply):
+        self.dest.on[stage] = refuse(self.pool[:1], reply)
+        gateway = self._gateway()
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[1]])
+        self.assertEqual(self.dest.messages[0].helo, "out2.company.example")
+        self.assertEqual(gateway.events("bounced"), [])
+        self.assertEqual(self.primary.sessions, [])
+        listed = gateway.events("listed")
+        self.assertEqual([event["address"] for event in listed], self.pool[:1])
+        self.assertTrue(gateway.events("rotated"))
+        return gateway, listed[0]
+
+    def test_refused_at_the_banner(self):
+        self._refused_at("banner", NEMESIS)
+
+    def test_refused_at_ehlo(self):
+        self._refused_at("EHLO", BANNED)
+
+    def test_refused_at_mail(self):
+        self._refused_at("MAIL", BANNED)
+
+    def test_refused_at_the_recipient(self):
+        self._refused_at("RCPT", BANNED)
+
+    def test_refused_after_the_dot(self):
+        self._refused_at(".", BANNED)
+
+    def test_refused_for_now(self):
+        self._refused_at("RCPT", BANNED.replace("550 5", "450 4"))
+
+    def test_all_recipients_of_a_message_go_from_the_next_address_once(self):
+        self.dest.on["RCPT"] = refuse(self.pool[:1], BANNED)
+        gateway = self._gateway()
+        self._delivered(gateway, [f"u{n}@dest.example" for n in range(20)])
+        got = [r for m in self.dest.messages for r in m.recipients]
+        self.assertEqual(sorted(got), sorted(f"u{n}@dest.example" for n in range(20)))
+
+    def test_a_verdict_of_one_site_is_not_another_s(self):
+        gateway, listed = self._refused_at("MAIL", BANNED)
+        self.assertIn("mx1.dest.example", listed["site"])
+        self.assertIn("banned sending IP", listed["text"])
+        self._delivered(gateway, "eve@other.example")
+        self.assertEqual(self._clients(self.other), self.pool[:1])
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[1]] * 2)
+        refused = [s for s in self.dest.sessions if s.client == self.pool[0]]
+        self.assertEqual(len(refused), 1)
+
+    def test_a_public_list_counts_everywhere(self):
+        gateway, listed = self._refused_at("RCPT", PUBLIC)
+        self.assertIn(listed.get("site", ""), ("", "everywhere", "*"))
+        self._delivered(gateway, "eve@other.example")
+        self.assertEqual(self._clients(self.other), [self.pool[1]])
+
+    def test_the_verdict_outlives_a_restart(self):
+        gateway, _ = self._refused_at("MAIL", BANNED)
+        gateway.stop()
+        gateway.start()
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[1]] * 2)
+        self.assertEqual(len([s for s in self.dest.sessions if s.client == self.pool[0]]), 1)
+        self.assertEqual(len(self._listings(gateway, self.pool[0])), 1)
+
+    def test_two_listed_and_the_third_left(self):
+        self.dest.on["MAIL"] = refuse(self.pool[:2], BANNED)
+        gateway = self._gateway(3)
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[2]])
+        self.assertEqual(sorted(e["address"] for e in gateway.events("listed")), self.pool[:2])
+
+    def test_when_all_are_listed_mail_waits_and_it_is_told(self):
+        self.dest.on["MAIL"] = refuse(self.pool, BANNED)
+        gateway = self._gateway()
+        self.send(gateway)
+        gateway.process.wait_for(lambda: len(gateway.events("listed")) == 2, "two listings")
+        gateway.process.wait_for(lambda: [r for m in gateway.messages() for r in m["recipients"]
+                                          if r["state"] == "waiting" and r["why"]], "mail that says why it waits")
+        self.assertEqual((gateway.events("bounced"), self.dest.offered), ([], []))
+        self.assertTrue([e for e in gateway.events("rotated") if not e.get("to")] or gateway.events("trouble"))
+        for address in self.pool[:2]:
+            self.assertEqual(len(self._listings(gateway, address)), 1)
+        # Mail for others leaves as ever, and forgetting the verdict lets this one go.
+        self.send(gateway, recipients="eve@other.example")
+        self.wait_for_messages(self.other, 1)
+        self.dest.on.clear()
+        gateway.command("egress", "forget", self.pool[1])
+        gateway.command("queue", "retry")
+        gateway.wait_until_empty()
+        self.assertEqual(self._clients(self.dest), [self.pool[1]])
+
+    def test_a_verdict_expires_and_ends_after_a_probation(self):
+        self.dest.on["MAIL"] = refuse(self.pool, BANNED)
+        gateway = self._gateway(1, delivery={"listed_for": "1s"}, queue={"retry_first": "1s", "retry_max": "1s"})
+        for n in range(5):
+            self.send(gateway, recipients=f"u{n}@dest.example")
+        gateway.wait_for_event("listed")
+        self.dest.on.clear()
+        gateway.wait_until_empty(120)
+        self.assertEqual(gateway.wait_for_event("unlisted")["address"], self.pool[0])
+        self.assertEqual(len(self.dest.messages), 5)
+        self.assertEqual(self._listings(gateway, self.pool[0]), [])
+
+    def _no_listing(self, stage, reply):
+        self.dest.on[stage] = refuse(self.pool, reply)
+        gateway = self._gateway()
+        self.send(gateway)
+        gateway.process.wait_for(lambda: gateway.events("bounced") or gateway.events("deferred"), "an outcome")
+        self.assertEqual(gateway.events("listed"), [])
+        self.assertEqual({s.client for s in self.dest.sessions}, {self.pool[0]})
+        self.dest.on.clear()
+        self._delivered_last(gateway)
+        return gateway
+
+    def _delivered_last(self, gateway):
+        self.send(gateway, recipients="last@dest.example")
+        gateway.process.wait_for(lambda: [m for m in self.dest.messages if "last@dest.example" in m.recipients], "the last one")
+        self.assertEqual(self.dest.messages[-1].client, self.pool[0])
+
+    def test_a_bad_recipient_is_no_listing(self):
+        gateway = self._no_listing("RCPT", "550 5.1.1 <bob@dest.example>: Recipient address rejected: User unknown")
+        self.assertTrue(gateway.events("bounced"))
+
+    def test_refused_content_is_no_listing(self):
+        gateway = self._no_listing(".", "554 5.7.1 Message rejected because of unacceptable content")
+        self.assertTrue(gateway.events("bounced"))
+
+    def test_a_listed_link_in_the_message_is_no_listing(self):
+        gateway = self._no_listing(".", "554 5.7.1 Blocked: the message contains a domain listed by dbl.spamhaus.org")
+        self.assertTrue(gateway.events("bounced"))
+
+    def test_a_rate_limit_is_no_listing(self):
+        gateway = self._no_listing("MAIL", "421 4.7.28 Our system has detected an unusual rate of unsolicited mail originating "
+                                           "from your IP address. To protect our users from spam, mail has been temporarily rate limited.")
+        self.assertEqual(gateway.events("bounced"), [])
+
+    def test_another_address_being_accepted_tells_as_well(self):
+        """The reply says nothing anybody knows; the same site takes the same message from another address."""
+        self.dest.on["MAIL"] = refuse(self.pool[:1], "451 4.7.500 the sorcerer is not amused")
+        gateway = self._gateway(queue={"retry_first": "1s", "retry_max": "1s"})
+        self.send(gateway)
+        gateway.wait_until_empty()
+        self.assertEqual(self._clients(self.dest), [self.pool[1]])
+        self.assertEqual(gateway.wait_for_event("listed")["address"], self.pool[0])
+        self.assertIn("comparison", gateway.events("listed")[0]["by"])
+
+    def test_suspended_by_hand(self):
+        gateway = self._gateway()
+        gateway.command("egress", "suspend", self.pool[0])
+        self._delivered(gateway)
+        gateway.stop()
+        gateway.start()
+        self._delivered(gateway)
+        gateway.command("egress", "resume", self.pool[0])
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[1], self.pool[1], self.pool[0]])
+
+    def test_rules_of_one_s_own(self):
+        rules = self.workspace.file("rules.toml", '[[rule]]\nname = "mine"\nmeaning = "listed"\ntext = "goblins dislike * today"\n')
+        self.dest.on["MAIL"] = refuse(self.pool[:1], "550 5.7.1 Goblins dislike [{client}] today")
+        gateway = self._gateway(delivery={"reply_rules": rules})
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[1]])
+        self.assertIn("mine", gateway.events("listed")[0]["by"])
+
+    def test_explain_names_the_address(self):
+        gateway, _ = self._refused_at("MAIL", BANNED)
+        text = gateway.command("explain", "--from", "alice@company.example", "--to", "bob@dest.example").stdout
+        self.assertIn(self.pool[1], text)
+
+    def test_a_gateway_of_ours_is_reached_from_the_system_s_address(self):
+        """The pool is for mail exchangers; a smarthost knows us by the address it always saw."""
+        gateway = self._gateway(gateway=[{"name": "g", "address": f"{self.other.address}:2525"}],
+                                route=[{"sender": "*", "gateway": "g"}])
+        self._delivered(gateway)
+        self.assertNotIn(self.other.messages[0].client, self.pool)
+
+
+if __name__ == "__main__":
+    scenario.main()
