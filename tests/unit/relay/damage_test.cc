@@ -45,8 +45,9 @@ struct Receiver {
         out.offer = [this](Job job) { offered.push_back(std::move(job)); };
         out.trouble = [this](const std::string&) { return open ? std::string() : "cannot be reached"; };
         out.next_try = [](const std::string&) { return std::chrono::system_clock::now(); };
-        out.bounce = [this](const Stored&, const Progress&, const std::vector<std::uint16_t>& failed) {
-            bounced += failed.size();
+        out.exists = [](const std::string&) { return true; };
+        out.report = [this](const Stored&, const Progress&, const std::vector<Queue::Notice>& notices) {
+            bounced += notices.size();
             return nullptr;
         };
         return out;

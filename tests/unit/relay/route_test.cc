@@ -26,19 +26,25 @@ GatewaySettings gateway(const char* name, bool enabled = true, GatewayType type 
     return out;
 }
 
+/// A route of the file; `recipient` is a domain.
+RouteSettings by(const char* sender, const char* to, const char* recipient = "") {
+    RouteSettings out;
+    out.sender = sender;
+    out.gateway = to;
+    out.recipient = recipient;
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("the most specific rule chooses the route", "[route]") {
     const auto none = settings_with({}, {});
     const auto ruled =
         settings_with({gateway("user"), gateway("domain"), gateway("all"), gateway("off", false)},
-                      {{"*", "all"},
-                       {"example.com", "domain"},
-                       {"alice@example.com", "user"},
-                       {"bob@example.com", "off"},
-                       {"carol@example.com", "missing"}});
+                      {by("*", "all"), by("example.com", "domain"), by("alice@example.com", "user"),
+                       by("bob@example.com", "off"), by("carol@example.com", "missing")});
     const auto turn = settings_with({gateway("a", true, GatewayType::round_robin), gateway("user")},
-                                    {{"alice@example.com", "user"}});
+                                    {by("alice@example.com", "user")});
     const auto turned_off = settings_with({gateway("a", false, GatewayType::round_robin)}, {});
     struct Row {
         const Settings* settings;
@@ -74,8 +80,42 @@ TEST_CASE("the most specific rule chooses the route", "[route]") {
     }
 }
 
+TEST_CASE("a recipient's domain comes after the sender and before everybody", "[route]") {
+    auto settings =
+        settings_with({gateway("all"), gateway("to"), gateway("user"), gateway("both"), gateway("domain")},
+                      {by("*", "all"), by("", "to", "example.net"), by("alice@example.com", "user"),
+                       by("alice@example.com", "both", "example.net"), by("example.org", "domain")});
+    auto key = [&](const char* sender, const char* recipient) {
+        Envelope envelope;
+        envelope.primary = "main";
+        envelope.reverse_path = *parse_address(sender);
+        return choose_route(settings, small_directory(), envelope, *parse_address(recipient), synced).key;
+    };
+    CHECK(key("alice@example.com", "x@example.net") == "gateway:both");
+    CHECK(key("alice@example.com", "x@elsewhere.example") == "gateway:user");
+    CHECK(key("bob@example.com", "x@example.net") == "gateway:to");
+    CHECK(key("bob@example.com", "x@sub.example.net") == "gateway:all");
+    CHECK(key("bob@example.org", "x@example.net") == "gateway:domain");
+    RouteSettings later = by("alice@example.com", "domain");
+    later.configured = false;
+    settings.routes.push_back(later);
+    CHECK(key("alice@example.com", "x@elsewhere.example") == "gateway:domain");
+    CHECK(key("alice@example.com", "x@example.net") == "gateway:both");
+}
+
+TEST_CASE("a report about forwarded mail goes to its stranger directly", "[route]") {
+    auto settings = settings_with({}, {});
+    Envelope envelope;
+    envelope.bounce = true;
+    envelope.primary = "main";
+    CHECK(choose_route(settings, small_directory(), envelope, *parse_address("x@stranger.example"), synced)
+              .key == "mx:stranger.example");
+    CHECK(choose_route(settings, small_directory(), envelope, *parse_address("alice@example.com"), synced)
+              .key == "primary:main");
+}
+
 TEST_CASE("a bounce goes back through its primary", "[route]") {
-    auto settings = settings_with({gateway("all")}, {{"*", "all"}});
+    auto settings = settings_with({gateway("all")}, {by("*", "all")});
     Envelope envelope;
     envelope.bounce = true;
     envelope.primary = "main";
