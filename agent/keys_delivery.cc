@@ -95,7 +95,7 @@ Section destination() {
             .help = "A domain whose mail exchangers are treated in a way of their own.",
             .keys = {domain("domain", "partner.example", place(&D::domain), "of recipients").need(),
                      choice<ClientTls>("tls", "verify", exchanger_tls, place(&D::tls),
-                                       "instead of delivery.tls, DANE and MTA-STS")
+                                       "instead of delivery.tls; opportunistic keeps DANE and MTA-STS")
                          .without(),
                      integer("connections", 0, 0, 1000, place(&D::connections),
                              "at once; 0: as delivery.per_destination"),
