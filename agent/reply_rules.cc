@@ -60,6 +60,7 @@ public:
         : table_(table), path_(std::move(path)), faults_(faults) {}
 
     relay::ReplyRule read() {
+        const auto before = faults_.size();
         refuse_unknown();
         relay::ReplyRule rule;
         rule.name = text("name");
@@ -77,7 +78,8 @@ public:
         const auto all = [](std::string_view pattern) {
             return pattern.find_first_not_of("* ") == std::string_view::npos;
         };
-        if (rule.code.empty() && rule.status.empty() && all(rule.text) && all(rule.host))
+        if (faults_.size() == before && rule.code.empty() && rule.status.empty() && all(rule.text) &&
+            all(rule.host))
             fault("", "says nothing of the reply: give at least one of code, status, text and host");
         return rule;
     }

@@ -1,0 +1,460 @@
+#include "relay/egress/pool.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+using namespace postern::relay;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Time noon = Time(std::chrono::sys_days(std::chrono::year(2026) / 3 / 10)) + 12h;
+const std::string a = "192.0.2.1", b = "192.0.2.2", c = "192.0.2.3", six = "2001:db8::1";
+constexpr Families any{};
+
+Settings with(std::vector<std::string> addresses, Rotation rotation = Rotation::on_listing) {
+    Settings settings;
+    settings.hostname = "gw.example";
+    for (auto& address : addresses) {
+        EgressSettings egress;
+        egress.address = address;
+        egress.hostname = "h" + address + ".example";
+        settings.egress.push_back(egress);
+    }
+    settings.delivery.rotation = rotation;
+    return settings;
+}
+
+SettingsPtr fixed(Settings settings) { return std::make_shared<const Settings>(std::move(settings)); }
+
+EgressPool pool_of(std::vector<std::string> addresses, Rotation rotation = Rotation::on_listing) {
+    return EgressPool(fixed(with(std::move(addresses), rotation)), "", noon);
+}
+
+std::string chosen(EgressPool& pool, std::string_view site, Time now,
+                   std::string_view domain = "example.org") {
+    const auto choice = pool.choose(site, domain, any, now);
+    return choice.source ? choice.source->address : "none";
+}
+
+const Judgement listed_here{ReplyMeaning::listed, "test", 0s};
+const Judgement listed_everywhere{ReplyMeaning::listed_everywhere, "public", 0s};
+const Reply blocked{550, {5, 7, 1}, "blocked"};
+
+}  // namespace
+
+TEST_CASE("an address listed at one site stays in use at the others", "[egress]") {
+    auto pool = pool_of({a, b});
+    CHECK(chosen(pool, "x", noon) == a);
+    CHECK(pool.choose("x", "", any, noon).source->hostname == "h192.0.2.1.example");
+
+    const auto verdict = pool.refused(a, "x", listed_here, blocked, noon);
+    REQUIRE(verdict);
+    CHECK(verdict->site == "x");
+    CHECK(verdict->by == "reply test");
+    CHECK(verdict->text == "550 5.7.1 blocked");
+    CHECK(verdict->until == noon + 6h);
+    CHECK(chosen(pool, "x", noon) == b);
+    CHECK(chosen(pool, "y", noon) == a);
+    CHECK_FALSE(pool.usable(a, "x", noon));
+    CHECK(pool.usable(a, "y", noon));
+
+    CHECK_FALSE(pool.refused(a, "x", listed_here, blocked, noon + 1s));  // a message that was under way
+}
+
+TEST_CASE("what is not about our address changes nothing", "[egress]") {
+    auto pool = pool_of({a, b});
+    for (const auto meaning : {ReplyMeaning::unknown, ReplyMeaning::rate_limited, ReplyMeaning::content,
+                               ReplyMeaning::recipient, ReplyMeaning::configuration})
+        CHECK_FALSE(pool.refused(a, "x", {meaning, "r", 0s}, blocked, noon));
+    CHECK(chosen(pool, "x", noon) == a);
+}
+
+TEST_CASE("when all are listed mail waits, and it is said until when and why", "[egress]") {
+    auto pool = pool_of({a, b});
+    pool.refused(a, "x", listed_here, blocked, noon);
+    pool.refused(b, "x", {ReplyMeaning::listed, "brief", 1h}, blocked, noon);
+    const auto choice = pool.choose("x", "", any, noon + 1min);
+    CHECK_FALSE(choice.source);
+    CHECK(choice.again == noon + 1h);
+    CHECK(choice.why.find("192.0.2.1 is refused there (reply test)") != std::string::npos);
+    CHECK(choice.why.find("192.0.2.2 is refused there (reply brief)") != std::string::npos);
+    CHECK(chosen(pool, "y", noon) == a);
+    CHECK(chosen(pool, "x", choice.again) == b);
+}
+
+TEST_CASE("the comparison with another address is a verdict about the site", "[egress]") {
+    auto pool = pool_of({a, b});
+    const auto verdict = pool.compared(a, "x", blocked, noon);
+    REQUIRE(verdict);
+    CHECK(verdict->by == "comparison");
+    CHECK(verdict->site == "x");
+    CHECK(chosen(pool, "x", noon) == b);
+}
+
+TEST_CASE("a restart keeps the verdicts", "[egress]") {
+    auto pool = pool_of({a, b});
+    CHECK(pool.changed(noon));
+    pool.save();
+    CHECK_FALSE(pool.changed(noon));
+    pool.refused(a, "mx1.x.example mx2.x.example", listed_here, {554, {5, 7, 1}, "50% =\nlisted \xc3\xa4"},
+                 noon);
+    CHECK(pool.changed(noon));
+    const auto state = pool.save();
+    EgressPool again(fixed(with({a, b})), state, noon + 1h);
+    CHECK(chosen(again, "mx1.x.example mx2.x.example", noon + 1h) == b);
+    CHECK(chosen(again, "mx1.x.example mx2.x.example", noon + 6h) == a);
+    const auto views = again.views(noon + 1h);
+    REQUIRE(views.size() == 2);
+    REQUIRE(views[0].listings.size() == 1);
+    CHECK(views[0].listings[0].text == "554 5.7.1 50% = listed \xc3\xa4");
+    CHECK(views[0].listings[0].until == noon + 6h);
+    CHECK_FALSE(views[0].listings[0].probing);
+    CHECK(again.save() == state);
+}
+
+TEST_CASE("after its time a verdict is on probation, and three messages end it", "[egress]") {
+    auto pool = pool_of({a, b});
+    pool.refused(a, "x", listed_here, blocked, noon);
+    const auto later = noon + 6h;
+    auto choice = pool.choose("x", "", any, later);
+    REQUIRE(choice.source);
+    CHECK(choice.source->address == a);
+    CHECK(choice.probe);
+    CHECK(choice.why.find("probation") != std::string::npos);
+    CHECK(pool.usable(a, "x", later));
+    CHECK(pool.views(later)[0].listings.at(0).probing);
+
+    CHECK(chosen(pool, "x", later + 1s) == b);  // the rest goes to the healthy one
+    CHECK(pool.accepted(a, "x", later + 2s).empty());
+    CHECK(chosen(pool, "x", later + 59s) == b);
+    CHECK(chosen(pool, "x", later + 60s) == a);
+    CHECK(pool.accepted(a, "x", later + 61s).empty());
+    CHECK(pool.accepted(a, "y", later + 61s).empty());  // says nothing about x
+    CHECK(chosen(pool, "x", later + 120s) == a);
+    const auto over = pool.accepted(a, "x", later + 121s);
+    REQUIRE(over.size() == 1);
+    CHECK(over[0].site == "x");
+    choice = pool.choose("x", "", any, later + 122s);
+    CHECK(choice.source->address == a);
+    CHECK_FALSE(choice.probe);
+    CHECK(pool.views(later)[0].listings.empty());
+}
+
+TEST_CASE("a refusal on probation doubles the time, to a day at most", "[egress]") {
+    auto pool = pool_of({a, b});
+    auto now = noon;
+    for (const auto expected : {6h, 12h, 24h, 24h, 24h}) {
+        const auto verdict = pool.refused(a, "x", listed_here, blocked, now);
+        REQUIRE(verdict);
+        CHECK(verdict->until - now == expected);
+        CHECK(chosen(pool, "x", now) == b);
+        now = verdict->until;
+        CHECK(pool.choose("x", "", any, now).probe);
+        pool.accepted(a, "x", now);  // not enough, and does not count after the next refusal
+        pool.accepted(a, "x", now);
+    }
+    const auto verdict = pool.refused(a, "x", {ReplyMeaning::listed, "long", 72h}, blocked, now);
+    REQUIRE(verdict);
+    CHECK(verdict->until - now == 72h);  // the rule's own time is not cut
+    CHECK(verdict->times == 6);
+}
+
+TEST_CASE("without a healthy address the one on probation is used, one message at a time", "[egress]") {
+    auto pool = pool_of({a});
+    pool.refused(a, "x", listed_here, blocked, noon);
+    for (const auto after : {0s, 1s, 2s}) {
+        const auto choice = pool.choose("x", "", any, noon + 6h + after);
+        REQUIRE(choice.source);
+        CHECK(choice.source->address == a);
+        CHECK(choice.probe);
+    }
+}
+
+TEST_CASE("a public list's verdict moves all sites", "[egress]") {
+    auto pool = pool_of({a, b, c});
+    const auto verdict = pool.refused(a, "x", listed_everywhere, blocked, noon);
+    REQUIRE(verdict);
+    CHECK(verdict->site.empty());
+    CHECK(chosen(pool, "x", noon) == b);
+    CHECK(chosen(pool, "y", noon) == b);
+    // A probe at any site counts for all of them.
+    const auto later = noon + 6h;
+    CHECK(chosen(pool, "x", later) == a);
+    CHECK(chosen(pool, "y", later) == b);
+    pool.accepted(a, "x", later);
+    pool.accepted(a, "y", later);
+    CHECK(pool.accepted(a, "z", later).size() == 1);
+    CHECK(chosen(pool, "y", later) == a);
+}
+
+TEST_CASE("no receiver can talk all addresses down", "[egress]") {
+    auto pool = pool_of({a, b, c});
+    CHECK(pool.refused(a, "liar", listed_everywhere, blocked, noon)->site.empty());
+    CHECK(pool.refused(b, "liar", listed_everywhere, blocked, noon)->site == "liar");
+    CHECK(chosen(pool, "liar", noon) == c);
+    CHECK(chosen(pool, "y", noon) == b);
+    CHECK(pool.refused(b, "honest", listed_everywhere, blocked, noon)->site.empty());
+    CHECK(chosen(pool, "y", noon) == c);
+    CHECK(pool.refused(c, "third", listed_everywhere, blocked, noon)->site == "third");  // the last one
+    CHECK(chosen(pool, "y", noon) == c);
+
+    auto mixed = pool_of({a, six});
+    CHECK(mixed.refused(a, "x", listed_everywhere, blocked, noon)->site == "x");  // the last of its family
+}
+
+TEST_CASE("DNSBLs: listed as a whole until the zone takes it back", "[egress]") {
+    auto settings = with({a, b});
+    settings.delivery.blocklists = {"zen.example", "bl.example"};
+    EgressPool pool(fixed(settings), "", noon);
+    const std::set<std::string> both{"zen.example", "bl.example"};
+
+    auto change = pool.blocklisted(a, {{"zen.example", "127.0.0.2 SBL1"}}, both, noon);
+    REQUIRE(change.listed.size() == 1);
+    CHECK(change.listed[0].by == "blocklist zen.example");
+    CHECK(change.listed[0].text == "127.0.0.2 SBL1");
+    CHECK(chosen(pool, "x", noon) == b);
+
+    // Again the same: no news, but it lasts. A zone that does not answer changes nothing.
+    auto now = noon;
+    for (int poll = 0; poll < 40; ++poll) {
+        now += 15min;
+        change = pool.blocklisted(a, {{"zen.example", "127.0.0.2 SBL1"}}, both, now);
+        CHECK(change.listed.empty());
+        CHECK(change.unlisted.empty());
+        CHECK(chosen(pool, "x", now) == b);
+    }
+    change = pool.blocklisted(a, {}, {"bl.example"}, now);
+    CHECK(change.unlisted.empty());
+    CHECK(chosen(pool, "x", now) == b);
+
+    change = pool.blocklisted(a, {{"bl.example", "127.0.0.3"}}, both, now);  // from one to the other
+    CHECK(change.listed.size() == 1);
+    REQUIRE(change.unlisted.size() == 1);
+    CHECK(change.unlisted[0].by == "blocklist zen.example");
+    CHECK(chosen(pool, "x", now) == b);
+    change = pool.blocklisted(a, {}, both, now);
+    CHECK(change.unlisted.size() == 1);
+    CHECK(chosen(pool, "x", now) == a);
+    for (int flap = 0; flap < 5; ++flap) {
+        CHECK(pool.blocklisted(a, {{"bl.example", ""}}, both, now).listed.size() == 1);
+        CHECK(chosen(pool, "x", now) == b);
+        CHECK(pool.blocklisted(a, {}, both, now).unlisted.size() == 1);
+        CHECK(chosen(pool, "x", now) == a);
+    }
+
+    // A zone that has died without taking it back does not hold for ever; nor one that is asked no more.
+    pool.blocklisted(a, {{"bl.example", ""}}, both, now);
+    CHECK(pool.choose("x", "", any, now + 6h).probe);
+    settings.delivery.blocklists = {"zen.example"};
+    pool.reload(fixed(settings), now);
+    CHECK(chosen(pool, "x", now) == a);
+}
+
+TEST_CASE("a DNSBL may take all addresses away: that is the operator's own choice", "[egress]") {
+    auto settings = with({a, b});
+    settings.delivery.blocklists = {"zen.example"};
+    EgressPool pool(fixed(settings), "", noon);
+    for (const auto& address : {a, b})
+        pool.blocklisted(address, {{"zen.example", "listed"}}, {"zen.example"}, noon);
+    const auto choice = pool.choose("x", "", any, noon);
+    CHECK_FALSE(choice.source);
+    CHECK(choice.why.find("everywhere (blocklist zen.example)") != std::string::npos);
+}
+
+TEST_CASE("a clock that is set back neither overflows nor holds a verdict for years", "[egress]") {
+    for (const auto wrong : {noon + 24h * 3650, Time(std::chrono::sys_days(std::chrono::year(2200) / 1 / 1)),
+                             Time::max() - 24h}) {
+        EgressPool pool(fixed(with({a, b})), "", wrong);
+        pool.refused(a, "x", listed_here, blocked, wrong);
+        CHECK(chosen(pool, "x", wrong) == b);
+        const auto saved = pool.save();
+        CHECK(chosen(pool, "x", noon) == b);
+        CHECK(chosen(pool, "x", noon + 6h) == a);
+        EgressPool again(fixed(with({a, b})), saved, noon);
+        CHECK(chosen(again, "x", noon + 7h) == a);
+    }
+    auto pool = pool_of({a, b});
+    pool.refused(a, "x", listed_here, blocked, noon);
+    CHECK(chosen(pool, "x", noon + 6h) == a);  // a probe
+    CHECK(chosen(pool, "x", noon - 24h) == b);
+    CHECK(chosen(pool, "x", noon - 24h + 6h) == a);
+    CHECK(chosen(pool, "x", Time(0s)) == b);
+    CHECK(chosen(pool, "x", Time(0s) + 6h) == a);
+}
+
+TEST_CASE("round-robin takes turns among those that can be used", "[egress]") {
+    auto pool = pool_of({a, b, c}, Rotation::round_robin);
+    std::map<std::string, int> count;
+    for (int i = 0; i < 30; ++i) ++count[chosen(pool, "x", noon)];
+    CHECK(count == std::map<std::string, int>{{a, 10}, {b, 10}, {c, 10}});
+    pool.refused(b, "x", listed_here, blocked, noon);
+    count.clear();
+    for (int i = 0; i < 30; ++i) ++count[chosen(pool, "x", noon)];
+    CHECK(count == std::map<std::string, int>{{a, 15}, {c, 15}});
+    const auto next = pool.preview("y", "", any, noon).source;
+    CHECK(pool.preview("y", "", any, noon).source == next);
+    CHECK(pool.choose("y", "", any, noon).source == next);
+}
+
+TEST_CASE("per-domain: only mail of a listed address moves, and comes back", "[egress]") {
+    auto pool = pool_of({a, b, c}, Rotation::per_domain);
+    std::map<std::string, std::string> home;
+    std::map<std::string, int> count;
+    for (int i = 0; i < 600; ++i) {
+        const auto domain = "d" + std::to_string(i) + ".example";
+        home[domain] = chosen(pool, "x", noon, domain);
+        ++count[home[domain]];
+    }
+    for (const auto& [address, share] : count) CHECK(share > 150);
+    CHECK(chosen(pool, "other", noon, "D1.Example") == home["d1.example"]);
+
+    pool.refused(b, "x", listed_here, blocked, noon);
+    std::map<std::string, int> moved;
+    for (const auto& [domain, address] : home) {
+        const auto now = chosen(pool, "x", noon, domain);
+        if (address == b)
+            ++moved[now];
+        else
+            CHECK(now == address);
+        CHECK(chosen(pool, "y", noon, domain) == address);
+    }
+    CHECK(moved[a] > 0);
+    CHECK(moved[c] > 0);
+    CHECK(moved[b] == 0);
+    for (int i = 0; i < 3; ++i) pool.accepted(b, "x", noon + 6h);
+    for (const auto& [domain, address] : home) CHECK(chosen(pool, "x", noon + 6h, domain) == address);
+}
+
+TEST_CASE("only addresses of a family the site can be reached by", "[egress]") {
+    auto pool = pool_of({six, a});
+    CHECK(pool.choose("x", "", {.four = true, .six = true}, noon).source->address == six);
+    CHECK(pool.choose("x", "", {.four = true, .six = false}, noon).source->address == a);
+    auto four = pool_of({a});
+    const auto choice = four.choose("x", "", {.four = false, .six = true}, noon);
+    REQUIRE(choice.source);
+    CHECK(*choice.source == Source{"", "gw.example"});
+    four.refused("", "x", listed_here, blocked, noon);
+    CHECK_FALSE(four.choose("x", "", {.four = false, .six = true}, noon).source);
+}
+
+TEST_CASE("without [[egress]] the system's choice is judged like any other", "[egress]") {
+    auto pool = pool_of({});
+    CHECK(*pool.choose("x", "", any, noon).source == Source{"", "gw.example"});
+    CHECK(pool.usable("", "x", noon));
+    CHECK(pool.refused("", "x", listed_everywhere, blocked, noon)->site == "x");
+    CHECK_FALSE(pool.usable("", "x", noon));
+    CHECK_FALSE(pool.choose("x", "", any, noon).source);
+    CHECK(pool.choose("y", "", any, noon).source);
+    pool.accepted("", "y", noon);
+    const auto views = pool.views(noon);
+    REQUIRE(views.size() == 1);
+    CHECK(views[0].address.empty());
+    CHECK(views[0].sent_today == 1);
+    CHECK(views[0].listings.size() == 1);
+}
+
+TEST_CASE("a suspended address is not used, and says so when it is the last", "[egress]") {
+    auto settings = with({a, b});
+    settings.egress[0].suspended = true;
+    EgressPool pool(fixed(settings), "", noon);
+    CHECK(chosen(pool, "x", noon) == b);
+    CHECK_FALSE(pool.usable(a, "x", noon));
+    settings.egress[1].suspended = true;
+    pool.reload(fixed(settings), noon);
+    const auto choice = pool.choose("x", "", any, noon);
+    CHECK_FALSE(choice.source);
+    CHECK(choice.again > noon);
+    CHECK(choice.why.find("192.0.2.2 is suspended") != std::string::npos);
+    CHECK(pool.views(noon)[0].suspended);
+}
+
+TEST_CASE("the operator may absolve an address", "[egress]") {
+    auto pool = pool_of({a, b});
+    pool.refused(a, "x", listed_here, blocked, noon);
+    pool.refused(a, "y", listed_here, blocked, noon);
+    CHECK_FALSE(pool.absolve(a, "z"));
+    CHECK(pool.absolve(a, "x"));
+    CHECK(chosen(pool, "x", noon) == a);
+    CHECK(chosen(pool, "y", noon) == b);
+    CHECK(pool.absolve(a, ""));
+    CHECK(chosen(pool, "y", noon) == a);
+    CHECK_FALSE(pool.absolve(a, ""));
+}
+
+TEST_CASE("the state is bounded, and the oldest verdicts go first", "[egress]") {
+    auto pool = pool_of({a, b});
+    for (int i = 0; i < 10'050; ++i)
+        pool.refused(a, "site" + std::to_string(i), listed_here, blocked,
+                     noon + std::chrono::milliseconds(i));
+    CHECK(pool.views(noon)[0].listings.size() == 10'000);
+    CHECK(pool.usable(a, "site49", noon + 1min));
+    CHECK_FALSE(pool.usable(a, "site50", noon + 1min));
+    EgressPool again(fixed(with({a, b})), pool.save(), noon + 1min);
+    CHECK(again.views(noon)[0].listings.size() == 10'000);
+}
+
+TEST_CASE("a state that is damaged costs only the damaged lines", "[egress]") {
+    auto pool = pool_of({a, b});
+    pool.refused(a, "x", listed_here, blocked, noon);
+    pool.refused(a, "y", listed_here, blocked, noon);
+    auto state = pool.save();
+    state.replace(state.find("site=x"), 6, "sote=x");
+    EgressPool damaged(fixed(with({a, b})), state + "verdict \nnonsense\n\xff\xfe\n", noon);
+    CHECK(damaged.usable(a, "x", noon));
+    CHECK_FALSE(damaged.usable(a, "y", noon));
+    state.replace(0, state.find('\n'), "postern-egress 9");
+    CHECK(EgressPool(fixed(with({a, b})), state, noon).usable(a, "y", noon));
+}
+
+TEST_CASE("no sequence of events makes a listed or suspended address the choice", "[egress]") {
+    const auto seed = std::random_device()();
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    const auto below = [&](unsigned most) {
+        return std::uniform_int_distribution<unsigned>(0, most - 1)(random);
+    };
+    const std::vector<std::string> addresses{a, b, c, six}, sites{"x", "y", "z"};
+    for (int round = 0; round < 60; ++round) {
+        auto settings = with(addresses, static_cast<Rotation>(below(3)));
+        settings.delivery.blocklists = {"zone"};
+        for (auto& egress : settings.egress) egress.warm_up = static_cast<WarmUp>(below(3));
+        settings.delivery.warm_up = {1, 5};
+        auto now = noon;
+        EgressPool pool(fixed(settings), "", now);
+        for (int step = 0; step < 400; ++step) {
+            now += std::chrono::seconds(below(4) == 0 ? below(20'000) : below(30));
+            if (below(50) == 0) now -= std::chrono::seconds(below(40'000));
+            const auto& address = addresses[below(4)];
+            const auto& site = sites[below(3)];
+            switch (below(9)) {
+                case 0: pool.refused(address, site, listed_here, blocked, now); break;
+                case 1: pool.refused(address, site, listed_everywhere, blocked, now); break;
+                case 2: pool.compared(address, site, blocked, now); break;
+                case 3: pool.accepted(address, site, now); break;
+                case 4: pool.blocklisted(address, {{"zone", ""}}, {"zone"}, now); break;
+                case 5: pool.blocklisted(address, {}, {"zone"}, now); break;
+                case 6: pool = EgressPool(fixed(settings), pool.save(), now); break;
+                case 7:
+                    settings.egress[below(4)].suspended = below(2) == 0;
+                    pool.reload(fixed(settings), now);
+                    break;
+                case 8: pool.absolve(address, below(2) ? site : ""); break;
+            }
+            const Families families{.four = below(4) != 0, .six = below(4) != 0};
+            const auto choice = pool.choose(site, "example.org", families, now);
+            bool some = false;
+            for (const auto& one : addresses)
+                some = some || ((one == six ? families.six : families.four) && pool.usable(one, site, now));
+            if (choice.source) {
+                CHECK(pool.usable(choice.source->address, site, now));
+                CHECK_FALSE(choice.why.empty());
+            } else {
+                CHECK_FALSE(some);
+                CHECK(choice.again > now);
+                CHECK(choice.again <= now + 24h * 30);
+                CHECK_FALSE(choice.why.empty());
+            }
+        }
+    }
+}
