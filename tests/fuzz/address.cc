@@ -1,6 +1,7 @@
-// Paths and addresses: whatever is taken is bounded, plain, and read back the same from what it prints.
+// Paths and addresses: whatever is taken is bounded, printable, and read back the same from what it prints.
 #include "relay/mail/address.h"
 
+#include "relay/mail/utf8.h"
 #include "tests/fuzz/target.h"
 
 using namespace postern::relay;
@@ -10,9 +11,11 @@ namespace {
 
 void check(const Address& address) {
     require(address.local.size() <= 256 && address.domain.size() <= 255);
-    require(plain(address.text()));
+    require(is_printable_utf8(address.local) && plain(address.domain));
     require(address.mailbox().size() <= address.local.size());
     require(address.domain == lower(address.domain));
+    auto quoted = parse_address(quoted_local_part(address.mailbox()) + "@x");
+    require(address.null() || !quoted || quoted->mailbox() == address.mailbox());
     if (address.null()) return;
     auto again = parse_address(address.text());
     require(again && *again == address);

@@ -1,6 +1,7 @@
 // A session's lines. The first octet chooses the listener; the answers to what is asked depend on the line.
 #include "relay/reception/protocol.h"
 
+#include "relay/mail/utf8.h"
 #include "tests/fuzz/target.h"
 
 using namespace postern::relay;
@@ -46,13 +47,19 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 require(server.secure() || !options.require_starttls);
                 require(server.declared_size() <= options.message_size);
                 check_wire(server.sender(grant ? yes : no));
+                require(server.secure() || !server.envelope().require_tls);
+                require(server.envelope().utf8 || is_ascii(server.envelope().reverse_path.local));
                 require(server.in_transaction() == grant && server.envelope().forward_paths.empty());
                 break;
             case Action::ask_recipient:
                 require(server.in_transaction() && !step.address.null());
+                require(!step.address.domain.empty());
+                require(server.envelope().utf8 || is_ascii(step.address.local));
                 check_wire(server.recipient(grant ? yes : no));
                 require(server.envelope().forward_paths.size() == before + (grant ? 1 : 0));
                 require(server.envelope().forward_paths.size() <= options.recipients);
+                require(server.envelope().options.empty() ||
+                        server.envelope().options.size() == server.envelope().forward_paths.size());
                 break;
             case Action::ask_data:
                 require(server.in_transaction() && before > 0);

@@ -108,8 +108,7 @@ TEST_CASE("MAIL and its parameters", "[command]") {
         {"MAIL FROM:<a@b> =", 555},
         {"MAIL FROM:<a@b> =1", 555},
         {"MAIL FROM:<a@b> AUTH=<>", 555},
-        {"MAIL FROM:<a@b> RET=HDRS", 555},
-        {"MAIL FROM:<a@b> SMTPUTF8", 555},
+        {"MAIL FROM:<a@b> NOTIFY=NEVER", 555},
         {"MAIL FROM:<a@b> SIZE=1 " + std::string(1900, 'x'), 555},
     };
     for (const auto& row : bad) {
@@ -135,8 +134,8 @@ TEST_CASE("RCPT and what it does not take", "[command]") {
         {"RCPT TO:<a@b>garbage", 501},
         {"RCPT TO:<a@[1.2.3.4]:25>", 501},
         {"RCPT TO:<a@b:25>", 501},
-        {"RCPT TO:<a@b> NOTIFY=NEVER,SUCCESS", 555},
-        {"RCPT TO:<a@b> ORCPT=rfc822;a@b", 555},
+        {"RCPT TO:<a@b> RET=FULL", 555},
+        {"RCPT TO:<a@b> SMTPUTF8", 555},
         {"RCPT TO:<a@b> SIZE=1", 555},
         {"RCPT TO:<\"x'/**/UNION\"@b>", 0},
     };
@@ -171,9 +170,8 @@ TEST_CASE("lines that are no commands", "[command]") {
         "EHLO a\x0b"s,
         "EHLO\x0c a"s,
         "EHLO m\xc3\xbcller",
-        "MAIL FROM:<m\xc3\xbc@b>",
-        "RCPT TO:<\xc0\x80@b>",
-        "VRFY m\xc3\xbc",
+        "NOOP m\xc3\xbc",
+        "\xc3\xbc",
         "NOOP \x7f",
         "NOOP \x1b[2J",
     };
@@ -192,4 +190,118 @@ TEST_CASE("a fault's reply never repeats what the client said", "[command]") {
         CHECK(lower(parsed.fault->text).find("evil") == std::string::npos);
         CHECK(parsed.fault->status.klass == 5);
     }
+}
+
+TEST_CASE("what a sender asks reports for", "[command]") {
+    auto mail = parse_command("MAIL FROM:<a@b> RET=HDRS ENVID=QQ+2B1 SIZE=5");
+    REQUIRE_FALSE(mail.fault);
+    CHECK(mail.command.return_content == ReturnContent::headers);
+    CHECK(mail.command.envelope_id == "QQ+2B1");
+    CHECK(mail.command.size == 5);
+    CHECK(parse_command("MAIL FROM:<> ret=full").command.return_content == ReturnContent::full);
+    CHECK(parse_command("MAIL FROM:<>").command.return_content == ReturnContent::unspecified);
+
+    struct Row {
+        const char* value;
+        Notify notify;
+    };
+    const Row rows[] = {{"NEVER", {true, false, false, false}},
+                        {"never", {true, false, false, false}},
+                        {"SUCCESS", {true, true, false, false}},
+                        {"FAILURE,DELAY", {true, false, true, true}},
+                        {"delay,Success,FAILURE", {true, true, true, true}}};
+    for (const auto& row : rows) {
+        auto rcpt =
+            parse_command("RCPT TO:<a@b> ORCPT=RFC822;Bob+2Bx@Example.com NOTIFY=" + std::string(row.value));
+        CAPTURE(row.value);
+        REQUIRE_FALSE(rcpt.fault);
+        CHECK(rcpt.command.options.notify == row.notify);
+        CHECK(rcpt.command.options.original == "rfc822;Bob+2Bx@Example.com");
+    }
+    CHECK(parse_command("RCPT TO:<a@b>").command.options == RecipientOptions());
+
+    const std::string x(100, 'x');
+    CHECK(fault("MAIL FROM:<a@b> ENVID=" + x) == 0);
+    CHECK(fault("RCPT TO:<a@b> ORCPT=rfc822;" + std::string(493, 'x')) == 0);
+    for (const std::string& bad : {
+             "MAIL FROM:<a@b> RET"s,
+             "MAIL FROM:<a@b> RET="s,
+             "MAIL FROM:<a@b> RET=HEADERS"s,
+             "MAIL FROM:<a@b> RET=FULL RET=FULL"s,
+             "MAIL FROM:<a@b> ENVID"s,
+             "MAIL FROM:<a@b> ENVID="s,
+             "MAIL FROM:<a@b> ENVID=a+2"s,
+             "MAIL FROM:<a@b> ENVID=a+0D+0A"s,
+             "MAIL FROM:<a@b> ENVID=a=b"s,
+             "MAIL FROM:<a@b> ENVID=a ENVID=a"s,
+             "MAIL FROM:<a@b> ENVID=x" + x,
+             "RCPT TO:<a@b> NOTIFY"s,
+             "RCPT TO:<a@b> NOTIFY="s,
+             "RCPT TO:<a@b> NOTIFY=,"s,
+             "RCPT TO:<a@b> NOTIFY=SUCCESS,"s,
+             "RCPT TO:<a@b> NOTIFY=,SUCCESS"s,
+             "RCPT TO:<a@b> NOTIFY=NEVER,SUCCESS"s,
+             "RCPT TO:<a@b> NOTIFY=SUCCESS,NEVER"s,
+             "RCPT TO:<a@b> NOTIFY=NEVER,NEVER"s,
+             "RCPT TO:<a@b> NOTIFY=SUCCESS,SUCCESS"s,
+             "RCPT TO:<a@b> NOTIFY=ALWAYS"s,
+             "RCPT TO:<a@b> NOTIFY=NEVER NOTIFY=NEVER"s,
+             "RCPT TO:<a@b> ORCPT"s,
+             "RCPT TO:<a@b> ORCPT="s,
+             "RCPT TO:<a@b> ORCPT=a@b"s,
+             "RCPT TO:<a@b> ORCPT=rfc822;"s,
+             "RCPT TO:<a@b> ORCPT=rfc822;a+0Ab"s,
+             "RCPT TO:<a@b> ORCPT=rfc822;m\xc3\xbc@b"s,
+             "RCPT TO:<a@b> ORCPT=rfc822;a ORCPT=rfc822;a"s,
+             "RCPT TO:<a@b> ORCPT=rfc822;" + std::string(494, 'x'),
+             "MAIL FROM:<a@b> SMTPUTF8="s,
+             "MAIL FROM:<a@b> SMTPUTF8=1"s,
+             "MAIL FROM:<a@b> SMTPUTF8 smtputf8"s,
+             "MAIL FROM:<a@b> REQUIRETLS=1"s,
+             "MAIL FROM:<a@b> REQUIRETLS REQUIRETLS"s,
+         }) {
+        CAPTURE(bad);
+        auto parsed = parse_command(bad);
+        REQUIRE(parsed.fault);
+        CHECK(parsed.fault->code == 501);
+        CHECK(parsed.fault->status == EnhancedStatus{5, 5, 4});
+    }
+}
+
+TEST_CASE("more than ASCII", "[command]") {
+    auto mail = parse_command("MAIL FROM:<m\xc3\xbc@b\xc3\xbc.example> SMTPUTF8");
+    REQUIRE_FALSE(mail.fault);
+    CHECK(mail.command.utf8);
+    CHECK(mail.command.beyond_ascii);
+    CHECK(mail.command.address == Address{"m\xc3\xbc", "xn--b-eha.example"});
+    auto plain = parse_command("MAIL FROM:<a@b> SMTPUTF8");
+    CHECK(plain.command.utf8);
+    CHECK_FALSE(plain.command.beyond_ascii);
+    auto original = parse_command("RCPT TO:<a@b> ORCPT=utf-8;m\xc3\xbc@b");
+    CHECK(original.command.options.original == "utf-8;m\\x{FC}@b");
+    CHECK(original.command.beyond_ascii);
+    CHECK_FALSE(parse_command("RCPT TO:<a@b> ORCPT=utf-8;m\\x{FC}@b").command.beyond_ascii);
+    CHECK(parse_command("VRFY m\xc3\xbc SMTPUTF8").command.utf8);
+    CHECK_FALSE(parse_command("VRFY SMTPUTF8").command.utf8);
+    CHECK(parse_command("VRFY m\xc3\xbc").command.beyond_ascii);
+
+    for (const char* bad : {"MAIL FROM:<m\xfc@b> SMTPUTF8", "RCPT TO:<\xc0\x80@b>",
+                            "RCPT TO:<\xed\xa0\x80@b>", "RCPT TO:<a\xc2\x85@b>", "VRFY \xff",
+                            "MAIL FROM:<a@\xe2\x84\x80.b> SMTPUTF8", "MAIL FROM:<a@b> ENVID=\xc3\xbc"})
+        CHECK(fault(bad) == 501);
+    CHECK(fault("RCPT TO:<a@b> N\xc3\xbc=1") == 555);
+}
+
+TEST_CASE("the postmaster needs no domain", "[command]") {
+    for (const char* line :
+         {"RCPT TO:<Postmaster>", "RCPT TO:<postmaster>", "RCPT TO:<POSTMASTER> NOTIFY=NEVER"}) {
+        auto parsed = parse_command(line);
+        REQUIRE_FALSE(parsed.fault);
+        CHECK(lower(parsed.command.address.local) == "postmaster");
+        CHECK(parsed.command.address.domain.empty());
+    }
+    CHECK(parse_command("RCPT TO:<Postmaster@b>").command.address.domain == "b");
+    for (const char* bad :
+         {"RCPT TO:<postmaster>x", "RCPT TO:<postmasterx>", "MAIL FROM:<postmaster>", "RCPT TO:<alice>"})
+        CHECK(fault(bad) == 501);
 }

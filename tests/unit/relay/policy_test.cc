@@ -129,3 +129,98 @@ TEST_CASE("recipients are for the primaries' mail only", "[policy]") {
     CHECK_FALSE(out.monitored);
     CHECK_FALSE(out.rule.empty());
 }
+
+TEST_CASE("the sender that is rewritten is the foreign one alone", "[policy]") {
+    const sync::Snapshot directory = small_directory(), empty;
+    const sync::Time fresh = synced + 1h, old = synced + 100h;
+    struct Row {
+        const char* sender;
+        Check check;
+        const sync::Snapshot* directory;
+        sync::Time now;
+        unsigned code;
+        bool rewrite;
+    };
+    const Row rows[] = {
+        {"bob@foreign.example", Check::user, &directory, fresh, 250, true},
+        {"bob@foreign.example", Check::domain, &directory, fresh, 250, true},
+        {"bob@foreign.example", Check::any, &directory, fresh, 250, true},
+        {"bob@[192.0.2.1]", Check::user, &directory, fresh, 250, true},
+        {"alice@example.com", Check::user, &directory, fresh, 250, false},
+        {"alice@example.com", Check::any, &directory, fresh, 250, false},
+        {"nobody@example.com", Check::any, &directory, fresh, 250, false},
+        {"nobody@example.com", Check::user, &directory, fresh, 550, false},
+        {"alice@off.example", Check::user, &directory, fresh, 550, false},
+        {"x@unread.example", Check::user, &directory, fresh, 451, false},
+        {"", Check::user, &directory, fresh, 250, false},
+        {"bob@foreign.example", Check::user, &directory, old, 451, false},
+        {"bob@foreign.example", Check::user, &empty, fresh, 451, false},
+        {"bob@foreign.example", Check::any, &empty, fresh, 250, false},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.sender, static_cast<int>(row.check));
+        Settings settings = two_primaries();
+        settings.accept.sender = row.check;
+        for (auto foreign : {ForeignSender::rewrite, ForeignSender::accept, ForeignSender::refuse}) {
+            settings.accept.foreign_sender = foreign;
+            Decision out =
+                judge_sender(settings, *row.directory, &settings.primaries[0], address(row.sender), row.now);
+            bool chosen = foreign == ForeignSender::rewrite;
+            if (chosen) CHECK(out.reply.code == row.code);
+            CHECK(out.rewrite == (chosen && row.rewrite));
+            CHECK_FALSE(
+                judge_sender(settings, *row.directory, nullptr, address(row.sender), row.now).rewrite);
+        }
+    }
+}
+
+TEST_CASE("a rewritten path takes reports, and only those we made lead anywhere", "[policy]") {
+    const Srs srs("a secret of some length", "gw.example");
+    const Time now = synced;
+    const Settings settings = two_primaries();
+    const PrimarySettings* primary = &settings.primaries[0];
+    const Address origin{"bob", "origin.example"}, path = *srs.rewrite(origin, now), sender{"x", "y.example"};
+    auto judge = [&](const PrimarySettings* who, const Address& from, const Address& to, Time when) {
+        return judge_return(srs, who, from, to, when);
+    };
+
+    for (const PrimarySettings* who : {static_cast<const PrimarySettings*>(nullptr), primary}) {
+        auto out = judge(who, {}, path, now + 24h);
+        REQUIRE(out);
+        CHECK(out->decision.reply.code == 250);
+        CHECK(out->origin == origin);
+    }
+    CHECK(judge(primary, sender, path, now)->origin == origin);
+
+    struct Row {
+        const char* why;
+        const PrimarySettings* who;
+        Address from, to;
+        Time when;
+        EnhancedStatus status;
+    };
+    const Address forged{"SRS0=AAAAAAAA=AA=example.com=alice", "gw.example"};
+    Address for_another = path;
+    for_another.local.replace(for_another.local.size() - 3, 3, "eve");
+    const Row rows[] = {
+        {"a stranger's ordinary mail", nullptr, sender, path, now, {5, 7, 1}},
+        {"forged, for a local user", nullptr, {}, forged, now, {5, 1, 1}},
+        {"forged, from a primary", primary, {}, forged, now, {5, 1, 1}},
+        {"forged, with a sender", nullptr, sender, forged, now, {5, 1, 1}},
+        {"for another mailbox", nullptr, {}, for_another, now, {5, 1, 1}},
+        {"expired", nullptr, {}, path, now + 30 * 24h, {5, 1, 1}},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.why);
+        auto out = judge(row.who, row.from, row.to, row.when);
+        REQUIRE(out);
+        CHECK(out->decision.reply.code == 550);
+        CHECK(out->decision.reply.status == row.status);
+        CHECK(out->decision.rule == "accept.foreign_sender");
+        CHECK_FALSE(out->decision.reason.empty());
+        CHECK(out->origin.null());
+    }
+    for (const Address& other :
+         {Address{"alice", "gw.example"}, Address{path.local, "other.example"}, sender})
+        CHECK_FALSE(judge(nullptr, {}, other, now));
+}

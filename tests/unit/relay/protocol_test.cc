@@ -62,6 +62,15 @@ TEST_CASE("each command in each state", "[protocol]") {
         {"DATA", {503, 503, 554, 354}},
         {"RSET", {250, 250, 250, 250}},
         {"NOOP", {250, 250, 250, 250}},
+        {"MAIL FROM:<a@b> REQUIRETLS", {503, 530, 503, 503}},
+        {"MAIL FROM:<a@b> SMTPUTF8", {503, 250, 503, 503}},
+        {"MAIL FROM:<m\xc3\xbc@b>", {503, 550, 503, 503}},
+        {"MAIL FROM:<a@m\xc3\xbc>", {503, 550, 503, 503}},
+        {"MAIL FROM:<m\xc3\xbc@b> SMTPUTF8", {503, 250, 503, 503}},
+        {"RCPT TO:<m\xc3\xbc@b>", {503, 503, 553, 553}},
+        {"RCPT TO:<Postmaster>", {503, 503, 250, 250}},
+        {"VRFY m\xc3\xbc", {553, 553, 553, 553}},
+        {"VRFY m\xc3\xbc SMTPUTF8", {252, 252, 252, 252}},
         {"VRFY x", {252, 252, 252, 252}},
         {"HELP", {214, 214, 214, 214}},
         {"QUIT", {221, 221, 221, 221}},
@@ -86,8 +95,9 @@ TEST_CASE("EHLO offers what there is", "[protocol]") {
         return ServerProtocol(std::move(with), secure).line("EHLO c").reply.text;
     };
     CHECK(offer(options(), false) ==
-          "gw.example\nPIPELINING\nSIZE 1000\nSTARTTLS\nENHANCEDSTATUSCODES\n8BITMIME");
-    CHECK(offer(options(), true).find("STARTTLS") == std::string::npos);
+          "gw.example\nPIPELINING\nSIZE 1000\nSTARTTLS\nENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8");
+    CHECK(offer(options(), true) ==
+          "gw.example\nPIPELINING\nSIZE 1000\nENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8\nREQUIRETLS");
     auto plain = options();
     plain.offer_starttls = false;
     CHECK(offer(plain, false).find("STARTTLS") == std::string::npos);
@@ -249,4 +259,64 @@ TEST_CASE("a declared size over the limit is told before the sender is judged", 
     unlimited.message_size = 0;
     auto free = after({"EHLO c"}, unlimited);
     CHECK(say(free, "MAIL FROM:<a@b> SIZE=99999999999") == 250);
+}
+
+TEST_CASE("what was asked for goes into the envelope", "[protocol]") {
+    ServerProtocol server(options(), true);
+    say(server, "EHLO c");
+    REQUIRE(say(server, "MAIL FROM:<a@b> SMTPUTF8 REQUIRETLS RET=FULL ENVID=x+2By") == 250);
+    const Envelope& envelope = server.envelope();
+    CHECK(envelope.utf8);
+    CHECK(envelope.require_tls);
+    CHECK(envelope.return_content == ReturnContent::full);
+    CHECK(envelope.envelope_id == "x+2By");
+    REQUIRE(say(server, "RCPT TO:<one@x>") == 250);
+    CHECK(envelope.options.empty());
+    REQUIRE(server.line("RCPT TO:<no@x> NOTIFY=NEVER").action == Action::ask_recipient);
+    server.recipient(no);
+    CHECK(envelope.options.empty());
+    REQUIRE(say(server, "RCPT TO:<m\xc3\xbc@x> NOTIFY=NEVER ORCPT=utf-8;m\xc3\xbc@y") == 250);
+    REQUIRE(say(server, "RCPT TO:<three@x>") == 250);
+    REQUIRE(envelope.forward_paths.size() == 3);
+    REQUIRE(envelope.options.size() == 3);
+    CHECK(envelope.options_of(0) == RecipientOptions());
+    CHECK(envelope.options_of(1).original == "utf-8;m\\x{FC}@y");
+    CHECK(envelope.options_of(1).notify == Notify{true, false, false, false});
+    CHECK(envelope.options_of(2) == RecipientOptions());
+
+    REQUIRE(say(server, "RSET") == 250);
+    REQUIRE(say(server, "MAIL FROM:<a@b>") == 250);
+    CHECK_FALSE((envelope.utf8 || envelope.require_tls));
+    CHECK(envelope.envelope_id.empty());
+    CHECK(envelope.return_content == ReturnContent::unspecified);
+    REQUIRE(say(server, "RCPT TO:<one@x>") == 250);
+    CHECK(envelope.options.empty());
+    CHECK(say(server, "RCPT TO:<m\xc3\xbc@x>") == 553);
+    CHECK(say(server, "RCPT TO:<a@x> ORCPT=utf-8;m\xc3\xbc@y") == 553);
+}
+
+TEST_CASE("paths are replaced as whoever decides says", "[protocol]") {
+    auto server = after({"EHLO c"});
+    REQUIRE(server.line("MAIL FROM:<bob@origin.example>").action == Action::ask_sender);
+    server.sender(yes, {"SRS0=x", "gw.example"});
+    CHECK(server.envelope().reverse_path == Address{"bob", "origin.example"});
+    CHECK(server.envelope().sent_as == Address{"SRS0=x", "gw.example"});
+    REQUIRE(server.line("RCPT TO:<SRS0=x@gw.example> NOTIFY=NEVER ORCPT=rfc822;o@p").action ==
+            Action::ask_recipient);
+    server.recipient(yes, {"bob", "origin.example"});
+    CHECK(server.envelope().forward_paths == std::vector<Address>{{"bob", "origin.example"}});
+    CHECK(server.envelope().options_of(0).original == "rfc822;o@p");
+    CHECK(server.envelope().options_of(0).notify == Notify{true, false, false, false});
+    server.content_done();
+    REQUIRE(say(server, "MAIL FROM:<a@b>") == 250);
+    CHECK(server.envelope().sent_as.null());
+}
+
+TEST_CASE("the postmaster is ours", "[protocol]") {
+    auto server = after({"EHLO c", "MAIL FROM:<a@b>"});
+    auto step = server.line("RCPT TO:<Postmaster>");
+    REQUIRE(step.action == Action::ask_recipient);
+    CHECK(step.address == Address{"Postmaster", "gw.example"});
+    server.recipient(yes);
+    CHECK(server.envelope().forward_paths == std::vector<Address>{{"Postmaster", "gw.example"}});
 }

@@ -139,3 +139,27 @@ TEST_CASE("dates do not depend on the locale or the time zone", "[trace]") {
     for (long long second = 0; second < 4'000'000'000; second += 12'345'679)
         REQUIRE(std::regex_match(date_time(Time(seconds(second))), form));
 }
+
+TEST_CASE("what the header says about TLS", "[trace]") {
+    struct Row {
+        const char* content;
+        bool optional;
+    };
+    const Row rows[] = {
+        {"TLS-Required: No\r\n\r\n", true},
+        {"tls-required:no", true},
+        {"A: b\r\nTLS-REQUIRED: \t NO \t\r\n\r\n", true},
+        {"TLS-Required: Yes\r\n\r\n", false},
+        {"TLS-Required: No, thanks\r\n\r\n", false},
+        {"TLS-Required:\r\n\r\n", false},
+        {"\r\nTLS-Required: No\r\n", false},
+        {"A: b\r\n\r\nTLS-Required: No\r\n", false},
+        {"A: b\r\n TLS-Required: No\r\n\r\n", false},
+        {"X-TLS-Required: No\r\n\r\n", false},
+        {"", false},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.content);
+        CHECK(says_tls_optional(row.content) == row.optional);
+    }
+}
