@@ -107,16 +107,21 @@ void Unbound::fail(const std::string& why) {
     throw std::runtime_error(why);
 }
 
-void Unbound::listen() {
-    if (listening_) return;
-    listening_ = true;
+/// Listens while there is a question, and no longer: a wait without one would keep the loop from ending.
+void Unbound::watch() {
+    if (listening_ == !questions_.empty()) return;
+    listening_ = !listening_;
+    if (!listening_) {
+        descriptor_.cancel();
+        return;
+    }
     descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
                            [weak = weak_from_this()](std::error_code error) {
                                auto self = weak.lock();
                                if (error || !self) return;
                                self->listening_ = false;
                                ub_process(self->context_);
-                               if (!self->questions_.empty()) self->listen();
+                               self->watch();
                            });
 }
 
@@ -149,12 +154,13 @@ void Unbound::start(const std::string& name, RecordType type, Done done) {
         DnsAnswer answer;
         answer.why = "the name servers did not answer in time";
         self->finish(number, std::move(answer));
+        self->watch();
     });
     // An empty or over-long name goes to the library too: it says what is wrong with it.
     const int error = ub_resolve_async(context_, name.c_str(), static_cast<int>(type), class_in,
                                        question.get(), answered, &question->async_id);
     if (error == 0) {
-        listen();
+        watch();
     } else {
         asio::post(io_, [weak = weak_from_this(), number, error] {
             if (auto self = weak.lock()) self->finish(number, failed(error));

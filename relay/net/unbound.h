@@ -62,7 +62,7 @@ private:
     };
 
     [[noreturn]] void fail(const std::string& why);
-    void listen();
+    void watch();
     void start(const std::string& name, RecordType type, Done done);
     void finish(std::uint64_t number, DnsAnswer answer);
     static void answered(void* question, int error, ub_result* result);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <stdexcept>
 
 namespace postern::tests {
@@ -32,6 +33,7 @@ void HttpsServer::Client::wait_until_gone() {
 HttpsServer::HttpsServer(const std::string& address, const std::filesystem::path& certificate,
                          const std::filesystem::path& key, Say say)
     : context_(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free), say_(std::move(say)) {
+    std::signal(SIGPIPE, SIG_IGN);
     ensure(SSL_CTX_use_certificate_chain_file(context_.get(), certificate.c_str()) == 1);
     ensure(SSL_CTX_use_PrivateKey_file(context_.get(), key.c_str(), SSL_FILETYPE_PEM) == 1);
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
