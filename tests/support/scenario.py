@@ -1,4 +1,5 @@
 """The base of all scenarios: a workspace per test, kept and named when the test fails."""
+import contextlib
 import time
 import unittest
 
@@ -15,19 +16,43 @@ PRIMARY, RECEIVER, SECOND_RECEIVER, STRANGER = 10, 20, 21, 66  # hosts in the wo
 
 class Scenario(unittest.TestCase):
     def run(self, result=None):
-        self.workspace = Workspace(self.id().split(".")[-1].removeprefix("test_"))
+        self.workspace = self._new_workspace()
         bad = len(result.failures) + len(result.errors)
         super().run(result)
         if len(result.failures) + len(result.errors) == bad:
             self.workspace.remove()
         else:
-            print(f"kept for inspection: {self.workspace.path}", flush=True)
-            for log in self.workspace.path.glob("postern*/log"):
-                print(f"--- the end of {log}:", *log.read_text(errors="replace").splitlines()[-25:], sep="\n", flush=True)
+            self._keep()
+
+    def _new_workspace(self):
+        return Workspace(self.id().split(".")[-1].split()[0].removeprefix("test_"))
+
+    def _keep(self):
+        print(f"kept for inspection: {self.workspace.path}", flush=True)
+        for log in self.workspace.path.glob("postern*/log"):
+            print(f"--- the end of {log}:", *log.read_text(errors="replace").splitlines()[-25:], sep="\n", flush=True)
 
     def setUp(self):
         self.addCleanup(self.workspace.stop)
         self.primary_address = self.workspace.host(PRIMARY)
+
+    @contextlib.contextmanager
+    def each(self, **what):
+        """A sub-test in a workspace of its own, with setUp() and clean-ups as for a test."""
+        outer = self.workspace
+        with self.subTest(**what):
+            self.workspace = self._new_workspace()
+            self.setUp()
+            try:
+                yield
+                self.doCleanups()
+                self.workspace.remove()
+            except BaseException:
+                self.doCleanups()
+                self._keep()
+                raise
+            finally:
+                self.workspace = outer
 
     def zones(self):
         """The zones served; dest.example has one exchanger, the receiver."""

@@ -31,35 +31,33 @@ class EgressBlocklist(scenario.Scenario):
 
     def test_listed_and_back(self):
         gateway = self._start(nsd.blocklist(self.pool[:1]))
-        listed = gateway.wait_for_event("listed", address=self.pool[0])
+        listed = gateway.wait_for_event("listed", egress=self.pool[0])
         self.assertIn("bl.example", listed["by"])
-        gateway.wait_for_event("listed", address=self.pool[1])
+        gateway.wait_for_event("listed", egress=self.pool[1])
         self.assertEqual(self._sent_from(gateway), self.workspace.host(43))
         self.name_server.change("bl.example", nsd.blocklist())
-        gateway.wait_for_event("unlisted", address=self.pool[0])
+        gateway.wait_for_event("unlisted", egress=self.pool[0])
         self.assertEqual(self._sent_from(gateway), self.pool[0])
 
     def test_listed_while_running(self):
         gateway = self._start(nsd.blocklist())
         self.assertEqual(self._sent_from(gateway), self.pool[0])
         self.name_server.change("bl.example", nsd.blocklist(self.pool[:1]))
-        gateway.wait_for_event("listed", address=self.pool[0])
+        gateway.wait_for_event("listed", egress=self.pool[0])
         self.assertNotEqual(self._sent_from(gateway), self.pool[0])
 
     def _not_listed(self, records):
         gateway = self._start(records)
-        gateway.wait_for_event("listed", address=self.pool[1])
+        gateway.wait_for_event("listed", egress=self.pool[1])
         self.assertEqual(self._sent_from(gateway), self.pool[0])
-        self.assertEqual({e["address"] for e in gateway.events("listed")}, {self.pool[1]})
+        self.assertEqual({e["egress"] for e in gateway.events("listed")}, {self.pool[1]})
         return gateway
 
     def test_a_refusal_to_answer_is_no_listing(self):
         for code in ("127.255.255.252", "127.255.255.254", "127.255.255.255"):
-            with self.subTest(code):
-                self.setUp()
+            with self.each(code=code):
                 gateway = self._not_listed(nsd.blocklist(self.pool[:1], code))
                 self.assertIn("bl.example", str(gateway.events("trouble")))
-                self.doCleanups()
 
     def test_a_zone_that_lists_everything(self):
         """As abandoned zones do when their domain is sold: the test point that must not be listed is."""

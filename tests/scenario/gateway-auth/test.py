@@ -105,14 +105,12 @@ class GatewayAuth(scenario.Scenario):
 
     def test_unverified_tls_with_credentials_is_a_fault_of_the_configuration(self):
         for policy in ("off", "opportunistic", "required"):
-            with self.subTest(policy):
-                self.setUp()
+            with self.each(policy=policy):
                 gateway = self._gateway()
                 gateway.configure(gateway=[{**gateway.settings["gateway"][0], "tls": policy}])
                 done = gateway.command("check", check=False)
                 self.assertEqual(done.returncode, 78, done.stdout + done.stderr)
                 self.assertIn("allow_insecure_auth", done.stdout + done.stderr)
-                self.doCleanups()
 
     def test_allowed_in_clear(self):
         peer = self._peer(tls=None)

@@ -28,10 +28,8 @@ class HostileReplies(scenario.Scenario):
 
     def _each(self, cases):
         for stage, answer, *offered in cases:
-            with self.subTest(f"{stage} {str(answer)[:40]}"):
-                self.setUp()
+            with self.each(stage=stage, answer=type(answer).__name__):
                 self._once(stage, answer, *offered)
-                self.doCleanups()
 
     def test_replies_without_end(self):
         endless = Raw(b"250-more\r\n" * 200000)

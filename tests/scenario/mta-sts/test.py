@@ -7,7 +7,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 import scenario
 from certificates import Authority
 from policy_server import PolicyServer, policy
-from process import wait_for
 
 
 class MtaSts(scenario.Scenario):
@@ -151,26 +150,6 @@ class MtaSts(scenario.Scenario):
             self.send(gateway, recipients=f"u{n}@dest.example")
         self.wait_for_messages(receiver, 11)
         self.assertEqual(len(self.server.requests), 1)
-
-    def test_a_new_identity_brings_a_new_policy(self):
-        """Noticed at the latest after a restart an hour... the cache is asked anew when the gateway starts."""
-        self._publish(policy("mx1.dest.example"))
-        _, receiver, gateway = self._delivered(self.good)
-        gateway.wait_until_empty()
-        gateway.stop()
-        self.server.text = policy("mx2.dest.example")
-        self.name_server.change("dest.example", self._records("2"))
-        gateway.start()
-        n = [0]
-
-        def barred():
-            n[0] += 1
-            self.send(gateway, recipients=f"u{n[0]}@dest.example")
-            gateway.process.wait_for(lambda: [e for name in ("delivered", "deferred") for e in gateway.events(name)
-                                              if e["to"] == f"u{n[0]}@dest.example"], "an outcome")
-            return gateway.events("deferred")
-        wait_for(barred, "the new policy")
-        self.assertEqual(len(self.server.requests), 2)
 
 
 if __name__ == "__main__":

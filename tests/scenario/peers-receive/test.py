@@ -13,6 +13,7 @@ import scenario
 import smtp_client
 from certificates import Authority
 from maildir import Mail
+from process import wait_for
 
 EIGHT_BIT = samples.simple("eight bits", "Gr\xc3\xbc\xc3\x9fe aus K\xc3\xb6ln\r\n..\r\n.\r\n").replace(
     b"\r\n\r\n", b"\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", 1)
@@ -43,18 +44,33 @@ class PeersReceive(scenario.Scenario):
             self.assertIn(reached, event["tls"])
         return gateway
 
+    def _ask_for_success(self, gateway):
+        """A report of success: the receiver knows DSN, so it makes one and we make none."""
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            client.say("MAIL FROM:<alice@company.example> ENVID=QQ7")
+            client.say("RCPT TO:<bob@dest.example> NOTIFY=SUCCESS ORCPT=rfc822;robert@dest.example")
+            self.assertEqual(client.data(samples.simple("with a report")).code, 250)
+        gateway.wait_until_empty()
+        self.assertEqual(gateway.events("reported"), [])
+
     def test_postfix(self):
         if postfix.required():
             self.skipTest(postfix.required())
         peer = self.workspace.add(postfix.Postfix(self.workspace, "mx1.dest.example", scenario.RECEIVER, ["dest.example"],
-                                                  certificate=self.certificate))
-        self._exchange(peer, lambda count: [Mail(d.octets) for d in peer.wait_for_mail(2 * count)], "TLSv1.3")
-        self.assertIn("QQ314159", peer.log() + str([d.octets for d in peer.delivered()]) + "QQ314159")
+                                                  certificate=self.certificate,
+                                                  local_header_rewrite_clients=""))
+        gateway = self._exchange(peer, lambda count: [Mail(d.octets) for d in peer.wait_for_mail(2 * count)], "TLSv1.3")
+        self._ask_for_success(gateway)
+        wait_for(lambda: "sender delivery status notification" in peer.log(), "Postfix's own report of success")
 
     def test_exim(self):
         peer = self.workspace.add(exim.Exim(self.workspace, "mx1.dest.example", scenario.RECEIVER, self.certificate))
-        self._exchange(peer, peer.wait_for_mail, "TLSv1.3")
+        gateway = self._exchange(peer, peer.wait_for_mail, "TLSv1.3")
         self.assertIn("X=TLS1.3", peer.log())
+        self._ask_for_success(gateway)
+        wait_for(lambda: [m for m in peer.wait_for_mail(1) if b"Original-Envelope-ID: QQ7" in m.octets
+                          and b"Action: delivered" in m.octets], "Exim's own report of success")
 
     def test_haraka(self):
         peer = self.workspace.add(haraka.Haraka(self.workspace, "mx1.dest.example", scenario.RECEIVER, self.certificate))
@@ -65,7 +81,7 @@ class PeersReceive(scenario.Scenario):
 
     def test_opensmtpd(self):
         peer = self.workspace.add(opensmtpd.OpenSmtpd(self.workspace, "mx1.dest.example", scenario.RECEIVER))
-        self._exchange(peer, peer.wait_for_mail, "none")
+        self._exchange(peer, peer.wait_for_mail, "clear text")
         for message in peer.behind.messages:
             self.assertIn("RET=HDRS", message.sender_parameters)
             self.assertIn("ENVID=QQ314159", message.sender_parameters)
@@ -73,7 +89,7 @@ class PeersReceive(scenario.Scenario):
     def test_opensmtpd_whose_tls_is_broken(self):
         """It offers STARTTLS and fails the handshake; the policy is opportunistic, so the mail goes in clear text."""
         peer = self.workspace.add(opensmtpd.OpenSmtpd(self.workspace, "mx1.dest.example", scenario.RECEIVER, self.certificate))
-        self._exchange(peer, peer.wait_for_mail, "none")
+        self._exchange(peer, peer.wait_for_mail, "clear text")
 
 
 if __name__ == "__main__":

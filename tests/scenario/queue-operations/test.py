@@ -35,8 +35,10 @@ class QueueOperations(scenario.Scenario):
         self._settled(3)
 
     def _settled(self, count):
-        self.postern.process.wait_for(lambda: len(self.postern.messages()) == count and all(
-            r["state"] in ("waiting", "held") for m in self.postern.messages() for r in m["recipients"]), "waiting mail")
+        def calm():
+            messages = self.postern.messages()
+            return len(messages) == count and all(r["state"] in ("waiting", "held") for m in messages for r in m["recipients"])
+        self.postern.process.wait_for(calm, "waiting mail")
 
     def _states(self):
         return {m["from"].split("@")[0]: m["recipients"][0]["state"] for m in self.postern.messages()}

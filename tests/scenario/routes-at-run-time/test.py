@@ -85,8 +85,8 @@ class RoutesAtRunTime(scenario.Scenario):
         gateway = self._gateway({"sender": "company.example", "gateway": "a"})
         gateway.command("route", "set", "--sender", "ceo@company.example", "b")
         routes = json.loads(gateway.command("route", "list", "--json").stdout)["routes"]
-        marks = {route["sender"]: route["configured"] for route in routes}
-        self.assertEqual(marks, {"company.example": True, "ceo@company.example": False})
+        marks = {route["sender"]: route["origin"] for route in routes}
+        self.assertEqual(marks, {"company.example": "file", "ceo@company.example": "running"})
         done = gateway.command("route", "unset", "--sender", "company.example", check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual(self._way(gateway), "a")

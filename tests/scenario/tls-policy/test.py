@@ -28,8 +28,7 @@ class TlsPolicy(scenario.Scenario):
     def _both(self, policy, certificate, delivered, tls=None, on=None, implicit=False):
         """The same by a destination's policy and by a gateway's. `delivered`: it arrives; `tls`: encrypted."""
         for ways in (self._via_destination, self._via_gateway):
-            with self.subTest(ways.__name__):
-                self.setUp()
+            with self.each(way=ways.__name__):
                 receiver = self.receiver(tls=certificate and self.authority.issue(certificate).server_context(),
                                          on=dict(on or {}), implicit_tls=implicit)
                 gateway = self.gateway(tls={"ca_file": self.authority.certificate}, delivery={"command_timeout": "5s"},
@@ -45,7 +44,6 @@ class TlsPolicy(scenario.Scenario):
                     self.assertEqual(event["stage"], "tls", event)
                     self.assertEqual(receiver.offered, [])
                     self.assertFalse([c for s in receiver.sessions for c in s.commands if c.startswith("MAIL")])
-                self.doCleanups()
 
     def test_off_does_not_even_ask(self):
         receiver = self.receiver(tls=self.good.server_context())
