@@ -6,6 +6,8 @@
 namespace postern::relay {
 namespace {
 
+constexpr std::size_t looked_at = 2000;  // a refusal says why in its first lines
+
 /// ASCII lower case, and any run of spaces, tabs and line ends as one space.
 std::string folded(std::string_view text) {
     std::string out;
@@ -47,7 +49,7 @@ bool matches_glob(std::string_view pattern, std::string_view text, bool whole) {
 Judgement judge_reply(const std::vector<ReplyRule>& rules, const Reply& reply, std::string_view host) {
     const auto code = std::to_string(reply.code);
     const auto status = reply.status.text();
-    const auto text = folded(reply.text);
+    const auto text = folded(std::string_view(reply.text).substr(0, looked_at));
     const auto name = folded(host);
     const auto decides = [&](const ReplyRule& rule) {
         return code.starts_with(rule.code) && status.starts_with(rule.status) &&

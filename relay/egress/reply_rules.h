@@ -10,8 +10,8 @@
 
 namespace postern::relay {
 
-/// The first rule that matches decides. `host` is the receiving host's name. Linear in the length of the text
-/// times the rules, whatever the text.
+/// The first rule that matches decides. `host` is the receiving host's name. Only the first 2000 octets of
+/// the text are looked at. Linear in their length times the rules, whatever the text.
 Judgement judge_reply(const std::vector<ReplyRule>& rules, const Reply& reply, std::string_view host);
 
 /// Whether `text` contains (`whole` false) or is (`whole` true) what `pattern` describes: `*` is any run of
