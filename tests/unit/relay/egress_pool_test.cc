@@ -354,6 +354,17 @@ TEST_CASE("without [[egress]] the system's choice is judged like any other", "[e
     CHECK(views[0].listings.size() == 1);
 }
 
+TEST_CASE("another address than the one that is excepted, if there is any", "[egress]") {
+    auto pool = pool_of({a, b});
+    CHECK(pool.choose("x", "", any, noon, a).source->address == b);
+    CHECK(pool.preview("x", "", any, noon, b).source->address == a);
+    pool.refused(b, "x", listed_here, blocked, noon);
+    CHECK(pool.choose("x", "", any, noon, a).source->address == a);
+    pool.refused(a, "x", listed_here, blocked, noon);
+    CHECK_FALSE(pool.choose("x", "", any, noon, a).source);
+    CHECK(pool_of({a}).choose("x", "", any, noon, a).source->address == a);
+}
+
 TEST_CASE("a suspended address is not used, and says so when it is the last", "[egress]") {
     auto settings = with({a, b});
     settings.egress[0].suspended = true;

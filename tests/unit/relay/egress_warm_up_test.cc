@@ -47,6 +47,9 @@ TEST_CASE("an address that joins a pool in use warms up by plan", "[egress][warm
     CHECK(send(pool, 20, noon) == Counts{{a, 20}});
     pool.reload(fixed(with({a, b}, rotation)), noon);
     CHECK(send(pool, 20, noon) == Counts{{a, 17}, {b, 3}});
+    CHECK(pool.spent(b, noon));
+    CHECK_FALSE(pool.spent(a, noon));
+    CHECK_FALSE(pool.spent(b, noon + 12h));
     const auto views = pool.views(noon);
     CHECK(views[0].allowance == 0);
     CHECK(views[0].warm_up_day == 0);
