@@ -149,7 +149,7 @@ json check_view(const std::filesystem::path& file, const std::vector<Fault>& fau
                          {"result", name(finding.result)},
                          {"text", finding.text},
                          {"advice", finding.advice}});
-    return {{"file", file.string()}, {"ok", faults.empty()}, {"faults", wrong}, {"online", tried}};
+    return {{"file", file.string()}, {"ok", faults.empty()}, {"faults", wrong}, {"findings", tried}};
 }
 
 json status_view(const Operations& operations) {

@@ -33,6 +33,6 @@ TEST_CASE("faults and findings as JSON") {
                                  {{"dns", Result::failed, "silent", "ask"}});
     CHECK(view["ok"] == false);
     CHECK(view["faults"][0]["file"] == "/etc/rules.toml");
-    CHECK(view["online"][0]["result"] == "failed");
+    CHECK(view["findings"][0]["result"] == "failed");
     CHECK(check_view("/etc/postern.toml", {}, {})["ok"] == true);
 }
