@@ -23,9 +23,10 @@ struct Meaning {
     std::string_view word;
     relay::ReplyMeaning meaning;
 };
-constexpr std::array<Meaning, 7> meanings{{{"listed", relay::ReplyMeaning::listed},
+constexpr std::array<Meaning, 8> meanings{{{"listed", relay::ReplyMeaning::listed},
                                            {"listed-everywhere", relay::ReplyMeaning::listed_everywhere},
                                            {"rate-limited", relay::ReplyMeaning::rate_limited},
+                                           {"greylisted", relay::ReplyMeaning::greylisted},
                                            {"content", relay::ReplyMeaning::content},
                                            {"recipient", relay::ReplyMeaning::recipient},
                                            {"configuration", relay::ReplyMeaning::configuration},

@@ -111,6 +111,7 @@ enum class ReplyMeaning : std::uint8_t {
     listed,             // our address is refused by this site
     listed_everywhere,  // our address is on a public blocklist
     rate_limited,       // too much at once from us
+    greylisted,         // this message is too early: later, from the same address
     content,            // this message
     recipient,          // this mailbox
     configuration,      // our reverse name, SPF, TLS: another address would not help

@@ -123,7 +123,7 @@ private:
     net::awaitable<void> work(SitePtr site, Lane& lane);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
     net::awaitable<bool> look_up_again(SitePtr site);
-    std::vector<Target> targets_from(Site& site, const Source& source) const;
+    std::vector<Target> targets_from(const Site& site, const Source& source);
     net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Lane& lane, Client& client,
                                                        std::optional<SecondOpinion> first);
     net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, Lane& lane,

@@ -43,7 +43,6 @@ void Delivery::over(const std::vector<EgressPool::Verdict>& verdicts, std::strin
 bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& reply, std::string_view host) {
     if (!site->pooled || reply.code < 400) return false;
     Judgement judgement = judge_reply(settings_->delivery.reply_rules, reply, host);
-    if (judgement.meaning == ReplyMeaning::rate_limited) slow_down(site);
     if (!about_us(judgement.meaning)) return false;
     told(pool_.refused(source.address, site->exchangers, judgement, reply, now()));
     return true;
@@ -51,7 +50,8 @@ bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& rep
 
 void Delivery::slow_down(const SitePtr& site) {
     site->window.halve();
-    auto pause = std::min(slow_max, slow_first * (1u << std::min(site->slowed, 6u)));
+    auto first = std::min(slow_first, settings_->queue.retry_first);
+    auto pause = std::min(slow_max, first * (1u << std::min(site->slowed, 6u)));
     ++site->slowed;
     site->pace.pause(now() + pause);
 }
@@ -59,7 +59,10 @@ void Delivery::slow_down(const SitePtr& site) {
 void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
                        std::string_view host) {
     std::vector<bool> apart(outcomes.size());
-    bool any = false, slowed = false;
+    // Who took a part of it does not ask for less, but for the rest in another transaction.
+    bool any = false, slowed = std::any_of(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
+                          return outcome.result == Outcome::Result::delivered;
+                      });
     for (std::size_t at = 0; at < outcomes.size(); ++at) {
         const Outcome& outcome = outcomes[at];
         if (outcome.result == Outcome::Result::delivered || outcome.reply.code < 400) continue;

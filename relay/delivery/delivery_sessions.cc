@@ -40,11 +40,16 @@ Client::Options Delivery::client_options(const Site& site, const Source& source)
 
 /// In the order they are tried: those that failed lately come last, those that the source cannot reach do
 /// not.
-std::vector<Target> Delivery::targets_from(Site& site, const Source& source) const {
+std::vector<Target> Delivery::targets_from(const Site& site, const Source& source) {
     std::vector<Target> out;
     bool six = source.address.find(':') != std::string::npos;
     for (const auto& target : site.targets)
         if (source.address.empty() || target.endpoint.address().is_v6() == six) out.push_back(target);
+    std::map<std::string, std::uint32_t> lot;
+    for (const auto& target : out) lot.emplace(target.host, static_cast<std::uint32_t>(random_()));
+    std::stable_sort(out.begin(), out.end(), [&](const Target& a, const Target& b) {
+        return a.preference != b.preference ? a.preference < b.preference : lot[a.host] < lot[b.host];
+    });
     std::stable_partition(out.begin(), out.end(), [&](const Target& target) {
         auto bad = site.bad.find(target.endpoint);
         return bad == site.bad.end() || bad->second <= now();

@@ -85,7 +85,7 @@ public:
 
 private:
     net::awaitable<void> add(Exchanger exchanger, std::uint16_t port, HostPolicy base,
-                             std::optional<StsPolicy> sts);
+                             std::optional<StsPolicy> sts, std::uint16_t preference);
     bool ours(const net::AddressAnswer& answer, std::uint16_t port) const {
         return std::any_of(answer.addresses.begin(), answer.addresses.end(),
                            [&](const auto& address) { return around_.ours(net::Endpoint(address, port)); });
@@ -99,7 +99,7 @@ private:
 
 /// Appends the host's addresses. Why it has none goes to the trouble.
 net::awaitable<void> Search::add(Exchanger exchanger, std::uint16_t port, HostPolicy base,
-                                 std::optional<StsPolicy> sts) {
+                                 std::optional<StsPolicy> sts, std::uint16_t preference) {
     const std::string& host = exchanger.host;
     net::AddressAnswer answer = co_await around_.resolver.addresses(host);
     self_ = ours(answer, port) || (!exchanger.domain.empty() && host == lower(around_.settings->hostname));
@@ -122,7 +122,7 @@ net::awaitable<void> Search::add(Exchanger exchanger, std::uint16_t port, HostPo
     }
     for (const auto& address : answer.addresses)
         if (out_.list.size() < targets_max)
-            out_.list.push_back(Target{host, net::Endpoint(address, port), policy});
+            out_.list.push_back(Target{host, net::Endpoint(address, port), policy, preference});
 }
 
 net::awaitable<Targets> Search::exchangers(std::string domain) {
@@ -172,7 +172,7 @@ net::awaitable<Targets> Search::exchangers(std::string domain) {
         hosts.insert(one.host);
         std::size_t before = out_.list.size();
         Exchanger exchanger{one.host, domain, answer.secure};
-        co_await add(std::move(exchanger), delivery.port, base, sts);
+        co_await add(std::move(exchanger), delivery.port, base, sts, one.preference);
         if (!self_) continue;
         // Hosts that are no better than ourselves would only give the mail back (RFC 5321 §5.1).
         out_.list.resize(before);
@@ -200,7 +200,7 @@ net::awaitable<Targets> Search::configured(std::string key, HostPort address, Ho
     out_.exchangers = key;
     out_.site = key + (wish_ == TlsWish::required ? " (REQUIRETLS)" : "");
     Exchanger exchanger{lower(address.host), {}, true};
-    co_await add(std::move(exchanger), address.port, std::move(policy), std::nullopt);
+    co_await add(std::move(exchanger), address.port, std::move(policy), std::nullopt, 0);
     if (self_) out_.trouble = transient(4, 6, key + " leads back to this gateway");
     out_.trouble.status.klass = 4;
     co_return std::move(out_);

@@ -23,6 +23,7 @@ struct Target {
     std::string host;  // as in MX or configuration
     net::Endpoint endpoint;
     HostPolicyPtr policy;
+    std::uint16_t preference = 0;  // hosts with the same take turns
 
     std::string text() const;  // host[address]:port
 };

@@ -64,7 +64,7 @@ TEST_CASE("every fault is said with its place", "[reply-rules]") {
     using Lines = std::vector<std::string>;
     CHECK(faults("[[rule]]\nname = \"a\"\nmeaning = \"lsited\"\ntext = \"x\"\n") ==
           Lines{"rules.toml:3:11: rule[0].meaning: \"lsited\" is not one of listed, listed-everywhere, "
-                "rate-limited, "
+                "rate-limited, greylisted, "
                 "content, recipient, configuration, unknown"});
     CHECK(faults("[[rule]]\nname = \"a\"\nmeaning = \"listed\"\ntxt = \"x\"\ncode = \"5\"\n") ==
           Lines{"rules.toml:4:1: rule[0].txt: there is no such key; is \"text\" meant?"});

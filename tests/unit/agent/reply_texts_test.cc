@@ -303,6 +303,15 @@ TEST_CASE("too much or too early, though many name our address", "[reply-rules]"
               "421 4.7.0 mail.example.com Error: too many connections from 192.0.2.1",
               "421 4.7.0 mx.example.com Error: too many errors",
               "452 4.5.3 Error: too many recipients",
+              "421 Your IP 192.0.2.1 is rate limited because of a bad reputation; slow down",
+              "452 4.3.1 Insufficient system storage",
+              "451 4.3.0 Error: queue file write error",
+          });
+}
+
+TEST_CASE("too early, which says nothing of other mail", "[reply-rules]") {
+    check(relay::ReplyMeaning::greylisted,
+          {
               "450 4.7.1 <user@example.org>: Recipient address rejected: Greylisted, see "
               "http://postgrey.schweikert.ch/help/example.org.html",
               "451 4.7.1 Greylisting in action, please come back in 00:04:59",
@@ -311,9 +320,6 @@ TEST_CASE("too much or too early, though many name our address", "[reply-rules]"
               "again later",
               "451 4.7.1 Greylisted, please try again in 300 seconds",
               "450 4.2.0 <user@example.org>: Recipient address rejected: Greylisted for 5 minutes",
-              "421 Your IP 192.0.2.1 is rate limited because of a bad reputation; slow down",
-              "452 4.3.1 Insufficient system storage",
-              "451 4.3.0 Error: queue file write error",
           });
 }
 
