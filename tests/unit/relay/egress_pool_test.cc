@@ -64,8 +64,8 @@ TEST_CASE("an address listed at one site stays in use at the others", "[egress]"
 
 TEST_CASE("what is not about our address changes nothing", "[egress]") {
     auto pool = pool_of({a, b});
-    for (const auto meaning : {ReplyMeaning::unknown, ReplyMeaning::rate_limited, ReplyMeaning::content,
-                               ReplyMeaning::recipient, ReplyMeaning::configuration})
+    for (const auto meaning : {ReplyMeaning::unknown, ReplyMeaning::rate_limited, ReplyMeaning::greylisted,
+                               ReplyMeaning::content, ReplyMeaning::recipient, ReplyMeaning::configuration})
         CHECK_FALSE(pool.refused(a, "x", {meaning, "r", 0s}, blocked, noon));
     CHECK(chosen(pool, "x", noon) == a);
 }
