@@ -83,6 +83,18 @@ struct PolicyFetch::Impl {
         }
     }
 
+    /// Takes the job, or says why not.
+    const char* enqueue(Job& job) {
+        {
+            const std::lock_guard lock(mutex);
+            if (stopped) return "interrupted";
+            if (jobs.size() >= settings.waiting) return "too many policies are being fetched";
+            jobs.push_back(std::move(job));
+        }
+        changed.notify_one();
+        return nullptr;
+    }
+
     void stop() {
         std::call_once(stopping, [this] {
             {
@@ -113,18 +125,9 @@ PolicyFetch::~PolicyFetch() = default;
 
 void PolicyFetch::operator()(const std::string& domain, const std::vector<std::string>& addresses,
                              Done done) {
-    const char* fault = nullptr;
-    {
-        const std::lock_guard lock(impl_->mutex);
-        if (impl_->stopped)
-            fault = "interrupted";
-        else if (impl_->jobs.size() >= impl_->settings.waiting)
-            fault = "too many policies are being fetched";
-        else
-            impl_->jobs.push_back(Impl::Job{domain, addresses, std::move(done)});
-    }
-    if (fault != nullptr) return done({}, fault);
-    impl_->changed.notify_one();
+    Impl::Job job{domain, addresses, std::move(done)};
+    const char* fault = impl_->enqueue(job);
+    if (fault != nullptr) job.done({}, fault);
 }
 
 void PolicyFetch::stop() { impl_->stop(); }

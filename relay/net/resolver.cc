@@ -146,6 +146,10 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
         // Otherwise whoever suppresses one answer would switch DANE off.
         out.secure = (six.secure || six.status == Lookup::transient) &&
                      (four.secure || four.status == Lookup::transient);
+        out.alias_secure = out.secure && out.canonical != *ascii;
+        if (out.secure || out.canonical == *ascii) co_return out;
+        DnsAnswer alias = co_await impl->unbound->ask(*ascii, RecordType::cname);
+        out.alias_secure = alias.status == Lookup::found && alias.secure;
         co_return out;
     }
     out.secure = six.secure && four.secure;

@@ -36,7 +36,9 @@ struct MxAnswer {
 struct AddressAnswer {
     Lookup status = Lookup::transient;
     std::vector<asio::ip::address> addresses;  // IPv6 first, at most 20
-    bool secure = false;    // the addresses are proven, CNAMEs on the way included; a proven absence too
+    bool secure = false;  // the addresses are proven, CNAMEs on the way included; a proven absence too
+    bool alias_secure =
+        false;              // the name is an alias, and its own CNAME record is proven; whatever `secure` is
     std::string canonical;  // the name at the end of the CNAMEs in A-labels; the name itself without any
     std::string why;
 };

@@ -187,7 +187,7 @@ awaitable<std::tuple<DnsAnswer, DnsAnswer>> Unbound::ask(std::string name, Recor
             };
             auto pair = std::make_shared<Pair>(Pair{std::move(handler), {}});
             auto take = [pair](std::size_t which) {
-                return [pair, which](DnsAnswer answer) {
+                return [pair, which](DnsAnswer&& answer) {
                     pair->answers[which] = std::move(answer);
                     if (--pair->missing == 0)
                         std::move(pair->waiting)(std::move(pair->answers[0]), std::move(pair->answers[1]));

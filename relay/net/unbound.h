@@ -20,7 +20,7 @@ struct ub_result;
 
 namespace postern::relay::net {
 
-enum class RecordType : std::uint8_t { a = 1, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+enum class RecordType : std::uint8_t { a = 1, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
 
 struct DnsAnswer {
     Lookup status = Lookup::transient;

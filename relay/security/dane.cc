@@ -35,12 +35,12 @@ void add_name(std::vector<std::string>& names, const std::string& name) {
 net::awaitable<net::TlsaAnswer> find_tlsa(net::Resolver& resolver, std::string host, std::uint16_t port,
                                           net::AddressAnswer addresses) {
     net::TlsaAnswer answer;
-    if (!addresses.secure) {
+    if (!addresses.secure && !addresses.alias_secure) {
         answer.status = net::Lookup::no_data;
         answer.why = "the addresses of " + host + " are not proven by DNSSEC";
         co_return answer;
     }
-    if (!addresses.canonical.empty() && addresses.canonical != host) {
+    if (addresses.secure && !addresses.canonical.empty() && addresses.canonical != host) {
         answer = co_await resolver.tlsa(addresses.canonical, port);
         if (answer.status == net::Lookup::transient || (answer.status == net::Lookup::found && answer.secure))
             co_return answer;
@@ -62,7 +62,7 @@ bool usable(const net::TlsaRecord& record) {
 
 HostPolicy dane_policy(HostPolicy base, const std::string& host, const std::string& domain, bool mx_secure,
                        const net::AddressAnswer& addresses, const net::TlsaAnswer& tlsa) {
-    if (!addresses.secure) return base;
+    if (!addresses.secure && !addresses.alias_secure) return base;
     switch (tlsa.status) {
         case net::Lookup::no_data:
         case net::Lookup::no_name: return base;
@@ -92,7 +92,7 @@ HostPolicy dane_policy(HostPolicy base, const std::string& host, const std::stri
     wanted.tls = ClientTls::dane;
     wanted.origin = "DANE";
     add_name(wanted.names, host);
-    add_name(wanted.names, addresses.canonical);
+    if (addresses.secure) add_name(wanted.names, addresses.canonical);
     if (mx_secure) add_name(wanted.names, domain);
     return wanted;
 }

@@ -9,9 +9,9 @@
 
 namespace postern::relay {
 
-/// The TLSA records of a host: those of the name at the end of its CNAMEs, else its own (RFC 7672 §2.2.3).
-/// Without a question `no_data`, not secure, where the addresses are not proven: TLSA records mean nothing
-/// there (§2.2.2).
+/// The TLSA records of a host: those of the name at the end of its CNAMEs, else its own (RFC 7672 §2.2.3);
+/// only its own where proof ends at its CNAME record. Without a question `no_data`, not secure, where neither
+/// addresses nor CNAME are proven: TLSA records mean nothing there (§2.2.2).
 net::awaitable<net::TlsaAnswer> find_tlsa(net::Resolver& resolver, std::string host, std::uint16_t port,
                                           net::AddressAnswer addresses);
 

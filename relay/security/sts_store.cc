@@ -169,7 +169,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
 
     void look_up(net::Resolver& resolver, const std::string& domain, Entry& entry) {
         entry.look = std::make_shared<Look>(io, now());
-        asio::co_spawn(io, refresh(resolver, domain, entry.look), [](std::exception_ptr error) {
+        asio::co_spawn(io, refresh(resolver, domain, entry.look), [](const std::exception_ptr& error) {
             if (error) std::rethrow_exception(error);
         });
     }

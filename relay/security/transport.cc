@@ -29,7 +29,8 @@ HostPolicy sts_policy(HostPolicy base, const Exchanger& exchanger, const StsPoli
 std::string unproven(const Exchanger& exchanger, const net::AddressAnswer& addresses,
                      const std::optional<net::TlsaAnswer>& tlsa) {
     if (!exchanger.mx_secure) return "the MX records of " + exchanger.domain + " are not proven by DNSSEC";
-    if (!addresses.secure) return "the addresses of " + exchanger.host + " are not proven by DNSSEC";
+    if (!addresses.secure && !addresses.alias_secure)
+        return "the addresses of " + exchanger.host + " are not proven by DNSSEC";
     if (!tlsa || tlsa->status != net::Lookup::found) return exchanger.host + " has no TLSA records";
     if (!tlsa->secure) return "the TLSA records of " + exchanger.host + " are not proven by DNSSEC";
     return "none of the TLSA records of " + exchanger.host + " can be used";

@@ -125,9 +125,15 @@ TEST_CASE("without proof or records nothing changes", "[dane]") {
             tlsa.secure = secure;
             CHECK(with(tlsa) == base());
         }
-    net::AddressAnswer unproven = secure_addresses();
+    net::AddressAnswer unproven = secure_addresses("elsewhere.example");
     unproven.secure = false;
     CHECK(dane_policy(base(), "mx.example", "example", true, unproven, found({good})) == base());
+    SECTION("a proven alias is enough, but not for the name it leads to") {
+        unproven.alias_secure = true;
+        const auto policy = dane_policy(base(), "mx.example", "example", true, unproven, found({good}));
+        CHECK(policy.tls == ClientTls::dane);
+        CHECK(policy.names == std::vector<std::string>{"mx.example", "example"});
+    }
 }
 
 TEST_CASE("TLSA records that cannot be looked up bar the host", "[dane]") {

@@ -8,6 +8,7 @@
 #include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
 
+#include "relay/security/dane.h"
 #include "tests/unit/relay/name_server.h"
 
 using namespace postern::relay::net;
@@ -44,11 +45,17 @@ std::vector<Zone> zones() {
                       "strings TXT \"\"",
                       "xn--bcher-kva A 192.0.2.3",
                       "xn--bcher-kva MX 10 mx1",
+                      "_25._tcp.outside TLSA 3 1 1 " + digest,
+                      "_25._tcp.deep TLSA 2 1 1 " + digest,
+                      "_25._tcp.noted TLSA 2 1 1 " + digest,
+                      "noted CNAME mx2",
                       "dangling CNAME nowhere"};
     for (const auto& record : many("crowd A 10.0.0.", 60)) proven.records.push_back(record);
     for (const auto& record : many("crowd MX 5 mx", 60)) proven.records.push_back(record);
-    Zone open{
-        "unsigned.example", {"@ MX 10 mx", "mx A 192.0.2.9", "_25._tcp.mx TLSA 3 1 1 " + digest}, false, {}};
+    Zone open{"unsigned.example",
+              {"@ MX 10 mx", "mx A 192.0.2.9", "alias CNAME mx", "_25._tcp.mx TLSA 3 1 1 " + digest},
+              false,
+              {}};
     Zone tampered{"tampered.example",
                   {"@ MX 10 mx", "mx A 192.0.2.66", "half A 192.0.2.7", "half AAAA 2001:db8::66"},
                   true,
@@ -163,6 +170,10 @@ TEST_CASE("aliases are followed to their end, and their proof breaks where they 
     CHECK(outside.status == Lookup::found);
     CHECK_FALSE(outside.secure);
     CHECK(outside.canonical == "mx.unsigned.example");
+    CHECK(outside.alias_secure);
+    CHECK_FALSE(world.get(world.resolver.addresses("alias.unsigned.example")).alias_secure);
+    CHECK_FALSE(world.get(world.resolver.addresses("mx.unsigned.example")).alias_secure);
+    CHECK_FALSE(world.get(world.resolver.addresses("mx1.signed.example")).alias_secure);
 }
 
 TEST_CASE("aliases that lead nowhere end", "[resolver]") {
@@ -193,6 +204,23 @@ TEST_CASE("TLSA records, and the proof that there are none", "[resolver]") {
     const auto open = world.get(world.resolver.tlsa("mx.unsigned.example", 25));
     CHECK(open.status == Lookup::found);
     CHECK_FALSE(open.secure);
+}
+
+TEST_CASE("TLSA records of aliases", "[resolver][dane]") {
+    World world;
+    auto usages = [&world](const std::string& host) {
+        const auto addresses = world.get(world.resolver.addresses(host));
+        const auto tlsa = world.get(postern::relay::find_tlsa(world.resolver, host, 25, addresses));
+        int sum = 0;
+        for (const auto& record : tlsa.records) sum = sum * 10 + record.usage;
+        return tlsa.secure ? sum : -1;
+    };
+    CHECK(usages("outside.signed.example") == 3);  // its own, proof ends with the alias
+    CHECK((usages("deep.signed.example") == 32 || usages("deep.signed.example") == 23));  // those of mx1
+    CHECK(usages("noted.signed.example") == 2);  // its own, mx2 has none
+    CHECK(usages("mx2.signed.example") == 0);    // proven absence
+    CHECK(usages("mx.unsigned.example") == -1);
+    CHECK(usages("alias.unsigned.example") == -1);
 }
 
 TEST_CASE("what was tampered with is not seen, and is tried later", "[resolver]") {
