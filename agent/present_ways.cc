@@ -48,7 +48,7 @@ std::string present_routes(const json& answer) {
     for (const auto& each : routes)
         rows.push_back({or_else(text_field(each, "sender"), "*"), or_else(text_field(each, "recipient"), "*"),
                         text_field(each, "gateway"),
-                        each.at("configured").get<bool>() ? "in the file" : "while running",
+                        text_field(each, "origin") == "file" ? "in the file" : "while running",
                         text_field(each, "trouble")});
     return table(rows, "");
 }

@@ -162,18 +162,17 @@ int run(const std::filesystem::path& config) {
 int check(const Command& command) {
     auto reading = read_settings(command.config);
     check_all(reading);
-    if (!reading.positions.empty())
-        for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
-    const bool right = reading.faults.empty();
     std::vector<relay::Finding> findings;
-    if (right && command.online) findings = check_online(reading.settings, command.from, command.to);
+    if (reading.faults.empty() && command.online)
+        findings = check_online(reading.settings, command.from, command.to);
+    for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
+    const bool right = reading.faults.empty();
     if (command.json) {
         std::fputs(dump(check_view(command.config, reading.faults, findings)).c_str(), stdout);
-    } else if (right) {
-        std::printf("%s: no faults\n", command.config.c_str());
-        if (command.online) std::printf("\n%s", present_findings(findings).c_str());
     } else {
         print_faults(reading, command.config);
+        if (right) std::printf("%s: no faults\n", command.config.c_str());
+        if (!findings.empty()) std::printf("\n%s", present_findings(findings).c_str());
     }
     return !right ? EX_CONFIG : all_right(findings) ? EX_OK : EX_UNAVAILABLE;
 }

@@ -72,7 +72,7 @@ json view_of(const relay::RouteSettings& route, const Ways& ways) {
     return {{"sender", route.sender},
             {"recipient", route.recipient},
             {"gateway", route.gateway},
-            {"configured", route.configured},
+            {"origin", route.configured ? "file" : "running"},
             {"trouble", trouble(route, ways)}};
 }
 

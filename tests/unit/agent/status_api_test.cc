@@ -335,11 +335,11 @@ TEST_CASE("routes are set and unset; those of the file stay") {
     CHECK(fake.change("POST", "/v1/routes", {{"sender", "A.Example"}, {"gateway", "archive"}}).status == 200);
     const auto routes = json::parse(fake.get("/v1/routes").body)["routes"];
     REQUIRE(routes.size() == 2);
-    CHECK(routes[0]["configured"] == true);
+    CHECK(routes[0]["origin"] == "file");
     CHECK(routes[1] == json({{"sender", "a.example"},
                              {"recipient", ""},
                              {"gateway", "archive"},
-                             {"configured", false},
+                             {"origin", "running"},
                              {"trouble", ""}}));
     CHECK(fake.change("POST", "/v1/routes", {{"gateway", "archive"}}).status == 400);
     CHECK(fake.change("POST", "/v1/routes", {{"sender", "a@"}, {"gateway", "archive"}}).status == 400);
