@@ -80,10 +80,15 @@ std::size_t Queue::operate(const std::vector<MessageId>& ids, Queued::Order orde
                 WaitKey key{one.route, one.next};
                 if (std::erase(change.unwait, key) > 0) std::erase(change.wait, key);
             }
-        if (any)
-            record(message, {}, std::move(change));
-        else
+        if (!any) {
             forget(message);
+            continue;
+        }
+        record(message, {}, std::move(change));
+        if (order != Queued::Order::hold && order != Queued::Order::none) continue;
+        const Message& mail = message->stored->message;
+        std::string text = id.text(), from = mail.envelope.reverse_path.text();
+        observer_.on(event::Held{text, from, message->progress.size(), order == Queued::Order::none});
     }
     return done;
 }
