@@ -43,8 +43,20 @@ class HostileReplies(scenario.Scenario):
         self._each([("DATA", Stall), ("RCPT", Drip("250 " + "x" * 400, 0.2)), (".", Drip("250 " + "x" * 400, 0.2), 2)])
 
     def test_codes_out_of_place(self):
-        self._each([("banner", "354 go"), ("EHLO", "354 go"), ("MAIL", "221 bye"), ("RCPT", "235 hello"), (".", "354 more", 2),
+        self._each([("banner", "354 go"), ("EHLO", "354 go"), ("MAIL", "354 go"), ("RCPT", "334 go"), (".", "354 more", 2),
                     ("DATA", "250 ok"), ("RCPT", Raw(b"\r\n")), ("MAIL", Raw(b"25\r\n")), (".", Raw(b"000 ok\r\n"), 2)])
+
+    def test_a_yes_of_the_wrong_kind(self):
+        """221 to MAIL and 235 to RCPT are a yes by their first digit; the server then contradicts itself."""
+        for stage, answer, words in (("MAIL", "221 bye", b"MAIL first"), ("RCPT", "235 hello", b"no recipients")):
+            with self.each(stage=stage):
+                receiver = self.receiver(on={stage: lambda session, _, answer=answer: answer if session.number == 0 else None})
+                primary = self.receiver(scenario.PRIMARY)
+                gateway = self.gateway()
+                self.send(gateway)
+                gateway.wait_until_empty()
+                self.assertEqual(len(receiver.messages) + len(primary.messages), 1)
+                self.assertTrue(all(words in report.data for report in primary.messages))
 
     def test_421_in_the_middle_of_pipelining(self):
         receiver = self.receiver()
