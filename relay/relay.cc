@@ -181,8 +181,10 @@ struct Relay::Impl {
         for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
             const RecipientProgress& one = loaded.progress[at];
             if (one.status != RecipientStatus::pending) continue;
-            std::string key =
-                one.route.empty() ? route(loaded.stored->message.envelope.forward_paths[at]) : one.route;
+            std::string key = one.route;
+            if (key.empty() || key == held_route)
+                key = one.pinned.empty() ? route(loaded.stored->message.envelope.forward_paths[at])
+                                         : one.pinned;
             if (key == filter.route || key.substr(key.find(':') + 1) == filter.route) return true;
         }
         return false;

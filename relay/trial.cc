@@ -37,12 +37,6 @@ private:
     void say(std::string what, Result result, std::string text, std::string advice = {}) {
         findings_.push_back(Finding{std::move(what), result, std::move(text), std::move(advice)});
     }
-    DeliverySettings timeouts() const {
-        DeliverySettings out = settings_->delivery;
-        out.connect_timeout = std::min(out.connect_timeout, connect_patience);
-        out.command_timeout = std::min(out.command_timeout, command_patience);
-        return out;
-    }
     net::awaitable<void> dns();
     net::awaitable<void> gateway(GatewaySettings gateway);
     net::awaitable<void> egress(EgressSettings egress);
@@ -87,7 +81,13 @@ net::awaitable<void> Trial::gateway(GatewaySettings gateway) {
         say(what, Result::failed, targets.trouble.text, "look at the gateway's address");
         co_return;
     }
-    Client::Options options{Source{{}, settings_->hostname}, timeouts(), tls_, {}};
+    const DeliverySettings& delivery = settings_->delivery;
+    Client::Options options{Source{{}, settings_->hostname},
+                            tls_,
+                            std::min(delivery.connect_timeout, connect_patience),
+                            std::min(delivery.command_timeout, command_patience),
+                            delivery.data_timeout,
+                            {}};
     if (!gateway.username.empty())
         options.login = Client::Login{gateway.username, gateway.password_file, gateway.allow_insecure_auth};
     Refusal refusal;

@@ -67,7 +67,7 @@ net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds t
 }
 
 net::awaitable<bool> Client::hello(Refusal& refusal) {
-    auto timeout = options_.delivery.command_timeout;
+    auto timeout = options_.command_timeout;
     Reply answer;
     refusal.stage = "ehlo";
     for (const char* verb : {"EHLO ", "HELO "}) {
@@ -94,10 +94,11 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     refusal = Refusal{"connect", {}, {}};
     std::error_code error;
     auto connection = co_await net::Connection::connect(io, target.endpoint, options.source.address,
-                                                        options.delivery.connect_timeout, error);
+                                                        options.connect_timeout, error);
     if (!connection) {
         refusal.reason = net::describe(error);
-        if (error == net::Error::no_such_address) refusal.reason += ": " + options.source.address;
+        refusal.no_source = error == net::Error::no_such_address;
+        if (refusal.no_source) refusal.reason = options.source.address + ": " + refusal.reason;
         co_return nullptr;
     }
     std::unique_ptr<Client> client(new Client(std::move(connection), target, options));
@@ -105,7 +106,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
     refusal.stage = "greeting";
-    error = co_await client->reply(greeting, options.delivery.command_timeout);
+    error = co_await client->reply(greeting, options.command_timeout);
     if (error || greeting.code != 220) {
         refusal.reply = greeting;
         if (error) refusal.reason = net::describe(error);
@@ -137,10 +138,10 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
     refusal.stage = "tls";
     std::error_code error;
     if (policy.tls != ClientTls::implicit) {
-        connection_->deadline(options_.delivery.command_timeout);
+        connection_->deadline(options_.command_timeout);
         error = co_await connection_->write("STARTTLS\r\n");
         Reply ready;
-        if (!error) error = co_await reply(ready, options_.delivery.command_timeout);
+        if (!error) error = co_await reply(ready, options_.command_timeout);
         if (!error && ready.code != 220) {
             refusal.reply = ready;
             co_return false;
@@ -155,7 +156,7 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
             proof.by = net::PeerProof::By::dane;
         else if (policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit)
             proof.by = net::PeerProof::By::name;
-        connection_->deadline(options_.delivery.connect_timeout);
+        connection_->deadline(options_.connect_timeout);
         error = co_await connection_->start_tls_client(options_.tls, std::move(proof));
     }
     if (!error) co_return true;
@@ -184,7 +185,7 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
         co_return false;
     }
     Sasl sasl(*mechanism, login.user, std::move(password));
-    auto timeout = options_.delivery.command_timeout;
+    auto timeout = options_.command_timeout;
     std::string line = sasl.start();
     for (int step = 0; step < auth_steps_max; ++step) {
         line += "\r\n";
@@ -222,6 +223,7 @@ std::string Client::tls() const {
 }
 
 std::string Client::would_fail() const {
+    if (!target_.policy->would_bar.empty()) return target_.policy->would_bar + ", which is being tested";
     if (!target_.policy->testing || verified()) return {};
     return target_.policy->text() + " would not allow " + target_.text() + ": " +
            (encrypted() ? connection_->unverified() : std::string("it offers no TLS"));
@@ -245,10 +247,10 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target
 
 net::awaitable<Reply> Client::command(std::string line) {
     line += "\r\n";
-    connection_->deadline(options_.delivery.command_timeout);
+    connection_->deadline(options_.command_timeout);
     std::error_code error = co_await connection_->write(line);
     Reply answer;
-    if (!error) error = co_await reply(answer, options_.delivery.command_timeout);
+    if (!error) error = co_await reply(answer, options_.command_timeout);
     if (error) answer = Reply{0, {}, net::describe(error)};
     co_return answer;
 }
@@ -266,7 +268,7 @@ net::awaitable<std::error_code> Client::send_file(const Message& message, const 
         left -= static_cast<std::uint64_t>(got);
         std::string_view octets(buffer.data(), static_cast<std::size_t>(got));
         sum = checksum(octets, sum);
-        connection_->deadline(options_.delivery.command_timeout);
+        connection_->deadline(options_.command_timeout);
         std::error_code error;
         if (message.content.dots) {
             std::string stuffed = stuff_dots(octets, line_start);
@@ -285,7 +287,7 @@ net::awaitable<std::error_code> Client::send_file(const Message& message, const 
 }
 
 net::awaitable<std::error_code> Client::send_content(const Message& message, const ContentSource& source) {
-    connection_->deadline(options_.delivery.command_timeout);
+    connection_->deadline(options_.command_timeout);
     if (!source.bytes) {
         if (auto error = co_await connection_->write(message.content.trace)) co_return error;
         co_return co_await send_file(message, source.file);
@@ -305,7 +307,7 @@ net::awaitable<std::error_code> Client::send_content(const Message& message, con
 }
 
 net::awaitable<void> Client::run(Transaction& transaction, const Message& message, ContentSource content) {
-    auto timeout = options_.delivery.command_timeout;
+    auto timeout = options_.command_timeout;
     ++transactions;
     while (!transaction.done()) {
         std::error_code error;
@@ -328,7 +330,7 @@ net::awaitable<void> Client::run(Transaction& transaction, const Message& messag
         Reply answer;
         if (!error) {
             bool dot = std::string_view(transaction.stage()) == "dot";
-            error = co_await reply(answer, dot ? options_.delivery.data_timeout : timeout);
+            error = co_await reply(answer, dot ? options_.data_timeout : timeout);
         }
         if (error)
             transaction.lost(error == malformed_reply ? "the server's reply cannot be understood"

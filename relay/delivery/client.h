@@ -19,6 +19,7 @@ struct Refusal {
     std::string stage;
     Reply reply;  // code 0 when it was no reply
     std::string reason;
+    bool no_source = false;  // our own address cannot be used
 };
 
 /// Where a message's content comes from while it is sent: memory, or its file.
@@ -36,8 +37,8 @@ public:
     };
     struct Options {
         Source source;  // where we call from, and our EHLO name
-        DeliverySettings delivery;
         net::TlsContext tls;
+        std::chrono::seconds connect_timeout, command_timeout, data_timeout;  // as in DeliverySettings
         std::optional<Login> login;
     };
 

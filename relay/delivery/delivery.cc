@@ -247,6 +247,8 @@ std::size_t Delivery::retry_destinations(const std::string& route) {
 // ---- time
 
 void Delivery::wake(const SitePtr& site, Time at) {
+    if (site->alarmed != Time{} && site->alarmed <= at) return;  // that one sees what is to be done, and when
+    site->alarmed = at;
     alarms_.push_back(Alarm{at, site, {}});
     std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
     arm();
@@ -287,7 +289,12 @@ void Delivery::tick() {
             if (!known->unresolved.empty()) look_up(known);
         }
         auto site = alarm.site.lock();
-        if (!site || (site->obstacle.down && site->obstacle.next_try > time)) continue;
+        if (!site) continue;
+        if (site->alarmed <= time) site->alarmed = {};
+        if (site->obstacle.down && site->obstacle.next_try > time) {
+            wake(site, site->obstacle.next_try);
+            continue;
+        }
         if (std::exchange(site->obstacle.down, false)) {
             // Nothing waits there any more: its trouble is history.
             refill(site);
@@ -353,7 +360,10 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
     const Message& original = stored.message;
     if (original.envelope.reverse_path.null()) return nullptr;  // a report is never answered (RFC 5321 §6.1)
     std::shared_ptr<const std::string> content = original.content.bytes;
-    if (!content && original.content.file.empty()) content = spool_.load_content(original, stored.volume);
+    if (!content && original.content.file.empty())
+        content = spool_.load_content(original, stored.volume);
+    else if (!content && original.content.size <= settings_->queue.report_size)
+        content = std::make_shared<const std::string>(read_small_file(original.content.file));
     std::string header = original.content.trace;
     ReportContent returned;
     if (content) {

@@ -29,7 +29,9 @@ Outcome unfit(const Reply& why) {
 }  // namespace
 
 Client::Options Delivery::client_options(const Site& site, const Source& source) const {
-    Client::Options out{source, settings_->delivery, tls_, {}};
+    const DeliverySettings& delivery = settings_->delivery;
+    Client::Options out{
+        source, tls_, delivery.connect_timeout, delivery.command_timeout, delivery.data_timeout, {}};
     if (site.route.starts_with("gateway:"))
         if (const GatewaySettings* gateway = find_gateway(*settings_, site.route.substr(8));
             gateway != nullptr && !gateway->username.empty())
@@ -95,9 +97,17 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) {
             site->bad.erase(target.endpoint);
-            if (std::string fault = client->would_fail(); !fault.empty())
+            if (std::string fault = client->would_fail();
+                fault != std::exchange(site->told, fault) && !fault.empty())
                 observer_.on(event::Trouble{"tls", fault, false});
             co_return client;
+        }
+        if (refusal.no_source) {
+            // Another of our addresses may be there.
+            pool_.absent(lane.source.address, now() + std::chrono::minutes(1));
+            observer_.on(event::Trouble{"egress", refusal.reason, false});
+            redistribute(site, lane);
+            co_return nullptr;
         }
         site->bad[target.endpoint] = now() + settings_->queue.retry_first;
         if (blame(site, lane.source, refusal.reply, target.host)) {
@@ -328,6 +338,7 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
         co_return Turn{false, std::nullopt};
     }
     bool lost = !transaction.usable() && !transaction.answered();
+    if (!lost && !transaction.usable()) site->window.bad(site->connections - site->opening - 1);
     std::string host = client.target().text(), tls = client.tls();
     Outcome why;
     bool delivered = false;

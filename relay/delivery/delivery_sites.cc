@@ -130,9 +130,11 @@ void Delivery::settle_all(std::vector<Job> jobs, const Outcome& why) {
             offer(std::move(job));
             continue;
         }
+        bool plain = tls_wish(job.message->stored->message.envelope) == TlsWish::none;
         std::vector<Outcome> outcomes(job.recipients.size(), why);
         for (auto& outcome : outcomes) {
-            outcome.destination = true;
+            // Mail with a wish of its own waits by itself: the route is open to the rest.
+            outcome.destination = plain;
             outcome.attempted = attempted;
         }
         attempted = false;

@@ -60,6 +60,8 @@ struct Site {
     std::size_t turn = 0;
     std::map<net::Endpoint, Time> bad;  // addresses that failed, until when they come last
     std::set<std::string> hungry;       // routes that were told there is no room
+    Time alarmed{};                     // when the next alarm is set for
+    std::string told;                   // the last fault against a policy that is being tested
 
     Families families() const {
         Families out{false, false};

@@ -38,14 +38,14 @@ void note(Reply& trouble, Reply other) {
     if (trouble.status.klass != 4) trouble = std::move(other);
 }
 
+/// The sender would rather have it arrive than be safe: no policy of the receiver's stands in its way, but
+/// ours does.
+HostPolicy waived(HostPolicy base) {
+    if (base.tls == ClientTls::opportunistic) base.origin = "TLS-Required: No";
+    return base;
+}
+
 HostPolicy wished(HostPolicy policy, TlsWish wish) {
-    if (wish == TlsWish::optional) {
-        // The sender would rather have it arrive than be safe: no policy of the receiver's stands in its way.
-        HostPolicy out;
-        out.tls = policy.tls == ClientTls::off ? ClientTls::off : ClientTls::opportunistic;
-        out.origin = "TLS-Required: No";
-        return out;
-    }
     bool proven =
         policy.tls == ClientTls::dane || policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit;
     if (wish == TlsWish::required && !proven) {
@@ -113,7 +113,8 @@ net::awaitable<void> Search::add(Exchanger exchanger, std::uint16_t port, HostPo
     std::optional<net::TlsaAnswer> tlsa;
     bool dane = base.tls == ClientTls::dane ||
                 (!exchanger.domain.empty() && wants_dane(base, around_.settings->delivery));
-    if (dane && wish_ != TlsWish::optional) tlsa = co_await find_tlsa(around_.resolver, host, port, answer);
+    if (dane && (wish_ != TlsWish::optional || base.tls == ClientTls::dane))
+        tlsa = co_await find_tlsa(around_.resolver, host, port, answer);
     auto policy =
         std::make_shared<HostPolicy>(wished(exchanger_policy(base, exchanger, sts, answer, tlsa), wish_));
     if (!policy->barred.empty()) {
@@ -133,6 +134,7 @@ net::awaitable<Targets> Search::exchangers(std::string domain) {
             out_.messages_per_minute = destination.messages_per_minute;
         }
     HostPolicy base = configured_policy(*around_.settings, domain);
+    if (wish_ == TlsWish::optional) base = waived(std::move(base));
     net::MxAnswer answer;
     if (domain.starts_with('[')) {
         std::string address = literal(domain);

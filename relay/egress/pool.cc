@@ -62,6 +62,7 @@ void EgressPool::reload(SettingsPtr settings, Time now) {
     verdicts_.keep_zones(settings_->delivery.blocklists);
     history_.use(settings_->egress, now);
     std::erase_if(turns_, [&](const auto& turn) { return !in_use(turn.first); });
+    absent_.clear();
 }
 
 bool EgressPool::in_use(std::string_view address) const {
@@ -79,13 +80,14 @@ std::vector<EgressPool::Candidate> EgressPool::candidates(std::string_view site,
         candidate.finding = verdicts_.find(egress.address, site, now);
         candidate.warm_up = history_.warm_up(egress, settings_->delivery.warm_up, now);
         candidate.suspended = egress.suspended;
+        candidate.absent = is_absent(egress.address, now);
         candidate.spent =
             candidate.warm_up && history_.sent_today(egress.address, now) >= candidate.warm_up->allowance;
         found.push_back(std::move(candidate));
     }
     if (found.empty())
         found.push_back(
-            {{"", settings_->hostname}, verdicts_.find("", site, now), std::nullopt, false, false});
+            {{"", settings_->hostname}, verdicts_.find("", site, now), std::nullopt, false, false, false});
     return found;
 }
 
@@ -125,7 +127,7 @@ EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view s
         return one.spent && one.warm_up->allowance > than.warm_up->allowance;
     };
     for (const auto& one : pool) {
-        if (one.suspended || one.finding.standing == Standing::listed) continue;
+        if (one.suspended || one.absent || one.finding.standing == Standing::listed) continue;
         // The first in order that need not wait for its next probe; else the best of what there is.
         const bool ready = one.finding.standing == Standing::clear || one.finding.probe_due;
         if (ready && !one.spent) {
@@ -171,8 +173,8 @@ EgressPool::Choice EgressPool::wait(const std::vector<Candidate>& candidates, Ti
     bool known = false;
     for (const auto& one : candidates) {
         choice.why += (choice.why.empty() ? "no address can be used: " : "; ") + name_of(one.source.address);
-        if (one.suspended) {
-            choice.why += " is suspended";
+        if (one.suspended || one.absent) {
+            choice.why += one.suspended ? " is suspended" : " is none of this machine's addresses";
             continue;
         }
         const auto& verdict = *one.finding.verdict;
@@ -188,8 +190,16 @@ bool EgressPool::usable(const std::string& source, std::string_view site, Time n
     if (verdicts_.find(source, site, now).standing == Verdicts::Standing::listed) return false;
     if (source.empty()) return true;
     const auto& pool = settings_->egress;
-    return std::any_of(pool.begin(), pool.end(),
-                       [&](const auto& egress) { return egress.address == source && !egress.suspended; });
+    return std::any_of(pool.begin(), pool.end(), [&](const auto& egress) {
+        return egress.address == source && !egress.suspended && !is_absent(source, now);
+    });
+}
+
+void EgressPool::absent(const std::string& source, Time until) { absent_[source] = until; }
+
+bool EgressPool::is_absent(std::string_view source, Time now) const {
+    auto found = absent_.find(source);
+    return found != absent_.end() && found->second > now;
 }
 
 bool EgressPool::spent(std::string_view source, Time now) const {

@@ -88,6 +88,8 @@ public:
     };
     Change blocklisted(const std::string& source, const std::map<std::string, std::string>& text,
                        const std::set<std::string>& checked, Time now);
+    /// It cannot be bound at present: as if suspended until then.
+    void absent(const std::string& source, Time until);
     /// By the operator; site "" drops everything against the address.
     bool absolve(const std::string& source, std::string_view site);
 
@@ -103,7 +105,7 @@ private:
         Source source;
         Verdicts::Finding finding;
         std::optional<AddressHistory::WarmUpDay> warm_up;
-        bool suspended = false, spent = false;
+        bool suspended = false, absent = false, spent = false;
     };
     std::vector<Candidate> candidates(std::string_view site, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
@@ -115,6 +117,9 @@ private:
     SettingsPtr settings_;
     Verdicts verdicts_;
     AddressHistory history_;
+    bool is_absent(std::string_view source, Time now) const;
+
+    std::map<std::string, Time, std::less<>> absent_;  // addresses that this machine lacks, until when
     std::map<std::string, std::uint64_t, std::less<>> turns_;  // the turn an address had last
     std::uint64_t turn_ = 0;
     std::uint64_t saved_revision_ = 0, saved_count_ = 0;

@@ -1,7 +1,6 @@
 #include "relay/mail/address.h"
 
-#include <idn2.h>
-
+#include "relay/mail/idna.h"
 #include "relay/mail/utf8.h"
 
 namespace postern::relay {
@@ -20,17 +19,6 @@ bool is_atext(char c) {
 bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) > 0x7f; }
 
 bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-
-/// The A-labels of a name in U-labels, "" when it has none. As UTS 46 maps it, without deviations.
-std::string to_ascii(const std::string& name) {
-    std::uint8_t* found = nullptr;
-    int result = idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(name.c_str()), &found,
-                                IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-    if (result != IDN2_OK) return {};
-    std::string out(reinterpret_cast<const char*>(found));
-    idn2_free(found);
-    return out;
-}
 
 /// The length of the dot-string or quoted-string that `text` starts with, 0 if there is none.
 std::size_t local_part(std::string_view text) {
@@ -73,7 +61,7 @@ std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
     std::string name(text.substr(local + 1, length));
     if (!is_ascii(text.substr(0, used))) {
         if (!is_printable_utf8(text.substr(0, used))) return std::nullopt;
-        if (!is_ascii(name)) name = to_ascii(name);
+        if (!is_ascii(name)) name = to_ascii(name).value_or("");
     }
     name = lower(name);
     if (name.ends_with('.')) name.pop_back();  // "example.com." is the same name

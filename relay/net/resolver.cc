@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <random>
 
-#include "relay/net/idna.h"
+#include "relay/mail/idna.h"
 #include "relay/net/unbound.h"
 
 namespace postern::relay::net {

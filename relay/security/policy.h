@@ -21,6 +21,7 @@ struct HostPolicy {
     std::vector<std::string> names;  // the certificate must have one of them (RFC 7672 §3.2.2); "verify" too
     /// A fault by this policy is only told, not acted upon (MTA-STS testing).
     bool testing = false;
+    std::string would_bar;  // what such a policy says against this host altogether, "" for nothing
     /// "" or why this host must not be used now: "its TLSA records are bogus …". Mail for it is deferred.
     std::string barred;
 

@@ -4,7 +4,7 @@
 #include <mutex>
 
 #include "relay/mail/address.h"
-#include "relay/net/idna.h"
+#include "relay/mail/idna.h"
 #include "relay/security/sts_state.h"
 
 namespace postern::relay {
@@ -208,7 +208,7 @@ void StsStore::fetch_with(Fetch fetch) { impl_->fetch = std::move(fetch); }
 
 net::awaitable<StsStore::Known> StsStore::find(net::Resolver& resolver, std::string domain) {
     auto impl = impl_;
-    const auto name = net::to_ascii(domain);
+    const auto name = to_ascii(domain);
     if (!name || !is_domain_name(*name))
         co_return Known{std::nullopt, "is no domain that could have a policy"};
     auto at = impl->entries.find(*name);

@@ -13,7 +13,8 @@ HostPolicy sts_policy(HostPolicy base, const Exchanger& exchanger, const StsPoli
         case StsPolicy::Mode::none: return base;
         case StsPolicy::Mode::testing:
             base.testing = true;
-            base.origin = policy + (listed ? ", testing" : ", testing, which does not list this host");
+            base.origin = policy + ", testing";
+            if (!listed) base.would_bar = exchanger.host + " is not in the " + policy;
             base.names = {exchanger.host};
             return base;
         case StsPolicy::Mode::enforce: break;

@@ -6,10 +6,10 @@
 
 #include <tl/expected.hpp>
 
-namespace postern::relay::net {
+namespace postern::relay {
 
 /// The name in A-labels and lower case, as DNS and certificates want it; an ASCII name is only put in lower
 /// case. In words why a name cannot be converted.
 tl::expected<std::string, std::string> to_ascii(std::string_view name);
 
-}  // namespace postern::relay::net
+}  // namespace postern::relay

@@ -1,4 +1,4 @@
-#include "relay/net/idna.h"
+#include "relay/mail/idna.h"
 
 #include <idn2.h>
 
@@ -7,7 +7,7 @@
 
 #include "relay/mail/address.h"
 
-namespace postern::relay::net {
+namespace postern::relay {
 
 namespace {
 
@@ -31,4 +31,4 @@ tl::expected<std::string, std::string> to_ascii(std::string_view name) {
     return lower(raw);
 }
 
-}  // namespace postern::relay::net
+}  // namespace postern::relay
