@@ -10,7 +10,7 @@ namespace {
 const net::TlsaRecord record{3, 1, 1, std::string(32, 'a')}, unusable{1, 1, 1, std::string(32, 'a')};
 
 struct World {
-    HostPolicy configured{ClientTls::opportunistic, "delivery.tls", {}, {}, false, ""};
+    HostPolicy configured{ClientTls::opportunistic, "delivery.tls", {}, {}, false, {}, {}};
     Exchanger exchanger{"mx1.example.net", "example.com", true};
     std::optional<StsPolicy> sts;
     net::AddressAnswer addresses;
@@ -88,10 +88,12 @@ TEST_CASE("MTA-STS testing changes nothing but what is told", "[transport]") {
         const HostPolicy policy = world.policy();
         CHECK(policy.tls == ClientTls::opportunistic);
         CHECK(policy.testing);
+        CHECK(policy.would_bar.empty() ==
+              sts_allows({StsPolicy::Mode::testing, {pattern}, {}}, "mx1.example.net"));
         CHECK(policy.barred.empty());
         CHECK(policy.origin.find("MTA-STS of example.com, testing") == 0);
     }
-    CHECK(world.policy().origin.find("does not list") != std::string::npos);
+    CHECK(world.policy().would_bar.find("is not in the MTA-STS of example.com") != std::string::npos);
     world.publish(StsPolicy::Mode::none, "other.example.net");
     CHECK(world.policy() == world.configured);
 }
@@ -143,7 +145,7 @@ TEST_CASE("DANE stands above MTA-STS", "[transport]") {
 
 TEST_CASE("TLS policy dane wants proof of everything", "[transport]") {
     World world;
-    world.configured = HostPolicy{ClientTls::dane, "destination example.com", {}, {}, false, ""};
+    world.configured = HostPolicy{ClientTls::dane, "destination example.com", {}, {}, false, {}, {}};
     world.publish(record);
     REQUIRE(world.policy().barred.empty());
     CHECK(world.policy().text() == "dane (destination example.com)");
