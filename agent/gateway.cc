@@ -96,7 +96,7 @@ struct Gateway::Impl {
     void add_ways(Operations& operations);
     Ways ways();
     template <class Make>
-    Changed change(Make make);
+    Changed change(const std::string& what, Make make);
     std::vector<std::string> not_ready();
     std::vector<std::string> reload();
 
@@ -203,7 +203,7 @@ Ways Gateway::Impl::ways() {
 
 /// Makes the new overrides from those in force; they are on the disk before relay has them.
 template <class Make>
-Changed Gateway::Impl::change(Make make) {
+Changed Gateway::Impl::change(const std::string& what, Make make) {
     const std::lock_guard one_at_a_time(reload_mutex);
     auto changed = make(overrides, settings.relay);
     if (!changed) return tl::make_unexpected(changed.error());
@@ -213,6 +213,7 @@ Changed Gateway::Impl::change(Make make) {
         if (saved) relay.reload(relay_settings(settings, *changed));
     });
     if (!changed) return tl::make_unexpected(changed.error());
+    log.write(LogLevel::info, "changed", [&](LogLine& line) { line.add("what", what); });
     const std::unique_lock lock(gate);
     overrides = std::move(*changed);
     return {};
@@ -234,24 +235,28 @@ void Gateway::Impl::add_ways(Operations& operations) {
     };
     operations.ways = [this] { return ways(); };
     operations.set_route = [this](const relay::RouteSettings& route) {
-        return change([&](const Overrides& before, const auto& from_file) {
-            return set_route(before, from_file, route);
-        });
+        return change("route for " + in_words(route) + " set to gateway " + route.gateway,
+                      [&](const Overrides& before, const auto& from_file) {
+                          return set_route(before, from_file, route);
+                      });
     };
     operations.unset_route = [this](const relay::RouteSettings& route) {
-        return change([&](const Overrides& before, const auto& from_file) {
-            return unset_route(before, from_file, route);
-        });
+        return change("route for " + in_words(route) + " unset",
+                      [&](const Overrides& before, const auto& from_file) {
+                          return unset_route(before, from_file, route);
+                      });
     };
     operations.enable = [this](const std::string& name, bool enabled) {
-        return change([&](const Overrides& before, const auto& from_file) {
-            return enable_gateway(before, from_file, name, enabled);
-        });
+        return change("gateway " + name + (enabled ? " enabled" : " disabled"),
+                      [&](const Overrides& before, const auto& from_file) {
+                          return enable_gateway(before, from_file, name, enabled);
+                      });
     };
     operations.suspend = [this](const std::string& address, bool suspended) {
-        return change([&](const Overrides& before, const auto& from_file) {
-            return suspend_egress(before, from_file, address, suspended);
-        });
+        return change("egress " + address + (suspended ? " suspended" : " resumed"),
+                      [&](const Overrides& before, const auto& from_file) {
+                          return suspend_egress(before, from_file, address, suspended);
+                      });
     };
     operations.absolve = [this](const std::string& address, const std::string& site) {
         return while_running([&] { return relay.absolve(address, site); });

@@ -17,7 +17,7 @@ const TlsChoices exchanger_tls{{"off", ClientTls::off},
                                {"verify", ClientTls::verify},
                                {"dane", ClientTls::dane}};
 
-TlsChoices gateway_tls() {
+TlsChoices every_tls() {
     auto choices = exchanger_tls;
     choices.emplace_back("implicit", ClientTls::implicit);
     return choices;
@@ -40,7 +40,7 @@ Section gateway() {
                  host_port("address", "smtp.archive.example:587", 25, place(&G::address),
                            "host name or IP address, and port (25 when left out)")
                      .need(),
-                 choice<ClientTls>("tls", "opportunistic", gateway_tls(), place(&G::tls),
+                 choice<ClientTls>("tls", "opportunistic", every_tls(), place(&G::tls),
                                    "verify: the certificate must match the host name; dane: a signed TLSA "
                                    "record; implicit: TLS from the first octet, verified"),
                  choice<bool>("status", "enabled", {{"enabled", true}, {"disabled", false}},
@@ -94,7 +94,7 @@ Section destination() {
     return {.name = "destination",
             .help = "A domain whose mail exchangers are treated in a way of their own.",
             .keys = {domain("domain", "partner.example", place(&D::domain), "of recipients").need(),
-                     choice<ClientTls>("tls", "verify", exchanger_tls, place(&D::tls),
+                     choice<ClientTls>("tls", "verify", every_tls(), place(&D::tls),
                                        "instead of delivery.tls; opportunistic keeps DANE and MTA-STS")
                          .without(),
                      integer("connections", 0, 0, 1000, place(&D::connections),

@@ -326,7 +326,7 @@ TEST_CASE("what describes no mail, or the same mail twice, is a fault") {
          "route[1].recipient: there is already a [[route]] for everybody to x.example"},
         {"[[destination]]\ndomain = \"x.example\"\n[[destination]]\ndomain = \"X.example\"\n",
          "destination[1].domain: \"x.example\" is already used by another [[destination]]"},
-        {"[[destination]]\ndomain = \"x.example\"\ntls = \"implicit\"\n", "is not one of off"},
+        {"[[destination]]\ndomain = \"x.example\"\ntls = \"sometimes\"\n", "is not one of off"},
         {"[[egress]]\naddress = \"::1\"\n[[egress]]\naddress = \"0::1\"\n",
          "egress[1].address: \"::1\" is already used by another [[egress]]"},
         {"[[egress]]\naddress = \"[::1]\"\n", "is not an IP address"},
