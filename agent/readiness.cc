@@ -1,6 +1,9 @@
 #include "agent/readiness.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
 
 #include "agent/log_line.h"
 
@@ -43,6 +46,18 @@ std::string staleness(const sync::Report& report, const sync::PrimaryReport& pri
            why(oldest->error.empty() ? primary.error : oldest->error);
 }
 
+constexpr std::size_t most_sites = 10;  // named one by one
+
+/// Of an address that is not usable at all.
+std::string why_not(const relay::EgressView& egress) {
+    const std::string name(egress.address.empty() ? system_choice : egress.address);
+    if (egress.suspended) return name + " is suspended";
+    const auto& listings = egress.listings;
+    const auto listing = std::find_if(listings.begin(), listings.end(),
+                                      [](const auto& one) { return one.site.empty() && !one.probing; });
+    return name + " is listed by " + listing->by + " until " + iso_time(listing->until);
+}
+
 }  // namespace
 
 std::vector<std::string> reasons_not_ready(const relay::State& state, const sync::Report& report,
@@ -79,20 +94,34 @@ bool is_usable(const relay::EgressView& egress) {
 std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& egress) {
     const bool pool =
         std::any_of(egress.begin(), egress.end(), [](const auto& each) { return !each.address.empty(); });
-    std::string which;
+    std::size_t usable = 0;
+    std::string unusable;
+    std::map<std::string_view, std::set<std::string_view>> refused;  // addresses by site
     for (const auto& each : egress) {
         // Beside a pool the system's choice is only for sites that the pool cannot reach.
         if (pool && each.address.empty()) continue;
-        if (is_usable(each)) return {};
-        const auto& listings = each.listings;
-        const auto listing =
-            std::find_if(listings.begin(), listings.end(), [](const auto& one) { return one.site.empty(); });
-        which.append(which.empty() ? "" : ", ").append(each.address.empty() ? system_choice : each.address);
-        which += each.suspended ? " is suspended"
-                                : " is listed by " + listing->by + " until " + iso_time(listing->until);
+        if (!is_usable(each)) {
+            unusable.append(unusable.empty() ? "" : ", ").append(why_not(each));
+            continue;
+        }
+        ++usable;
+        for (const auto& listing : each.listings)
+            if (!listing.probing) refused[listing.site].insert(each.address);
     }
-    if (which.empty()) return {};
-    return {"no address is left that mail could leave from, so mail for mail exchangers waits: " + which};
+    if (usable == 0 && !unusable.empty())
+        return {"no address is left that mail could leave from, so mail for mail exchangers waits: " +
+                unusable};
+    std::vector<std::string> reasons;
+    std::size_t unnamed = 0;
+    for (const auto& [site, addresses] : refused) {
+        if (addresses.size() < usable) continue;
+        if (reasons.size() < most_sites)
+            reasons.push_back("every address is listed by " + std::string(site) + ", so mail for it waits");
+        else
+            ++unnamed;
+    }
+    if (unnamed > 0) reasons.push_back("the same of " + std::to_string(unnamed) + " more sites");
+    return reasons;
 }
 
 }  // namespace postern::agent

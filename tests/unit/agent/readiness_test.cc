@@ -89,10 +89,12 @@ TEST_CASE("degraded is: no address is left that mail could leave from") {
     somewhere.site = "mx.d.example";
     CHECK(reasons_degraded({}).empty());
     CHECK(reasons_degraded({first, second}).empty());
+    second.listings = {somewhere};
+    CHECK(reasons_degraded({first, second}).empty());
     first.suspended = true;
     CHECK_FALSE(is_usable(first));
-    CHECK(reasons_degraded({first, second}).empty());
-    second.listings = {somewhere};
+    CHECK(reasons_degraded({first, second}).size() == 1);
+    second.listings.clear();
     CHECK(reasons_degraded({first, second}).empty());
     second.listings = {somewhere, everywhere};
     CHECK(
@@ -101,7 +103,21 @@ TEST_CASE("degraded is: no address is left that mail could leave from") {
             "no address is left that mail could leave from, so mail for mail exchangers waits: 192.0.2.20 is "
             "suspended, 192.0.2.21 is listed by blocklist zen.example until 2026-01-02T12:00:00.000Z"});
     second.listings[1].probing = true;
-    CHECK(reasons_degraded({first, second}).empty());
+    CHECK(reasons_degraded({first, second}) ==
+          std::vector<std::string>{"every address is listed by mx.d.example, so mail for it waits"});
+    second.listings = {somewhere};
+    second.listings[0].site = "mx.d.example";
+    CHECK(reasons_degraded({second}) ==
+          std::vector<std::string>{"every address is listed by mx.d.example, so mail for it waits"});
+    second.listings[0].probing = true;
+    CHECK(reasons_degraded({second}).empty());
+    second.listings.assign(12, somewhere);
+    for (std::size_t i = 0; i < 12; ++i) second.listings[i].site += std::to_string(i);
+    CHECK(reasons_degraded({second}).size() == 11);
+    CHECK(reasons_degraded({second}).back() == "the same of 2 more sites");
+    relay::EgressView third;
+    third.address = "192.0.2.22";
+    CHECK(reasons_degraded({second, third}).empty());
     system.listings = {everywhere};
     CHECK_THAT(reasons_degraded({system}).at(0), Catch::Contains("waits: system is listed"));
 }
