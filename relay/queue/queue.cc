@@ -239,7 +239,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
         for (auto at : leg->recipients) obey(*message, at, message->order);
     for (auto at : leg->recipients)
         if (message->progress[at].pending()) due = std::min(due, message->progress[at].next);
-    if (leg->filed) change.unwait.push_back(WaitKey{route, *leg->filed});
+    for (Time filed : leg->filed) change.unwait.push_back(WaitKey{route, filed});
     if (due != Time::max()) {
         bool held = message->order == Queued::Order::hold;
         const std::string filed = held ? std::string(held_route) : route;
@@ -292,6 +292,7 @@ void Queue::committed(std::uint64_t changes) {
         // there.
         for (const auto& one : done.message->progress)
             if (one.pending() && !one.route.empty() && one.route == done.ended) wake(one.route, one.next);
+        if (done.message->removed && !done.ended.empty()) wake(done.ended, Time{});
         forget(done.message);
         for (const auto& key : done.filed) wake(key.route, key.due);
     }
@@ -325,7 +326,7 @@ void Queue::spoil(const Job& job, std::string why) {
         Change change;
         change.damage = std::move(why);
         for (const auto& leg : job.message->legs)
-            if (leg.filed) change.unwait.push_back(WaitKey{leg.route, *leg.filed});
+            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{leg.route, filed});
         for (const auto& one : job.message->progress)
             if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
         set_aside(job.message, std::move(change));
@@ -379,17 +380,23 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
         messages_.emplace(entry.id.value, holder);
         holder->removed = true;
         ++holder->uncommitted;
-        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), holder, {}, {}});
+        // Others of its entries are passed over until then.
+        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), holder, route, {}});
         return;
     }
     Queued::Leg leg;
     leg.route = route;
-    leg.filed = entry.due;
+    leg.filed.push_back(entry.due);
     Time now = now_exact();
     bool moved = false;
     for (std::size_t at = 0; at < message->progress.size(); ++at) {
         RecipientProgress& one = message->progress[at];
         if (!one.pending() || one.route != route) continue;
+        // Recipients that came here at different times go on together; none of their entries must stay behind.
+        if (std::find(leg.filed.begin(), leg.filed.end(), one.next) == leg.filed.end()) {
+            leg.filed.push_back(one.next);
+            change.unwait.push_back(WaitKey{route, one.next});
+        }
         std::string to = way(*message, at);
         if (to == route) {
             leg.recipients.push_back(static_cast<std::uint16_t>(at));

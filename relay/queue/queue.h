@@ -40,7 +40,7 @@ struct Queued {
         std::string route;
         std::vector<std::uint16_t> recipients;
         unsigned open_jobs = 0;
-        std::optional<Time> filed;  // under this time in the spool
+        std::vector<Time> filed;    // under these times in the spool
         std::uint64_t change = 0;   // the change that ended it, 0 while it is worked on
     };
     std::vector<Leg> legs;

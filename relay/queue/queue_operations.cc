@@ -182,7 +182,7 @@ std::size_t Queue::remove(const std::vector<MessageId>& ids) {
         change.done = true;
         change.file = mail.content.file;
         for (const auto& leg : message->legs)
-            if (leg.filed) change.unwait.push_back(WaitKey{leg.route, *leg.filed});
+            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{leg.route, filed});
         for (const auto& one : message->progress)
             if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
         message->removed = true;

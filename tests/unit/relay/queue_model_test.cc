@@ -96,6 +96,7 @@ public:
             drain();
         }
         CHECK(life_->spool.count() == 0);
+        INFO("after restarts: " << left_over());
         CHECK(life_->spool.routes().empty());
         CHECK(life_->spool.volumes().size() == 1);
         CHECK(fs::is_empty(folder_->path() / "spool/content"));
