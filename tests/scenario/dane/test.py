@@ -121,6 +121,15 @@ class Dane(scenario.Scenario):
         self.assertEqual(event["stage"], "dns")
         self.assertEqual(impostor.sessions, [])
 
+    def test_forged_exchangers(self):
+        impostor = self.receiver(scenario.SECOND_RECEIVER)
+        self.changes = {"dest.example": ("\tMX\t10 mx1.dest.example.", "\tMX\t10 mx.elsewhere.example.")}
+        self.zones = lambda: {"dest.example": ["@ MX 10 mx1", f"mx1 A {self.workspace.host(scenario.RECEIVER)}"],
+                              "elsewhere.example": [f"mx A {impostor.address}"]}
+        event, _ = self._deferred(None)
+        self.assertEqual(event["stage"], "dns")
+        self.assertEqual(impostor.sessions, [])
+
     def test_proven_absence_leaves_it_to_chance(self):
         event, receiver = self._delivered(None)
         self.assertFalse(receiver.messages[0].tls)

@@ -140,6 +140,30 @@ class EgressRotation(scenario.Scenario):
         gateway.wait_until_empty()
         self.assertEqual(self._clients(self.dest), [self.pool[1]])
 
+    def test_one_receiver_s_word_does_not_take_every_address_from_all_the_others(self):
+        """Whatever list it names."""
+        self.dest.on["MAIL"] = refuse(self.pool, PUBLIC)
+        gateway = self._gateway()
+        self.send(gateway)
+        gateway.process.wait_for(lambda: len(gateway.events("listed")) == 2, "two listings")
+        self.send(gateway, recipients="eve@other.example")
+        self.wait_for_messages(self.other, 1)
+        self.assertEqual(gateway.events("bounced"), [])
+
+    def test_a_pool_without_a_usable_address_is_said_so(self):
+        gateway = self._gateway()
+        self.assertEqual(gateway.json("/v1/status")["degraded"], [])
+        for address in self.pool[:2]:
+            gateway.command("egress", "suspend", address)
+        self.assertTrue(gateway.json("/v1/status")["degraded"])
+        self.assertEqual(gateway.http("/readyz")[0], 200)  # it takes mail and keeps it
+        self.send(gateway)
+        gateway.wait_for_event("deferred")
+        self.assertEqual(self.dest.sessions, [])
+        gateway.command("egress", "resume", self.pool[1])
+        gateway.wait_until_empty()
+        self.assertEqual(self._clients(self.dest), [self.pool[1]])
+
     def test_a_verdict_expires_and_ends_after_a_probation(self):
         self.dest.on["MAIL"] = refuse(self.pool, BANNED)
         gateway = self._gateway(1, delivery={"listed_for": "1s"}, queue={"retry_first": "1s", "retry_max": "1s"})

@@ -53,6 +53,19 @@ class GatewayRoutes(scenario.Scenario):
         self._send(gateway, ["alice@company.example"] * 10)
         self.assertEqual(len(b.messages), 10)
 
+    def test_a_gateway_that_is_back_takes_its_turns_again(self):
+        a, b = self.receiver(self.A), self.receiver(self.B)
+        a.stop_listening()
+        gateway = self.gateway(gateway=self._gateways(a="round-robin", b="round-robin"))
+        self._send(gateway, ["alice@company.example"] * 4)
+        self.assertEqual((len(a.messages), len(b.messages)), (0, 4))
+        a.start()
+
+        def returned():
+            self._send(gateway, ["alice@company.example"])
+            return a.messages
+        gateway.process.wait_for(returned, "mail through the gateway that is back")
+
     def test_a_disabled_gateway_is_not_used(self):
         a, b = self.receiver(self.A), self.receiver(self.B)
         gateways = self._gateways(a="round-robin", b="round-robin")

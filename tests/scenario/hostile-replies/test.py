@@ -12,7 +12,7 @@ from scripted_receiver import Close, Drip, Raw, Stall
 
 
 class HostileReplies(scenario.Scenario):
-    IMPATIENT = {"connect_timeout": "2s", "command_timeout": "2s", "data_timeout": "2s"}
+    IMPATIENT = {"connect_timeout": "2s", "command_timeout": "1s", "data_timeout": "1s"}
 
     def _once(self, stage, answer, offered=1, **settings):
         """The first connection misbehaves; the mail arrives by a later one, once."""

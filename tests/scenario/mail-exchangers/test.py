@@ -28,6 +28,8 @@ class MailExchangers(scenario.Scenario):
             "nothing.example": ["www A 127.0.0.1"],
             "six.example": ["@ MX 10 mx", "mx AAAA ::1", f"mx A {first}"],
             "many.example": many,
+            "ours.example": ["@ MX 10 first", "@ MX 20 gw", "@ MX 30 second", f"first A {first}", f"second A {second}",
+                             f"gw A {self.workspace.host(1)}"],
         }
 
     def _to(self, domain, **settings):
@@ -113,6 +115,15 @@ class MailExchangers(scenario.Scenario):
         gateway = self._to("many.example")
         gateway.process.wait_for(lambda: second.messages or gateway.events("deferred"), "an outcome")
         self.assertEqual(gateway.events("bounced"), [])
+
+    def test_where_we_are_an_exchanger_ourselves_only_better_ones_are_tried(self):
+        """RFC 5321 §5.1: going to one behind ourselves would be going in circles."""
+        second = self.receiver(scenario.SECOND_RECEIVER)
+        gateway = self._to("ours.example", queue={"retry_first": "1s", "retry_max": "1s"})
+        gateway.process.wait_for(lambda: len(gateway.events("deferred")) >= 3, "three deferrals")
+        self.assertEqual((second.sessions, len(gateway.events("accepted"))), ([], 1))
+        first = self.receiver()
+        self.wait_for_messages(first, 1)
 
     def test_null_mx_is_returned(self):
         receiver = self.receiver()
