@@ -380,6 +380,21 @@ TEST_CASE("a suspended address is not used, and says so when it is the last", "[
     CHECK(pool.views(noon)[0].suspended);
 }
 
+TEST_CASE("an address this machine lacks is stepped over for a while", "[egress]") {
+    auto pool = pool_of({a, b});
+    pool.absent(a, noon + 1min);
+    CHECK(chosen(pool, "x", noon) == b);
+    CHECK_FALSE(pool.usable(a, "x", noon));
+    CHECK(chosen(pool, "x", noon + 2min) == a);
+    pool.absent(a, noon + 1min);
+    pool.absent(b, noon + 1min);
+    const auto none = pool.choose("x", "", any, noon);
+    CHECK_FALSE(none.source);
+    CHECK(none.why.find("none of this machine's addresses") != std::string::npos);
+    pool.reload(fixed(with({a, b})), noon);
+    CHECK(chosen(pool, "x", noon) == a);
+}
+
 TEST_CASE("the operator may absolve an address", "[egress]") {
     auto pool = pool_of({a, b});
     pool.refused(a, "x", listed_here, blocked, noon);

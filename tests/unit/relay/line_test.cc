@@ -1,0 +1,56 @@
+#include "relay/delivery/line.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace postern::relay;
+
+namespace {
+
+Job job(const std::string& name, bool further = false) {
+    Job out;
+    out.route = name;
+    out.further = further;
+    return out;
+}
+
+std::string order(Line& line) {
+    std::string out;
+    while (!line.empty()) out += line.pop().route;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("small mail passes the further jobs of a large mailing, which do not starve", "[line]") {
+    Line line;
+    line.push(job("L"));
+    for (int times = 0; times < 3; ++times) line.push(job("l", true));
+    for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) line.push(job(name));
+    CHECK(line.size() == 11);
+    CHECK(order(line) == "Lablcdelfgl");
+}
+
+TEST_CASE("without small mail a large mailing goes on at full speed", "[line]") {
+    Line line;
+    for (int times = 0; times < 5; ++times) line.push(job("l", true));
+    line.push(job("a"));
+    CHECK(order(line) == "alllll");
+}
+
+TEST_CASE("what was in hand goes first, and what is not wanted comes out", "[line]") {
+    Line line;
+    line.push(job("a"));
+    line.push(job("b", true));
+    line.push(job("c"));
+    line.push_front(job("x"));
+    auto out = line.extract([](const Job& one) { return one.route == "a" || one.route == "b"; });
+    REQUIRE(out.size() == 2);
+    CHECK(out[0].route == "a");
+    CHECK(out[1].route == "b");
+    CHECK(order(line) == "xc");
+    line.push(job("d"));
+    line.push(job("e", true));
+    CHECK(line.drain().size() == 2);
+    CHECK(line.empty());
+}
