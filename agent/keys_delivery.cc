@@ -140,20 +140,21 @@ Section queue() {
     const auto place = [](auto member) {
         return [member](Settings& s) -> auto& { return s.relay.queue.*member; };
     };
-    return {.name = "queue",
-            .help = "Mail that waits.",
-            .keys = {duration("expire", "5d", "1s", "365d", place(&Q::expire), "then a bounce"),
-                     duration("retry_first", "1m", "1s", "1d", place(&Q::retry_first),
-                              "pauses grow from here ..."),
-                     duration("retry_max", "4h", "1s", "30d", place(&Q::retry_max), "... to here"),
-                     size("message_size", "50MiB", "1KiB", "2GiB", place(&Q::message_size),
-                          "of one message, announced as SIZE"),
-                     size("volume_size", "512MiB", "4MiB", "64GiB", place(&Q::volume_size),
-                          "of one file of the spool; larger ones get slow after a backlog"),
-                     duration("delay_notice", "0s", "0s", "30d", place(&Q::delay_notice),
-                              "after it a sender is told that mail still waits, as \"4h\"; 0s: never"),
-                     size("report_size", "50KiB", "0B", "16MiB", place(&Q::report_size),
-                          "of a message returned whole in a report; of a larger one the header")}};
+    return {
+        .name = "queue",
+        .help = "Mail that waits.",
+        .keys = {
+            duration("expire", "5d", "1s", "365d", place(&Q::expire), "then a bounce"),
+            duration("retry_first", "1m", "1s", "1d", place(&Q::retry_first), "pauses grow from here ..."),
+            duration("retry_max", "4h", "1s", "30d", place(&Q::retry_max), "... to here"),
+            size("message_size", "50MiB", "1KiB", "2GiB", place(&Q::message_size),
+                 "of one message, announced as SIZE"),
+            size("volume_size", "512MiB", "4MiB", "64GiB", place(&Q::volume_size),
+                 "of one file of the spool; larger ones get slow after a backlog"),
+            duration("delay_notice", "0s", "0s", "30d", place(&Q::delay_notice),
+                     "after it a sender is told that mail still waits, as \"4h\"; 0s: never"),
+            size("report_size", "50KiB", "0B", "16MiB", place(&Q::report_size),
+                 "of a message returned whole in a report, where its sender asked for that (RET=FULL)")}};
 }
 
 std::string set_blocklists(Settings& settings, const Value& value) {

@@ -402,6 +402,15 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
     const PrimarySettings* primary = primary_of(*settings, from_client);
     Decision mail = judge_sender(*settings, *directory, primary, *sender, now);
     Decision rcpt = judge_recipient(primary, from_client, *recipient);
+    auto srs = impl_->on(impl_->reception_io, [impl = impl_.get()] { return impl->reception.srs(); });
+    if (srs)
+        if (auto back = judge_return(*srs, primary, *sender, *recipient, now)) {
+            rcpt = back->decision;
+            if (rcpt.reply.positive()) {
+                rcpt.reason = "a rewritten address of ours, which leads back to " + back->origin.text();
+                *recipient = back->origin;
+            }
+        }
     out.sender = mail.reply;
     out.recipient = rcpt.reply;
     auto why = [](const Decision& decision) {
@@ -417,7 +426,7 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
 
     Envelope envelope;
     envelope.reverse_path = *sender;
-    envelope.primary = primary->name;
+    if (primary != nullptr) envelope.primary = primary->name;
     Route route = choose_route(*settings, *directory, envelope, *recipient, now);
     out.route = route.key;
     out.route_why = route.why;

@@ -356,7 +356,9 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     turn.usable = transaction.usable();
     auto outcomes = std::move(transaction.outcomes());
     if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target().host);
-    if (!last_word && !stopping_ && !job.recipients.empty() && site->targets.size() > 1)
+    // Another host is asked about what this one defers, unless the site as a whole asked for less.
+    bool slow = site->pace.wait(now()) > std::chrono::seconds(1);
+    if (!last_word && !slow && !stopping_ && !job.recipients.empty() && site->targets.size() > 1)
         turn.open = set_apart(job, outcomes, client.target().endpoint);
     if (!job.recipients.empty()) queue_.settle(job, std::move(outcomes));
     if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1);

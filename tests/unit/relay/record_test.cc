@@ -21,6 +21,14 @@ Message example() {
     out.content.size = 0x1'0000'0001;
     out.content.checksum = 0xdeadbeef;
     out.content.dots = true;
+    out.envelope.options.resize(3);
+    out.envelope.options[1].notify = Notify{true, true, false, true};
+    out.envelope.options[1].original = "rfc822;c+2Bd@example.org";
+    out.envelope.options[2].notify.given = true;
+    out.envelope.envelope_id = "QQ314159";
+    out.envelope.return_content = ReturnContent::headers;
+    out.envelope.utf8 = out.envelope.tls_optional = true;
+    out.envelope.sent_as = {"SRS0=x", "gw.example"};
     return out;
 }
 
@@ -34,6 +42,11 @@ Progress example_progress() {
     out[1].status = RecipientStatus::failed;
     out[1].reported = true;
     out[1].reason = std::string(300, 'r');
+    out[0].relayed = out[0].reported = true;
+    out[1].tls = "dane (DANE): TLSv1.3";
+    out[2].egress = "192.0.2.20";
+    out[2].pinned = "gateway:archive";
+    out[2].delay_reported = true;
     out[2].route = "mx:example.net";
     out[2].next = Time(std::chrono::microseconds(1'700'000'000'123'456));
     return out;
@@ -48,6 +61,13 @@ void check_same(const Message& a, const Message& b) {
     CHECK(a.envelope.helo == b.envelope.helo);
     CHECK(a.envelope.primary == b.envelope.primary);
     CHECK(a.envelope.bounce == b.envelope.bounce);
+    CHECK(a.envelope.options == b.envelope.options);
+    CHECK(a.envelope.envelope_id == b.envelope.envelope_id);
+    CHECK(a.envelope.return_content == b.envelope.return_content);
+    CHECK(a.envelope.utf8 == b.envelope.utf8);
+    CHECK(a.envelope.require_tls == b.envelope.require_tls);
+    CHECK(a.envelope.tls_optional == b.envelope.tls_optional);
+    CHECK(a.envelope.sent_as == b.envelope.sent_as);
     CHECK(a.content.trace == b.content.trace);
     CHECK(a.content.file.filename() == b.content.file.filename());
     CHECK(a.content.size == b.content.size);
@@ -98,6 +118,11 @@ TEST_CASE("a progress record says what it was made from", "[record]") {
         CHECK(a.reason == b.reason);
         CHECK(a.host == b.host);
         CHECK(a.stage == b.stage);
+        CHECK(a.relayed == b.relayed);
+        CHECK(a.delay_reported == b.delay_reported);
+        CHECK(a.egress == b.egress);
+        CHECK(a.tls == b.tls);
+        CHECK(a.pinned == b.pinned);
         CHECK(a.resolved() == b.resolved());
     }
 }
@@ -156,6 +181,37 @@ TEST_CASE("records with a right checksum and wrong content are damaged, not beli
                 decode_message(MessageId{1}, sealed(body));
                 decode_progress(sealed(body));
             }
+}
+
+TEST_CASE("records of the first version are still read", "[record]") {
+    // What it lacked stands at the end of a message and of each recipient.
+    auto first = [](std::string record, std::size_t added) {
+        record.resize(record.size() - 4 - added);
+        record[0] = '\x01';
+        return sealed(record);
+    };
+    Message message = example();
+    Envelope& envelope = message.envelope;
+    envelope.options.clear();
+    envelope.envelope_id.clear();
+    envelope.return_content = ReturnContent::unspecified;
+    envelope.utf8 = envelope.tls_optional = false;
+    envelope.sent_as = {};
+    auto decoded = decode_message(message.id, first(encode_message(message), 18));
+    REQUIRE(decoded);
+    CHECK(decoded->envelope.forward_paths == envelope.forward_paths);
+    CHECK(decoded->envelope.options_of(1) == RecipientOptions());
+    CHECK(decoded->envelope.sent_as.null());
+    CHECK(decoded->content.dots);
+
+    Progress progress{example_progress()[1]};
+    progress[0].tls.clear();
+    auto back = decode_progress(first(encode_progress(progress), 12));
+    REQUIRE(back);
+    REQUIRE(back->size() == 1);
+    CHECK(back->front().reported);
+    CHECK_FALSE(back->front().relayed);
+    CHECK(back->front().reason == progress[0].reason);
 }
 
 TEST_CASE("the checksum can be taken in pieces", "[record]") {
