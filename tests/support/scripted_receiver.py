@@ -264,7 +264,7 @@ class Receiver:
 
     def start(self):
         """Listens (again)."""
-        listener = socket.socket()
+        listener = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self.address, self.port))
         listener.listen(512)

@@ -42,6 +42,12 @@ class Workspace:
         return f"{self._network}.{number}"
 
     @property
+    def own_port(self):
+        """For the one address that all tests share, ::1."""
+        _, a, b = self._network.split(".")
+        return 3000 + ((int(a) - 20) * 250 + int(b)) % 20000
+
+    @property
     def network(self):
         return f"{self._network}.0/24"
 

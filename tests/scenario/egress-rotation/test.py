@@ -218,6 +218,13 @@ class EgressRotation(scenario.Scenario):
         self.assertEqual(gateway.wait_for_event("listed")["egress"], self.pool[0])
         self.assertIn("comparison", gateway.events("listed")[0]["by"])
 
+    def test_an_address_that_this_machine_does_not_have(self):
+        gateway = self.gateway(egress=[{"address": "192.0.2.77"}, {"address": self.pool[0]}],
+                               queue={"retry_first": "1h", "retry_max": "4h"})
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[0]])
+        self.assertIn("192.0.2.77", gateway.log_file.read_text())
+
     def test_suspended_by_hand(self):
         gateway = self._gateway()
         gateway.command("egress", "suspend", self.pool[0])

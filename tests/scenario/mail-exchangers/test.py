@@ -28,6 +28,7 @@ class MailExchangers(scenario.Scenario):
             "nothing.example": ["www A 127.0.0.1"],
             "six.example": ["@ MX 10 mx", "mx AAAA ::1", f"mx A {first}"],
             "many.example": many,
+            "alias-domain.example": ["www CNAME dest.example.", "a CNAME b", "b CNAME a"],
             "ours.example": ["@ MX 10 first", "@ MX 20 gw", "@ MX 30 second", f"first A {first}", f"second A {second}",
                              f"gw A {self.workspace.host(1)}"],
         }
@@ -104,6 +105,16 @@ class MailExchangers(scenario.Scenario):
         receiver = self.receiver()
         self._to("alias.example")
         self.wait_for_messages(receiver, 1)
+
+    def test_a_domain_that_is_an_alias(self):
+        receiver = self.receiver()
+        self._to("www.alias-domain.example")
+        self.wait_for_messages(receiver, 1)
+
+    def test_aliases_that_go_round_in_circles_end(self):
+        primary = self.receiver(scenario.PRIMARY)
+        gateway = self._to("a.alias-domain.example")
+        gateway.process.wait_for(lambda: primary.messages or gateway.events("deferred"), "an outcome")
 
     def test_no_ipv6_there(self):
         receiver = self.receiver()

@@ -29,6 +29,18 @@ class StalledReceiver(scenario.Scenario):
         self.assertEqual(got, {f"u{n}@dest.example" for n in range(30)})
         return stalled
 
+    def test_a_silent_site_leaves_connections_to_others(self):
+        """Fewer connections in all than a destination may have; none of them has come to its end when the others' mail is out."""
+        silent, other = self.receiver(on={"banner": Stall}), self.receiver(scenario.SECOND_RECEIVER)
+        gateway = self.gateway(delivery={"connections": 8, "per_destination": 20, "command_timeout": "60s"})
+        for n in range(30):
+            self.send(gateway, recipients=f"u{n}@dest.example")
+        for n in range(10):
+            self.send(gateway, recipients=f"u{n}@other.example")
+        self.wait_for_messages(other, 10)
+        self.assertEqual(gateway.events("deferred"), [])
+        silent.close()
+
     def test_before_the_banner(self):
         self._stall_at("banner")
 
