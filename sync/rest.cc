@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <stdexcept>
 #include <unordered_set>
+
+#include "sync/connection_settings.h"
 
 namespace postern::sync {
 
@@ -17,22 +18,6 @@ constexpr std::size_t most_pages = 20000;
 constexpr std::size_t mail_settings_per_reading = 50;  // one request each
 constexpr std::chrono::seconds usual_token_life = 15min;
 constexpr std::string_view default_list_command = "listserv";
-
-BaseUrl base_url(const PrimarySettings& settings) {
-    std::optional<BaseUrl> url = BaseUrl::parse(settings.url);
-    if (!url) throw std::invalid_argument("not an http or https URL: " + settings.url);
-    return *url;
-}
-
-HttpSettings http_settings(const PrimarySettings& settings) {
-    HttpSettings http;
-    http.ca_file = settings.ca_file;
-    http.verify_tls = settings.verify_tls;
-    http.gap = settings.gap;
-    http.total = settings.patience;
-    http.connect = std::min(http.connect, settings.patience / 2);
-    return http;
-}
 
 HttpRequest get(std::string path) { return {"GET", std::move(path), {}, {}}; }
 HttpRequest post(std::string path, std::string body) {

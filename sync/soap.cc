@@ -1,8 +1,9 @@
 #include "sync/soap.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <unordered_set>
+
+#include "sync/connection_settings.h"
 
 namespace postern::sync {
 
@@ -11,22 +12,6 @@ using soap::Parameter;
 namespace {
 
 constexpr std::string_view default_list_command = "listserv";
-
-BaseUrl base_url(const PrimarySettings& settings) {
-    std::optional<BaseUrl> url = BaseUrl::parse(settings.url);
-    if (!url) throw std::invalid_argument("not an http or https URL: " + settings.url);
-    return *url;
-}
-
-HttpSettings http_settings(const PrimarySettings& settings) {
-    HttpSettings http;
-    http.ca_file = settings.ca_file;
-    http.verify_tls = settings.verify_tls;
-    http.gap = settings.gap;
-    http.total = settings.patience;
-    http.connect = std::min(http.connect, settings.patience / 2);
-    return http;
-}
 
 std::string lower(std::string_view text) {
     std::string result(text);
