@@ -62,6 +62,31 @@ class Dane(scenario.Scenario):
         event, _ = self._delivered(self.stranger)
         self.assertIn("dane", event["tls"].lower())
 
+    def test_the_host_is_named_in_the_handshake(self):
+        """RFC 7672 §8.1: a receiver with many certificates must know which."""
+        self.records = [tlsa(self.certificate.certificate)]
+        context, names = self.certificate.server_context(), []
+        context.sni_callback = lambda connection, name, _: names.append(name)
+        receiver = self.receiver(tls=context)
+        self.send(self.gateway())
+        self.wait_for_messages(receiver, 1)
+        self.assertEqual(names, ["mx1.dest.example"])
+
+    def _by_an_alias(self, owner):
+        """The exchanger's name is an alias; the records belong to the name it stands for, or to itself."""
+        receiver = self.receiver(tls=self.stranger.server_context())
+        self.zones = lambda: {"dest.example": ["@ MX 10 mx1", "mx1 CNAME real", f"real A {receiver.address}",
+                                               f"_2525._tcp.{owner} {tlsa(self.stranger.certificate)}"]}
+        gateway = self.gateway()
+        self.send(gateway)
+        self.assertIn("dane", gateway.wait_for_event("delivered")["tls"].lower())
+
+    def test_records_of_the_name_behind_an_alias(self):
+        self._by_an_alias("real")
+
+    def test_records_of_the_alias_itself(self):
+        self._by_an_alias("mx1")
+
     def test_one_right_record_among_wrong_ones_is_enough(self):
         self.records = [f"TLSA 3 1 1 {'00' * 32}", tlsa(self.certificate.certificate, 3, 0, 2)]
         self._delivered(self.certificate)

@@ -86,6 +86,13 @@ class QueueOperations(scenario.Scenario):
     def _help(self):
         return self.postern.command("queue", "retry", "--help").stdout
 
+    def test_held_mail_survives_a_kill(self):
+        self._fill()
+        self._queue("hold", "--sender", "alice@company.example")
+        self.postern.kill()
+        self.postern.start()
+        self.assertEqual(self._states()["alice"], "held")
+
     def test_held_mail_survives_a_restart_and_does_not_expire(self):
         self._fill(queue={"retry_first": "1s", "retry_max": "1s", "expire": "8s"})
         self._queue("hold", "--sender", "alice@company.example")

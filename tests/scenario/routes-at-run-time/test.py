@@ -55,6 +55,16 @@ class RoutesAtRunTime(scenario.Scenario):
         self.assertEqual(self._way(gateway, "carol@company.example"), "a")
         self.assertEqual(self._way(gateway, "x@elsewhere.example", "eve@other.example"), "c")
 
+    def test_kept_over_a_kill(self):
+        gateway = self._gateway()
+        gateway.command("route", "set", "--sender", "alice@company.example", "b")
+        gateway.command("gateway", "disable", "c")
+        gateway.kill()
+        gateway.start()
+        self.assertEqual(self._way(gateway), "b")
+        listed = {g["name"]: g["enabled"] for g in json.loads(gateway.command("gateway", "list", "--json").stdout)["gateways"]}
+        self.assertEqual(listed, {"a": True, "b": True, "c": False})
+
     def test_the_most_specific_first(self):
         gateway = self._gateway({"sender": "*", "gateway": "a"}, {"sender": "company.example", "gateway": "b"})
         gateway.command("route", "set", "--sender", "ceo@company.example", "c")
