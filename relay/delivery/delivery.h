@@ -134,6 +134,8 @@ private:
     /// `converted` is set when the content has to be sent in another form.
     void fit_to(const Client& client, Job& job, ContentSource& content,
                 std::shared_ptr<const Message>& converted);
+    /// Whom a host leaves for another transaction, having taken enough in this one (RFC 5321 §4.5.3.1.10).
+    void set_over(Lane& lane, Job& job, std::vector<Outcome>& outcomes);
     std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
 
     // delivery_egress.cc: which of our addresses
@@ -146,6 +148,7 @@ private:
     void move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
                  std::string_view host);
     /// Refused before any mail was named, for a reason nobody knows: others of our addresses are tried.
+    bool another_for(const SitePtr& site, const Lane& lane) const;
     bool compare(const SitePtr& site, Lane& lane, const Reply& reply);
     void accepted(const SitePtr& site, const Lane& lane, const Job& job);
     void redistribute(const SitePtr& site, Lane& lane);

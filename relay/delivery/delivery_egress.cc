@@ -59,6 +59,7 @@ void Delivery::slow_down(const SitePtr& site) {
 void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
                        std::string_view host) {
     std::vector<bool> apart(outcomes.size());
+    bool suspected = false;
     // Who took a part of it does not ask for less, but for the rest in another transaction.
     bool any = false, slowed = std::any_of(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
                           return outcome.result == Outcome::Result::delivered;
@@ -68,9 +69,22 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
         if (outcome.result == Outcome::Result::delivered || outcome.reply.code < 400) continue;
         Judgement judgement = judge_reply(settings_->delivery.reply_rules, outcome.reply, host);
         if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true)) slow_down(site);
+        // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
+        suspected =
+            suspected || (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
+                          outcome.stage == "mail" && job.suspect.empty() && !lane.source.address.empty() &&
+                          outcome.reply.text.find(lane.source.address) != std::string::npos);
         if (!about_us(judgement.meaning)) continue;
         if (!any) told(pool_.refused(lane.source.address, site->exchangers, judgement, outcome.reply, now()));
         apart[at] = any = true;
+    }
+    if (suspected && !any && another_for(site, lane)) {
+        Job moved = job;
+        moved.suspect = lane.source.address;
+        moved.suspicion = outcomes.front().reply;
+        job.recipients.clear();
+        outcomes.clear();
+        return dispatch(std::move(moved), site);
     }
     if (!any) return;
     std::vector<Outcome> rest;
@@ -87,12 +101,16 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
     dispatch(std::move(moved), site);
 }
 
+bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
+    auto other = pool_.preview(site->exchangers, {}, site->families(), now(), lane.source.address);
+    return other.source && other.source->address != lane.source.address;
+}
+
 bool Delivery::compare(const SitePtr& site, Lane& lane, const Reply& reply) {
     if (!site->pooled || reply.code < 500 || settings_->egress.size() < 2) return false;
     auto jobs = lane.ready.extract([](const Job& job) { return job.suspect.empty(); });
     if (jobs.empty()) return false;
-    auto other = pool_.preview(site->exchangers, {}, site->families(), now(), lane.source.address);
-    if (!other.source || other.source->address == lane.source.address) {
+    if (!another_for(site, lane)) {
         for (Job& job : jobs) lane.ready.push(std::move(job));
         return false;
     }

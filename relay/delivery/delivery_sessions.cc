@@ -355,6 +355,7 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     Turn turn;
     turn.usable = transaction.usable();
     auto outcomes = std::move(transaction.outcomes());
+    if (delivered && turn.usable && !stopping_) set_over(lane, job, outcomes);
     if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target().host);
     // Another host is asked about what this one defers, unless the site as a whole asked for less.
     bool slow = site->pace.wait(now()) > std::chrono::seconds(1);
@@ -363,6 +364,18 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     if (!job.recipients.empty()) queue_.settle(job, std::move(outcomes));
     if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1);
     co_return turn;
+}
+
+void Delivery::set_over(Lane& lane, Job& job, std::vector<Outcome>& outcomes) {
+    std::vector<bool> apart(outcomes.size());
+    for (std::size_t at = 0; at < outcomes.size(); ++at)
+        apart[at] = outcomes[at].reply.code == 452 && outcomes[at].stage == "rcpt";
+    if (std::find(apart.begin(), apart.end(), true) == apart.end()) return;
+    std::vector<Outcome> rest;
+    for (std::size_t at = 0; at < outcomes.size(); ++at)
+        if (!apart[at]) rest.push_back(std::move(outcomes[at]));
+    outcomes = std::move(rest);
+    lane.ready.push_front(queue_.split(job, apart));
 }
 
 /// Takes out of the job what the host deferred by a reply of its own; all of it may be.

@@ -212,6 +212,8 @@ void Transaction::on_reply(Reply reply) {
             return;
         case At::rcpt:
             if (go_ahead) return broken("RCPT was answered " + reply.line());
+            // It has lost track of the session, which is no verdict about the recipient.
+            if (reply.code == 503 && !mail_refused_) return broken("RCPT was answered " + reply.line());
             if (reply.positive() && !mail_refused_) {
                 ++accepted_;
             } else if (!reply.positive()) {

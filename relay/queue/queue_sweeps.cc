@@ -57,6 +57,13 @@ void Queue::report(Queued& message, Change& change) {
 /// Whether the sender was told; false when the message is in hand and has to be looked at again.
 bool Queue::announce_delay(const QueuedPtr& message, Time now) {
     if (!message->legs.empty() || message->uncommitted > 0 || message->fresh) return false;
+    bool untried =
+        std::any_of(message->progress.begin(), message->progress.end(),
+                    [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
+    if (untried) {  // the recovery after a start is still to come to it
+        forget(message);
+        return false;
+    }
     const Message& mail = message->stored->message;
     auto after = settings_->queue.delay_notice;
     std::vector<Notice> notices;
