@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "relay/delivery/bounce.h"
+#include "relay/delivery/report.h"
 #include "relay/delivery/transaction.h"
 #include "tests/fuzz/target.h"
 
@@ -14,9 +14,9 @@ using namespace postern::fuzz;
 namespace {
 
 /// The report about whoever failed: in lines of a legal length, without a control character.
-void check_report(const Message& message, const std::vector<Address>& recipients,
+void check_report(const Message& message, const std::vector<std::uint16_t>& recipients,
                   std::vector<Outcome>& outcomes) {
-    std::vector<FailedRecipient> failed;
+    std::vector<ReportedRecipient> failed;
     for (std::size_t at = 0; at < outcomes.size(); ++at) {
         if (outcomes[at].result != Outcome::Result::failed) continue;
         RecipientProgress progress;
@@ -24,10 +24,14 @@ void check_report(const Message& message, const std::vector<Address>& recipients
         progress.reply = outcomes[at].reply;
         progress.reason = outcomes[at].reason;
         progress.host = "mx.example.net[192.0.2.9]:25";
-        failed.push_back(FailedRecipient{recipients[at], progress});
+        ReportedRecipient one;
+        one.address = message.envelope.forward_paths[recipients[at]];
+        one.progress = std::move(progress);
+        failed.push_back(std::move(one));
     }
     if (failed.empty()) return;
-    Message bounce = make_bounce("gw.example", message, "Subject: x\r\n", failed, MessageId{7}, Time{});
+    ReportContent returned{"Subject: x\r\n", ""};
+    Message bounce = make_report("gw.example", message, returned, failed, MessageId{7}, Time{});
     std::string_view rest = *bounce.content.bytes;
     while (!rest.empty()) {
         std::size_t end = rest.find("\r\n");
