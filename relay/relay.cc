@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <future>
 #include <stdexcept>
 #include <thread>
@@ -20,6 +21,7 @@ namespace postern::relay {
 
 namespace {
 
+constexpr std::chrono::seconds patience{10};  // for a change to get onto the disk
 constexpr std::size_t scan_part =
     256;  // messages worked on at once, so that mail is not held up behind an operator
 
@@ -73,6 +75,11 @@ struct Relay::Impl {
                 for (auto& one : batch->accepted)
                     if (one.done) one.done(batch->error);
             });
+        {
+            std::lock_guard guard(durable_mutex);
+            durable = std::max(durable, batch->changes);
+        }
+        durable_changed.notify_all();
         asio::post(delivery_io, [this, stored = std::move(stored), changes = batch->changes]() mutable {
             delivery.committed(std::move(stored), changes);
         });
@@ -204,6 +211,7 @@ struct Relay::Impl {
             return true;
         });
         flush();
+        wait_until_durable();
         return done;
     }
 
@@ -213,10 +221,21 @@ struct Relay::Impl {
         std::size_t done = work(delivery.queue());
         delivery.recall();
         delivery.arm();
+        awaited = std::max(awaited.load(), delivery.queue().last_change());
         return done;
     }
 
-    std::mutex mutex;  // over the two below, for questions from other threads
+    /// What an operator was told is done lasts: the change is on the disk.
+    void wait_until_durable() {
+        std::unique_lock guard(durable_mutex);
+        durable_changed.wait_for(guard, patience, [this] { return durable >= awaited || stopped; });
+    }
+
+    std::mutex durable_mutex;  // over the number below
+    std::condition_variable durable_changed;
+    std::uint64_t durable = 0;              // every change up to it is on the disk
+    std::atomic<std::uint64_t> awaited{0};  // by operators
+    std::mutex mutex;                       // over the two below, for questions from other threads
     SettingsPtr settings;
     DirectoryPtr directory;
     Observer& observer;

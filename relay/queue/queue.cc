@@ -392,7 +392,8 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
     for (std::size_t at = 0; at < message->progress.size(); ++at) {
         RecipientProgress& one = message->progress[at];
         if (!one.pending() || one.route != route) continue;
-        // Recipients that came here at different times go on together; none of their entries must stay behind.
+        // Recipients that came here at different times go on together; none of their entries must stay
+        // behind.
         if (std::find(leg.filed.begin(), leg.filed.end(), one.next) == leg.filed.end()) {
             leg.filed.push_back(one.next);
             change.unwait.push_back(WaitKey{route, one.next});

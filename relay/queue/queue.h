@@ -40,8 +40,8 @@ struct Queued {
         std::string route;
         std::vector<std::uint16_t> recipients;
         unsigned open_jobs = 0;
-        std::vector<Time> filed;    // under these times in the spool
-        std::uint64_t change = 0;   // the change that ended it, 0 while it is worked on
+        std::vector<Time> filed;   // under these times in the spool
+        std::uint64_t change = 0;  // the change that ended it, 0 while it is worked on
     };
     std::vector<Leg> legs;
 
@@ -125,6 +125,8 @@ public:
     void overlay(std::vector<MessageView>& views) const;
 
     std::size_t active() const { return messages_.size(); }
+    /// The number of the last change that was handed to the spool and is not known to be durable; 0 for none.
+    std::uint64_t last_change() const { return uncommitted_.empty() ? 0 : uncommitted_.back().change; }
     const std::map<std::string, Time>& waiting() const { return earliest_; }
     std::set<std::string> routes() const;  // of all that waits or is in hand
 
