@@ -142,6 +142,7 @@ private:
     bool out_of_use(const Site& site, const Lane& lane) const;
     /// What the receiver said of our address. True when the job's mail is better sent from another.
     bool blame(const SitePtr& site, const Source& source, const Reply& reply, std::string_view host);
+    void refused(const SitePtr& site, const Source& source, const Judgement& judgement, const Reply& reply);
     void told(const std::optional<EgressPool::Verdict>& verdict);
     void over(const std::vector<EgressPool::Verdict>& verdicts, std::string_view why);
     /// Takes out of the job, and sends on from another address, what was refused because of ours.

@@ -44,8 +44,22 @@ bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& rep
     if (!site->pooled || reply.code < 400) return false;
     Judgement judgement = judge_reply(settings_->delivery.reply_rules, reply, host);
     if (!about_us(judgement.meaning)) return false;
-    told(pool_.refused(source.address, site->exchangers, judgement, reply, now()));
+    refused(site, source, judgement, reply);
     return true;
+}
+
+/// The rules say that it is about our address: a verdict, and another address takes the lead.
+void Delivery::refused(const SitePtr& site, const Source& source, const Judgement& judgement,
+                       const Reply& reply) {
+    auto verdict = pool_.refused(source.address, site->exchangers, judgement, reply, now());
+    told(verdict);
+    if (!verdict || settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing)
+        return;
+    auto next = pool_.preview(site->exchangers, {}, site->families(), now());
+    if (!next.source) return;  // told when mail has to wait for it
+    leading_[site->key] = next.source->address;
+    observer_.on(
+        event::Rotated{site->exchangers, source.address, next.source->address, "the other is refused"});
 }
 
 void Delivery::slow_down(const SitePtr& site) {
@@ -75,7 +89,7 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
                           outcome.stage == "mail" && job.suspect.empty() && !lane.source.address.empty() &&
                           outcome.reply.text.find(lane.source.address) != std::string::npos);
         if (!about_us(judgement.meaning)) continue;
-        if (!any) told(pool_.refused(lane.source.address, site->exchangers, judgement, outcome.reply, now()));
+        if (!any) refused(site, lane.source, judgement, outcome.reply);
         apart[at] = any = true;
     }
     if (suspected && !any && another_for(site, lane)) {
