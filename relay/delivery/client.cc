@@ -184,7 +184,8 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
         refusal.reason = "cannot read a password from " + login.password_file.string();
         co_return false;
     }
-    Sasl sasl(*mechanism, login.user, std::move(password));
+    Sasl sasl(*mechanism, login.user, password);
+    OPENSSL_cleanse(password.data(), password.size());
     auto timeout = options_.command_timeout;
     std::string line = sasl.start();
     for (int step = 0; step < auth_steps_max; ++step) {

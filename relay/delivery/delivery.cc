@@ -353,7 +353,7 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     persist(true);
 }
 
-// ---- what is told
+// ---- reports
 
 StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
                            const std::vector<Queue::Notice>& notices) const {
@@ -400,98 +400,6 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
     auto out = std::make_shared<Stored>();
     out->message = make_report(settings_->hostname, original, returned, recipients, spool_.new_id(), now());
     return out;
-}
-
-std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
-    std::vector<DestinationView> out;
-    std::set<std::string> shown;
-    for (bool troubled : {true, false})
-        for (const auto& [key, one] : destinations_) {
-            if (out.size() == limit) return out;
-            const Obstacle* obstacle = one->obstacle.failures > 0 ? &one->obstacle : nullptr;
-            if (obstacle == nullptr && one->site && one->site->obstacle.failures > 0)
-                obstacle = &one->site->obstacle;
-            if ((obstacle != nullptr) != troubled || !shown.insert(one->route).second) continue;
-            DestinationView view;
-            view.route = one->route;
-            view.ready = one->unresolved.size();
-            if (one->site) {
-                const Site& site = *one->site;
-                view.site = site.key;
-                view.ready += site.ready();
-                view.connections = site.connections;
-                view.delivering = site.connections - site.opening -
-                                  std::min<std::size_t>(site.idle(), site.connections - site.opening);
-            }
-            if (obstacle != nullptr) {
-                view.trouble = obstacle->trouble;
-                view.next_try = obstacle->next_try;
-            }
-            out.push_back(std::move(view));
-        }
-    for (const auto& [route, due] : queue_.waiting()) {
-        if (out.size() == limit) break;
-        if (shown.contains(route)) continue;
-        DestinationView view;
-        view.route = route;
-        if (route != held_route) view.next_try = due;
-        out.push_back(std::move(view));
-    }
-    return out;
-}
-
-std::vector<GatewayView> Delivery::gateways() const {
-    std::vector<GatewayView> out;
-    for (const auto& gateway : settings_->gateways) {
-        GatewayView view;
-        view.name = gateway.name;
-        view.address = gateway.address.host + ':' + std::to_string(gateway.address.port);
-        view.tls = in_words(gateway.tls);
-        view.type = gateway.type == GatewayType::round_robin ? "round-robin" : "specified";
-        view.enabled = gateway.enabled;
-        if (auto obstacle = blocked("gateway:" + gateway.name)) {
-            view.trouble = obstacle->trouble;
-            view.next_try = obstacle->next_try;
-        }
-        if (const Destination* known = find("gateway:" + gateway.name); known != nullptr && known->site)
-            view.connections = known->site->connections;
-        out.push_back(std::move(view));
-    }
-    return out;
-}
-
-net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelope) {
-    Time time = now();
-    auto all = lanes(begun.route);
-    TlsWish wish = tls_wish(envelope);
-    Targets first;
-    for (const auto& key : all) {
-        Targets targets = co_await find_targets(surroundings(), key, wish);
-        for (const auto& target : targets.list) begun.hosts.push_back(target.text());
-        if (targets.list.empty()) begun.hosts.push_back(targets.trouble.text);
-        if (first.list.empty()) first = std::move(targets);
-    }
-    if (first.list.empty()) co_return begun;
-    begun.tls = first.list.front().policy->text();
-    if (begun.route.starts_with("mx:")) {
-        auto choice = pool_.preview(first.exchangers, envelope.reverse_path.domain, first.families(), time);
-        begun.egress = choice.why;
-        if (choice.source)
-            begun.egress = (choice.source->address.empty() ? std::string("the system's choice")
-                                                           : choice.source->address) +
-                           " as " + choice.source->hostname +
-                           (choice.why.empty() ? "" : " (" + choice.why + ")");
-    } else {
-        begun.egress = "the system's choice as " + settings_->hostname + " (the pool is for mail exchangers)";
-    }
-    unsigned connections = first.connections > 0 ? first.connections : settings_->delivery.per_destination;
-    unsigned rate =
-        first.messages_per_minute > 0 ? first.messages_per_minute : settings_->delivery.messages_per_minute;
-    begun.limits = "at most " + std::to_string(connections) + " connections";
-    if (auto known = sites_.find(first.site); known != sites_.end())
-        begun.limits += ", " + std::to_string(known->second->window.size()) + " at present";
-    begun.limits += rate > 0 ? ", " + std::to_string(rate) + " messages a minute" : ", no limit of messages";
-    co_return begun;
 }
 
 }  // namespace postern::relay

@@ -80,7 +80,7 @@ private:
         bool operator>(const Alarm& other) const { return at > other.at; }
     };
 
-    // delivery.cc: routes, room, time
+    // delivery.cc: routes, room, time, reports; delivery_views.cc: what is told
     Queue::Hooks hooks();
     bool exists(const std::string& route) const;
     std::vector<std::string> lanes(const std::string& route) const;
