@@ -166,7 +166,9 @@ net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr s
             co_return std::nullopt;
         }
     }
-    while (!stopping_ && !spool_.stuck() && client.transactions < transactions_max) {
+    unsigned most = client.extensions().transactions_max;
+    most = most > 0 ? std::min(most, transactions_max) : transactions_max;
+    while (!stopping_ && !spool_.stuck() && client.transactions < most) {
         if (out_of_use(*site, lane)) {
             redistribute(site, lane);
             break;
@@ -314,6 +316,11 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     std::shared_ptr<const Message> converted;
     fit_to(client, job, content, converted);
     if (job.recipients.empty()) co_return Turn();
+    if (std::size_t most = client.extensions().recipients_max; most > 0 && job.recipients.size() > most) {
+        std::vector<bool> apart(job.recipients.size(), true);
+        std::fill_n(apart.begin(), most, false);
+        lane.ready.push_front(queue_.split(job, apart));
+    }
     const Message& message = converted ? *converted : stored.message;
     job.message->sending.resize(message.envelope.forward_paths.size());
     for (auto at : job.recipients) job.message->sending[at] = true;

@@ -19,6 +19,18 @@ void add_mechanisms(std::string_view value, std::vector<std::string>& out) {
     }
 }
 
+/// The number behind `name` in the value of LIMITS; 0 when it is not there, or none.
+unsigned limit_of(std::string_view value, std::string_view name) {
+    std::string folded = ' ' + lower(value);
+    std::size_t at = folded.find(' ' + std::string(name));
+    if (at == std::string::npos) return 0;
+    const char* from = folded.data() + at + 1 + name.size();
+    unsigned out = 0;
+    auto [end, error] = std::from_chars(from, folded.data() + folded.size(), out);
+    bool whole = end == folded.data() + folded.size() || *end == ' ';
+    return error == std::errc() && whole ? out : 0;
+}
+
 std::string notify_in_words(const Notify& notify) {
     std::string out;
     for (auto& [wanted, word] :
@@ -48,6 +60,10 @@ Extensions parse_extensions(const Reply& ehlo) {
         if (keyword == "smtputf8") out.utf8 = true;
         if (keyword == "requiretls") out.require_tls = true;
         if (keyword == "auth") add_mechanisms(value, out.auth);
+        if (keyword == "limits") {
+            out.recipients_max = limit_of(value, "rcptmax=");
+            out.transactions_max = limit_of(value, "mailmax=");
+        }
         if (keyword == "size") {
             out.size = true;
             std::from_chars(value.data(), value.data() + value.size(), out.size_limit);

@@ -18,6 +18,9 @@ struct Extensions {
          require_tls = false;
     std::uint64_t size_limit = 0;   // bytes, 0 for none
     std::vector<std::string> auth;  // mechanisms, upper case, at most 50
+    // RFC 9422, 0 for no limit.
+    unsigned recipients_max = 0;    // of a transaction
+    unsigned transactions_max = 0;  // of a session
 };
 Extensions parse_extensions(const Reply& ehlo);
 

@@ -308,6 +308,18 @@ TEST_CASE("parameters go only to a server that offers them", "[transaction]") {
           "MAIL FROM:<s@example.com>\r\nRCPT TO:<r0@example.net>\r\nDATA\r\n");
 }
 
+TEST_CASE("limits a server sets", "[transaction]") {
+    auto limits = [](const char* line) {
+        Extensions out = parse_extensions(Reply{250, {}, std::string("mx\n") + line});
+        return std::pair(out.recipients_max, out.transactions_max);
+    };
+    CHECK(limits("LIMITS RCPTMAX=20 MAILMAX=5") == std::pair(20u, 5u));
+    CHECK(limits("limits mailmax=7 RcptDomainMax=1") == std::pair(0u, 7u));
+    CHECK(limits("LIMITS XRCPTMAX=3 RCPTMAX=-1") == std::pair(0u, 0u));
+    CHECK(limits("LIMITS RCPTMAX=99999999999 MAILMAX=1x") == std::pair(0u, 0u));
+    CHECK(limits("LIMITS") == std::pair(0u, 0u));
+}
+
 TEST_CASE("extensions a server offers", "[transaction]") {
     Extensions out = parse_extensions(
         Reply{250, {}, "PIPELINING.example SIZE\npipelining\nSize 1000\n8BitMime x\nSTARTTLS"});
