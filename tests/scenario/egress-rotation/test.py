@@ -225,6 +225,22 @@ class EgressRotation(scenario.Scenario):
         self.assertEqual(self._clients(self.dest), [self.pool[0]])
         self.assertIn("192.0.2.77", gateway.log_file.read_text())
 
+    def test_an_unknown_refusal_that_names_our_address(self):
+        """No rule knows the words; that they name the address, and that the next one is taken, is enough."""
+        self.dest.on["MAIL"] = refuse(self.pool[:1], "550 5.7.1 The sorcerer is not amused by [{client}]")
+        gateway = self._gateway()
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), [self.pool[1]])
+        self.assertEqual([e["egress"] for e in gateway.events("listed")], self.pool[:1])
+        self.assertEqual((gateway.events("bounced"), self.primary.sessions), ([], []))
+
+    def test_an_unknown_refusal_of_all_addresses_is_a_refusal(self):
+        self.dest.on["MAIL"] = refuse(self.pool, "550 5.7.1 The sorcerer is not amused by [{client}]")
+        gateway = self._gateway()
+        self.send(gateway)
+        self.assertIn(b"sorcerer", self.wait_for_messages(self.primary, 1)[0].data)
+        self.assertEqual(gateway.events("listed"), [])
+
     def test_suspended_by_hand(self):
         gateway = self._gateway()
         gateway.command("egress", "suspend", self.pool[0])
