@@ -97,6 +97,7 @@ class SenderVerification(scenario.Scenario):
         self.web.start()
         gateway.command("sync")
         gateway.process.wait_for(lambda: gateway.http("/readyz")[0] == 200, "readiness")
+        gateway.wait_for_event("synced")  # it is ready when it knows the domains, a moment before it knows their users
         self._check(gateway, {"alice@company.example": (250, "2.1.5", ""), "nobody@company.example": (550, "5.1.8", "")})
 
     def test_a_restart_with_the_primary_down_still_decides(self):
