@@ -32,7 +32,8 @@ class Workspace:
     """stop() ends what was started, remove() takes the folder away."""
 
     def __init__(self, name="test"):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"postern-{name}-"))
+        # Sockets in it have names of 107 octets at most; Postfix makes some four folders below.
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"postern-{name[:32]}-"))
         self.path.chmod(0o755)  # services that drop root must get in
         self._network, self._claim = _claim_network()
         self._started = []
