@@ -55,7 +55,10 @@ void Events::on(const relay::event::Bounced& event) {
     log_.write(LogLevel::info, "bounced", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
         line.add_if("host", event.host).add_if("egress", event.egress).add_if("stage", event.stage);
-        if (event.reply.code != 0) line.add("reply", event.reply.line());
+        if (event.reply.code != 0)
+            line.add("reply", event.reply.line());
+        else if (event.reply.status)
+            line.add("status", event.reply.status.text());
         if (event.reply.code == 0 || event.reason != event.reply.text) line.add_if("reason", event.reason);
         line.add("bounce", event.bounce_id.empty() ? std::string_view("none") : event.bounce_id);
     });

@@ -10,7 +10,7 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::chrono::seconds slow_first{15}, slow_max{600};  // pauses of a site that asked for less
+constexpr std::chrono::seconds slow_first{1}, slow_max{300};  // pauses of a site that asks for less
 
 Time now() { return std::chrono::system_clock::now(); }
 
@@ -62,12 +62,16 @@ void Delivery::refused(const SitePtr& site, const Source& source, const Judgemen
         event::Rotated{site->exchangers, source.address, next.source->address, "the other is refused"});
 }
 
+/// It wants less of us: half the connections, and a pause only when nothing at all was taken since the last
+/// time. What comes of transactions that were under way together counts once.
 void Delivery::slow_down(const SitePtr& site) {
+    Time time = now();
+    if (time - site->slowed_at < slow_first) return;
+    site->slowed_at = time;
     site->window.halve();
-    auto first = std::min(slow_first, settings_->queue.retry_first);
-    auto pause = std::min(slow_max, first * (1u << std::min(site->slowed, 6u)));
+    if (site->slowed > 0)
+        site->pace.pause(time + std::min(slow_max, slow_first * (1u << std::min(site->slowed, 9u))));
     ++site->slowed;
-    site->pace.pause(now() + pause);
 }
 
 void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,

@@ -56,7 +56,8 @@ struct Site {
     Pace pace;
     Obstacle obstacle;
     unsigned connections = 0, opening = 0;
-    unsigned slowed = 0;  // times in a row that it asked for less
+    unsigned slowed = 0;  // times in a row that it asked for less and took nothing
+    Time slowed_at{};
     std::size_t turn = 0;
     std::map<net::Endpoint, Time> bad;  // addresses that failed, until when they come last
     std::set<std::string> hungry;       // routes that were told there is no room
