@@ -98,9 +98,14 @@ bool says_tls_optional(std::string_view content) {
         if ((line[0] | 0x20) != 't' || line.size() < name.size() ||
             lower(line.substr(0, name.size())) != name)
             continue;
-        std::string_view value = line.substr(name.size());
-        while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
-        while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
+        std::string value(line.substr(name.size()));
+        while (at < content.size() && (content[at] == ' ' || content[at] == '\t')) {  // folded
+            end = std::min(content.find("\r\n", at), content.size());
+            value += content.substr(at, end - at);
+            at = end + 2;
+        }
+        value.erase(value.find_last_not_of(" \t") + 1);
+        value.erase(0, value.find_first_not_of(" \t"));
         if (lower(value) == "no") return true;
     }
     return false;
