@@ -168,6 +168,23 @@ std::string set_blocklists(Settings& settings, const Value& value) {
     return {};
 }
 
+std::string set_receivers(Settings& settings, const Value& value) {
+    constexpr std::size_t most = 100;
+    const auto& patterns = std::get<std::vector<std::string>>(value);
+    if (patterns.size() > most) return "there are more than " + std::to_string(most);
+    settings.relay.delivery.receivers.clear();
+    for (const auto& pattern : patterns) {
+        // Without a domain behind the star it would make one receiver of the whole world.
+        const bool star = pattern.starts_with("*.");
+        const auto domain = star ? std::string_view(pattern).substr(2) : std::string_view(pattern);
+        if (!is_domain_name(domain) || (star && domain.find('.') == std::string_view::npos))
+            return quoted(pattern) +
+                   " is not the name of exchangers such as \"*.mail.protection.outlook.com\"";
+        settings.relay.delivery.receivers.push_back(lower_case(pattern));
+    }
+    return {};
+}
+
 std::string set_warm_up(Settings& settings, const Value& value) {
     constexpr std::size_t most = 365;
     const auto& days = std::get<std::vector<std::int64_t>>(value);
@@ -225,6 +242,10 @@ Section delivery() {
              "DNSBLs the [[egress]] addresses are looked up in, as [\"zen.spamhaus.org\"]", set_blocklists},
             duration("blocklist_every", "15m", "1s", "1d", place(&D::blocklist_every),
                      "pause between two look-ups"),
+            {"receivers", "list of names",
+             std::vector<std::string>{"*.mail.protection.outlook.com", "*.mx.microsoft"},
+             "exchangers that belong to one receiver: its verdict about an address holds for all of them",
+             set_receivers},
             duration("listed_for", "6h", "1s", "30d", place(&D::listed_for),
                      "how long a receiver's verdict about an address holds, unless a rule says"),
             {"warm_up", "list of numbers", plan,

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "relay/delivery/route.h"
+#include "relay/egress/reply_rules.h"
 #include "relay/net/address_range.h"
 #include "relay/security/dane.h"
 #include "relay/security/transport.h"
@@ -192,6 +193,12 @@ net::awaitable<Targets> Search::exchangers(std::string domain) {
             permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
     for (const auto& host : hosts) out_.exchangers += (out_.exchangers.empty() ? "" : ",") + host;
     out_.site = out_.exchangers;
+    for (const auto& receiver : delivery.receivers)
+        if (std::all_of(hosts.begin(), hosts.end(),
+                        [&](const std::string& host) { return matches_glob(receiver, host, true); })) {
+            out_.exchangers = receiver;
+            break;
+        }
     if (wish_ == TlsWish::required) out_.site += " (REQUIRETLS)";
     out_.site += security_of(out_.list, domain);
     co_return std::move(out_);

@@ -39,7 +39,9 @@ struct Targets {
     /// Destinations with the same site share connections, limits and troubles: the names of the exchangers
     /// and what is wanted of them; for gateways and primaries their key.
     std::string site;
-    std::string exchangers;  // their names alone: what a receiver's verdict about our address is kept for
+    /// Their names alone, or the one of delivery.receivers they belong to: what a verdict about our address
+    /// is kept for.
+    std::string exchangers;
     /// Limits of the configuration for it, 0 for the general ones.
     unsigned connections = 0, messages_per_minute = 0;
 

@@ -22,7 +22,9 @@ class EgressRotation(scenario.Scenario):
         self.primary = self.receiver(scenario.PRIMARY)
 
     def zones(self):
-        return super().zones() | {"other.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
+        dest = super().zones()["dest.example"]
+        return super().zones() | {"dest.example": dest + [f"tenant A {self.workspace.host(scenario.RECEIVER)}"],
+                                  "third.example": ["@ MX 10 tenant.dest.example."], "other.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
 
     def _gateway(self, addresses=2, **settings):
         settings = {"queue": {"retry_first": "1h", "retry_max": "4h"}, **settings}
@@ -97,6 +99,18 @@ class EgressRotation(scenario.Scenario):
         self._delivered(gateway)
         self.assertEqual(self._clients(self.dest)[2:], [self.pool[1]])
         self.assertEqual(len([s for s in self.dest.sessions if s.client == self.pool[0]]), 2)
+
+    def test_a_verdict_of_one_receiver_holds_for_all_its_exchangers(self):
+        """Some give every domain an exchanger of its own; who is banned at one is banned at all."""
+        gateway = self._gateway(delivery={"receivers": ["*.dest.example", "*.other.example"]})
+        self.dest.on["MAIL"] = refuse(self.pool[:1], BANNED)
+        self._delivered(gateway, "bob@dest.example")
+        self._delivered(gateway, "eve@third.example")
+        self._delivered(gateway, "zoe@other.example")
+        self.assertEqual(self._clients(self.dest), [self.pool[1]] * 2)
+        self.assertEqual(self._clients(self.other), self.pool[:1])
+        self.assertEqual([event["site"] for event in gateway.events("listed")], ["*.dest.example"])
+        self.assertEqual(len([s for s in self.dest.sessions if s.client == self.pool[0]]), 1)
 
     def test_a_public_list_counts_everywhere(self):
         gateway, listed = self._refused_at("RCPT", reply=PUBLIC)

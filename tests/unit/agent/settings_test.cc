@@ -235,6 +235,7 @@ dane = false
 mta_sts = false
 rotation = "per-domain"
 blocklists = ["Zen.example"]
+receivers = ["*.Big.example", "mx.small.example"]
 blocklist_every = "1m"
 listed_for = "1h"
 warm_up = [10, 20]
@@ -278,6 +279,7 @@ reply_rules = "/r"
     CHECK_FALSE(relay.delivery.mta_sts);
     CHECK(relay.delivery.rotation == relay::Rotation::per_domain);
     CHECK(relay.delivery.blocklists == std::vector<std::string>{"zen.example"});
+    CHECK(relay.delivery.receivers == std::vector<std::string>{"*.big.example", "mx.small.example"});
     CHECK(relay.delivery.blocklist_every == std::chrono::minutes(1));
     CHECK(relay.delivery.listed_for == std::chrono::hours(1));
     CHECK(relay.delivery.warm_up == std::vector<unsigned>{10, 20});
@@ -335,6 +337,9 @@ TEST_CASE("what describes no mail, or the same mail twice, is a fault") {
         {"[delivery]\nwarm_up = [0]\n", "delivery.warm_up: 0 is not in 1 to "},
         {"[delivery]\nwarm_up = [\"50\"]\n", "a list of whole numbers, as [1, 2] is expected here"},
         {"[delivery]\nblocklists = [\"zen spamhaus\"]\n", "is not a zone"},
+        {"[delivery]\nreceivers = [\"*\"]\n", "is not the name of exchangers"},
+        {"[delivery]\nreceivers = [\"*.com\"]\n", "is not the name of exchangers"},
+        {"[delivery]\nreceivers = [\"*.a.*.example\"]\n", "is not the name of exchangers"},
         {"[delivery]\nreply_rules = \"rules.toml\"\n", "is not an absolute path"},
         {"[delivery]\ntls = \"dane\"\n", "is not one of off, opportunistic, required, verify"},
     }));
