@@ -1,8 +1,4 @@
 // How overrides are written down, and how they get onto the disk.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
@@ -10,6 +6,7 @@
 #include "agent/address_text.h"
 #include "agent/overrides.h"
 #include "agent/settings.h"
+#include "relay/queue/durable_file.h"
 
 namespace postern::agent {
 namespace {
@@ -18,37 +15,6 @@ using nlohmann::json;
 
 constexpr std::size_t largest = 1 << 20;  // what load_overrides() reads again
 constexpr int deepest = 4;
-
-/// A file of ours, closed when it goes out of sight.
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-tl::unexpected<std::string> system_fault(const std::filesystem::path& file, std::string_view what) {
-    const int error = errno;
-    return tl::make_unexpected('"' + file.string() + "\" " + std::string(what) + ": " +
-                               std::generic_category().message(error));
-}
-
-bool write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const auto written = write(fd, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return false;
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return true;
-}
 
 std::optional<relay::RouteSettings> route_of(const json& entry) {
     relay::RouteSettings route;
@@ -120,23 +86,13 @@ Overrides load_overrides(const std::filesystem::path& file, std::string& trouble
 
 tl::expected<void, std::string> save_overrides(const std::filesystem::path& file,
                                                const Overrides& overrides) {
-    auto fresh = file;
-    fresh += ".new";
     const auto text = to_json(overrides);
     if (text.size() > largest)
         return tl::unexpected<std::string>(
             "more than 1 MiB was set while running: take some of it back, or put it "
             "into the configuration file");
-    {
-        const Descriptor out(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-        if (out.get() < 0) return system_fault(fresh, "cannot be made");
-        if (!write_all(out.get(), text) || fsync(out.get()) != 0)
-            return system_fault(fresh, "cannot be written");
-    }
-    if (rename(fresh.c_str(), file.c_str()) != 0) return system_fault(file, "cannot be replaced");
-    const Descriptor folder(open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0 || fsync(folder.get()) != 0)
-        return system_fault(file.parent_path(), "cannot be synced");
+    if (const auto error = relay::replace_file(file, text))
+        return tl::make_unexpected('"' + file.string() + "\" cannot be written: " + error.message());
     return {};
 }
 

@@ -156,7 +156,7 @@ struct DeliverySettings {
     std::chrono::seconds blocklist_every{900};  // between two look-ups
     /// Names of exchangers that belong to one receiver, `*` for any run of characters: what it says of one of
     /// our addresses holds for all of them.
-    std::vector<std::string> receivers;
+    std::vector<std::string> receivers{"*.mail.protection.outlook.com", "*.mx.microsoft"};
     std::chrono::seconds listed_for{6 * 3600};  // how long a receiver's verdict holds
     std::vector<unsigned> warm_up{50,   100,   200,   400,   800,   1600, 3000,
                                   6000, 12000, 25000, 50000, 100000};  // messages a day, day by day; {}: none

@@ -14,10 +14,8 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t ready_max = 2'000;  // jobs per site in memory
-constexpr std::chrono::seconds sweep_pause{60};
+constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
-
-const std::string all_gateways = "gateways";  // Route::key of all that are round-robin
 
 Time now() { return std::chrono::system_clock::now(); }
 
@@ -262,7 +260,7 @@ void Delivery::wake(const DestinationPtr& destination, Time at) {
 
 void Delivery::arm() {
     if (stopping_) return;
-    Time next = std::min(queue_.next_run(), next_sweep_);
+    Time next = std::min(queue_.next_run(), next_persist_);
     if (!alarms_.empty()) next = std::min(next, alarms_.front().at);
     if (next >= armed_) return;
     armed_ = next;
@@ -303,16 +301,16 @@ void Delivery::tick() {
         // What stood in line here all the time left no room for more, and is the probe itself.
         employ(site);
     }
-    if (next_sweep_ <= time) sweep(time);
+    if (next_persist_ <= time) tidy(time);
     arm();
 }
 
 /// Forgets what nobody sends to, and has what was learnt written down.
-void Delivery::sweep(Time time) {
-    next_sweep_ = time + std::min<std::chrono::seconds>(sweep_pause, std::chrono::seconds(5));
+void Delivery::tidy(Time time) {
+    next_persist_ = time + persist_pause;
     persist(false);
-    if (next_persist_ > time) return;
-    next_persist_ = time + sweep_pause;
+    if (next_sweep_ > time) return;
+    next_sweep_ = time + sweep_pause;
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;
         return one.fresh_until + forget_after < time && !one.resolving && one.unresolved.empty() &&

@@ -91,7 +91,7 @@ private:
     std::size_t room(const std::string& route);
     void resume();
     void tick();
-    void sweep(Time time);
+    void tidy(Time time);
     void run(net::awaitable<void> work, std::function<void()> after);
     void wake(const SitePtr& site, Time at);
     void wake(const DestinationPtr& destination, Time at);

@@ -26,7 +26,7 @@ bool Delivery::out_of_use(const Site& site, const Lane& lane) const {
     Time time = now();
     if (!pool_.usable(lane.source.address, site.exchangers, time)) return true;
     if (settings_->egress.size() < 2 || !pool_.spent(lane.source.address, time)) return false;
-    auto better = pool_.preview(site.exchangers, {}, site.families(), time);
+    auto better = pool_.preview(site.exchangers, {}, families_of(site.targets), time);
     return better.source && better.source->address != lane.source.address &&
            !pool_.spent(better.source->address, time);
 }
@@ -55,7 +55,7 @@ void Delivery::refused(const SitePtr& site, const Source& source, const Judgemen
     told(verdict);
     if (!verdict || settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing)
         return;
-    auto next = pool_.preview(site->exchangers, {}, site->families(), now());
+    auto next = pool_.preview(site->exchangers, {}, families_of(site->targets), now());
     if (!next.source) return;  // told when mail has to wait for it
     leading_[site->key] = next.source->address;
     observer_.on(
@@ -120,7 +120,7 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
 }
 
 bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
-    auto other = pool_.preview(site->exchangers, {}, site->families(), now(), lane.source.address);
+    auto other = pool_.preview(site->exchangers, {}, families_of(site->targets), now(), lane.source.address);
     return other.source && other.source->address != lane.source.address;
 }
 

@@ -72,7 +72,7 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
         if (one->site == site) one->fresh_until = {};
     for (auto& [address, from] : site->lanes)
         for (Job& job : from.ready.drain()) {
-            bool in_turn = job.route == "gateways";
+            bool in_turn = job.route == all_gateways;
             enter(std::move(job), in_turn ? site->route : job.route);
         }
     co_return false;

@@ -13,8 +13,6 @@ namespace {
 constexpr std::chrono::seconds believed{60};  // a look-up, for further mail on the same route
 constexpr std::size_t bad_max = 200;          // addresses of a site remembered as bad
 
-const std::string all_gateways = "gateways";
-
 Time now() { return std::chrono::system_clock::now(); }
 
 }  // namespace
@@ -126,7 +124,7 @@ void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& tro
 void Delivery::settle_all(std::vector<Job> jobs, const Outcome& why) {
     bool attempted = why.attempted;
     for (Job& job : jobs) {
-        if (why.result == Outcome::Result::deferred && job.route == all_gateways && room(all_gateways) > 0) {
+        if (why.result == Outcome::Result::deferred && job.route == all_gateways && room(job.route) > 0) {
             offer(std::move(job));
             continue;
         }
@@ -152,7 +150,8 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
     Source source{{}, settings_->hostname};
     if (site->pooled) {
         const Address& sender = job.message->stored->message.envelope.reverse_path;
-        auto choice = pool_.choose(site->exchangers, sender.domain, site->families(), now(), job.suspect);
+        auto choice =
+            pool_.choose(site->exchangers, sender.domain, families_of(site->targets), now(), job.suspect);
         if (!choice.source) {
             Outcome why;
             why.stage = "egress";

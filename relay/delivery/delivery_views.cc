@@ -84,7 +84,8 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
     if (begun.route.starts_with("mx:")) {
-        auto choice = pool_.preview(first.exchangers, envelope.reverse_path.domain, first.families(), time);
+        auto choice =
+            pool_.preview(first.exchangers, envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)
             begun.egress = (choice.source->address.empty() ? std::string("the system's choice")

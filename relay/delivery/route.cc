@@ -73,7 +73,8 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     if (best != nullptr) return {"gateway:" + best->gateway, in_words(*best)};
     if (std::any_of(settings.gateways.begin(), settings.gateways.end(),
                     [](const auto& one) { return one.enabled && one.type == GatewayType::round_robin; }))
-        return {"gateways", "the round-robin gateways take all mail without a route of its own"};
+        return {std::string(all_gateways),
+                "the round-robin gateways take all mail without a route of its own"};
     return {"mx:" + recipient.domain, "the recipient domain's mail exchangers"};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "relay/mail/message.h"
 #include "relay/settings.h"
@@ -10,11 +11,14 @@
 namespace postern::relay {
 
 /// `key` names the destination: "mx:example.net", "gateway:NAME", "gateways" (all of type round-robin in
-/// turn) or "primary:NAME". Mail for one key shares connections, limits and troubles.
+/// turn) or "primary:NAME". What waits is filed by it; which hosts it leads to is found out when it is ready.
 struct Route {
     std::string key;
     std::string why;  // the rule that chose it, in words
 };
+
+/// Route::key of all gateways that are round-robin.
+inline constexpr std::string_view all_gateways = "gateways";
 
 /// A bounce goes back through the primary its message came from, mail for another primary's domain to that
 /// primary; then the most specific `[[route]]` whose gateway is enabled, then the round-robin gateways, then

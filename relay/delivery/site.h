@@ -64,11 +64,6 @@ struct Site {
     Time alarmed{};                     // when the next alarm is set for
     std::string told;                   // the last fault against a policy that is being tested
 
-    Families families() const {
-        Families out{false, false};
-        for (const auto& target : targets) (target.endpoint.address().is_v4() ? out.four : out.six) = true;
-        return out;
-    }
     std::size_t ready() const {
         std::size_t out = 0;
         for (const auto& [address, lane] : lanes) out += lane.ready.size();

@@ -241,9 +241,9 @@ std::string Target::text() const {
     return host + '[' + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port());
 }
 
-Families Targets::families() const {
+Families families_of(const std::vector<Target>& targets) {
     Families out{false, false};
-    for (const auto& target : list) (target.endpoint.address().is_v4() ? out.four : out.six) = true;
+    for (const auto& target : targets) (target.endpoint.address().is_v4() ? out.four : out.six) = true;
     return out;
 }
 

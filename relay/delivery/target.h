@@ -44,9 +44,10 @@ struct Targets {
     std::string exchangers;
     /// Limits of the configuration for it, 0 for the general ones.
     unsigned connections = 0, messages_per_minute = 0;
-
-    Families families() const;
 };
+
+/// Which address families the hosts can be reached by.
+Families families_of(const std::vector<Target>& targets);
 
 /// Whether `endpoint` is one of our own listeners.
 using IsOurs = std::function<bool(const net::Endpoint&)>;

@@ -31,7 +31,7 @@ struct Queued {
     /// What an operator wants of what is in hand, done as soon as it is not: nothing more of it is sent.
     enum class Order : std::uint8_t { none, hold, bounce, move };
     Order order = Order::none;
-    std::string order_reason;   // of a bounce
+    std::string order_reason;   // of a bounce: what the sender is told; of a move: the route
     unsigned uncommitted = 0;   // changes on their way to the disk
     std::vector<bool> sending;  // by recipient: a transaction with it is going on; empty while there is none
 

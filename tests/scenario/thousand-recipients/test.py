@@ -48,6 +48,15 @@ class ThousandRecipients(scenario.Scenario):
         got = sorted(recipient for message in receiver.messages for recipient in message.recipients)
         self.assertEqual(got, sorted(self.RECIPIENTS[:40]))
 
+    def test_a_receiver_that_announces_its_limits_is_not_asked_for_more(self):
+        receiver = self.receiver(extensions=("PIPELINING", "LIMITS MAILMAX=2 RCPTMAX=7"))
+        gateway = self.gateway()
+        smtp_client.send(gateway.address, "alice@company.example", self.RECIPIENTS[:40], samples.simple())
+        gateway.wait_until_empty()
+        self.assertEqual([len(message.recipients) for message in receiver.messages], [7, 7, 7, 7, 7, 5])
+        self.assertGreaterEqual(len(receiver.sessions), 3)
+        self.assertEqual(gateway.events("deferred"), [])
+
     def test_from_postfix_to_postfix(self):
         if postfix.required():
             self.skipTest(postfix.required())
