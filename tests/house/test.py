@@ -35,9 +35,9 @@ class House(unittest.TestCase):
             for target in INCLUDE.findall(path.read_text()):
                 there = target.split("/")
                 if own[0] == "sync":
-                    fine = there[0] == "sync"
+                    fine = there[0] == "sync" and (own[1] != "base" or there[1] == "base")
                 elif own[0] == "relay":
-                    fine = target == "sync/snapshot.h" or there[0] == "relay"
+                    fine = target == "sync/snapshot.h" or there[:2] == ["sync", "base"] or there[0] == "relay"
                     if fine and there[0] == "relay" and len(own) == 3 and target not in VALUES:
                         fine = len(there) == 3 and there[1] in ROOMS[own[1]]
                 else:
