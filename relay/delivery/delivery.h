@@ -118,16 +118,18 @@ private:
     void put_down(const SitePtr& site, std::string why, Time until);
     void settle_all(std::vector<Job> jobs, const Outcome& why);
 
-    // delivery_sessions.cc: the connections
+    // delivery_connect.cc: a connection
     Client::Options client_options(const Site& site, const Source& source) const;
-    net::awaitable<void> work(SitePtr site, Lane& lane);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
     net::awaitable<bool> look_up_again(SitePtr site);
     std::vector<Target> targets_from(const Site& site, const Source& source);
-    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Lane& lane, Client& client,
-                                                       std::optional<SecondOpinion> first);
     net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, Lane& lane,
                                                               const SecondOpinion& open);
+
+    // delivery_sessions.cc: what a connection does
+    net::awaitable<void> work(SitePtr site, Lane& lane);
+    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Lane& lane, Client& client,
+                                                       std::optional<SecondOpinion> first);
     net::awaitable<bool> rest(SitePtr site, Lane& lane, Client& client);
     net::awaitable<Turn> transact(SitePtr site, Lane& lane, Client& client, Job job, bool last_word);
     /// Settles at once whom the host cannot take this message for; what is left of the job fits it.
