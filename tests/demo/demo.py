@@ -6,6 +6,7 @@ gateway, and another Postfix as the recipients' server. Nothing leaves 127.0.0.0
     demo.py [--once]      --once: end after the demonstration; the exit code tells whether all went well
 """
 import argparse
+import contextlib
 import pathlib
 import signal
 import sys
@@ -108,12 +109,19 @@ class Demonstration:
         configuration = self.postern.configuration_file
         print(f"""
 Look around:
-    status page    http://{self.postern.status_address}/        (and /v1/status, /v1/queue, /metrics)
+    state          {BINARY} status --config {configuration}
     log            {self.postern.log_file}
     queue          {BINARY} queue list --config {configuration}
     why            {BINARY} explain --from {UNKNOWN} --to reader@customer.example --config {configuration}
+    programs       curl http://{self.postern.status_address}/       lists what they can read, /metrics among it
     send           swaks --server {self.primary.address}:2525 --from {SENDERS[0]} --to you@{DOMAINS[0]}
 """, flush=True)
+
+
+def say(text):
+    """Where the terminal is gone there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 def main():
@@ -122,7 +130,8 @@ def main():
     options = parser.parse_args()
     if postfix.required():
         sys.exit(postfix.required())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # the latter comes when the terminal is closed
+        signal.signal(ending, signal.default_int_handler)
     demonstration = Demonstration()
     try:
         demonstration.start()
@@ -132,11 +141,13 @@ def main():
             print("Everything stays up until Ctrl-C.", flush=True)
             signal.pause()
     except KeyboardInterrupt:
-        print("\nCleaning up.", flush=True)
+        say("\nCleaning up.")
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_IGN)
         demonstration.workspace.stop()
         demonstration.workspace.remove()
+        say("What was installed stays, and so does the build; everything else is gone.")
     sys.exit(1 if demonstration.faults else 0)
 
 
