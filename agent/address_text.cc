@@ -94,7 +94,9 @@ tl::expected<relay::HostPort, std::string> parse_host_port(std::string_view text
         has_port = !rest.empty();
         if (has_port) port = rest.substr(1);
         if (!is_ip_literal(host))
-            return tl::unexpected<std::string>("there is no IP address in the brackets");
+            return tl::unexpected<std::string>(
+                "brackets are for IPv6 addresses; a name or an IPv4 address is written without, as in "
+                "\"host:25\"");
     } else if (is_ip_literal(text) && text.find(':') != std::string_view::npos) {
         return tl::unexpected<std::string>("an IPv6 address needs brackets, as in \"[::1]:25\"");
     } else {

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <optional>
 
+#include "agent/fault_words.h"
 #include "agent/keys.h"
-#include "agent/suggestion.h"
 
 namespace postern::agent {
 namespace {
@@ -78,18 +78,6 @@ std::optional<Value> value_of(const toml::node& node, Shape shape) {
     return std::nullopt;
 }
 
-std::string unknown_name(std::string_view what, std::string_view name,
-                         const std::vector<std::string_view>& allowed) {
-    std::string text = "there is no such " + std::string(what);
-    if (const auto meant = nearest(name, allowed); !meant.empty())
-        text.append("; is \"").append(meant).append("\" meant?");
-    else
-        text.append(".");
-    text.append(" Allowed: ");
-    for (std::size_t i = 0; i < allowed.size(); ++i) text.append(i ? ", " : "").append(allowed[i]);
-    return text;
-}
-
 std::vector<std::string_view> names_of(const Section& section) {
     std::vector<std::string_view> names;
     names.reserve(section.keys.size());
@@ -125,7 +113,7 @@ void refuse_unknown(const Section& section, const toml::table& table, const std:
         if (std::find(allowed.begin(), allowed.end(), key.str()) != allowed.end()) continue;
         const std::string name = join(path, key.str());
         reading.positions[name] = position(key);
-        reading.fault(name, unknown_name("key", key.str(), allowed));
+        reading.fault(name, unknown_key(section.name, key.str()));
     }
 }
 
@@ -212,6 +200,8 @@ std::string Fault::line(const std::filesystem::path& configuration) const {
 }
 
 void Reading::fault(std::string_view key, std::string text) {
+    // What follows from a fault of the same key would only lead astray.
+    if (std::any_of(faults.begin(), faults.end(), [&](const Fault& each) { return each.key == key; })) return;
     Position where;
     // A missing key is reported where the section it belongs to begins.
     for (auto path = key; !path.empty(); path = path.substr(0, path.find_last_of(".["))) {
@@ -230,7 +220,8 @@ Reading parse_settings(std::string_view text) {
         read_root(toml::parse(text), reading);
     } catch (const toml::parse_error& error) {
         const auto& begin = error.source().begin;
-        reading.faults.push_back({{begin.line, begin.column}, "", std::string(error.description())});
+        const Position where{begin.line, begin.column};
+        reading.faults.push_back({where, "", syntax_fault(error.description(), text, where)});
         return reading;
     }
     auto& settings = reading.settings;

@@ -70,6 +70,8 @@ void check_tls(Reading& reading) {
 void check_url(Reading& reading, std::string_view key, std::string_view url) {
     const auto start = url.starts_with("https://") ? 8u : url.starts_with("http://") ? 7u : 0u;
     const auto host = url.substr(start, url.find('/', start) - start);
+    if (host.find('@') != std::string_view::npos)  // not shown: there may be a password in it
+        return reading.fault(key, "names a user before the \"@\": give username and password_file instead");
     if (start == 0 || (!host.starts_with('[') && !parse_host_port(host, std::uint16_t{443})))
         reading.fault(
             key, '"' + std::string(url) + "\" is not a web address such as \"https://mail.example.com\"");
@@ -218,7 +220,9 @@ std::string in_words(const relay::RouteSettings& route) {
 
 void check_consistency(Reading& reading) {
     const auto& settings = reading.settings;
-    if (!is_domain_name(settings.relay.hostname))
+    if (is_ip_literal(settings.relay.hostname))
+        reading.fault("hostname", '"' + settings.relay.hostname + "\" is an address; a host name is needed");
+    else if (!is_domain_name(settings.relay.hostname))
         reading.fault("hostname", given(reading, "hostname")
                                       ? '"' + settings.relay.hostname + "\" is not a host name"
                                       : "the machine calls itself \"" + settings.relay.hostname +
@@ -265,7 +269,9 @@ std::vector<Fault> egress_faults(const Reading& reading) {
     Reading found{{}, reading.positions, {}};
     const auto& egress = reading.settings.relay.egress;
     for (std::size_t i = 0; i < egress.size(); ++i)
-        if (auto fault = binding_fault(egress[i].address); !fault.empty())
+        if (egress[i].address.empty())  // its text is at fault, which was told
+            continue;
+        else if (auto fault = binding_fault(egress[i].address); !fault.empty())
             found.fault(element("egress", i, "address"), '"' + egress[i].address + "\" " + fault);
     return found.faults;
 }
