@@ -93,8 +93,9 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
                                                         const Options& options, Refusal& refusal) {
     refusal = Refusal{"connect", {}, {}};
     std::error_code error;
-    auto connection = co_await net::Connection::connect(io, target.endpoint, options.source.address,
-                                                        options.connect_timeout, error);
+    auto patience = options.connect_patience.count() > 0 ? options.connect_patience : options.connect_timeout;
+    auto connection =
+        co_await net::Connection::connect(io, target.endpoint, options.source.address, patience, error);
     if (!connection) {
         refusal.reason = net::describe(error);
         refusal.no_source = error == net::Error::no_such_address;
@@ -106,7 +107,8 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
     refusal.stage = "greeting";
-    error = co_await client->reply(greeting, options.command_timeout);
+    patience = options.greeting_patience.count() > 0 ? options.greeting_patience : options.command_timeout;
+    error = co_await client->reply(greeting, patience);
     if (error || greeting.code != 220) {
         refusal.reply = greeting;
         if (error) refusal.reason = net::describe(error);

@@ -40,6 +40,8 @@ public:
         net::TlsContext tls;
         std::chrono::seconds connect_timeout, command_timeout, data_timeout;  // as in DeliverySettings
         std::optional<Login> login;
+        /// Shorter ones where others wait, or another way is open; 0: connect_timeout, command_timeout.
+        std::chrono::seconds connect_patience{0}, greeting_patience{0};
     };
 
     /// nullptr with `refusal` set when no session can be had. A broken TLS handshake is followed by a second

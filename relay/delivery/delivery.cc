@@ -8,6 +8,7 @@
 #include "relay/net/tls.h"
 #include "relay/queue/durable_file.h"
 #include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -16,8 +17,6 @@ namespace {
 constexpr std::size_t ready_max = 2'000;  // jobs per site in memory
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
-
-Time now() { return std::chrono::system_clock::now(); }
 
 }  // namespace
 
@@ -32,7 +31,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       ours_(our_listeners(*settings_)),
       tls_(net::client_context(settings_->tls)),
       policies_(io, read_small_file(settings_->state_dir / policies_file)),
-      pool_(settings_, read_small_file(settings_->state_dir / egress_file), now()),
+      pool_(settings_, read_small_file(settings_->state_dir / egress_file), base::wall_now()),
       queue_(spool, settings_, observer, hooks()),
       timer_(io),
       blocklists_(io) {}
@@ -40,7 +39,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
 Queue::Hooks Delivery::hooks() {
     Queue::Hooks out;
     out.route = [this](const Envelope& envelope, const Address& recipient) {
-        return choose_route(*settings_, *directory_, envelope, recipient, now()).key;
+        return choose_route(*settings_, *directory_, envelope, recipient, base::wall_now()).key;
     };
     out.exists = [this](const std::string& route) { return exists(route); };
     out.room = [this](const std::string& route) { return room(route); };
@@ -51,7 +50,7 @@ Queue::Hooks Delivery::hooks() {
     };
     out.next_try = [this](const std::string& route) {
         auto obstacle = blocked(route);
-        return obstacle ? obstacle->next_try : now();
+        return obstacle ? obstacle->next_try : base::steady_now();
     };
     out.report = [this](const Stored& stored, const Progress& progress,
                         const std::vector<Queue::Notice>& notices) {
@@ -81,7 +80,7 @@ void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
 void Delivery::reload(SettingsPtr settings) {
     settings_ = std::move(settings);
     queue_.reload(settings_);
-    pool_.reload(settings_, now());
+    pool_.reload(settings_, base::wall_now());
     ours_ = our_listeners(*settings_);
     try {
         tls_ = net::client_context(settings_->tls);
@@ -224,7 +223,7 @@ void Delivery::recall() {
 
 std::size_t Delivery::retry_destinations(const std::string& route) {
     std::size_t done = 0;
-    Time time = now();
+    Time time = base::steady_now();
     for (auto& [key, one] : destinations_) {
         if (!route.empty() && one->route != route) continue;
         if (one->obstacle.down) {
@@ -264,7 +263,7 @@ void Delivery::arm() {
     if (!alarms_.empty()) next = std::min(next, alarms_.front().at);
     if (next >= armed_) return;
     armed_ = next;
-    auto pause = std::max(next - now(), Time::duration(std::chrono::milliseconds(1)));
+    auto pause = std::max(next - base::steady_now(), Time::duration(std::chrono::milliseconds(1)));
     timer_.expires_after(std::min<Time::duration>(pause, std::chrono::hours(1)));
     timer_.async_wait([this](std::error_code error) {
         if (!error) tick();
@@ -274,7 +273,7 @@ void Delivery::arm() {
 void Delivery::tick() {
     armed_ = Time::max();
     if (stopping_) return;
-    Time time = now();
+    Time time = base::steady_now();
     queue_.run(time);
     while (!alarms_.empty() && alarms_.front().at <= time) {
         std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
@@ -396,7 +395,8 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
         recipients.push_back(std::move(one));
     }
     auto out = std::make_shared<Stored>();
-    out->message = make_report(settings_->hostname, original, returned, recipients, spool_.new_id(), now());
+    out->message =
+        make_report(settings_->hostname, original, returned, recipients, spool_.new_id(), base::wall_now());
     return out;
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -114,7 +115,7 @@ private:
     void release(const SitePtr& site, Lane& lane);
     void refill(const SitePtr& site);
     void works(const SitePtr& site);
-    void fails(const SitePtr& site, const Outcome& why, unsigned others);
+    void fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun);
     void put_down(const SitePtr& site, std::string why, Time until);
     void settle_all(std::vector<Job> jobs, const Outcome& why);
 
@@ -123,6 +124,12 @@ private:
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
     net::awaitable<bool> look_up_again(SitePtr site);
     std::vector<Target> targets_from(const Site& site, const Source& source);
+    Families families(const Site& site) const;  // that its hosts are tried by at present
+    bool family_fails(const SitePtr& site, const Lane& lane, Time begun);
+    void reached(const SitePtr& site, const Target& target, Time begun);
+    void spoils(Site& site, const net::Endpoint& endpoint);
+    std::chrono::seconds patience(const Site& site, const Lane& lane, const Target& target,
+                                  std::span<const Target> rest) const;
     net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, Lane& lane,
                                                               const SecondOpinion& open);
 
@@ -174,6 +181,7 @@ private:
     std::map<std::string, SitePtr> sites_;
     std::map<std::pair<std::string, TlsWish>, DestinationPtr> destinations_;
     std::vector<Alarm> alarms_;     // a heap, the earliest first
+    FamilyMemory families_{3};      // of all sites that have both
     std::deque<SitePtr> starving_;  // had to wait for the limit of all connections
     std::set<Client*> clients_;
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last

@@ -1,16 +1,19 @@
 // A connection for a site: which of its hosts, in which order, and what follows when none can be had.
 #include <algorithm>
+#include <tuple>
 
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/route.h"
+#include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 namespace {
 
 constexpr std::chrono::minutes targets_age{5};
-
-Time now() { return std::chrono::system_clock::now(); }
+constexpr std::chrono::minutes bad_longest{15};
+constexpr std::chrono::seconds other_family_after{5};  // a host that has both
 
 }  // namespace
 
@@ -26,31 +29,98 @@ Client::Options Delivery::client_options(const Site& site, const Source& source)
     return out;
 }
 
+namespace {
+
+bool is_six(const Target& target) { return target.endpoint.address().is_v6(); }
+
+bool of_host(const Target& target, const std::string& host, bool six) {
+    return target.host == host && is_six(target) == six;
+}
+
+}  // namespace
+
 /// In the order they are tried: those that failed lately come last, those that the source cannot reach do
 /// not.
 std::vector<Target> Delivery::targets_from(const Site& site, const Source& source) {
     std::vector<Target> out;
+    Time time = base::steady_now();
     bool six = source.address.find(':') != std::string::npos;
     for (const auto& target : site.targets)
-        if (source.address.empty() || target.endpoint.address().is_v6() == six) out.push_back(target);
+        if (source.address.empty() || is_six(target) == six) out.push_back(target);
     std::map<std::string, std::uint32_t> lot;
     for (const auto& target : out) lot.emplace(target.host, static_cast<std::uint32_t>(random_()));
-    std::stable_sort(out.begin(), out.end(), [&](const Target& a, const Target& b) {
-        return a.preference != b.preference ? a.preference < b.preference : lot[a.host] < lot[b.host];
-    });
+    Families usual = families(site);
+    auto place = [&](const Target& target) {
+        bool unusual = !(is_six(target) ? usual.six : usual.four);
+        return std::tuple(target.preference, lot[target.host], unusual);
+    };
+    std::stable_sort(out.begin(), out.end(),
+                     [&](const Target& a, const Target& b) { return place(a) < place(b); });
     std::stable_partition(out.begin(), out.end(), [&](const Target& target) {
         auto bad = site.bad.find(target.endpoint);
-        return bad == site.bad.end() || bad->second <= now();
+        return bad == site.bad.end() || bad->second.until <= time;
     });
     return out;
 }
 
+// ---- address families
+
+/// Without the one that leads nowhere at present, as long as mail can go by the other.
+Families Delivery::families(const Site& site) const {
+    Families all = families_of(site.targets);
+    if (!all.four || !all.six) return all;
+    Time time = base::steady_now();
+    bool four = site.families.doubtful(false, time), six = site.families.doubtful(true, time);
+    if (!four && !six) four = families_.doubtful(false, time), six = families_.doubtful(true, time);
+    if (four == six) return all;
+    Families rest{!four, !six};
+    if (!site.pooled || settings_->egress.empty()) return rest;
+    auto other = pool_.preview(site.exchangers, {}, rest, base::wall_now());
+    return other.source && !other.source->address.empty() ? rest : all;
+}
+
+/// None of the hosts could be reached from the lane's address. True when they are tried by the other family
+/// first, before the site is said to be down.
+bool Delivery::family_fails(const SitePtr& site, const Lane& lane, Time begun) {
+    Families all = families_of(site->targets);
+    if (lane.source.address.empty() || !all.four || !all.six) return false;
+    bool six = lane.source.address.find(':') != std::string::npos;
+    site->families.failed(six, begun, base::steady_now());
+    Families rest = families(*site);
+    return six ? !rest.six : !rest.four;
+}
+
+/// What it says of the families: one that failed at the same host is worse than the other, here and perhaps
+/// everywhere.
+void Delivery::reached(const SitePtr& site, const Target& target, Time begun) {
+    Time time = base::steady_now();
+    site->bad.erase(target.endpoint);
+    bool six = is_six(target), other_failed = false;
+    for (const auto& one : site->targets) {
+        if (!of_host(one, target.host, !six)) continue;
+        auto bad = site->bad.find(one.endpoint);
+        other_failed = other_failed || (bad != site->bad.end() && bad->second.until > time);
+    }
+    site->families.worked(six);
+    families_.worked(six);
+    if (!other_failed) return;
+    site->families.failed(!six, begun, time);
+    if (!std::exchange(site->told_family, true)) families_.failed(!six, begun, time);
+}
+
+void Delivery::spoils(Site& site, const net::Endpoint& endpoint) {
+    Bad& bad = site.bad[endpoint];
+    ++bad.times;
+    bad.until = base::steady_now() +
+                std::min<std::chrono::milliseconds>(bad_longest, pause_after(settings_->queue, bad.times, 0));
+}
+
 /// A site that is always busy hears of changes too. False when its routes lead elsewhere by now.
 net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
-    if (now() - site->looked_up < targets_age) co_return true;
+    if (base::steady_now() - site->looked_up < targets_age) co_return true;
     Targets targets = co_await find_targets(surroundings(), site->route, site->wish);
     if (targets.list.empty() || targets.site == site->key) {
-        site->looked_up = now();
+        site->looked_up = base::steady_now();
         if (!targets.list.empty()) adopt(site, site->route, site->wish, std::move(targets));
         co_return true;
     }
@@ -64,9 +134,29 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
     co_return false;
 }
 
+/// A host that is not there by one family may be by the other: no time is lost with the first (RFC 8305).
+std::chrono::seconds Delivery::patience(const Site& site, const Lane& lane, const Target& target,
+                                        std::span<const Target> rest) const {
+    bool six = is_six(target);
+    Families usual = families(site);
+    auto good = [&](const Target& next) {
+        auto bad = site.bad.find(next.endpoint);
+        return of_host(next, target.host, !six) &&
+               (bad == site.bad.end() || bad->second.until <= base::steady_now());
+    };
+    bool other =
+        lane.source.address.empty() ? std::any_of(rest.begin(), rest.end(), good) : usual.four && usual.six;
+    auto whole = settings_->delivery.connect_timeout;
+    return other ? std::min<std::chrono::seconds>(whole, other_family_after) : whole;
+}
+
 net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& lane) {
     if (!co_await look_up_again(site)) co_return nullptr;
-    if (out_of_use(*site, lane)) {
+    Time begun = base::steady_now();
+    Families usual = families(*site);
+    bool six = lane.source.address.find(':') != std::string::npos;
+    bool unusual = !lane.source.address.empty() && !(six ? usual.six : usual.four);
+    if (unusual || out_of_use(*site, lane)) {
         redistribute(site, lane);
         co_return nullptr;
     }
@@ -77,12 +167,15 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
     auto options = client_options(*site, lane.source);
     Reply refused;
     bool all_refused = true;
-    for (const Target& target : targets_from(*site, lane.source)) {
+    auto targets = targets_from(*site, lane.source);
+    for (auto at = targets.begin(); at != targets.end(); ++at) {
+        const Target& target = *at;
         if (stopping_) co_return nullptr;
         Refusal refusal;
+        options.connect_patience = patience(*site, lane, target, {at + 1, targets.end()});
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) {
-            site->bad.erase(target.endpoint);
+            reached(site, target, begun);
             if (std::string fault = client->would_fail();
                 fault != std::exchange(site->told, fault) && !fault.empty())
                 observer_.on(event::Trouble{"tls", fault, false});
@@ -90,12 +183,17 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         }
         if (refusal.no_source) {
             // Another of our addresses may be there.
-            pool_.absent(lane.source.address, now() + std::chrono::minutes(1));
+            pool_.absent(lane.source.address, base::wall_now() + std::chrono::minutes(1));
             observer_.on(event::Trouble{"egress", refusal.reason, false});
             redistribute(site, lane);
             co_return nullptr;
         }
-        site->bad[target.endpoint] = now() + settings_->queue.retry_first;
+        spoils(*site, target.endpoint);
+        // By the other family at once.
+        auto same = std::find_if(at + 1, targets.end(),
+                                 [&](const Target& next) { return next.preference != target.preference; });
+        std::stable_partition(
+            at + 1, same, [&](const Target& next) { return !of_host(next, target.host, is_six(target)); });
         if (blame(site, lane.source, refusal.reply, target.host)) {
             redistribute(site, lane);
             co_return nullptr;
@@ -112,7 +210,11 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
             all_refused = false;
     }
     if (all_refused && refused.code != 0 && compare(site, lane, refused)) co_return nullptr;
-    fails(site, why, site->connections - site->opening);
+    if (family_fails(site, lane, begun)) {
+        redistribute(site, lane);
+        co_return nullptr;
+    }
+    fails(site, why, site->connections - site->opening, begun);
     co_return nullptr;
 }
 
@@ -125,7 +227,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site
         Refusal refusal;
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) co_return client;
-        site->bad[target.endpoint] = now() + settings_->queue.retry_first;
+        spoils(*site, target.endpoint);
     }
     co_return nullptr;
 }

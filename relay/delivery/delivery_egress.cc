@@ -5,14 +5,13 @@
 #include "relay/egress/blocklist.h"
 #include "relay/egress/reply_rules.h"
 #include "relay/queue/durable_file.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 namespace {
 
 constexpr std::chrono::seconds slow_first{1}, slow_max{300};  // pauses of a site that asks for less
-
-Time now() { return std::chrono::system_clock::now(); }
 
 bool about_us(ReplyMeaning meaning) {
     return meaning == ReplyMeaning::listed || meaning == ReplyMeaning::listed_everywhere;
@@ -23,10 +22,10 @@ bool about_us(ReplyMeaning meaning) {
 /// Whether mail in the lane is better sent from another address by now.
 bool Delivery::out_of_use(const Site& site, const Lane& lane) const {
     if (!site.pooled) return false;
-    Time time = now();
+    Time time = base::wall_now();
     if (!pool_.usable(lane.source.address, site.exchangers, time)) return true;
     if (settings_->egress.size() < 2 || !pool_.spent(lane.source.address, time)) return false;
-    auto better = pool_.preview(site.exchangers, {}, families_of(site.targets), time);
+    auto better = pool_.preview(site.exchangers, {}, families(site), time);
     return better.source && better.source->address != lane.source.address &&
            !pool_.spent(better.source->address, time);
 }
@@ -51,11 +50,11 @@ bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& rep
 /// The rules say that it is about our address: a verdict, and another address takes the lead.
 void Delivery::refused(const SitePtr& site, const Source& source, const Judgement& judgement,
                        const Reply& reply) {
-    auto verdict = pool_.refused(source.address, site->exchangers, judgement, reply, now());
+    auto verdict = pool_.refused(source.address, site->exchangers, judgement, reply, base::wall_now());
     told(verdict);
     if (!verdict || settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing)
         return;
-    auto next = pool_.preview(site->exchangers, {}, families_of(site->targets), now());
+    auto next = pool_.preview(site->exchangers, {}, families(*site), base::wall_now());
     if (!next.source) return;  // told when mail has to wait for it
     leading_[site->key] = next.source->address;
     observer_.on(
@@ -65,7 +64,7 @@ void Delivery::refused(const SitePtr& site, const Source& source, const Judgemen
 /// It wants less of us: half the connections, and a pause only when nothing at all was taken since the last
 /// time. What comes of transactions that were under way together counts once.
 void Delivery::slow_down(const SitePtr& site) {
-    Time time = now();
+    Time time = base::steady_now();
     if (time - site->slowed_at < slow_first) return;
     site->slowed_at = time;
     site->window.halve();
@@ -120,7 +119,7 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
 }
 
 bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
-    auto other = pool_.preview(site->exchangers, {}, families_of(site->targets), now(), lane.source.address);
+    auto other = pool_.preview(site->exchangers, {}, families(*site), base::wall_now(), lane.source.address);
     return other.source && other.source->address != lane.source.address;
 }
 
@@ -142,7 +141,7 @@ bool Delivery::compare(const SitePtr& site, Lane& lane, const Reply& reply) {
 
 void Delivery::accepted(const SitePtr& site, const Lane& lane, const Job& job) {
     if (!site->pooled) return;
-    Time time = now();
+    Time time = base::wall_now();
     site->slowed = 0;
     over(pool_.accepted(lane.source.address, site->exchangers, time), "mail from it is accepted again");
     if (!job.suspect.empty() && job.suspect != lane.source.address)
@@ -183,7 +182,7 @@ net::awaitable<void> Delivery::watch_blocklists() {
                 observer_.on(event::Trouble{"egress", "blocklist " + zone + ": " + fault, false});
             }
             for (const auto& zone : answer.checked) faults.erase(zone);
-            auto change = pool_.blocklisted(egress.address, answer.listed, answer.checked, now());
+            auto change = pool_.blocklisted(egress.address, answer.listed, answer.checked, base::wall_now());
             for (const auto& verdict : change.listed) told(verdict);
             over(change.unlisted, "the blocklist does not name it any more");
         }
@@ -194,7 +193,7 @@ net::awaitable<void> Delivery::watch_blocklists() {
     }
 }
 
-std::vector<EgressView> Delivery::egress() const { return pool_.views(now()); }
+std::vector<EgressView> Delivery::egress() const { return pool_.views(base::wall_now()); }
 
 bool Delivery::absolve(const std::string& address, const std::string& site) {
     if (!pool_.absolve(address, site)) return false;
@@ -212,7 +211,7 @@ void Delivery::persist(bool wait) {
                                             "cannot write " + path.string() + ": " + error.message(), false});
         });
     };
-    if (wait || pool_.changed(now())) write(dir / egress_file, pool_.save());
+    if (wait || pool_.changed(base::wall_now())) write(dir / egress_file, pool_.save());
     if (policies_.changed()) write(dir / policies_file, policies_.save());
     if (wait) keeper_.join();
 }

@@ -5,6 +5,7 @@
 #include "relay/delivery/delivery.h"
 #include "relay/mail/trace.h"
 #include "relay/queue/durable_file.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr std::size_t ready_low = 100;        // below this more is fetched from the spool
 constexpr unsigned transactions_max = 1'000;  // over one connection
-
-Time now() { return std::chrono::system_clock::now(); }
 
 Outcome unfit(const Reply& why) {
     Outcome out;
@@ -69,9 +68,9 @@ net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr s
             redistribute(site, lane);
             break;
         }
-        auto wait = site->pace.wait(now());
+        auto wait = site->pace.wait(base::steady_now());
         if (lane.ready.empty() || wait > Time::duration::zero()) {
-            if (!lane.ready.empty()) wake(site, now() + wait);
+            if (!lane.ready.empty()) wake(site, base::steady_now() + wait);
             if (co_await rest(site, lane, client)) continue;
             break;
         }
@@ -81,7 +80,7 @@ net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr s
                            });
         if (others_wait && client.transactions > 0) break;
         Job job = lane.ready.pop();
-        site->pace.take(now());
+        site->pace.take(base::steady_now());
         std::string route = job.route;
         Turn turn = co_await transact(site, lane, client, std::move(job), false);
         if (!turn.usable) {
@@ -212,6 +211,7 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     Transaction transaction(message, job.recipients, client.extensions(), options);
     bool reused = client.transactions > 0;
     ++transactions_;
+    Time begun = base::steady_now();
     co_await client.run(transaction, message, std::move(content));
     --transactions_;
     for (auto at : job.recipients) job.message->sending[at] = false;
@@ -247,11 +247,11 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     if (delivered && turn.usable && !stopping_) set_over(lane, job, outcomes);
     if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target().host);
     // Another host is asked about what this one defers, unless the site as a whole asked for less.
-    bool slow = site->pace.wait(now()) > std::chrono::seconds(1);
+    bool slow = site->pace.wait(base::steady_now()) > std::chrono::seconds(1);
     if (!last_word && !slow && !stopping_ && !job.recipients.empty() && site->targets.size() > 1)
         turn.open = set_apart(job, outcomes, client.target().endpoint);
     if (!job.recipients.empty()) queue_.settle(job, std::move(outcomes));
-    if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1);
+    if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1, begun);
     co_return turn;
 }
 

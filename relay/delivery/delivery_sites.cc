@@ -5,6 +5,7 @@
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/route.h"
 #include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr std::chrono::seconds believed{60};  // a look-up, for further mail on the same route
 constexpr std::size_t bad_max = 200;          // addresses of a site remembered as bad
-
-Time now() { return std::chrono::system_clock::now(); }
 
 }  // namespace
 
@@ -51,7 +50,7 @@ void Delivery::offer(Job job) {
 /// `route` is the job's own, or one of the gateways that take turns for it.
 void Delivery::enter(Job job, const std::string& route) {
     DestinationPtr to = destination(route, tls_wish(job.message->stored->message.envelope));
-    if (to->site && to->fresh_until > now()) return dispatch(std::move(job), to->site);
+    if (to->site && to->fresh_until > base::steady_now()) return dispatch(std::move(job), to->site);
     to->unresolved.push_back(std::move(job));
     if (!to->obstacle.down) look_up(to);
 }
@@ -71,7 +70,7 @@ net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
     SitePtr to = site(targets.site);
     adopt(to, destination->route, destination->wish, std::move(targets));
     destination->site = to;
-    destination->fresh_until = now() + believed;
+    destination->fresh_until = base::steady_now() + believed;
     bool was_in_trouble = destination->obstacle.failures > 0;
     destination->obstacle = {};
     for (Job& job : std::exchange(destination->unresolved, {})) dispatch(std::move(job), to);
@@ -86,7 +85,7 @@ void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish
     site->pooled = route.starts_with("mx:");
     site->targets = std::move(targets.list);
     bool is_new = site->looked_up == Time{};
-    site->looked_up = now();
+    site->looked_up = base::steady_now();
     unsigned most = targets.connections > 0 ? targets.connections : delivery.per_destination;
     if (is_new && site->connections == 0)
         site->window = Window(most);
@@ -109,7 +108,7 @@ void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& tro
         ++obstacle.failures;
         obstacle.down = true;
         obstacle.trouble = why.reason;
-        obstacle.next_try = now() + site_pause(settings_->queue, obstacle.failures, spread);
+        obstacle.next_try = base::steady_now() + site_pause(settings_->queue, obstacle.failures, spread);
         wake(destination, obstacle.next_try);
     } else {
         obstacle = {};
@@ -151,7 +150,7 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
     if (site->pooled) {
         const Address& sender = job.message->stored->message.envelope.reverse_path;
         auto choice =
-            pool_.choose(site->exchangers, sender.domain, families_of(site->targets), now(), job.suspect);
+            pool_.choose(site->exchangers, sender.domain, families(*site), base::wall_now(), job.suspect);
         if (!choice.source) {
             Outcome why;
             why.stage = "egress";
@@ -165,7 +164,9 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
                                             leader == leading_.end() ? std::string_view() : leader->second,
                                             {},
                                             choice.why});
-                put_down(site, choice.why, std::min(choice.again, now() + std::chrono::hours(1)));
+                auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(),
+                                                        Time::duration::zero(), std::chrono::hours(1));
+                put_down(site, choice.why, base::steady_now() + pause);
             }
             settle_all(std::move(jobs), why);
             return;
@@ -178,7 +179,7 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
 
 void Delivery::employ(const SitePtr& site) {
     if (stopping_ || spool_.stuck() || site->obstacle.down || site->lanes.empty()) return;
-    Time time = now();
+    Time time = base::steady_now();
     if (auto wait = site->pace.wait(time); wait > Time::duration::zero()) {
         if (site->ready() > 0) wake(site, time + wait);
         return;
@@ -246,16 +247,23 @@ void Delivery::put_down(const SitePtr& site, std::string why, Time until) {
     wake(site, until);
 }
 
-/// `others`: connections to the site that stand.
-void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others) {
+/// `others`: connections to the site that stand; `begun`: when that began which failed.
+void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun) {
+    // Ten connections that were under way when it went down found out the same thing.
+    if (begun <= site->failed_at) {
+        if (!site->obstacle.down) employ(site);
+        return;
+    }
     if (others > 0 && site->obstacle.failures == 0) {
         // Some connections stand: the site wants fewer of them, it is not down.
         site->window.bad(others);
         return;
     }
+    site->failed_at = base::steady_now();
+    site->families = FamilyMemory(1);  // the next attempt tries both again
     double spread = std::uniform_real_distribution<>(0, 1)(random_);
     put_down(site, why.reason.empty() ? why.reply.line() : why.reason,
-             now() + site_pause(settings_->queue, site->obstacle.failures + 1, spread));
+             base::steady_now() + site_pause(settings_->queue, site->obstacle.failures + 1, spread));
     site->window.bad(0);
     std::vector<Job> jobs;
     for (auto& [address, lane] : site->lanes)

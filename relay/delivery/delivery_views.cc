@@ -3,14 +3,9 @@
 #include <set>
 
 #include "relay/delivery/delivery.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
-
-namespace {
-
-Time now() { return std::chrono::system_clock::now(); }
-
-}  // namespace
 
 std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
     std::vector<DestinationView> out;
@@ -71,7 +66,7 @@ std::vector<GatewayView> Delivery::gateways() const {
 }
 
 net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelope) {
-    Time time = now();
+    Time time = base::wall_now();
     auto all = lanes(begun.route);
     TlsWish wish = tls_wish(envelope);
     Targets first;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/delivery/family_memory.h"
 #include "relay/delivery/line.h"
 #include "relay/delivery/target.h"
 #include "relay/delivery/window.h"
@@ -40,6 +41,12 @@ struct Obstacle {
     std::string trouble;  // in words, "" when all is well
 };
 
+/// An address that failed: comes last until then, longer each time.
+struct Bad {
+    Time until{};
+    unsigned times = 0;
+};
+
 /// The hosts that one or more destinations lead to: what one connection limit, one pace and one trouble are
 /// kept for (Targets::site).
 struct Site {
@@ -59,10 +66,13 @@ struct Site {
     unsigned slowed = 0;  // times in a row that it asked for less and took nothing
     Time slowed_at{};
     std::size_t turn = 0;
-    std::map<net::Endpoint, Time> bad;  // addresses that failed, until when they come last
-    std::set<std::string> hungry;       // routes that were told there is no room
-    Time alarmed{};                     // when the next alarm is set for
-    std::string told;                   // the last fault against a policy that is being tested
+    Time failed_at{};  // when the last failure was known: what was begun before is part of it
+    FamilyMemory families{1};
+    bool told_family = false;  // this site has said of one that it leads nowhere
+    std::map<net::Endpoint, Bad> bad;
+    std::set<std::string> hungry;  // routes that were told there is no room
+    Time alarmed{};                // when the next alarm is set for
+    std::string told;              // the last fault against a policy that is being tested
 
     std::size_t ready() const {
         std::size_t out = 0;

@@ -6,6 +6,7 @@ namespace postern::relay {
 
 namespace {
 
+constexpr std::chrono::milliseconds site_pause_first = std::chrono::seconds(5);
 constexpr std::chrono::milliseconds site_pause_max = std::chrono::minutes(10);
 
 std::chrono::milliseconds grow(std::chrono::milliseconds first, std::chrono::milliseconds limit,
@@ -24,8 +25,8 @@ std::chrono::milliseconds pause_after(const QueueSettings& settings, unsigned at
 }
 
 std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned failures, double spread) {
-    return grow(settings.retry_first, std::min<std::chrono::milliseconds>(settings.retry_max, site_pause_max),
-                failures, spread);
+    return grow(std::min<std::chrono::milliseconds>(settings.retry_first, site_pause_first),
+                std::min<std::chrono::milliseconds>(settings.retry_max, site_pause_max), failures, spread);
 }
 
 Time now_exact() {

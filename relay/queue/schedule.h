@@ -20,8 +20,9 @@ Time now_exact();
 /// When a message that arrived then is given up.
 Time expiry(const QueueSettings& settings, Time arrived);
 
-/// How long a destination that cannot be reached is left alone after the `failures`-th time in a row. Shorter
-/// than a message's pauses become: one connection tells for all the mail that waits.
+/// How long a destination that cannot be reached is left alone after the `failures`-th time in a row: a few
+/// seconds at first, for whoever is only restarting, then longer. Another thing than a message's pauses: one
+/// connection tells for all the mail that waits.
 std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned failures, double spread);
 
 /// When held mail is due: not while anybody lives who holds it.

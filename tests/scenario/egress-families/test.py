@@ -1,5 +1,6 @@
 """A pool of IPv4 and IPv6 addresses: each site is reached from one of its own kind."""
 import pathlib
+import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
@@ -41,6 +42,37 @@ class EgressFamilies(scenario.Scenario):
         gateway = self._start(own)
         self.assertEqual(self._sent(gateway, "six.example")[0], "::1")
         self.assertEqual(self._sent(gateway, "both.example")[0], own)
+
+    def test_by_the_family_that_works(self):
+        """Both are published, one leads nowhere: in whichever order the pool has them, mail goes by the other."""
+        own = self.workspace.host(41)
+        for dead in ("six", "four"):
+            for pool in (("::1", own), (own, "::1")):
+                with self.each(dead=dead, first=pool[0]):
+                    gateway = self._start(*pool)
+                    getattr(self, dead).stop_listening()
+                    expected = own if dead == "six" else "::1"
+                    self.assertEqual(self._sent(gateway, "both.example")[0], expected)
+                    self.assertEqual(gateway.events("deferred"), [])
+
+    def test_without_a_pool_by_the_family_that_works(self):
+        """IPv6 that is published and swallows everything holds nobody up, here or at the next site."""
+        gateway = self._start()
+        self.six.stop_listening()
+        full = socket.create_server(("::1", self.workspace.own_port), family=socket.AF_INET6, backlog=0)
+        self.addCleanup(full.close)
+        waiting = []
+        for _ in range(4):  # the last ones are in no queue any more
+            one = socket.socket(socket.AF_INET6)
+            one.setblocking(False)
+            one.connect_ex(("::1", self.workspace.own_port))
+            self.addCleanup(one.close)
+            waiting.append(one)
+        gateway.reload(delivery={"connect_timeout": "10m"})
+        gateway.wait_for_event("reloaded")
+        self._sent(gateway, "both.example")
+        self.assertEqual(len(self.four.messages), 1)
+        self.assertEqual(gateway.events("deferred"), [])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A receiver that is down for a while gets everything when it is back."""
 import pathlib
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
@@ -24,6 +25,22 @@ class ReceiverDown(scenario.Scenario):
         self.wait_for_messages(receiver, 20)
         gateway.wait_until_empty()
         self.assertEqual(sorted(m.recipients[0] for m in receiver.messages), sorted(f"u{n}@dest.example" for n in range(20)))
+
+    def test_what_fails_together_counts_once(self):
+        receiver = self.receiver()
+        receiver.stop_listening()
+        # The pauses of messages are not those of a destination.
+        gateway = self.gateway(queue={"retry_first": "10m", "retry_max": "4h"})
+        senders = [threading.Thread(target=self.send, args=(gateway,), kwargs={"recipients": f"u{n}@dest.example"})
+                   for n in range(10)]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        gateway.process.wait_for(lambda: len(gateway.events("deferred")) == 10, "ten deferrals")
+        receiver.start()
+        gateway.wait_until_empty(60)
+        self.assertEqual(len(receiver.messages), 10)
 
     def test_down_again_in_the_middle(self):
         receiver = self.receiver()

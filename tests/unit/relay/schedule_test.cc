@@ -45,6 +45,8 @@ TEST_CASE("a destination is left alone for at most ten minutes, or as long as it
     QueueSettings settings;
     settings.retry_first = 60s;
     settings.retry_max = 4h;
+    CHECK(site_pause(settings, 1, 0.999) <= 10s);
+    CHECK(site_pause(settings, 100, 0) == 10min);
     for (unsigned failures = 1; failures < 100; ++failures) {
         CHECK(site_pause(settings, failures, 0) <= pause_after(settings, failures, 0));
         CHECK(site_pause(settings, failures, 0.999) <= 11min);
