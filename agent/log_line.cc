@@ -28,11 +28,20 @@ std::size_t utf8_length(std::string_view text) {
     return length;
 }
 
-/// C0, DEL and C1 (U+0080 to U+009F): what a terminal might act upon.
-bool is_control(std::string_view character) {
+/// Of a valid UTF-8 sequence.
+char32_t code_point(std::string_view character) {
     const auto first = static_cast<unsigned char>(character[0]);
-    if (character.size() == 1) return first < 0x20 || first == 0x7f;
-    return first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
+    char32_t point = character.size() == 1 ? first : first & (0x7f >> character.size());
+    for (const char c : character.substr(1)) point = point << 6 | (static_cast<unsigned char>(c) & 0x3f);
+    return point;
+}
+
+/// What a terminal might act upon, or show other text in another order for: C0, DEL, C1, separators of lines,
+/// and the marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode UAX #9).
+bool is_control(std::string_view character) {
+    const char32_t point = code_point(character);
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c || point == 0x200e ||
+           point == 0x200f || (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
 
 void append_hex(std::string& line, std::string_view prefix, std::string_view octets) {
@@ -43,6 +52,13 @@ void append_hex(std::string& line, std::string_view prefix, std::string_view oct
         line += digits[octet >> 4];
         line += digits[octet & 15];
     }
+}
+
+/// Of a character of the basic plane.
+void append_json_escape(std::string& line, char32_t point) {
+    const char high = static_cast<char>(point >> 8), low = static_cast<char>(point & 0xff);
+    append_hex(line, "\\u", {&high, 1});
+    append_hex(line, "", {&low, 1});
 }
 
 bool is_plain(std::string_view value) {
@@ -139,7 +155,7 @@ void append_json_value(std::string& line, std::string_view value) {
             if (const char letter = short_escape(character))
                 (line += '\\') += letter;
             else
-                append_hex(line, "\\u00", character.substr(character.size() - 1));
+                append_json_escape(line, code_point(character));
         },
         [&line](std::string_view) { line.append("\xef\xbf\xbd"); });
     line.append(kept.size() < value.size() ? "...\"" : "\"");

@@ -21,7 +21,8 @@ void append_text_value(std::string& line, std::string_view value);
 /// "...".
 void append_json_value(std::string& line, std::string_view value);
 
-/// `value` for a terminal: control characters and octets that are not UTF-8 as \\xNN.
+/// `value` for a terminal: what acts on one (controls, turns of writing direction) and octets that are not
+/// UTF-8 as \\xNN.
 std::string printable(std::string_view value);
 
 /// Whether all of it is UTF-8 (RFC 3629).

@@ -178,7 +178,8 @@ json status_view(const Operations& operations) {
 }
 
 std::string dump(const json& value) {
-    return value.dump(2, ' ', false, json::error_handler_t::replace) + '\n';
+    // In ASCII: on a terminal nothing of it acts, whatever the network put in.
+    return value.dump(2, ' ', true, json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace postern::agent

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "agent/views.h"
+
 using namespace postern::agent;
 using namespace std::chrono_literals;
 
@@ -88,4 +90,20 @@ TEST_CASE("times are ISO 8601 in UTC") {
 
 TEST_CASE("what goes to a terminal cannot steer it") {
     CHECK(printable("a \"b\"\x1b[31m\n") == "a \"b\"\\x1b[31m\\x0a");
+}
+
+TEST_CASE("what turns the direction of writing is shown, not done") {
+    // U+202E, U+2066, U+200F, U+2028: "gpj.exe" would read as another name.
+    const std::string turned = "a\u202egpj.exe\u2066\u200f\u2028";
+    CHECK(printable(turned) == "a\\xe2\\x80\\xaegpj.exe\\xe2\\x81\\xa6\\xe2\\x80\\x8f\\xe2\\x80\\xa8");
+    CHECK(text_value("\u061c") == "\"\\xd8\\x9c\"");
+    std::string line;
+    append_json_value(line, turned + "\u009b\x7f");
+    CHECK(line == "\"a\\u202egpj.exe\\u2066\\u200f\\u2028\\u009b\\u007f\"");
+    CHECK(nlohmann::json::parse(line) == turned + "\u009b\x7f");
+    CHECK(printable("\u05d0\u0628 b\u00fccher") == "\u05d0\u0628 b\u00fccher");
+}
+
+TEST_CASE("JSON for a terminal is plain ASCII") {
+    CHECK(dump({{"a", "\u202e\u009b\x7f\u00fc"}}) == "{\n  \"a\": \"\\u202e\\u009b\\u007f\\u00fc\"\n}\n");
 }
