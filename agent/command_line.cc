@@ -3,28 +3,47 @@
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <optional>
+#include <vector>
+
+#include "agent/log_line.h"
+#include "agent/suggestion.h"
 
 namespace postern::agent {
 namespace {
+
+constexpr const char* everywhere =
+    "Every command also takes --config FILE (/etc/postern/postern.toml) and --json.";
+constexpr const char* exit_codes =
+    "Exit codes: 0 done; 64 wrong use; 65 what was named does not exist; 69 no gateway answers; 75 try "
+    "later; "
+    "77 not allowed; 78 the configuration file has faults.\n\"postern help COMMAND\" tells more of one.";
 
 /// A subcommand that only sets the verb; options are added by the caller.
 CLI::App* verb(CLI::App& parent, const char* name, const char* help, Command& command, Verb verb) {
     auto* sub = parent.add_subcommand(name, help);
     sub->fallthrough();
+    sub->footer(everywhere);
     sub->callback([&command, verb] { command.verb = verb; });
     return sub;
 }
 
 void add_filter(CLI::App& app, Command& command) {
     auto& filter = command.filter;
-    app.add_option("--sender", filter.sender, "reverse-path or its domain");
-    app.add_option("--recipient", filter.recipient, "forward-path or its domain");
-    app.add_option("--route", filter.route, "as \"queue list\" shows it, such as mx:example.net");
+    app.add_option("--sender", filter.sender, "envelope sender (reverse-path), or its domain")
+        ->type_name("ADDRESS|DOMAIN");
+    app.add_option("--recipient", filter.recipient, "envelope recipient, or its domain")
+        ->type_name("ADDRESS|DOMAIN");
+    app.add_option("--route", filter.route, "as \"queue list\" shows it, such as mx:example.net")
+        ->type_name("ROUTE");
 }
 
 /// --gateway NAME as a shorter --route gateway:NAME.
 void add_gateway_filter(CLI::App& app, Command& command) {
-    app.add_option("--gateway", command.gateway, "what waits for this gateway")->excludes("--route");
+    app.add_option("--gateway", command.gateway, "what waits for this gateway")
+        ->type_name("NAME")
+        ->excludes("--route");
 }
 
 /// A command that changes messages and therefore needs to be told which.
@@ -44,7 +63,10 @@ void add_queue(CLI::App& app, Command& command) {
     auto* list = verb(*queue, "list", "what waits and why", command, Verb::queue_list);
     add_filter(*list, command);
     add_gateway_filter(*list, command);
-    list->add_option("--limit", command.limit, "at most so many messages")->check(CLI::Range(1, 10'000));
+    list->add_option("--limit", command.limit, "at most so many messages")
+        ->check(CLI::Range(1, 10'000))
+        ->type_name("1-10000")
+        ->capture_default_str();
     auto* show = verb(*queue, "show", "one message", command, Verb::queue_show);
     show->add_option("ID", command.filter.id, "of the message")->required();
     auto* retry = verb(*queue, "retry", "try again now: all, or those chosen", command, Verb::queue_retry);
@@ -170,6 +192,69 @@ void add_commands(CLI::App& app, Command& command) {
     verb(app, "reload", "take the changed configuration file", command, Verb::reload);
 }
 
+/// The words in front of the first option, the values of --config stepped over: which command was meant.
+std::vector<std::string> leading_words(int argc, const char* const* argv) {
+    std::vector<std::string> words;
+    for (int at = 1; at < argc && words.size() < 2; ++at) {
+        const std::string_view word = argv[at];
+        if (word == "--config")
+            ++at;
+        else if (!word.starts_with('-'))
+            words.emplace_back(word);
+        else if (!words.empty() && word != "--json")
+            break;
+    }
+    return words;
+}
+
+/// Whether `word` was to be a subcommand of `app` and is none: "there is no command ...".
+std::string unknown_command(const CLI::App& app, const std::string& word) {
+    const auto known = app.get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });
+    if (known.empty()) return {};
+    std::vector<std::string_view> names;
+    for (const auto* sub : known) {
+        if (sub->get_name() == word) return {};
+        names.push_back(sub->get_name());
+    }
+    const std::string prefix = app.get_parent() ? "postern " + app.get_name() : app.get_name();
+    std::string text = "there is no command \"" + prefix + " " + word + "\"";
+    if (const auto meant = nearest(word, names); !meant.empty())
+        return text + "; is \"" + prefix + " " + std::string(meant) + "\" meant?";
+    text += ". There are:";
+    for (const auto name : names) text.append(" ").append(name);
+    return text;
+}
+
+/// "postern help", "postern help queue", "postern version", and what is no command at all: nullopt when it is
+/// none of these.
+std::optional<int> answered(CLI::App& app, int argc, const char* const* argv) {
+    const auto words = leading_words(argc, argv);
+    if (argc < 2) {
+        std::fputs(app.help().c_str(), stderr);
+        return EX_USAGE;
+    }
+    if (words.empty()) return std::nullopt;
+    if (words[0] == "version") {
+        std::fputs((app.version() + '\n').c_str(), stdout);
+        return EX_OK;
+    }
+    const auto refuse = [](const std::string& why) {
+        std::fprintf(stderr, "postern: %s\n", printable(why).c_str());
+        return EX_USAGE;
+    };
+    if (words[0] == "help") {
+        if (words.size() == 1) return std::fputs(app.help().c_str(), stdout) < 0 ? EX_IOERR : EX_OK;
+        if (const auto why = unknown_command(app, words[1]); !why.empty()) return refuse(why);
+        std::fputs(app.get_subcommand(words[1])->help().c_str(), stdout);
+        return EX_OK;
+    }
+    if (const auto why = unknown_command(app, words[0]); !why.empty()) return refuse(why);
+    if (words.size() < 2) return std::nullopt;
+    if (const auto why = unknown_command(*app.get_subcommand(words[0]), words[1]); !why.empty())
+        return refuse(why);
+    return std::nullopt;
+}
+
 }  // namespace
 
 tl::expected<Command, int> parse_command_line(int argc, const char* const* argv) {
@@ -180,6 +265,8 @@ tl::expected<Command, int> parse_command_line(int argc, const char* const* argv)
     app.add_option("--config", command.config, "configuration file")->capture_default_str();
     app.add_flag("--json", command.json, "answer in JSON");
     add_commands(app, command);
+    app.footer(exit_codes);
+    if (const auto code = answered(app, argc, argv)) return tl::unexpected(*code);
     try {
         app.parse(argc, argv);
         check_choice(command);
