@@ -15,12 +15,13 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t reply_line_max = 2048;  // RFC 5321 §4.5.3.1.5 asks for 512
+constexpr std::size_t reply_line_max = 2048;  // RFC 5321 §4.5.3.1.5 asks for 512; the rest of it is not kept
+constexpr std::size_t reply_max = 64 * 1024;  // octets; endless ones are none
+constexpr std::chrono::seconds last_word{2};  // for a reply that is there already
 constexpr std::size_t piece = 128 * 1024;     // of a file sent at once
 constexpr std::string_view final_dot = ".\r\n";
 constexpr int auth_steps_max = 10;
 constexpr std::size_t secret_max = 4096;
-constexpr net::Error malformed_reply = net::Error::line_too_long;
 
 class File {
 public:
@@ -51,47 +52,84 @@ std::string read_secret(const std::filesystem::path& path) {
 Client::Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options)
     : connection_(std::move(connection)), target_(std::move(target)), options_(options) {}
 
-net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds timeout) {
+net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds timeout, bool only) {
     // One deadline for the whole reply: a server that drips lines does not get a new one for each.
     connection_->deadline(timeout);
     ReplyParser parser;
-    for (;;) {
-        std::string_view line;
-        if (auto error = co_await connection_->read_line(line, reply_line_max)) co_return error;
-        switch (parser.feed(line)) {
-            case ReplyParser::Step::more: break;
-            case ReplyParser::Step::complete: out = parser.take(); co_return std::error_code();
-            case ReplyParser::Step::malformed: co_return make_error_code(malformed_reply);
+    std::string line;
+    for (std::size_t octets = 0; octets <= reply_max;) {
+        if (auto error = co_await connection_->fill()) co_return error;
+        std::string_view came = connection_->buffered();
+        const std::size_t end = came.find('\n');
+        const bool whole = end != std::string_view::npos;
+        came = came.substr(0, whole ? end + 1 : end);
+        octets += came.size();
+        line += came.substr(0, reply_line_max - std::min(line.size(), reply_line_max));
+        connection_->consume(came.size());
+        if (!whole) continue;
+        while (line.ends_with('\n') || line.ends_with('\r')) line.pop_back();
+        const auto step = parser.feed(line);
+        line.clear();
+        if (step == ReplyParser::Step::complete) {
+            out = parser.take();
+            co_return std::error_code();
         }
+        const bool nothing = step == ReplyParser::Step::stray && (!only || connection_->buffered().empty());
+        if (step == ReplyParser::Step::malformed || nothing) break;
     }
+    co_return make_error_code(net::Error::not_understood);
+}
+
+Before Client::before() const {
+    Before out;
+    out.reused = transactions > 0;
+    out.took = took_;
+    out.unproven_tls = target_.policy->tls == ClientTls::opportunistic && encrypted() && !options_.tls_works;
+    out.gave_up_tls = gave_up_tls();
+    return out;
 }
 
 net::awaitable<bool> Client::hello(Refusal& refusal) {
     auto timeout = options_.command_timeout;
-    Reply answer;
-    refusal.stage = "ehlo";
+    refusal = Refusal{text_of(Stage::ehlo), {}, {}};
     for (const char* verb : {"EHLO ", "HELO "}) {
+        Reply answer;
         std::string line = verb + options_.source.hostname + "\r\n";
         connection_->deadline(timeout);
         std::error_code error = co_await connection_->write(line);
         if (!error) error = co_await reply(answer, timeout);
-        if (error) {
-            refusal.reason = net::describe(error);
-            co_return false;
-        }
-        if (answer.positive()) {
+        refusal.meaning = meaning_of(Stage::ehlo, answer, before());
+        if (refusal.meaning == Meaning::go_on) {
             extensions_ = verb[0] == 'E' ? parse_extensions(answer) : Extensions();
             co_return true;
         }
-        if (!answer.permanent()) break;
+        if (error) {
+            // What EHLO was told stands, where HELO is told nothing.
+            if (refusal.reply.code != 0) refusal.meaning = Meaning::host;
+            refusal.reason = net::describe(error);
+            co_return false;
+        }
+        refusal.reply = std::move(answer);
+        if (!refusal.reply.permanent() || refusal.reply.code == 521) break;
     }
-    refusal.reply = answer;
     co_return false;
+}
+
+/// attempt(), and what is thrown is a refusal like any other.
+net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const Target& target,
+                                                      const Options& options, Refusal& refusal) {
+    try {
+        co_return co_await attempt(io, target, options, refusal);
+    } catch (const std::exception& fault) {
+        refusal.reason = fault.what();
+        refusal.meaning = Meaning::host;
+    }
+    co_return nullptr;
 }
 
 net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const Target& target,
                                                         const Options& options, Refusal& refusal) {
-    refusal = Refusal{"connect", {}, {}};
+    refusal = Refusal{text_of(Stage::connect), {}, {}};
     std::error_code error;
     auto patience = options.connect_patience.count() > 0 ? options.connect_patience : options.connect_timeout;
     auto connection =
@@ -106,11 +144,12 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     bool implicit = target.policy->tls == ClientTls::implicit;
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
-    refusal.stage = "greeting";
+    refusal = Refusal{text_of(Stage::greeting), {}, {}};
     patience = options.greeting_patience.count() > 0 ? options.greeting_patience : options.command_timeout;
     error = co_await client->reply(greeting, patience);
-    if (error || greeting.code != 220) {
-        refusal.reply = greeting;
+    refusal.meaning = meaning_of(Stage::greeting, greeting, client->before());
+    if (refusal.meaning != Meaning::go_on) {
+        refusal.reply = std::move(greeting);
         if (error) refusal.reason = net::describe(error);
         co_return nullptr;
     }
@@ -123,7 +162,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
             client->extensions_ = Extensions();
             if (!co_await client->hello(refusal)) co_return nullptr;
         } else if (wanted != ClientTls::opportunistic) {
-            refusal.stage = "tls";
+            refusal = Refusal{text_of(Stage::tls), {}, {}};
             refusal.reason =
                 "TLS policy " + target.policy->text() + ", and the server does not offer STARTTLS";
             co_return nullptr;
@@ -137,7 +176,8 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
 /// STARTTLS, unless TLS is implicit, and the handshake.
 net::awaitable<bool> Client::secure(Refusal& refusal) {
     const HostPolicy& policy = *target_.policy;
-    refusal.stage = "tls";
+    refusal = Refusal{text_of(Stage::tls), {}, {}};
+    refusal.meaning = meaning_of(Stage::tls, Reply(), before());
     std::error_code error;
     if (policy.tls != ClientTls::implicit) {
         connection_->deadline(options_.command_timeout);
@@ -169,7 +209,7 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
 
 net::awaitable<bool> Client::log_in(Refusal& refusal) {
     const Login& login = *options_.login;
-    refusal.stage = "auth";
+    refusal = Refusal{text_of(Stage::auth), {}, {}};
     if (!login.insecure && !verified()) {
         refusal.reason = "the password is not told to a server that has not proven who it is (" +
                          (encrypted() ? connection_->unverified() : std::string("no TLS")) + ")";
@@ -234,13 +274,20 @@ std::string Client::would_fail() const {
 
 net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target target,
                                                      const Options& options, Refusal& refusal) {
-    auto client = co_await attempt(io, target, options, refusal);
-    if (client || target.policy->tls != ClientTls::opportunistic || refusal.stage != "tls") co_return client;
-    std::string why = refusal.reason.empty() ? refusal.reply.line() : refusal.reason;
+    const bool optional = target.policy->tls == ClientTls::opportunistic;
+    std::string why = optional ? options.tls_failed : std::string();
+    if (why.empty()) {
+        auto client = co_await start(io, target, options, refusal);
+        if (client || !optional || refusal.meaning != Meaning::clear_text) co_return client;
+        why = refusal.reason.empty() ? refusal.reply.line() : refusal.reason;
+        if (why.empty()) why = "TLS failed";
+    }
     auto clear = std::make_shared<HostPolicy>(*target.policy);
     clear->tls = ClientTls::off;
     HostPolicyPtr wanted = std::exchange(target.policy, std::move(clear));
-    client = co_await attempt(io, target, options, refusal);
+    auto client = co_await start(io, target, options, refusal);
+    // That it does not want us in clear text either says no more than that TLS failed.
+    if (!client) refusal.meaning = Meaning::host;
     if (client) {
         client->target_.policy = std::move(wanted);
         client->fallback_ = std::move(why);
@@ -310,10 +357,22 @@ net::awaitable<std::error_code> Client::send_content(const Message& message, con
 }
 
 net::awaitable<void> Client::run(Transaction& transaction, const Message& message, ContentSource content) {
-    auto timeout = options_.command_timeout;
     ++transactions;
+    try {
+        co_await exchange(transaction, message, std::move(content));
+    } catch (const std::exception& fault) {
+        transaction.lost(fault.what());
+    }
+    behind_dot_ = false;
+    took_ = took_ || transaction.taken();
+    needs_reset = transaction.needs_reset();
+}
+
+net::awaitable<void> Client::exchange(Transaction& transaction, const Message& message,
+                                      ContentSource content) {
+    auto timeout = options_.command_timeout;
     while (!transaction.done()) {
-        std::error_code error;
+        std::error_code unsent;
         if (std::string commands = transaction.to_send(); !commands.empty()) {
             // A reply nobody asked for would be taken for the answer to what is asked next.
             if (!connection_->buffered().empty()) {
@@ -321,27 +380,26 @@ net::awaitable<void> Client::run(Transaction& transaction, const Message& messag
                 break;
             }
             connection_->deadline(timeout);
-            error = co_await connection_->write(commands);
+            unsent = co_await connection_->write(commands);
         }
-        if (!error && transaction.wants_content()) {
+        if (!unsent && transaction.wants_content()) {
             if (transaction.discard())
-                error = co_await connection_->write(final_dot);
+                unsent = co_await connection_->write(final_dot);
             else
-                error = co_await send_content(message, content);
-            if (!error) transaction.content_sent();
+                unsent = co_await send_content(message, content);
+            if (!unsent) transaction.content_sent();
         }
+        // Who does not read on has often said why.
         Reply answer;
-        if (!error) {
-            bool dot = std::string_view(transaction.stage()) == "dot";
-            error = co_await reply(answer, dot ? options_.data_timeout : timeout);
-        }
+        std::error_code error = content_damaged ? unsent : std::error_code();
+        behind_dot_ = transaction.stage() == Stage::dot;
+        const auto patience = unsent ? last_word : behind_dot_ ? options_.data_timeout : timeout;
+        if (!error) error = co_await reply(answer, patience, behind_dot_ || !extensions_.pipelining);
         if (error)
-            transaction.lost(error == malformed_reply ? "the server's reply cannot be understood"
-                                                      : net::describe(error));
+            transaction.lost(net::describe(unsent ? unsent : error));
         else
             transaction.on_reply(std::move(answer));
     }
-    needs_reset = transaction.needs_reset();
 }
 
 net::awaitable<void> Client::quit() {

@@ -6,11 +6,13 @@
 #include <optional>
 #include <string>
 
+#include "relay/delivery/meaning.h"
 #include "relay/delivery/target.h"
 #include "relay/delivery/transaction.h"
 #include "relay/mail/message.h"
 #include "relay/net/connection.h"
 #include "relay/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -20,6 +22,7 @@ struct Refusal {
     Reply reply;  // code 0 when it was no reply
     std::string reason;
     bool no_source = false;  // our own address cannot be used
+    Meaning meaning = Meaning::host;
 };
 
 /// Where a message's content comes from while it is sent: memory, or its file.
@@ -42,10 +45,15 @@ public:
         std::optional<Login> login;
         /// Shorter ones where others wait, or another way is open; 0: connect_timeout, command_timeout.
         std::chrono::seconds connect_patience{0}, greeting_patience{0};
+        /// What is known of the host: why its TLS does not work, "" when that is not known; and whether mail
+        /// was ever taken over it.
+        std::string tls_failed{};
+        bool tls_works = false;
     };
 
-    /// nullptr with `refusal` set when no session can be had. A broken TLS handshake is followed by a second
-    /// attempt in clear text where TLS is opportunistic.
+    /// nullptr with `refusal` set when no session can be had; never throws. Where TLS is opportunistic and
+    /// fails, in the handshake or when the first EHLO behind it is not answered, a second attempt is made in
+    /// clear text.
     static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target,
                                                         const Options& options, Refusal& refusal);
 
@@ -62,6 +70,12 @@ public:
     std::string tls() const;  // what was wanted and what was reached
     bool encrypted() const { return !connection_->tls().empty(); }
     bool verified() const { return encrypted() && connection_->unverified().empty(); }
+    /// What meaning_of() wants to know of the session.
+    Before before() const;
+    bool gave_up_tls() const { return !fallback_.empty(); }
+    /// All was sent, and whether it was taken is not known.
+    bool behind_dot() const { return behind_dot_; }
+    Time opened() const { return opened_; }
     /// Why the server's certificate does not stand up to an MTA-STS policy that is only being tested; "" when
     /// there is none, or it does.
     std::string would_fail() const;
@@ -75,10 +89,14 @@ private:
 
     static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const Target& target,
                                                            const Options& options, Refusal& refusal);
+    static net::awaitable<std::unique_ptr<Client>> start(net::io_context& io, const Target& target,
+                                                         const Options& options, Refusal& refusal);
+    net::awaitable<void> exchange(Transaction& transaction, const Message& message, ContentSource content);
     net::awaitable<bool> hello(Refusal& refusal);
     net::awaitable<bool> secure(Refusal& refusal);
     net::awaitable<bool> log_in(Refusal& refusal);
-    net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout);
+    /// `only`: no reply to a further command is on its way, that could be taken for this one.
+    net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout, bool only = true);
     net::awaitable<std::error_code> send_content(const Message& message, const ContentSource& source);
     net::awaitable<std::error_code> send_file(const Message& message, const std::filesystem::path& file);
 
@@ -87,6 +105,8 @@ private:
     Options options_;
     Extensions extensions_;
     std::string fallback_;  // why this is clear text although TLS was offered
+    bool took_ = false, behind_dot_ = false;
+    Time opened_ = base::steady_now();
 };
 
 }  // namespace postern::relay

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t ready_max = 2'000;  // jobs per site in memory
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
+constexpr std::chrono::seconds dot_grace{150};     // at a stop, for a message that is sent and not answered
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
 
 }  // namespace
@@ -336,14 +337,18 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
                 resting->timer.cancel();
             }
         }
-    auto end = std::chrono::steady_clock::now() + grace;
+    const auto begun = std::chrono::steady_clock::now();
+    const auto patience = grace.count() > 0 ? std::max(grace, dot_grace) : grace;
     asio::steady_timer poll(io_);
-    while (transactions_ > 0 && std::chrono::steady_clock::now() < end) {
+    while (traffic_->transactions > 0 && std::chrono::steady_clock::now() < begun + patience) {
+        if (std::chrono::steady_clock::now() >= begun + grace)
+            for (Client* client : traffic_->clients)
+                if (!client->behind_dot()) client->abort();
         poll.expires_after(std::chrono::milliseconds(20));
         co_await poll.async_wait(net::as_value);
     }
-    for (Client* client : clients_) client->abort();
-    for (int round = 0; transactions_ > 0 && round < 50; ++round) {
+    for (Client* client : traffic_->clients) client->abort();
+    for (int round = 0; traffic_->transactions > 0 && round < 50; ++round) {
         poll.expires_after(std::chrono::milliseconds(20));
         co_await poll.async_wait(net::as_value);
     }

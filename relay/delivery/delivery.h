@@ -30,6 +30,14 @@ namespace postern::relay {
 inline constexpr const char* egress_file = "egress.state";
 inline constexpr const char* policies_file = "mta-sts.state";
 
+/// What is going on. Its connections share it: at the end of the process they may outlive everything else
+/// here.
+struct Traffic {
+    std::set<Client*> clients;
+    std::size_t transactions = 0;
+};
+using TrafficPtr = std::shared_ptr<Traffic>;
+
 /// Everything here happens on the thread of its io_context.
 class Delivery {
 public:
@@ -37,7 +45,9 @@ public:
              std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
-    /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off.
+    /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off. With
+    /// any grace at all, those whose message is sent and not answered get two and a half minutes: who is cut
+    /// off there may get it twice.
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
@@ -68,6 +78,7 @@ private:
     struct Turn {
         bool usable = true;  // the connection can carry more
         std::optional<SecondOpinion> open;
+        std::optional<Job> again;  // by a fresh connection, at once: this one was not fit for it
     };
     /// What stands in the way of a route, with the earliest time to try.
     struct Blocked {
@@ -121,7 +132,9 @@ private:
 
     // delivery_connect.cc: a connection
     Client::Options client_options(const Site& site, const Source& source) const;
+    static void know_tls(const Site& site, const Target& target, Client::Options& options);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
+    void refused_for_good(const SitePtr& site, Lane& lane, Outcome why);
     net::awaitable<bool> look_up_again(SitePtr site);
     std::vector<Target> targets_from(const Site& site, const Source& source);
     Families families(const Site& site) const;  // that its hosts are tried by at present
@@ -135,16 +148,23 @@ private:
 
     // delivery_sessions.cc: what a connection does
     net::awaitable<void> work(SitePtr site, Lane& lane);
-    net::awaitable<std::optional<SecondOpinion>> serve(SitePtr site, Lane& lane, Client& client,
-                                                       std::optional<SecondOpinion> first);
+    net::awaitable<std::unique_ptr<Client>> open_for(SitePtr site, Lane& lane);
+    net::awaitable<Turn> serve(SitePtr site, Lane& lane, Client& client, std::optional<Job> first);
+    net::awaitable<void> ask_elsewhere(SitePtr site, Lane& lane, SecondOpinion open);
     net::awaitable<bool> rest(SitePtr site, Lane& lane, Client& client);
     net::awaitable<Turn> transact(SitePtr site, Lane& lane, Client& client, Job job, bool last_word);
+    net::awaitable<Turn> carry(SitePtr site, Lane& lane, Client& client, Job& job, bool last_word);
+    void learn_tls(const SitePtr& site, const Client& client, const Transaction& transaction);
+    /// After a session that ended at MAIL without a word: true when that may be a policy against the sender,
+    /// and says nothing of the site yet.
+    bool cut_off(const SitePtr& site, const Job& job, const Outcome& why);
     /// Settles at once whom the host cannot take this message for; what is left of the job fits it.
     /// `converted` is set when the content has to be sent in another form.
     void fit_to(const Client& client, Job& job, ContentSource& content,
                 std::shared_ptr<const Message>& converted);
-    /// Whom a host leaves for another transaction, having taken enough in this one (RFC 5321 §4.5.3.1.10).
-    void set_over(Lane& lane, Job& job, std::vector<Outcome>& outcomes);
+    /// Takes out of the job the recipients that `which` says, outcomes and all; nullopt for none.
+    std::optional<Job> take_out(Job& job, std::vector<Outcome>& outcomes, std::vector<Meaning>& meanings,
+                                const std::function<bool(Meaning)>& which);
     std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
 
     // delivery_egress.cc: which of our addresses
@@ -183,9 +203,9 @@ private:
     std::vector<Alarm> alarms_;     // a heap, the earliest first
     FamilyMemory families_{3};      // of all sites that have both
     std::deque<SitePtr> starving_;  // had to wait for the limit of all connections
-    std::set<Client*> clients_;
+    TrafficPtr traffic_ = std::make_shared<Traffic>();
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
-    std::size_t connections_ = 0, transactions_ = 0;
+    std::size_t connections_ = 0;
     asio::steady_timer timer_, blocklists_;
     Time armed_ = Time::max(), next_sweep_{}, next_persist_{};
     std::size_t turn_ = 0;  // of the round-robin gateways

@@ -39,6 +39,22 @@ bool of_host(const Target& target, const std::string& host, bool six) {
 
 }  // namespace
 
+/// What is known of the host's TLS.
+void Delivery::know_tls(const Site& site, const Target& target, Client::Options& options) {
+    auto failure = site.tls_failed.find(target.endpoint);
+    bool failed = failure != site.tls_failed.end() && failure->second.until > base::steady_now();
+    options.tls_failed = failed ? failure->second.why : std::string();
+    options.tls_works = site.tls_works.contains(target.endpoint);
+}
+
+/// All hosts said that they take no mail of ours: it needs no days of waiting for the sender to hear that.
+void Delivery::refused_for_good(const SitePtr& site, Lane& lane, Outcome why) {
+    why.result = Outcome::Result::failed;
+    site->obstacle = {};
+    settle_all(lane.ready.drain(), why);
+    refill(site);
+}
+
 /// In the order they are tried: those that failed lately come last, those that the source cannot reach do
 /// not.
 std::vector<Target> Delivery::targets_from(const Site& site, const Source& source) {
@@ -166,13 +182,14 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
     why.reason = "no host can be reached from " + lane.source.address;
     auto options = client_options(*site, lane.source);
     Reply refused;
-    bool all_refused = true;
+    bool all_refused = true, for_good = site->pooled;
     auto targets = targets_from(*site, lane.source);
     for (auto at = targets.begin(); at != targets.end(); ++at) {
         const Target& target = *at;
         if (stopping_) co_return nullptr;
         Refusal refusal;
         options.connect_patience = patience(*site, lane, target, {at + 1, targets.end()});
+        know_tls(*site, target, options);
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) {
             reached(site, target, begun);
@@ -204,12 +221,17 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         why.reason = refusal.reason;
         // A host that refuses the session has not refused this mail: others may take it, now or later.
         if (why.reply.permanent() && why.reason.empty()) why.reason = "the host refuses our connection";
+        for_good = for_good && refusal.meaning == Meaning::host_for_good;
         if (refusal.reply.permanent())
             refused = refusal.reply;
         else
             all_refused = false;
     }
     if (all_refused && refused.code != 0 && compare(site, lane, refused)) co_return nullptr;
+    if (for_good && refused.code != 0 && site->connections == site->opening) {
+        refused_for_good(site, lane, std::move(why));
+        co_return nullptr;
+    }
     if (family_fails(site, lane, begun)) {
         redistribute(site, lane);
         co_return nullptr;
@@ -225,6 +247,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site
         if (stopping_) break;
         if (target.endpoint == open.asked) continue;
         Refusal refusal;
+        know_tls(*site, target, options);
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) co_return client;
         spoils(*site, target.endpoint);

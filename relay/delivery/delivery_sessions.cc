@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t ready_low = 100;        // below this more is fetched from the spool
 constexpr unsigned transactions_max = 1'000;  // over one connection
+constexpr std::chrono::minutes age_max{5};    // of a connection that is always busy
+constexpr std::chrono::hours tls_pause{1};    // after which a host's TLS is tried again
 
 Outcome unfit(const Reply& why) {
     Outcome out;
@@ -23,73 +25,151 @@ Outcome unfit(const Reply& why) {
     return out;
 }
 
+/// A transaction that is going on.
+class Sending {
+public:
+    Sending(TrafficPtr traffic, const Job& job)
+        : traffic_(std::move(traffic)), message_(job.message), recipients_(job.recipients) {
+        message_->sending.resize(message_->stored->message.envelope.forward_paths.size());
+        mark(true);
+        ++traffic_->transactions;
+    }
+    ~Sending() {
+        --traffic_->transactions;
+        mark(false);
+    }
+    Sending(const Sending&) = delete;
+    Sending& operator=(const Sending&) = delete;
+
+private:
+    void mark(bool going_on) {
+        for (auto at : recipients_) message_->sending[at] = going_on;
+    }
+
+    TrafficPtr traffic_;
+    QueuedPtr message_;
+    std::vector<std::uint16_t> recipients_;
+};
+
+/// A connection that stop() knows of.
+class Known {
+public:
+    Known(TrafficPtr traffic, Client& client) : traffic_(std::move(traffic)), client_(client) {
+        traffic_->clients.insert(&client_);
+    }
+    ~Known() { traffic_->clients.erase(&client_); }
+    Known(const Known&) = delete;
+    Known& operator=(const Known&) = delete;
+
+private:
+    TrafficPtr traffic_;
+    Client& client_;
+};
+
 }  // namespace
 
-net::awaitable<void> Delivery::work(SitePtr site, Lane& lane) {
-    std::unique_ptr<Client> client;
-    {
-        struct Opening {
-            Site& site;
-            Lane& lane;
-            ~Opening() {
-                --site.opening;
-                --lane.opening;
-            }
-        } opening{*site, lane};
-        client = co_await connect(site, lane);
+/// What is thrown is the site's trouble: it is told, and nobody tries again at once.
+net::awaitable<std::unique_ptr<Client>> Delivery::open_for(SitePtr site, Lane& lane) {
+    struct Opening {
+        Site& site;
+        Lane& lane;
+        ~Opening() {
+            --site.opening;
+            --lane.opening;
+        }
+    } opening{*site, lane};
+    Outcome why;
+    Time begun = base::steady_now();
+    try {
+        co_return co_await connect(site, lane);
+    } catch (const std::exception& fault) {
+        why.reason = fault.what();
     }
-    std::optional<SecondOpinion> open;
-    while (client) {
-        clients_.insert(client.get());
-        open = co_await serve(site, lane, *client, std::move(open));
-        clients_.erase(client.get());
-        if (!open) co_return;
-        client = co_await connect_elsewhere(site, lane, *open);
-        if (!client) queue_.settle(open->job, std::move(open->outcomes));
-    }
+    why.stage = text_of(Stage::connect);
+    observer_.on(event::Trouble{"delivery", why.reason, true});
+    fails(site, why, 0, begun);
+    co_return nullptr;
 }
 
-/// Works off what is ready. Comes back with what another host of the site should be asked about.
-net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr site, Lane& lane,
-                                                                       Client& client,
-                                                                       std::optional<SecondOpinion> first) {
-    if (first) {
-        Job job = std::move(first->job);
-        Turn turn = co_await transact(site, lane, client, std::move(job), true);
-        if (!turn.usable) {
-            client.abort();
-            co_return std::nullopt;
+net::awaitable<void> Delivery::work(SitePtr site, Lane& lane) {
+    std::optional<Job> first;
+    for (;;) {
+        auto client = co_await open_for(site, lane);
+        if (!client) break;
+        Turn turn;
+        {
+            Known known(traffic_, *client);
+            turn = co_await serve(site, lane, *client, std::move(first));
         }
+        first = std::move(turn.again);
+        if (turn.open) co_await ask_elsewhere(site, lane, std::move(*turn.open));
+        if (!first) co_return;
+        ++site->opening;
+        ++lane.opening;
     }
+    if (!first || stopping_) co_return;
+    if (!site->obstacle.down) co_return dispatch(std::move(*first), site);
+    Outcome why;
+    why.stage = text_of(Stage::connect);
+    why.reason = site->obstacle.trouble;
+    std::vector<Job> jobs;
+    jobs.push_back(std::move(*first));
+    settle_all(std::move(jobs), why);
+}
+
+/// Asks another host about what one deferred, and nothing else: other mail prefers the first as long as it
+/// answers (RFC 5321 §5.1).
+net::awaitable<void> Delivery::ask_elsewhere(SitePtr site, Lane& lane, SecondOpinion open) {
+    auto client = co_await connect_elsewhere(site, lane, open);
+    if (!client) {
+        queue_.settle(open.job, std::move(open.outcomes));
+        co_return;
+    }
+    Known known(traffic_, *client);
+    Turn turn = co_await transact(site, lane, *client, std::move(open.job), true);
+    if (turn.usable)
+        co_await client->quit();
+    else
+        client->abort();
+}
+
+/// Works off what is ready, `first` before all. Comes back with what another connection should carry.
+net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client& client,
+                                               std::optional<Job> first) {
     unsigned most = client.extensions().transactions_max;
     most = most > 0 ? std::min(most, transactions_max) : transactions_max;
-    while (!stopping_ && !spool_.stuck() && client.transactions < most) {
-        if (out_of_use(*site, lane)) {
-            redistribute(site, lane);
-            break;
+    Time leave = client.opened() + age_max;
+    while (!stopping_ && !spool_.stuck() && client.transactions < most && base::steady_now() < leave) {
+        if (!first) {
+            if (out_of_use(*site, lane)) {
+                redistribute(site, lane);
+                break;
+            }
+            auto wait = site->pace.wait(base::steady_now());
+            if (lane.ready.empty() || wait > Time::duration::zero()) {
+                if (!lane.ready.empty()) wake(site, base::steady_now() + wait);
+                if (co_await rest(site, lane, client)) continue;
+                break;
+            }
+            bool others_wait = site->connections >= site->window.size() &&
+                               std::any_of(site->lanes.begin(), site->lanes.end(), [&](const auto& other) {
+                                   return other.second.connections == 0 && !other.second.ready.empty();
+                               });
+            if (others_wait && client.transactions > 0) break;
+            first = lane.ready.pop();
+            site->pace.take(base::steady_now());
         }
-        auto wait = site->pace.wait(base::steady_now());
-        if (lane.ready.empty() || wait > Time::duration::zero()) {
-            if (!lane.ready.empty()) wake(site, base::steady_now() + wait);
-            if (co_await rest(site, lane, client)) continue;
-            break;
-        }
-        bool others_wait = site->connections >= site->window.size() &&
-                           std::any_of(site->lanes.begin(), site->lanes.end(), [&](const auto& other) {
-                               return other.second.connections == 0 && !other.second.ready.empty();
-                           });
-        if (others_wait && client.transactions > 0) break;
-        Job job = lane.ready.pop();
-        site->pace.take(base::steady_now());
+        Job job = std::move(*first);
+        first.reset();
         std::string route = job.route;
         Turn turn = co_await transact(site, lane, client, std::move(job), false);
         if (!turn.usable) {
             client.abort();
-            co_return std::move(turn.open);
+            co_return turn;
         }
-        if (turn.open) {
+        if (turn.open || turn.again) {
             co_await client.quit();
-            co_return std::move(turn.open);
+            co_return turn;
         }
         if (site->ready() < ready_low) {
             refill(site);
@@ -97,8 +177,9 @@ net::awaitable<std::optional<Delivery::SecondOpinion>> Delivery::serve(SitePtr s
         }
         arm();
     }
+    if (first && !stopping_) lane.ready.push_front(std::move(*first));
     co_await client.quit();
-    co_return std::nullopt;
+    co_return Turn();
 }
 
 /// Waits for work; false when there is none for so long that the connection is better closed.
@@ -178,9 +259,26 @@ void Delivery::fit_to(const Client& client, Job& job, ContentSource& content,
     converted = std::move(out);
 }
 
-/// `last_word`: no further host is asked about what this one defers.
+/// `last_word`: no further host or connection is asked about what this one defers.
 net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Client& client, Job job,
                                                   bool last_word) {
+    Outcome why;
+    try {
+        co_return co_await carry(site, lane, client, job, last_word);
+    } catch (const std::exception& fault) {
+        why.reason = fault.what();
+    }
+    observer_.on(event::Trouble{"delivery", why.reason, true});
+    why.stage = text_of(Stage::content);
+    std::vector<Outcome> outcomes(job.recipients.size(), why);
+    if (!outcomes.empty()) queue_.settle(job, std::move(outcomes));
+    Turn turn;
+    turn.usable = false;
+    co_return turn;
+}
+
+net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client& client, Job& job,
+                                               bool last_word) {
     const Stored& stored = *job.message->stored;
     if (job.message->halted()) {
         queue_.give_back(job);
@@ -203,68 +301,124 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
         lane.ready.push_front(queue_.split(job, apart));
     }
     const Message& message = converted ? *converted : stored.message;
-    job.message->sending.resize(message.envelope.forward_paths.size());
-    for (auto at : job.recipients) job.message->sending[at] = true;
     Transaction::Options options;
     options.reset = client.needs_reset;
     options.rewritten = !site->route.starts_with("primary:");
+    options.bare = job.bare;
+    options.before = client.before();
     Transaction transaction(message, job.recipients, client.extensions(), options);
-    bool reused = client.transactions > 0;
-    ++transactions_;
     Time begun = base::steady_now();
-    co_await client.run(transaction, message, std::move(content));
-    --transactions_;
-    for (auto at : job.recipients) job.message->sending[at] = false;
-
-    if (!transaction.usable() && !transaction.answered() && reused) {
-        // The connection died while it rested; that says nothing about the site or the message.
-        lane.ready.push_front(std::move(job));
-        co_return Turn{false, std::nullopt};
+    {
+        Sending sending(traffic_, job);
+        co_await client.run(transaction, message, std::move(content));
     }
+    Turn turn;
+    turn.usable = transaction.usable();
     if (client.content_damaged) {
         // The final dot was not sent, so nobody has taken it.
         queue_.spoil(job, "its content is missing or does not match its checksum");
-        co_return Turn{false, std::nullopt};
+        co_return turn;
     }
-    bool lost = !transaction.usable() && !transaction.answered();
-    if (!lost && !transaction.usable()) site->window.bad(site->connections - site->opening - 1);
-    std::string host = client.target().text(), tls = client.tls();
+    learn_tls(site, client, transaction);
+    auto outcomes = transaction.outcomes();
+    auto meanings = transaction.meanings();
     Outcome why;
     bool delivered = false;
-    for (Outcome& outcome : transaction.outcomes()) {
-        outcome.host = host;
-        outcome.tls = tls;
+    for (Outcome& outcome : outcomes) {
+        outcome.host = client.target().text();
+        outcome.tls = client.tls();
         outcome.egress = lane.source.address;
-        outcome.relayed = !client.extensions().dsn;
+        outcome.relayed = !client.extensions().dsn || job.bare;
         delivered = delivered || outcome.result == Outcome::Result::delivered;
         if (outcome.reply.code == 0) why = outcome;
     }
-    if (!lost && transaction.answered()) works(site);
+    if (!last_word)
+        turn.again = take_out(job, outcomes, meanings, [](Meaning meaning) {
+            return meaning == Meaning::session || meaning == Meaning::clear_text;
+        });
+    bool lost = !turn.usable && !transaction.answered() && !turn.again;
+    if (!turn.again) {
+        if (!turn.usable && !lost) site->window.bad(site->connections - site->opening - 1);
+        if (!lost && transaction.answered()) works(site);
+    }
+    if (transaction.answered()) site->cut_off.reset();
     if (delivered) accepted(site, lane, job);
-    Turn turn;
-    turn.usable = transaction.usable();
-    auto outcomes = std::move(transaction.outcomes());
-    if (delivered && turn.usable && !stopping_) set_over(lane, job, outcomes);
+    bool progress = delivered || turn.again;
+    if (auto rest = take_out(job, outcomes, meanings, [progress](Meaning meaning) {
+            return progress && meaning == Meaning::too_many;
+        }))
+        lane.ready.push_front(std::move(*rest));
+    if (auto rest =
+            take_out(job, outcomes, meanings, [](Meaning meaning) { return meaning == Meaning::bare; })) {
+        rest->bare = true;
+        lane.ready.push_front(std::move(*rest));
+    }
     if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target().host);
     // Another host is asked about what this one defers, unless the site as a whole asked for less.
     bool slow = site->pace.wait(base::steady_now()) > std::chrono::seconds(1);
-    if (!last_word && !slow && !stopping_ && !job.recipients.empty() && site->targets.size() > 1)
+    if (!last_word && !turn.again && !slow && !stopping_ && !job.recipients.empty() &&
+        site->targets.size() > 1)
         turn.open = set_apart(job, outcomes, client.target().endpoint);
-    if (!job.recipients.empty()) queue_.settle(job, std::move(outcomes));
-    if (lost && !stopping_) fails(site, why, site->connections - site->opening - 1, begun);
+    bool of_site = lost && !stopping_ && !cut_off(site, job, why);
+    if (!job.recipients.empty()) queue_.settle(std::exchange(job, Job()), std::move(outcomes));
+    if (of_site) fails(site, why, site->connections - site->opening - 1, begun);
     co_return turn;
 }
 
-void Delivery::set_over(Lane& lane, Job& job, std::vector<Outcome>& outcomes) {
-    std::vector<bool> apart(outcomes.size());
-    for (std::size_t at = 0; at < outcomes.size(); ++at)
-        apart[at] = outcomes[at].reply.code == 452 && outcomes[at].stage == "rcpt";
-    if (std::find(apart.begin(), apart.end(), true) == apart.end()) return;
-    std::vector<Outcome> rest;
-    for (std::size_t at = 0; at < outcomes.size(); ++at)
-        if (!apart[at]) rest.push_back(std::move(outcomes[at]));
-    outcomes = std::move(rest);
-    lane.ready.push_front(queue_.split(job, apart));
+void Delivery::learn_tls(const SitePtr& site, const Client& client, const Transaction& transaction) {
+    const net::Endpoint& host = client.target().endpoint;
+    bool silent = !transaction.usable() && !transaction.answered();
+    if (!silent && client.encrypted()) site->tls_works.insert(host);
+    // In clear text it fares no better: it was not TLS.
+    if (silent && client.gave_up_tls()) site->tls_failed.erase(host);
+    auto meanings = transaction.meanings();
+    if (std::find(meanings.begin(), meanings.end(), Meaning::clear_text) == meanings.end()) return;
+    site->tls_failed[host] =
+        TlsFailure{base::steady_now() + tls_pause, "its TLS session ended at MAIL without a reply"};
+}
+
+bool Delivery::cut_off(const SitePtr& site, const Job& job, const Outcome& why) {
+    if (job.recipients.empty()) return true;
+    auto sender_of = [](const Job& one) { return one.message->stored->message.envelope.reverse_path.text(); };
+    std::string sender = sender_of(job);
+    if (site->cut_off && *site->cut_off != sender) return false;
+    site->cut_off = sender;
+    // Not each of its messages has to find that out by itself.
+    for (auto& [address, lane] : site->lanes)
+        for (Job& other : lane.ready.extract([&](const Job& one) { return sender_of(one) == sender; })) {
+            std::vector<Outcome> outcomes(other.recipients.size(), why);
+            for (auto& outcome : outcomes) outcome.attempted = false;
+            queue_.settle(other, std::move(outcomes));
+        }
+    return true;
+}
+
+std::optional<Job> Delivery::take_out(Job& job, std::vector<Outcome>& outcomes,
+                                      std::vector<Meaning>& meanings,
+                                      const std::function<bool(Meaning)>& which) {
+    std::vector<bool> apart(meanings.size());
+    std::transform(meanings.begin(), meanings.end(), apart.begin(), which);
+    auto count = static_cast<std::size_t>(std::count(apart.begin(), apart.end(), true));
+    if (count == 0) return std::nullopt;
+    std::optional<Job> out;
+    if (count == apart.size()) {
+        out = job;
+        job.recipients.clear();
+    } else {
+        out = queue_.split(job, apart);
+    }
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < apart.size(); ++at) {
+        if (apart[at]) continue;
+        if (kept != at) {
+            outcomes[kept] = std::move(outcomes[at]);
+            meanings[kept] = meanings[at];
+        }
+        ++kept;
+    }
+    outcomes.resize(kept);
+    meanings.resize(kept);
+    return out;
 }
 
 /// Takes out of the job what the host deferred by a reply of its own; all of it may be.

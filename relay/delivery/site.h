@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,6 +48,12 @@ struct Bad {
     unsigned times = 0;
 };
 
+/// TLS that nobody demands and that a host offers but does not master: not used until then.
+struct TlsFailure {
+    Time until{};
+    std::string why;
+};
+
 /// The hosts that one or more destinations lead to: what one connection limit, one pace and one trouble are
 /// kept for (Targets::site).
 struct Site {
@@ -73,6 +80,9 @@ struct Site {
     std::set<std::string> hungry;  // routes that were told there is no room
     Time alarmed{};                // when the next alarm is set for
     std::string told;              // the last fault against a policy that is being tested
+    std::map<net::Endpoint, TlsFailure> tls_failed;
+    std::set<net::Endpoint> tls_works;   // hosts that have answered in a transaction over TLS
+    std::optional<std::string> cut_off;  // the sender at whose name the last session ended without a word
 
     std::size_t ready() const {
         std::size_t out = 0;

@@ -1,6 +1,8 @@
 #include "relay/delivery/transaction.h"
 
+#include <array>
 #include <charconv>
+#include <unordered_map>
 
 namespace postern::relay {
 
@@ -60,6 +62,8 @@ Extensions parse_extensions(const Reply& ehlo) {
         if (keyword == "smtputf8") out.utf8 = true;
         if (keyword == "requiretls") out.require_tls = true;
         if (keyword == "auth") add_mechanisms(value, out.auth);
+        // As servers had it before RFC 2554, and some have it still.
+        if (keyword.starts_with("auth=")) add_mechanisms(std::string_view(line).substr(5), out.auth);
         if (keyword == "limits") {
             out.recipients_max = limit_of(value, "rcptmax=");
             out.transactions_max = limit_of(value, "mailmax=");
@@ -75,46 +79,63 @@ Extensions parse_extensions(const Reply& ehlo) {
 Transaction::Transaction(const Message& message, std::vector<std::uint16_t> recipients,
                          const Extensions& extensions, Options options)
     : message_(message),
-      recipients_(std::move(recipients)),
       extensions_(extensions),
       options_(options),
-      outcomes_(recipients_.size()),
-      open_(recipients_.size(), true),
-      at_(options.reset ? At::rset : At::mail) {
+      at_(options.reset ? Stage::rset : Stage::mail) {
+    std::unordered_map<std::string, std::size_t> known;
+    for (std::uint16_t index : recipients) {
+        auto [same, is_new] = known.emplace(message.envelope.forward_paths[index].text(), recipients_.size());
+        if (is_new) recipients_.push_back(Recipient{index, true, {}, Meaning::broken});
+        asked_as_.push_back(same->second);
+    }
     if (extensions_.size_limit > 0 && message_.size() > extensions_.size_limit) {
         // No need to ask: the server said at EHLO what it would take (RFC 1870 §6.2).
-        refuse_all(Reply{552,
-                         {5, 3, 4},
-                         "message of " + std::to_string(message_.size()) + " bytes is larger than the " +
-                             std::to_string(extensions_.size_limit) + " this server takes"},
-                   "mail");
-        at_ = At::done;
+        Reply told{0,
+                   {5, 3, 4},
+                   "message of " + std::to_string(message_.size()) + " bytes is larger than the " +
+                       std::to_string(extensions_.size_limit) + " this server takes"};
+        refuse_all(told, Meaning::failed);
+        for (auto& recipient : recipients_) recipient.outcome.reason = told.text;
+        done_ = true;
         needs_reset_ = options.reset;
     }
 }
 
-const char* Transaction::stage() const {
-    switch (at_) {
-        case At::rset:
-        case At::mail: return "mail";
-        case At::rcpt: return "rcpt";
-        case At::data: return "data";
-        case At::content: return "content";
-        case At::dot: return "dot";
-        case At::done: break;
-    }
-    return "done";
+std::vector<Outcome> Transaction::outcomes() const {
+    std::vector<Outcome> out;
+    out.reserve(asked_as_.size());
+    for (std::size_t at : asked_as_) out.push_back(recipients_[at].outcome);
+    return out;
+}
+
+std::vector<Meaning> Transaction::meanings() const {
+    std::vector<Meaning> out;
+    out.reserve(asked_as_.size());
+    for (std::size_t at : asked_as_) out.push_back(recipients_[at].meaning);
+    return out;
+}
+
+bool Transaction::has_parameters(const Recipient& recipient) const {
+    if (!extensions_.dsn || options_.bare) return false;
+    const RecipientOptions& options = message_.envelope.options_of(recipient.index);
+    return options.notify.given || !options.original.empty();
+}
+
+bool Transaction::has_parameters() const {
+    const Envelope& envelope = message_.envelope;
+    const bool dsn = envelope.return_content != ReturnContent::unspecified || !envelope.envelope_id.empty();
+    return !options_.bare && (extensions_.size || (extensions_.dsn && dsn));
 }
 
 std::string Transaction::mail_command() const {
     const Envelope& envelope = message_.envelope;
     bool rewritten = options_.rewritten && !envelope.sent_as.null();
     std::string out = "MAIL FROM:<" + (rewritten ? envelope.sent_as : envelope.reverse_path).text() + ">";
-    if (extensions_.size) out += " SIZE=" + std::to_string(message_.size());
+    if (extensions_.size && !options_.bare) out += " SIZE=" + std::to_string(message_.size());
     if (extensions_.eight_bit && envelope.body == BodyType::eight_bit) out += " BODY=8BITMIME";
     if (extensions_.utf8 && envelope.utf8) out += " SMTPUTF8";
     if (envelope.require_tls && extensions_.require_tls) out += " REQUIRETLS";
-    if (extensions_.dsn) {
+    if (extensions_.dsn && !options_.bare) {
         if (envelope.return_content != ReturnContent::unspecified)
             out += envelope.return_content == ReturnContent::full ? " RET=FULL" : " RET=HDRS";
         if (!envelope.envelope_id.empty()) out += " ENVID=" + envelope.envelope_id;
@@ -122,11 +143,10 @@ std::string Transaction::mail_command() const {
     return out + "\r\n";
 }
 
-std::string Transaction::rcpt_command(std::size_t recipient) const {
-    std::size_t at = recipients_[recipient];
-    std::string out = "RCPT TO:<" + message_.envelope.forward_paths[at].text() + ">";
-    if (extensions_.dsn) {
-        const RecipientOptions& options = message_.envelope.options_of(at);
+std::string Transaction::rcpt_command(const Recipient& recipient) const {
+    std::string out = "RCPT TO:<" + message_.envelope.forward_paths[recipient.index].text() + ">";
+    if (has_parameters(recipient)) {
+        const RecipientOptions& options = message_.envelope.options_of(recipient.index);
         if (options.notify.given) out += " NOTIFY=" + notify_in_words(options.notify);
         if (!options.original.empty()) out += " ORCPT=" + options.original;
     }
@@ -137,127 +157,122 @@ std::string Transaction::to_send() {
     if (written_ || done()) return {};
     written_ = true;
     if (extensions_.pipelining) {
-        std::string out = at_ == At::rset ? "RSET\r\n" : "";
+        std::string out = at_ == Stage::rset ? "RSET\r\n" : "";
         out += mail_command();
-        for (std::size_t at = 0; at < recipients_.size(); ++at) out += rcpt_command(at);
+        for (const auto& recipient : recipients_) out += rcpt_command(recipient);
         return out + "DATA\r\n";
     }
-    switch (at_) {
-        case At::rset: return "RSET\r\n";
-        case At::mail: return mail_command();
-        case At::rcpt: return rcpt_command(recipient_);
-        case At::data: return "DATA\r\n";
-        case At::content:
-        case At::dot:
-        case At::done: break;
+    if (at_ == Stage::rset) return "RSET\r\n";
+    if (at_ == Stage::mail) return mail_command();
+    if (at_ == Stage::rcpt) return rcpt_command(recipients_[recipient_]);
+    return at_ == Stage::data ? "DATA\r\n" : "";
+}
+
+void Transaction::content_sent() { at_ = Stage::dot; }
+
+Meaning Transaction::meaning(const Reply& reply, bool parameters) const {
+    Before before = options_.before;
+    before.recipients = accepted_;
+    before.parameters = parameters;
+    return meaning_of(at_, reply, before);
+}
+
+void Transaction::settle(Recipient& recipient, const Reply& reply, Meaning meaning) {
+    if (!recipient.open) return;
+    recipient.open = false;
+    recipient.meaning = meaning;
+    recipient.outcome.reply = reply;
+    recipient.outcome.stage = text_of(at_);
+    if (meaning == Meaning::go_on) recipient.outcome.result = Outcome::Result::delivered;
+    if (meaning == Meaning::failed) recipient.outcome.result = Outcome::Result::failed;
+}
+
+void Transaction::refuse_all(const Reply& reply, Meaning meaning) {
+    for (auto& recipient : recipients_) settle(recipient, reply, meaning);
+}
+
+void Transaction::abandon(const std::string& reason, Meaning meaning) {
+    for (auto& recipient : recipients_) {
+        if (!recipient.open) continue;
+        recipient.outcome.reason = reason;
+        settle(recipient, Reply(), meaning);
     }
-    return {};
+    over(false);
 }
 
-void Transaction::content_sent() { at_ = At::dot; }
+void Transaction::lost(const std::string& reason) { abandon(reason, meaning(Reply())); }
 
-void Transaction::settle(std::size_t recipient, const Reply& reply, const char* stage) {
-    if (!open_[recipient]) return;
-    open_[recipient] = false;
-    Outcome& outcome = outcomes_[recipient];
-    outcome.reply = reply;
-    outcome.stage = stage;
-    if (reply.code >= 200 && reply.code < 300)
-        outcome.result = Outcome::Result::delivered;
-    else
-        outcome.result = reply.permanent() ? Outcome::Result::failed : Outcome::Result::deferred;
+/// Whatever did not end in success may have left an envelope at the server, which RSET clears.
+void Transaction::over(bool usable) {
+    usable_ = usable;
+    needs_reset_ = usable && !delivered_;
+    done_ = true;
 }
 
-void Transaction::refuse_all(const Reply& reply, const char* stage) {
-    for (std::size_t at = 0; at < recipients_.size(); ++at) settle(at, reply, stage);
-}
-
-void Transaction::lost(const std::string& reason) {
-    usable_ = false;
-    for (std::size_t at = 0; at < recipients_.size(); ++at) {
-        if (!open_[at]) continue;
-        open_[at] = false;
-        outcomes_[at].reason = reason;
-        outcomes_[at].stage = stage();
+/// Whether the session ends with it.
+bool Transaction::ends(const Reply& reply, Meaning meaning) {
+    if (meaning == Meaning::broken) {
+        static constexpr std::array<const char*, 6> asked{"RSET", "MAIL",        "RCPT",
+                                                          "DATA", "the content", "the content"};
+        const auto at = static_cast<std::size_t>(at_) - static_cast<std::size_t>(Stage::rset);
+        abandon(std::string("the server broke the protocol: ") + asked[at] + " was answered " + reply.line(),
+                meaning);
+        return true;
     }
-    at_ = At::done;
+    if (reply.code != 421 && meaning != Meaning::session && at_ != Stage::content) return false;
+    // Whom it had granted goes again without those that were too many.
+    for (std::size_t at = 0; meaning == Meaning::too_many && at < recipient_; ++at)
+        settle(recipients_[at], reply, Meaning::session);
+    refuse_all(reply, meaning);
+    over(false);
+    return true;
 }
 
-void Transaction::broken(const std::string& reason) { lost("the server broke the protocol: " + reason); }
-
-void Transaction::next_recipient() {
-    if (++recipient_ < recipients_.size()) {
-        at_ = At::rcpt;
-    } else if (accepted_ > 0 || extensions_.pipelining) {
-        at_ = At::data;
-    } else {
-        at_ = At::done;
-        needs_reset_ = true;
+void Transaction::on_recipient(const Reply& reply) {
+    Recipient& recipient = recipients_[recipient_];
+    if (!mail_refused_ || reply.code == 421) {
+        const Meaning said = meaning(reply, has_parameters(recipient));
+        if (ends(reply, said)) return;
+        if (said == Meaning::go_on)
+            ++accepted_;
+        else
+            settle(recipient, reply, said);
     }
     if (!extensions_.pipelining) written_ = false;
+    if (++recipient_ < recipients_.size()) return;
+    at_ = Stage::data;
+    if (accepted_ == 0 && !extensions_.pipelining) over(true);
 }
 
 void Transaction::on_reply(Reply reply) {
+    if (done_) return;
     answered_ = true;
-    if (reply.code == 421) {  // the server is closing, whatever it was asked (RFC 5321 §3.8)
-        refuse_all(reply, stage());
-        usable_ = false;
-        at_ = At::done;
-        return;
-    }
-    bool go_ahead = reply.code >= 300 && reply.code < 400;
+    if (at_ == Stage::rcpt) return on_recipient(reply);
+    // Nobody is left whom this could be about.
+    const bool moot = at_ >= Stage::data && accepted_ == 0;
+    const bool go_ahead = reply.code >= 300 && reply.code < 400;
+    if (moot && (at_ != Stage::data || !go_ahead)) return over(reply.code != 421 && !go_ahead);
+    const Meaning said = meaning(reply, at_ == Stage::mail && has_parameters());
+    if (ends(reply, said)) return;
+    const bool well = said == Meaning::go_on;
+    if (!extensions_.pipelining) written_ = false;
     switch (at_) {
-        case At::rset:
-            if (!reply.positive()) return broken("RSET was answered " + reply.line());
-            at_ = At::mail;
-            if (!extensions_.pipelining) written_ = false;
+        case Stage::rset: at_ = Stage::mail; return;
+        case Stage::mail:
+            taken_ = well;
+            mail_refused_ = !well;
+            if (!well) refuse_all(reply, said);
+            if (!well && !extensions_.pipelining) return over(true);
+            at_ = Stage::rcpt;
             return;
-        case At::mail:
-            if (go_ahead) return broken("MAIL was answered " + reply.line());
-            if (!reply.positive()) {
-                mail_refused_ = true;
-                refuse_all(reply, "mail");
-                if (!extensions_.pipelining) {
-                    at_ = At::done;
-                    return;
-                }
-            }
-            at_ = At::rcpt;
-            recipient_ = 0;
-            if (!extensions_.pipelining) written_ = false;
-            return;
-        case At::rcpt:
-            if (go_ahead) return broken("RCPT was answered " + reply.line());
-            // It has lost track of the session, which is no verdict about the recipient.
-            if (reply.code == 503 && !mail_refused_) return broken("RCPT was answered " + reply.line());
-            if (reply.positive() && !mail_refused_) {
-                ++accepted_;
-            } else if (!reply.positive()) {
-                // 552 to RCPT means too many recipients, which is no verdict about this one (RFC 5321
-                // §4.5.3.1.10).
-                if (reply.code == 552) reply.code = 452;
-                settle(recipient_, reply, "rcpt");
-            }
-            next_recipient();
-            return;
-        case At::data:
-            if (go_ahead) {
-                at_ = At::content;
-                return;
-            }
-            if (reply.positive()) return broken("DATA was answered " + reply.line());
-            refuse_all(reply, "data");
-            at_ = At::done;
-            needs_reset_ = true;
-            return;
-        case At::dot:
-            if (go_ahead) return broken("the content was answered " + reply.line());
-            refuse_all(reply, "dot");
-            at_ = At::done;
-            return;
-        case At::content:
-        case At::done: return;
+        case Stage::data:
+            at_ = well ? Stage::content : Stage::data;
+            if (well) return;
+            break;
+        default: delivered_ = well;
     }
+    refuse_all(reply, said);
+    over(true);
 }
 
 }  // namespace postern::relay

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "relay/delivery/meaning.h"
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
 #include "relay/queue/queue.h"
@@ -28,17 +29,18 @@ Extensions parse_extensions(const Reply& ehlo);
 /// `on_reply()`, until `done()`.
 class Transaction {
 public:
-    /// `reset`: RSET goes first, because the one before left something open.
     struct Options {
-        bool reset = false;
+        bool reset = false;     // RSET goes first, because the one before left something open
         bool rewritten = true;  // the reverse-path is told as Envelope::sent_as has it, if it does
+        bool bare = false;      // without DSN parameters and SIZE, which the server offers and does not take
+        Before before;          // of the session; the rest is known here
     };
     Transaction(const Message& message, std::vector<std::uint16_t> recipients, const Extensions& extensions,
                 Options options);
 
-    bool done() const { return at_ == At::done; }
+    bool done() const { return done_; }
     std::string to_send();  // "" when a reply is expected first
-    bool wants_content() const { return at_ == At::content; }
+    bool wants_content() const { return at_ == Stage::content && !done_; }
     /// The content and its final dot are on their way. Nothing but the dot, when no recipient was accepted
     /// although the server asks for content (RFC 2920 §3.1).
     void content_sent();
@@ -48,33 +50,48 @@ public:
     /// The connection failed; `reason` in words. Whoever has no outcome yet is deferred.
     void lost(const std::string& reason);
 
-    const char* stage() const;                   // where it is, or was when it was lost
+    Stage stage() const { return at_; }          // where it is, or was when it ended
     bool answered() const { return answered_; }  // at least one reply came
+    bool taken() const { return taken_; }        // MAIL was
     bool usable() const { return usable_; }      // the connection can carry another transaction
     bool needs_reset() const { return needs_reset_; }
-    std::vector<Outcome>& outcomes() { return outcomes_; }  // one per recipient
+    /// One per recipient. What is deferred may be worth another attempt at once: `meanings` says so.
+    std::vector<Outcome> outcomes() const;
+    std::vector<Meaning> meanings() const;
 
 private:
-    enum class At : std::uint8_t { rset, mail, rcpt, data, content, dot, done };
+    /// Addresses that are the same get the message once.
+    struct Recipient {
+        std::uint16_t index;  // into Envelope::forward_paths
+        bool open = true;     // has no outcome yet
+        Outcome outcome;
+        Meaning meaning = Meaning::broken;
+    };
 
-    void refuse_all(const Reply& reply, const char* stage);
-    void settle(std::size_t recipient, const Reply& reply, const char* stage);
-    void broken(const std::string& reason);
-    void next_recipient();
+    Meaning meaning(const Reply& reply, bool parameters = false) const;
+    bool ends(const Reply& reply, Meaning meaning);
+    void refuse_all(const Reply& reply, Meaning meaning);
+    void settle(Recipient& recipient, const Reply& reply, Meaning meaning);
+    void abandon(const std::string& reason, Meaning meaning);
+    void over(bool usable);
+    void on_recipient(const Reply& reply);
     std::string mail_command() const;
-    std::string rcpt_command(std::size_t recipient) const;
+    std::string rcpt_command(const Recipient& recipient) const;
+    bool has_parameters(const Recipient& recipient) const;
+    bool has_parameters() const;
 
     const Message& message_;
-    std::vector<std::uint16_t> recipients_;  // indexes into Envelope::forward_paths
     Extensions extensions_;
     Options options_;
-    std::vector<Outcome> outcomes_;
-    std::vector<bool> open_;     // has no outcome yet
-    std::size_t recipient_ = 0;  // whose reply is next
-    std::size_t accepted_ = 0;
-    At at_ = At::mail;
+    std::vector<Recipient> recipients_;
+    std::vector<std::size_t> asked_as_;  // by recipient of the job: which of recipients_ it is
+    std::size_t recipient_ = 0;          // whose reply is next
+    unsigned accepted_ = 0;
+    Stage at_ = Stage::mail;
+    bool done_ = false;
     bool written_ = false;  // the command(s) whose replies are expected are out
-    bool mail_refused_ = false, usable_ = true, needs_reset_ = false, answered_ = false;
+    bool mail_refused_ = false, taken_ = false, delivered_ = false, usable_ = true, needs_reset_ = false,
+         answered_ = false;
 };
 
 }  // namespace postern::relay

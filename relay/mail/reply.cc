@@ -1,5 +1,6 @@
 #include "relay/mail/reply.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace postern::relay {
@@ -10,6 +11,28 @@ constexpr std::size_t lines_max = 128;
 constexpr std::size_t text_max = 16 * 1024;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+struct Coded {
+    std::uint16_t code = 0;  // 0 for none
+    std::string_view text;
+    bool last = false;
+};
+
+/// Servers also write "550<tab>text", "550:text", "5501 text" and "250ok". Behind the first line of a reply
+/// the last two are rather text that begins with a number.
+Coded coded_line(std::string_view line, bool first) {
+    const bool has_code =
+        line.size() >= 3 && line[0] >= '2' && line[0] <= '6' && is_digit(line[1]) && is_digit(line[2]);
+    if (!has_code) return {0, line, false};
+    const auto code =
+        static_cast<std::uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
+    if (line.size() == 3) return {code, {}, true};
+    const char next = line[3];
+    if (next == '-') return {code, line.substr(4), false};
+    if (next == ' ' || next == '\t' || next == ':') return {code, line.substr(4), true};
+    if (!first) return {0, line, false};
+    return {code, is_digit(next) ? line : line.substr(3), true};
+}
 
 }  // namespace
 
@@ -66,31 +89,35 @@ std::string Reply::line() const {
 }
 
 ReplyParser::Step ReplyParser::feed(std::string_view line) {
-    if (line.size() < 3 || !is_digit(line[0]) || !is_digit(line[1]) || !is_digit(line[2]))
-        return Step::malformed;
-    if (line[0] < '2' || line[0] > '5') return Step::malformed;
-    if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return Step::malformed;
-    auto code = static_cast<std::uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
-    // Lines of one reply must agree on the code (RFC 5321 §4.2.1); a peer that mixes them is not understood.
-    if (lines_ > 0 && code != reply_.code) return Step::malformed;
-    if (++lines_ > lines_max) return Step::malformed;
-    reply_.code = code;
-
-    std::string_view text = line.size() > 4 ? line.substr(4) : std::string_view();
-    if (auto status = parse_enhanced_status(text); status && status->klass == code / 100) {
-        reply_.status = *status;
-        std::size_t space = text.find(' ');
-        text = space == std::string_view::npos ? std::string_view() : text.substr(space + 1);
-    }
-    if (lines_ > 1 && reply_.text.size() < text_max) reply_.text += '\n';
-    if (reply_.text.size() < text_max) reply_.text += text.substr(0, text_max - reply_.text.size());
-    return line.size() > 3 && line[3] == '-' ? Step::more : Step::complete;
+    if (++count_ > lines_max) return Step::malformed;
+    const Coded coded = coded_line(line, code_ == 0);
+    if (coded.code == 0 && code_ == 0) return Step::stray;
+    if (coded.code != 0) code_ = coded.code;
+    const auto room = text_max - std::min(text_max, octets_);
+    lines_.emplace_back(coded.text.substr(0, room));
+    octets_ += lines_.back().size() + 1;
+    return coded.last ? Step::complete : Step::more;
 }
 
 Reply ReplyParser::take() {
-    Reply out = std::move(reply_);
-    reply_ = Reply();
-    lines_ = 0;
+    Reply out;
+    out.code = code_;
+    // A status of another class than the code says nothing that can be trusted (RFC 2034 §4).
+    const auto status_of = [this](const std::string& line) {
+        auto status = parse_enhanced_status(line);
+        return status && status->klass == code_ / 100 ? *status : EnhancedStatus();
+    };
+    for (const auto& line : lines_)
+        if (auto status = status_of(line)) out.status = status;
+    for (std::size_t at = 0; at < lines_.size(); ++at) {
+        std::string_view line = lines_[at];
+        if (out.status && status_of(lines_[at]) == out.status)
+            line.remove_prefix(std::min(line.size(), out.status.text().size() + 1));
+        if (at > 0) out.text += '\n';
+        out.text += line;
+    }
+    if (out.text.size() > text_max) out.text.resize(text_max);
+    *this = ReplyParser();
     return out;
 }
 

@@ -30,7 +30,8 @@ struct Reply {
 
     bool positive() const { return code >= 200 && code < 400; }
     bool transient() const { return code >= 400 && code < 500; }
-    bool permanent() const { return code >= 500 && code < 600; }
+    /// Codes above 599 do not exist; who says one does not mean "try again".
+    bool permanent() const { return code >= 500 && code < 700; }
 
     /// As sent on the wire: every line with the code (and status), ended by CRLF.
     std::string wire() const;
@@ -40,18 +41,21 @@ struct Reply {
     bool operator==(const Reply&) const = default;
 };
 
-/// Collects a remote server's reply line by line. Bounded: at most 128 lines and 16 KiB of text are kept.
+/// Collects a remote server's reply line by line, as it is meant: the code of the last line that has one
+/// counts, lines without one are text. Bounded: at most 128 lines and 16 KiB of text are kept.
 class ReplyParser {
 public:
-    enum class Step { more, complete, malformed };
+    /// stray: a line in front of the reply that has no code; no reply at all, unless more follows.
+    enum class Step { more, complete, stray, malformed };
 
     /// One line without its line end. After `complete`, `take()` gives the reply and the parser starts anew.
     Step feed(std::string_view line);
     Reply take();
 
 private:
-    Reply reply_;
-    std::size_t lines_ = 0;
+    std::vector<std::string> lines_;  // without the codes
+    std::uint16_t code_ = 0;
+    std::size_t count_ = 0, octets_ = 0;
 };
 
 }  // namespace postern::relay

@@ -12,6 +12,7 @@ enum class Error {
     line_too_long,       // more than the given limit without a line end
     tls_failed,          // the handshake failed; `Connection::tls_failure()` says why
     no_such_address,     // of our own, to leave from
+    not_understood,      // what came is no reply
     buffered_plaintext,  // octets behind STARTTLS, a command injection (RFC 3207, CVE-2011-0411)
 };
 

@@ -41,6 +41,10 @@ void check_report(const Message& message, const std::vector<std::uint16_t>& reci
     }
 }
 
+bool goes_on(ReplyParser::Step step) {
+    return step == ReplyParser::Step::more || step == ReplyParser::Step::stray;
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -50,7 +54,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Message message;
     message.envelope.reverse_path = {"s", "example.com"};
     message.content.size = 500;
-    message.envelope.forward_paths.assign(1 + (choice >> 4), Address{"r", "example.net"});
+    // Some of them twice.
+    for (int at = 0; at <= choice >> 4; ++at)
+        message.envelope.forward_paths.push_back({"r" + std::to_string(at % 7), "example.net"});
     std::vector<std::uint16_t> recipients(message.envelope.forward_paths.size());
     std::iota(recipients.begin(), recipients.end(), std::uint16_t{0});
     Extensions extensions;
@@ -58,13 +64,15 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     // At most one reply ahead of the transaction: that to EHLO.
     if ((choice & 1) != 0) {
         auto step = ReplyParser::Step::more;
-        while (step == ReplyParser::Step::more && !input.empty()) step = parser.feed(take_line(input));
+        while (goes_on(step) && !input.empty()) step = parser.feed(take_line(input));
         extensions = parse_extensions(parser.take());
     }
     extensions.pipelining = (choice & 2) != 0;
 
     Transaction::Options options;
     options.reset = (choice & 4) != 0;
+    options.before.reused = options.before.took = options.reset;
+    options.before.unproven_tls = (choice & 8) != 0;
     Transaction transaction(message, recipients, extensions, options);
     bool content_sent = false;
     while (!transaction.done()) {
@@ -77,13 +85,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         }
         auto step = ReplyParser::Step::more;
         std::size_t lines = 0;
-        while (step == ReplyParser::Step::more && !input.empty()) {
+        while (goes_on(step) && !input.empty()) {
             step = parser.feed(take_line(input));
             require(++lines <= 200);
         }
         if (step == ReplyParser::Step::complete) {
             Reply reply = parser.take();
-            require(reply.code >= 200 && reply.code < 600 && reply.text.size() <= 16 * 1024);
+            require(reply.code >= 200 && reply.code < 700 && reply.text.size() <= 16 * 1024);
             transaction.on_reply(std::move(reply));
         } else {
             transaction.lost("cannot be understood");
@@ -91,12 +99,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         }
     }
     require(transaction.to_send().empty() && !transaction.wants_content());
-    require(transaction.outcomes().size() == recipients.size());
-    for (const auto& outcome : transaction.outcomes()) {
+    auto outcomes = transaction.outcomes();
+    require(outcomes.size() == recipients.size() && transaction.meanings().size() == recipients.size());
+    for (const auto& outcome : outcomes) {
         require(outcome.reply.code != 0 || !outcome.reason.empty());
         if (outcome.result == Outcome::Result::delivered) require(content_sent && outcome.stage == "dot");
-        if (outcome.result == Outcome::Result::failed) require(outcome.reply.permanent());
+        if (outcome.result == Outcome::Result::failed)
+            require(outcome.reply.permanent() || outcome.reply.code == 0);
     }
-    check_report(message, recipients, transaction.outcomes());
+    check_report(message, recipients, outcomes);
     return 0;
 }

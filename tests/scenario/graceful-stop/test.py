@@ -10,9 +10,13 @@ import threading
 import samples
 import scenario
 import smtp_client
+from scripted_receiver import Stall
 
 
 class GracefulStop(scenario.Scenario):
+    def zones(self):
+        return super().zones() | {"second.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
+
     def test_a_delivery_in_hand_is_finished(self):
         asked, go_on = threading.Event(), threading.Event()
 
@@ -72,13 +76,23 @@ class GracefulStop(scenario.Scenario):
         gateway.wait_until_empty()
         self.assertEqual(len(receiver.messages), 1 if code == 250 else 0)
 
-    def test_a_receiver_that_never_answers_does_not_hold_it_for_ever(self):
-        from scripted_receiver import Stall
-        receiver = self.receiver(on={".": Stall})
+    def test_who_has_it_all_gets_longer_than_who_has_not(self):
+        """One receiver is silent before the content and is cut off; the other answers the final dot only after that, and
+        still in time."""
+        go_on = threading.Event()
+        before = self.receiver(on={"DATA": Stall})
+        behind = self.receiver(scenario.SECOND_RECEIVER, on={".": lambda session, _: go_on.wait(200) and None})
         gateway = self.gateway()
-        smtp_client.send(gateway.address, "alice@company.example", "bob@dest.example", samples.simple())
-        gateway.process.wait_for(lambda: receiver.stalled, "the stalled delivery")
-        self.assertEqual(gateway.stop(deadline=90), 0)
+        self.send(gateway, recipients="bob@dest.example")
+        self.send(gateway, recipients="carol@second.example")
+        gateway.process.wait_for(lambda: before.stalled and behind.offered, "both transactions")
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.process.wait_for(lambda: before.connections == 0, "the end of the one before the dot", 120)
+        go_on.set()
+        gateway.process.wait()
+        self.assertEqual(gateway.stop(), 0)
+        self.assertEqual([e["to"] for e in gateway.events("delivered")], ["carol@second.example"])
+        self.assertEqual(len(behind.messages), 1)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ std::optional<Reply> parse(const std::vector<std::string>& lines) {
     for (std::size_t at = 0; at < lines.size(); ++at) switch (parser.feed(lines[at])) {
             case Step::more: break;
             case Step::complete: REQUIRE(at + 1 == lines.size()); return parser.take();
+            case Step::stray:
             case Step::malformed: return std::nullopt;
         }
     FAIL("the reply is not complete");
@@ -107,9 +108,6 @@ TEST_CASE("remote replies, well-formed and hostile", "[reply]") {
         {{"25"}, std::nullopt},
         {{"25x ok"}, std::nullopt},
         {{"ok"}, std::nullopt},
-        {{"2500 ok"}, std::nullopt},
-        {{"250ok"}, std::nullopt},
-        {{"250\tok"}, std::nullopt},
         {{" 250 ok"}, std::nullopt},
         {{"-50 ok"}, std::nullopt},
         {{"000 ok"}, std::nullopt},
@@ -117,10 +115,24 @@ TEST_CASE("remote replies, well-formed and hostile", "[reply]") {
         {{"999 ok"}, std::nullopt},
         {{"\0\0\0"s}, std::nullopt},
         {{"\xb2\xb5\xb0 ok"}, std::nullopt},
-        {{"250-a", "550 b"}, std::nullopt},
-        {{"550-a", "250 b"}, std::nullopt},
-        {{"250-a", "b"}, std::nullopt},
-        {{"250-a", ""}, std::nullopt},
+        // The code of the last line that has one counts; what has none is text.
+        {{"250-a", "550 b"}, Reply{550, {}, "a\nb"}},
+        {{"550-a", "250 b"}, Reply{250, {}, "a\nb"}},
+        {{"220-mx.example", "554 5.7.1 blocked"}, Reply{554, {5, 7, 1}, "mx.example\nblocked"}},
+        {{"250-2.0.0 queued", "251 forwarded"}, Reply{251, {2, 0, 0}, "queued\nforwarded"}},
+        {{"450-4.2.1 a", "550 b"}, Reply{550, {}, "4.2.1 a\nb"}},
+        {{"550-5.1.1 a", "550 5.7.1 b"}, Reply{550, {5, 7, 1}, "5.1.1 a\nb"}},
+        {{"250-a", "b", "250 c"}, Reply{250, {}, "a\nb\nc"}},
+        {{"250-a", "", "250 c"}, Reply{250, {}, "a\n\nc"}},
+        {{"250-a", "5000 of them", "299ers", "250 c"}, Reply{250, {}, "a\n5000 of them\n299ers\nc"}},
+        // Separators that are none.
+        {{"550\ttext"}, Reply{550, {}, "text"}},
+        {{"550:5.1.1 text"}, Reply{550, {5, 1, 1}, "text"}},
+        {{"5501 text"}, Reply{550, {}, "5501 text"}},
+        {{"2500 ok"}, Reply{250, {}, "2500 ok"}},
+        {{"250ok"}, Reply{250, {}, "ok"}},
+        {{"250\tok"}, Reply{250, {}, "ok"}},
+        {{"601 no"}, Reply{601, {}, "no"}},
     };
     for (const auto& row : rows) {
         CAPTURE(row.lines);
@@ -142,6 +154,16 @@ TEST_CASE("a reply that never ends is cut off, a long one is kept in part", "[re
     ReplyParser one;
     REQUIRE(one.feed("550 " + std::string(1 << 20, 'x')) == Step::complete);
     CHECK(one.take().text.size() <= 16 * 1024);
+}
+
+TEST_CASE("lines without a code in front of a reply are none", "[reply]") {
+    ReplyParser parser;
+    CHECK(parser.feed("warning: disk") == Step::stray);
+    CHECK(parser.feed("") == Step::stray);
+    REQUIRE(parser.feed("250 fine") == Step::complete);
+    CHECK(parser.take() == Reply{250, {}, "fine"});
+    for (int at = 0; at < 128; ++at) REQUIRE(parser.feed("what") == Step::stray);
+    CHECK(parser.feed("what") == Step::malformed);
 }
 
 TEST_CASE("each reply starts anew", "[reply]") {

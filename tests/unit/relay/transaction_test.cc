@@ -113,6 +113,8 @@ TEST_CASE("each recipient has the outcome its replies give it", "[transaction]")
         {{250, 250, 450, 550, 354, 451}, 3, "ttf"},
         {{250, 250, 450, 550, 354, 554}, 3, "ftf"},
         {{250, 250, 552, 354, 250}, 2, "dt"},
+        {{250, 552, 250, 354, 250}, 2, "fd"},
+        {{250, 601, 250, 354, 250}, 2, "fd"},
         {{250, 250, 452, 354, 250}, 2, "dt"},
         {{250, 250, 250, 451}, 2, "tt"},
         {{250, 250, 250, 554}, 2, "ff"},
@@ -224,6 +226,84 @@ TEST_CASE("replies out of turn are no success", "[transaction]") {
     CHECK_FALSE(play({550}, 1, true, true).usable);
 }
 
+TEST_CASE("what each recipient's reply means goes with its outcome", "[transaction]") {
+    auto meanings = [](std::deque<unsigned> replies, std::size_t recipients, bool pipelining,
+                       Before before = {}) {
+        Message message = message_of();
+        Extensions extensions;
+        extensions.pipelining = pipelining;
+        Transaction::Options options;
+        options.before = before;
+        Transaction transaction(message, recipients_of(recipients), extensions, options);
+        while (!transaction.done()) {
+            transaction.to_send();
+            if (transaction.wants_content()) transaction.content_sent();
+            REQUIRE_FALSE(replies.empty());
+            Reply reply{static_cast<std::uint16_t>(replies.front()), {}, "said"};
+            if (reply.code == 421) reply.status = {4, 5, 3};
+            replies.pop_front();
+            if (reply.code == 0)
+                transaction.lost("connection lost");
+            else
+                transaction.on_reply(std::move(reply));
+        }
+        return transaction.meanings();
+    };
+    using enum Meaning;
+    using List = std::vector<Meaning>;
+    constexpr Before used{.reused = true, .took = true};
+    for (bool pipelining : {false, true}) {
+        CAPTURE(pipelining);
+        CHECK(meanings({250, 250, 550, 452, 354, 250}, 3, pipelining) == List{go_on, failed, too_many});
+        // The first three go again without the others.
+        CHECK(meanings({250, 250, 550, 250, 421}, 5, pipelining) ==
+              List{session, failed, session, too_many, too_many});
+        CHECK(meanings({503}, 2, pipelining, used) == List{session, session});
+        CHECK(meanings({250, 550, 250, 0}, 2, pipelining, used) == List{failed, session});
+        CHECK(meanings({250, 550, 250, 354, 0}, 2, pipelining, used) == List{failed, broken});
+    }
+}
+
+TEST_CASE("a reply in the middle of the content ends it", "[transaction]") {
+    for (unsigned code : {552u, 452u, 421u, 250u}) {
+        CAPTURE(code);
+        Message message = message_of();
+        Transaction transaction(message, recipients_of(2), Extensions(), {});
+        for (unsigned reply : {250u, 250u, 550u, 354u}) {
+            transaction.to_send();
+            transaction.on_reply(Reply{static_cast<std::uint16_t>(reply), {}, "said"});
+        }
+        REQUIRE(transaction.wants_content());
+        transaction.on_reply(Reply{static_cast<std::uint16_t>(code), {}, "said"});
+        REQUIRE(transaction.done());
+        CHECK_FALSE(transaction.wants_content());
+        CHECK_FALSE(transaction.usable());
+        auto outcomes = transaction.outcomes();
+        CHECK(outcomes[0].result == (code == 552 ? Outcome::Result::failed : Outcome::Result::deferred));
+        CHECK(outcomes[0].stage == "content");
+        CHECK(outcomes[1].result == Outcome::Result::failed);
+    }
+}
+
+TEST_CASE("the same address twice is asked for once, and both have the outcome", "[transaction]") {
+    Message message = message_of();
+    message.envelope.forward_paths[2] = message.envelope.forward_paths[0];
+    Transaction transaction(message, recipients_of(3), Extensions(), {});
+    std::string sent;
+    for (unsigned reply : {250u, 250u, 550u, 354u, 250u}) {
+        sent += transaction.to_send();
+        if (transaction.wants_content()) transaction.content_sent();
+        transaction.on_reply(Reply{static_cast<std::uint16_t>(reply), {}, "said"});
+    }
+    CHECK(sent ==
+          "MAIL FROM:<s@example.com>\r\nRCPT TO:<r0@example.net>\r\nRCPT TO:<r1@example.net>\r\nDATA\r\n");
+    auto outcomes = transaction.outcomes();
+    REQUIRE(outcomes.size() == 3);
+    CHECK(outcomes[0].result == Outcome::Result::delivered);
+    CHECK(outcomes[1].result == Outcome::Result::failed);
+    CHECK(outcomes[2].result == Outcome::Result::delivered);
+}
+
 TEST_CASE("what is left open asks for RSET", "[transaction]") {
     struct Row {
         std::deque<unsigned> replies;
@@ -236,8 +316,9 @@ TEST_CASE("what is left open asks for RSET", "[transaction]") {
         {{250, 550, 554}, true, true},
         {{250, 250, 451}, true, true},
         {{250, 250, 451}, false, true},
-        {{250, 250, 354, 554}, false, false},
-        {{550}, false, false},
+        {{250, 250, 354, 554}, false, true},
+        {{250, 250, 354, 451}, true, true},
+        {{550}, false, true},
     };
     for (const auto& row : rows) {
         CAPTURE(row.replies, row.pipelining);
@@ -259,7 +340,10 @@ TEST_CASE("a message larger than the server takes is not offered to it", "[trans
         CHECK(transaction.to_send().empty());
         for (const auto& outcome : transaction.outcomes()) {
             CHECK(outcome.result == Outcome::Result::failed);
-            CHECK(outcome.reply.code == 552);
+            // The server never said it.
+            CHECK(outcome.reply.code == 0);
+            CHECK(outcome.reply.status == EnhancedStatus{5, 3, 4});
+            CHECK_FALSE(outcome.reason.empty());
         }
         CHECK(transaction.usable());
         CHECK(transaction.needs_reset() == reset);
@@ -302,6 +386,12 @@ TEST_CASE("parameters go only to a server that offers them", "[transaction]") {
           "RCPT TO:<r0@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;r0+2Bx@example.net\r\n"
           "RCPT TO:<r1@example.net> NOTIFY=NEVER\r\n"
           "RCPT TO:<r2@example.net>\r\nDATA\r\n");
+    Transaction::Options without;
+    without.bare = true;
+    all.size = true;
+    CHECK(Transaction(message, recipients_of(2), all, without).to_send() ==
+          "MAIL FROM:<SRS0=x@gw.example> SMTPUTF8 REQUIRETLS\r\n"
+          "RCPT TO:<r0@example.net>\r\nRCPT TO:<r1@example.net>\r\nDATA\r\n");
     Transaction::Options to_a_primary;
     to_a_primary.rewritten = false;
     CHECK(Transaction(message, recipients_of(1), none, to_a_primary).to_send() ==
@@ -343,6 +433,8 @@ TEST_CASE("extensions a server offers", "[transaction]") {
         CHECK(one.size_limit == row.limit);
         CHECK_FALSE(one.pipelining);
     }
+    CHECK(parse_extensions(Reply{250, {}, "h\nAUTH=PLAIN login\nAUTH CRAM-MD5"}).auth ==
+          std::vector<std::string>{"PLAIN", "LOGIN", "CRAM-MD5"});
     Extensions first = parse_extensions(Reply{250, {}, "PIPELINING"});
     CHECK_FALSE(first.pipelining);
     CHECK_FALSE(parse_extensions(Reply{250, {}, "h\nXPIPELINING\n PIPELINING"}).pipelining);
