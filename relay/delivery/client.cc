@@ -287,11 +287,15 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target
     HostPolicyPtr wanted = std::exchange(target.policy, std::move(clear));
     auto client = co_await start(io, target, options, refusal);
     // That it does not want us in clear text either says no more than that TLS failed.
-    if (!client) refusal.meaning = Meaning::host;
-    if (client) {
-        client->target_.policy = std::move(wanted);
-        client->fallback_ = std::move(why);
+    if (!client) {
+        refusal.meaning = Meaning::host;
+        refusal.reason += (refusal.reason.empty() ? "in clear text, because TLS failed: "
+                                                  : ", in clear text, because TLS failed: ") +
+                          why;
+        co_return nullptr;
     }
+    client->target_.policy = std::move(wanted);
+    client->fallback_ = std::move(why);
     co_return client;
 }
 

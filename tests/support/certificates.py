@@ -26,8 +26,10 @@ class Certificate:
         self.certificate = certificate
         self.key = key
 
-    def server_context(self):
+    def server_context(self, ciphers=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if ciphers:
+            context.set_ciphers(ciphers)
         context.load_cert_chain(self.certificate, self.key)
         return context
 
@@ -40,13 +42,14 @@ class Authority:
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                  "-subj", "/CN=Authority of a test", "-keyout", self._key, "-out", self.certificate)
 
-    def issue(self, *names):
-        """A certificate for host names and IPv4 addresses."""
+    def issue(self, *names, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
+        """A certificate for host names and IPv4 addresses; `key` as openssl wants it behind -newkey."""
         first = names[0]
+        kind = key
         key, request, certificate, extensions = (self._folder / f"{first}.{end}" for end in ("key", "csr", "pem", "ext"))
         alternatives = ",".join(("IP:" if n.replace(".", "").isdigit() else "DNS:") + n for n in names)
         extensions.write_text(f"subjectAltName={alternatives}\nbasicConstraints=CA:FALSE\n")
-        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={first}",
+        _openssl("req", "-newkey", *kind, "-nodes", "-subj", f"/CN={first}",
                  "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
                  "-days", "2", "-extfile", extensions, "-out", certificate)

@@ -5,7 +5,11 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
-from certificates import Authority, tlsa
+from certificates import Authority, Certificate, tlsa
+
+
+def _context(certificate):
+    return certificate.server_context() if isinstance(certificate, Certificate) else certificate
 
 
 class Dane(scenario.Scenario):
@@ -28,7 +32,7 @@ class Dane(scenario.Scenario):
         return self.changes
 
     def _send(self, receiver_certificate, **settings):
-        receiver = self.receiver(tls=receiver_certificate and receiver_certificate.server_context())
+        receiver = self.receiver(tls=_context(receiver_certificate))
         gateway = self.gateway(**settings)
         self.send(gateway)
         return receiver, gateway
@@ -61,6 +65,18 @@ class Dane(scenario.Scenario):
         self.records = [tlsa(self.stranger.certificate)]
         event, _ = self._delivered(self.stranger)
         self.assertIn("dane", event["tls"].lower())
+
+    def test_usage_3_takes_the_key_as_it_is(self):
+        """An old key of 1024 bits is the one that DNSSEC names; behind an authority it would be too weak."""
+        for usage, arrives in ((3, True), (2, False)):
+            with self.each(usage=usage):
+                weak = self.authority.issue("mx1.dest.example", key=("rsa:1024",))
+                self.records = [tlsa(weak.certificate if usage == 3 else self.authority.certificate, usage=usage)]
+                context = weak.server_context("DEFAULT@SECLEVEL=0")
+                if arrives:
+                    self.assertIn("verified", self._delivered(context)[0]["tls"])
+                else:
+                    self.assertIn("too weak", self._deferred(context)[0]["reason"])
 
     def test_the_host_is_named_in_the_handshake(self):
         """RFC 7672 §8.1: a receiver with many certificates must know which."""

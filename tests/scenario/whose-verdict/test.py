@@ -229,8 +229,10 @@ class WhoseVerdict(scenario.Scenario):
                 "not-now": Row({"STARTTLS": "454 4.7.0 not now", "MAIL": in_clear("530 5.7.0 Must issue a STARTTLS command first")}, 1, later_fate, plain),
                 "refused": Row({"STARTTLS": Close, "RCPT": in_clear("554 5.7.1 encryption required")}, 1, later_fate, plain),
                 "ehlo-and-clear": Row({"EHLO": in_tls(Close), "MAIL": in_clear("554 5.7.0 TLS is required here")}, 1, later_fate, plain),
+                "both-closed": Row({"EHLO": in_tls(Close), "banner": lambda session, _: Close if session.number else None}, 1, later_fate, plain),
                 "never-offered": Row({"MAIL": "530 5.7.0 Must issue a STARTTLS command first"}, 1, {"u0": "bounced"})}
-        _, receivers, _ = self._play(rows)
+        _, receivers, found = self._play(rows)
+        self.assertIn("closed the connection, in clear text, because TLS failed", found["u0@both-closed.example"]["reason"])
         for name in ("client-certificate", "ehlo-closed", "mail-closed"):
             self.assertEqual([m.tls for m in receivers[name].messages], [False, False], name)
 
@@ -281,6 +283,20 @@ class WhoseVerdict(scenario.Scenario):
         wait_for(lambda: len({e["to"] for name in ("delivered", "deferred") for e in gateway.events(name)}) == 12, "a fate for everyone")
         self.assertEqual({e["from"] for e in gateway.events("deferred")}, {"bad@company.example"})
         self.assertEqual(len(receiver.messages), 9)
+
+    def test_a_site_that_closes_at_every_sender_is_down(self):
+        self.rows = {"all": Row({}), "one": Row({})}
+        gate = threading.Event()
+        receivers = [self.receiver(self.FIRST + n, on={"MAIL": lambda session, _: gate.wait(60) and Close}) for n in range(2)]
+        gateway = self.gateway(queue={"retry_first": "1h", "retry_max": "4h"}, delivery={"per_destination": 1})
+        for n in range(10):
+            self.send(gateway, f"s{n}@company.example", f"u{n}@all.example")
+            self.send(gateway, "same@company.example", f"u{n}@one.example")
+        gate.set()
+        wait_for(lambda: len({e["to"] for e in gateway.events("deferred")}) == 20, "a fate for everyone")
+        # Two senders found out, or one for all that it had in line.
+        self.assertLessEqual(len(receivers[0].sessions), 4)
+        self.assertLessEqual(len(receivers[1].sessions), 2)
 
     def test_a_refusal_in_mid_content(self):
         context = Authority(self.workspace).issue("mx.example").server_context()
