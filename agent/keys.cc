@@ -133,34 +133,35 @@ Section accept() {
         return [member](Settings& s) -> auto& { return s.relay.accept.*member; };
     };
     using A = relay::AcceptSettings;
-    return {.name = "accept",
-            .help = "What is taken.",
-            .keys = {
-                choice<bool>("mode", "enforce", {{"enforce", true}, {"monitor", false}}, place(&A::enforce),
-                             "monitor: say what would be refused, refuse nothing the primary sends"),
-                choice<Check>("sender", "user",
-                              {{"any", Check::any}, {"domain", Check::domain}, {"user", Check::user}},
-                              place(&A::sender), "what of a sender must exist on the primary"),
-                choice<ForeignSender>("foreign_sender", "refuse",
-                                      {{"refuse", ForeignSender::refuse},
-                                       {"accept", ForeignSender::accept},
-                                       {"rewrite", ForeignSender::rewrite}},
-                                      place(&A::foreign_sender),
-                                      "mail the primary forwards for outsiders; rewrite: from an address of "
-                                      "ours (SRS)"),
-                domain("rewrite_domain", "", place(&A::rewrite_domain),
-                       "of rewritten senders; its MX must lead here; empty: hostname"),
-                choice<BareNewline>("bare_newline", "normalize",
-                                    {{"normalize", BareNewline::normalize}, {"refuse", BareNewline::refuse}},
-                                    place(&A::bare_newline),
-                                    "a bare CR or LF in the primary's mail; anyone else's is refused"),
-                integer("recipients", 1000, 1, 50'000, place(&A::recipients), "per message"),
-                integer("connections", 1000, 1, many, place(&A::connections), "at once, in all"),
-                integer("protocol_errors", 10, 1, 1000, place(&A::protocol_errors),
-                        "of one client before it is sent away with 421"),
-                duration("timeout", "5m", "1s", "1h", place(&A::timeout), "for a command or a block of data"),
-                size("minimum_free", "64MiB", "0B", "1048576GiB", place(&A::minimum_free),
-                     "left on the disk of state_dir; below it mail is answered 452")}};
+    return {
+        .name = "accept",
+        .help = "What is taken.",
+        .keys = {
+            choice<bool>("mode", "enforce", {{"enforce", true}, {"monitor", false}}, place(&A::enforce),
+                         "monitor: say what would be refused, refuse nothing the primary sends"),
+            choice<Check>("sender", "user",
+                          {{"any", Check::any}, {"domain", Check::domain}, {"user", Check::user}},
+                          place(&A::sender), "what of a sender must exist on the primary"),
+            choice<ForeignSender>("foreign_sender", "refuse",
+                                  {{"refuse", ForeignSender::refuse},
+                                   {"accept", ForeignSender::accept},
+                                   {"rewrite", ForeignSender::rewrite}},
+                                  place(&A::foreign_sender),
+                                  "mail the primary forwards for outsiders; rewrite: from an address of "
+                                  "ours (SRS)"),
+            domain("rewrite_domain", "", place(&A::rewrite_domain),
+                   "of rewritten senders; its MX must lead here; empty: hostname"),
+            choice<BareNewline>("bare_newline", "normalize",
+                                {{"normalize", BareNewline::normalize}, {"refuse", BareNewline::refuse}},
+                                place(&A::bare_newline),
+                                "a bare CR or LF, or NUL, in the primary's mail; anyone else's is refused"),
+            integer("recipients", 1000, 1, 50'000, place(&A::recipients), "per message"),
+            integer("connections", 1000, 1, many, place(&A::connections), "at once, in all"),
+            integer("protocol_errors", 10, 1, 1000, place(&A::protocol_errors),
+                    "of one client before it is sent away with 421"),
+            duration("timeout", "5m", "1s", "1h", place(&A::timeout), "for a command or a block of data"),
+            size("minimum_free", "64MiB", "0B", "1048576GiB", place(&A::minimum_free),
+                 "left on the disk of state_dir; below it mail is answered 452")}};
 }
 
 std::string set_gateway_mode(Settings& settings, const Value& value) {

@@ -81,6 +81,21 @@ std::optional<std::string_view> take_field(std::string_view& text) {
     return out;
 }
 
+struct Rewritten {
+    std::string_view host, rest;  // who rewrote first, and what stands behind its "SRS0"
+};
+
+/// Taken apart, SRS1=hash=host=rest; nullopt for what only looks like one (an SRS0 whose "0" was lost on the
+/// way, as old rewriters made them): it is an address like any other.
+std::optional<Rewritten> rewritten_twice(std::string_view mailbox) {
+    std::string_view rest = mailbox.substr(5);
+    auto hash = take_field(rest);
+    auto host = take_field(rest);
+    if (!hash || !host || !is_domain_name(*host)) return std::nullopt;
+    if (rest.empty() || std::string_view("=+-").find(rest[0]) == std::string_view::npos) return std::nullopt;
+    return Rewritten{*host, rest};
+}
+
 std::optional<Address> address_of(std::string_view mailbox, std::string_view domain) {
     return parse_address(quoted_local_part(mailbox) + '@' + std::string(domain));
 }
@@ -93,19 +108,18 @@ std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
     if (sender.null() || sender.domain == domain_) return std::nullopt;
     std::string mailbox = sender.mailbox(), out;
     auto form = form_of(mailbox);
-    if (!form) {
+    std::optional<Rewritten> twice;
+    if (form == 1) twice = rewritten_twice(mailbox);
+    if (!form || (form == 1 && !twice)) {
         std::string day = day_text(now);
         out = "SRS0=" + hash_of(secret_, day + '=' + sender.domain + '=' + mailbox) + '=' + day + '=' +
               sender.domain + '=' + mailbox;
     } else {
         // The host that rewrote first is named, whoever came in between: the way back is two hops at most.
         std::string_view rest = std::string_view(mailbox).substr(4), host = sender.domain;
-        if (*form == 1) {
-            rest.remove_prefix(1);
-            auto hash = take_field(rest);
-            auto first = take_field(rest);
-            if (!hash || !first || !is_domain_name(*first)) return std::nullopt;
-            host = *first;
+        if (twice) {
+            host = twice->host;
+            rest = twice->rest;
         }
         std::string tail = std::string(host) + '=' + std::string(rest);
         out = "SRS1=" + hash_of(secret_, tail) + '=' + tail;

@@ -54,7 +54,8 @@ std::string received_field(const Hop& hop, MessageId id, Time now) {
 }
 
 std::string_view header_of(std::string_view content) {
-    if (content.starts_with("\r\n")) return {};
+    // A header cannot begin with a blank: that is a body without one.
+    if (content.starts_with("\r\n") || content.starts_with(' ') || content.starts_with('\t')) return {};
     std::size_t end = content.find("\r\n\r\n");
     return end == std::string_view::npos ? content : content.substr(0, end + 2);
 }

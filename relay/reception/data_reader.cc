@@ -5,6 +5,15 @@
 namespace postern::relay {
 
 void DataReader::append(std::string& content, std::string_view octets) {
+    for (std::size_t nul; (nul = octets.find('\0')) != std::string_view::npos;
+         octets.remove_prefix(nul + 1)) {
+        nuls_ = true;
+        append_clean(content, octets.substr(0, nul));
+    }
+    append_clean(content, octets);
+}
+
+void DataReader::append_clean(std::string& content, std::string_view octets) {
     if (octets.empty()) return;
     if (fresh_line_ && octets[0] == '.') dots_ = true;
     fresh_line_ = false;

@@ -10,7 +10,9 @@ namespace postern::relay {
 
 /// Pure: no I/O. Only CRLF "." CRLF ends the data. A dot is unstuffed only behind a real CRLF, because a
 /// sender that does not take a bare CR or LF for a line end does not stuff there either. A bare CR or LF
-/// becomes CRLF in what comes out, so that none ever leaves; `bare_newlines` tells that there were some.
+/// becomes CRLF in what comes out, so that none ever leaves; `bare_newlines` tells that there were some. NUL,
+/// which no content may have (RFC 5322 §4) and some servers drop, is dropped, so that nothing can hide behind
+/// it; `nuls` tells.
 class DataReader {
 public:
     /// Appends the content found in `octets` to `content` and gives how many octets were used: all of them,
@@ -20,17 +22,19 @@ public:
     bool complete() const { return complete_; }
     std::uint64_t size() const { return size_; }  // octets appended so far
     bool bare_newlines() const { return bare_newlines_; }
+    bool nuls() const { return nuls_; }
     bool dots() const { return dots_; }  // some line of the content begins with a dot
 
 private:
     enum class At : std::uint8_t { line_start, line, cr, dot, dot_cr };
 
     void append(std::string& content, std::string_view octets);
+    void append_clean(std::string& content, std::string_view octets);
     void newline(std::string& content, bool bare);
 
     At at_ = At::line_start;
     bool fresh_line_ = true;  // the content's last line is empty so far
-    bool complete_ = false, bare_newlines_ = false, dots_ = false;
+    bool complete_ = false, bare_newlines_ = false, nuls_ = false, dots_ = false;
     std::uint64_t size_ = 0;
 };
 

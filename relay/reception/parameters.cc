@@ -54,11 +54,9 @@ std::optional<Reply> return_content(std::string_view value, Command& command) {
     return std::nullopt;
 }
 
-std::optional<Reply> envelope_id(std::string_view value, Command& command) {
-    if (value.size() > envelope_id_max || !decode_xtext(value))
-        return broken("ENVID is up to 100 characters of xtext");
-    command.envelope_id = value;
-    return std::nullopt;
+/// ENVID and ORCPT only make reports nicer to read: what is not well-formed is left out, and the mail taken.
+void envelope_id(std::string_view value, Command& command) {
+    if (value.size() <= envelope_id_max && decode_xtext(value)) command.envelope_id = value;
 }
 
 std::optional<Reply> notify(std::string_view value, Command& command) {
@@ -79,13 +77,11 @@ std::optional<Reply> notify(std::string_view value, Command& command) {
     return std::nullopt;
 }
 
-std::optional<Reply> original_recipient(std::string_view value, Command& command) {
+void original_recipient(std::string_view value, Command& command) {
     auto original = parse_original_recipient(value, true);
     std::string text = original ? original->text() : std::string();
-    if (!original || value.size() > original_recipient_max || text.size() > original_recipient_max)
-        return broken("ORCPT is an address type, a semicolon and an address in xtext");
-    command.options.original = std::move(text);
-    return std::nullopt;
+    if (value.size() <= original_recipient_max && text.size() <= original_recipient_max)
+        command.options.original = std::move(text);
 }
 
 std::optional<Reply> mail_parameter(const Parameter& parameter, Command& command) {
@@ -94,7 +90,10 @@ std::optional<Reply> mail_parameter(const Parameter& parameter, Command& command
     if (name == "size") return size(value, command);
     if (name == "body") return body(value, command);
     if (name == "ret") return return_content(value, command);
-    if (name == "envid") return envelope_id(value, command);
+    if (name == "envid") {
+        envelope_id(value, command);
+        return std::nullopt;
+    }
     if (name == "smtputf8" || name == "requiretls") {
         if (parameter.value) return broken("SMTPUTF8 and REQUIRETLS take no value");
         (name == "smtputf8" ? command.utf8 : command.require_tls) = true;
@@ -106,7 +105,10 @@ std::optional<Reply> mail_parameter(const Parameter& parameter, Command& command
 std::optional<Reply> recipient_parameter(const Parameter& parameter, Command& command) {
     std::string_view value = parameter.value.value_or(std::string_view());
     if (parameter.name == "notify") return notify(value, command);
-    if (parameter.name == "orcpt") return original_recipient(value, command);
+    if (parameter.name == "orcpt") {
+        original_recipient(value, command);
+        return std::nullopt;
+    }
     return unknown("RCPT parameter not supported");
 }
 

@@ -40,6 +40,7 @@ struct Session::Body {
     std::uint32_t sum = 0;
     std::size_t hops = 0;
     bool first = true, tls_optional = false;
+    bool headless = false;  // it begins with a blank, which would continue a header field in front of it
     std::error_code error;  // of the file
 
     ~Body() {
@@ -53,6 +54,7 @@ struct Session::Body {
         if (!std::exchange(first, false)) return;
         hops = count_received(octets);
         tls_optional = says_tls_optional(octets);
+        headless = octets.starts_with(' ') || octets.starts_with('\t');
     }
     void spill() {
         look();
@@ -256,6 +258,11 @@ Reply Session::answer_recipient(const Address& address) {
     return protocol_.recipient(std::move(judged.decision.reply), std::move(judged.origin));
 }
 
+/// What is put right for a primary is refused from anybody else.
+bool Session::strict() const {
+    return primary_.empty() || settings_->accept.bare_newline == BareNewline::refuse;
+}
+
 /// For the Received field: RFC 3848, RFC 6531 §3.7.3.
 const char* Session::protocol_name() const {
     if (!protocol_.extended()) return "SMTP";
@@ -287,8 +294,10 @@ net::awaitable<bool> Session::receive() {
     std::uint64_t limit = settings_->queue.message_size;
     if (limit > 0 && body.reader.size() > limit)
         answer = Reply{552, {5, 3, 4}, "message larger than " + std::to_string(limit) + " bytes"};
-    else if (body.reader.bare_newlines() && settings_->accept.bare_newline == BareNewline::refuse)
+    else if (body.reader.bare_newlines() && strict())
         answer = Reply{554, {5, 6, 0}, "lines must end with CRLF; the message has a CR or LF alone"};
+    else if (body.reader.nuls() && strict())
+        answer = Reply{554, {5, 6, 0}, "the message has NUL in it (RFC 5322 section 4)"};
     else if (body.hops > hops_max)
         answer =
             Reply{554,
@@ -377,6 +386,8 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     hop.tls = tls;
     hop.recipient = only;
     content.trace = received_field(hop, id, std::chrono::system_clock::now());
+    if (body.headless)
+        content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
     event::Accepted what;
     std::string text = id.text(), from = message.envelope.reverse_path.text();

@@ -34,6 +34,7 @@ private:
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
     net::awaitable<Reply> answer_mail(Address address, std::uint64_t size);
     Reply answer_recipient(const Address& address);
+    bool strict() const;
     const char* protocol_name() const;
     void expect(bool message);
     void refused(const Decision& decision, const Address& from, const std::string& recipient);

@@ -41,6 +41,7 @@ class Smuggling(scenario.Scenario):
             self.assertEqual((message.sender, message.recipients), ("alice@company.example", ("bob@dest.example",)))
             self.assertNotIn(b"\r", message.raw.replace(b"\r\n", b""))
             self.assertNotIn(b"\n", message.raw.replace(b"\r\n", b""))
+            self.assertNotIn(b"\0", message.raw)
             self.assertEqual(message.raw.count(b"\r\n.\r\n"), 1)
             self.assertTrue(message.raw.endswith(b"\r\n.\r\n"))
             self.assertIn(b"smuggled", message.data)
@@ -53,6 +54,17 @@ class Smuggling(scenario.Scenario):
                 self.assertEqual(self._send(self._session(gateway), self._message(end)).code, 250)
         gateway.wait_until_empty()
         self._check(receiver, len(FALSE_ENDS))
+
+    def test_a_first_line_that_begins_with_a_blank_is_not_part_of_our_field(self):
+        receiver = self.receiver()
+        gateway = self.gateway()
+        client = self._session(gateway)
+        self.assertEqual(self._send(client, b" for <x@y.example>; a date\r\nSubject: odd\r\n\r\nbody\r\n.\r\n").code, 250)
+        self.wait_for_messages(receiver, 1)
+        ours, empty, rest = receiver.offered[0].data.partition(b"\r\n\r\n")
+        self.assertTrue(ours.startswith(b"Received: "), ours)
+        self.assertNotIn(b"x@y.example", ours)
+        self.assertTrue(rest.startswith(b" for <x@y.example>"), rest)
 
     def test_cut_at_every_octet(self):
         receiver = self.receiver()
@@ -72,7 +84,7 @@ class Smuggling(scenario.Scenario):
         receiver = self.receiver()
         gateway = self.gateway(accept={"sender": "any", "bare_newline": "refuse"})
         client = self._session(gateway)
-        for end in (b"\n.\n", b"\r.\r", b"\r\n.\n", b"a\nb", b"a\rb", b"\r\r\n"):
+        for end in (b"\n.\n", b"\r.\r", b"\r\n.\n", b"a\nb", b"a\rb", b"\r\r\n", b"\r\n\0.\r\n", b"a\0b"):
             with self.subTest(end):
                 reply = self._send(client, self._message(end))
                 self.assertEqual(reply.code // 100, 5, reply)

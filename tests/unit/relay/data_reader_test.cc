@@ -15,7 +15,7 @@ namespace {
 
 struct Read {
     std::string content, rest;
-    bool complete = false, bare = false, dots = false;
+    bool complete = false, bare = false, dots = false, nuls = false;
     bool operator==(const Read&) const = default;
 };
 
@@ -30,12 +30,13 @@ Read read_in(const std::vector<std::string>& pieces) {
     out.complete = reader.complete();
     out.bare = reader.bare_newlines();
     out.dots = reader.dots();
+    out.nuls = reader.nuls();
     if (reader.complete()) REQUIRE(reader.size() == out.content.size());
     return out;
 }
 
-/// The same by the shortest way: cut at the first CRLF.CRLF, drop the stuffed dots, make every newline a
-/// CRLF.
+/// The same by the shortest way: cut at the first CRLF.CRLF, drop the stuffed dots and every NUL, make every
+/// newline a CRLF.
 std::optional<Read> by_definition(const std::string& octets) {
     std::string all = "\r\n" + octets;
     std::size_t end = all.find("\r\n.\r\n");
@@ -52,6 +53,8 @@ std::optional<Read> by_definition(const std::string& octets) {
         } else if (body[at] == '\r' || body[at] == '\n') {
             out.content += "\r\n";
             out.bare = true;
+        } else if (body[at] == '\0') {
+            out.nuls = true;
         } else {
             out.content += body[at];
         }
@@ -81,7 +84,7 @@ std::string random_octets(std::mt19937& random, std::size_t longest) {
 TEST_CASE("what comes out of data", "[data]") {
     struct Row {
         std::string octets, content;
-        bool bare, dots;
+        bool bare, dots, nuls = false;
     };
     const Row rows[] = {
         {".\r\n", "", false, false},
@@ -99,12 +102,15 @@ TEST_CASE("what comes out of data", "[data]") {
         {"a\n.b\r\n.\r\n", "a\r\n.b\r\n", true, true},
         {"a\r\n.\rb\r\n.\r\n", "a\r\n\r\nb\r\n", true, false},
         {"a\r\n.\nb\r\n.\r\n", "a\r\n\r\nb\r\n", true, false},
-        {"a\0b\xff\r\n.\r\n"s, "a\0b\xff\r\n"s, false, false},
+        {"a\0b\xff\r\n.\r\n"s, "ab\xff\r\n", false, false, true},
+        // Who strips NUL would see an end of the data here.
+        {"a\r\n\0.\r\nb\r\n.\r\n"s, "a\r\n.\r\nb\r\n", false, true, true},
+        {"a\r\n.\0\r\nb\r\n\0\r\n.\r\n"s, "a\r\n\r\nb\r\n\r\n", false, false, true},
     };
     for (const auto& row : rows) {
         CAPTURE(row.octets);
         Read out = read_in({row.octets});
-        CHECK(out == Read{row.content, "", true, row.bare, row.dots});
+        CHECK(out == Read{row.content, "", true, row.bare, row.dots, row.nuls});
         CHECK(by_definition(row.octets) == out);
     }
 }
@@ -172,6 +178,7 @@ TEST_CASE("a receiver unstuffs what we stuffed", "[data]") {
         REQUIRE(received.complete);
         REQUIRE(received.content == content);
         REQUIRE_FALSE(received.bare);
+        REQUIRE_FALSE(received.nuls);
         REQUIRE(received.dots == (("\r\n" + content).find("\r\n.") != std::string::npos));
         if (!received.dots) REQUIRE(sent == content);
     }
