@@ -116,7 +116,10 @@ std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& 
     for (const auto& [site, addresses] : refused) {
         if (addresses.size() < usable) continue;
         if (reasons.size() < most_sites)
-            reasons.push_back("every address is listed by " + std::string(site) + ", so mail for it waits");
+            reasons.push_back("every address is listed by " +
+                              (site.starts_with('@') ? "the receiver of " + std::string(site.substr(1))
+                                                     : std::string(site)) +
+                              ", so mail for it waits");
         else
             ++unnamed;
     }

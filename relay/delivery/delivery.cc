@@ -67,7 +67,7 @@ void Delivery::start() {
 
 /// Lets `work` go on by itself; `after` comes at its end, however that is.
 void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
-    asio::co_spawn(io_, std::move(work), [this, after = std::move(after)](const std::exception_ptr& fault) {
+    auto over = [this, after = std::move(after)](const std::exception_ptr& fault) {
         if (after) after();
         if (!fault) return;
         try {
@@ -75,6 +75,10 @@ void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
         } catch (const std::exception& what) {
             observer_.on(event::Trouble{"delivery", what.what(), true});
         }
+    };
+    // Never at once: the queue may be offering a job just now, and must not be told of it before it has done.
+    asio::post(io_, [this, work = std::move(work), over = std::move(over)]() mutable {
+        asio::co_spawn(io_, std::move(work), std::move(over));
     });
 }
 
@@ -168,6 +172,7 @@ std::optional<Delivery::Blocked> Delivery::blocked(const std::string& route) con
         const Destination* known = find(key);
         const Obstacle* obstacle = nullptr;
         if (known != nullptr && known->obstacle.down) obstacle = &known->obstacle;
+        if (known != nullptr && known->listed.down) obstacle = &known->listed;
         if (known != nullptr && obstacle == nullptr && known->site && known->site->obstacle.down)
             obstacle = &known->site->obstacle;
         if (obstacle == nullptr) return std::nullopt;
@@ -192,10 +197,10 @@ std::size_t Delivery::room_at(const std::string& key) const {
     if (stopping_ || spool_.stuck()) return 0;
     const Destination* known = find(key);
     if (known == nullptr) return ready_max;
-    if (known->obstacle.down) return 0;
+    if (known->obstacle.down || known->listed.down) return 0;
     std::size_t limit = ready_max, taken = known->unresolved.size();
     // After a failure one message finds out whether it is over.
-    if (known->obstacle.failures > 0) limit = 1;
+    if (known->obstacle.failures > 0 || known->listed.failures > 0) limit = 1;
     if (known->site) {
         if (known->site->obstacle.down) return 0;
         if (known->site->obstacle.failures > 0) limit = 1;
@@ -227,11 +232,12 @@ std::size_t Delivery::retry_destinations(const std::string& route) {
     Time time = base::steady_now();
     for (auto& [key, one] : destinations_) {
         if (!route.empty() && one->route != route) continue;
-        if (one->obstacle.down) {
-            ++done;
-            one->obstacle.next_try = time;
-            wake(one, time);
-        }
+        for (Obstacle* obstacle : {&one->obstacle, &one->listed})
+            if (obstacle->down) {
+                ++done;
+                obstacle->next_try = time;
+                wake(one, time);
+            }
         if (one->site && one->site->obstacle.down && one->site->obstacle.next_try > time) {
             ++done;
             one->site->obstacle.next_try = time;
@@ -280,11 +286,15 @@ void Delivery::tick() {
         std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
         Alarm alarm = std::move(alarms_.back());
         alarms_.pop_back();
-        if (auto known = alarm.destination.lock();
-            known && known->obstacle.down && known->obstacle.next_try <= time) {
-            known->obstacle.down = false;
-            queue_.refill(known->route);
-            if (!known->unresolved.empty()) look_up(known);
+        if (auto known = alarm.destination.lock()) {
+            bool over = false;
+            for (Obstacle* obstacle : {&known->obstacle, &known->listed})
+                if (obstacle->down && obstacle->next_try <= time) {
+                    obstacle->down = false;
+                    over = true;
+                }
+            if (over) queue_.refill(known->route);
+            if (over && !known->obstacle.down && !known->unresolved.empty()) look_up(known);
         }
         auto site = alarm.site.lock();
         if (!site) continue;
@@ -311,10 +321,13 @@ void Delivery::tidy(Time time) {
     persist(false);
     if (next_sweep_ > time) return;
     next_sweep_ = time + sweep_pause;
+    auto routes = queue_.routes();
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;
+        bool troubled = one.obstacle.failures > 0 || one.listed.failures > 0 ||
+                        (one.site && one.site->obstacle.failures > 0);
         return one.fresh_until + forget_after < time && !one.resolving && one.unresolved.empty() &&
-               one.obstacle.failures == 0 && (!one.site || one.site->obstacle.failures == 0);
+               !(troubled && routes.contains(one.route));
     });
     std::erase_if(sites_, [](const auto& entry) {
         const Site& one = *entry.second;

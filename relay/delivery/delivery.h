@@ -129,6 +129,7 @@ private:
     void fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun);
     void put_down(const SitePtr& site, std::string why, Time until);
     void settle_all(std::vector<Job> jobs, const Outcome& why);
+    void settle_later(Job job, Outcome why);
 
     // delivery_connect.cc: a connection
     Client::Options client_options(const Site& site, const Source& source) const;
@@ -170,13 +171,21 @@ private:
     // delivery_egress.cc: which of our addresses
     bool out_of_use(const Site& site, const Lane& lane) const;
     /// What the receiver said of our address. True when the job's mail is better sent from another.
-    bool blame(const SitePtr& site, const Source& source, const Reply& reply, std::string_view host);
-    void refused(const SitePtr& site, const Source& source, const Judgement& judgement, const Reply& reply);
+    bool blame(const SitePtr& site, const Source& source, const Reply& reply, const Target& target);
+    void refused(const SitePtr& site, const Source& source, const Judgement& judgement, const Reply& reply,
+                 const EgressPool::Refuser& who);
+    Judgement judge(const Job& job, std::size_t recipient, const Outcome& outcome, const Source& source,
+                    std::string_view host) const;
+    /// Whether a refusal because of our address is about this mail after all.
+    bool taken_at_its_word(const SitePtr& site, const Job& job, std::size_t recipient, const Source& source,
+                           const Outcome& outcome, std::string_view host) const;
+    /// None of our addresses may send to this domain for now.
+    void put_off(const std::string& route, const EgressPool::Choice& choice);
     void told(const std::optional<EgressPool::Verdict>& verdict);
     void over(const std::vector<EgressPool::Verdict>& verdicts, std::string_view why);
     /// Takes out of the job, and sends on from another address, what was refused because of ours.
     void move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
-                 std::string_view host);
+                 const Target& target);
     /// Refused before any mail was named, for a reason nobody knows: others of our addresses are tried.
     bool another_for(const SitePtr& site, const Lane& lane) const;
     bool compare(const SitePtr& site, Lane& lane, const Reply& reply);

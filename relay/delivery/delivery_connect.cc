@@ -211,7 +211,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
                                  [&](const Target& next) { return next.preference != target.preference; });
         std::stable_partition(
             at + 1, same, [&](const Target& next) { return !of_host(next, target.host, is_six(target)); });
-        if (blame(site, lane.source, refusal.reply, target.host)) {
+        if (blame(site, lane.source, refusal.reply, target)) {
             redistribute(site, lane);
             co_return nullptr;
         }

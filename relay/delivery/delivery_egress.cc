@@ -1,5 +1,7 @@
 // Which of our addresses mail leaves from, what receivers and blocklists say of them, and what follows.
 #include <algorithm>
+#include <asio/ip/network_v4.hpp>
+#include <asio/ip/network_v6.hpp>
 
 #include "relay/delivery/delivery.h"
 #include "relay/egress/blocklist.h"
@@ -12,6 +14,17 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::seconds slow_first{1}, slow_max{300};  // pauses of a site that asks for less
+
+std::string domain_of(const Job& job) {
+    return job.route.starts_with("mx:") ? job.route.substr(3) : std::string();
+}
+
+/// Whose word it is: the host's network, and who owns the name.
+std::string witness(const asio::ip::address& address, std::string_view name) {
+    std::string network = address.is_v4() ? asio::ip::network_v4(address.to_v4(), 24).canonical().to_string()
+                                          : asio::ip::network_v6(address.to_v6(), 48).canonical().to_string();
+    return network + ' ' + owner_of(name);
+}
 
 bool about_us(ReplyMeaning meaning) {
     return meaning == ReplyMeaning::listed || meaning == ReplyMeaning::listed_everywhere;
@@ -39,26 +52,43 @@ void Delivery::over(const std::vector<EgressPool::Verdict>& verdicts, std::strin
     for (const auto& verdict : verdicts) observer_.on(event::Unlisted{verdict.address, verdict.site, why});
 }
 
-bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& reply, std::string_view host) {
+bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& reply, const Target& target) {
     if (!site->pooled || reply.code < 400) return false;
-    Judgement judgement = judge_reply(settings_->delivery.reply_rules, reply, host);
+    OwnWords own;
+    own.names.push_back(source.hostname);
+    Judgement judgement = judge_reply(settings_->delivery.reply_rules, reply, target.host, own);
     if (!about_us(judgement.meaning)) return false;
-    refused(site, source, judgement, reply);
+    // No mail was named: it can only be about us.
+    refused(site, source, judgement, reply,
+            {Place(site->exchangers), witness(target.endpoint.address(), target.host)});
     return true;
+}
+
+Judgement Delivery::judge(const Job& job, std::size_t recipient, const Outcome& outcome, const Source& source,
+                          std::string_view host) const {
+    const Message& message = job.message->stored->message;
+    OwnWords own;
+    own.senders = {message.envelope.reverse_path, message.envelope.sent_as};
+    own.names = {source.hostname, message.id.text()};
+    if (outcome.stage != "mail") own.recipient = message.envelope.forward_paths[recipient];
+    return judge_reply(settings_->delivery.reply_rules, outcome.reply, host, own);
 }
 
 /// The rules say that it is about our address: a verdict, and another address takes the lead.
 void Delivery::refused(const SitePtr& site, const Source& source, const Judgement& judgement,
-                       const Reply& reply) {
-    auto verdict = pool_.refused(source.address, site->exchangers, judgement, reply, base::wall_now());
+                       const Reply& reply, const EgressPool::Refuser& who) {
+    auto verdict = pool_.refused(source.address, who, judgement, reply, base::wall_now());
     told(verdict);
+    // The list that is named may be one that is asked: it knows for certain.
+    if (verdict && judgement.meaning == ReplyMeaning::listed_everywhere) blocklists_.cancel();
     if (!verdict || settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing)
         return;
-    auto next = pool_.preview(site->exchangers, {}, families(*site), base::wall_now());
+    auto next = pool_.preview(who.place, {}, families(*site), base::wall_now());
     if (!next.source) return;  // told when mail has to wait for it
-    leading_[site->key] = next.source->address;
-    observer_.on(
-        event::Rotated{site->exchangers, source.address, next.source->address, "the other is refused"});
+    bool one_domain = verdict->site.starts_with('@');
+    if (!one_domain) leading_[site->key] = next.source->address;
+    observer_.on(event::Rotated{one_domain ? verdict->site : site->exchangers, source.address,
+                                next.source->address, "the other is refused"});
 }
 
 /// It wants less of us: half the connections, and a pause only when nothing at all was taken since the last
@@ -73,18 +103,39 @@ void Delivery::slow_down(const SitePtr& site) {
     ++site->slowed;
 }
 
+bool Delivery::taken_at_its_word(const SitePtr& site, const Job& job, std::size_t recipient,
+                                 const Source& source, const Outcome& outcome, std::string_view host) const {
+    if (!outcome.reply.permanent()) return false;
+    // Twice: nobody's listing, or one that will not end with waiting.
+    const RecipientProgress& before = job.message->progress[recipient];
+    Outcome last;
+    last.reply = before.reply;
+    last.stage = before.stage;
+    if (last.reply.permanent() && about_us(judge(job, recipient, last, source, host).meaning)) return true;
+    // All of them, by somebody who had been told whom it is for.
+    if (outcome.stage == "mail" || settings_->egress.size() < 2) return false;
+    Families reach = families_of(site->targets);
+    return std::all_of(settings_->egress.begin(), settings_->egress.end(), [&](const EgressSettings& one) {
+        bool six = one.address.find(':') != std::string::npos;
+        return one.suspended || !(six ? reach.six : reach.four) || one.address == source.address ||
+               job.refused_from.contains(one.address);
+    });
+}
+
 void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
-                       std::string_view host) {
+                       const Target& target) {
     std::vector<bool> apart(outcomes.size());
     bool suspected = false;
     // Who took a part of it does not ask for less, but for the rest in another transaction.
     bool any = false, slowed = std::any_of(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
                           return outcome.result == Outcome::Result::delivered;
                       });
+    const std::string domain = domain_of(job);
     for (std::size_t at = 0; at < outcomes.size(); ++at) {
-        const Outcome& outcome = outcomes[at];
+        Outcome& outcome = outcomes[at];
         if (outcome.result == Outcome::Result::delivered || outcome.reply.code < 400) continue;
-        Judgement judgement = judge_reply(settings_->delivery.reply_rules, outcome.reply, host);
+        std::size_t recipient = job.recipients[at];
+        Judgement judgement = judge(job, recipient, outcome, lane.source, target.host);
         if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true)) slow_down(site);
         // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
         suspected =
@@ -92,8 +143,16 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
                           outcome.stage == "mail" && job.suspect.empty() && !lane.source.address.empty() &&
                           outcome.reply.text.find(lane.source.address) != std::string::npos);
         if (!about_us(judgement.meaning)) continue;
-        if (!any) refused(site, lane.source, judgement, outcome.reply);
-        apart[at] = any = true;
+        if (!std::exchange(any, true)) {
+            bool named = outcome.stage != "mail";
+            refused(site, lane.source, judgement, outcome.reply,
+                    {Place(site->exchangers, named ? domain : std::string()),
+                     witness(target.endpoint.address(), domain)});
+        }
+        if (taken_at_its_word(site, job, recipient, lane.source, outcome, target.host)) continue;
+        apart[at] = true;
+        // Should no other address be left, it waits with these words.
+        if (outcome.result == Outcome::Result::failed) outcome.result = Outcome::Result::deferred;
     }
     if (suspected && !any && another_for(site, lane)) {
         Job moved = job;
@@ -104,6 +163,16 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
         return dispatch(std::move(moved), site);
     }
     if (!any) return;
+    redistribute(site, lane);
+    job.suspect.clear();
+    job.refused_from.insert(lane.source.address);
+    auto next = pool_.preview(Place(site->exchangers, domain), {}, families(*site), base::wall_now());
+    if (!next.source || job.refused_from.contains(next.source->address)) {
+        // This mail waits for itself, so that what finds out whether it is over is other mail.
+        if (!next.source) put_off(job.route, next);
+        return;
+    }
+    if (std::find(apart.begin(), apart.end(), true) == apart.end()) return;
     std::vector<Outcome> rest;
     for (std::size_t at = 0; at < outcomes.size(); ++at)
         if (!apart[at]) rest.push_back(std::move(outcomes[at]));
@@ -113,9 +182,21 @@ void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Ou
     else
         moved = queue_.split(job, apart);
     outcomes = std::move(rest);
-    moved.suspect.clear();
-    redistribute(site, lane);
     dispatch(std::move(moved), site);
+}
+
+void Delivery::put_off(const std::string& route, const EgressPool::Choice& choice) {
+    if (!route.starts_with("mx:")) return;
+    DestinationPtr to = destination(route, TlsWish::none);
+    if (to->listed.down) return;
+    auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(), std::chrono::seconds(1),
+                                            std::chrono::hours(1));
+    ++to->listed.failures;
+    to->listed.down = true;
+    to->listed.trouble = choice.why;
+    to->listed.next_try = base::steady_now() + pause;
+    observer_.on(event::Rotated{route.substr(3), {}, {}, choice.why});
+    wake(to, to->listed.next_try);
 }
 
 bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
@@ -143,12 +224,19 @@ void Delivery::accepted(const SitePtr& site, const Lane& lane, const Job& job) {
     if (!site->pooled) return;
     Time time = base::wall_now();
     site->slowed = 0;
-    over(pool_.accepted(lane.source.address, site->exchangers, time), "mail from it is accepted again");
+    Place place(site->exchangers, domain_of(job));
+    over(pool_.accepted(lane.source.address, place, time), "mail from it is accepted again");
+    if (auto known = destinations_.find({job.route, TlsWish::none});
+        known != destinations_.end() && std::exchange(known->second->listed, {}).failures > 0)
+        queue_.refill(job.route);
     if (!job.suspect.empty() && job.suspect != lane.source.address)
         told(pool_.compared(job.suspect, site->exchangers, job.suspicion, time));
     if (settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing) return;
     auto [leader, is_new] = leading_.emplace(site->key, lane.source.address);
     if (is_new || leader->second == lane.source.address) return;
+    // It leads for the rest of the site's mail.
+    if (pool_.usable(leader->second, site->exchangers, time) && !pool_.usable(leader->second, place, time))
+        return;
     std::string why =
         pool_.usable(leader->second, site->exchangers, time) ? "it leads again" : "the other is refused";
     observer_.on(event::Rotated{site->exchangers, leader->second, lane.source.address, why});

@@ -353,7 +353,7 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
         rest->bare = true;
         lane.ready.push_front(std::move(*rest));
     }
-    if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target().host);
+    if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target());
     // Another host is asked about what this one defers, unless the site as a whole asked for less.
     bool slow = site->pace.wait(base::steady_now()) > std::chrono::seconds(1);
     if (!last_word && !turn.again && !slow && !stopping_ && !job.recipients.empty() &&
@@ -426,7 +426,8 @@ std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector
                                                            net::Endpoint asked) {
     std::vector<bool> apart(outcomes.size());
     for (std::size_t at = 0; at < outcomes.size(); ++at)
-        apart[at] = outcomes[at].result == Outcome::Result::deferred && outcomes[at].reply.code != 0;
+        apart[at] = outcomes[at].result == Outcome::Result::deferred && outcomes[at].reply.code != 0 &&
+                    !outcomes[at].reply.permanent();
     auto count = std::count(apart.begin(), apart.end(), true);
     if (count == 0) return std::nullopt;
     SecondOpinion out{{}, {}, std::move(asked)};

@@ -139,6 +139,16 @@ void Delivery::settle_all(std::vector<Job> jobs, const Outcome& why) {
     }
 }
 
+/// The queue may be offering it just now, and hears of it behind that.
+void Delivery::settle_later(Job job, Outcome why) {
+    asio::post(io_, [this, job = std::move(job), why = std::move(why)]() mutable {
+        if (stopping_) return;
+        std::vector<Job> jobs;
+        jobs.push_back(std::move(job));
+        settle_all(std::move(jobs), why);
+    });
+}
+
 Lane& Delivery::lane(Site& site, const Source& source) {
     Lane& out = site.lanes[source.address];
     out.source = source;
@@ -149,16 +159,19 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
     Source source{{}, settings_->hostname};
     if (site->pooled) {
         const Address& sender = job.message->stored->message.envelope.reverse_path;
-        auto choice =
-            pool_.choose(site->exchangers, sender.domain, families(*site), base::wall_now(), job.suspect);
+        std::string_view domain = job.route;
+        domain.remove_prefix(std::min<std::size_t>(3, domain.size()));  // "mx:"
+        Families reach = families(*site);
+        auto choice = pool_.choose(Place(site->exchangers, domain), sender.domain, reach, base::wall_now(),
+                                   job.suspect);
         if (!choice.source) {
             Outcome why;
             why.stage = "egress";
             why.reason = choice.why;
             why.attempted = false;
-            std::vector<Job> jobs;
-            jobs.push_back(std::move(job));
-            if (!site->obstacle.down) {
+            if (pool_.preview(site->exchangers, sender.domain, reach, base::wall_now()).source) {
+                put_off(job.route, choice);
+            } else if (!site->obstacle.down) {
                 auto leader = leading_.find(site->key);
                 observer_.on(event::Rotated{site->exchangers,
                                             leader == leading_.end() ? std::string_view() : leader->second,
@@ -168,8 +181,7 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
                                                         Time::duration::zero(), std::chrono::hours(1));
                 put_down(site, choice.why, base::steady_now() + pause);
             }
-            settle_all(std::move(jobs), why);
-            return;
+            return settle_later(std::move(job), std::move(why));
         }
         source = std::move(*choice.source);
     }

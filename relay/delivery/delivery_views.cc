@@ -14,6 +14,7 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
         for (const auto& [key, one] : destinations_) {
             if (out.size() == limit) return out;
             const Obstacle* obstacle = one->obstacle.failures > 0 ? &one->obstacle : nullptr;
+            if (obstacle == nullptr && one->listed.failures > 0) obstacle = &one->listed;
             if (obstacle == nullptr && one->site && one->site->obstacle.failures > 0)
                 obstacle = &one->site->obstacle;
             if ((obstacle != nullptr) != troubled || !shown.insert(one->route).second) continue;
@@ -79,8 +80,8 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
     if (begun.route.starts_with("mx:")) {
-        auto choice =
-            pool_.preview(first.exchangers, envelope.reverse_path.domain, families_of(first.list), time);
+        auto choice = pool_.preview(Place(first.exchangers, std::string_view(begun.route).substr(3)),
+                                    envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)
             begun.egress = (choice.source->address.empty() ? std::string("the system's choice")

@@ -106,6 +106,7 @@ struct Destination {
     bool resolving = false;
     std::deque<Job> unresolved;
     Obstacle obstacle;  // of the look-up
+    Obstacle listed;    // none of our addresses may send there, though the site takes other mail
 };
 using DestinationPtr = std::shared_ptr<Destination>;
 

@@ -31,6 +31,11 @@ std::string name_of(std::string_view address) {
     return address.empty() ? "the system's choice" : std::string(address);
 }
 
+std::string where(const EgressVerdict& verdict) {
+    if (verdict.site.empty()) return "everywhere";
+    return verdict.site.front() == '@' ? "for mail to " + verdict.site.substr(1) : "there";
+}
+
 std::string words(const AddressHistory::WarmUpDay& warm_up, bool spent) {
     return (spent ? "has used its allowance of " : "may send ") + std::to_string(warm_up.allowance) +
            " messages on day " + std::to_string(warm_up.day) + " of its warm-up";
@@ -70,14 +75,14 @@ bool EgressPool::in_use(std::string_view address) const {
                        [&](const auto& egress) { return egress.address == address; });
 }
 
-std::vector<EgressPool::Candidate> EgressPool::candidates(std::string_view site, Families families,
+std::vector<EgressPool::Candidate> EgressPool::candidates(const Place& place, Families families,
                                                           Time now) const {
     std::vector<Candidate> found;
     for (const auto& egress : settings_->egress) {
         if (!(is_six(egress.address) ? families.six : families.four)) continue;
         Candidate candidate;
         candidate.source = {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname};
-        candidate.finding = verdicts_.find(egress.address, site, now);
+        candidate.finding = verdicts_.find(egress.address, place, now);
         candidate.warm_up = history_.warm_up(egress, settings_->delivery.warm_up, now);
         candidate.suspended = egress.suspended;
         candidate.absent = is_absent(egress.address, now);
@@ -87,7 +92,7 @@ std::vector<EgressPool::Candidate> EgressPool::candidates(std::string_view site,
     }
     if (found.empty())
         found.push_back(
-            {{"", settings_->hostname}, verdicts_.find("", site, now), std::nullopt, false, false, false});
+            {{"", settings_->hostname}, verdicts_.find("", place, now), std::nullopt, false, false, false});
     return found;
 }
 
@@ -111,10 +116,10 @@ void EgressPool::put_in_order(std::vector<Candidate>& candidates, std::string_vi
     }
 }
 
-EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view sender_domain,
-                                       Families families, Time now, std::string_view except) const {
+EgressPool::Choice EgressPool::preview(const Place& place, std::string_view sender_domain, Families families,
+                                       Time now, std::string_view except) const {
     using Standing = Verdicts::Standing;
-    auto pool = candidates(site, families, now);
+    auto pool = candidates(place, families, now);
     if (!except.empty() && pool.size() > 1)
         std::erase_if(pool, [&](const Candidate& one) { return one.source.address == except; });
     put_in_order(pool, sender_domain);
@@ -136,7 +141,7 @@ EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view s
         }
         if (!chosen || better(one, *chosen)) chosen = &one;
     }
-    if (!chosen && !except.empty()) return preview(site, sender_domain, families, now);
+    if (!chosen && !except.empty()) return preview(place, sender_domain, families, now);
     if (!chosen) return wait(pool, now);
 
     Choice choice;
@@ -155,13 +160,13 @@ EgressPool::Choice EgressPool::preview(std::string_view site, std::string_view s
     return choice;
 }
 
-EgressPool::Choice EgressPool::choose(std::string_view site, std::string_view sender_domain,
-                                      Families families, Time now, std::string_view except) {
+EgressPool::Choice EgressPool::choose(const Place& place, std::string_view sender_domain, Families families,
+                                      Time now, std::string_view except) {
     clock_ = now;
     verdicts_.notice(now);
-    auto choice = preview(site, sender_domain, families, now, except);
+    auto choice = preview(place, sender_domain, families, now, except);
     if (!choice.source) return choice;
-    if (choice.probe) verdicts_.probed(choice.source->address, site, now);
+    if (choice.probe) verdicts_.probed(choice.source->address, place, now);
     if (settings_->delivery.rotation == Rotation::round_robin && !choice.source->address.empty())
         turns_[choice.source->address] = ++turn_;
     return choice;
@@ -178,16 +183,15 @@ EgressPool::Choice EgressPool::wait(const std::vector<Candidate>& candidates, Ti
             continue;
         }
         const auto& verdict = *one.finding.verdict;
-        choice.why += std::string(" is refused ") + (verdict.site.empty() ? "everywhere" : "there") + " (" +
-                      verdict.by + ")";
+        choice.why += std::string(" is refused ") + where(verdict) + " (" + verdict.by + ")";
         choice.again = known ? std::min(choice.again, verdict.until) : verdict.until;
         known = true;
     }
     return choice;
 }
 
-bool EgressPool::usable(const std::string& source, std::string_view site, Time now) const {
-    if (verdicts_.find(source, site, now).standing == Verdicts::Standing::listed) return false;
+bool EgressPool::usable(const std::string& source, const Place& place, Time now) const {
+    if (verdicts_.find(source, place, now).standing == Verdicts::Standing::listed) return false;
     if (source.empty()) return true;
     const auto& pool = settings_->egress;
     return std::any_of(pool.begin(), pool.end(), [&](const auto& egress) {
@@ -215,24 +219,36 @@ bool EgressPool::another_remains(const std::string& source, Time now) const {
     const auto& pool = settings_->egress;
     return std::any_of(pool.begin(), pool.end(), [&](const auto& egress) {
         return egress.address != source && is_six(egress.address) == is_six(source) && !egress.suspended &&
+               !is_absent(egress.address, now) && !spent(egress.address, now) &&
                verdicts_.find(egress.address, "", now).standing == Verdicts::Standing::clear;
     });
 }
 
-std::optional<EgressPool::Verdict> EgressPool::refused(const std::string& source, std::string_view site,
+std::optional<EgressPool::Verdict> EgressPool::refused(const std::string& source, const Refuser& who,
                                                        const Judgement& judgement, const Reply& reply,
                                                        Time now) {
     clock_ = now;
     if (judgement.meaning != ReplyMeaning::listed && judgement.meaning != ReplyMeaning::listed_everywhere)
         return std::nullopt;
-    const bool everywhere = judgement.meaning == ReplyMeaning::listed_everywhere &&
-                            another_remains(source, now) && !verdicts_.spoke_against_another(site, source);
     Verdict verdict;
     verdict.address = source;
-    verdict.site = everywhere ? "" : site;
+    verdict.site = who.place.site;
     verdict.by = judgement.rule.empty() ? "reply" : "reply " + judgement.rule;
     verdict.text = reply.line();
-    if (everywhere) verdict.witness = site;
+    if (judgement.meaning == ReplyMeaning::listed_everywhere) {
+        verdict.witness = who.witness;
+        const auto second = who.witness.empty() ? "" : verdicts_.second_witness(source, who.witness, now);
+        if (!second.empty() && another_remains(source, now) &&
+            !verdicts_.spoke_against_another(who.witness, source)) {
+            verdict.site.clear();
+            verdict.witness += ' ' + second;
+        }
+    }
+    if (!verdict.site.empty() && !who.place.domain.empty() &&
+        !verdicts_.refused_another(source, who.place, now)) {
+        verdict.at = who.place.site;
+        verdict.site = who.place.domain;
+    }
     const bool ruled = judgement.hold > std::chrono::seconds(0);
     return verdicts_.refuse(std::move(verdict), ruled ? judgement.hold : settings_->delivery.listed_for, now);
 }
@@ -248,11 +264,11 @@ std::optional<EgressPool::Verdict> EgressPool::compared(const std::string& sourc
     return verdicts_.refuse(std::move(verdict), settings_->delivery.listed_for, now);
 }
 
-std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source, std::string_view site,
+std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source, const Place& place,
                                                       Time now) {
     clock_ = now;
     history_.count(source, now);
-    return verdicts_.accept(source, site, now);
+    return verdicts_.accept(source, place, now);
 }
 
 EgressPool::Change EgressPool::blocklisted(const std::string& source,
@@ -278,7 +294,8 @@ EgressPool::Change EgressPool::blocklisted(const std::string& source,
 }
 
 bool EgressPool::absolve(const std::string& source, std::string_view site) {
-    return verdicts_.drop(source, site);
+    // A domain's may be told without its mark.
+    return verdicts_.drop(source, site) || (!site.empty() && verdicts_.drop(source, '@' + std::string(site)));
 }
 
 EgressView EgressPool::view(const Source& source, const EgressSettings* egress, Time now) const {

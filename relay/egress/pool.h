@@ -57,29 +57,40 @@ public:
     /// used (on-listing) or takes its turn until then; after it, it comes after all others but before
     /// waiting. Does not count a message, but remembers whose turn it was, and a probe.
     /// `except`, an address, is only chosen when no other can be.
-    Choice choose(std::string_view site, std::string_view sender_domain, Families families, Time now,
+    Choice choose(const Place& place, std::string_view sender_domain, Families families, Time now,
                   std::string_view except = {});
     /// What choose() would answer, for `explain`: remembers nothing.
-    Choice preview(std::string_view site, std::string_view sender_domain, Families families, Time now,
+    Choice preview(const Place& place, std::string_view sender_domain, Families families, Time now,
                    std::string_view except = {}) const;
     /// Whether it warms up and has used its allowance of the day.
     bool spent(std::string_view source, Time now) const;
 
     /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a
     /// probation is no obstacle.
-    bool usable(const std::string& source, std::string_view site, Time now) const;
+    bool usable(const std::string& source, const Place& place, Time now) const;
 
     using Verdict = EgressVerdict;
-    /// The receiver's reply said so. The verdict, when it is news (new, or back from probation). One
-    /// receiver's word brings at most one address down everywhere, and never the last of its family; else the
-    /// verdict is about that site alone, so that no receiver can stop all mail.
-    std::optional<Verdict> refused(const std::string& source, std::string_view site,
-                                   const Judgement& judgement, const Reply& reply, Time now);
+    /// Who refused an address, and what it had been told before.
+    struct Refuser {
+        Place place;          // its domain is "" as long as no recipient was named
+        std::string witness;  // "NETWORK OWNER": whose word it is
+        Refuser(Place where, std::string who = {}) : place(std::move(where)), witness(std::move(who)) {}
+        Refuser(std::string_view site) : place(site) {}
+        Refuser(const char* site) : place(site) {}
+        Refuser(const std::string& site) : place(site) {}
+    };
+    /// The receiver's reply said so. The verdict, when it is news (new, or back from probation). What is said
+    /// about named recipients holds for their domain, and for the site when the domain of another owner was
+    /// refused there too. An address is listed everywhere when two witnesses say so that have neither network
+    /// nor owner in common, or the list itself (blocklisted()); one witness brings at most one address down,
+    /// and never the last that can be used of its family.
+    std::optional<Verdict> refused(const std::string& source, const Refuser& who, const Judgement& judgement,
+                                   const Reply& reply, Time now);
     /// The same site took from another address what this one was refused (signal b). As above.
     std::optional<Verdict> compared(const std::string& source, std::string_view site, const Reply& reply,
                                     Time now);
     /// A message was taken by the site. Gives the verdicts that are over with it. Counts towards warm-up.
-    std::vector<Verdict> accepted(const std::string& source, std::string_view site, Time now);
+    std::vector<Verdict> accepted(const std::string& source, const Place& place, Time now);
     /// What the operator's DNSBLs say of an address now: `text` by zone, for those that list it; `checked`
     /// are the zones that gave an answer at all (the others leave things as they are). Gives what is new and
     /// what is over.
@@ -107,7 +118,7 @@ private:
         std::optional<AddressHistory::WarmUpDay> warm_up;
         bool suspended = false, absent = false, spent = false;
     };
-    std::vector<Candidate> candidates(std::string_view site, Families families, Time now) const;
+    std::vector<Candidate> candidates(const Place& place, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
     Choice wait(const std::vector<Candidate>& candidates, Time now) const;
     bool another_remains(const std::string& source, Time now) const;

@@ -136,6 +136,7 @@ std::string line_of(const EgressVerdict& verdict) {
     add(out, "by", verdict.by);
     add(out, "witness", verdict.witness);
     add(out, "text", verdict.text);
+    if (!verdict.at.empty()) add(out, "at", verdict.at);
     return out;
 }
 
@@ -151,6 +152,7 @@ std::optional<EgressVerdict> read_verdict(Fields fields) {
     verdict.by = fields.text("by");
     verdict.witness = fields.text("witness");
     verdict.text = fields.text("text");
+    if (!fields.good()) verdict.at = fields.text("at");
     if (!fields.good()) return std::nullopt;
     return verdict;
 }

@@ -18,21 +18,61 @@ Time later(Time now, std::chrono::seconds by) { return now > Time::max() - by ? 
 
 bool holds(const EgressVerdict& verdict, Time now) { return now < verdict.until; }
 
+/// From the widest to the narrowest.
+std::vector<std::string_view> parts(const Place& place) {
+    std::vector<std::string_view> out{""};
+    if (!place.site.empty()) out.push_back(place.site);
+    if (!place.domain.empty()) out.push_back(place.domain);
+    return out;
+}
+
 std::chrono::seconds doubled(std::chrono::seconds hold, unsigned times) {
     const auto most = std::max<std::chrono::seconds>(hold, longest_doubled);
     for (unsigned i = 1; i < times && hold < most; ++i) hold = std::min(hold * 2, most);
     return hold;
 }
 
+std::vector<std::string_view> words_of(std::string_view text) {
+    std::vector<std::string_view> out;
+    while (!text.empty()) {
+        const auto end = std::min(text.find(' '), text.size());
+        if (end > 0) out.push_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return out;
+}
+
+/// Without a network or an owner in common.
+bool independent(std::string_view witness, std::string_view other) {
+    const auto theirs = words_of(other);
+    const auto ours = words_of(witness);
+    return std::none_of(ours.begin(), ours.end(), [&](std::string_view word) {
+        return std::find(theirs.begin(), theirs.end(), word) != theirs.end();
+    });
+}
+
 }  // namespace
+
+std::string owner_of(std::string_view domain) {
+    std::size_t dot = domain.rfind('.');
+    if (dot == std::string_view::npos || dot == 0) return std::string(domain);
+    std::size_t second = domain.rfind('.', dot - 1);
+    if (second == std::string_view::npos) return std::string(domain);
+    // "co.uk", "com.br" and their like are not anybody's.
+    const bool registry = domain.size() - dot <= 3 && dot - second <= 4;
+    if (registry && second > 0)
+        if (std::size_t third = domain.rfind('.', second - 1); third != std::string_view::npos)
+            return std::string(domain.substr(third + 1));
+    return std::string(registry ? domain : domain.substr(second + 1));
+}
 
 Verdicts::Map::iterator Verdicts::first(std::string_view address, std::string_view site) {
     return entries_.lower_bound(std::tuple(address, site, std::string_view()));
 }
 
-Verdicts::Finding Verdicts::find(std::string_view address, std::string_view site, Time now) const {
+Verdicts::Finding Verdicts::find(std::string_view address, const Place& place, Time now) const {
     Finding found;
-    for (std::string_view where : {std::string_view(), site}) {
+    for (std::string_view where : parts(place)) {
         auto at = entries_.lower_bound(std::tuple(address, where, std::string_view()));
         for (; at != entries_.end() && at->second.verdict.address == address &&
                at->second.verdict.site == where;
@@ -43,7 +83,6 @@ Verdicts::Finding Verdicts::find(std::string_view address, std::string_view site
             if (!found.verdict || verdict.until > found.verdict->until) found.verdict = &verdict;
             if (probed && now >= *probed && now - *probed < probe_pause) found.probe_due = false;
         }
-        if (site.empty()) break;
     }
     return found;
 }
@@ -93,10 +132,10 @@ std::optional<EgressVerdict> Verdicts::confirm(EgressVerdict verdict, std::chron
     return put(std::move(verdict));
 }
 
-std::vector<EgressVerdict> Verdicts::accept(std::string_view address, std::string_view site, Time now) {
+std::vector<EgressVerdict> Verdicts::accept(std::string_view address, const Place& place, Time now) {
     notice(now);
     std::vector<EgressVerdict> over;
-    for (std::string_view where : {std::string_view(), site}) {
+    for (std::string_view where : parts(place)) {
         auto at = first(address, where);
         while (at != entries_.end() && at->second.verdict.address == address &&
                at->second.verdict.site == where) {
@@ -114,13 +153,12 @@ std::vector<EgressVerdict> Verdicts::accept(std::string_view address, std::strin
             over.push_back(std::move(verdict));
             at = entries_.erase(at);
         }
-        if (site.empty()) break;
     }
     return over;
 }
 
-void Verdicts::probed(std::string_view address, std::string_view site, Time now) {
-    for (std::string_view where : {std::string_view(), site}) {
+void Verdicts::probed(std::string_view address, const Place& place, Time now) {
+    for (std::string_view where : parts(place)) {
         for (auto at = first(address, where); at != entries_.end() && at->second.verdict.address == address &&
                                               at->second.verdict.site == where;
              ++at)
@@ -131,8 +169,27 @@ void Verdicts::probed(std::string_view address, std::string_view site, Time now)
 bool Verdicts::spoke_against_another(std::string_view witness, std::string_view address) const {
     return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
         const auto& verdict = entry.second.verdict;
-        return verdict.site.empty() && verdict.zone.empty() && verdict.witness == witness &&
-               verdict.address != address;
+        return verdict.site.empty() && verdict.zone.empty() && verdict.address != address &&
+               !independent(verdict.witness, witness);
+    });
+}
+
+std::string Verdicts::second_witness(std::string_view address, std::string_view witness, Time now) const {
+    for (const auto& [key, entry] : entries_) {
+        const auto& other = entry.verdict;
+        if (other.address == address && !other.witness.empty() && holds(other, now) &&
+            independent(other.witness, witness) && !spoke_against_another(other.witness, address))
+            return other.witness;
+    }
+    return {};
+}
+
+bool Verdicts::refused_another(std::string_view address, const Place& place, Time now) const {
+    const auto owner = owner_of(std::string_view(place.domain).substr(1));
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
+        const auto& verdict = entry.second.verdict;
+        return verdict.address == address && verdict.at == place.site && holds(verdict, now) &&
+               verdict.site.starts_with('@') && owner_of(std::string_view(verdict.site).substr(1)) != owner;
     });
 }
 

@@ -14,14 +14,31 @@
 namespace postern::relay {
 
 struct EgressVerdict {
-    std::string address, site;  // site "": everywhere
+    std::string address, site;  // site "": everywhere; "@DOMAIN": mail to that domain
     std::string zone;           // the DNSBL that lists the address, "" when receivers told us
     std::string by, text;       // "reply RULE", "blocklist ZONE" or "comparison"; what was said
-    std::string witness;        // the site whose reply it was, when it holds everywhere
+    std::string witness;        // who said that the address is listed everywhere: networks and owners
+    std::string at;             // the site, of a verdict about one domain's mail
     Time since{}, until{};
     unsigned times = 1;      // in a row, each twice as long as the one before, at most a day
     bool probation = false;  // `until` has passed: little mail is let through until it is over
     unsigned accepted = 0;   // on probation
+};
+
+/// The name somebody has registered that a domain stands below, as far as its shape tells ("a.example.co.uk":
+/// "example.co.uk").
+std::string owner_of(std::string_view domain);
+
+/// Where mail goes to, as far as verdicts tell it apart: a site, and there the mail of one domain ("" for
+/// any).
+struct Place {
+    Place(std::string_view of_site, std::string_view of_domain = {})
+        : site(of_site), domain(of_domain.empty() ? std::string() : '@' + std::string(of_domain)) {}
+    Place(const char* of_site) : Place(std::string_view(of_site)) {}
+    Place(const std::string& of_site) : Place(std::string_view(of_site)) {}
+
+    std::string_view site;
+    std::string domain;  // "@DOMAIN"
 };
 
 /// At most 10,000 verdicts, the oldest go first. One stays on probation for 30 days when no mail comes by
@@ -34,7 +51,7 @@ public:
         const EgressVerdict* verdict = nullptr;  // the one that holds longest; valid until the next change
         bool probe_due = true;                   // on probation: no mail was let through for a minute
     };
-    Finding find(std::string_view address, std::string_view site, Time now) const;
+    Finding find(std::string_view address, const Place& place, Time now) const;
 
     /// A receiver's word, for `hold` or twice as long as the last time when it comes on probation. The
     /// verdict when it is news.
@@ -42,12 +59,17 @@ public:
     /// A zone's word, which holds until the zone takes it back, or was not heard for `hold`.
     std::optional<EgressVerdict> confirm(EgressVerdict verdict, std::chrono::seconds hold, Time now);
     /// A message was taken: counts for what is on probation, and gives what is over.
-    std::vector<EgressVerdict> accept(std::string_view address, std::string_view site, Time now);
+    std::vector<EgressVerdict> accept(std::string_view address, const Place& place, Time now);
     /// A message was let through on probation.
-    void probed(std::string_view address, std::string_view site, Time now);
+    void probed(std::string_view address, const Place& place, Time now);
 
     /// Whether `witness` already brought another address than this one down everywhere.
     bool spoke_against_another(std::string_view witness, std::string_view address) const;
+    /// Whether somebody else, with another network and of another owner, says now that the address is listed
+    /// everywhere; who, or "".
+    std::string second_witness(std::string_view address, std::string_view witness, Time now) const;
+    /// Whether another owner's domain at the same site was refused from the address too.
+    bool refused_another(std::string_view address, const Place& place, Time now) const;
     /// The zone no longer lists the address.
     std::optional<EgressVerdict> withdraw(std::string_view address, std::string_view zone);
     /// Drops the verdicts of one site, or all against the address when `site` is "".

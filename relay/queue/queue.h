@@ -59,6 +59,7 @@ struct Job {
     /// Our address that was refused for a reason nobody knows: another is tried, and compared with it.
     std::string suspect;
     Reply suspicion;
+    std::set<std::string> refused_from;  // our addresses that this attempt was told are listed
 };
 
 /// What came of one recipient of a job.

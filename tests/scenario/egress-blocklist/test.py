@@ -1,11 +1,13 @@
 """The operator's blocklists, asked about our own addresses; what is no listing is not taken for one."""
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import nsd
 import scenario
+from scripted_receiver import refuse
 
 
 class EgressBlocklist(scenario.Scenario):
@@ -45,6 +47,15 @@ class EgressBlocklist(scenario.Scenario):
         self.name_server.change("bl.example", nsd.blocklist(self.pool[:1]))
         gateway.wait_for_event("listed", egress=self.pool[0])
         self.assertNotEqual(self._sent_from(gateway), self.pool[0])
+
+    def test_a_list_that_a_receiver_names_is_asked_at_once(self):
+        gateway = self._start(nsd.blocklist(), blocklist_every="1h")
+        gateway.wait_for_event("listed", egress=self.pool[1])
+        self.name_server.change("bl.example", nsd.blocklist(self.pool[:1]))
+        time.sleep(2.5)  # the answers of before have lived for their second
+        self.dest.on["MAIL"] = refuse(self.pool[:1], "554 5.7.1 Client host [{client}] blocked using zen.spamhaus.org")
+        self.send(gateway)
+        gateway.wait_for_event("listed", egress=self.pool[0], by="bl.example", site="everywhere")
 
     def _not_listed(self, records):
         gateway = self._start(records)

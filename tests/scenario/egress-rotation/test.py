@@ -24,7 +24,9 @@ class EgressRotation(scenario.Scenario):
     def zones(self):
         dest = super().zones()["dest.example"]
         return super().zones() | {"dest.example": dest + [f"tenant A {self.workspace.host(scenario.RECEIVER)}"],
-                                  "third.example": ["@ MX 10 tenant.dest.example."], "other.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
+                                  "third.example": ["@ MX 10 tenant.dest.example."],
+                                  "shared.example": ["@ MX 10 mx1.dest.example."], "also.example": ["@ MX 10 mx1.dest.example."],
+                                  "other.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
 
     def _gateway(self, addresses=2, **settings):
         settings = {"queue": {"retry_first": "1h", "retry_max": "4h"}, **settings}
@@ -112,11 +114,66 @@ class EgressRotation(scenario.Scenario):
         self.assertEqual([event["site"] for event in gateway.events("listed")], ["*.dest.example"])
         self.assertEqual(len([s for s in self.dest.sessions if s.client == self.pool[0]]), 1)
 
-    def test_a_public_list_counts_everywhere(self):
-        gateway, listed = self._refused_at("RCPT", reply=PUBLIC)
-        self.assertEqual(listed["site"], "everywhere")
+    def test_one_witness_does_not_make_a_public_listing(self):
+        gateway, listed = self._refused_at("MAIL", reply=PUBLIC)
+        self.assertIn("mx1.dest.example", listed["site"])
         self._delivered(gateway, "eve@other.example")
-        self.assertEqual(self._clients(self.other), [self.pool[1]])
+        self.assertEqual(self._clients(self.other), [self.pool[0]])
+
+    def test_a_recipient_named_like_a_list(self):
+        """Receivers repeat what they were told; that is no word of theirs."""
+        for pool in (0, 3):
+            with self.each(pool=pool):
+                self.dest.on["RCPT"] = lambda session, path: (
+                    None if path.startswith("bob@") else f"550 5.1.1 <{path}>: Recipient address rejected: User unknown")
+                gateway = self._gateway(pool)
+                names = ["spamhaus", "spamcop", "ratelimit", '"blocked using"', '"client host 192.0.2.1 blocked"']
+                for name in names:
+                    self.send(gateway, recipients=f"{name}@dest.example")
+                gateway.process.wait_for(lambda: len(gateway.events("bounced")) == len(names), "the bounces")
+                self.send(gateway)
+                self.wait_for_messages(self.dest, 1)
+                self.assertEqual(gateway.events("listed"), [])
+
+    def test_a_domain_speaks_for_its_own_mail(self):
+        """Others that share its exchangers are not concerned, until one of another owner says the same."""
+        banned = {"shared.example"}
+        self.dest.on["RCPT"] = lambda session, path: (
+            BANNED.format(client=session.client) if path.split("@")[1] in banned and session.client == self.pool[0] else None)
+        gateway = self._gateway()
+        self._delivered(gateway, "ann@shared.example")
+        self._delivered(gateway)
+        self._delivered(gateway, "ann@shared.example")
+        self.assertEqual(self._clients(self.dest), [self.pool[1], self.pool[0], self.pool[1]])
+        self.assertEqual([e["site"] for e in gateway.events("listed")], ["@shared.example"])
+        banned.add("dest.example")
+        self._delivered(gateway)
+        self._delivered(gateway, "eve@also.example")
+        self.assertEqual(self._clients(self.dest)[3:], [self.pool[1], self.pool[1]])
+        self.assertEqual([e["site"] for e in gateway.events("listed")][1:], ["mx1.dest.example"])
+
+    def test_refused_from_every_address_by_who_knows_the_recipient(self):
+        """Then it is about the mail: it is bounced, and other mail goes its way."""
+        self.dest.on["RCPT"] = lambda session, path: (
+            BANNED.format(client=session.client) if path == "ann@shared.example" else None)
+        gateway = self._gateway()
+        self.send(gateway, recipients="ann@shared.example")
+        gateway.wait_for_event("bounced", to="ann@shared.example")
+        self.assertEqual([s.client for s in self.dest.sessions], self.pool[:2])
+        self._delivered(gateway)
+        self.assertEqual(self._clients(self.dest), self.pool[:1])
+
+    def test_twice_on_its_own_account(self):
+        """Without another address it waits; what is refused when the time is over as well is refused."""
+        self.dest.on["RCPT"] = lambda session, path: (
+            BANNED.format(client=session.client) if path.startswith("ann") else None)
+        gateway = self._gateway(1, delivery={"listed_for": "1s"}, queue={"retry_first": "1s", "retry_max": "1s"})
+        self.send(gateway, recipients="ann@dest.example")
+        gateway.wait_for_event("listed")
+        for n in range(3):
+            self.send(gateway, recipients=f"u{n}@dest.example")
+        gateway.wait_for_event("bounced", to="ann@dest.example")
+        self.wait_for_messages(self.dest, 3)
 
     def test_the_verdict_outlives_a_restart(self):
         gateway, _ = self._refused_at("MAIL")

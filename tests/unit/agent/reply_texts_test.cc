@@ -529,3 +529,51 @@ TEST_CASE("what no rule knows", "[reply-rules]") {
                                             "451 4.4.2 timeout",
                                         });
 }
+
+TEST_CASE("an address that is worded like a rule is an address", "[reply-rules]") {
+    const auto& rules = agent::shipped_reply_rules();
+    for (const auto& rule : rules) {
+        // An address that is worded like these has the meaning that it should have.
+        if (rule.text.empty() || rule.meaning == relay::ReplyMeaning::recipient) continue;
+        relay::OwnWords own;
+        own.names = {"gw1.company.example"};
+        own.senders = {{"alice", "company.example"}};
+        for (std::string local : {rule.text, "\"" + rule.text + "\"", "x " + rule.text + " 192.0.2.1 y"}) {
+            for (char& c : local)
+                if (c == '*') c = '-';
+            own.recipient = {local, "dest.example"};
+            const std::string path = own.recipient.text();
+            CAPTURE(rule.name, path);
+            for (const std::string& text :
+                 {"<" + path + ">: user unknown", path + ": user unknown", "user unknown: <" + path + ">"})
+                for (const relay::EnhancedStatus status : {relay::EnhancedStatus{5, 1, 1}, {}})
+                    CHECK(relay::judge_reply(rules, {550, status, text}, "mx.dest.example", own).meaning ==
+                          relay::ReplyMeaning::recipient);
+            // Whoever else's it is, and as a sender too.
+            own.recipient = {"bob", "dest.example"};
+            CHECK(relay::judge_reply(rules, {550, {}, "<" + local + "@x.example>: no such user"}, "", own)
+                      .meaning == relay::ReplyMeaning::recipient);
+            own.senders = {{local, "company.example"}};
+            own.recipient = {};
+            for (const char* between : {"@", "="})
+                CHECK(
+                    relay::judge_reply(rules, {450, {}, local + between + "company.example is odd"}, "", own)
+                        .meaning == relay::ReplyMeaning::unknown);
+        }
+    }
+}
+
+TEST_CASE("a listing that names us is one, whatever its status", "[reply-rules]") {
+    relay::OwnWords own;
+    own.recipient = {"bob", "dest.example"};
+    for (const char* text :
+         {"550 5.2.1 Mailbox unavailable. Your IP address 192.0.2.1 is blacklisted using SPAMHAUS-XBL.",
+          "554 5.7.1 <bob@dest.example>: Recipient address rejected: "
+          "https://www.spamhaus.org/query/ip/192.0.2.1",
+          "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+          "550 5.7.1 Service unavailable; Client host [2001:db8::1] blocked using zen.spamhaus.org"}) {
+        CAPTURE(text);
+        CHECK(relay::judge_reply(agent::shipped_reply_rules(), reply_of(text), "", own).meaning ==
+              relay::ReplyMeaning::listed_everywhere);
+    }
+}

@@ -13,6 +13,7 @@ namespace {
 
 const std::vector<std::string> addresses{"192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"};
 const std::vector<std::string> sites{"x", "y", "z"};
+const std::vector<std::string> domains{"one.example", "two.example", "sub.two.example"};
 const Reply blocked{550, {5, 7, 1}, "blocked"};
 
 class Model {
@@ -32,10 +33,12 @@ public:
             return std::get<0>(entry.first) == address && (site.empty() || std::get<1>(entry.first) == site);
         });
     }
-    bool listed(const std::string& address, const std::string& site, Time now) const {
+    bool listed(const std::string& address, const Place& place, Time now) const {
         for (const auto& [key, until] : held_) {
             const auto& [whose, where, zone] = key;
-            if (whose == address && (where.empty() || where == site) && now < until) return true;
+            if (whose == address && (where.empty() || where == place.site || where == place.domain) &&
+                now < until)
+                return true;
         }
         return false;
     }
@@ -70,18 +73,21 @@ TEST_CASE("what is listed by the verdicts that were given is never chosen, and n
             now += std::chrono::seconds(below(4) == 0 ? below(20'000) : below(30));
             const auto& address = addresses[below(4)];
             const auto& site = sites[below(3)];
+            const auto& domain = domains[below(3)];
+            const Place place(site, domain);
+            const EgressPool::Refuser who(below(2) ? place : Place(site), site + "/24 " + site + ".example");
             std::optional<EgressPool::Verdict> verdict;
             switch (below(7)) {
                 case 0:
-                    verdict = pool.refused(address, site, {ReplyMeaning::listed, "r", 1h}, blocked, now);
+                    verdict = pool.refused(address, who, {ReplyMeaning::listed, "r", 1h}, blocked, now);
                     break;
                 case 1:
                     verdict =
-                        pool.refused(address, site, {ReplyMeaning::listed_everywhere, "r", 0s}, blocked, now);
+                        pool.refused(address, who, {ReplyMeaning::listed_everywhere, "r", 0s}, blocked, now);
                     break;
                 case 2: verdict = pool.compared(address, site, blocked, now); break;
                 case 3:
-                    for (const auto& over : pool.accepted(address, site, now)) model.remove(over);
+                    for (const auto& over : pool.accepted(address, place, now)) model.remove(over);
                     break;
                 case 4:
                     for (const auto& one : pool.blocklisted(address, {{"zone", ""}}, {"zone"}, now).listed)
@@ -101,14 +107,14 @@ TEST_CASE("what is listed by the verdicts that were given is never chosen, and n
             }
             if (verdict) model.add(*verdict);
 
-            const auto choice = pool.choose(site, "example.org", {}, now);
+            const auto choice = pool.choose(place, "example.org", {}, now);
             if (choice.source) {
-                CHECK_FALSE(model.listed(choice.source->address, site, now));
+                CHECK_FALSE(model.listed(choice.source->address, place, now));
             } else {
-                for (const auto& one : addresses) CHECK(model.listed(one, site, now));
+                for (const auto& one : addresses) CHECK(model.listed(one, place, now));
                 CHECK(choice.again > now);
                 bool some = false;
-                for (const auto& one : addresses) some = some || !model.listed(one, site, choice.again);
+                for (const auto& one : addresses) some = some || !model.listed(one, place, choice.again);
                 CHECK(some);
             }
         }

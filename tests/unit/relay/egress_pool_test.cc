@@ -31,8 +31,7 @@ EgressPool pool_of(std::vector<std::string> addresses, Rotation rotation = Rotat
     return EgressPool(fixed(with(std::move(addresses), rotation)), "", noon);
 }
 
-std::string chosen(EgressPool& pool, std::string_view site, Time now,
-                   std::string_view domain = "example.org") {
+std::string chosen(EgressPool& pool, const Place& site, Time now, std::string_view domain = "example.org") {
     const auto choice = pool.choose(site, domain, any, now);
     return choice.source ? choice.source->address : "none";
 }
@@ -171,9 +170,16 @@ TEST_CASE("without a healthy address the one on probation is used, one message a
     }
 }
 
-TEST_CASE("a public list's verdict moves all sites", "[egress]") {
+TEST_CASE("a public list's verdict moves all sites when a second witness has it", "[egress]") {
     auto pool = pool_of({a, b, c});
-    const auto verdict = pool.refused(a, "x", listed_everywhere, blocked, noon);
+    CHECK(pool.refused(a, {"v", "10.0.1.0/24 v.example"}, listed_everywhere, blocked, noon)->site == "v");
+    // The same network, or the same owner, is no second witness; nor is one who says less.
+    CHECK(pool.refused(a, {"u", "10.0.1.0/24 u.example"}, listed_everywhere, blocked, noon)->site == "u");
+    CHECK(pool.refused(a, {"t", "10.0.2.0/24 v.example u.example"}, listed_everywhere, blocked, noon)->site ==
+          "t");
+    CHECK(pool.refused(a, "s", listed_here, blocked, noon)->site == "s");
+    CHECK(chosen(pool, "y", noon) == a);
+    const auto verdict = pool.refused(a, {"w", "10.0.3.0/24 w.example"}, listed_everywhere, blocked, noon);
     REQUIRE(verdict);
     CHECK(verdict->site.empty());
     CHECK(chosen(pool, "x", noon) == b);
@@ -188,19 +194,86 @@ TEST_CASE("a public list's verdict moves all sites", "[egress]") {
     CHECK(chosen(pool, "y", later) == a);
 }
 
-TEST_CASE("no receiver can talk all addresses down", "[egress]") {
+TEST_CASE("no receivers can talk all addresses down", "[egress]") {
     auto pool = pool_of({a, b, c});
-    CHECK(pool.refused(a, "liar", listed_everywhere, blocked, noon)->site.empty());
-    CHECK(pool.refused(b, "liar", listed_everywhere, blocked, noon)->site == "liar");
-    CHECK(chosen(pool, "liar", noon) == c);
+    const auto says = [&](const std::string& source, const std::string& who) {
+        return pool
+            .refused(source, {Place(who), who + "/24 " + who + ".example"}, listed_everywhere, blocked, noon)
+            ->site;
+    };
+    CHECK(says(a, "liar") == "liar");
+    CHECK(says(a, "friend").empty());
+    // Both have had their say.
+    CHECK(says(b, "liar") == "liar");
+    CHECK(says(b, "friend") == "friend");
     CHECK(chosen(pool, "y", noon) == b);
-    CHECK(pool.refused(b, "honest", listed_everywhere, blocked, noon)->site.empty());
+    CHECK(says(b, "honest") == "honest");
+    CHECK(says(b, "second").empty());
     CHECK(chosen(pool, "y", noon) == c);
-    CHECK(pool.refused(c, "third", listed_everywhere, blocked, noon)->site == "third");  // the last one
+    CHECK(says(c, "third") == "third");
+    CHECK(says(c, "fourth") == "fourth");  // the last one
     CHECK(chosen(pool, "y", noon) == c);
 
-    auto mixed = pool_of({a, six});
-    CHECK(mixed.refused(a, "x", listed_everywhere, blocked, noon)->site == "x");  // the last of its family
+    auto mixed = pool_of({a, six});  // the last of its family
+    mixed.refused(a, {"x", "x/24 x.example"}, listed_everywhere, blocked, noon);
+    CHECK(mixed.refused(a, {"y", "y/24 y.example"}, listed_everywhere, blocked, noon)->site == "y");
+}
+
+TEST_CASE("an address that cannot be used is none that remains", "[egress]") {
+    for (const bool gone : {true, false}) {
+        auto settings = with({a, b});
+        settings.delivery.warm_up = {1, 1};
+        EgressPool pool(fixed(with({a})), "", noon);
+        pool.reload(fixed(settings), noon);  // b joins, and warms up
+        if (gone)
+            pool.absent(b, noon + 1min);
+        else
+            pool.accepted(b, "x", noon);
+        pool.refused(a, {"x", "x/24 x.example"}, listed_everywhere, blocked, noon);
+        CHECK(pool.refused(a, {"y", "y/24 y.example"}, listed_everywhere, blocked, noon)->site == "y");
+    }
+}
+
+TEST_CASE("what is said of a named recipient holds for its domain, until two say so", "[egress]") {
+    auto pool = pool_of({a, b});
+    const auto verdict = pool.refused(a, Place("x", "one.example"), listed_here, blocked, noon);
+    REQUIRE(verdict);
+    CHECK(verdict->site == "@one.example");
+    CHECK(chosen(pool, {"x", "one.example"}, noon) == b);
+    CHECK(chosen(pool, {"x", "two.example"}, noon) == a);
+    CHECK_FALSE(pool.usable(a, {"x", "one.example"}, noon));
+    // Its owner's other domains say nothing more.
+    CHECK(pool.refused(a, Place("x", "sub.one.example"), listed_here, blocked, noon)->site ==
+          "@sub.one.example");
+    CHECK(chosen(pool, {"x", "two.example"}, noon) == a);
+    // Nor does another site.
+    CHECK(pool.refused(a, Place("y", "two.example"), listed_here, blocked, noon)->site == "@two.example");
+    CHECK(chosen(pool, {"x", "three.example"}, noon) == a);
+    CHECK(pool.refused(a, Place("x", "three.example"), listed_here, blocked, noon)->site == "x");
+    CHECK(chosen(pool, {"x", "four.example"}, noon) == b);
+    CHECK(chosen(pool, {"y", "four.example"}, noon) == a);
+
+    const auto state = pool.save();
+    EgressPool again(fixed(with({a, b})), state, noon);
+    CHECK(again.save() == state);
+    CHECK(chosen(again, {"y", "two.example"}, noon) == b);
+    CHECK(again.absolve(a, "two.example"));
+    CHECK(chosen(again, {"y", "two.example"}, noon) == a);
+
+    pool.refused(b, Place("y", "two.example"), listed_here, blocked, noon);
+    CHECK(pool.choose({"y", "two.example"}, "", any, noon).why.find("for mail to two.example") !=
+          std::string::npos);
+}
+
+TEST_CASE("who a name belongs to, by its shape", "[egress]") {
+    CHECK(owner_of("mx1.dest.example") == "dest.example");
+    CHECK(owner_of("dest.example") == "dest.example");
+    CHECK(owner_of("a.b.example.co.uk") == "example.co.uk");
+    CHECK(owner_of("example.co.uk") == "example.co.uk");
+    CHECK(owner_of("co.uk") == "co.uk");
+    CHECK(owner_of("mail.firma.de") == "firma.de");
+    CHECK(owner_of("localhost") == "localhost");
+    CHECK(owner_of("") == "");
 }
 
 TEST_CASE("DNSBLs: listed as a whole until the zone takes it back", "[egress]") {
