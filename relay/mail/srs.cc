@@ -17,7 +17,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::string_view base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-constexpr std::size_t hash_length = 8;  // 40 bits
+constexpr std::size_t hash_length = 12;  // 60 bits: not to be found by trying
 constexpr std::size_t local_max = 256;
 constexpr unsigned day_wraps = 1024;  // two digits
 constexpr unsigned valid_days = 21;
@@ -52,8 +52,8 @@ std::string hash_of(std::string_view secret, std::string_view text) {
          reinterpret_cast<const unsigned char*>(folded.data()), folded.size(), digest.data(), &length);
     std::string out;
     std::uint64_t bits = 0;
-    for (std::size_t at = 0; at < 5; ++at) bits = bits << 8 | digest[at];
-    for (std::size_t at = 0; at < hash_length; ++at) out += base32[bits >> (35 - 5 * at) & 31];
+    for (std::size_t at = 0; at < 8; ++at) bits = bits << 8 | digest[at];
+    for (std::size_t at = 0; at < hash_length; ++at) out += base32[bits >> (59 - 5 * at) & 31];
     return out;
 }
 

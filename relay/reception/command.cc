@@ -78,6 +78,7 @@ std::optional<Reply> path_command(std::string_view text, std::string_view keywor
         if (!path || (!from && path->address.null())) return malformed(from);
         command.address = std::move(path->address);
         rest = path->rest;
+        command.beyond_ascii = !is_ascii(text.substr(0, text.size() - rest.size()));
     }
     if (!rest.empty() && rest[0] != ' ') return malformed(from);
     return parse_parameters(rest, command);
@@ -112,7 +113,7 @@ Parsed parse_command(std::string_view line) {
             out.fault = fault(501, {5, 5, 2}, "more than ASCII must be UTF-8, without control characters");
             return out;
         }
-        out.command.beyond_ascii = true;
+        out.command.beyond_ascii = verb == Verb::vrfy;  // MAIL and RCPT: by what is kept of the line
     }
 
     switch (out.command.verb) {

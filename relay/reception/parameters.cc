@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "relay/mail/utf8.h"
 #include "relay/mail/xtext.h"
 
 namespace postern::relay {
@@ -80,8 +81,9 @@ std::optional<Reply> notify(std::string_view value, Command& command) {
 void original_recipient(std::string_view value, Command& command) {
     auto original = parse_original_recipient(value, true);
     std::string text = original ? original->text() : std::string();
-    if (value.size() <= original_recipient_max && text.size() <= original_recipient_max)
-        command.options.original = std::move(text);
+    if (text.empty() || value.size() > original_recipient_max || text.size() > original_recipient_max) return;
+    command.options.original = std::move(text);
+    command.beyond_ascii |= !is_ascii(value);
 }
 
 std::optional<Reply> mail_parameter(const Parameter& parameter, Command& command) {

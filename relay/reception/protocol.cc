@@ -106,12 +106,14 @@ Reply ServerProtocol::sender(Reply decision, Address sent_as) {
 
 Reply ServerProtocol::recipient(Reply decision, Address instead) {
     if (!decision.positive()) return decision;
+    Address& path = instead.null() ? pending_.address : instead;
+    if (!seen_.insert(path.text()).second) return decision;  // once is enough
     auto& options = envelope_.options;
     if (!options.empty() || pending_.options != RecipientOptions()) {
         options.resize(envelope_.forward_paths.size());
         options.push_back(std::move(pending_.options));
     }
-    envelope_.forward_paths.push_back(std::move(instead.null() ? pending_.address : instead));
+    envelope_.forward_paths.push_back(std::move(path));
     return decision;
 }
 
@@ -131,6 +133,7 @@ void ServerProtocol::secured() {
 
 void ServerProtocol::reset() {
     mail_ = false;
+    seen_.clear();
     envelope_ = Envelope();
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
@@ -44,7 +45,8 @@ public:
 
     /// 250, or a refusal. `sent_as`: see Envelope.
     Reply sender(Reply decision, Address sent_as = {});
-    /// 250, or a refusal. `instead`: where mail for the path goes really; null: to the path itself.
+    /// 250, or a refusal. `instead`: where mail for the path goes really; null: to the path itself. A path
+    /// that is in the envelope already is not added again.
     Reply recipient(Reply decision, Address instead = {});
     Reply data(Reply admission);  // 250 becomes 354
     /// The transaction is over, whatever came of it; the envelope is cleared (RFC 5321 §4.1.1.4).
@@ -71,6 +73,7 @@ private:
     ProtocolOptions options_;
     std::string helo_;
     Envelope envelope_;
+    std::unordered_set<std::string> seen_;  // the forward-paths of the envelope
     Command pending_;
     bool extended_ = false, secure_ = false, mail_ = false;
     unsigned errors_ = 0, commands_ = 0;

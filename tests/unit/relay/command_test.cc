@@ -263,6 +263,7 @@ TEST_CASE("what only adorns a report is left out when it is not well-formed, and
         auto parsed = parse_command("MAIL FROM:<a@b> ENVID" + id + " RET=FULL");
         REQUIRE_FALSE(parsed.fault);
         CHECK(parsed.command.envelope_id.empty());
+        CHECK_FALSE(parsed.command.beyond_ascii);
         CHECK(parsed.command.return_content == ReturnContent::full);
     }
     for (const std::string& original :
@@ -273,6 +274,7 @@ TEST_CASE("what only adorns a report is left out when it is not well-formed, and
         auto parsed = parse_command("RCPT TO:<a@b> ORCPT" + original + " NOTIFY=NEVER");
         REQUIRE_FALSE(parsed.fault);
         CHECK(parsed.command.options.original.empty());
+        CHECK_FALSE(parsed.command.beyond_ascii);
         CHECK(parsed.command.options.notify.given);
     }
 }

@@ -90,6 +90,26 @@ TEST_CASE("each command in each state", "[protocol]") {
         }
 }
 
+TEST_CASE("a recipient given twice is kept once", "[protocol]") {
+    auto roomy = options();
+    roomy.recipients = 10;
+    auto server = after(
+        {"EHLO c", "MAIL FROM:<a@b>", "RCPT TO:<d@e> NOTIFY=NEVER", "RCPT TO:<d@e>", "RCPT TO:<D@e>"}, roomy);
+    CHECK(server.envelope().forward_paths == std::vector<Address>{{"d", "e"}, {"D", "e"}});
+    REQUIRE(server.envelope().options.size() == 2);
+    CHECK(server.envelope().options[0].notify.given);
+    CHECK_FALSE(server.envelope().options[1].notify.given);
+    const Address origin{"o", "origin.example"};
+    for (const char* line : {"RCPT TO:<SRS0=1@e>", "RCPT TO:<SRS0=2@e>"}) {
+        CHECK(server.line(line).action == Action::ask_recipient);
+        CHECK(server.recipient(yes, origin).code == 250);
+    }
+    CHECK(server.envelope().forward_paths.size() == 3);
+    say(server, "RSET");
+    for (const char* line : {"MAIL FROM:<a@b>", "RCPT TO:<d@e>"}) CHECK(say(server, line) == 250);
+    CHECK(server.envelope().forward_paths.size() == 1);
+}
+
 TEST_CASE("EHLO offers what there is", "[protocol]") {
     auto offer = [](ProtocolOptions with, bool secure) {
         return ServerProtocol(std::move(with), secure).line("EHLO c").reply.text;

@@ -51,7 +51,7 @@ TEST_CASE("a rewritten path leads back to where it came from", "[srs]") {
     }
     std::string plain = rewritten(ours, {"bob", "origin.example"}).local;
     CHECK(plain.ends_with("=origin.example=bob"));
-    CHECK(plain.size() == std::string("SRS0=hhhhhhhh=dd=origin.example=bob").size());
+    CHECK(plain.size() == std::string("SRS0=hhhhhhhhhhhh=dd=origin.example=bob").size());
 }
 
 TEST_CASE("hosts on the way may change case", "[srs]") {
