@@ -100,9 +100,20 @@ Call call_for(const Command& command) {
 }
 
 std::string messages(const json& answer, const char* what) {
-    const auto count = answer.at("messages").get<std::uint64_t>();
-    if (count == 0) return "no such message is in the queue\n";
-    return std::to_string(count) + (count == 1 ? " message " : " messages ") + what + '\n';
+    const auto number = [&](const char* name) {
+        return answer.contains(name) ? answer.at(name).get<std::uint64_t>() : 0;
+    };
+    const auto count = number("messages"), held = number("held"), delivering = number("delivering");
+    if (count + held == 0) return "no such message is in the queue\n";
+    std::string out;
+    if (count > 0) out += std::to_string(count) + (count == 1 ? " message " : " messages ") + what + '\n';
+    if (delivering > 0)
+        out += std::to_string(delivering) + " of them " + (delivering == 1 ? "is" : "are") +
+               " being delivered just now: that holds only for what is not taken\n";
+    if (held > 0)
+        out += std::to_string(held) + (held == 1 ? " message is" : " messages are") + " held: release " +
+               (held == 1 ? "it" : "them") + " with \"postern queue release\"\n";
+    return out;
 }
 
 std::string present(Verb verb, const json& answer) {

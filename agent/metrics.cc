@@ -142,6 +142,8 @@ struct Metrics::Families {
     Gauge& sessions = gauge(registry, "postern_sessions_open", "Incoming sessions open now.");
     Gauge& connections = gauge(registry, "postern_connections_open", "Outgoing connections open now.");
     Gauge& damaged = gauge(registry, "postern_damaged_records", "Records set aside since the start.");
+    Gauge& overdue = gauge(registry, "postern_queue_overdue_seconds",
+                           "How long mail is past its time that waits for no destination in trouble.");
     Gauge& troubled =
         gauge(registry, "postern_troubled_destinations", "Destinations that cannot be reached now.");
     Family<Gauge>& last_success =
@@ -239,6 +241,7 @@ std::string Metrics::text(const relay::State& state, const std::vector<relay::Eg
     f.sessions.Set(static_cast<double>(state.sessions));
     f.connections.Set(static_cast<double>(state.connections));
     f.damaged.Set(static_cast<double>(state.damaged));
+    f.overdue.Set(static_cast<double>(state.overdue.count()));
     double troubled = 0;
     for (const auto& destination : state.destinations) troubled += destination.trouble.empty() ? 0 : 1;
     f.troubled.Set(troubled);

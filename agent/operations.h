@@ -47,9 +47,9 @@ struct Operations {
     std::function<Metrics::Totals()> totals;
     std::function<std::vector<relay::MessageView>(const relay::QueueFilter&, std::size_t)> list;
     std::function<std::optional<relay::MessageView>(const std::string&)> show;
-    std::function<std::size_t(const relay::QueueFilter&)> retry, remove, hold, release;
+    std::function<relay::Applied(const relay::QueueFilter&)> retry, remove, hold, release;
     /// With the reason the sender is told; with the gateway, "" for what the rules say.
-    std::function<std::size_t(const relay::QueueFilter&, const std::string&)> bounce, move;
+    std::function<relay::Applied(const relay::QueueFilter&, const std::string&)> bounce, move;
     std::function<Ways()> ways;
     std::function<Changed(const relay::RouteSettings&)> set_route, unset_route;
     std::function<Changed(const std::string& gateway, bool enabled)> enable;

@@ -42,7 +42,9 @@ Choice deliberate_choice(const Request& request, Gateway gateway = Gateway::choo
         400, "name the messages by id, sender, recipient or route, or all of them by all=true and no other"));
 }
 
-Answer count(std::size_t messages) { return ok({{"messages", messages}}); }
+Answer count(const relay::Applied& applied) {
+    return ok({{"messages", applied.messages}, {"delivering", applied.delivering}, {"held", applied.held}});
+}
 
 }  // namespace
 

@@ -66,6 +66,10 @@ struct Relay::Impl {
 
     /// On the commit thread: one post per batch to each loop.
     void committed(Committed done) {
+        // Told before anybody else hears of it: what becomes of a message is told later than its acceptance.
+        if (!done.error)
+            for (auto& one : done.accepted)
+                if (one.stored->told) std::exchange(one.stored->told, {})();
         std::vector<StoredPtr> stored = std::move(done.bounces);
         if (!done.error)
             for (auto& one : done.accepted) stored.push_back(one.stored);
@@ -197,9 +201,9 @@ struct Relay::Impl {
         return false;
     }
 
-    std::size_t each_part(const QueueFilter& filter,
-                          const std::function<std::size_t(const std::vector<MessageId>&)>& work) {
-        std::size_t done = 0;
+    Applied each_part(const QueueFilter& filter,
+                      const std::function<Applied(const std::vector<MessageId>&)>& work) {
+        Applied done;
         std::vector<MessageId> part;
         auto flush = [&] {
             if (!part.empty()) done += on(delivery_io, [&work, part] { return work(part); });
@@ -217,8 +221,8 @@ struct Relay::Impl {
 
     /// On the delivery loop: what stands in line hears of it at once.
     template <typename Work>
-    std::size_t operate(Work work) {
-        std::size_t done = work(delivery.queue());
+    Applied operate(Work work) {
+        Applied done = work(delivery.queue());
         delivery.recall();
         delivery.arm();
         awaited = std::max(awaited.load(), delivery.queue().last_change());
@@ -306,10 +310,13 @@ State Relay::state() {
     struct Out {
         std::size_t connections = 0;
         std::vector<DestinationView> destinations;
+        std::chrono::seconds overdue{0};
     };
     Out sent = impl_->on(impl_->delivery_io, [impl = impl_.get()] {
-        return Out{impl->delivery.connections(), impl->delivery.destinations(1000)};
+        return Out{impl->delivery.connections(), impl->delivery.destinations(1000),
+                   impl->delivery.queue().overdue()};
     });
+    out.overdue = sent.overdue;
     out.connections = sent.connections;
     out.destinations = std::move(sent.destinations);
     // Counted outside the mail's threads, and only for what is shown.
@@ -344,39 +351,39 @@ std::optional<MessageView> Relay::show(const std::string& id) {
     return std::move(found.front());
 }
 
-std::size_t Relay::retry(const QueueFilter& filter) {
-    std::size_t done = impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
-        return impl->delivery.queue().retry(ids);
+Applied Relay::retry(const QueueFilter& filter) {
+    Applied done = impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
+        return impl->operate([&](Queue& queue) { return queue.retry(ids); });
     });
     impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.retry_destinations({}); });
     return done;
 }
 
-std::size_t Relay::remove(const QueueFilter& filter) {
+Applied Relay::remove(const QueueFilter& filter) {
     return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.remove(ids); });
     });
 }
 
-std::size_t Relay::hold(const QueueFilter& filter) {
+Applied Relay::hold(const QueueFilter& filter) {
     return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.hold(ids); });
     });
 }
 
-std::size_t Relay::release(const QueueFilter& filter) {
+Applied Relay::release(const QueueFilter& filter) {
     return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.release(ids); });
     });
 }
 
-std::size_t Relay::bounce(const QueueFilter& filter, const std::string& reason) {
+Applied Relay::bounce(const QueueFilter& filter, const std::string& reason) {
     return impl_->each_part(filter, [impl = impl_.get(), &reason](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.bounce(ids, reason); });
     });
 }
 
-std::size_t Relay::move(const QueueFilter& filter, const std::string& gateway) {
+Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
     std::string route = gateway.empty() ? std::string() : "gateway:" + gateway;
     return impl_->each_part(filter, [impl = impl_.get(), &route](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.move(ids, route); });

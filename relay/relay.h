@@ -54,14 +54,14 @@ public:
     State state();
     std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit);
     std::optional<MessageView> show(const std::string& id);
-    std::size_t retry(const QueueFilter& filter);    // due now; gives how many messages
-    std::size_t remove(const QueueFilter& filter);   // without a bounce; gives how many messages
-    std::size_t hold(const QueueFilter& filter);     // until released; does not expire meanwhile
-    std::size_t release(const QueueFilter& filter);  // due now
+    Applied retry(const QueueFilter& filter);    // due now; gives how many messages
+    Applied remove(const QueueFilter& filter);   // without a bounce; gives how many messages
+    Applied hold(const QueueFilter& filter);     // until released; does not expire meanwhile
+    Applied release(const QueueFilter& filter);  // due now
     /// Fails what is pending, with a report to the sender that says `reason`.
-    std::size_t bounce(const QueueFilter& filter, const std::string& reason);
+    Applied bounce(const QueueFilter& filter, const std::string& reason);
     /// Through this gateway whatever the rules say; "" gives it back to the rules.
-    std::size_t move(const QueueFilter& filter, const std::string& gateway);
+    Applied move(const QueueFilter& filter, const std::string& gateway);
     std::vector<GatewayView> gateways();
     std::vector<EgressView> egress();
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was

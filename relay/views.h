@@ -37,6 +37,20 @@ struct MessageView {
     std::vector<RecipientView> recipients;
 };
 
+/// What came of something an operator asked of messages.
+struct Applied {
+    std::size_t messages = 0;    // it applies to
+    std::size_t delivering = 0;  // of those: being sent just now, which comes first
+    std::size_t held = 0;        // not of those: held, and must be released before
+
+    Applied& operator+=(const Applied& other) {
+        messages += other.messages;
+        delivering += other.delivering;
+        held += other.held;
+        return *this;
+    }
+};
+
 struct DestinationView {
     std::string route;
     std::string site;  // the mail exchangers it leads to, "" while not known; limits are the site's
@@ -71,12 +85,14 @@ struct EgressView {
 };
 
 struct State {
-    std::uint64_t messages = 0;                 // in the spool
-    std::uint64_t bytes = 0;                    // the spool's files on disk
-    std::uint64_t sessions = 0;                 // incoming, open now
-    std::uint64_t connections = 0;              // outgoing, open now
-    std::uint64_t damaged = 0;                  // records set aside since the start
-    std::string not_ready;                      // why mail is not accepted, "" when it is
+    std::uint64_t messages = 0;     // in the spool
+    std::uint64_t bytes = 0;        // the spool's files on disk
+    std::uint64_t sessions = 0;     // incoming, open now
+    std::uint64_t connections = 0;  // outgoing, open now
+    std::uint64_t damaged = 0;      // records set aside since the start
+    std::chrono::seconds overdue{
+        0};                 // how long mail is past its time that no trouble of its destination delays
+    std::string not_ready;  // why mail is not accepted, "" when it is
     std::vector<DestinationView> destinations;  // at most 1000, those with trouble first
 };
 

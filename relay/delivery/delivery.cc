@@ -14,7 +14,12 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t ready_max = 2'000;  // jobs per site in memory
+constexpr std::size_t ready_max = 2'000;    // jobs per site in memory
+constexpr std::size_t ready_unproven = 50;  // as long as it has not taken a message
+constexpr std::size_t share = 20;           // jobs of a route that come in even when the site has enough
+constexpr std::size_t part = 50;            // jobs of a route that are taken up in its turn
+constexpr unsigned turns = 4;               // taken at once
+constexpr std::size_t closed_max = 20;      // routes looked at that have no room, before the rest is left
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 constexpr std::chrono::seconds dot_grace{150};     // at a stop, for a message that is sent and not answered
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
@@ -61,6 +66,7 @@ Queue::Hooks Delivery::hooks() {
 }
 
 void Delivery::start() {
+    move_obsolete();
     tick();
     run(watch_blocklists(), {});
 }
@@ -96,8 +102,7 @@ void Delivery::reload(SettingsPtr settings) {
     for (auto& [key, one] : sites_) one->looked_up = {};
     // What is down may be so because of the settings that were just changed.
     retry_destinations({});
-    for (const auto& route : queue_.routes())
-        if (!exists(route)) queue_.reroute(route);
+    move_obsolete();
     for (auto& [key, one] : std::map(sites_)) {
         if (exists(key)) continue;
         for (auto& [address, from] : one->lanes)
@@ -106,6 +111,12 @@ void Delivery::reload(SettingsPtr settings) {
     redistribute_all();
     blocklists_.cancel();
     arm();
+}
+
+/// What waits for something the configuration has no more, since a reload or since the last start.
+void Delivery::move_obsolete() {
+    for (const auto& route : queue_.routes())
+        if (!exists(route)) queue_.reroute(route);
 }
 
 /// Whether the configuration still has what a route is named after.
@@ -132,7 +143,7 @@ void Delivery::resume() {
         employ(one);
         refill(one);
     }
-    for (const auto& [route, due] : std::map(queue_.waiting())) queue_.refill(route);
+    queue_.look_everywhere();
 }
 
 // ---- routes and their room
@@ -181,32 +192,56 @@ std::optional<Delivery::Blocked> Delivery::blocked(const std::string& route) con
     return out;
 }
 
-std::size_t Delivery::room(const std::string& route) {
+std::size_t Delivery::room_in_all(const std::string& route) const {
+    if (!exists(route)) return ready_max;  // the queue finds that out, and moves what waits there
     std::size_t out = 0;
-    auto all = lanes(route);
-    for (const auto& key : all) out += room_at(key);
-    if (out > 0) return out;
-    // They are told when there is room again, so that nobody has to ask.
-    for (const auto& key : all)
-        if (const Destination* known = find(key); known != nullptr && known->site)
-            known->site->hungry.insert(route);
+    for (const auto& key : lanes(route)) out += room_at(key);
+    return out;
+}
+
+/// Whoever is refused here is called as soon as one of the lanes may have room.
+std::size_t Delivery::room(const std::string& route) {
+    if (std::size_t out = room_in_all(route); out > 0) return out;
+    for (const auto& key : lanes(route)) {
+        auto known = destinations_.find({key, TlsWish::none});
+        if (known == destinations_.end()) continue;
+        Destination& one = *known->second;
+        (one.site ? one.site->hungry : one.hungry).add(route);
+    }
     return 0;
 }
 
 std::size_t Delivery::room_at(const std::string& key) const {
     if (stopping_ || spool_.stuck()) return 0;
     const Destination* known = find(key);
-    if (known == nullptr) return ready_max;
+    if (known == nullptr) return ready_unproven;
     if (known->obstacle.down || known->listed.down) return 0;
-    std::size_t limit = ready_max, taken = known->unresolved.size();
+    std::size_t taken = known->unresolved.size();
+    std::size_t limit = known->site && known->site->proven ? ready_max : ready_unproven;
     // After a failure one message finds out whether it is over.
-    if (known->obstacle.failures > 0 || known->listed.failures > 0) limit = 1;
+    bool probing = known->obstacle.failures > 0 || known->listed.failures > 0;
     if (known->site) {
         if (known->site->obstacle.down) return 0;
-        if (known->site->obstacle.failures > 0) limit = 1;
+        probing = probing || known->site->obstacle.failures > 0;
         taken += known->site->ready();
     }
-    return limit - std::min(limit, taken);
+    if (probing) return 1 - std::min<std::size_t>(1, taken);
+    if (taken < limit) return limit - taken;
+    // A domain with little mail does not wait outside for one with much.
+    std::size_t own = queue_.in_hand(key);
+    return limit == ready_max && taken < 2 * ready_max && own < share ? share - own : 0;
+}
+
+/// The routes that were refused take turns, so that none of them fills the line with its own mail.
+void Delivery::feed(Hungry& hungry) {
+    unsigned taken = 0, closed = 0;  // turns, and routes in a row that still have no room
+    while (!hungry.empty() && taken < turns && closed < std::min(hungry.size(), closed_max)) {
+        std::string route = hungry.take();
+        bool open = room_in_all(route) > 0;
+        if (!open || queue_.refill(route, part)) hungry.add(route);
+        taken += open ? 1 : 0;
+        closed = open ? 0 : closed + 1;
+    }
 }
 
 void Delivery::recall() {
@@ -281,7 +316,8 @@ void Delivery::tick() {
     armed_ = Time::max();
     if (stopping_) return;
     Time time = base::steady_now();
-    queue_.run(time);
+    // What is over is known before anybody asks: the queue gives nothing up whose destination is about to be
+    // tried.
     while (!alarms_.empty() && alarms_.front().at <= time) {
         std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
         Alarm alarm = std::move(alarms_.back());
@@ -293,7 +329,11 @@ void Delivery::tick() {
                     obstacle->down = false;
                     over = true;
                 }
-            if (over) queue_.refill(known->route);
+            if (over) {
+                queue_.refill(known->route);
+                feed(known->hungry);
+                if (known->site) refill(known->site);
+            }
             if (over && !known->obstacle.down && !known->unresolved.empty()) look_up(known);
         }
         auto site = alarm.site.lock();
@@ -311,6 +351,7 @@ void Delivery::tick() {
         // What stood in line here all the time left no room for more, and is the probe itself.
         employ(site);
     }
+    queue_.run(time);
     if (next_persist_ <= time) tidy(time);
     arm();
 }
@@ -322,6 +363,7 @@ void Delivery::tidy(Time time) {
     if (next_sweep_ > time) return;
     next_sweep_ = time + sweep_pause;
     auto routes = queue_.routes();
+    for (auto& [key, one] : std::map(sites_)) refill(one);
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;
         bool troubled = one.obstacle.failures > 0 || one.listed.failures > 0 ||
@@ -406,8 +448,8 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
             case Queue::Notice::Kind::relayed: one.action = ReportAction::relayed; break;
             case Queue::Notice::Kind::delayed:
                 one.action = ReportAction::delayed;
-                one.next = one.progress.next;
-                one.give_up = expiry(settings_->queue, original.id.arrived());
+                one.next = base::on_the_wall(one.progress.next);
+                one.give_up = expiry(settings_->queue, original.arrived);
                 break;
         }
         recipients.push_back(std::move(one));

@@ -95,12 +95,15 @@ private:
     // delivery.cc: routes, room, time, reports; delivery_views.cc: what is told
     Queue::Hooks hooks();
     bool exists(const std::string& route) const;
+    void move_obsolete();
     std::vector<std::string> lanes(const std::string& route) const;
     std::string next_lane(const std::string& route);
     std::optional<Blocked> blocked(const std::string& route) const;
     const Destination* find(const std::string& route) const;
     std::size_t room_at(const std::string& key) const;
     std::size_t room(const std::string& route);
+    std::size_t room_in_all(const std::string& route) const;
+    void feed(Hungry& hungry);
     void resume();
     void tick();
     void tidy(Time time);

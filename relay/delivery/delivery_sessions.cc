@@ -161,7 +161,6 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
         }
         Job job = std::move(*first);
         first.reset();
-        std::string route = job.route;
         Turn turn = co_await transact(site, lane, client, std::move(job), false);
         if (!turn.usable) {
             client.abort();
@@ -171,10 +170,7 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
             co_await client.quit();
             co_return turn;
         }
-        if (site->ready() < ready_low) {
-            refill(site);
-            queue_.refill(route);
-        }
+        if (site->ready() < ready_low) refill(site);
         arm();
     }
     if (first && !stopping_) lane.ready.push_front(std::move(*first));

@@ -71,10 +71,12 @@ net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
     adopt(to, destination->route, destination->wish, std::move(targets));
     destination->site = to;
     destination->fresh_until = base::steady_now() + believed;
-    bool was_in_trouble = destination->obstacle.failures > 0;
     destination->obstacle = {};
     for (Job& job : std::exchange(destination->unresolved, {})) dispatch(std::move(job), to);
-    if (was_in_trouble) queue_.refill(destination->route);
+    // Who was refused while this was going on is called, or waits for the site from now on.
+    while (!destination->hungry.empty()) to->hungry.add(destination->hungry.take());
+    to->hungry.add(destination->route);
+    refill(to);
 }
 
 void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets) {
@@ -116,7 +118,9 @@ void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& tro
     std::vector<Job> jobs;
     for (Job& job : std::exchange(destination->unresolved, {})) jobs.push_back(std::move(job));
     settle_all(std::move(jobs), why);
-    if (!obstacle.down) queue_.refill(destination->route);  // the verdict holds for the rest of its mail too
+    if (obstacle.down) return;
+    queue_.refill(destination->route);  // the verdict holds for the rest of its mail too
+    feed(destination->hungry);
 }
 
 /// The same for all of them; but what another gateway can take goes there.
@@ -240,15 +244,14 @@ void Delivery::release(const SitePtr& site, Lane& lane) {
     arm();
 }
 
-void Delivery::refill(const SitePtr& site) {
-    for (const auto& route : std::exchange(site->hungry, {})) queue_.refill(route);
-}
+void Delivery::refill(const SitePtr& site) { feed(site->hungry); }
 
 void Delivery::works(const SitePtr& site) {
-    bool was_in_trouble = site->obstacle.failures > 0;
+    bool more = site->obstacle.failures > 0 || !site->proven;
+    site->proven = true;
     site->obstacle = {};
     site->window.good();
-    if (was_in_trouble) refill(site);
+    if (more) refill(site);
 }
 
 void Delivery::put_down(const SitePtr& site, std::string why, Time until) {

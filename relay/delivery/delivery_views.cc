@@ -31,7 +31,7 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
             }
             if (obstacle != nullptr) {
                 view.trouble = obstacle->trouble;
-                view.next_try = obstacle->next_try;
+                view.next_try = base::on_the_wall(obstacle->next_try);
             }
             out.push_back(std::move(view));
         }
@@ -40,7 +40,7 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
         if (shown.contains(route)) continue;
         DestinationView view;
         view.route = route;
-        if (route != held_route) view.next_try = due;
+        if (route != held_route) view.next_try = base::on_the_wall(due);
         out.push_back(std::move(view));
     }
     return out;
@@ -57,7 +57,7 @@ std::vector<GatewayView> Delivery::gateways() const {
         view.enabled = gateway.enabled;
         if (auto obstacle = blocked("gateway:" + gateway.name)) {
             view.trouble = obstacle->trouble;
-            view.next_try = obstacle->next_try;
+            view.next_try = base::on_the_wall(obstacle->next_try);
         }
         if (const Destination* known = find("gateway:" + gateway.name); known != nullptr && known->site)
             view.connections = known->site->connections;

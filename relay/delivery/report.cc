@@ -98,7 +98,7 @@ std::string status_part(const std::string& hostname, const Message& original,
     if (auto id = decode_xtext(original.envelope.envelope_id)) out += "Original-Envelope-Id: " + *id + "\r\n";
     out += "Reporting-MTA: dns; " + hostname + "\r\n";
     out += "X-Postern-Message-Id: " + original.id.text() + "\r\n";
-    out += "Arrival-Date: " + date_time(original.id.arrived()) + "\r\n\r\n";
+    out += "Arrival-Date: " + date_time(original.arrived) + "\r\n\r\n";
     for (const auto& one : recipients) out += status_group(one, now);
     out.resize(out.size() - 2);  // the empty line is between groups, not behind the last
     return out;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "relay/delivery/family_memory.h"
+#include "relay/delivery/hungry.h"
 #include "relay/delivery/line.h"
 #include "relay/delivery/target.h"
 #include "relay/delivery/window.h"
@@ -77,9 +78,10 @@ struct Site {
     FamilyMemory families{1};
     bool told_family = false;  // this site has said of one that it leads nowhere
     std::map<net::Endpoint, Bad> bad;
-    std::set<std::string> hungry;  // routes that were told there is no room
-    Time alarmed{};                // when the next alarm is set for
-    std::string told;              // the last fault against a policy that is being tested
+    Hungry hungry;        // routes that were told there is no room
+    bool proven = false;  // it has taken a message: it may have a long line
+    Time alarmed{};       // when the next alarm is set for
+    std::string told;     // the last fault against a policy that is being tested
     std::map<net::Endpoint, TlsFailure> tls_failed;
     std::set<net::Endpoint> tls_works;   // hosts that have answered in a transaction over TLS
     std::optional<std::string> cut_off;  // the sender at whose name the last session ended without a word
@@ -105,6 +107,7 @@ struct Destination {
     Time fresh_until{};  // the name servers' answer is believed
     bool resolving = false;
     std::deque<Job> unresolved;
+    Hungry hungry;      // as long as no site is known
     Obstacle obstacle;  // of the look-up
     Obstacle listed;    // none of our addresses may send there, though the site takes other mail
 };

@@ -89,6 +89,7 @@ struct Message {
     MessageId id;
     Envelope envelope;
     Content content;
+    Time arrived{};  // when it was accepted, by the wall clock; the id may be later than that
 
     std::uint64_t size() const { return content.size + content.trace.size(); }
 };

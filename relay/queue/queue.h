@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,29 +24,31 @@
 namespace postern::relay {
 
 /// A message that is being worked on. Its Progress here is ahead of the spool's by what is not yet committed.
+/// Each of its pending recipients has a place: in a leg, or filed in the spool under a route and a time.
 struct Queued {
     StoredPtr stored;
     Progress progress;
     bool fresh = false;    // filed nowhere else yet
     bool removed = false;  // taken out while in hand: nothing of it is sent any more
-    /// What an operator wants of what is in hand, done as soon as it is not: nothing more of it is sent.
-    enum class Order : std::uint8_t { none, hold, bounce, move };
-    Order order = Order::none;
-    std::string order_reason;   // of a bounce: what the sender is told; of a move: the route
+    bool ordered = false;  // an operator wants something else with what is in hand (RecipientProgress::order)
     unsigned uncommitted = 0;   // changes on their way to the disk
     std::vector<bool> sending;  // by recipient: a transaction with it is going on; empty while there is none
 
     /// The recipients that go one way, from the time they are taken up until what came of it is committed.
     struct Leg {
-        std::string route;
         std::vector<std::uint16_t> recipients;
         unsigned open_jobs = 0;
         std::vector<Time> filed;   // under these times in the spool
-        std::uint64_t change = 0;  // the change that ended it, 0 while it is worked on
+        Time due = Time::max();    // when what is left of it is tried again; not theirs until it is filed so
+        bool ended = false;        // only what came of it is still to be written down
+        std::uint64_t change = 0;  // the change that does so, once it has a number
     };
-    std::vector<Leg> legs;
+    std::map<std::string, Leg> legs;  // by route
+    std::size_t open_legs = 0;        // that have not ended
+    Change unwritten;                 // what the next change of it says besides its progress
+    bool put_off = false;             // that change waits for company
 
-    bool halted() const { return removed || order != Order::none; }
+    bool halted() const { return removed || ordered; }
 };
 using QueuedPtr = std::shared_ptr<Queued>;
 
@@ -89,9 +92,11 @@ public:
         std::function<std::string(const Envelope&, const Address&)> route;
         /// Whether the configuration has the destination that mail was moved to.
         std::function<bool(const std::string& route)> exists;
-        /// How many jobs a destination takes at present: 0 when it is down or has enough.
+        /// How many jobs a destination takes at present: 0 when it is down or has enough; it then calls
+        /// refill() as soon as it takes some again.
         std::function<std::size_t(const std::string& route)> room;
-        /// Takes the job; settle() or give_back() follows, but not before this returned.
+        /// Takes the job; settle() or give_back() follows. What comes before this has returned is kept until
+        /// then: nothing of a message changes while its jobs are handed out.
         std::function<void(Job)> offer;
         /// What is wrong with a destination, "" when nothing is; and when one that is down is tried next.
         std::function<std::string(const std::string& route)> trouble;
@@ -111,71 +116,119 @@ public:
     Job split(Job& job, const std::vector<bool>& apart);
     void spoil(const Job& job, std::string why);  // its content cannot be read: set aside
     void reroute(const std::string& route);       // it exists no more: what waits there moves, part by part
-    void refill(const std::string& route);        // the destination has room
-    void run(Time now);                           // takes up what is due, gives up what is too old
-    Time next_run() const;                        // when run() is needed next
+    /// The destination may have room: takes up what is due there, at most `part` messages. True when more of
+    /// it is due and nothing but `part` stopped it.
+    bool refill(const std::string& route, std::size_t part = std::numeric_limits<std::size_t>::max());
+    void look_everywhere();  // each route is looked at soon, whatever was known of it
+    /// What has come due is taken up, what waits is gone through; some milliseconds of it at a time. `now` is
+    /// of the steady time, like next_run().
+    void run(Time now);
+    Time next_run() const;  // when run() is needed next
 
-    /// By an operator. Each gives how many of the messages it applied to.
-    std::size_t retry(const std::vector<MessageId>& ids);
-    std::size_t remove(const std::vector<MessageId>& ids);
+    /// By an operator.
+    Applied retry(const std::vector<MessageId>& ids);
+    Applied remove(const std::vector<MessageId>& ids);
     /// What of it is in hand goes on as far as it is being sent; the rest is to be given back at once.
-    std::size_t hold(const std::vector<MessageId>& ids);
-    std::size_t release(const std::vector<MessageId>& ids);
-    std::size_t bounce(const std::vector<MessageId>& ids, const std::string& reason);
-    std::size_t move(const std::vector<MessageId>& ids, const std::string& route);  // "": by the rules
+    Applied hold(const std::vector<MessageId>& ids);
+    Applied release(const std::vector<MessageId>& ids);
+    Applied bounce(const std::vector<MessageId>& ids, const std::string& reason);
+    Applied move(const std::vector<MessageId>& ids, const std::string& route);  // "": by the rules
     /// Lays what memory knows better over views made from the spool.
     void overlay(std::vector<MessageView>& views) const;
 
     std::size_t active() const { return messages_.size(); }
+    /// Messages in memory that go this way.
+    std::size_t in_hand(const std::string& route) const;
     /// The number of the last change that was handed to the spool and is not known to be durable; 0 for none.
     std::uint64_t last_change() const { return uncommitted_.empty() ? 0 : uncommitted_.back().change; }
-    const std::map<std::string, Time>& waiting() const { return earliest_; }
+    /// Routes that something waits for in the spool, with the earliest time it is due.
+    std::map<std::string, Time> waiting() const;
     std::set<std::string> routes() const;  // of all that waits or is in hand
+    /// How long the mail that waits longest is past its time although its destination is not in trouble.
+    std::chrono::seconds overdue() const;
 
 private:
-    void lay_memory_over(std::vector<MessageView>& views) const;
-    void take_up(const QueuedPtr& message);
-    void take_filed(const WaitEntry& entry, const std::string& route);
-    void start_leg(const QueuedPtr& message, Queued::Leg leg);
-    void end_leg(const QueuedPtr& message, const std::string& route);
-    void apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now,
-               double spread);
-    void record(const QueuedPtr& message, const std::string& route, Change change);
-    void report(Queued& message, Change& change);
-    std::string way(const Queued& message, std::size_t recipient) const;
-    QueuedPtr take_over(MessageId id);
-    void file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change);
-    template <typename Each>
-    std::size_t operate(const std::vector<MessageId>& ids, Queued::Order order, const std::string& reason,
-                        Each each);
-    void obey(Queued& message, std::uint16_t recipient, Queued::Order order);
-    void announce_delays(Time now);
-    bool announce_delay(const QueuedPtr& message, Time now);
-    void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
-                           Time next) const;
-    void set_aside(const QueuedPtr& message, Change change);
-    void wake(const std::string& route, Time due);
-    void recover();
-    void move_away(const std::string& route);
-    void give_up_old(Time now);
-    bool give_up(const QueuedPtr& message);
+    struct Waits {
+        Time due;              // the earliest of what waits in the spool and is not in hand
+        Time look{};           // when to look at it; every route that waits is on the agenda
+        bool refused = false;  // that look is only for safety: the destination wakes it before
+        unsigned passes = 0;   // taken from the spool since new mail last went past it
+    };
+    using Waiting = std::map<std::string, Waits>;
+
+    // queue.cc: what is in memory
     QueuedPtr fetch(MessageId id, std::uint32_t volume);
     bool busy(MessageId id, const std::string& route) const;
     void forget(const QueuedPtr& message);
+    std::string way(const Queued& message, std::size_t recipient) const;
+    void take_up(const QueuedPtr& message);
+    Queued::Leg& add_leg(Queued& message, const std::string& route);
+    void drop_leg(Queued& message, const std::string& route);
+    void start_leg(const QueuedPtr& message, const std::string& route);
+    void start_some();
+    bool takes(const std::string& route, bool filed);
+    std::size_t window(const std::string& route) const;
+
+    // queue_outcomes.cc: what came of it, and how it is written down
+    Time apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now,
+               double spread);
+    void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
+                           Time next) const;
+    void end_leg(const QueuedPtr& message, const std::string& route);
+    void record(const QueuedPtr& message, const std::string& ended, Change change, bool at_once = false);
+    void write(const QueuedPtr& message);
+    void write_some(Time now);
+    void set_aside(const QueuedPtr& message, Change change);
+
+    // queue_waiting.cc: what waits on disk
+    void wake(const std::string& route, Time due);
+    void look(Waiting::iterator at, Time when, bool refused = false);
+    void forget_route(Waiting::iterator at);
+    void forgotten(const std::string& route);
+    void take_filed(const WaitEntry& entry, const std::string& route);
+    void recover();
+    void move_away(const std::string& route);
+
+    // queue_sweeps.cc: reports, and the roll call of all that waits
+    void report(Queued& message, Change& change);
+    bool wants_delay(const Message& mail, const RecipientProgress& one, std::size_t recipient) const;
+    Time delay_due(const Message& mail) const;
+    bool tried_since(const RecipientProgress& one, Time moment) const;
+    bool given_up(const Message& mail, const RecipientProgress& one) const;
+    bool astray(const RecipientProgress& one, const Stored& stored) const;
+    bool in_place(const Stored& stored, const Progress& progress, const Queued* memory, Time now);
+    void put_in_place(const QueuedPtr& message, Time now);
+    bool announce_delay(Queued& message, Change& change);
+    void call(MessageId id, std::uint32_t volume, Time now);
+    void call_roll(Time now);
+
+    // queue_operations.cc
+    template <typename Each>
+    Applied operate(const std::vector<MessageId>& ids, Order order, const std::string& reason, Each each);
+    void file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change);
+    void obey(Queued& message, std::uint16_t recipient);
+    void obey_all(const QueuedPtr& message);
+    static void keep_shared(const Queued& message, Change& change);
+    void lay_memory_over(std::vector<MessageView>& views) const;
 
     Spool& spool_;
     SettingsPtr settings_;
     Observer& observer_;
     Hooks hooks_;
     std::unordered_map<std::uint64_t, QueuedPtr> messages_;
-    std::map<std::string, Time> earliest_;           // of what waits in the spool, by route
-    std::set<std::pair<Time, std::string>> agenda_;  // when to look at which route
+    std::unordered_map<std::string, std::size_t> in_hand_;    // legs by route
+    std::deque<std::pair<QueuedPtr, std::string>> starting_;  // legs still to be handed out
+    std::deque<std::pair<Time, QueuedPtr>> put_off_;          // when what came of them is written down
+    unsigned offering_ = 0;                                   // depth of the offers going on
+    std::vector<std::function<void()>> kept_;                 // came from within an offer
+    Waiting waiting_;
+    std::set<std::pair<Time, std::string>> agenda_;  // when to look at which route: Waits::look
 
     struct Uncommitted {
         std::uint64_t change;
         QueuedPtr message;
-        std::string ended;           // route of the leg that is over with it, "" for none
-        std::vector<WaitKey> filed;  // can be read back from now on
+        std::set<std::string> ended;  // routes of the legs that are over with it
+        std::vector<WaitKey> filed;   // can be read back from now on
     };
     std::deque<Uncommitted> uncommitted_;
 
@@ -184,11 +237,19 @@ private:
         MessageId after, until;
     };
     std::optional<Recovery> recovery_;
-    std::set<std::string> obsolete_;  // routes that what waits is moved away from
-    Time next_sweep_{}, next_delays_{};
-    std::map<std::uint32_t, MessageId>
-        looked_through_;  // by volume: for messages whose sender waits for news
-    std::set<std::pair<MessageId, std::uint32_t>> look_again_;  // were in hand
+    std::set<std::string> obsolete_;      // routes that what waits is moved away from
+    std::map<std::string, Time> probed_;  // when a destination last turned out to take nothing; wall clock
+
+    /// All that is in the spool is gone through, over and over.
+    struct Roll {
+        std::vector<std::uint32_t> volumes;  // still to be read
+        MessageId after;
+        Time next{};             // when to go on
+        bool first = true;       // since the start
+        std::size_t astray = 0;  // had no place in line, since that was last told
+        std::string example;
+    };
+    Roll roll_;
     std::uint64_t held_bytes_ = 0;
     std::minstd_rand random_{std::random_device{}()};
 };

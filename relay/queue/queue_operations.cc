@@ -1,24 +1,23 @@
 // What an operator asks of the queue: to look into it, to hurry, to forget.
 #include <algorithm>
+#include <utility>
 
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "relay/queue/view.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 namespace {
 
-bool in_hand(const Queued& message, const std::string& route) {
-    return std::any_of(message.legs.begin(), message.legs.end(),
-                       [&](const Queued::Leg& leg) { return leg.route == route && leg.change == 0; });
-}
-
-bool in_hand(const Queued& message, std::size_t recipient) {
-    return std::any_of(message.legs.begin(), message.legs.end(), [&](const Queued::Leg& leg) {
-        return leg.change == 0 &&
-               std::find(leg.recipients.begin(), leg.recipients.end(), recipient) != leg.recipients.end();
-    });
+/// By recipient: whether it is worked on.
+std::vector<bool> worked_on(const Queued& message) {
+    std::vector<bool> out(message.progress.size());
+    for (const auto& [route, leg] : message.legs)
+        if (!leg.ended)
+            for (auto at : leg.recipients) out[at] = true;
+    return out;
 }
 
 void add(std::vector<WaitKey>& keys, WaitKey key) {
@@ -26,23 +25,6 @@ void add(std::vector<WaitKey>& keys, WaitKey key) {
 }
 
 }  // namespace
-
-/// The message for an operation, null when it is gone. One that the recovery after a start has not come to
-/// yet is taken up now, as that would have done.
-QueuedPtr Queue::take_over(MessageId id) {
-    auto volume = spool_.find(id);
-    QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
-    if (!message || message->removed) return nullptr;
-    bool untried =
-        message->legs.empty() && !message->fresh && message->uncommitted == 0 &&
-        std::any_of(message->progress.begin(), message->progress.end(),
-                    [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
-    if (untried) {
-        message->fresh = true;
-        take_up(message);
-    }
-    return message;
-}
 
 /// Files a recipient that is not in hand under a route and time instead of where it waits.
 void Queue::file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change) {
@@ -53,76 +35,89 @@ void Queue::file(Queued& message, std::size_t recipient, const std::string& rout
     add(change.wait, WaitKey{route, due});
 }
 
-/// Does `each` with every pending recipient that is not in hand; what is in hand gets the order.
+/// Two recipients may have shared an entry of which one keeps its place.
+void Queue::keep_shared(const Queued& message, Change& change) {
+    if (change.unwait.empty()) return;
+    for (const auto& one : message.progress)
+        if (one.pending() && !one.route.empty()) {
+            WaitKey key{one.route, one.next};
+            if (std::erase(change.unwait, key) > 0) std::erase(change.wait, key);
+        }
+}
+
+/// Does `each` with every pending recipient that is not in hand; what is in hand gets the order, on the disk
+/// too.
 template <typename Each>
-std::size_t Queue::operate(const std::vector<MessageId>& ids, Queued::Order order, const std::string& reason,
-                           Each each) {
-    std::size_t done = 0;
+Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std::string& reason, Each each) {
+    Applied out;
     for (MessageId id : ids) {
-        QueuedPtr message = take_over(id);
-        if (!message) continue;
+        auto volume = spool_.find(id);
+        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        if (!message || message->removed) continue;
         Change change;
-        bool any = false;
+        bool any = false, ordered = false, delivering = false;
+        std::vector<bool> in_hand = worked_on(*message);
         for (std::size_t at = 0; at < message->progress.size(); ++at) {
-            if (!message->progress[at].pending()) continue;
-            if (in_hand(*message, at)) {
-                any = any || order != Queued::Order::none || message->order == Queued::Order::hold;
-                message->order = order;
-                message->order_reason = reason;
+            RecipientProgress& one = message->progress[at];
+            if (!one.pending()) continue;
+            if (!in_hand[at]) {
+                any = each(*message, at, change) || any;
                 continue;
             }
-            any = each(*message, at, change) || any;
+            any = any || order != Order::none || one.order == Order::hold;
+            delivering = delivering || (at < message->sending.size() && message->sending[at]);
+            one.order = order;
+            one.order_reason = order == Order::none ? std::string() : reason;
+            ordered = ordered || order != Order::none;
         }
-        if (any) ++done;
-        // Two recipients may have shared an entry of which one keeps its place.
-        for (const auto& one : message->progress)
-            if (one.pending() && !one.route.empty()) {
-                WaitKey key{one.route, one.next};
-                if (std::erase(change.unwait, key) > 0) std::erase(change.wait, key);
-            }
+        if (std::find(in_hand.begin(), in_hand.end(), true) != in_hand.end()) message->ordered = ordered;
         if (!any) {
             forget(message);
             continue;
         }
-        record(message, {}, std::move(change));
-        if (order != Queued::Order::hold && order != Queued::Order::none) continue;
+        ++out.messages;
+        if (delivering) ++out.delivering;
+        keep_shared(*message, change);
+        record(message, {}, std::move(change), true);
+        if (order != Order::hold && order != Order::none) continue;
         const Message& mail = message->stored->message;
         std::string text = id.text(), from = mail.envelope.reverse_path.text();
-        observer_.on(event::Held{text, from, message->progress.size(), order == Queued::Order::none});
+        observer_.on(event::Held{text, from, message->progress.size(), order == Order::none});
     }
-    return done;
+    return out;
 }
 
-std::size_t Queue::hold(const std::vector<MessageId>& ids) {
-    return operate(ids, Queued::Order::hold, {}, [this](Queued& message, std::size_t at, Change& change) {
+Applied Queue::hold(const std::vector<MessageId>& ids) {
+    return operate(ids, Order::hold, {}, [this](Queued& message, std::size_t at, Change& change) {
         if (message.progress[at].route == held_route) return false;
         file(message, at, std::string(held_route), held_until(), change);
         return true;
     });
 }
 
-std::size_t Queue::release(const std::vector<MessageId>& ids) {
-    return operate(ids, Queued::Order::none, {}, [this](Queued& message, std::size_t at, Change& change) {
+Applied Queue::release(const std::vector<MessageId>& ids) {
+    return operate(ids, Order::none, {}, [this](Queued& message, std::size_t at, Change& change) {
         if (message.progress[at].route != held_route) return false;
         file(message, at, way(message, at), now_exact(), change);
         return true;
     });
 }
 
-std::size_t Queue::bounce(const std::vector<MessageId>& ids, const std::string& reason) {
-    return operate(ids, Queued::Order::bounce, reason,
+Applied Queue::bounce(const std::vector<MessageId>& ids, const std::string& reason) {
+    return operate(ids, Order::bounce, reason,
                    [this, &reason](Queued& message, std::size_t at, Change& change) {
                        RecipientProgress& one = message.progress[at];
                        if (!one.route.empty()) add(change.unwait, WaitKey{one.route, one.next});
-                       message.order_reason = reason;
-                       obey(message, static_cast<std::uint16_t>(at), Queued::Order::bounce);
+                       one.order = Order::bounce;
+                       one.order_reason = reason;
+                       obey(message, static_cast<std::uint16_t>(at));
                        return true;
                    });
 }
 
-std::size_t Queue::move(const std::vector<MessageId>& ids, const std::string& route) {
+Applied Queue::move(const std::vector<MessageId>& ids, const std::string& route) {
     Time now = now_exact();
-    return operate(ids, Queued::Order::move, route, [&](Queued& message, std::size_t at, Change& change) {
+    return operate(ids, Order::move, route, [&](Queued& message, std::size_t at, Change& change) {
         RecipientProgress& one = message.progress[at];
         one.pinned = route;
         if (one.route != held_route) file(message, at, way(message, at), now, change);
@@ -130,59 +125,113 @@ std::size_t Queue::move(const std::vector<MessageId>& ids, const std::string& ro
     });
 }
 
-/// Of a recipient that is in hand no more: what an operator wanted meanwhile.
-void Queue::obey(Queued& message, std::uint16_t recipient, Queued::Order order) {
+/// Does what an operator wanted of a recipient that is in hand no more.
+void Queue::obey(Queued& message, std::uint16_t recipient) {
     RecipientProgress& one = message.progress[recipient];
-    if (!one.pending()) return;
-    if (order == Queued::Order::move) {
-        one.pinned = message.order_reason;
-        one.next = now_exact();
+    switch (std::exchange(one.order, Order::none)) {
+        case Order::none: return;
+        case Order::hold:
+            one.route = std::string(held_route);
+            one.next = held_until();
+            break;
+        case Order::bounce:
+            one.status = RecipientStatus::failed;
+            one.reply = Reply();
+            one.stage = "operator";
+            one.host.clear();
+            one.reason = one.order_reason;
+            break;
+        case Order::move:
+            one.pinned = one.order_reason;
+            one.next = now_exact();
+            break;
     }
-    if (order != Queued::Order::bounce) return;
-    one.status = RecipientStatus::failed;
-    one.reply = Reply();
-    one.stage = "operator";
-    one.host.clear();
-    one.reason = message.order_reason;
+    one.order_reason.clear();
 }
 
-std::size_t Queue::retry(const std::vector<MessageId>& ids) {
-    Time now = now_exact();
-    std::size_t done = 0;
-    for (MessageId id : ids) {
-        QueuedPtr message = take_over(id);
-        if (!message) continue;
-        ++done;
-        Change change;
-        for (std::size_t at = 0; at < message->progress.size(); ++at) {
-            const RecipientProgress& one = message->progress[at];
-            if (one.pending() && !one.route.empty() && one.route != held_route && one.next > now &&
-                !in_hand(*message, one.route))
-                file(*message, at, one.route, now, change);
+/// Of a message just read: the process ended before it came to this.
+void Queue::obey_all(const QueuedPtr& message) {
+    Change change;
+    bool any = false;
+    for (std::size_t at = 0; at < message->progress.size(); ++at) {
+        RecipientProgress& one = message->progress[at];
+        if (!one.pending() || one.order == Order::none) continue;
+        any = true;
+        WaitKey before{one.route, one.next};
+        obey(*message, static_cast<std::uint16_t>(at));
+        if (!before.route.empty()) add(change.unwait, before);
+        if (!one.pending()) continue;
+        if (one.route != held_route) {
+            one.route = way(*message, at);
+            one.next = now_exact();
         }
-        if (!change.wait.empty())
-            record(message, {}, std::move(change));
-        else
-            forget(message);
+        add(change.wait, WaitKey{one.route, one.next});
     }
-    return done;
+    if (!any) return;
+    keep_shared(*message, change);
+    // It is not new any more only when nothing of it is untried.
+    message->fresh =
+        std::none_of(message->progress.begin(), message->progress.end(),
+                     [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
+    record(message, {}, std::move(change), true);
 }
 
-std::size_t Queue::remove(const std::vector<MessageId>& ids) {
-    std::size_t done = 0;
+Applied Queue::retry(const std::vector<MessageId>& ids) {
+    Time now = now_exact();
+    Applied out;
     for (MessageId id : ids) {
         auto volume = spool_.find(id);
         QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
         if (!message || message->removed) continue;
-        ++done;
+        Change change;
+        bool held = false, tried = false;
+        std::vector<bool> in_hand = worked_on(*message);
+        for (std::size_t at = 0; at < message->progress.size(); ++at) {
+            const RecipientProgress& one = message->progress[at];
+            if (!one.pending()) continue;
+            if (!in_hand[at] && one.route == held_route) {
+                held = true;
+                continue;
+            }
+            tried = true;
+            if (in_hand[at] || one.route.empty()) continue;
+            if (one.next > now || astray(one, *message->stored))
+                file(*message, at, one.route, now, change);
+            else
+                wake(one.route, one.next);
+            if (auto waits = waiting_.find(one.route); waits != waiting_.end()) look(waits, now);
+        }
+        if (tried)
+            ++out.messages;
+        else if (held)
+            ++out.held;
+        keep_shared(*message, change);
+        if (!change.wait.empty())
+            record(message, {}, std::move(change), true);
+        else
+            forget(message);
+    }
+    return out;
+}
+
+Applied Queue::remove(const std::vector<MessageId>& ids) {
+    Applied out;
+    for (MessageId id : ids) {
+        auto volume = spool_.find(id);
+        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        if (!message || message->removed) continue;
+        ++out.messages;
+        if (std::find(message->sending.begin(), message->sending.end(), true) != message->sending.end())
+            ++out.delivering;
         const Message& mail = message->stored->message;
         Change change;
         change.id = id;
         change.volume = message->stored->volume;
         change.done = true;
         change.file = mail.content.file;
-        for (const auto& leg : message->legs)
-            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{leg.route, filed});
+        change.unwait = std::move(message->unwritten.unwait);
+        for (const auto& [route, leg] : message->legs)
+            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
         for (const auto& one : message->progress)
             if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
         message->removed = true;
@@ -191,7 +240,7 @@ std::size_t Queue::remove(const std::vector<MessageId>& ids) {
         std::string text = id.text(), from = mail.envelope.reverse_path.text();
         observer_.on(event::Removed{text, from, message->progress.size()});
     }
-    return done;
+    return out;
 }
 
 void Queue::overlay(std::vector<MessageView>& views) const {
@@ -202,7 +251,7 @@ void Queue::overlay(std::vector<MessageView>& views) const {
             if (one.state != "waiting") continue;
             std::string trouble = hooks_.trouble(one.route);
             if (trouble.empty()) continue;
-            one.next = std::max(one.next, hooks_.next_try(one.route));
+            one.next = std::max(one.next, base::on_the_wall(hooks_.next_try(one.route)));
             if (one.why.empty()) one.why = trouble;
         }
 }
@@ -217,13 +266,13 @@ void Queue::lay_memory_over(std::vector<MessageView>& views) const {
         const Envelope& envelope = message.stored->message.envelope;
         view = view_of(message.stored->message, message.progress, *settings_,
                        [&](const Address& recipient) { return hooks_.route(envelope, recipient); });
-        for (const auto& leg : message.legs) {
-            if (leg.change != 0) continue;
+        for (const auto& [route, leg] : message.legs) {
+            if (leg.ended) continue;
             for (auto at : leg.recipients) {
                 if (!message.progress[at].pending()) continue;
                 bool sending = at < message.sending.size() && message.sending[at];
                 view.recipients[at].state = sending ? "delivering" : "ready";
-                view.recipients[at].route = leg.route;
+                view.recipients[at].route = route;
             }
         }
         // What is over is only waiting to be written down.

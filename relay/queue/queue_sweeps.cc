@@ -1,17 +1,33 @@
-// What the queue tells senders, and what it finds by going through the mail that waits for long.
+// What the queue tells senders, and the roll call: all that waits is gone through, over and over, so that
+// whoever has no place in line, whose time is over or whose sender should know is found.
 #include <algorithm>
-#include <utility>
 
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t part_max = 500;         // messages looked at between two other things
-constexpr std::size_t sweep_max = 2'000;      // messages given up at once
-constexpr std::chrono::hours usual_delay{4};  // before a sender who asked to be told of delays is told
+constexpr std::size_t part_max = 200;           // ids read at once
+constexpr std::size_t in_memory_max = 15'000;   // above it the roll call waits
+constexpr std::chrono::seconds on_its_way{60};  // from its commit to the queue, at the very most
+constexpr std::chrono::hours usual_delay{4};    // before a sender who asked to be told of delays is told
+constexpr std::chrono::milliseconds slice{2};   // of work, before others have their turn
+constexpr std::chrono::milliseconds first_pause{20}, pause{100};  // between slices: after a start, and later
+
+/// By recipient: whether it is in a leg.
+std::vector<bool> taken(const Queued& message) {
+    std::vector<bool> out(message.progress.size());
+    for (const auto& [route, leg] : message.legs)
+        for (auto at : leg.recipients) out[at] = true;
+    return out;
+}
+
+void add(std::vector<WaitKey>& keys, WaitKey key) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
+}
 
 }  // namespace
 
@@ -54,125 +70,162 @@ void Queue::report(Queued& message, Change& change) {
     if (relayed > 0 && change.bounce) observer_.on(event::Reported{id, from, report, "relayed", relayed});
 }
 
-/// Whether the sender was told; false when the message is in hand and has to be looked at again.
-bool Queue::announce_delay(const QueuedPtr& message, Time now) {
-    if (!message->legs.empty() || message->uncommitted > 0 || message->fresh) return false;
-    bool untried =
-        std::any_of(message->progress.begin(), message->progress.end(),
-                    [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
-    if (untried) {  // the recovery after a start is still to come to it
-        forget(message);
-        return false;
-    }
-    const Message& mail = message->stored->message;
+// ---- the roll call
+
+bool Queue::wants_delay(const Message& mail, const RecipientProgress& one, std::size_t recipient) const {
+    const Notify& notify = mail.envelope.options_of(recipient).notify;
+    bool wanted =
+        settings_->queue.delay_notice.count() > 0 ? notify.wants_delay() : notify.given && notify.delay;
+    return wanted && one.pending() && !one.delay_reported && one.route != held_route &&
+           !mail.envelope.reverse_path.null();
+}
+
+Time Queue::delay_due(const Message& mail) const {
     auto after = settings_->queue.delay_notice;
-    std::vector<Notice> notices;
-    for (std::size_t at = 0; at < message->progress.size(); ++at) {
-        const RecipientProgress& one = message->progress[at];
-        const Notify& notify = mail.envelope.options_of(at).notify;
-        bool wanted = after.count() > 0 ? notify.wants_delay() : notify.given && notify.delay;
-        if (wanted && one.pending() && !one.delay_reported && one.route != held_route)
-            notices.push_back(Notice{static_cast<std::uint16_t>(at), Notice::Kind::delayed});
+    return mail.arrived + (after.count() > 0 ? after : std::chrono::seconds(usual_delay));
+}
+
+/// Whether it was tried, or its destination was, at that time of the wall clock or later.
+bool Queue::tried_since(const RecipientProgress& one, Time moment) const {
+    auto probed = probed_.find(one.route);
+    return one.tried >= moment || (probed != probed_.end() && probed->second >= moment);
+}
+
+/// Age alone gives nothing up: who was off for a week tries what waited once more.
+bool Queue::given_up(const Message& mail, const RecipientProgress& one) const {
+    Time end = expiry(settings_->queue, mail.arrived);
+    return !one.route.empty() && one.route != held_route && base::wall_now() >= end && tried_since(one, end);
+}
+
+/// Whether the spool would not find it where its progress says that it waits.
+bool Queue::astray(const RecipientProgress& one, const Stored& stored) const {
+    // What is new is on its way here, or the recovery after a start comes to it.
+    if (one.route.empty()) return !recovery_ && base::wall_now() - stored.message.arrived > on_its_way;
+    return !spool_.waits(WaitKey{one.route, one.next}, stored.message.id, stored.volume);
+}
+
+/// Whether nothing is to be done about a message. `memory` is null for one that is in the spool only.
+bool Queue::in_place(const Stored& stored, const Progress& progress, const Queued* memory, Time now) {
+    const Message& mail = stored.message;
+    std::vector<bool> in_hand = memory != nullptr ? taken(*memory) : std::vector<bool>();
+    bool idle = memory == nullptr || memory->legs.empty();
+    bool told = base::wall_now() < delay_due(mail);
+    bool out = true, lost = false;
+    const WaitKey* last = nullptr;
+    WaitKey found;
+    for (std::size_t at = 0; at < progress.size(); ++at) {
+        const RecipientProgress& one = progress[at];
+        if (!one.pending() || (memory != nullptr && in_hand[at])) continue;
+        if (one.order != Order::none || given_up(mail, one)) out = false;
+        if (!told && idle && wants_delay(mail, one, at) && tried_since(one, delay_due(mail))) out = false;
+        if (one.route != held_route && of_another_clock(settings_->queue, one.next, now)) out = false;
+        // Many recipients of one message share a place.
+        if (last != nullptr && last->route == one.route && last->due == one.next) continue;
+        if (astray(one, stored)) {
+            lost = true;
+        } else if (!one.route.empty()) {
+            found = WaitKey{one.route, one.next};
+            last = &found;
+        }
     }
-    if (notices.empty() || mail.envelope.reverse_path.null() ||
-        now >= expiry(settings_->queue, mail.id.arrived())) {
-        forget(message);
-        return true;
-    }
+    if (lost && roll_.astray++ == 0) roll_.example = mail.id.text();
+    return out && !lost;
+}
+
+void Queue::put_in_place(const QueuedPtr& message, Time now) {
+    std::vector<bool> in_hand = taken(*message);
+    const Message& mail = message->stored->message;
     Change change;
-    change.bounce = hooks_.report(*message->stored, message->progress, notices);
-    for (const auto& notice : notices) message->progress[notice.recipient].delay_reported = true;
-    if (change.bounce) {
-        std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
-                    report = change.bounce->message.id.text();
-        observer_.on(event::Reported{id, from, report, "delayed", notices.size()});
+    bool any = false, given = false;
+    for (std::size_t at = 0; at < message->progress.size(); ++at) {
+        RecipientProgress& one = message->progress[at];
+        if (!one.pending() || in_hand[at]) continue;
+        if (given_up(mail, one)) {
+            any = given = true;
+            add(change.unwait, WaitKey{one.route, one.next});
+            one.status = RecipientStatus::failed;
+            one.reason = "given up after " + span_in_words(settings_->queue.expire) +
+                         (one.reason.empty() ? std::string() : ": " + one.reason);
+            continue;
+        }
+        bool foreign = one.route != held_route && of_another_clock(settings_->queue, one.next, now);
+        bool lost = !one.route.empty() && astray(one, *message->stored);
+        if (!foreign && !lost) continue;
+        any = true;
+        if (foreign)
+            file(*message, at, one.route, now, change);
+        else
+            add(change.wait, WaitKey{one.route, one.next});
     }
-    record(message, {}, std::move(change));
+    keep_shared(*message, change);
+    if (!given && message->legs.empty() && announce_delay(*message, change)) any = true;
+    if (any) record(message, {}, std::move(change), true);
+}
+
+/// Tells the sender once, when a message has been here for so long and was tried since.
+bool Queue::announce_delay(Queued& message, Change& change) {
+    const Message& mail = message.stored->message;
+    if (base::wall_now() < delay_due(mail)) return false;
+    std::vector<Notice> notices;
+    for (std::size_t at = 0; at < message.progress.size(); ++at)
+        if (wants_delay(mail, message.progress[at], at) && tried_since(message.progress[at], delay_due(mail)))
+            notices.push_back(Notice{static_cast<std::uint16_t>(at), Notice::Kind::delayed});
+    if (notices.empty()) return false;
+    change.bounce = hooks_.report(*message.stored, message.progress, notices);
+    for (const auto& notice : notices) message.progress[notice.recipient].delay_reported = true;
+    if (!change.bounce) return true;
+    std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
+                report = change.bounce->message.id.text();
+    observer_.on(event::Reported{id, from, report, "delayed", notices.size()});
     return true;
 }
 
-/// Each message is looked at once, when it has been here for so long that its sender should know.
-void Queue::announce_delays(Time now) {
-    auto after = settings_->queue.delay_notice.count() > 0 ? settings_->queue.delay_notice
-                                                           : std::chrono::seconds(usual_delay);
-    next_delays_ =
-        now + std::clamp<std::chrono::seconds>(after / 4, std::chrono::seconds(1), std::chrono::seconds(60));
-    for (const auto& [id, volume] : std::exchange(look_again_, {})) {
-        QueuedPtr message = fetch(id, volume);
-        if (message && !message->removed && !announce_delay(message, now)) look_again_.emplace(id, volume);
+void Queue::call(MessageId id, std::uint32_t volume, Time now) {
+    if (auto found = messages_.find(id.value); found != messages_.end()) {
+        QueuedPtr message = found->second;
+        if (message->removed || message->uncommitted > 0 || message->put_off) return;
+        if (!in_place(*message->stored, message->progress, message.get(), now)) put_in_place(message, now);
+        return forget(message);
     }
-    MessageId cutoff = MessageId::first_at(now - after);
-    auto volumes = spool_.volumes();
-    std::erase_if(looked_through_, [&](const auto& one) {
-        return std::find(volumes.begin(), volumes.end(), one.first) == volumes.end();
-    });
-    std::size_t looked_at = 0;
-    for (std::uint32_t volume : volumes)
-        for (MessageId& last = looked_through_[volume];;) {
-            auto ids = spool_.messages(volume, last, part_max);
-            for (MessageId id : ids) {
-                if (id >= cutoff) break;
-                last = id;
-                QueuedPtr message = fetch(id, volume);
-                if (message && !message->removed && !announce_delay(message, now))
-                    look_again_.emplace(id, volume);
-            }
-            looked_at += ids.size();
-            if (ids.size() < part_max || ids.back() >= cutoff) break;
-            if (looked_at < sweep_max) continue;
-            next_delays_ = now + std::chrono::milliseconds(200);
-            return;
-        }
+    auto loaded = spool_.load(id, volume);
+    if (!loaded || (loaded->stored && in_place(*loaded->stored, loaded->progress, nullptr, now))) return;
+    QueuedPtr message = fetch(id, volume);
+    if (!message || message->removed) return;
+    if (message->uncommitted == 0) put_in_place(message, now);
+    forget(message);
 }
 
-// ---- what is too old
-
-void Queue::give_up_old(Time now) {
-    auto expire = settings_->queue.expire;
-    next_sweep_ =
-        now + std::clamp<std::chrono::seconds>(expire / 4, std::chrono::seconds(1), std::chrono::seconds(60));
-    MessageId cutoff = MessageId::first_at(now - expire);
-    std::size_t given_up = 0;
-    for (std::uint32_t volume : spool_.volumes())
-        for (MessageId after{};;) {
-            auto ids = spool_.messages(volume, after, part_max);
-            for (MessageId id : ids) {
-                if (id >= cutoff) break;
-                if (given_up == sweep_max) {
-                    next_sweep_ = now + std::chrono::milliseconds(200);
-                    return;
-                }
-                QueuedPtr message = fetch(id, volume);
-                if (!message || message->removed || message->fresh || !message->legs.empty() ||
-                    message->uncommitted > 0)
-                    continue;
-                if (give_up(message))
-                    ++given_up;
-                else
-                    forget(message);
+void Queue::call_roll(Time now) {
+    auto begun = std::chrono::steady_clock::now();
+    while (!roll_.volumes.empty()) {
+        std::uint32_t volume = roll_.volumes.front();
+        auto ids = spool_.messages(volume, roll_.after, part_max);
+        for (MessageId id : ids) {
+            if (messages_.size() > in_memory_max || std::chrono::steady_clock::now() - begun > slice) {
+                roll_.next = now + (roll_.first ? first_pause : pause);
+                return;
             }
-            if (ids.size() < part_max || ids.back() >= cutoff) break;
-            after = ids.back();
+            roll_.after = id;
+            call(id, volume, now);
         }
-}
-
-/// False when all that is left of it is held.
-bool Queue::give_up(const QueuedPtr& message) {
-    Change change;
-    bool any = false;
-    for (auto& one : message->progress) {
-        if (!one.pending() || one.route == held_route) continue;
-        any = true;
-        WaitKey key{one.route, one.next};
-        if (!one.route.empty() &&
-            std::find(change.unwait.begin(), change.unwait.end(), key) == change.unwait.end())
-            change.unwait.push_back(key);
-        one.status = RecipientStatus::failed;
-        one.reason = "given up after " + span_in_words(settings_->queue.expire) +
-                     (one.reason.empty() ? std::string() : ": " + one.reason);
+        if (ids.size() == part_max) continue;
+        roll_.volumes.erase(roll_.volumes.begin());
+        roll_.after = {};
     }
-    if (any) record(message, {}, std::move(change));
-    return any;
+    if (roll_.astray > 0)
+        observer_.on(event::Trouble{
+            "queue",
+            std::to_string(roll_.astray) + (roll_.astray == 1 ? " message was" : " messages were") +
+                " in the queue without a place in line (" + roll_.example + "): filed anew",
+            false});
+    std::erase_if(probed_, [this](const auto& one) { return !waiting_.contains(one.first); });
+    auto span =
+        std::min<std::chrono::seconds>(settings_->queue.expire, settings_->queue.delay_notice.count() > 0
+                                                                    ? settings_->queue.delay_notice
+                                                                    : std::chrono::seconds(usual_delay));
+    roll_ = Roll{spool_.volumes(), {}, {}, recovery_.has_value(), 0, {}};
+    roll_.next =
+        now + std::clamp<std::chrono::seconds>(span / 4, std::chrono::seconds(1), std::chrono::seconds(60));
 }
 
 }  // namespace postern::relay

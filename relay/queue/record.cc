@@ -8,7 +8,7 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::uint8_t version = 2;
+constexpr std::uint8_t version = 3;
 constexpr std::uint8_t first_version = 1;    // still read
 constexpr std::uint32_t list_max = 100'000;  // recipients; far above what accept.recipients allows
 
@@ -146,6 +146,7 @@ std::string encode_message(const Message& message) {
     out.number(static_cast<std::uint8_t>(envelope.return_content));
     out.number(pack({envelope.utf8, envelope.require_tls, envelope.tls_optional}));
     write(out, envelope.sent_as);
+    out.time(message.arrived);
     return out.finish();
 }
 
@@ -189,6 +190,7 @@ std::optional<Message> decode_message(MessageId id, std::string_view record) {
         envelope.tls_optional = (bits & 4) != 0;
         envelope.sent_as = read_address(in);
     }
+    message.arrived = written > 2 ? in.time() : id.arrived();
     if (!in.at_end() || envelope.forward_paths.empty()) return std::nullopt;
     return message;
 }
@@ -214,6 +216,9 @@ std::string encode_progress(const Progress& progress) {
         out.text(one.egress);
         out.text(one.tls);
         out.text(one.pinned);
+        out.time(one.tried);
+        out.number(static_cast<std::uint8_t>(one.order));
+        out.text(one.order_reason);
     }
     return out.finish();
 }
@@ -247,6 +252,13 @@ std::optional<Progress> decode_progress(std::string_view record) {
             one.egress = in.text();
             one.tls = in.text();
             one.pinned = in.text();
+        }
+        if (written > 2) {
+            one.tried = in.time();
+            auto order = in.number<std::uint8_t>();
+            if (order > static_cast<std::uint8_t>(Order::move)) return std::nullopt;
+            one.order = static_cast<Order>(order);
+            one.order_reason = in.text();
         }
         progress.push_back(std::move(one));
     }

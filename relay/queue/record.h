@@ -19,6 +19,9 @@ enum class RecipientStatus : std::uint8_t { pending, delivered, failed };
 /// The route that held mail is filed under; it is never due.
 inline constexpr std::string_view held_route = "held";
 
+/// What an operator wants of a recipient that was in hand when it was said: done as soon as it is not.
+enum class Order : std::uint8_t { none, hold, bounce, move };
+
 /// What has become of one recipient so far.
 struct RecipientProgress {
     RecipientStatus status = RecipientStatus::pending;
@@ -27,13 +30,16 @@ struct RecipientProgress {
     bool delay_reported = false;
     std::string pinned;  // a route chosen by the operator, instead of the rules
     std::uint16_t attempts = 0;
-    std::string route;        // of a pending one that waits: the destination it waits for, else ""
-    Time next{};              // of a waiting one: not before
-    Reply reply;              // the last reply that concerned this recipient, code 0 if there was none
-    std::string reason;       // the last error in words, when there was no reply
-    std::string host, stage;  // where and when that was
-    std::string egress;       // our address then, "" for the system's choice
-    std::string tls;          // what was wanted and what was reached
+    std::string route;  // of a pending one that waits: the destination it waits for, else ""
+    Time next{};        // of a waiting one: not before; steady time
+    Time tried{};       // the last attempt, by the wall clock
+    Order order = Order::none;
+    std::string order_reason;  // of a bounce: what the sender is told; of a move: the route
+    Reply reply;               // the last reply that concerned this recipient, code 0 if there was none
+    std::string reason;        // the last error in words, when there was no reply
+    std::string host, stage;   // where and when that was
+    std::string egress;        // our address then, "" for the system's choice
+    std::string tls;           // what was wanted and what was reached
 
     bool pending() const { return status == RecipientStatus::pending; }
     bool resolved() const {

@@ -14,10 +14,16 @@ namespace postern::relay {
 /// tried together.
 std::chrono::milliseconds pause_after(const QueueSettings& settings, unsigned attempts, double spread);
 
-/// The time, as exact as the spool keeps it: what is compared with a time read back must not be more so.
+/// The steady time, as exact as the spool keeps it: what is compared with a time read back must not be more
+/// so.
 Time now_exact();
 
-/// When a message that arrived then is given up.
+/// Whether a due time that was read back is further ahead than any pause is: it was set by a clock that was
+/// wrong, and means nothing.
+bool of_another_clock(const QueueSettings& settings, Time due, Time now);
+
+/// When the time of a message that arrived then is over, both by the wall clock. It is given up when an
+/// attempt fails after that.
 Time expiry(const QueueSettings& settings, Time arrived);
 
 /// How long a destination that cannot be reached is left alone after the `failures`-th time in a row: a few

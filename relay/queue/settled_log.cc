@@ -74,34 +74,43 @@ SettledLog::~SettledLog() {
 }
 
 void SettledLog::open_next() {
-    if (fd_ >= 0) {
-        ::close(fd_);
-        full_.push_back(Full{file_, last_change_});
-    }
-    file_ = dir_ / (std::string(prefix) + std::to_string(number_++));
-    fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    if (fd_ >= 0) ::close(fd_);
+    files_.push_back(File{dir_ / (std::string(prefix) + std::to_string(dropped_ + files_.size()))});
+    fd_ = ::open(files_.back().path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     // Its space is taken beforehand: what was delivered must be written down on a full disk too.
     if (fd_ >= 0) [[maybe_unused]]
         int ignored = ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, file_max);
     size_ = 0;
 }
 
-void SettledLog::note(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t change) {
+void SettledLog::note(MessageId id, const std::vector<std::uint16_t>& recipients) {
     std::string record;
     append(record, id.value);
     append(record, static_cast<std::uint16_t>(recipients.size()));
     for (auto recipient : recipients) append(record, recipient);
     append(record, checksum(record));
-    last_change_ = change;
+    if (noted_[id.value].insert(dropped_ + files_.size() - 1).second) ++files_.back().open;
     if (fd_ >= 0 && ::write(fd_, record.data(), record.size()) > 0) size_ += record.size();
     if (size_ >= file_max / 2) open_next();
 }
 
+void SettledLog::recorded(MessageId id, std::uint64_t change) {
+    auto noted = noted_.find(id.value);
+    if (noted == noted_.end()) return;
+    for (std::uint64_t number : noted->second) {
+        File& file = files_[number - dropped_];
+        --file.open;
+        file.last_change = change;
+    }
+    noted_.erase(noted);
+}
+
 void SettledLog::committed(std::uint64_t change) {
     std::error_code ignored;
-    while (!full_.empty() && full_.front().last_change <= change) {
-        std::filesystem::remove(full_.front().file, ignored);
-        full_.pop_front();
+    while (files_.size() > 1 && files_.front().open == 0 && files_.front().last_change <= change) {
+        std::filesystem::remove(files_.front().path, ignored);
+        files_.pop_front();
+        ++dropped_;
     }
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/mail/message.h"
@@ -28,22 +29,25 @@ public:
     SettledLog(const SettledLog&) = delete;
     SettledLog& operator=(const SettledLog&) = delete;
 
-    /// `change` is the number of the spool change that will say the same durably.
-    void note(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t change);
+    void note(MessageId id, const std::vector<std::uint16_t>& recipients);
+    /// The change of this number says durably what was noted of the message so far.
+    void recorded(MessageId id, std::uint64_t change);
     /// All changes up to this number are committed: what only they needed is dropped.
     void committed(std::uint64_t change);
 
 private:
     void open_next();
 
-    struct Full {
-        std::filesystem::path file;
-        std::uint64_t last_change;
+    struct File {
+        std::filesystem::path path;
+        std::size_t open = 0;           // messages noted in it that no change has recorded yet
+        std::uint64_t last_change = 0;  // that recorded one
     };
 
-    std::filesystem::path dir_, file_;
-    std::deque<Full> full_;
-    std::uint64_t number_ = 0, last_change_ = 0;
+    std::filesystem::path dir_;
+    std::deque<File> files_;                                            // the last is written to
+    std::uint64_t dropped_ = 0;                                         // files before the first of them
+    std::unordered_map<std::uint64_t, std::set<std::uint64_t>> noted_;  // by message, in which files
     std::size_t size_ = 0;
     int fd_ = -1;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "relay/queue/durable_file.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -143,6 +144,7 @@ MessageId Spool::new_id() {
 }
 
 void Spool::accept(StoredPtr stored, std::function<void(std::error_code)> done) {
+    if (stored->message.arrived == Time{}) stored->message.arrived = base::wall_now();
     std::lock_guard lock(mutex_);
     accepts_.push_back(Committed::Accept{std::move(stored), std::move(done)});
     if (!gathering_ || arriving_ <= stalled_ || accepts_.size() >= batch_messages) wake_.notify_one();
@@ -174,13 +176,16 @@ std::uint64_t Spool::change(Change change) {
         changes_since_ = std::chrono::steady_clock::now();
         if (accepts_.empty()) wake_.notify_one();
     }
-    changes_.push_back(Numbered{++last_change_, std::move(change)});
+    settled_->recorded(change.id, ++last_change_);
+    if (change.bounce && change.bounce->message.arrived == Time{})
+        change.bounce->message.arrived = base::wall_now();
+    changes_.push_back(Numbered{last_change_, std::move(change)});
     if (changes_.size() == group_changes) wake_.notify_one();
     return last_change_;
 }
 
-void Spool::note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t number) {
-    settled_->note(id, recipients, number);
+void Spool::note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients) {
+    settled_->note(id, recipients);
 }
 
 // ---- reading
@@ -234,6 +239,11 @@ std::vector<WaitKey> Spool::routes() const {
     std::vector<WaitKey> out;
     for (auto& [route, due] : merged) out.push_back(WaitKey{route, due});
     return out;
+}
+
+bool Spool::waits(const WaitKey& key, MessageId id, std::uint32_t number) const {
+    VolumePtr at = volume(number);
+    return at && at->waits(key, id);
 }
 
 std::optional<std::uint32_t> Spool::find(MessageId id) const {

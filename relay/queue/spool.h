@@ -32,7 +32,8 @@ namespace postern::relay {
 /// A message that is, or is about to be, in the spool.
 struct Stored {
     Message message;
-    std::uint32_t volume = 0;  // set by the commit, before its completion is told
+    std::uint32_t volume = 0;      // set by the commit, before its completion is told
+    std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else
 };
 using StoredPtr = std::shared_ptr<Stored>;
 
@@ -102,8 +103,8 @@ public:
 
     // Progress; one thread.
     std::uint64_t change(Change change);  // gives its number
-    /// Notes deliveries at once; `number` is what change() gave for the change that records them.
-    void note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients, std::uint64_t number);
+    /// Notes deliveries at once; the message's next change records them.
+    void note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients);
     void changes_committed(std::uint64_t number) { settled_->committed(number); }
 
     // Reading; any thread. Committed state only.
@@ -112,6 +113,8 @@ public:
     std::vector<WaitEntry> due(const std::string& route, Time until, std::size_t limit,
                                const std::function<bool(MessageId)>& skip) const;
     std::vector<WaitKey> routes() const;
+    /// Whether the message is filed there: due() would find it.
+    bool waits(const WaitKey& key, MessageId id, std::uint32_t volume) const;
     std::vector<MessageId> messages(std::uint32_t volume, MessageId after, std::size_t limit) const;
     std::optional<std::uint32_t> find(MessageId id) const;
     /// nullopt when it is gone; Loaded with a null `stored` when it is damaged.

@@ -1,6 +1,7 @@
 #include "relay/queue/view.h"
 
 #include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -11,7 +12,7 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
     out.from = message.envelope.reverse_path.text();
     out.client = message.envelope.client;
     out.primary = message.envelope.primary;
-    out.arrived = message.id.arrived();
+    out.arrived = message.arrived;
     out.expires = expiry(settings.queue, out.arrived);
     out.size = message.size();
     for (std::size_t at = 0; at < progress.size(); ++at) {
@@ -19,7 +20,7 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
         RecipientView recipient;
         recipient.address = message.envelope.forward_paths[at].text();
         recipient.attempts = one.attempts;
-        recipient.next = one.next;
+        recipient.next = one.pending() && !one.route.empty() ? base::on_the_wall(one.next) : Time{};
         recipient.egress = one.egress;
         recipient.tls = one.tls;
         recipient.pinned = !one.pinned.empty();

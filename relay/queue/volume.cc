@@ -332,6 +332,13 @@ std::vector<WaitEntry> Volume::due(const std::string& route, Time until, std::si
     return out;
 }
 
+bool Volume::waits(const WaitKey& key, MessageId id) const {
+    Read read(*this);
+    std::string octets = wait_key(key.route, key.due, id);
+    MDB_val k = value_of(octets), v{};
+    return mdb_get(read.txn(), dbi(Table::waiting), &k, &v) == 0;
+}
+
 std::vector<WaitKey> Volume::routes() const {
     Read read(*this);
     Cursor cursor(read.txn(), dbi(Table::waiting));

@@ -70,6 +70,7 @@ public:
                                const std::function<bool(MessageId)>& skip) const;
     /// Each route in `waiting` with its earliest due time; its cost grows with the number of routes only.
     std::vector<WaitKey> routes() const;
+    bool waits(const WaitKey& key, MessageId id) const;
 
     /// One write transaction; ends without effect unless committed. Any error makes the whole transaction
     /// void.

@@ -389,10 +389,23 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     if (body.headless)
         content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
-    event::Accepted what;
-    std::string text = id.text(), from = message.envelope.reverse_path.text();
-    what.recipients = message.envelope.forward_paths.size();
-    what.size = message.size();
+    std::string text = id.text();
+    stored->told = [&observer = reception_.observer(), stored = stored.get(), text, tls, begun] {
+        const Message& message = stored->message;
+        std::string from = message.envelope.reverse_path.text();
+        event::Accepted what;
+        what.id = text;
+        what.from = from;
+        what.recipients = message.envelope.forward_paths.size();
+        what.size = message.size();
+        what.client = message.envelope.client;
+        what.helo = message.envelope.helo;
+        what.primary = message.envelope.primary;
+        what.tls = tls;
+        what.commit =
+            std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
+        observer.on(what);
+    };
 
     expect(false);
     std::error_code error = co_await commit(stored);
@@ -402,15 +415,6 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
             : Reply{451, {4, 3, 0}, "the message could not be stored"};
     }
     ++messages_;
-    what.id = text;
-    what.from = from;
-    what.client = client_;
-    what.helo = protocol_.helo();
-    what.primary = primary_;
-    what.tls = tls;
-    what.commit =
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
-    reception_.observer().on(what);
     co_return Reply{250, {2, 0, 0}, "ok, queued as " + text};
 }
 

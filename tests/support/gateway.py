@@ -67,6 +67,7 @@ class Gateway:
             "log": {"format": "json"},
         }
         self.configure(**settings)
+        self.environment = None  # of the process, beside what it inherits
         self._process, self._ended = None, True
 
     def configure(self, **settings):
@@ -83,7 +84,8 @@ class Gateway:
         if not BINARY.exists():
             raise RuntimeError(f"{BINARY} is not built")
         self._ended = False
-        self._process = Process([BINARY, "run", "--config", self.configuration_file], self.log_file)
+        self._process = Process([BINARY, "run", "--config", self.configuration_file], self.log_file,
+                                self.environment)
         self._process.wait_for(self._greets, "postern's greeting")
         if ready:
             self._process.wait_for(lambda: self.http("/readyz")[0] == 200, "postern's readiness")

@@ -1,5 +1,6 @@
 """NSD as the name server of the test's zones, signed by ldnsutils where wanted."""
 import ipaddress
+import os
 import signal
 import socket
 import struct
@@ -107,5 +108,14 @@ class NameServer:
         """For [dns] servers."""
         return f"{self.address}@{DNS_PORT}"
 
+    def fall_silent(self):
+        """It answers nothing until speak()."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def speak(self):
+        if self._process.running:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
     def close(self):
+        self.speak()
         self._process.stop()

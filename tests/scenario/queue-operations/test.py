@@ -7,6 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 import json
 
 import scenario
+from scripted_receiver import Stall
 
 GREYLISTED = "450 4.7.1 greylisted"
 
@@ -174,6 +175,51 @@ class QueueOperations(scenario.Scenario):
         id = {m["from"]: m["id"] for m in self.postern.messages()}["alice@company.example"]
         self.assertIn("held", self._queue("show", id).stdout)
         self.assertEqual(json.loads(self._queue("show", id, "--json").stdout)["recipients"][0]["state"], "held")
+
+    def _in_hand(self):
+        """One message whose receiver thinks about it."""
+        self.exchanger.on["RCPT"] = Stall
+        self.postern = self.gateway(gateway=[{"name": "b", "address": f"{self.b.address}:2525"}])
+        self.send(self.postern, "alice@company.example", "x@dest.example")
+        self.postern.process.wait_for(lambda: self.exchanger.stalled, "a receiver that thinks")
+
+    def _killed_and_started(self):
+        self.postern.kill()
+        self._calm()
+        self.postern.start()
+
+    def test_hold_of_what_is_in_hand_survives_a_kill(self):
+        self._in_hand()
+        self._queue("hold", "--all")
+        self._killed_and_started()
+        self._settled(1)
+        self.assertEqual(self._states(), {"alice": "held"})
+        self._queue("release", "--all")
+        self.wait_for_messages(self.exchanger, 1)
+
+    def test_bounce_of_what_is_in_hand_survives_a_kill(self):
+        self._in_hand()
+        answer = self._queue("bounce", "--all", "--reason", "not this one").stdout
+        self.assertIn("1 of them is being delivered just now", answer)
+        self._killed_and_started()
+        self.assertIn(b"not this one", self.wait_for_messages(self.primary, 1)[0].data)
+        self.postern.wait_until_empty()
+        self.assertEqual(self.exchanger.messages, [])
+
+    def test_move_of_what_is_in_hand_survives_a_kill(self):
+        self._in_hand()
+        self._queue("move", "--all", "--gateway", "b")
+        self._killed_and_started()
+        self.assertEqual(self._from(*[self.b] if self.wait_for_messages(self.b, 1) else []), ["alice"])
+        self.postern.wait_until_empty()
+        self.assertEqual(self.exchanger.messages, [])
+
+    def test_retry_says_what_is_held(self):
+        self._fill()
+        self._queue("hold", "--sender", "alice@company.example")
+        answer = self._queue("retry").stdout
+        self.assertIn("2 messages will be tried now", answer)
+        self.assertIn("1 message is held: release it", answer)
 
 
 if __name__ == "__main__":

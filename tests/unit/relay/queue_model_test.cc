@@ -1,5 +1,6 @@
 // Random operations on spool and queue, held against the little that matters: whatever was accepted is in the
 // end delivered, reported as failed, or removed; nothing is lost, and nothing is delivered twice.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iostream>
@@ -8,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "sync/base/clock.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/gateway_life.h"
 
@@ -56,7 +58,7 @@ public:
             case 6: retry(); break;
             case 7: remove(); break;
             case 8:
-                if (pick(20) == 0) life_->queue.run(now() + settings_->queue.expire + std::chrono::hours(1));
+                if (pick(20) == 0) give_up();
                 break;
             case 9: operate(); break;
             default:
@@ -151,7 +153,7 @@ public:
 
 private:
     std::size_t pick(std::size_t below) { return random_() % below; }
-    static Time now() { return std::chrono::system_clock::now(); }
+    static Time now() { return postern::base::steady_now(); }
     static std::string route(std::size_t number) {
         return "mx:" + std::string(1, static_cast<char>('a' + number));
     }
@@ -192,6 +194,37 @@ private:
             folder_->path(),
             Spool::Options{1 << 19, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings_,
             *this, hooks);
+        check_places();
+    }
+
+    /// On the disk, whenever a process ends: each pending recipient has a place in line.
+    void check_places() {
+        for (auto volume : life_->spool.volumes()) {
+            auto fresh = life_->spool.fresh(volume, {}, 100'000);
+            for (MessageId id : life_->spool.messages(volume, {}, 100'000)) {
+                auto loaded = life_->spool.load(id, volume);
+                REQUIRE(loaded);
+                REQUIRE(loaded->stored);
+                bool is_new = std::binary_search(fresh.begin(), fresh.end(), id);
+                for (const auto& one : loaded->progress) {
+                    if (!one.pending()) continue;
+                    CAPTURE(id.text(), one.route, known_.at(id.value).history);
+                    if (one.route.empty())
+                        REQUIRE(is_new);
+                    else
+                        REQUIRE(life_->spool.waits(WaitKey{one.route, one.next}, id, volume));
+                }
+            }
+        }
+    }
+
+    /// The time of all that was tried is over.
+    void give_up() {
+        auto shorter = std::make_shared<Settings>(*settings_);
+        shorter->queue.expire = std::chrono::seconds(0);
+        life_->queue.reload(shorter);
+        life_->queue.run(now() + std::chrono::hours(1));
+        life_->queue.reload(settings_);
     }
 
     StoredPtr make(MessageId id, Envelope envelope, std::string content, bool in_file) {
@@ -326,7 +359,7 @@ private:
     }
 
     void look_around() {
-        life_->queue.run(now());
+        life_->queue.run(now() + std::chrono::minutes(pick(20) == 0 ? 2 : 0));
         for (std::size_t at = 0; at < routes; ++at)
             if (!down_.contains(route(at))) life_->queue.refill(route(at));
         for (const char* other : {"primary:main", "gateway:extra"})
@@ -386,6 +419,9 @@ private:
         unanswered_ = 0;
         open();
         CHECK(life_->reports() == std::vector<std::string>());
+        // What waits may be called before the recovery has come to it.
+        if (pick(2) == 0)
+            for (std::size_t at = 0; at < routes; ++at) life_->queue.refill(route(at));
     }
 
     void crash() {

@@ -29,6 +29,7 @@ Message example() {
     out.envelope.return_content = ReturnContent::headers;
     out.envelope.utf8 = out.envelope.tls_optional = true;
     out.envelope.sent_as = {"SRS0=x", "gw.example"};
+    out.arrived = Time(std::chrono::microseconds(1'600'000'000'123'456));
     return out;
 }
 
@@ -47,6 +48,9 @@ Progress example_progress() {
     out[2].egress = "192.0.2.20";
     out[2].pinned = "gateway:archive";
     out[2].delay_reported = true;
+    out[2].order = Order::move;
+    out[2].order_reason = "gateway:other";
+    out[2].tried = Time(std::chrono::microseconds(1'700'000'000'000'001));
     out[2].route = "mx:example.net";
     out[2].next = Time(std::chrono::microseconds(1'700'000'000'123'456));
     return out;
@@ -68,6 +72,7 @@ void check_same(const Message& a, const Message& b) {
     CHECK(a.envelope.require_tls == b.envelope.require_tls);
     CHECK(a.envelope.tls_optional == b.envelope.tls_optional);
     CHECK(a.envelope.sent_as == b.envelope.sent_as);
+    CHECK(a.arrived == b.arrived);
     CHECK(a.content.trace == b.content.trace);
     CHECK(a.content.file.filename() == b.content.file.filename());
     CHECK(a.content.size == b.content.size);
@@ -123,6 +128,9 @@ TEST_CASE("a progress record says what it was made from", "[record]") {
         CHECK(a.egress == b.egress);
         CHECK(a.tls == b.tls);
         CHECK(a.pinned == b.pinned);
+        CHECK(a.tried == b.tried);
+        CHECK(a.order == b.order);
+        CHECK(a.order_reason == b.order_reason);
         CHECK(a.resolved() == b.resolved());
     }
 }
@@ -183,13 +191,35 @@ TEST_CASE("records with a right checksum and wrong content are damaged, not beli
             }
 }
 
+namespace {
+
+/// What older versions lacked stands at the end of a message and of each recipient.
+std::string older(std::string record, char version, std::size_t added) {
+    record.resize(record.size() - 4 - added);
+    record[0] = version;
+    return sealed(record);
+}
+
+}  // namespace
+
+TEST_CASE("records of the second version are still read", "[record]") {
+    Message message = example();
+    auto decoded = decode_message(message.id, older(encode_message(message), '\x02', 8));
+    REQUIRE(decoded);
+    CHECK(decoded->arrived == message.id.arrived());  // it was the id's time then
+    message.arrived = message.id.arrived();
+    check_same(*decoded, message);
+
+    Progress progress{example_progress()[1]};
+    auto back = decode_progress(older(encode_progress(progress), '\x02', 13));
+    REQUIRE(back);
+    CHECK(back->front().tried == Time{});
+    CHECK(back->front().order == Order::none);
+    CHECK(back->front().tls == progress[0].tls);
+}
+
 TEST_CASE("records of the first version are still read", "[record]") {
-    // What it lacked stands at the end of a message and of each recipient.
-    auto first = [](std::string record, std::size_t added) {
-        record.resize(record.size() - 4 - added);
-        record[0] = '\x01';
-        return sealed(record);
-    };
+    auto first = [](const std::string& record, std::size_t added) { return older(record, '\x01', added); };
     Message message = example();
     Envelope& envelope = message.envelope;
     envelope.options.clear();
@@ -197,7 +227,7 @@ TEST_CASE("records of the first version are still read", "[record]") {
     envelope.return_content = ReturnContent::unspecified;
     envelope.utf8 = envelope.tls_optional = false;
     envelope.sent_as = {};
-    auto decoded = decode_message(message.id, first(encode_message(message), 18));
+    auto decoded = decode_message(message.id, first(encode_message(message), 26));
     REQUIRE(decoded);
     CHECK(decoded->envelope.forward_paths == envelope.forward_paths);
     CHECK(decoded->envelope.options_of(1) == RecipientOptions());
@@ -206,7 +236,7 @@ TEST_CASE("records of the first version are still read", "[record]") {
 
     Progress progress{example_progress()[1]};
     progress[0].tls.clear();
-    auto back = decode_progress(first(encode_progress(progress), 12));
+    auto back = decode_progress(first(encode_progress(progress), 25));
     REQUIRE(back);
     REQUIRE(back->size() == 1);
     CHECK(back->front().reported);

@@ -26,9 +26,9 @@ std::string read(const fs::path& file) {
 
 void write_example(const fs::path& folder) {
     SettledLog log(folder);
-    log.note(MessageId{5}, {0, 2}, 1);
-    log.note(MessageId{7}, {1}, 2);
-    log.note(MessageId{5}, {65535}, 3);
+    log.note(MessageId{5}, {0, 2});
+    log.note(MessageId{7}, {1});
+    log.note(MessageId{5}, {65535});
 }
 
 }  // namespace
@@ -42,12 +42,14 @@ TEST_CASE("what was noted is read back at least until it is committed", "[settle
     CHECK(fs::is_empty(folder.path()));
 
     SettledLog log(folder.path());
-    log.note(MessageId{5}, {0}, 10);
-    log.note(MessageId{6}, {0}, 11);
+    log.note(MessageId{5}, {0});
+    log.recorded(MessageId{5}, 10);
+    log.note(MessageId{6}, {0});
+    log.recorded(MessageId{6}, 11);
     log.committed(10);
     CHECK(SettledLog::read(folder.path()).contains(MessageId{6}));
     log.committed(11);
-    log.note(MessageId{8}, {3}, 12);
+    log.note(MessageId{8}, {3});
     CHECK(SettledLog::read(folder.path()).at(MessageId{8}) == std::set<std::uint16_t>{3});
 }
 
@@ -78,7 +80,10 @@ TEST_CASE("a long log goes on in further files, and they go when they are commit
     Folder folder;
     const std::vector<std::uint16_t> many(1000, 1);
     SettledLog log(folder.path());
-    for (std::uint64_t change = 1; change <= 700; ++change) log.note(MessageId{change}, many, change);
+    for (std::uint64_t change = 1; change <= 700; ++change) {
+        log.note(MessageId{change}, many);
+        log.recorded(MessageId{change}, change);
+    }
     auto files = [&] {
         return std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator());
     };
@@ -89,4 +94,22 @@ TEST_CASE("a long log goes on in further files, and they go when they are commit
     for (std::uint64_t change = 601; change <= 700; ++change) REQUIRE(left.contains(MessageId{change}));
     log.committed(700);
     CHECK(files() == 1);
+}
+
+TEST_CASE("what no change has recorded yet stays noted, whatever is committed", "[settled]") {
+    Folder folder;
+    const std::vector<std::uint16_t> many(1000, 1);
+    SettledLog log(folder.path());
+    log.note(MessageId{1}, many);
+    for (std::uint64_t change = 2; change <= 700; ++change) {
+        log.note(MessageId{change}, many);
+        log.recorded(MessageId{change}, change);
+    }
+    log.committed(700);
+    CHECK(SettledLog::read(folder.path()).contains(MessageId{1}));
+    log.recorded(MessageId{1}, 701);
+    log.committed(700);
+    CHECK(SettledLog::read(folder.path()).contains(MessageId{1}));
+    log.committed(701);
+    CHECK_FALSE(SettledLog::read(folder.path()).contains(MessageId{1}));
 }

@@ -1,0 +1,278 @@
+// What came of a job, and how that is written down.
+#include <algorithm>
+#include <utility>
+
+#include "relay/queue/queue.h"
+#include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t said_max = 1000;  // octets kept of what a server said
+/// A message with more recipients is not written down whole with each of its legs, but every so often.
+constexpr std::size_t written_at_once = 100;
+constexpr std::chrono::microseconds pause_for_each{50};
+
+Queued::Leg* open_leg(Queued& message, const std::string& route) {
+    auto at = message.legs.find(route);
+    return at == message.legs.end() || at->second.ended ? nullptr : &at->second;
+}
+
+}  // namespace
+
+/// Gives when it is tried again; Time::max() when it is not.
+Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome,
+                  Time now, double spread) {
+    RecipientProgress& one = message.progress[recipient];
+    const Message& mail = message.stored->message;
+    Time wall = base::wall_now();
+    if (outcome.attempted) {
+        ++one.attempts;
+        one.tried = std::chrono::time_point_cast<std::chrono::microseconds>(wall);
+    }
+    one.reply = std::move(outcome.reply);
+    one.reason = std::move(outcome.reason);
+    // Kept for each recipient and written again with each attempt.
+    if (one.reply.text.size() > said_max) one.reply.text.resize(said_max);
+    if (one.reason.size() > said_max) one.reason.resize(said_max);
+    one.host = std::move(outcome.host);
+    one.stage = std::move(outcome.stage);
+    one.egress = std::move(outcome.egress);
+    one.tls = std::move(outcome.tls);
+    switch (outcome.result) {
+        case Outcome::Result::delivered: {
+            one.status = RecipientStatus::delivered;
+            one.relayed = outcome.relayed && mail.envelope.options_of(recipient).notify.success;
+            std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
+                        to = mail.envelope.forward_paths[recipient].text();
+            auto age = std::max(wall - mail.arrived, Time::duration::zero());
+            observer_.on(event::Delivered{id, from, to, route, one.host, one.tls, one.egress, one.reply,
+                                          std::chrono::duration_cast<std::chrono::milliseconds>(age)});
+            break;
+        }
+        case Outcome::Result::failed: one.status = RecipientStatus::failed; break;
+        case Outcome::Result::deferred: {
+            Time end = expiry(settings_->queue, mail.arrived);
+            if (wall >= end) {
+                one.status = RecipientStatus::failed;
+                one.reason = "given up after " + span_in_words(settings_->queue.expire) +
+                             (one.reason.empty() ? std::string() : ": " + one.reason);
+                break;
+            }
+            Time next = outcome.destination ? now : now + pause_after(settings_->queue, one.attempts, spread);
+            // It is given up, and its sender told of a delay, only after an attempt: that is made in time.
+            next = std::min(next, now + (end - wall));
+            if (Time due = delay_due(mail); wall < due && wants_delay(mail, one, recipient))
+                next = std::min(next, now + (due - wall));
+            return std::chrono::ceil<std::chrono::microseconds>(next);
+        }
+    }
+    return Time::max();
+}
+
+void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
+                              Time next) const {
+    const Message& mail = message.stored->message;
+    const RecipientProgress& one = message.progress[recipient];
+    std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
+                to = mail.envelope.forward_paths[recipient].text();
+    observer_.on(event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply,
+                                 base::on_the_wall(next), one.attempts, one.egress});
+}
+
+void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
+    if (offering_ > 0) {
+        kept_.emplace_back(
+            [this, job, outcomes = std::move(outcomes)]() mutable { settle(job, std::move(outcomes)); });
+        return;
+    }
+    Time now = now_exact();
+    double spread = std::uniform_real_distribution<>(0, 1)(random_);
+    const QueuedPtr& message = job.message;
+    Queued::Leg* leg = open_leg(*message, job.route);
+    if (leg == nullptr) return;
+    std::vector<std::uint16_t> delivered;
+    const Message& mail = message->stored->message;
+    for (std::size_t at = 0; at < job.recipients.size(); ++at) {
+        std::uint16_t recipient = job.recipients[at];
+        bool deferred = outcomes[at].result == Outcome::Result::deferred;
+        bool by_destination = outcomes[at].destination;
+        if (outcomes[at].result == Outcome::Result::delivered) delivered.push_back(recipient);
+        if (deferred && by_destination) probed_[job.route] = base::wall_now();
+        Time next = apply(*message, recipient, job.route, std::move(outcomes[at]), now, spread);
+        leg->due = std::min(leg->due, next);
+        const RecipientProgress& one = message->progress[recipient];
+        if (deferred && one.pending() && !message->removed)
+            announce_deferral(*message, recipient, job.route,
+                              by_destination ? hooks_.next_try(job.route) : next);
+    }
+    if (!delivered.empty() && !message->removed) spool_.note_delivered(mail.id, delivered);
+    bool last = --leg->open_jobs == 0;
+    if (message->removed) {
+        if (last) drop_leg(*message, job.route);
+        return forget(message);
+    }
+    if (last)
+        end_leg(message, job.route);
+    else
+        record(message, {}, {});
+}
+
+void Queue::give_back(const Job& job) {
+    if (offering_ > 0) {
+        kept_.emplace_back([this, job] { give_back(job); });
+        return;
+    }
+    const QueuedPtr& message = job.message;
+    Queued::Leg* leg = open_leg(*message, job.route);
+    if (leg == nullptr) return;
+    leg->due = now_exact();
+    if (--leg->open_jobs > 0) return;
+    if (message->removed) {
+        drop_leg(*message, job.route);
+        return forget(message);
+    }
+    end_leg(message, job.route);
+}
+
+void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
+    Queued::Leg& leg = message->legs.at(route);
+    Change change;
+    for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
+    Time due = leg.due;
+    bool held = false, waits = false;
+    for (auto at : leg.recipients) {
+        RecipientProgress& one = message->progress[at];
+        if (one.pending() && one.order != Order::none) {
+            if (one.order == Order::move) due = std::min(due, now_exact());
+            obey(*message, at);
+        }
+        if (!one.pending()) continue;
+        if (one.route == held_route) {
+            held = true;
+            continue;
+        }
+        waits = true;
+        one.route = route;
+    }
+    if (due == Time::max()) due = now_exact();
+    for (auto at : leg.recipients)
+        if (RecipientProgress& one = message->progress[at]; one.pending() && one.route == route)
+            one.next = due;
+    if (waits) change.wait.push_back(WaitKey{route, due});
+    if (held) change.wait.push_back(WaitKey{std::string(held_route), held_until()});
+    record(message, route, std::move(change));
+}
+
+/// What is known of a message now is to be on the disk; `ended` is the route of a leg that is over with it.
+void Queue::record(const QueuedPtr& message, const std::string& ended, Change change, bool at_once) {
+    if (!ended.empty()) {
+        message->legs.at(ended).ended = true;
+        if (--message->open_legs == 0) message->ordered = false;
+    }
+    Change& all = message->unwritten;
+    all.wait.insert(all.wait.end(), change.wait.begin(), change.wait.end());
+    all.unwait.insert(all.unwait.end(), change.unwait.begin(), change.unwait.end());
+    if (change.bounce) all.bounce = std::move(change.bounce);
+    std::size_t size = message->progress.size();
+    if (at_once || size <= written_at_once || message->open_legs == 0) return write(message);
+    if (std::exchange(message->put_off, true)) return;
+    put_off_.emplace_back(now_exact() + size * pause_for_each, message);
+}
+
+void Queue::write(const QueuedPtr& message) {
+    message->put_off = false;
+    if (message->removed) return;
+    Change change = std::exchange(message->unwritten, {});
+    const Message& mail = message->stored->message;
+    bool open = message->open_legs > 0;
+    if (!open) report(*message, change);
+    change.id = mail.id;
+    change.volume = message->stored->volume;
+    change.file = mail.content.file;
+    change.done = std::all_of(message->progress.begin(), message->progress.end(),
+                              [](const RecipientProgress& one) { return one.resolved(); });
+    if (!change.done) change.progress = message->progress;
+    if (!open) {
+        change.tried = message->fresh;
+        message->fresh = false;
+    }
+    Uncommitted entry{0, message, {}, change.wait};
+    entry.change = spool_.change(std::move(change));
+    ++message->uncommitted;
+    for (auto& [route, leg] : message->legs)
+        if (leg.ended && leg.change == 0) {
+            leg.change = entry.change;
+            entry.ended.insert(route);
+        }
+    uncommitted_.push_back(std::move(entry));
+}
+
+void Queue::write_some(Time now) {
+    while (!put_off_.empty() && put_off_.front().first <= now) {
+        QueuedPtr message = std::move(put_off_.front().second);
+        put_off_.pop_front();
+        if (message->put_off) write(message);
+        forget(message);
+    }
+}
+
+void Queue::committed(std::uint64_t changes) {
+    spool_.changes_committed(changes);
+    while (!uncommitted_.empty() && uncommitted_.front().change <= changes) {
+        Uncommitted done = std::move(uncommitted_.front());
+        uncommitted_.pop_front();
+        --done.message->uncommitted;
+        for (const auto& route : done.ended) drop_leg(*done.message, route);
+        // What was filed under the same destination meanwhile has been passed over as long as the leg was
+        // there.
+        if (!done.ended.empty())
+            for (const auto& one : done.message->progress)
+                if (one.pending() && !one.route.empty() && done.ended.contains(one.route))
+                    wake(one.route, one.next);
+        if (done.message->removed)
+            for (const auto& route : done.ended) wake(route, now_exact());
+        forget(done.message);
+        for (const auto& key : done.filed) wake(key.route, key.due);
+    }
+}
+
+void Queue::set_aside(const QueuedPtr& message, Change change) {
+    message->removed = true;
+    change.id = message->stored->message.id;
+    change.volume = message->stored->volume;
+    std::error_code ignored;
+    std::filesystem::path file = spool_.content_file(change.id);
+    if (std::filesystem::exists(file, ignored)) change.file = file;
+    ++message->uncommitted;
+    uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
+}
+
+Job Queue::split(Job& job, const std::vector<bool>& apart) {
+    Job out = job;
+    out.recipients.clear();
+    std::vector<std::uint16_t> rest;
+    for (std::size_t at = 0; at < job.recipients.size(); ++at)
+        (apart[at] ? out.recipients : rest).push_back(job.recipients[at]);
+    job.recipients = std::move(rest);
+    if (Queued::Leg* leg = open_leg(*job.message, job.route)) ++leg->open_jobs;
+    return out;
+}
+
+void Queue::spoil(const Job& job, std::string why) {
+    if (!job.message->removed) {
+        Change change;
+        change.damage = std::move(why);
+        change.unwait = std::move(job.message->unwritten.unwait);
+        for (const auto& [route, leg] : job.message->legs)
+            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
+        for (const auto& one : job.message->progress)
+            if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
+        set_aside(job.message, std::move(change));
+    }
+    give_back(job);
+}
+
+}  // namespace postern::relay

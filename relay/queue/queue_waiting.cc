@@ -1,0 +1,254 @@
+// What waits on disk: by route, with the time at which each is looked at next. Whatever waits is on the
+// agenda, so that a wake-up that never comes costs a minute and not the mail.
+#include <algorithm>
+
+#include "relay/queue/queue.h"
+#include "relay/queue/schedule.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::size_t active_max = 20'000;  // messages in memory, that recovery fills half of
+constexpr std::size_t refill_max = 500;     // messages taken up at once
+constexpr std::chrono::seconds crowded_pause{1};
+constexpr std::chrono::seconds safety{60};  // a refused route is looked at again, woken or not
+constexpr std::chrono::seconds punctual{10};
+constexpr std::chrono::milliseconds slice{3};  // of work, before others have their turn
+
+}  // namespace
+
+void Queue::look(Waiting::iterator at, Time when, bool refused) {
+    agenda_.erase({at->second.look, at->first});
+    at->second.look = when;
+    at->second.refused = refused;
+    agenda_.emplace(when, at->first);
+}
+
+void Queue::wake(const std::string& route, Time due) {
+    auto [at, added] = waiting_.try_emplace(route, Waits{due});
+    at->second.due = std::min(at->second.due, due);
+    if (added || due < at->second.look) look(at, due);
+}
+
+void Queue::forget_route(Waiting::iterator at) {
+    agenda_.erase({at->second.look, at->first});
+    waiting_.erase(at);
+}
+
+void Queue::look_everywhere() {
+    Time now = now_exact();
+    for (auto at = waiting_.begin(); at != waiting_.end(); ++at)
+        if (at->second.look > now && at->second.due <= now) look(at, now);
+}
+
+bool Queue::refill(const std::string& route, std::size_t part) {
+    if (offering_ > 0) {
+        kept_.emplace_back([this, route, part] { refill(route, part); });
+        return false;
+    }
+    auto at = waiting_.find(route);
+    Time now = now_exact();
+    std::size_t taken = 0;
+    while (at != waiting_.end() && at->second.due <= now) {
+        std::size_t wanted = hooks_.room(route);
+        if (wanted == 0) {
+            Time next = hooks_.trouble(route).empty() ? now : hooks_.next_try(route);
+            look(at, std::max(now, next) + safety, true);
+            return false;
+        }
+        if (window(route) == 0) {
+            look(at, now + crowded_pause);
+            return false;
+        }
+        wanted = std::min({wanted, refill_max, window(route), part - taken});
+        if (wanted == 0) {
+            look(at, now + safety, true);
+            return true;
+        }
+        auto skip = [this, &route](MessageId id) { return busy(id, route); };
+        auto entries = spool_.due(route, now, wanted, skip);
+        taken += entries.size();
+        at->second.passes =
+            static_cast<unsigned>(std::min<std::size_t>(at->second.passes + entries.size(), 1000));
+        // A message can be filed twice under one destination, after its rules have changed.
+        for (const auto& entry : entries)
+            if (!busy(entry.id, route)) take_filed(entry, route);
+        at = waiting_.find(route);
+        if (at == waiting_.end()) return false;
+        if (entries.size() == wanted) continue;
+        auto later = spool_.due(route, Time::max(), 1, skip);
+        if (later.empty()) {
+            forget_route(at);
+        } else {
+            at->second.due = later.front().due;
+            look(at, later.front().due);
+        }
+        return false;
+    }
+    return false;
+}
+
+/// A route that was refused and has not been woken since, although it is open and nothing of it is in hand.
+void Queue::forgotten(const std::string& route) {
+    auto at = waiting_.find(route);
+    Time now = now_exact();
+    bool late = at->second.refused && at->second.due + safety <= now && at->second.look + punctual > now;
+    if (!late || in_hand(route) > 0 || !hooks_.trouble(route).empty() || hooks_.room(route) == 0) return;
+    auto span = std::chrono::duration_cast<std::chrono::seconds>(now - at->second.due);
+    observer_.on(event::Trouble{"queue",
+                                "mail for " + route + " was due " + span_in_words(span) +
+                                    " ago and nothing had called for it; it is taken up now",
+                                false});
+}
+
+std::map<std::string, Time> Queue::waiting() const {
+    std::map<std::string, Time> out;
+    for (const auto& [route, waits] : waiting_) out.emplace(route, waits.due);
+    return out;
+}
+
+std::chrono::seconds Queue::overdue() const {
+    Time now = now_exact(), first = now;
+    for (const auto& [route, waits] : waiting_)
+        if (waits.due < first && route != held_route && hooks_.trouble(route).empty()) first = waits.due;
+    return std::chrono::duration_cast<std::chrono::seconds>(now - first);
+}
+
+void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
+    QueuedPtr message = fetch(entry.id, entry.volume);
+    Change change;
+    change.unwait.push_back(WaitKey{route, entry.due});
+    if (!message || message->removed) {
+        // The entry outlived its message, or the message was set aside just now.
+        change.id = entry.id;
+        change.volume = entry.volume;
+        auto holder = message ? message : std::make_shared<Queued>();
+        if (!message)
+            holder->stored = std::make_shared<Stored>(Stored{Message{entry.id, {}, {}}, entry.volume});
+        messages_.emplace(entry.id.value, holder);
+        holder->removed = true;
+        ++holder->uncommitted;
+        // Others of its entries are passed over until then.
+        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), holder, {route}, {}});
+        return;
+    }
+    // Others of its recipients go that way already: these follow when that is over.
+    if (message->legs.contains(route)) return;
+    Queued::Leg leg;
+    leg.filed.push_back(entry.due);
+    Time now = now_exact();
+    bool moved = false;
+    for (std::size_t at = 0; at < message->progress.size(); ++at) {
+        RecipientProgress& one = message->progress[at];
+        if (!one.pending() || one.route != route) continue;
+        // Recipients that came here at different times go on together; none of their entries must stay
+        // behind.
+        if (std::find(leg.filed.begin(), leg.filed.end(), one.next) == leg.filed.end()) {
+            leg.filed.push_back(one.next);
+            change.unwait.push_back(WaitKey{route, one.next});
+        }
+        std::string to = way(*message, at);
+        if (to == route) {
+            leg.recipients.push_back(static_cast<std::uint16_t>(at));
+            continue;
+        }
+        // The rules have changed since it was filed.
+        moved = true;
+        one.route = to;
+        one.next = now;
+        WaitKey key{to, now};
+        if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end())
+            change.wait.push_back(key);
+    }
+    add_leg(*message, route) = leg;
+    if (leg.recipients.empty()) {
+        // Until its entry is gone for good, the message must not be found under it again.
+        record(message, route, std::move(change));
+        return;
+    }
+    if (moved) {
+        change.unwait.clear();
+        record(message, {}, std::move(change));
+    }
+    start_leg(message, route);
+}
+
+void Queue::recover() {
+    auto& left = *recovery_;
+    auto begun = std::chrono::steady_clock::now();
+    while (!left.volumes.empty() && messages_.size() < active_max / 2) {
+        std::uint32_t volume = left.volumes.front();
+        auto ids = spool_.fresh(volume, left.after, refill_max);
+        bool more = ids.size() == refill_max;
+        for (MessageId id : ids) {
+            if (std::chrono::steady_clock::now() - begun > slice) return;
+            left.after = id;
+            if (id > left.until) continue;
+            QueuedPtr message = fetch(id, volume);
+            if (!message || message->removed || message->fresh) continue;
+            // All of it is filed already: it is only to be written down that it is not new any more.
+            message->fresh = true;
+            if (message->open_legs == 0) record(message, {}, {});
+        }
+        if (more) return;
+        left.volumes.erase(left.volumes.begin());
+        left.after = {};
+    }
+    if (left.volumes.empty()) recovery_.reset();
+}
+
+std::set<std::string> Queue::routes() const {
+    std::set<std::string> out;
+    for (const auto& [route, waits] : waiting_) out.insert(route);
+    for (const auto& [route, legs] : in_hand_) out.insert(route);
+    return out;
+}
+
+void Queue::reroute(const std::string& route) {
+    if (route != held_route) obsolete_.insert(route);
+}
+
+void Queue::move_away(const std::string& route) {
+    auto skip = [this, &route](MessageId id) {
+        auto found = messages_.find(id.value);
+        return found != messages_.end() && (busy(id, route) || found->second->uncommitted > 0);
+    };
+    auto entries = spool_.due(route, Time::max(), refill_max, skip);
+    for (const auto& entry : entries) take_filed(entry, route);
+    if (!entries.empty() || messages_.size() >= active_max) return;
+    // Those that were skipped are read once more when their changes are written.
+    if (in_hand(route) == 0) obsolete_.erase(route);
+}
+
+void Queue::run(Time now) {
+    auto begun = std::chrono::steady_clock::now();
+    start_some();
+    write_some(now);
+    if (recovery_) recover();
+    for (const auto& route : std::set(obsolete_)) move_away(route);
+    while (!agenda_.empty() && agenda_.begin()->first <= now &&
+           std::chrono::steady_clock::now() - begun < 2 * slice) {
+        std::string route = agenda_.begin()->second;
+        forgotten(route);
+        auto at = waiting_.find(route);
+        // What refill() finds out decides when it is looked at again.
+        look(at, now + safety, true);
+        refill(route);
+    }
+    if (roll_.next <= now) call_roll(now);
+}
+
+Time Queue::next_run() const {
+    Time next = roll_.next;
+    if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
+    if (!put_off_.empty()) next = std::min(next, put_off_.front().first);
+    if (!obsolete_.empty()) next = std::min(next, now_exact() + std::chrono::milliseconds(100));
+    if (recovery_)
+        next = std::min(
+            next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
+    if (!starting_.empty()) next = Time{};
+    return next;
+}
+
+}  // namespace postern::relay
