@@ -15,6 +15,7 @@ const Time now = report_id.arrived();
 Message original() {
     Message out;
     out.id = original_id;
+    out.arrived = original_id.arrived();
     out.envelope.reverse_path = {"Alice", "example.com"};
     out.envelope.forward_paths = {{"bob", "example.net"}};
     out.envelope.primary = "main";
