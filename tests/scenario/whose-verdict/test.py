@@ -72,7 +72,8 @@ def in_mid_content(reply):
         session._send("354 go on")
         for _ in range(8):
             session._more()
-        session._send(reply)
+        if reply:
+            session._send(reply)
         return Close
     return say
 
@@ -310,6 +311,22 @@ class WhoseVerdict(scenario.Scenario):
         self.assertEqual([], gateway.events("deferred"))
         for event in gateway.events("bounced"):
             self.assertIn("larger than we take", str(event))
+
+    def test_a_session_that_ends_in_mid_content(self):
+        """The large message meets a session that has carried one: it goes again at once. A fresh one that ends alike puts it off."""
+        self.rows = {"used": Row({}), "fresh": Row({})}
+        gate = threading.Event()
+        cut = in_mid_content("")
+        used = self.receiver(self.FIRST, on={".": lambda session, _: gate.wait(60) and None,
+                                             "DATA": lambda session, _: cut(session, _) if session.transactions else None})
+        self.receiver(self.FIRST + 1, on={"DATA": cut})
+        gateway = self.gateway(queue={"retry_first": "1h", "retry_max": "4h"}, delivery={"per_destination": 1})
+        self.send(gateway, recipients="u0@used.example")
+        self.send(gateway, recipients=["u1@used.example", "u1@fresh.example"], content=samples.of_size(12 << 20))
+        gate.set()
+        wait_for(lambda: len({e["to"] for name in ("delivered", "deferred") for e in gateway.events(name)}) == 3, "a fate for everyone")
+        self.assertEqual([e["to"] for e in gateway.events("deferred")], ["u1@fresh.example"])
+        self.assertEqual([session.transactions for session in used.sessions], [1, 1])
 
     def test_a_recipient_named_twice_gets_it_once(self):
         receiver = self.receiver()
