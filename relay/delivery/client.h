@@ -33,11 +33,7 @@ struct ContentSource {
 
 class Client {
 public:
-    struct Login {
-        std::string user;
-        std::filesystem::path password_file;
-        bool insecure = false;  // also where the server has not proven who it is
-    };
+    using Login = relay::Login;
     struct Options {
         Source source;  // where we call from, and our EHLO name
         net::TlsContext tls;

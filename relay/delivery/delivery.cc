@@ -99,15 +99,19 @@ void Delivery::reload(SettingsPtr settings) {
         observer_.on(event::Trouble{"tls", fault.what(), false});
     }
     for (auto& [key, one] : destinations_) one->fresh_until = {};
-    for (auto& [key, one] : sites_) one->looked_up = {};
+    for (auto& [key, one] : sites_) {
+        one->looked_up = {};
+        std::string origin = origin_of(*settings_, one->route);
+        if (origin == one->origin) continue;
+        // Neither the mail nor a new password goes to what was a gateway before.
+        one->origin = std::move(origin);
+        one->targets.clear();
+    }
+    // Everything in line asks again which way it goes.
+    recall([](const Job&) { return true; });
     // What is down may be so because of the settings that were just changed.
     retry_destinations({});
     move_obsolete();
-    for (auto& [key, one] : std::map(sites_)) {
-        if (exists(key)) continue;
-        for (auto& [address, from] : one->lanes)
-            for (const Job& job : from.ready.drain()) queue_.give_back(job);
-    }
     redistribute_all();
     blocklists_.cancel();
     arm();
@@ -245,14 +249,17 @@ void Delivery::feed(Hungry& hungry) {
 }
 
 void Delivery::recall() {
-    auto halted = [](const Job& job) { return job.message->halted(); };
+    recall([](const Job& job) { return job.message->halted(); });
+}
+
+void Delivery::recall(const std::function<bool(const Job&)>& which) {
     for (auto& [key, one] : std::map(sites_))
         for (auto& [address, from] : one->lanes)
-            for (const Job& job : from.ready.extract(halted)) queue_.give_back(job);
+            for (const Job& job : from.ready.extract(which)) queue_.give_back(job);
     for (auto& [key, one] : std::map(destinations_)) {
         std::deque<Job> kept;
         for (Job& job : std::exchange(one->unresolved, {})) {
-            if (halted(job))
+            if (which(job))
                 queue_.give_back(job);
             else
                 kept.push_back(std::move(job));
@@ -369,7 +376,8 @@ void Delivery::tidy(Time time) {
         bool troubled = one.obstacle.failures > 0 || one.listed.failures > 0 ||
                         (one.site && one.site->obstacle.failures > 0);
         return one.fresh_until + forget_after < time && !one.resolving && one.unresolved.empty() &&
-               !(troubled && routes.contains(one.route));
+               !(troubled && routes.contains(one.route)) &&
+               (one.route.starts_with("mx:") || !exists(one.route));
     });
     std::erase_if(sites_, [](const auto& entry) {
         const Site& one = *entry.second;

@@ -57,6 +57,7 @@ public:
     Queue& queue() { return queue_; }
     /// Gives back what stands in line although an operator wants something else with it.
     void recall();
+    void recall(const std::function<bool(const Job&)>& which);
     void arm();  // the timer, after something that may have changed when it is needed
     /// Destinations that are down are tried at once. Gives how many there were.
     std::size_t retry_destinations(const std::string& route);
@@ -122,6 +123,7 @@ private:
     void look_up(const DestinationPtr& destination);
     net::awaitable<void> resolve(DestinationPtr destination);
     void adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets);
+    bool still_known(const Destination& destination, const Targets& targets) const;
     void lookup_failed(const DestinationPtr& destination, const Reply& trouble);
     void dispatch(Job job, const SitePtr& site);
     Lane& lane(Site& site, const Source& source);
@@ -135,7 +137,7 @@ private:
     void settle_later(Job job, Outcome why);
 
     // delivery_connect.cc: a connection
-    Client::Options client_options(const Site& site, const Source& source) const;
+    Client::Options client_options(const Source& source) const;
     static void know_tls(const Site& site, const Target& target, Client::Options& options);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
     void refused_for_good(const SitePtr& site, Lane& lane, Outcome why);
@@ -149,6 +151,12 @@ private:
                                   std::span<const Target> rest) const;
     net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, Lane& lane,
                                                               const SecondOpinion& open);
+
+    /// Whether a connection is better closed between two transactions, for others or because it is of before.
+    bool gives_way(const Site& site, const Client& client) const;
+    std::string lane_of(const Site& site, const Job& job) const;
+    bool meant_for(const Site& site, const Client& client, const Job& job) const;
+    void turn_away(const SitePtr& site, const Client& client, Job job);
 
     // delivery_sessions.cc: what a connection does
     net::awaitable<void> work(SitePtr site, Lane& lane);

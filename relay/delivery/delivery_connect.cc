@@ -17,16 +17,9 @@ constexpr std::chrono::seconds other_family_after{5};  // a host that has both
 
 }  // namespace
 
-Client::Options Delivery::client_options(const Site& site, const Source& source) const {
+Client::Options Delivery::client_options(const Source& source) const {
     const DeliverySettings& delivery = settings_->delivery;
-    Client::Options out{
-        source, tls_, delivery.connect_timeout, delivery.command_timeout, delivery.data_timeout, {}};
-    if (site.route.starts_with("gateway:"))
-        if (const GatewaySettings* gateway = find_gateway(*settings_, site.route.substr(8));
-            gateway != nullptr && !gateway->username.empty())
-            out.login =
-                Client::Login{gateway->username, gateway->password_file, gateway->allow_insecure_auth};
-    return out;
+    return {source, tls_, delivery.connect_timeout, delivery.command_timeout, delivery.data_timeout, {}};
 }
 
 namespace {
@@ -77,6 +70,33 @@ std::vector<Target> Delivery::targets_from(const Site& site, const Source& sourc
         return bad == site.bad.end() || bad->second.until <= time;
     });
     return out;
+}
+
+// ---- which mail may go there
+
+bool Delivery::gives_way(const Site& site, const Client& client) const {
+    return client.target().origin != site.origin;
+}
+
+std::string Delivery::lane_of(const Site& site, const Job& job) const {
+    return job.route == all_gateways ? site.route : job.route;
+}
+
+/// Sites are told apart by what may be connected to, so that this never fails; whoever changes what tells
+/// them apart finds out here, and not by mail that went to the wrong host.
+bool Delivery::meant_for(const Site& site, const Client& client, const Job& job) const {
+    auto to = destinations_.find({lane_of(site, job), tls_wish(job.message->stored->message.envelope)});
+    return to != destinations_.end() && permits(to->second->hosts, client.target());
+}
+
+void Delivery::turn_away(const SitePtr& site, const Client& client, Job job) {
+    std::string key = lane_of(*site, job);
+    DestinationPtr to = destination(key, tls_wish(job.message->stored->message.envelope));
+    if (to->site != site || to->hosts.empty()) return enter(std::move(job), key);
+    Outcome why;
+    why.stage = "connect";
+    why.reason = client.target().text() + " is no host that this mail may go to";
+    queue_.settle(job, std::vector<Outcome>(job.recipients.size(), why));
 }
 
 // ---- address families
@@ -134,7 +154,21 @@ void Delivery::spoils(Site& site, const net::Endpoint& endpoint) {
 /// A site that is always busy hears of changes too. False when its routes lead elsewhere by now.
 net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
     if (base::steady_now() - site->looked_up < targets_age) co_return true;
-    Targets targets = co_await find_targets(surroundings(), site->route, site->wish);
+    SettingsPtr settings;
+    Targets targets;
+    while (settings != settings_) {
+        settings = settings_;
+        targets = co_await find_targets(surroundings(), site->route, site->wish);
+        if (stopping_) co_return false;
+    }
+    if (targets.list.empty() && site->targets.empty()) {
+        // They were those of other settings.
+        Outcome why;
+        why.stage = "dns";
+        why.reason = targets.trouble.text;
+        fails(site, why, 0, base::steady_now());
+        co_return false;
+    }
     if (targets.list.empty() || targets.site == site->key) {
         site->looked_up = base::steady_now();
         if (!targets.list.empty()) adopt(site, site->route, site->wish, std::move(targets));
@@ -144,8 +178,8 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
         if (one->site == site) one->fresh_until = {};
     for (auto& [address, from] : site->lanes)
         for (Job& job : from.ready.drain()) {
-            bool in_turn = job.route == all_gateways;
-            enter(std::move(job), in_turn ? site->route : job.route);
+            std::string key = lane_of(*site, job);
+            enter(std::move(job), key);
         }
     co_return false;
 }
@@ -180,7 +214,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
     why.egress = lane.source.address;
     why.stage = "connect";
     why.reason = "no host can be reached from " + lane.source.address;
-    auto options = client_options(*site, lane.source);
+    auto options = client_options(lane.source);
     Reply refused;
     bool all_refused = true, for_good = site->pooled;
     auto targets = targets_from(*site, lane.source);
@@ -190,7 +224,9 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         Refusal refusal;
         options.connect_patience = patience(*site, lane, target, {at + 1, targets.end()});
         know_tls(*site, target, options);
+        options.login = target.login;
         auto client = co_await Client::open(io_, target, options, refusal);
+        if (client && target.origin != site->origin) co_return nullptr;  // changed meanwhile
         if (client) {
             reached(site, target, begun);
             if (std::string fault = client->would_fail();
@@ -242,12 +278,13 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
 
 net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site, Lane& lane,
                                                                     const SecondOpinion& open) {
-    auto options = client_options(*site, lane.source);
+    auto options = client_options(lane.source);
     for (const Target& target : targets_from(*site, lane.source)) {
         if (stopping_) break;
         if (target.endpoint == open.asked) continue;
         Refusal refusal;
         know_tls(*site, target, options);
+        options.login = target.login;
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) co_return client;
         spoils(*site, target.endpoint);

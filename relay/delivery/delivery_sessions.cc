@@ -139,7 +139,8 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
     unsigned most = client.extensions().transactions_max;
     most = most > 0 ? std::min(most, transactions_max) : transactions_max;
     Time leave = client.opened() + age_max;
-    while (!stopping_ && !spool_.stuck() && client.transactions < most && base::steady_now() < leave) {
+    while (!stopping_ && !spool_.stuck() && client.transactions < most && base::steady_now() < leave &&
+           !gives_way(*site, client)) {
         if (!first) {
             if (out_of_use(*site, lane)) {
                 redistribute(site, lane);
@@ -278,6 +279,10 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     const Stored& stored = *job.message->stored;
     if (job.message->halted()) {
         queue_.give_back(job);
+        co_return Turn();
+    }
+    if (!meant_for(*site, client, job)) {
+        turn_away(site, client, std::exchange(job, Job()));
         co_return Turn();
     }
     ContentSource content{stored.message.content.bytes, stored.message.content.file};

@@ -11,8 +11,10 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::chrono::seconds believed{60};  // a look-up, for further mail on the same route
-constexpr std::size_t bad_max = 200;          // addresses of a site remembered as bad
+constexpr std::chrono::seconds believed{60};        // a look-up, for further mail on the same route
+constexpr std::chrono::seconds believed_again{30};  // the last one, when there is none
+constexpr std::chrono::hours stale_max{24};
+constexpr std::size_t bad_max = 200;  // addresses of a site remembered as bad
 
 }  // namespace
 
@@ -61,22 +63,40 @@ void Delivery::look_up(const DestinationPtr& destination) {
 }
 
 net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
-    Targets targets = co_await find_targets(surroundings(), destination->route, destination->wish);
-    if (stopping_) co_return;
-    if (targets.list.empty()) {
+    SettingsPtr settings;
+    Targets targets;
+    // What comes of settings that are gone is not used.
+    while (settings != settings_) {
+        settings = settings_;
+        targets = co_await find_targets(surroundings(), destination->route, destination->wish);
+        if (stopping_) co_return;
+    }
+    Time time = base::steady_now();
+    if (targets.list.empty() && still_known(*destination, targets)) {
+        destination->fresh_until = time + believed_again;
+    } else if (targets.list.empty()) {
         lookup_failed(destination, targets.trouble);
         co_return;
+    } else {
+        destination->site = site(targets.site);
+        destination->hosts = targets.list;
+        destination->fresh_until = time + believed;
+        destination->known_at = time;
+        adopt(destination->site, destination->route, destination->wish, std::move(targets));
     }
-    SitePtr to = site(targets.site);
-    adopt(to, destination->route, destination->wish, std::move(targets));
-    destination->site = to;
-    destination->fresh_until = base::steady_now() + believed;
     destination->obstacle = {};
+    SitePtr to = destination->site;
     for (Job& job : std::exchange(destination->unresolved, {})) dispatch(std::move(job), to);
     // Who was refused while this was going on is called, or waits for the site from now on.
     while (!destination->hungry.empty()) to->hungry.add(destination->hungry.take());
     to->hungry.add(destination->route);
     refill(to);
+}
+
+/// Name servers that do not answer for a while take nobody's mail away who was known (RFC 8767).
+bool Delivery::still_known(const Destination& destination, const Targets& targets) const {
+    return targets.trouble.status == EnhancedStatus{4, 4, 3} && !targets.barred && destination.site &&
+           !destination.site->targets.empty() && destination.known_at + stale_max > base::steady_now();
 }
 
 void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets) {
@@ -86,6 +106,7 @@ void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish
     site->wish = wish;
     site->pooled = route.starts_with("mx:");
     site->targets = std::move(targets.list);
+    site->origin = site->targets.front().origin;
     bool is_new = site->looked_up == Time{};
     site->looked_up = base::steady_now();
     unsigned most = targets.connections > 0 ? targets.connections : delivery.per_destination;

@@ -65,6 +65,7 @@ struct Site {
     TlsWish wish = TlsWish::none;
     bool pooled = false;  // leaves from the egress pool: mail exchangers only
     std::vector<Target> targets;
+    std::string origin;  // the settings they are from, of a gateway or primary: connections by others end
     Time looked_up{};
     std::map<std::string, Lane> lanes;  // by the source's address; they stay as long as the site does
     Window window;
@@ -104,7 +105,9 @@ struct Destination {
     std::string route;
     TlsWish wish = TlsWish::none;
     SitePtr site;
-    Time fresh_until{};  // the name servers' answer is believed
+    Time fresh_until{};         // the name servers' answer is believed
+    Time known_at{};            // when there was one
+    std::vector<Target> hosts;  // of it: to no other does this domain's mail go
     bool resolving = false;
     std::deque<Job> unresolved;
     Hungry hungry;      // as long as no site is known

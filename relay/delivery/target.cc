@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "relay/delivery/route.h"
@@ -57,24 +58,42 @@ HostPolicy wished(HostPolicy policy, TlsWish wish) {
     return policy;
 }
 
-/// What tells two sites with the same hosts apart.
-std::string security_of(const std::vector<Target>& list, const std::string& domain) {
-    std::set<std::string> kinds;
+/// Connections are shared only by those who demand the same of a host.
+std::string demands_of(const HostPolicy& policy, const std::string& host, const std::string& domain) {
+    std::string names;
+    if (policy.names != std::vector<std::string>{host})
+        for (const auto& name : policy.names) names += ' ' + name;
+    switch (policy.tls) {
+        case ClientTls::opportunistic:
+            return policy.origin == "TLS-Required: No" ? policy.origin : std::string();
+        case ClientTls::off: return "off";
+        case ClientTls::required: return "required";
+        case ClientTls::verify:
+        case ClientTls::implicit: return "verify" + names;
+        case ClientTls::dane: break;
+    }
+    // A certificate may be for the recipients' domain: then what was proven is proven for that domain only.
+    bool for_domain = std::any_of(policy.tlsa.begin(), policy.tlsa.end(),
+                                  [](const net::TlsaRecord& record) { return record.usage == 2; });
+    return for_domain ? "dane for " + domain : "dane";
+}
+
+/// The hosts that may be connected to, and nobody else's name.
+std::string site_of(const std::vector<Target>& list) {
+    std::map<std::string, std::set<std::string>> hosts;
+    std::set<std::string> all;
     for (const auto& target : list) {
-        const HostPolicy& policy = *target.policy;
-        if (policy.tls == ClientTls::opportunistic && policy.origin == "TLS-Required: No")
-            kinds.insert("TLS-Required: No");
-        if (policy.tls == ClientTls::off) kinds.insert("off");
-        if (policy.tls == ClientTls::required) kinds.insert("required");
-        if (policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit) kinds.insert("verify");
-        // A certificate may be for the recipients' domain: then what was proven is proven for that domain
-        // only.
-        for (const auto& record : policy.tlsa)
-            if (record.usage == 2) kinds.insert("dane for " + domain);
+        hosts[target.host].insert(target.demands);
+        all.insert(target.demands);
     }
     std::string out;
-    for (const auto& kind : kinds) out += (out.empty() ? " (" : ", ") + kind;
-    return out.empty() ? out : out + ")";
+    for (const auto& [host, demands] : hosts) {
+        out += (out.empty() ? "" : ",") + host;
+        if (all.size() > 1)
+            for (const auto& one : demands) out += one.empty() ? "" : " (" + one + ")";
+    }
+    if (all.size() == 1 && !all.begin()->empty()) out += " (" + *all.begin() + ")";
+    return out;
 }
 
 class Search {
@@ -119,12 +138,19 @@ net::awaitable<void> Search::add(Exchanger exchanger, std::uint16_t port, HostPo
     auto policy =
         std::make_shared<HostPolicy>(wished(exchanger_policy(base, exchanger, sts, answer, tlsa), wish_));
     if (!policy->barred.empty()) {
+        out_.barred = true;
         note(out_.trouble, transient(7, 5, policy->barred));
         co_return;
     }
     for (const auto& address : answer.addresses)
         if (out_.list.size() < targets_max)
-            out_.list.push_back(Target{host, net::Endpoint(address, port), policy, preference});
+            out_.list.push_back(Target{host,
+                                       net::Endpoint(address, port),
+                                       policy,
+                                       preference,
+                                       demands_of(*policy, host, exchanger.domain),
+                                       {},
+                                       {}});
 }
 
 net::awaitable<Targets> Search::exchangers(std::string domain) {
@@ -192,7 +218,7 @@ net::awaitable<Targets> Search::exchangers(std::string domain) {
         out_.trouble =
             permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
     for (const auto& host : hosts) out_.exchangers += (out_.exchangers.empty() ? "" : ",") + host;
-    out_.site = out_.exchangers;
+    out_.site = site_of(out_.list);
     for (const auto& receiver : delivery.receivers)
         if (std::all_of(hosts.begin(), hosts.end(),
                         [&](const std::string& host) { return matches_glob(receiver, host, true); })) {
@@ -200,7 +226,6 @@ net::awaitable<Targets> Search::exchangers(std::string domain) {
             break;
         }
     if (wish_ == TlsWish::required) out_.site += " (REQUIRETLS)";
-    out_.site += security_of(out_.list, domain);
     co_return std::move(out_);
 }
 
@@ -239,6 +264,26 @@ std::vector<asio::ip::address> own_addresses() {
 
 std::string Target::text() const {
     return host + '[' + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port());
+}
+
+bool permits(const std::vector<Target>& list, const Target& target) {
+    return std::any_of(list.begin(), list.end(), [&](const Target& one) {
+        return one.host == target.host && one.demands == target.demands;
+    });
+}
+
+std::string origin_of(const Settings& settings, const std::string& key) {
+    auto address = [](const HostPort& at) { return at.host + ':' + std::to_string(at.port); };
+    if (key.starts_with("gateway:")) {
+        const GatewaySettings* one = find_gateway(settings, std::string_view(key).substr(8));
+        if (one == nullptr || !one->enabled) return {};
+        return address(one->address) + '\n' + std::string(in_words(one->tls)) + '\n' + one->username + '\n' +
+               one->password_file.string() + (one->allow_insecure_auth ? "\ninsecure" : "");
+    }
+    if (!key.starts_with("primary:")) return {};
+    const PrimarySettings* one = find_primary(settings, std::string_view(key).substr(8));
+    return one == nullptr ? std::string()
+                          : address(one->deliver_to) + '\n' + std::string(in_words(settings.delivery.tls));
 }
 
 Families families_of(const std::vector<Target>& targets) {
@@ -285,6 +330,12 @@ net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWi
             policy.origin = "gateway " + name;
             policy.names = {gateway->address.host};
             Targets out = co_await search.configured(key, gateway->address, std::move(policy));
+            for (auto& target : out.list) {
+                target.origin = origin_of(*settings, key);
+                if (!gateway->username.empty())
+                    target.login =
+                        Login{gateway->username, gateway->password_file, gateway->allow_insecure_auth};
+            }
             out.connections = gateway->connections;
             out.messages_per_minute = gateway->messages_per_minute;
             co_return out;
@@ -293,7 +344,9 @@ net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWi
         HostPolicy policy;
         policy.tls = settings->delivery.tls;
         policy.origin = "delivery.tls";
-        co_return co_await search.configured(key, primary->deliver_to, std::move(policy));
+        Targets out = co_await search.configured(key, primary->deliver_to, std::move(policy));
+        for (auto& target : out.list) target.origin = origin_of(*settings, key);
+        co_return out;
     }
     Targets out;
     out.site = key;

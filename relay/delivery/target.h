@@ -2,8 +2,10 @@
 // and how each must be secured.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,11 +21,21 @@ namespace postern::relay {
 
 using HostPolicyPtr = std::shared_ptr<const HostPolicy>;
 
+/// How we sign in at a gateway.
+struct Login {
+    std::string user;
+    std::filesystem::path password_file;
+    bool insecure = false;  // also where the server has not proven who it is
+};
+
 struct Target {
     std::string host;  // as in MX or configuration
     net::Endpoint endpoint;
     HostPolicyPtr policy;
     std::uint16_t preference = 0;  // hosts with the same take turns
+    std::string demands;           // what a connection to it must have proven, in words; "" for nothing
+    std::optional<Login> login;    // of the settings that the address is from, never of later ones
+    std::string origin;            // those settings, of a gateway or a primary; see origin_of()
 
     std::string text() const;  // host[address]:port
 };
@@ -36,15 +48,23 @@ struct Targets {
     std::vector<Target> list;  // at most 40; empty when there is nowhere to go
     /// Why the list is empty: a permanent (class 5) or transient (class 4) status with a text, code 0.
     Reply trouble;
-    /// Destinations with the same site share connections, limits and troubles: the names of the exchangers
-    /// and what is wanted of them; for gateways and primaries their key.
+    /// Destinations with the same site share connections, limits and troubles: the names of the hosts in the
+    /// list and what is demanded of each; for gateways and primaries their key.
     std::string site;
+    bool barred = false;  // a policy bars a host that could be reached
     /// Their names alone, or the one of delivery.receivers they belong to: what a verdict about our address
     /// is kept for.
     std::string exchangers;
     /// Limits of the configuration for it, 0 for the general ones.
     unsigned connections = 0, messages_per_minute = 0;
 };
+
+/// Whether the list has the target's host with the same demands.
+bool permits(const std::vector<Target>& list, const Target& target);
+
+/// What settings say of a gateway or primary that makes another next hop of it: address, TLS, login. "" for
+/// mail exchangers, and for what settings do not have.
+std::string origin_of(const Settings& settings, const std::string& key);
 
 /// Which address families the hosts can be reached by.
 Families families_of(const std::vector<Target>& targets);

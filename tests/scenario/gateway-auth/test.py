@@ -1,6 +1,8 @@
 """Signing in at a gateway: by the best mechanism it offers, never where somebody else could listen."""
+import base64
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
@@ -66,6 +68,29 @@ class GatewayAuth(scenario.Scenario):
             self.assertIn(word, said)
         self.assertNotIn(PASSWORD, gateway.log_file.read_text())
         return event
+
+    def test_a_new_password_is_not_for_the_host_of_before(self):
+        """Not even while the new one cannot be looked up: mail waits, and goes there afterwards."""
+        old = self._peer(mechanisms=["PLAIN"], on={".": lambda session, data: time.sleep(0.2)})
+        new = self.receiver(32, tls=self.authority.issue("new.away.example").server_context(), accounts={"acme": "secret"})
+        self.zones = lambda: {"away.example": []}
+        gateway = self._gateway(connections=1)
+        for _ in range(20):
+            self.send(gateway)
+        self.wait_for_messages(old, 2)
+        changed = {"name": "archive", "address": "new.away.example:2525", "tls": "verify", "username": "acme",
+                   "password_file": self.workspace.file("secrets/new", "secret\n", 0o600, owner=ACCOUNT)}
+        gateway.reload(gateway=[changed])
+        gateway.wait_for_event("reloaded")
+        before = len(old.offered)
+        gateway.wait_for_event("deferred", stage="dns")
+        self.assertLessEqual(len(old.offered), before + 1)  # the one in hand
+        self.assertEqual(len(old.sessions), 1)
+        self.name_server.change("away.example", [f"new A {self.workspace.host(32)}"])
+        gateway.wait_until_empty()
+        self.assertEqual(len(old.messages) + len(new.messages), 20)
+        self.assertEqual({command.split()[-1] for s in old.sessions for command in s.commands if command.startswith("AUTH")},
+                         {base64.b64encode(f"\0acme\0{PASSWORD}".encode()).decode()})
 
     def test_a_wrong_password_is_told_and_mail_waits_until_it_is_right(self):
         peer = self._peer(accounts={"acme": "another"})

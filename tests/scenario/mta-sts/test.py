@@ -80,6 +80,28 @@ class MtaSts(scenario.Scenario):
         self.assertIn("MTA-STS", event["reason"])
         self.assertEqual(receiver.sessions, [])
 
+    def test_another_domain_with_the_same_exchangers_has_no_say(self):
+        """Its policy lists a host more; that is no licence for the mail of a domain whose policy does not."""
+        both = ["@ MX 5 evil.attacker.example.", "@ MX 10 mx1.dest.example."]
+        attacker, host = self.workspace.host(scenario.SECOND_RECEIVER), self.workspace.host(8)
+        self.zones = lambda: {"dest.example": self._records()[1:] + both, "attacker.example": both + [
+            f"evil A {attacker}", f"mta-sts A {host}", '_mta-sts TXT "v=STSv1; id=1;"']}
+        self._publish(policy("mx1.dest.example"))
+        self.workspace.add(PolicyServer(host, self.authority.issue("mta-sts.attacker.example"),
+                                        policy("mx1.dest.example", "evil.attacker.example")))
+        evil = self.receiver(scenario.SECOND_RECEIVER, tls=self.authority.issue("evil.attacker.example").server_context())
+        good = self.receiver(tls=self.good.server_context())
+        gateway = self.gateway(tls=self.tls)
+        self.send(gateway)
+        gateway.wait_until_empty()
+        self.send(gateway, recipients="eve@attacker.example")
+        gateway.wait_until_empty()
+        for n in range(3):
+            self.send(gateway, recipients=f"u{n}@dest.example")
+        gateway.wait_until_empty()
+        self.assertEqual([m.recipients for m in evil.messages], [("eve@attacker.example",)])
+        self.assertEqual(len(good.messages), 4)
+
     def test_testing_is_never_enforced(self):
         self._publish(policy("mx2.dest.example", mode="testing"))
         _, receiver, _ = self._delivered(self.wrong)

@@ -5,6 +5,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import json
+import time
 
 import scenario
 
@@ -44,6 +45,18 @@ class RoutesAtRunTime(scenario.Scenario):
         self.assertEqual(self._way(gateway), "b")
         gateway.command("route", "unset", "--sender", "alice@company.example")
         self.assertEqual(self._way(gateway), "mx")
+
+    def test_what_stands_in_line_goes_the_new_way(self):
+        self.exchanger.on["."] = lambda session, data: time.sleep(0.2)
+        gateway = self._gateway(delivery={"per_destination": 1})
+        for n in range(20):
+            self.send(gateway, recipients=f"u{n}@dest.example")
+        self.wait_for_messages(self.exchanger, 1)
+        gateway.command("route", "set", "--recipient", "dest.example", "a")
+        taken = len(self.exchanger.offered)
+        gateway.wait_until_empty()
+        self.assertLessEqual(len(self.exchanger.offered), taken + 1)  # the one in hand
+        self.assertEqual(len(self.exchanger.messages) + len(self.peers["a"].messages), 20)
 
     def test_kept_over_a_restart(self):
         gateway = self._gateway({"sender": "company.example", "gateway": "a"})
