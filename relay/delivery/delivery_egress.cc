@@ -227,8 +227,10 @@ void Delivery::accepted(const SitePtr& site, const Lane& lane, const Job& job) {
     Place place(site->exchangers, domain_of(job));
     over(pool_.accepted(lane.source.address, place, time), "mail from it is accepted again");
     if (auto known = destinations_.find({job.route, TlsWish::none});
-        known != destinations_.end() && std::exchange(known->second->listed, {}).failures > 0)
-        queue_.refill(job.route);
+        known != destinations_.end() && std::exchange(known->second->listed, {}).failures > 0) {
+        site->hungry.add(job.route);
+        refill(site);
+    }
     if (!job.suspect.empty() && job.suspect != lane.source.address)
         told(pool_.compared(job.suspect, site->exchangers, job.suspicion, time));
     if (settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing) return;
