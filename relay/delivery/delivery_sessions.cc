@@ -15,6 +15,7 @@ constexpr std::size_t ready_low = 100;        // below this more is fetched from
 constexpr unsigned transactions_max = 1'000;  // over one connection
 constexpr std::chrono::minutes age_max{5};    // of a connection that is always busy
 constexpr std::chrono::hours tls_pause{1};    // after which a host's TLS is tried again
+constexpr std::size_t hosts_max = 200;        // of a site, whose TLS is remembered
 
 Outcome unfit(const Reply& why) {
     Outcome out;
@@ -369,6 +370,8 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
 void Delivery::learn_tls(const SitePtr& site, const Client& client, const Transaction& transaction) {
     const net::Endpoint& host = client.target().endpoint;
     bool silent = !transaction.usable() && !transaction.answered();
+    if (site->tls_works.size() > hosts_max) site->tls_works.clear();
+    if (site->tls_failed.size() > hosts_max) site->tls_failed.clear();
     if (!silent && client.encrypted()) site->tls_works.insert(host);
     // In clear text it fares no better: it was not TLS.
     if (silent && client.gave_up_tls()) site->tls_failed.erase(host);

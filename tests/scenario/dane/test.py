@@ -6,6 +6,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from certificates import Authority, Certificate, tlsa
+from scripted_receiver import Close
 
 
 def _context(certificate):
@@ -77,6 +78,18 @@ class Dane(scenario.Scenario):
                     self.assertIn("verified", self._delivered(context)[0]["tls"])
                 else:
                     self.assertIn("too weak", self._deferred(context)[0]["reason"])
+
+    def test_a_session_that_ends_behind_the_handshake_is_not_repeated_in_clear(self):
+        for stage in ("EHLO", "MAIL"):
+            with self.each(stage=stage):
+                self.records = [tlsa(self.certificate.certificate)]
+                receiver = self.receiver(tls=self.certificate.server_context(),
+                                         on={stage: lambda session, _: Close if session.tls else None})
+                gateway = self.gateway()
+                self.send(gateway)
+                gateway.process.wait_for(lambda: len(gateway.events("deferred")) >= 2, "two deferrals")
+                self.assertEqual(receiver.offered, [])
+                self.assertFalse([c for s in receiver.sessions if not s.tls for c in s.commands if c.startswith("MAIL")])
 
     def test_the_host_is_named_in_the_handshake(self):
         """RFC 7672 §8.1: a receiver with many certificates must know which."""
