@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "relay/queue/durable_file.h"
+#include "relay/queue/inspection.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
@@ -23,6 +24,14 @@ std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
         number = number * 10 + static_cast<std::uint32_t>(c - '0');
     }
     return number;
+}
+
+/// What an administrator needs to put it right.
+std::string unusable(const std::filesystem::path& file, const std::error_code& error) {
+    std::string out = "cannot use " + file.string() + ": " + error.message();
+    if (error == std::errc::permission_denied)
+        out += "; it and its folder must belong to the account that postern runs as (chown -R)";
+    return out;
 }
 
 }  // namespace
@@ -59,32 +68,50 @@ void Spool::open_volumes() {
     std::uint32_t last = 0;
     for (const auto& [number, file] : found) {
         last = number;
-        std::string why = "its index is damaged";
-        bool good = Volume::intact(file);
-        if (good) {
+        auto soundness = inspect_volume(file, options_.volume_size);
+        std::error_code error = soundness ? std::error_code() : soundness.error();
+        if (soundness && *soundness == Soundness::damaged) {
+            error = set_aside(file, "its index is damaged");
+        } else if (soundness) {
             try {
                 volumes_.push_back(std::make_shared<Volume>(file, number, options_.volume_size));
             } catch (const std::system_error& fault) {
-                good = false;
-                why = fault.what();
+                error = fault.code();
             }
         }
-        if (good) continue;
-        set_aside(file, why);
+        if (error) throw std::runtime_error("state_dir: " + unusable(file, error));
     }
     for (const auto& one : volumes_) last_id_ = std::max(last_id_.load(), one->last_id().value);
     if (volumes_.empty()) add_volume(last + 1);
 }
 
-void Spool::set_aside(const std::filesystem::path& file, const std::string& why) {
+/// Beside what is there already, never over it.
+std::error_code Spool::move_aside(const std::filesystem::path& file) const {
     std::error_code error;
     std::filesystem::create_directories(damaged_, error);
+    if (error) return error;
     std::filesystem::path to = damaged_ / file.filename();
-    std::filesystem::rename(file, to, error);
-    std::filesystem::remove(file.string() + "-lock", error);
+    for (int again = 2; std::filesystem::exists(to, error); ++again)
+        to = damaged_ / (file.filename().string() + '.' + std::to_string(again));
+    if (!error) std::filesystem::rename(file, to, error);
+    if (!error) error = sync_folder(damaged_);
+    if (!error) error = sync_folder(file.parent_path());
+    return error;
+}
+
+std::error_code Spool::set_aside(const std::filesystem::path& file, const std::string& why) {
+    if (auto error = move_aside(file)) {
+        report_("spool volume " + file.filename().string() + " cannot be used (" + why +
+                    "), and cannot be moved to " + damaged_.string() + ": " + error.message(),
+                true);
+        return error;
+    }
+    std::error_code ignored;
+    std::filesystem::remove(file.string() + "-lock", ignored);
     report_("spool volume " + file.filename().string() + " cannot be used (" + why +
-                ") and was set aside as " + to.string() + "; the mail in it is not delivered",
+                ") and was set aside in " + damaged_.string() + "; the mail in it is not delivered",
             true);
+    return {};
 }
 
 void Spool::add_volume(std::uint32_t number) {
@@ -125,11 +152,23 @@ void Spool::replay_settled() {
     SettledLog::clear(dir_);
 }
 
+/// Content files that no record names: of messages that were never accepted, unless a volume is missing whose
+/// records may name them.
 void Spool::remove_orphans() {
     std::error_code ignored;
+    bool all_here = true;
+    for (const auto& entry : std::filesystem::directory_iterator(damaged_, ignored))
+        all_here = all_here && entry.path().filename().string().find(suffix) == std::string::npos;
     for (const auto& entry : std::filesystem::directory_iterator(contents_, ignored)) {
         auto id = MessageId::parse(entry.path().filename().string());
-        if (!id || !find(*id)) std::filesystem::remove(entry.path(), ignored);
+        if (id && find(*id)) continue;
+        if (all_here)
+            std::filesystem::remove(entry.path(), ignored);
+        else if (auto error = move_aside(entry.path()))
+            report_(entry.path().string() +
+                        " may belong to a volume that was set aside, and cannot be moved there: " +
+                        error.message(),
+                    false);
     }
 }
 

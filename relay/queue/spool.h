@@ -47,7 +47,7 @@ struct Change {
     std::optional<Progress> progress;  // written when not `done`
     std::vector<WaitKey> wait, unwait;
     StoredPtr bounce;
-    std::string damage;  // not empty: the records are set aside under damaged/, for this reason
+    std::string damage;  // not empty: the records are set aside under damaged/, for this reason, or else stay
 };
 
 /// What one commit did, told on the commit thread.
@@ -80,7 +80,8 @@ public:
     using Report = std::function<void(std::string_view what, bool grave)>;  // any thread
 
     /// Opens `dir`/spool, replays the settled log. Damaged volumes are set aside and reported. Throws
-    /// std::runtime_error when the folder cannot be used at all. `committed` is called on the commit thread.
+    /// std::runtime_error when the folder or a volume in it cannot be used for another reason: that is for
+    /// somebody to put right, and no verdict about the mail. `committed` is called on the commit thread.
     Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed,
           Report report);
     ~Spool();  // stop()
@@ -154,13 +155,15 @@ private:
     void put_back(Changes changes);
     void keep_reserve();
     bool retire(Volume& volume, const std::error_code& error);
+    bool damaged(const Volume& volume, const std::error_code& error);
     void shrink();
     std::error_code write(Volume& volume, const std::vector<StoredPtr>& messages, const ChangeRefs& changes);
     static ChangeRefs refs(const Changes& changes);
     std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
     void tidy(const ChangeRefs& changes);
-    void set_aside(Volume& volume, const Change& change);
-    void set_aside(const std::filesystem::path& file, const std::string& why);
+    bool set_aside(Volume& volume, const Change& change);
+    std::error_code set_aside(const std::filesystem::path& file, const std::string& why);
+    std::error_code move_aside(const std::filesystem::path& file) const;
     bool fatal(const std::error_code& error);
 
     std::filesystem::path dir_, contents_, damaged_;
@@ -189,6 +192,8 @@ private:
     Changes older_;  // changes in older volumes, committed in slower groups
     std::chrono::steady_clock::time_point older_since_;
     std::uint64_t taken_ = 0;
+    unsigned shortages_ = 0;  // commits in a row that failed for want of memory
+    bool short_ = false;      // the last one failed for want of something, which was told
 
     std::thread thread_;
 };

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <utility>
 
 #include "relay/queue/durable_file.h"
+#include "relay/queue/inspection.h"
 #include "relay/queue/spool.h"
 
 namespace postern::relay {
@@ -25,10 +25,15 @@ bool is_full(const std::error_code& error) {
            error == std::error_code(EDQUOT, std::generic_category()) || error == lmdb_error(MDB_MAP_FULL);
 }
 
-/// The volume itself is unsound, while the disk may be well.
-bool is_damage(const std::error_code& error) {
-    if (error == std::errc::not_enough_memory)
-        return true;  // what LMDB asks for on the word of a damaged page
+/// The machine is short of something for a while; nothing was written, and it can be tried again.
+bool is_shortage(const std::error_code& error) {
+    return error == std::errc::not_enough_memory || error == std::errc::too_many_files_open ||
+           error == std::errc::too_many_files_open_in_system ||
+           error == std::errc::resource_unavailable_try_again || error == lmdb_error(MDB_READERS_FULL);
+}
+
+/// By the engine's own word the volume is unsound, while the disk may be well.
+bool is_unsound(const std::error_code& error) {
     if (error.category() != lmdb_category()) return false;
     switch (error.value()) {
         case MDB_PAGE_NOTFOUND:
@@ -198,6 +203,7 @@ std::error_code Spool::commit_or_make_room(std::vector<StoredPtr>& messages, Cha
             "room",
             true);
     if (!error) {
+        if (std::exchange(short_, false)) report_("the spool can be written again", false);
         if (stuck_.exchange(false)) report_("there is room on the disk again: deliveries go on", false);
         keep_reserve();
     }
@@ -219,10 +225,17 @@ void Spool::keep_reserve() {
     if (!kept) std::filesystem::remove(file, ignored);
 }
 
-/// Takes a volume that turned out to be unsound out of use; false when that is not what the error says.
+/// Damaged pages make the engine ask for absurd amounts of memory; so does a machine that has none left.
+bool Spool::damaged(const Volume& volume, const std::error_code& error) {
+    constexpr unsigned patience = 10;
+    if (error != std::errc::not_enough_memory || ++shortages_ % patience != 0) return is_unsound(error);
+    auto soundness = inspect_volume(volume.file(), options_.volume_size);
+    return soundness && *soundness == Soundness::damaged;
+}
+
+/// Takes an unsound volume out of use; false when it cannot be moved away.
 bool Spool::retire(Volume& volume, const std::error_code& error) {
-    if (!is_damage(error)) return false;
-    set_aside(volume.file(), error.message());
+    if (set_aside(volume.file(), error.message())) return false;
     std::lock_guard lock(volumes_mutex_);
     std::erase_if(volumes_, [&volume](const VolumePtr& one) { return one.get() == &volume; });
     return true;
@@ -264,13 +277,23 @@ std::error_code Spool::commit_newest(const std::vector<StoredPtr>& messages, Cha
         if (one.change.volume == newest->number()) here.push_back(&one.change);
     if (!messages.empty() || !here.empty())
         if (auto error = write(*newest, messages, here)) {
+            if (!damaged(*newest, error)) {
+                fatal(error);
+                return error;
+            }
+            try {
+                add_volume(newest->number() + 1);  // before the other goes: there is always one
+            } catch (const std::system_error& fault) {
+                fatal(fault.code());
+                return fault.code();
+            }
             if (!retire(*newest, error)) {
                 fatal(error);
                 return error;
             }
-            add_volume(newest->number() + 1);
             return commit_newest(messages, changes);
         }
+    shortages_ = 0;
     tidy(here);
     for (auto& one : changes)
         if (one.change.volume != newest->number()) {
@@ -288,7 +311,8 @@ void Spool::commit_older(bool stopping) {
         if (!at) continue;
         if (auto error = write(*at, {}, refs(changes))) {
             // Nothing is lost by waiting: the settled log knows what was delivered.
-            if (!retire(*at, error) && !fatal(error) && !stopping)
+            bool gone = damaged(*at, error) && retire(*at, error);
+            if (!gone && !fatal(error) && !stopping)
                 older_.insert(older_.end(), std::make_move_iterator(changes.begin()),
                               std::make_move_iterator(changes.end()));
             continue;
@@ -303,8 +327,9 @@ void Spool::commit_older(bool stopping) {
 std::error_code Spool::write(Volume& volume, const std::vector<StoredPtr>& messages,
                              const ChangeRefs& changes) {
     using Table = Volume::Table;
+    std::vector<const Change*> kept;  // damaged, and nothing is erased before its copy is on the disk
     for (const Change* change : changes)
-        if (!change->damage.empty()) set_aside(volume, *change);
+        if (!change->damage.empty() && !set_aside(volume, *change)) kept.push_back(change);
     Volume::Write write(volume);
     for (const auto& stored : messages) {
         const Message& message = stored->message;
@@ -315,6 +340,7 @@ std::error_code Spool::write(Volume& volume, const std::vector<StoredPtr>& messa
     }
     for (const Change* one : changes) {
         const Change& change = *one;
+        if (std::find(kept.begin(), kept.end(), one) != kept.end()) continue;
         for (const auto& key : change.unwait) write.unwait(key, change.id);
         if (change.done || !change.damage.empty()) {
             write.erase(Table::message, change.id);
@@ -356,26 +382,40 @@ void Spool::tidy(const ChangeRefs& changes) {
     });
 }
 
-void Spool::set_aside(Volume& volume, const Change& change) {
+bool Spool::set_aside(Volume& volume, const Change& change) {
     using Table = Volume::Table;
-    std::error_code ignored;
-    std::filesystem::create_directories(damaged_, ignored);
+    std::error_code error;
+    std::filesystem::create_directories(damaged_, error);
     auto keep = [&](Table table, const char* name) {
-        if (auto octets = volume.get(table, change.id))
-            std::ofstream(damaged_ / (change.id.text() + name), std::ios::binary) << *octets;
+        if (auto octets = error ? std::nullopt : volume.get(table, change.id))
+            error = replace_file(damaged_ / (change.id.text() + name), *octets);
     };
     keep(Table::message, ".message");
     keep(Table::content, ".content");
     keep(Table::progress, ".progress");
-    if (!change.file.empty())
-        std::filesystem::rename(change.file, damaged_ / (change.id.text() + ".content"), ignored);
-    report_("message " + change.id.text() + " is damaged (" + change.damage + ") and was set aside in " +
-                damaged_.string(),
-            true);
+    if (!error && !change.file.empty()) {
+        std::filesystem::rename(change.file, damaged_ / (change.id.text() + ".content"), error);
+        if (error == std::errc::no_such_file_or_directory) error.clear();  // that is its damage
+        if (!error) error = sync_folder(damaged_);
+    }
+    std::string what = "message " + change.id.text() + " is damaged (" + change.damage + ") and ";
+    what += error ? "stays in the spool, untried, since it cannot be copied to " + damaged_.string() + ": " +
+                        error.message()
+                  : "was set aside in " + damaged_.string();
+    report_(what, true);
+    return !error;
 }
 
 bool Spool::fatal(const std::error_code& error) {
     if (is_full(error)) return false;
+    if (is_shortage(error)) {
+        // Put off, not given up: clients come again, and what is to be written down is kept.
+        if (!std::exchange(short_, true))
+            report_("the spool cannot be written at this moment: " + error.message() +
+                        "; mail is put off until it can be",
+                    false);
+        return false;
+    }
     std::string why = "the spool could not be written: " + error.message() + "; check the disk, then restart";
     {
         std::lock_guard lock(mutex_);

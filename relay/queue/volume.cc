@@ -1,6 +1,6 @@
 #include "relay/queue/volume.h"
 
-#include <sys/wait.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +11,20 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::array<const char*, 5> names{"message", "content", "progress", "fresh", "waiting"};
+constexpr unsigned readers_max = 64;
+constexpr off_t lock_file_size = 16 << 10;  // more than its readers need
+
+std::filesystem::path lock_file(const std::filesystem::path& volume) { return volume.string() + "-lock"; }
+
+/// LMDB makes its lock file sparse, maps it and writes: without room on the disk for that, the kernel answers
+/// with a signal. With its space taken beforehand, being full is an error like any other.
+std::error_code reserve_lock_file(const std::filesystem::path& volume) {
+    int fd = ::open(lock_file(volume).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return {errno, std::generic_category()};
+    int error = posix_fallocate(fd, 0, lock_file_size);
+    ::close(fd);
+    return {error, std::generic_category()};
+}
 
 class Category final : public std::error_category {
 public:
@@ -101,107 +114,20 @@ private:
     MDB_val key_{}, value_{};
 };
 
-/// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the
-/// file.
-void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
-    constexpr MDB_dbi free_pages = 0;
-    MDB_cursor* cursor = nullptr;
-    if (mdb_cursor_open(txn, free_pages, &cursor) != 0) _exit(1);
-    MDB_val key{}, value{};
-    int error = 0;
-    while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        std::size_t count = 0;
-        if (key.mv_size != sizeof count || value.mv_size < sizeof count) _exit(1);
-        std::memcpy(&count, value.mv_data, sizeof count);
-        if (count > value.mv_size / sizeof count - 1) _exit(1);
-        for (std::size_t at = 1; at <= count; ++at) {
-            std::size_t page = 0;
-            std::memcpy(&page, static_cast<const char*>(value.mv_data) + at * sizeof page, sizeof page);
-            if (page < 2 || page > last_page) _exit(1);
-        }
-    }
-    if (error != MDB_NOTFOUND) _exit(1);
-}
-
-/// Whether the nodes of the leaf page that `inside` points into lie within it. LMDB moves them by these
-/// numbers when it deletes one, without looking.
-bool leaf_intact(const void* inside, std::size_t page_size) {
-    constexpr std::size_t header = 16, node_header = 8;
-    constexpr unsigned on_pages_of_its_own = 1;
-    const char* page =
-        static_cast<const char*>(inside) - reinterpret_cast<std::uintptr_t>(inside) % page_size;
-    auto number = [page](std::size_t at) {
-        std::uint16_t out = 0;
-        std::memcpy(&out, page + at, sizeof out);
-        return static_cast<std::size_t>(out);
-    };
-    std::size_t lower = number(12), upper = number(14);
-    if (lower < header || lower % 2 != 0 || upper < lower || upper > page_size) return false;
-    std::size_t used = 0;
-    for (std::size_t at = header; at < lower; at += 2) {
-        std::size_t node = number(at);
-        if (node < upper || node + node_header > page_size) return false;
-        std::size_t value = (number(node + 4) & on_pages_of_its_own) != 0
-                                ? sizeof(std::uint64_t)
-                                : number(node) + (number(node + 2) << 16);
-        std::size_t size = node_header + number(node + 6) + value;
-        if (size > page_size - node) return false;
-        used += size + size % 2;
-    }
-    return used == page_size - upper;
-}
-
-[[noreturn]] void walk(const std::filesystem::path& file) {
-    MDB_env* env = nullptr;
-    if (mdb_env_create(&env) != 0) _exit(1);
-    mdb_env_set_maxdbs(env, names.size());
-    if (mdb_env_open(env, file.c_str(), MDB_NOSUBDIR | MDB_RDONLY | MDB_NOTLS | MDB_NOLOCK, 0600) != 0)
-        _exit(1);
-    MDB_txn* txn = nullptr;
-    if (mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn) != 0) _exit(1);
-    // Pages behind the end of a file that was cut short could be mapped, but not touched. That the file is
-    // shorter than its last page number says proves nothing: pages that are taken and given back in one
-    // transaction are not written.
-    MDB_envinfo info{};
-    mdb_env_info(env, &info);
-    std::error_code error_code;
-    std::uintptr_t size = std::filesystem::file_size(file, error_code), begin = 0;
-    if (error_code) _exit(1);
-    walk_free_pages(txn, info.me_last_pgno);
-    for (const char* name : names) {
-        MDB_dbi dbi = 0;
-        int error = mdb_dbi_open(txn, name, 0, &dbi);
-        if (error == MDB_NOTFOUND) continue;  // stopped between creation of the file and its first commit
-        MDB_cursor* cursor = nullptr;
-        if (error != 0 || mdb_cursor_open(txn, dbi, &cursor) != 0) _exit(1);
-        MDB_stat stat{};
-        mdb_stat(txn, dbi, &stat);
-        MDB_val key{}, value{};
-        std::size_t seen = 0;
-        std::uintptr_t walked = 0;
-        while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-            ++seen;
-            auto page = reinterpret_cast<std::uintptr_t>(key.mv_data) / stat.ms_psize * stat.ms_psize;
-            if (page != walked) {
-                std::uint64_t number = 0;  // each page begins with it
-                std::memcpy(&number, reinterpret_cast<const void*>(page), sizeof number);
-                std::uintptr_t mapped = page - number * stat.ms_psize;
-                begin = begin == 0 ? mapped : begin;
-                if (mapped != begin || !leaf_intact(key.mv_data, stat.ms_psize)) _exit(1);
-            }
-            if (reinterpret_cast<std::uintptr_t>(value.mv_data) - begin + value.mv_size > size) _exit(1);
-            walked = page;
-        }
-        if (error != MDB_NOTFOUND || seen != stat.ms_entries) _exit(1);
-    }
-    _exit(0);
-}
-
 }  // namespace
 
 const std::error_category& lmdb_category() {
     static const Category category;
     return category;
+}
+
+std::uint64_t Volume::map_size(const std::filesystem::path& file, std::uint64_t size) {
+    // New mail stops short of `size`. What becomes of it must be written down even so, however full the file
+    // is found.
+    constexpr std::uint64_t unit = 64 << 10;
+    std::error_code none;
+    std::uint64_t used = std::filesystem::exists(file, none) ? std::filesystem::file_size(file, none) : 0;
+    return (std::max(used, size) + size) / unit * unit;
 }
 
 class Volume::Read {
@@ -219,16 +145,6 @@ private:
     MDB_txn* txn_ = nullptr;
 };
 
-bool Volume::intact(const std::filesystem::path& file) {
-    pid_t child = fork();
-    if (child == 0) walk(file);
-    if (child < 0) return true;  // no process to spare: reading it will tell
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 Volume::Volume(std::filesystem::path file, std::uint32_t number, std::uint64_t size)
     : file_(std::move(file)), number_(number) {
     auto check = [this](int error) {
@@ -237,21 +153,17 @@ Volume::Volume(std::filesystem::path file, std::uint32_t number, std::uint64_t s
         env_ = nullptr;
         throw std::system_error(lmdb_error(error), file_.string());
     };
+    if (auto error = reserve_lock_file(file_)) throw std::system_error(error, lock_file(file_).string());
     check(mdb_env_create(&env_));
-    check(mdb_env_set_maxdbs(env_, names.size()));
-    check(mdb_env_set_maxreaders(env_, 64));
-    // New mail stops short of `size`. What becomes of it must be written down even so, however full the file
-    // is found.
-    constexpr std::uint64_t unit = 64 << 10;
-    std::error_code none;
-    std::uint64_t used = std::filesystem::exists(file_, none) ? std::filesystem::file_size(file_, none) : 0;
-    check(mdb_env_set_mapsize(env_, (std::max(used, size) + size) / unit * unit));
+    check(mdb_env_set_maxdbs(env_, table_names.size()));
+    check(mdb_env_set_maxreaders(env_, readers_max));
+    check(mdb_env_set_mapsize(env_, map_size(file_, size)));
     // Read-ahead would fetch what lies next to a message; a backlog is read in an order of its own.
     check(mdb_env_open(env_, file_.c_str(), MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT, 0600));
     MDB_txn* txn = nullptr;
     check(mdb_txn_begin(env_, nullptr, 0, &txn));
-    for (std::size_t at = 0; at < names.size(); ++at)
-        if (int error = mdb_dbi_open(txn, names[at], MDB_CREATE, &dbi_[at]); error != 0) {
+    for (std::size_t at = 0; at < table_names.size(); ++at)
+        if (int error = mdb_dbi_open(txn, table_names[at], MDB_CREATE, &dbi_[at]); error != 0) {
             mdb_txn_abort(txn);
             check(error);
         }
@@ -283,7 +195,7 @@ std::uint64_t Volume::high_water() const {
 void Volume::unlink() {
     std::error_code ignored;
     std::filesystem::remove(file_, ignored);
-    std::filesystem::remove(file_.string() + "-lock", ignored);
+    std::filesystem::remove(lock_file(file_), ignored);
 }
 
 bool Volume::has(Table table, MessageId id) const {

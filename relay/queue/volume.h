@@ -3,6 +3,7 @@
 
 #include <lmdb.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -22,6 +23,8 @@ inline std::error_code lmdb_error(int code) {
     // Positive codes are the operating system's.
     return code > 0 ? std::error_code(code, std::generic_category()) : std::error_code(code, lmdb_category());
 }
+
+inline constexpr std::array<const char*, 5> table_names{"message", "content", "progress", "fresh", "waiting"};
 
 /// Where a waiting message is filed: under its destination, by the time it is due.
 struct WaitKey {
@@ -49,8 +52,8 @@ public:
     Volume(const Volume&) = delete;
     Volume& operator=(const Volume&) = delete;
 
-    /// Walks through a volume's tables in a process of its own, since LMDB may crash on damaged pages.
-    static bool intact(const std::filesystem::path& file);
+    /// What is mapped of a file: room for its `size`, and for what becomes of it.
+    static std::uint64_t map_size(const std::filesystem::path& file, std::uint64_t size);
 
     std::uint32_t number() const { return number_; }
     const std::filesystem::path& file() const { return file_; }
@@ -104,7 +107,7 @@ private:
     std::filesystem::path file_;
     std::uint32_t number_;
     MDB_env* env_ = nullptr;
-    MDB_dbi dbi_[5] = {};
+    MDB_dbi dbi_[table_names.size()] = {};
 };
 
 }  // namespace postern::relay

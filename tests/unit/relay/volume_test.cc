@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "relay/queue/inspection.h"
 #include "tests/unit/relay/folder.h"
 
 using namespace postern::relay;
@@ -63,7 +64,7 @@ TEST_CASE("a volume holds what was committed, and is found intact after any hist
         write.reset();
         if (random() % 3 > 0) continue;
         volume.reset();
-        REQUIRE(Volume::intact(file));
+        REQUIRE(inspect_volume(file, size) == Soundness::sound);
         volume = std::make_unique<Volume>(file, 1, size);
         REQUIRE(volume->messages() == contents.size());
         REQUIRE(volume->waiting() == waiting.size());

@@ -1,0 +1,220 @@
+// What cannot be used is told apart from what cannot be had, and nothing is taken away that is not kept
+// elsewhere.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <fstream>
+#include <future>
+#include <mutex>
+
+#include "relay/queue/inspection.h"
+#include "relay/queue/spool.h"
+#include "tests/unit/relay/folder.h"
+
+using namespace postern::relay;
+using namespace postern::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A spool whose reports are kept.
+class Kept {
+public:
+    explicit Kept(const fs::path& folder)
+        : spool(
+              folder, {4 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)},
+              [this](Committed done) { committed(std::move(done)); },
+              [this](std::string_view what, bool) {
+                  std::lock_guard lock(mutex_);
+                  reports_ += std::string(what) + '\n';
+              }) {
+        spool.start();
+    }
+    ~Kept() { spool.stop(); }
+
+    std::error_code accept(StoredPtr stored) {
+        std::promise<std::error_code> done;
+        spool.accept(std::move(stored), [&done](std::error_code error) { done.set_value(error); });
+        return done.get_future().get();
+    }
+    /// Until the change is durable.
+    void change(Change change) {
+        std::uint64_t number = spool.change(std::move(change));
+        std::unique_lock lock(mutex_);
+        more_.wait(lock, [&] { return durable_ >= number; });
+    }
+    std::string reports() {
+        std::lock_guard lock(mutex_);
+        return reports_;
+    }
+
+private:
+    void committed(Committed done) {
+        for (auto& one : done.accepted)
+            if (one.done) one.done(done.error);
+        std::lock_guard lock(mutex_);
+        durable_ = std::max(durable_, done.changes);
+        more_.notify_all();
+    }
+    std::mutex mutex_;
+    std::condition_variable more_;
+    std::uint64_t durable_ = 0;
+    std::string reports_;
+
+public:
+    Spool spool;
+};
+
+StoredPtr message(Spool& spool, bool own_file) {
+    auto out = std::make_shared<Stored>();
+    Message& mail = out->message;
+    mail.id = spool.new_id();
+    mail.envelope.reverse_path = {"s", "example.com"};
+    mail.envelope.forward_paths = {{"r", "dest.example"}};
+    std::string content = "Subject: kept\r\n\r\nbody\r\n";
+    mail.content.size = content.size();
+    mail.content.checksum = checksum(content);
+    if (own_file) {
+        mail.content.file = spool.content_file(mail.id);
+        std::ofstream(mail.content.file, std::ios::binary) << content;
+    } else {
+        mail.content.bytes = std::make_shared<const std::string>(std::move(content));
+    }
+    return out;
+}
+
+std::size_t files_in(const fs::path& folder) {
+    std::error_code none;
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(folder, none), fs::directory_iterator()));
+}
+
+const char* const first_volume = "spool/00000001.volume";
+
+}  // namespace
+
+TEST_CASE("a volume that cannot be had refuses the start, and stays where it is", "[spool]") {
+    Folder folder;
+    MessageId id;
+    {
+        Kept kept(folder.path());
+        auto stored = message(kept.spool, true);
+        id = stored->message.id;
+        REQUIRE_FALSE(kept.accept(stored));
+    }
+    fs::path volume = folder.path() / first_volume;
+    fs::rename(volume, volume.string() + ".away");
+    fs::create_symlink(volume.filename(), volume);  // to itself: ELOOP, whoever asks
+    CHECK_THROWS_WITH(Kept(folder.path()),
+                      Catch::Contains("00000001.volume") && Catch::Contains("symbolic links"));
+    CHECK(fs::is_symlink(volume));
+    CHECK(files_in(folder.path() / "spool/content") == 1);
+    CHECK_FALSE(fs::exists(folder.path() / "damaged"));
+    fs::remove(volume);
+    fs::rename(volume.string() + ".away", volume);
+    Kept kept(folder.path());
+    CHECK(kept.spool.find(id));
+}
+
+TEST_CASE("beside a volume that is set aside nothing is lost, at later starts neither", "[spool][damage]") {
+    Folder folder;
+    {
+        Kept kept(folder.path());
+        for (int at = 0; at < 4; ++at) REQUIRE_FALSE(kept.accept(message(kept.spool, true)));
+    }
+    {
+        std::fstream volume(folder.path() / first_volume, std::ios::binary | std::ios::in | std::ios::out);
+        volume << std::string(8192, '\0');
+    }
+    CHECK(inspect_volume(folder.path() / first_volume, 4 << 20) == Soundness::damaged);
+    for (int starts = 0; starts < 2; ++starts) {
+        Kept kept(folder.path());
+        CHECK(kept.spool.count() == static_cast<std::uint64_t>(starts));
+        CHECK(files_in(folder.path() / "damaged") == 5);
+        // What is accepted now, and what was never accepted, is told apart from it.
+        if (starts == 0) REQUIRE_FALSE(kept.accept(message(kept.spool, true)));
+    }
+}
+
+TEST_CASE("a content that was never accepted goes with the next start", "[spool]") {
+    Folder folder;
+    {
+        Kept kept(folder.path());
+        message(kept.spool, true);
+    }
+    REQUIRE(files_in(folder.path() / "spool/content") == 1);
+    Kept kept(folder.path());
+    CHECK(files_in(folder.path() / "spool/content") == 0);
+    CHECK_FALSE(fs::exists(folder.path() / "damaged"));
+}
+
+TEST_CASE("a damaged message is erased only when its copy is on the disk", "[spool][damage]") {
+    Folder folder;
+    Kept kept(folder.path());
+    for (bool own_file : {false, true}) {
+        auto stored = message(kept.spool, own_file);
+        MessageId id = stored->message.id;
+        REQUIRE_FALSE(kept.accept(stored));
+        auto spoil = [&] {
+            Change change;
+            change.id = id;
+            change.volume = stored->volume;
+            change.damage = "its content is damaged";
+            change.file = stored->message.content.file;
+            kept.change(std::move(change));
+        };
+        std::ofstream(folder.path() / "damaged") << "in the way";
+        spoil();
+        CHECK(kept.spool.find(id));
+        CHECK_THAT(kept.reports(), Catch::Contains("stays in the spool"));
+        if (own_file) CHECK(fs::exists(stored->message.content.file));
+
+        fs::remove(folder.path() / "damaged");
+        spoil();
+        CHECK_FALSE(kept.spool.find(id));
+        CHECK(fs::exists(folder.path() / "damaged" / (id.text() + ".message")));
+        CHECK(fs::exists(folder.path() / "damaged" / (id.text() + ".content")));
+        fs::remove_all(folder.path() / "damaged");
+    }
+}
+
+TEST_CASE("a volume's lock file has its space before it is mapped", "[volume]") {
+    Folder folder;
+    Volume volume(folder.path() / "00000001.volume", 1, 1 << 20);
+    struct stat status {};
+    REQUIRE(::stat((folder.path() / "00000001.volume-lock").c_str(), &status) == 0);
+    CHECK(status.st_blocks * 512 >= status.st_size);
+    CHECK(status.st_size >= 8192);
+}
+
+TEST_CASE("descriptors that are used up for a moment put mail off, and nothing else", "[spool]") {
+    Folder folder;
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        int result = 0;
+        {
+            Kept kept(folder.path());
+            auto stored = message(kept.spool, true);
+            rlimit whole{}, none{};
+            getrlimit(RLIMIT_NOFILE, &whole);
+            none = whole;
+            none.rlim_cur = 0;
+            setrlimit(RLIMIT_NOFILE, &none);
+            if (!kept.accept(stored)) result |= 1;
+            setrlimit(RLIMIT_NOFILE, &whole);
+            if (!kept.spool.unhealthy().empty()) result |= 2;
+            if (kept.accept(message(kept.spool, true))) result |= 4;
+            if (kept.reports().find("can be written again") == std::string::npos) result |= 8;
+        }
+        _exit(result);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+}
