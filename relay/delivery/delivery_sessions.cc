@@ -14,8 +14,9 @@ namespace {
 constexpr std::size_t ready_low = 100;        // below this more is fetched from the spool
 constexpr unsigned transactions_max = 1'000;  // over one connection
 constexpr std::chrono::minutes age_max{5};    // of a connection that is always busy
-constexpr std::chrono::hours tls_pause{1};    // after which a host's TLS is tried again
-constexpr std::size_t hosts_max = 200;        // of a site, whose TLS is remembered
+// After which TLS that failed is tried again.
+constexpr std::chrono::minutes tls_first{1}, tls_longest{60};
+constexpr std::size_t hosts_max = 200;  // of a site, whose TLS is remembered
 
 Outcome unfit(const Reply& why) {
     Outcome out;
@@ -372,13 +373,22 @@ void Delivery::learn_tls(const SitePtr& site, const Client& client, const Transa
     bool silent = !transaction.usable() && !transaction.answered();
     if (site->tls_works.size() > hosts_max) site->tls_works.clear();
     if (site->tls_failed.size() > hosts_max) site->tls_failed.clear();
-    if (!silent && client.encrypted()) site->tls_works.insert(host);
+    if (!silent && client.encrypted()) {
+        site->tls_works.insert(host);
+        site->tls_failed.erase(host);
+    }
     // In clear text it fares no better: it was not TLS.
     if (silent && client.gave_up_tls()) site->tls_failed.erase(host);
     auto meanings = transaction.meanings();
-    if (std::find(meanings.begin(), meanings.end(), Meaning::clear_text) == meanings.end()) return;
-    site->tls_failed[host] =
-        TlsFailure{base::steady_now() + tls_pause, "its TLS session ended at MAIL without a reply"};
+    // Another session may have shown meanwhile that it works.
+    if (site->tls_works.contains(host) ||
+        std::find(meanings.begin(), meanings.end(), Meaning::clear_text) == meanings.end())
+        return;
+    TlsFailure& failure = site->tls_failed[host];
+    failure.until = base::steady_now() +
+                    std::min<Time::duration>(tls_longest, tls_first * (1u << std::min(failure.times, 9u)));
+    ++failure.times;
+    failure.why = "its TLS session ended at MAIL without a reply";
 }
 
 bool Delivery::cut_off(const SitePtr& site, const Job& job, const Outcome& why) {

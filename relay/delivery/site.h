@@ -52,6 +52,7 @@ struct Bad {
 /// TLS that nobody demands and that a host offers but does not master: not used until then.
 struct TlsFailure {
     Time until{};
+    unsigned times = 0;  // in a row
     std::string why;
 };
 

@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import collections
+import random
 import ssl
 import threading
 
@@ -237,6 +238,25 @@ class WhoseVerdict(scenario.Scenario):
         for name in ("client-certificate", "ehlo-closed", "mail-closed"):
             self.assertEqual([m.tls for m in receivers[name].messages], [False, False], name)
 
+    def test_tls_that_works_is_not_given_up(self):
+        """A session closed at MAIL, begun before another had shown that TLS works with the host."""
+        self.rows = {"hiccup": Row({})}
+        both, proven = threading.Barrier(2), threading.Event()
+
+        def mail(session, path):
+            if session.number > 1:
+                return None
+            both.wait(60)
+            return proven.wait(60) and Close if path.startswith("s1") else None
+        receiver = self.receiver(self.FIRST, tls=Authority(self.workspace).issue("mx.example").server_context(), on={"MAIL": mail})
+        gateway = self.gateway(queue={"retry_first": "1h", "retry_max": "4h"}, delivery={"per_destination": 2, "idle": "0s"})
+        for n in range(2):
+            self.send(gateway, f"s{n}@company.example", f"u{n}@hiccup.example")
+        gateway.wait_for_event("delivered", to="u0@hiccup.example")
+        proven.set()
+        gateway.wait_until_empty()
+        self.assertEqual([m.tls for m in receiver.messages], [True, True])
+
     def test_tls_that_is_required_is_never_given_up(self):
         plain = {"tls": Authority(self.workspace).issue("mx.example").server_context()}
         rows = {"ehlo-closed": Row({"EHLO": in_tls(Close)}, 1, {"u0": "deferred"}, plain),
@@ -327,6 +347,33 @@ class WhoseVerdict(scenario.Scenario):
         wait_for(lambda: len({e["to"] for name in ("delivered", "deferred") for e in gateway.events(name)}) == 3, "a fate for everyone")
         self.assertEqual([e["to"] for e in gateway.events("deferred")], ["u1@fresh.example"])
         self.assertEqual([session.transactions for session in used.sessions], [1, 1])
+
+    def test_any_mixture_of_faults_comes_to_an_end(self):
+        """Whatever is said and in whatever order: nobody is lost, and nothing goes round for ever."""
+        chance, lock, left = random.Random(8), threading.Lock(), [40]
+        answers = ("421 4.4.2 bye", "421 4.5.3 many", "450 4.7.1 later", "452 4.5.3 many", "452 full", "503 5.5.1 what", "500 what",
+                   "530 sign in", "555 what", "501 what", "354 go", "250 ok", Close, Raw(b"nonsense\r\n"), Raw(b"250-a\r\n450 b\r\n"),
+                   Raw(b"250 ok\r\n421 bye\r\n"))
+
+        def fault(session, _):
+            with lock:
+                if left[0] == 0 or chance.random() > 0.25:
+                    return None
+                left[0] -= 1
+                return chance.choice(answers)
+        stages = ("MAIL", "RCPT", "DATA", ".", "RSET")
+        receiver = self.receiver(on=dict.fromkeys(stages, fault), tls=Authority(self.workspace).issue("mx.example").server_context(),
+                                 extensions=["PIPELINING", "DSN", "SIZE 1000000"])
+        self.receiver(scenario.PRIMARY)
+        gateway = self.gateway(queue={"retry_first": "1s", "retry_max": "1s"},
+                               delivery={"per_destination": 5, "command_timeout": "1s", "data_timeout": "1s"})
+        everybody = {f"u{n}-{m}@dest.example" for n in range(20) for m in range(1 + n % 4)}
+        for n in range(20):
+            self.send(gateway, f"s{n % 7}@company.example", [f"u{n}-{m}@dest.example" for m in range(1 + n % 4)])
+        gateway.wait_until_empty()
+        told = {e["to"] for name in ("delivered", "bounced") for e in gateway.events(name)}
+        self.assertEqual(everybody - told, set())
+        self.assertLess(len(receiver.sessions), 200)
 
     def test_a_recipient_named_twice_gets_it_once(self):
         receiver = self.receiver()
