@@ -1,13 +1,42 @@
 #include "agent/client.h"
 
-#include <httplib.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-#include "agent/address_text.h"
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <system_error>
+
+#include "agent/http_request.h"
+#include "agent/privileges.h"
 
 namespace postern::agent {
 namespace {
 
-constexpr std::size_t largest_body = 64u << 20;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t largest_answer = 64u << 20;
+constexpr std::chrono::seconds patience{120};
+
+class Descriptor {
+public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor() {
+        if (fd_ >= 0) close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    operator int() const { return fd_; }
+
+private:
+    const int fd_;
+};
 
 std::string target(const Call& call) {
     std::string text = percent_encoded(call.path);
@@ -17,6 +46,74 @@ std::string target(const Call& call) {
         separator = '&';
     }
     return text;
+}
+
+/// Whoever may put a socket there is root, the owner of the folder, or ourselves; anybody else's is a trap.
+std::string stranger(int socket, const std::filesystem::path& path) {
+    ucred peer{};
+    socklen_t length = sizeof peer;
+    struct stat folder {};
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
+        stat(path.parent_path().c_str(), &folder) != 0)
+        return "it cannot be told who listens at " + path.string();
+    if (peer.uid == 0 || peer.uid == geteuid() || peer.uid == folder.st_uid) return {};
+    return "somebody else listens at " + path.string() + ": " + account_name(peer.uid);
+}
+
+std::string not_there(const std::filesystem::path& path, int error) {
+    const std::string where = "no gateway answers at " + path.string() + ": ";
+    if (error == EACCES) return where + "it is for root and the gateway's account; run this as root";
+    if (error == EAGAIN) return where + "too many ask at once";
+    return where +
+           "it is not running, or runs with another configuration file (--config). Start it with \"systemctl "
+           "start postern\"; why it stopped is in \"journalctl -u postern\"";
+}
+
+bool wait(int socket, short events, Clock::time_point until) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    pollfd one{socket, events, 0};
+    return left.count() > 0 && poll(&one, 1, static_cast<int>(left.count())) > 0;
+}
+
+bool send_all(int socket, std::string_view octets, Clock::time_point until) {
+    while (!octets.empty()) {
+        const auto sent = send(socket, octets.data(), octets.size(), MSG_NOSIGNAL);
+        if (sent > 0) octets.remove_prefix(static_cast<std::size_t>(sent));
+        if (sent < 0 && (errno != EAGAIN || !wait(socket, POLLOUT, until))) return false;
+    }
+    return true;
+}
+
+/// Everything until the other side closes. "" or what went wrong.
+std::string receive_all(int socket, std::string& octets, Clock::time_point until) {
+    std::array<char, 65536> buffer{};
+    for (;;) {
+        if (!wait(socket, POLLIN, until)) return "did not answer in time";
+        const auto got = recv(socket, buffer.data(), buffer.size(), 0);
+        if (got == 0) return {};
+        if (got < 0 && errno == EAGAIN) continue;
+        if (got < 0) return "broke off: " + std::generic_category().message(errno);
+        octets.append(buffer.data(), static_cast<std::size_t>(got));
+        if (octets.size() > largest_answer) return "answers with more than 64 MiB";
+    }
+}
+
+/// nullopt-like status 0 when it is no answer of ours.
+Received parsed(std::string_view octets) {
+    Received received;
+    const auto end = end_of_head(octets);
+    constexpr std::string_view start = "HTTP/1.1 ";
+    if (end == std::string_view::npos || !octets.starts_with(start)) return received;
+    const auto digits = octets.substr(start.size(), 3);
+    std::from_chars(digits.data(), digits.data() + digits.size(), received.status);
+    received.body = octets.substr(end);
+    const auto head = octets.substr(0, end);
+    constexpr std::string_view length = "\r\nContent-Length: ";
+    std::size_t announced = 0;
+    if (const auto at = head.find(length); at != std::string_view::npos)
+        std::from_chars(head.data() + at + length.size(), head.data() + head.size(), announced);
+    if (announced != received.body.size()) received.status = 0;
+    return received;
 }
 
 }  // namespace
@@ -36,38 +133,27 @@ std::string percent_encoded(std::string_view text) {
     return result;
 }
 
-tl::expected<Received, std::string> call(const relay::HostPort& address, const Call& call) {
-    httplib::Client client(address.host, address.port);
-    client.set_connection_timeout(5);
-    client.set_read_timeout(60);
-    client.set_write_timeout(5);
-    client.set_decompress(false);
-    client.set_url_encode(false);
-    client.set_keep_alive(false);
-    Received received;
-    httplib::Request request;
-    request.method = call.method;
-    request.path = target(call);
-    request.set_header("Host", format_host_port(address));
-    if (!call.token.empty()) request.set_header("Authorization", "Bearer " + call.token);
-    bool too_long = false;
-    request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
-        too_long = received.body.size() + size > largest_body;
-        if (!too_long) received.body.append(data, size);
-        return !too_long;
-    };
-    const auto result = client.send(request);
-    const std::string where = format_host_port(address);
-    if (too_long) return tl::unexpected("the answer of " + where + " is larger than 64 MiB");
-    if (!result && result.error() == httplib::Error::Connection)
-        return tl::unexpected(
-            "no gateway answers at " + where +
-            ": it is not running, or runs with another status.address. Start it with \"systemctl "
-            "start postern\"; why it stopped is in \"journalctl -u postern\"");
-    if (!result)
-        return tl::unexpected("the gateway at " + where + " did not answer in full (" +
-                              httplib::to_string(result.error()) + "); is it overloaded or stopping?");
-    received.status = result->status;
+tl::expected<Received, std::string> call(const std::filesystem::path& path, const Call& call) {
+    sockaddr_un address{};
+    if (path.native().size() >= sizeof address.sun_path) return tl::unexpected(not_there(path, ENAMETOOLONG));
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.native().size());
+    const Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        return tl::unexpected(not_there(path, errno));
+    if (auto why = stranger(fd, path); !why.empty()) return tl::make_unexpected(std::move(why));
+    const auto until = Clock::now() + patience;
+    const std::string head = call.method + ' ' + target(call) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    std::string octets;
+    std::string broken = send_all(fd, head, until) ? "" : "did not take the question";
+    // What it said before it broke off may say why.
+    const auto fault = receive_all(fd, octets, until);
+    if (broken.empty()) broken = fault;
+    auto received = parsed(octets);
+    if (received.status == 0)
+        return tl::unexpected("the gateway at " + path.string() + ' ' +
+                              (broken.empty() ? "did not answer in full" : broken) +
+                              "; is it overloaded or stopping?");
     return received;
 }
 

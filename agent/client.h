@@ -1,4 +1,4 @@
-// The commands' side of the status endpoint.
+// The commands' side of the gateway's socket.
 #pragma once
 
 #include <filesystem>
@@ -6,8 +6,6 @@
 #include <string>
 
 #include <tl/expected.hpp>
-
-#include "relay/settings.h"
 
 namespace postern::agent {
 
@@ -20,12 +18,12 @@ struct Received {
 struct Call {
     std::string method = "GET";
     std::string path;  // not encoded
-    std::map<std::string, std::string> parameters;
-    std::string token;  // shown when not empty
+    std::multimap<std::string, std::string> parameters;
 };
 
-/// The error says in words that nobody answered, or what broke on the way.
-tl::expected<Received, std::string> call(const relay::HostPort& address, const Call& call);
+/// Over the Unix socket; nothing is asked of a stranger who listens there. The error says in words that
+/// nobody answered, or what broke on the way.
+tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call);
 
 /// Percent-encodes all but unreserved characters and '/' (RFC 3986 §2.3).
 std::string percent_encoded(std::string_view text);

@@ -9,7 +9,6 @@
 #include "agent/log_line.h"
 #include "agent/present.h"
 #include "agent/settings.h"
-#include "agent/token.h"
 
 namespace postern::agent {
 namespace {
@@ -24,7 +23,7 @@ int fail(int code, const std::string& why) {
 Call call_for(const Command& command) {
     Call call;
     const auto parameter = [&call](const char* name, const std::string& value) {
-        if (!value.empty()) call.parameters[name] = value;
+        if (!value.empty()) call.parameters.emplace(name, value);
     };
     const auto choice = [&](const char* method, const char* path) {
         call.method = method;
@@ -116,6 +115,15 @@ std::string messages(const json& answer, const char* what) {
     return out;
 }
 
+std::string present_reload(const json& answer) {
+    std::string later;
+    for (const auto& key : answer.at("after_restart_only"))
+        later.append(later.empty() ? "" : ", ").append(key.get_ref<const std::string&>());
+    if (later.empty()) return "the configuration file is in force\n";
+    return "the configuration file is in force, except for what only a restart can change: " +
+           printable(later) + '\n';
+}
+
 std::string present(Verb verb, const json& answer) {
     switch (verb) {
         case Verb::status: return present_status(answer);
@@ -148,7 +156,7 @@ std::string present(Verb verb, const json& answer) {
                                                       : "nothing to forget: it was not asked for by itself\n";
         case Verb::sync:
             return "reading the primaries' directories now; \"postern status\" shows how it went\n";
-        case Verb::reload: return "the configuration file is in force\n";
+        case Verb::reload: return present_reload(answer);
         case Verb::run:
         case Verb::check:
         case Verb::config_defaults:
@@ -163,14 +171,14 @@ int refused(const Received& received) {
     const bool worded = body.is_object() && body.contains("error") && body["error"].is_string();
     std::string why = worded ? body["error"].get<std::string>()
                              : "the gateway answered with HTTP status " + std::to_string(received.status);
-    if (received.status == 401) why += "; is --config the file the gateway runs with?";
     fail(0, why);
     if (body.is_object() && body.contains("faults"))
         for (const auto& fault : body["faults"])
             if (fault.is_string()) std::fprintf(stderr, "%s\n", printable(fault.get<std::string>()).c_str());
     switch (received.status) {
         case 400: return EX_USAGE;
-        case 401: return EX_NOPERM;
+        case 401:
+        case 403: return EX_NOPERM;
         case 404: return EX_DATAERR;
         case 409: return EX_CONFIG;
         case 503: return EX_TEMPFAIL;
@@ -185,15 +193,7 @@ int ask(const Command& command) {
     const auto reading = read_settings(command.config);
     if (reading.positions.empty() && !reading.faults.empty())
         return fail(EX_CONFIG, reading.faults.front().line(command.config));
-    auto call = call_for(command);
-    if (call.method != "GET") {
-        const auto token = read_token(reading.settings.token_file());
-        if (!token)
-            return fail(EX_NOPERM,
-                        "token " + token.error() + "; run this as root or as the gateway's account");
-        call.token = *token;
-    }
-    const auto received = agent::call(reading.settings.status.address, call);
+    const auto received = agent::call(reading.settings.socket(), call_for(command));
     if (!received) return fail(EX_UNAVAILABLE, received.error());
     if (received->status != 200) return refused(*received);
     if (command.json) {

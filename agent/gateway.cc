@@ -1,11 +1,15 @@
 #include "agent/gateway.h"
 
+#include <unistd.h>
+
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <stdexcept>
 
 #include "agent/address_text.h"
+#include "agent/environment.h"
 #include "agent/events.h"
 #include "agent/gateway_mode_server.h"
 #include "agent/metrics.h"
@@ -17,6 +21,7 @@
 #include "agent/status_server.h"
 #include "agent/token.h"
 #include "relay/relay.h"
+#include "sync/base/clock.h"
 #include "sync/sync.h"
 
 namespace postern::agent {
@@ -45,11 +50,24 @@ Overrides kept_overrides(const std::filesystem::path& file, Log& log) {
     return overrides;
 }
 
-std::string token(const Settings& settings) {
+/// Without a token nobody can change anything over the endpoint, but the commands can, and mail flows.
+StatusTerms status_terms(const Settings& settings, Log& log) {
+    StatusTerms terms;
+    terms.reads_need_token = settings.status.reads_need_token;
     auto token = obtain_token(settings.token_file());
-    if (!token) throw std::runtime_error("status.token_file: " + token.error());
-    return *token;
+    if (token)
+        terms.token = std::move(*token);
+    else
+        warn(log, "status.token_file", terms.no_token = token.error());
+    return terms;
 }
+
+std::filesystem::path overrides_path(const Settings& settings) {
+    return settings.relay.state_dir / "overrides.json";
+}
+
+constexpr unsigned most_explaining = 4;
+constexpr std::chrono::seconds longest_explaining{30};
 
 GatewayModeTerms terms(const Settings& settings) {
     auto read = gateway_mode_terms(settings);
@@ -57,8 +75,8 @@ GatewayModeTerms terms(const Settings& settings) {
     return std::move(*read);
 }
 
-/// What a reload cannot change, "" when nothing of it differs.
-std::string needs_restart(const Settings& before, const Settings& after) {
+/// What a reload cannot change and differs from what runs.
+std::vector<std::string> needs_restart(const Settings& before, const Settings& after) {
     const auto listeners = [](const Settings& settings) {
         std::string text;
         for (const auto& listener : settings.relay.listeners)
@@ -66,9 +84,9 @@ std::string needs_restart(const Settings& before, const Settings& after) {
                 .append(std::to_string(static_cast<int>(listener.tls)));
         return text;
     };
-    std::string keys;
+    std::vector<std::string> keys;
     const auto note = [&keys](bool differs, const char* key) {
-        if (differs) keys.append(keys.empty() ? "" : ", ").append(key);
+        if (differs) keys.emplace_back(key);
     };
     note(before.relay.state_dir != after.relay.state_dir, "state_dir");
     note(before.user != after.user, "user");
@@ -76,7 +94,7 @@ std::string needs_restart(const Settings& before, const Settings& after) {
     note(format_host_port(before.status.address) != format_host_port(after.status.address), "status.address");
     note(format_host_port(before.gateway_mode.address) != format_host_port(after.gateway_mode.address),
          "status.gateway_mode");
-    note(before.token_file() != after.token_file(), "status.token_file");
+    note(before.socket() != after.socket(), "status.socket");
     return keys;
 }
 
@@ -96,23 +114,27 @@ struct Gateway::Impl {
     void add_ways(Operations& operations);
     Ways ways();
     template <class Make>
-    Changed change(const std::string& what, Make make);
+    Changed change(Make make);
     std::vector<std::string> not_ready();
-    std::vector<std::string> reload();
+    Reloaded reload();
+    relay::Explanation explain(const std::string& from, const std::string& to, const std::string& client);
 
     const std::filesystem::path file;
     Log& log;
-    std::mutex reload_mutex;  // one reload at a time
-    Settings settings;        // of the file in force; written under reload_mutex and gate
+    const Settings started;   // what runs, of what only a restart can change
+    std::mutex change_mutex;  // one reload or change at a time
+    std::mutex facts;   // over the three below, while they are copied; they are written under change_mutex
+    Settings settings;  // of the file in force
+    Overrides overrides;
+    std::shared_ptr<PolicyFetch> policies;
     const std::filesystem::path overrides_file;
-    Overrides overrides;  // written under reload_mutex and gate
     Metrics metrics;
     Events events{log, metrics};
     std::shared_mutex gate;  // held shared while relay is asked, alone while that ends
-    bool running = false;
+    std::atomic<bool> running{false};
+    std::atomic<unsigned> explaining{0};
     sync::Sync directory;  // publishes to relay once started
     relay::Relay relay;
-    std::shared_ptr<PolicyFetch> policies;  // read and written under gate
     StatusServer status;
     std::optional<GatewayModeServer> gateway_mode;
 };
@@ -120,15 +142,18 @@ struct Gateway::Impl {
 Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
     : file(std::move(config)),
       log(log_),
+      started(given),
       settings(std::move(given)),
-      overrides_file(settings.relay.state_dir / "overrides.json"),
-      overrides(kept_overrides(overrides_file, log)),
+      overrides(kept_overrides(overrides_path(settings), log)),
+      policies(policy_fetch(settings)),
+      overrides_file(overrides_path(settings)),
       directory(
           settings.synced(), settings.relay.state_dir, events,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(settings, overrides), directory.snapshot(), events),
-      policies(policy_fetch(settings)),
-      status(settings.status.address, token(settings), operations()) {
+      status({settings.status.address, settings.socket(), geteuid()}, status_terms(settings, log),
+             operations(),
+             [this](const std::string& where, const std::string& text) { warn(log, where, text); }) {
     relay.ask_with(
         [this](const std::string& local_part, const std::string& domain, std::function<void()> done) {
             directory.ask(local_part, domain, std::move(done));
@@ -137,7 +162,7 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
     relay.fetch_with(
         [this](const std::string& domain, const std::vector<std::string>& addresses, PolicyFetch::Done done) {
             const auto fetch = [this] {
-                const std::shared_lock lock(gate);
+                const std::lock_guard lock(facts);
                 return policies;
             }();
             (*fetch)(domain, addresses, std::move(done));
@@ -154,8 +179,11 @@ std::vector<std::string> Gateway::Impl::not_ready() {
     if (!running) return {Stopping().what()};
     // In this order: what the report says is in force in relay by the time its state is known.
     const auto report = directory.report();
-    return reasons_not_ready(relay.state(), report, settings.relay.accept.sender != relay::Check::any,
-                             std::chrono::system_clock::now());
+    const bool directory_needed = [this] {
+        const std::lock_guard facts_lock(facts);
+        return settings.relay.accept.sender != relay::Check::any;
+    }();
+    return reasons_not_ready(relay.state(), report, directory_needed, std::chrono::system_clock::now());
 }
 
 Operations Gateway::Impl::operations() {
@@ -163,7 +191,11 @@ Operations Gateway::Impl::operations() {
     result.identity = {POSTERN_VERSION, settings.relay.hostname, std::chrono::system_clock::now()};
     result.state = [this] { return while_running([this] { return relay.state(); }); };
     result.not_ready = [this] { return not_ready(); };
-    result.degraded = [this] { return while_running([this] { return reasons_degraded(relay.egress()); }); };
+    result.degraded = [this] {
+        auto reasons = while_running([this] { return reasons_degraded(relay.egress()); });
+        for (auto& why : status.troubles()) reasons.push_back(std::move(why));
+        return reasons;
+    };
     result.metrics = [this] {
         const bool ready = not_ready().empty();
         return while_running(
@@ -181,7 +213,7 @@ Operations Gateway::Impl::operations() {
         return while_running([&] { return relay.remove(filter); });
     };
     result.explain = [this](const std::string& from, const std::string& to, const std::string& client) {
-        return while_running([&] { return relay.explain(from, to, client); });
+        return explain(from, to, client);
     };
     result.directory = [this] { return directory.report(); };
     result.snapshot = [this] { return directory.snapshot(); };
@@ -196,15 +228,46 @@ Operations Gateway::Impl::operations() {
 }
 
 Ways Gateway::Impl::ways() {
-    return while_running([this] {
-        return Ways{relay.gateways(), settings.relay.routes, relay.egress(), overrides};
+    Ways result;
+    while_running([&] {
+        result.gateways = relay.gateways();
+        result.egress = relay.egress();
     });
+    const std::lock_guard lock(facts);
+    result.routes = settings.relay.routes;
+    result.overrides = overrides;
+    return result;
+}
+
+/// Asks name servers, so it holds nothing that others wait for, and few may do it at a time.
+relay::Explanation Gateway::Impl::explain(const std::string& from, const std::string& to,
+                                          const std::string& client) {
+    struct Place {
+        std::atomic<unsigned>& taken;
+        explicit Place(std::atomic<unsigned>& count) : taken(count) {
+            if (++taken > most_explaining) {
+                --taken;
+                throw Busy();
+            }
+        }
+        ~Place() { --taken; }
+    } const place(explaining);
+    auto begun = while_running([&] { return relay.explain(from, to, client); });
+    const auto until = base::steady_now() + longest_explaining;
+    if (!begun.whole.valid()) return begun.so_far;
+    while (begun.whole.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+        if (!running) throw Stopping();
+        if (base::steady_now() < until) continue;
+        begun.so_far.hosts.emplace_back("the name servers do not answer");
+        return begun.so_far;
+    }
+    return begun.whole.get();
 }
 
 /// Makes the new overrides from those in force; they are on the disk before relay has them.
 template <class Make>
-Changed Gateway::Impl::change(const std::string& what, Make make) {
-    const std::lock_guard one_at_a_time(reload_mutex);
+Changed Gateway::Impl::change(Make make) {
+    const std::lock_guard one_at_a_time(change_mutex);
     auto changed = make(overrides, settings.relay);
     if (!changed) return tl::make_unexpected(changed.error());
     while_running([&] {
@@ -213,8 +276,7 @@ Changed Gateway::Impl::change(const std::string& what, Make make) {
         if (saved) relay.reload(relay_settings(settings, *changed));
     });
     if (!changed) return tl::make_unexpected(changed.error());
-    log.write(LogLevel::info, "changed", [&](LogLine& line) { line.add("what", what); });
-    const std::unique_lock lock(gate);
+    const std::lock_guard lock(facts);
     overrides = std::move(*changed);
     return {};
 }
@@ -235,85 +297,88 @@ void Gateway::Impl::add_ways(Operations& operations) {
     };
     operations.ways = [this] { return ways(); };
     operations.set_route = [this](const relay::RouteSettings& route) {
-        return change("route for " + in_words(route) + " set to gateway " + route.gateway,
-                      [&](const Overrides& before, const auto& from_file) {
-                          return set_route(before, from_file, route);
-                      });
+        return change(
+            [&](const auto& before, const auto& from_file) { return set_route(before, from_file, route); });
     };
     operations.unset_route = [this](const relay::RouteSettings& route) {
-        return change("route for " + in_words(route) + " unset",
-                      [&](const Overrides& before, const auto& from_file) {
-                          return unset_route(before, from_file, route);
-                      });
+        return change(
+            [&](const auto& before, const auto& from_file) { return unset_route(before, from_file, route); });
     };
     operations.enable = [this](const std::string& name, bool enabled) {
-        return change("gateway " + name + (enabled ? " enabled" : " disabled"),
-                      [&](const Overrides& before, const auto& from_file) {
-                          return enable_gateway(before, from_file, name, enabled);
-                      });
+        return change([&](const auto& before, const auto& from_file) {
+            return enable_gateway(before, from_file, name, enabled);
+        });
     };
     operations.suspend = [this](const std::string& address, bool suspended) {
-        return change("egress " + address + (suspended ? " suspended" : " resumed"),
-                      [&](const Overrides& before, const auto& from_file) {
-                          return suspend_egress(before, from_file, address, suspended);
-                      });
+        return change([&](const auto& before, const auto& from_file) {
+            return suspend_egress(before, from_file, address, suspended);
+        });
+    };
+    operations.changed = [this](const std::string& by, const std::string& what,
+                                std::optional<std::size_t> messages) {
+        log.write(LogLevel::info, "changed", [&](LogLine& line) {
+            line.add("what", what);
+            if (messages) line.add("messages", std::uint64_t{*messages});
+            line.add_if("by", by);
+        });
     };
     operations.absolve = [this](const std::string& address, const std::string& site) {
         return while_running([&] { return relay.absolve(address, site); });
     };
 }
 
-std::vector<std::string> Gateway::Impl::reload() {
-    const std::lock_guard one_at_a_time(reload_mutex);
+Reloaded Gateway::Impl::reload() {
+    const std::lock_guard one_at_a_time(change_mutex);
     service::reloading();
     auto reading = read_settings(file);
-    check_files(reading);
-    std::vector<std::string> faults;
-    faults.reserve(reading.faults.size());
-    for (const auto& fault : reading.faults) faults.push_back(fault.line(file));
+    InUse ours;
+    for (const auto& listener : started.relay.listeners) ours.addresses.push_back(listener.address);
+    check_environment(reading, ours);
     std::optional<GatewayModeTerms> gateway_mode_after;
-    if (faults.empty() && gateway_mode && reading.settings.gateway_mode.on()) {
+    if (reading.faults.empty() && gateway_mode && reading.settings.gateway_mode.on()) {
         auto read = gateway_mode_terms(reading.settings);
         if (read)
             gateway_mode_after = std::move(*read);
         else
-            faults.push_back(Fault{{}, "", read.error()}.line(file));
+            reading.fault("status.gateway_mode", read.error());
     }
-    if (faults.empty()) {
-        const std::unique_lock lock(gate);
-        if (!running) throw Stopping();
+    if (reading.faults.empty()) {
         try {
-            directory.reload(reading.settings.synced());
+            while_running([&] { directory.reload(reading.settings.synced()); });
         } catch (const std::invalid_argument& error) {
-            faults.push_back(Fault{{}, "primary", error.what()}.line(file));
+            reading.fault("primary", error.what());
         }
     }
-    if (!faults.empty()) {
-        for (const auto& fault : faults)
-            log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });
+    Reloaded result;
+    for (const auto& fault : reading.faults) result.faults.push_back(fault.line(file));
+    for (const auto& fault : result.faults)
+        log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });
+    if (!result.faults.empty()) {
         service::ready("the changed configuration file has faults, the old settings stay in force");
-        return faults;
+        return result;
     }
     while_running([&] { relay.reload(relay_settings(reading.settings, overrides)); });
-    for (const auto& fault : egress_faults(reading)) warn(log, "egress", fault.line(file));
-    std::shared_ptr<PolicyFetch> former;
-    if (reading.settings.relay.tls.ca_file != settings.relay.tls.ca_file) {
-        former = policy_fetch(reading.settings);
-        const std::unique_lock lock(gate);
-        former.swap(policies);
-    }
-    if (former) former->stop();
+    for (const auto& warning : reading.warnings) warn(log, "configuration", warning.line(file));
+    auto latest = policies;
+    if (reading.settings.relay.tls.ca_file != settings.relay.tls.ca_file)
+        latest = policy_fetch(reading.settings);
     if (gateway_mode_after) gateway_mode->reload(std::move(*gateway_mode_after));
+    status.reload(status_terms(reading.settings, log));
     log.reload(reading.settings.log);
-    const auto later = needs_restart(settings, reading.settings);
+    result.after_restart_only = needs_restart(started, reading.settings);
+    std::string later;
+    for (const auto& key : result.after_restart_only) later.append(later.empty() ? "" : ", ").append(key);
     log.write(later.empty() ? LogLevel::info : LogLevel::warning, "reloaded",
               [&](LogLine& line) { line.add("file", file.native()).add_if("after_restart_only", later); });
+    const auto former = policies;
     {
-        const std::unique_lock lock(gate);
+        const std::lock_guard lock(facts);
         settings = std::move(reading.settings);
+        policies = latest;
     }
+    if (former != latest) former->stop();
     service::ready("");
-    return {};
+    return result;
 }
 
 Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log)
@@ -340,7 +405,7 @@ void Gateway::start() {
     });
 }
 
-std::vector<std::string> Gateway::reload() { return impl_->reload(); }
+void Gateway::reload() { impl_->reload(); }
 
 std::string Gateway::summary() {
     const auto reasons = impl_->not_ready();
@@ -353,10 +418,10 @@ void Gateway::hurry() { impl_->relay.hurry(); }
 
 bool Gateway::stop(std::chrono::seconds grace) {
     impl_->log.write(LogLevel::info, "stopping", [](LogLine&) {});
-    {
-        const std::unique_lock lock(impl_->gate);
-        impl_->running = false;
-    }
+    // First the word, then the wait: those who come now are sent away, so it ends when those inside leave.
+    impl_->running = false;
+    { const std::unique_lock lock(impl_->gate); }
+    const std::lock_guard no_change(impl_->change_mutex);
     impl_->relay.stop(grace);
     impl_->policies->stop();
     impl_->directory.stop();

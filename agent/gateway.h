@@ -23,8 +23,9 @@ public:
 
     void start();
 
-    /// Takes the changed file. The faults, if any, are logged and returned; then nothing has changed.
-    std::vector<std::string> reload();
+    /// Takes the changed file. The faults, if any, are logged; then nothing has changed. May take long: never
+    /// on the thread that feeds the watchdog. Throws when the gateway is stopping.
+    void reload();
 
     /// "ready, 12 messages in the queue"; asks relay's threads, so it hangs when they do.
     std::string summary();

@@ -21,7 +21,7 @@ Section top() {
                     "hostname", "", [](Settings& s) -> auto& { return s.relay.hostname; },
                     "name in EHLO, Received and bounces, fully qualified; empty: the machine's own"),
                 path(
-                    "state_dir", "/var/lib/postern", [](Settings& s) -> auto& { return s.relay.state_dir; },
+                    "state_dir", default_state_dir, [](Settings& s) -> auto& { return s.relay.state_dir; },
                     "queue, directory, token; made when missing, used by one process only"),
                 text(
                     "user", "postern", [](Settings& s) -> auto& { return s.user; },
@@ -178,10 +178,19 @@ std::string set_gateway_mode(Settings& settings, const Value& value) {
 Section status() {
     return {
         .name = "status",
-        .help = "Health, metrics and what the commands talk to.",
+        .help = "Health, metrics, and how programs and the commands reach the gateway.",
         .keys = {host_port(
                      "address", "127.0.0.1:8025", {}, [](Settings& s) -> auto& { return s.status.address; },
                      "loopback only"),
+                 path(
+                     "socket", "", [](Settings& s) -> auto& { return s.status.socket; },
+                     "what the commands talk through; empty: control.sock in state_dir, in /run/postern when "
+                     "that is /var/lib/postern"),
+                 choice<bool>(
+                     "reads", "open", {{"open", false}, {"token", true}},
+                     [](Settings& s) -> auto& { return s.status.reads_need_token; },
+                     "token: only who shows the token may read, besides /healthz and /readyz, and of the "
+                     "commands' users only root and the account"),
                  path(
                      "token_file", "", [](Settings& s) -> auto& { return s.status.token_file; },
                      "what changes need to show; empty: \"token\" in state_dir, made at the first start"),

@@ -26,6 +26,17 @@ struct Stopping : std::runtime_error {
     Stopping() : std::runtime_error("the gateway is stopping") {}
 };
 
+/// Thrown by operations of which too many go on.
+struct Busy : std::runtime_error {
+    Busy() : std::runtime_error("too many ask for this at once: try again in a moment") {}
+};
+
+/// What a reload did.
+struct Reloaded {
+    std::vector<std::string> faults;              // empty: the file is in force
+    std::vector<std::string> after_restart_only;  // keys that differ from what runs
+};
+
 /// What leads mail out: relay's view, and what the operator has laid over the configuration file.
 struct Ways {
     std::vector<relay::GatewayView> gateways;
@@ -61,7 +72,10 @@ struct Operations {
     std::function<std::shared_ptr<const sync::Snapshot>()> snapshot;
     std::function<void()> poll, accept;  // accept: with what was held back
     std::function<bool(const std::string& local_part, const std::string& domain)> forget;
-    std::function<std::vector<std::string>()> reload;  // faults; empty: the file is in force
+    std::function<Reloaded()> reload;
+    /// Something was changed by somebody; with how many messages it was about, if it was about messages.
+    std::function<void(const std::string& by, const std::string& what, std::optional<std::size_t> messages)>
+        changed = [](const std::string&, const std::string&, std::optional<std::size_t>) {};
 };
 
 }  // namespace postern::agent

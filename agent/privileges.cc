@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
@@ -25,6 +26,13 @@ tl::expected<Account, std::string> find_account(const std::string& name) {
                               "\": make it with \"adduser --system --group " + name +
                               "\", or name another one (\"\" to stay root)");
     return Account{name, entry->pw_uid, entry->pw_gid};
+}
+
+std::string account_name(uid_t user) {
+    std::array<char, 4096> buffer{};  // of the call that may be made by several threads
+    passwd entry{}, *found = nullptr;
+    const int error = getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found);
+    return error == 0 && found != nullptr ? found->pw_name : "uid " + std::to_string(user);
 }
 
 void become(const Account& account) {

@@ -18,6 +18,9 @@ struct Account {
 /// The error says in words that there is none.
 tl::expected<Account, std::string> find_account(const std::string& name);
 
+/// Its name, or "uid 1000" when it has none.
+std::string account_name(uid_t user);
+
 /// Gives up root for good: groups, group, user, and checks that there is no way back. Before threads are
 /// started. Throws std::system_error.
 void become(const Account& account);

@@ -5,15 +5,20 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stop_token>
 #include <system_error>
+#include <thread>
 
-#include "agent/address_text.h"
+#include "agent/client.h"
+#include "agent/environment.h"
 #include "agent/gateway.h"
 #include "agent/log.h"
 #include "agent/online_check.h"
@@ -38,19 +43,44 @@ std::optional<Account> account_to_become(Reading& reading) {
     return std::nullopt;
 }
 
-/// Everything that can be found wrong before anything is opened; files as the account will see them.
-std::optional<Account> check_all(Reading& reading) {
+/// Everything that can be found wrong before anything is opened.
+std::optional<Account> check_all(Reading& reading, const InUse& in_use) {
     if (!reading.faults.empty() && reading.positions.empty()) return std::nullopt;  // not even TOML
     auto account = account_to_become(reading);
-    std::optional<ActingAs> acting;
-    if (account) acting.emplace(*account);
-    check_files(reading);
+    check_environment(reading, in_use, account);
     return account;
+}
+
+/// What systemd has bound for us.
+InUse passed_places() {
+    InUse in_use;
+    if (const auto passed = passed_sockets())
+        for (const auto& socket : *passed) in_use.addresses.push_back(socket.address);
+    return in_use;
+}
+
+/// A gateway that runs with this state_dir holds its ports rightly.
+InUse running_places(const Settings& settings) {
+    InUse in_use = passed_places();
+    in_use.every_address = call(settings.socket(), {"GET", "/healthz", {}}).has_value();
+    return in_use;
 }
 
 void print_faults(const Reading& reading, const std::filesystem::path& config) {
     for (const auto& fault : reading.faults)
         std::fprintf(stderr, "%s\n", printable(fault.line(config)).c_str());
+    for (const auto& warning : reading.warnings)
+        std::fprintf(stderr, "warning: %s\n", printable(warning.line(config)).c_str());
+}
+
+/// Of the commands' socket, which the account could not make in /run itself.
+void make_runtime_directory(const Settings& settings, const std::optional<Account>& account) {
+    if (!account || settings.socket().parent_path() != runtime_directory) return;
+    const std::string directory(runtime_directory);
+    if (mkdir(directory.c_str(), 0755) != 0)
+        return;  // made by systemd, or told when the socket cannot be made
+    if (chmod(directory.c_str(), 0755) != 0 || chown(directory.c_str(), account->user, account->group) != 0)
+        rmdir(directory.c_str());
 }
 
 std::string make_state_dir(const std::filesystem::path& directory, const std::optional<Account>& account) {
@@ -68,6 +98,7 @@ std::string make_state_dir(const std::filesystem::path& directory, const std::op
 std::string take_places(Settings& settings, const std::optional<Account>& account) {
     if (auto fault = make_state_dir(settings.relay.state_dir, account); !fault.empty())
         return "state_dir: " + fault;
+    make_runtime_directory(settings, account);
     const auto passed = passed_sockets();
     if (!passed) return passed.error();
     if (const auto assigned = assign(*passed, settings.relay.listeners); !assigned) return assigned.error();
@@ -84,8 +115,38 @@ sigset_t signals() {
     return set;
 }
 
+/// Reloads on a thread of its own: what a file or a name server takes must not keep the watchdog waiting.
+class Reloader {
+public:
+    explicit Reloader(Gateway& gateway) : gateway_(gateway) {}
+
+    void ask() {
+        ++asked_;
+        asked_.notify_one();
+    }
+
+private:
+    void work(const std::stop_token& stop) {
+        const std::stop_callback wake(stop, [this] { ask(); });
+        for (unsigned done = 0;;) {
+            asked_.wait(done);
+            done = asked_;  // several signals while one reload goes on are one more
+            if (stop.stop_requested()) return;
+            try {
+                gateway_.reload();
+            } catch (const std::exception&) {  // it is stopping
+            }
+        }
+    }
+
+    Gateway& gateway_;
+    std::atomic<unsigned> asked_{0};
+    std::jthread thread_{[this](const std::stop_token& stop) { work(stop); }};
+};
+
 /// Waits for signals on this thread, feeds the watchdog meanwhile; returns when it is time to stop.
 void serve(Gateway& gateway, const sigset_t& set) {
+    Reloader reloader(gateway);
     const auto interval = service::watchdog_interval();
     const auto wait = interval.value_or(std::chrono::hours(1));
     const auto seconds = std::chrono::floor<std::chrono::seconds>(wait);
@@ -94,7 +155,7 @@ void serve(Gateway& gateway, const sigset_t& set) {
     for (;;) {
         const int signal = sigtimedwait(&set, nullptr, &timeout);
         if (signal == SIGTERM || signal == SIGINT) return;
-        if (signal == SIGHUP) gateway.reload();
+        if (signal == SIGHUP) reloader.ask();
         if (interval) service::alive(gateway.summary());
     }
 }
@@ -138,37 +199,37 @@ int run(const std::filesystem::path& config) {
     raise_descriptor_limit();
 
     auto reading = read_settings(config);
-    const auto account = check_all(reading);
+    const auto account = check_all(reading, passed_places());
     if (!reading.faults.empty()) {
         print_faults(reading, config);
-        return EX_CONFIG;
+        const bool passing = std::all_of(reading.faults.begin(), reading.faults.end(),
+                                         [](const Fault& fault) { return fault.passing; });
+        return passing ? EX_OSERR : EX_CONFIG;
     }
     Log log(reading.settings.log);
     if (const auto fault = take_places(reading.settings, account); !fault.empty()) {
         log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", fault); });
         return EX_OSERR;
     }
-    if (reading.settings.relay.hostname.find('.') == std::string::npos)
+    auto warnings = std::move(reading.warnings);
+    for (auto& fault : egress_faults(reading)) warnings.push_back(std::move(fault));
+    for (const auto& warning : warnings)
         log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
-            line.add("where", "hostname").add("hostname", reading.settings.relay.hostname);
-            line.add("text", "is not fully qualified, which many receivers refuse; set hostname");
+            line.add("where", "configuration").add("text", warning.line(config));
         });
-    for (const auto& fault : egress_faults(reading))
-        log.write(LogLevel::warning, "trouble",
-                  [&](LogLine& line) { line.add("where", "egress").add("text", fault.line(config)); });
     return serve_until_told(config, std::move(reading.settings), log, set);
 }
 
 int check(const Command& command) {
     auto reading = read_settings(command.config);
-    check_all(reading);
+    check_all(reading, running_places(reading.settings));
     std::vector<relay::Finding> findings;
     if (reading.faults.empty() && command.online)
         findings = check_online(reading.settings, command.from, command.to);
     for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
     const bool right = reading.faults.empty();
     if (command.json) {
-        std::fputs(dump(check_view(command.config, reading.faults, findings)).c_str(), stdout);
+        std::fputs(dump(check_view(command.config, reading, findings)).c_str(), stdout);
     } else {
         print_faults(reading, command.config);
         if (right) std::printf("%s: no faults\n", command.config.c_str());

@@ -188,6 +188,13 @@ std::filesystem::path Settings::token_file() const {
     return status.token_file.empty() ? relay.state_dir / "token" : status.token_file;
 }
 
+std::filesystem::path Settings::socket() const {
+    if (!status.socket.empty()) return status.socket;
+    return (relay.state_dir == default_state_dir ? std::filesystem::path(runtime_directory)
+                                                 : relay.state_dir) /
+           "control.sock";
+}
+
 std::string Fault::line(const std::filesystem::path& configuration) const {
     std::string line = (file.empty() ? configuration : file).string();
     if (position.line != 0)
@@ -202,16 +209,19 @@ std::string Fault::line(const std::filesystem::path& configuration) const {
 void Reading::fault(std::string_view key, std::string text) {
     // What follows from a fault of the same key would only lead astray.
     if (std::any_of(faults.begin(), faults.end(), [&](const Fault& each) { return each.key == key; })) return;
-    Position where;
-    // A missing key is reported where the section it belongs to begins.
+    faults.push_back({position_of(key), std::string(key), std::move(text)});
+}
+
+void Reading::warn(std::string_view key, std::string text) {
+    warnings.push_back({position_of(key), std::string(key), std::move(text)});
+}
+
+Position Reading::position_of(std::string_view key) const {
     for (auto path = key; !path.empty(); path = path.substr(0, path.find_last_of(".["))) {
-        if (const auto found = positions.find(path); found != positions.end()) {
-            where = found->second;
-            break;
-        }
+        if (const auto found = positions.find(path); found != positions.end()) return found->second;
         if (path.find_first_of(".[") == std::string_view::npos) break;
     }
-    faults.push_back({where, std::string(key), std::move(text)});
+    return {};
 }
 
 Reading parse_settings(std::string_view text) {

@@ -17,7 +17,9 @@ namespace postern::agent {
 
 struct StatusSettings {
     relay::HostPort address{"127.0.0.1", 8025};
+    std::filesystem::path socket;      // of the commands; empty: see Settings::socket()
     std::filesystem::path token_file;  // empty: "token" in state_dir
+    bool reads_need_token = false;
 };
 
 /// Where the primaries' own gateway mode reads how many messages wait here.
@@ -50,6 +52,9 @@ struct Settings {
     /// The primaries that have a directory to read, that is a url.
     std::vector<sync::PrimarySettings> synced() const;
     std::filesystem::path token_file() const;
+    /// Where the commands reach the gateway: beside a state_dir of the default name in the service's runtime
+    /// directory, else in state_dir itself.
+    std::filesystem::path socket() const;
 };
 
 /// Where something stands in the file; line 0 means the file as a whole.
@@ -63,10 +68,13 @@ struct Fault {
     std::string key;               // "listener[0].tls"
     std::string text;              // what is wrong, and what would be right
     std::filesystem::path file{};  // when it is another than the configuration file
+    bool passing = false;          // of the machine's state, not of the file: trying again may help
 
     /// "postern.toml:14:9: listener[0].tls: ..."
     std::string line(const std::filesystem::path& configuration) const;
 };
+
+inline constexpr std::string_view default_state_dir = "/var/lib/postern", runtime_directory = "/run/postern";
 
 /// Settings with the place of every key that was given, and every fault that was found. The settings are only
 /// to be used when there is no fault.
@@ -74,8 +82,12 @@ struct Reading {
     Settings settings;
     std::map<std::string, Position, std::less<>> positions;
     std::vector<Fault> faults;
+    std::vector<Fault> warnings;  // what works, and is probably not meant
 
     void fault(std::string_view key, std::string text);
+    void warn(std::string_view key, std::string text);
+    /// A missing key is reported where the section it belongs to begins.
+    Position position_of(std::string_view key) const;
 };
 
 /// Reads TOML text: syntax, names, types, units, bounds, and how keys fit together. Touches no file.
@@ -89,9 +101,6 @@ void check_consistency(Reading& reading);
 
 /// The files the settings name: there, and readable by the calling process. Reads the reply rules.
 void check_files(Reading& reading);
-
-/// What keeps the [[egress]] addresses from being used on this machine. Mail would leave from the others.
-std::vector<Fault> egress_faults(const Reading& reading);
 
 /// The content of a file of at most 1 MiB. The error says in words why there is none.
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file);

@@ -265,15 +265,4 @@ void check_files(Reading& reading) {
     read_rules(reading);
 }
 
-std::vector<Fault> egress_faults(const Reading& reading) {
-    Reading found{{}, reading.positions, {}};
-    const auto& egress = reading.settings.relay.egress;
-    for (std::size_t i = 0; i < egress.size(); ++i)
-        if (egress[i].address.empty())  // its text is at fault, which was told
-            continue;
-        else if (auto fault = binding_fault(egress[i].address); !fault.empty())
-            found.fault(element("egress", i, "address"), '"' + egress[i].address + "\" " + fault);
-    return found.faults;
-}
-
 }  // namespace postern::agent

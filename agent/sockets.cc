@@ -62,12 +62,6 @@ std::optional<relay::HostPort> host_port(const SocketAddress& address) {
     return std::nullopt;
 }
 
-/// The same address however it is written ("::0001" and "::1").
-bool same(const relay::HostPort& a, const relay::HostPort& b) {
-    const auto left = host_port(socket_address(a)), right = host_port(socket_address(b));
-    return left && right && left->host == right->host && left->port == right->port;
-}
-
 std::string system_text(int error) { return std::generic_category().message(error); }
 
 }  // namespace
@@ -97,7 +91,7 @@ tl::expected<void, std::string> assign(const std::vector<ListeningSocket>& socke
     for (const auto& socket : sockets) {
         bool wanted = false;
         for (auto& listener : listeners) {
-            if (listener.inherited_fd >= 0 || !same(listener.address, socket.address)) continue;
+            if (listener.inherited_fd >= 0 || !same_place(listener.address, socket.address)) continue;
             listener.inherited_fd = socket.fd;
             wanted = true;
             break;
@@ -109,17 +103,38 @@ tl::expected<void, std::string> assign(const std::vector<ListeningSocket>& socke
     return {};
 }
 
+bool same_place(const relay::HostPort& a, const relay::HostPort& b) {
+    const auto left = host_port(socket_address(a)), right = host_port(socket_address(b));
+    return left && right && left->host == right->host && left->port == right->port;
+}
+
+int bound_socket(const relay::HostPort& wanted) {
+    auto address = socket_address(wanted);
+    const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int on = 1;
+    const bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                       (address.storage.ss_family != AF_INET6 ||
+                        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+                       bind(fd, address.get(), address.length) == 0;
+    if (bound) return fd;
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    errno = error;
+    return -1;
+}
+
+std::uint16_t local_port(int fd) {
+    SocketAddress address;
+    if (getsockname(fd, address.get(), &address.length) != 0) return 0;
+    const auto place = host_port(address);
+    return place ? place->port : std::uint16_t{0};
+}
+
 tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettings>& listeners) {
     for (auto& listener : listeners) {
         if (listener.inherited_fd >= 0) continue;
-        auto address = socket_address(listener.address);
-        const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        const int on = 1;
-        const bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                           (address.storage.ss_family != AF_INET6 ||
-                            setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-                           bind(fd, address.get(), address.length) == 0 && listen(fd, backlog) == 0;
-        if (!bound) {
+        const int fd = bound_socket(listener.address);
+        if (fd < 0 || listen(fd, backlog) != 0) {
             const int error = errno;
             if (fd >= 0) close(fd);
             return tl::unexpected("listener " + format_host_port(listener.address) +

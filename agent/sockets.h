@@ -27,6 +27,16 @@ tl::expected<void, std::string> assign(const std::vector<ListeningSocket>& socke
 /// Binds and listens for every listener without a socket. The error names the address.
 tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettings>& listeners);
 
+/// Whether both are the same address and port, however they are written ("::0001" and "::1").
+bool same_place(const relay::HostPort& a, const relay::HostPort& b);
+
+/// A stream socket bound to an IP literal and a port, not blocking, IPv6 alone for IPv6; -1 with errno when
+/// that fails.
+int bound_socket(const relay::HostPort& address);
+
+/// The port a socket is bound to.
+std::uint16_t local_port(int fd);
+
 /// Tries to bind a socket to an IP literal, as is done before mail leaves from it. Why that does not work, ""
 /// when it does.
 std::string binding_fault(const std::string& address);

@@ -67,7 +67,7 @@ Answer overview(const Operations& operations, const Request&) {
             "POST   /v1/reload                   take the changed configuration file\n"
             "\nCHOICE is id= sender= recipient= route= (gateway=NAME for route=gateway:NAME); what changes "
             "messages\nneeds some of it, or all=true.\n"
-            "\nPOST and DELETE need the token: \"Authorization: Bearer ...\".\n");
+            "\nPOST, DELETE and /v1/explain need the token: \"Authorization: Bearer ...\".\n");
 }
 
 Answer healthz(const Operations&, const Request&) { return text(200, "alive\n"); }
@@ -142,6 +142,7 @@ Answer poll(const Operations& operations, const Request& request) {
     const auto accept = parameter(request, "accept");
     if (!accept.empty() && accept != "true") return refusal(400, "accept can only be true");
     accept.empty() ? operations.poll() : operations.accept();
+    note(operations, request, accept.empty() ? "directories to be read now" : "what was held back believed");
     return ok({{"started", true}});
 }
 
@@ -151,20 +152,25 @@ Answer forget(const Operations& operations, const Request& request) {
     if (at == std::string::npos || at == 0) return refusal(400, "address is missing or none");
     const auto domain = sync::canonical_domain(std::string_view(address).substr(at + 1));
     if (!domain) return refusal(400, "address is missing or none");
-    return ok({{"forgotten", operations.forget(address.substr(0, at), *domain)}});
+    const bool forgotten = operations.forget(address.substr(0, at), *domain);
+    if (forgotten) note(operations, request, "directory entry of " + address + " forgotten");
+    return ok({{"forgotten", forgotten}});
 }
 
-Answer reload(const Operations& operations, const Request&) {
-    const auto faults = operations.reload();
-    if (faults.empty()) return ok({{"reloaded", true}});
-    return {409, dump({{"error", "the file has faults; the settings in force stay"}, {"faults", faults}}),
-            "application/json", ""};
+Answer reload(const Operations& operations, const Request& request) {
+    const auto [faults, after_restart_only] = operations.reload();
+    if (!faults.empty())
+        return {409, dump({{"error", "the file has faults; the settings in force stay"}, {"faults", faults}}),
+                "application/json", ""};
+    note(operations, request, "configuration file read again");
+    return ok({{"reloaded", true}, {"after_restart_only", after_restart_only}});
 }
 
 struct Route {
     std::string_view method, path;  // a path that ends in '/' takes anything behind it, except "/" itself
     Answer (*handle)(const Operations&, const Request&);
     std::set<std::string> parameters;
+    bool guarded = false;  // a reading that costs others something, and therefore needs what changes need
 
     bool matches(std::string_view asked) const {
         if (path.size() > 1 && path.ends_with('/'))
@@ -202,7 +208,7 @@ const std::vector<Route>& routes() {
         {"POST", "/v1/egress/", change_egress, {"site"}},
         {"GET", "/v1/directory", directory, {}},
         {"GET", "/v1/directory/", directory_entry, {}},
-        {"GET", "/v1/explain", explain, {"from", "to", "client"}},
+        {"GET", "/v1/explain", explain, {"from", "to", "client"}, true},
         {"POST", "/v1/sync", poll, {"accept"}},
         {"POST", "/v1/directory/forget", forget, {"address"}},
         {"POST", "/v1/reload", reload, {}},
@@ -219,6 +225,11 @@ std::string parameter(const Request& request, const std::string& name) {
     return found == request.parameters.end() ? std::string() : found->second;
 }
 
+void note(const Operations& operations, const Request& request, const std::string& what,
+          std::optional<std::size_t> messages) {
+    operations.changed(request.who, what, messages);
+}
+
 Answer refusal(int status, std::string_view why) {
     return {status, dump({{"error", why}}), "application/json", ""};
 }
@@ -232,7 +243,8 @@ Answer respond(const Operations& operations, const Request& request) {
             allow.append(allow.empty() ? "" : ", ").append(route.method);
             continue;
         }
-        if (method != "GET" && !request.authorised) return refusal(401, "this needs the token");
+        if ((method != "GET" || route.guarded) && !request.authorised)
+            return refusal(401, "this is for root, the gateway's account, and who shows the token");
         if (const auto fault = query_fault(request, route.parameters); !fault.empty())
             return refusal(400, fault);
         return route.handle(operations, request);

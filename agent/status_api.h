@@ -12,7 +12,8 @@ namespace postern::agent {
 struct Request {
     std::string method, path;  // path decoded, without the query
     std::multimap<std::string, std::string> parameters;
-    bool authorised = false;  // showed the token
+    bool authorised = false;  // may change things
+    std::string who{};        // asks, for the log: "root", "token"; "" when it is not known
 };
 
 struct Answer {

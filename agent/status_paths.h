@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "agent/status_api.h"
@@ -11,6 +12,10 @@ namespace postern::agent {
 Answer ok(const nlohmann::json& body);
 /// "" when it is not given.
 std::string parameter(const Request& request, const std::string& name);
+
+/// Tells the log who has changed what.
+void note(const Operations& operations, const Request& request, const std::string& what,
+          std::optional<std::size_t> messages = std::nullopt);
 
 Answer answer_queue(const Operations& operations, const Request& request);
 Answer answer_message(const Operations& operations, const Request& request);

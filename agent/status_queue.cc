@@ -42,7 +42,17 @@ Choice deliberate_choice(const Request& request, Gateway gateway = Gateway::choo
         400, "name the messages by id, sender, recipient or route, or all of them by all=true and no other"));
 }
 
-Answer count(const relay::Applied& applied) {
+/// "queue retry: id=... sender=...", as it was asked.
+std::string in_words(const Request& request, std::string_view action) {
+    std::string words = "queue " + std::string(action) + ':';
+    for (const auto& [name, value] : request.parameters)
+        words.append(" ").append(name).append("=").append(value);
+    return request.parameters.empty() ? words + " all" : words;
+}
+
+Answer count(const Operations& operations, const Request& request, std::string_view action,
+             const relay::Applied& applied) {
+    if (applied.messages > 0) note(operations, request, in_words(request, action), applied.messages);
     return ok({{"messages", applied.messages}, {"delivering", applied.delivering}, {"held", applied.held}});
 }
 
@@ -72,22 +82,22 @@ Answer answer_message(const Operations& operations, const Request& request) {
 
 Answer retry_messages(const Operations& operations, const Request& request) {
     const auto filter = choice(request);
-    return filter ? count(operations.retry(*filter)) : filter.error();
+    return filter ? count(operations, request, "retry", operations.retry(*filter)) : filter.error();
 }
 
 Answer remove_messages(const Operations& operations, const Request& request) {
     const auto filter = deliberate_choice(request);
-    return filter ? count(operations.remove(*filter)) : filter.error();
+    return filter ? count(operations, request, "delete", operations.remove(*filter)) : filter.error();
 }
 
 Answer hold_messages(const Operations& operations, const Request& request) {
     const auto filter = deliberate_choice(request);
-    return filter ? count(operations.hold(*filter)) : filter.error();
+    return filter ? count(operations, request, "hold", operations.hold(*filter)) : filter.error();
 }
 
 Answer release_messages(const Operations& operations, const Request& request) {
     const auto filter = deliberate_choice(request);
-    return filter ? count(operations.release(*filter)) : filter.error();
+    return filter ? count(operations, request, "release", operations.release(*filter)) : filter.error();
 }
 
 Answer bounce_messages(const Operations& operations, const Request& request) {
@@ -97,7 +107,7 @@ Answer bounce_messages(const Operations& operations, const Request& request) {
     if (std::any_of(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }))
         return refusal(400, "the reason is one line of ASCII text");
     if (reason.empty()) reason = "the postmaster of the gateway has ended the attempts to deliver it";
-    return count(operations.bounce(*filter, reason));
+    return count(operations, request, "bounce", operations.bounce(*filter, reason));
 }
 
 Answer move_messages(const Operations& operations, const Request& request) {
@@ -113,7 +123,7 @@ Answer move_messages(const Operations& operations, const Request& request) {
         if (found == gateways.end()) return refusal(404, "there is no gateway named \"" + gateway + '"');
         if (!found->enabled) return refusal(409, "gateway \"" + gateway + "\" is disabled: enable it first");
     }
-    return count(operations.move(*filter, gateway));
+    return count(operations, request, "move", operations.move(*filter, gateway));
 }
 
 }  // namespace postern::agent

@@ -1,14 +1,15 @@
 #include "agent/status_server.h"
 
+#include <optional>
+
 #include "agent/address_text.h"
-#include "agent/http_server.h"
+#include "agent/http_door.h"
+#include "agent/privileges.h"
 #include "agent/status_api.h"
 #include "agent/token.h"
 
 namespace postern::agent {
 namespace {
-
-constexpr std::size_t workers = 4, most_headers = 64, longest_target = 4096;
 
 /// A name a browser was tricked into resolving to us shows in Host (DNS rebinding); ours are literals and
 /// localhost.
@@ -17,80 +18,134 @@ bool is_our_host(const std::string& header) {
     return parsed && (is_loopback(parsed->host) || lower_case(parsed->host) == "localhost");
 }
 
-bool has_body(const httplib::Request& request) {
-    if (request.has_header("Transfer-Encoding")) return true;
-    if (!request.has_header("Content-Length")) return false;
-    return request.get_header_value_count("Content-Length") > 1 ||
-           request.get_header_value("Content-Length") != "0";
+bool has_body(const HttpRequest& request) {
+    if (request.count("transfer-encoding") > 0) return true;
+    const auto lengths = request.count("content-length");
+    return lengths > 1 || (lengths == 1 && request.field("content-length") != "0");
 }
 
-bool shows_token(const httplib::Request& request, const std::string& token) {
-    const std::string header = request.get_header_value("Authorization");
-    constexpr std::string_view scheme = "Bearer ";
-    return header.starts_with(scheme) && same_token(std::string_view(header).substr(scheme.size()), token);
+/// A page of another site may make a browser on this machine ask; it says so.
+bool is_cross_site(const HttpRequest& request) {
+    const auto site = request.field("sec-fetch-site");
+    if (!site.empty() && site != "same-origin" && site != "none") return true;
+    return request.count("origin") > 0 && request.field("origin") != "http://" + request.field("host");
 }
 
-/// Everything is decided and answered here, before the library would read a body.
-Answer answer(const Operations& operations, const std::string& token, const httplib::Request& request) {
+std::optional<Answer> refused(const HttpRequest& request) {
     const auto& method = request.method;
     if (method != "GET" && method != "HEAD" && method != "POST" && method != "DELETE")
         return refusal(405, "methods are GET, HEAD, POST and DELETE");
+    if (request.count("expect") > 0) return refusal(417, "nothing can be expected here");
     if (has_body(request)) return refusal(413, "requests have no body here: parameters go into the query");
-    if (request.headers.size() > most_headers) return refusal(431, "too many headers");
-    if (request.target.size() > longest_target) return refusal(414, "the address is too long");
-    if (request.has_header("Range")) return refusal(416, "no ranges here");
-    if (request.has_header("Host") &&
-        (request.get_header_value_count("Host") > 1 || !is_our_host(request.get_header_value("Host"))))
+    if (request.count("range") > 0) return refusal(416, "no ranges here");
+    if (request.count("host") > 1 || (request.count("host") == 1 && !is_our_host(request.field("host"))))
         return refusal(421, "the Host header must be a loopback address or localhost");
-    const bool authorised = shows_token(request, token);
-    if (request.has_header("Authorization") && !authorised)
-        return refusal(401, "the token is not the right one");
-    try {
-        return respond(operations,
-                       {method, request.path, {request.params.begin(), request.params.end()}, authorised});
-    } catch (const Stopping& stopping) {
-        return refusal(503, stopping.what());
-    }
+    if (is_cross_site(request)) return refusal(403, "pages of other sites may not ask here");
+    return std::nullopt;
 }
 
 }  // namespace
 
 struct StatusServer::Impl {
-    httplib::Server server;
-    std::string token;
-    Operations operations;
-    std::uint16_t port = 0;
-    HttpThread thread{server};
+    Impl(StatusPlaces given, StatusTerms in_force, Operations what, const Trouble& trouble)
+        : places(std::move(given)),
+          operations(std::move(what)),
+          terms(std::make_shared<const StatusTerms>(std::move(in_force))),
+          endpoint(
+              places.address, {}, [this](const auto& request, const auto&) { return over_tcp(request); },
+              [trouble](const std::string& text) {
+                  trouble("status.address", text.empty() ? "is open now" : text);
+              }) {
+        if (!places.socket.empty())
+            commands.emplace(
+                places.socket, HttpDoorLimits(),
+                [this](const auto& request, const auto& peer) { return over_socket(request, peer); },
+                [trouble](const std::string& text) {
+                    trouble("status.socket", text.empty() ? "is open now" : text);
+                });
+    }
+
+    std::shared_ptr<const StatusTerms> current() {
+        const std::lock_guard lock(mutex);
+        return terms;
+    }
+
+    HttpTask over_tcp(const HttpRequest& request) {
+        if (auto answer = refused(request)) return {std::move(*answer)};
+        const auto in_force = current();
+        const auto shown = request.field("authorization");
+        constexpr std::string_view scheme = "Bearer ";
+        const bool authorised = !in_force->token.empty() && shown.starts_with(scheme) &&
+                                same_token(std::string_view(shown).substr(scheme.size()), in_force->token);
+        if (!shown.empty() && !authorised)
+            return {refusal(401, in_force->token.empty() ? "the gateway has no token: " + in_force->no_token
+                                                         : "the token is not the right one")};
+        const bool open = request.path == "/healthz" || request.path == "/readyz";
+        if (in_force->reads_need_token && !authorised && !open)
+            return {refusal(401, "this needs the token (status.reads)")};
+        return work(request, authorised, authorised ? "token" : "");
+    }
+
+    HttpTask over_socket(const HttpRequest& request, const HttpPeer& peer) {
+        if (auto answer = refused(request)) return {std::move(*answer)};
+        const bool authorised = peer.user && (*peer.user == 0 || *peer.user == places.account);
+        if (!authorised && current()->reads_need_token)
+            return {refusal(403, "only root and the gateway's account may ask here (status.reads)")};
+        return work(request, authorised, !authorised ? "" : *peer.user == 0 ? "root" : account);
+    }
+
+    HttpTask work(const HttpRequest& asked, bool authorised, std::string who) {
+        Request request{asked.method, asked.path, asked.parameters, authorised, std::move(who)};
+        return {[this, request = std::move(request)] {
+                    try {
+                        return respond(operations, request);
+                    } catch (const Stopping& stopping) {
+                        return refusal(503, stopping.what());
+                    } catch (const Busy& busy) {
+                        return refusal(503, busy.what());
+                    }
+                },
+                authorised};
+    }
+
+    const StatusPlaces places;
+    const std::string account = account_name(places.account);
+    const Operations operations;
+    std::mutex mutex;  // over terms
+    std::shared_ptr<const StatusTerms> terms;
+    HttpDoor endpoint;
+    std::optional<HttpDoor> commands;
 };
 
-StatusServer::StatusServer(const relay::HostPort& address, std::string token, Operations operations)
-    : impl_(std::make_unique<Impl>()) {
-    auto& server = impl_->server;
-    impl_->token = std::move(token);
-    impl_->operations = std::move(operations);
-    set_limits(server, workers);
-    server.set_payload_max_length(0);
-    server.set_expect_100_continue_handler([](const httplib::Request&, httplib::Response&) { return 417; });
-    server.set_pre_routing_handler(
-        [impl = impl_.get()](const httplib::Request& request, httplib::Response& response) {
-            auto result = answer(impl->operations, impl->token, request);
-            response.status = result.status;
-            response.set_header("X-Content-Type-Options", "nosniff");
-            response.set_header("Cache-Control", "no-store");
-            if (result.status == 401) response.set_header("WWW-Authenticate", "Bearer");
-            if (!result.allow.empty()) response.set_header("Allow", result.allow);
-            response.set_content(result.body, result.type);
-            return httplib::Server::HandlerResponse::Handled;
-        });
-    impl_->port = bind(server, address, "status.address");
-}
+StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Operations operations, Trouble trouble)
+    : impl_(std::make_unique<Impl>(std::move(places), std::move(terms), std::move(operations), trouble)) {}
 
 StatusServer::~StatusServer() { stop(std::chrono::hours(1)); }
 
-void StatusServer::start() { impl_->thread.start(); }
+void StatusServer::start() {
+    impl_->endpoint.start();
+    if (impl_->commands) impl_->commands->start();
+}
 
-bool StatusServer::stop(std::chrono::milliseconds grace) { return impl_->thread.stop(grace); }
+bool StatusServer::stop(std::chrono::milliseconds grace) {
+    const bool one = impl_->endpoint.stop(grace);
+    return (!impl_->commands || impl_->commands->stop(grace)) && one;
+}
 
-std::uint16_t StatusServer::port() const { return impl_->port; }
+void StatusServer::reload(StatusTerms terms) {
+    auto next = std::make_shared<const StatusTerms>(std::move(terms));
+    const std::lock_guard lock(impl_->mutex);
+    impl_->terms = std::move(next);
+}
+
+std::vector<std::string> StatusServer::troubles() const {
+    std::vector<std::string> found;
+    if (auto why = impl_->endpoint.trouble(); !why.empty()) found.push_back("status.address " + why);
+    if (impl_->commands)
+        if (auto why = impl_->commands->trouble(); !why.empty()) found.push_back("status.socket " + why);
+    return found;
+}
+
+std::uint16_t StatusServer::port() const { return impl_->endpoint.port(); }
 
 }  // namespace postern::agent

@@ -1,30 +1,51 @@
-// The HTTP server under the status endpoint: sockets, limits and who may ask.
+// Who may ask what of the running gateway, and where: the status endpoint (TCP) and the commands' socket.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/operations.h"
 #include "agent/settings.h"
 
 namespace postern::agent {
 
-/// Serves on its own threads. Takes no request bodies, one request per connection, a bounded number at a
-/// time.
+/// What a reload can change.
+struct StatusTerms {
+    std::string token;     // empty: nobody can show it
+    std::string no_token;  // why there is none, for who asks
+    bool reads_need_token = false;
+};
+
+struct StatusPlaces {
+    relay::HostPort address;       // for browsers, monitoring and programs
+    std::filesystem::path socket;  // for the commands; empty: none
+    uid_t account = 0;             // besides root, whose commands may change things
+};
+
+/// Serves on its own threads. A place that cannot be had is told to `trouble` and tried again every few
+/// seconds: mail does not depend on it. Takes no request bodies, one request per connection.
 class StatusServer {
 public:
-    /// Binds; throws std::runtime_error in words when it cannot. Port 0 takes any free one.
-    StatusServer(const relay::HostPort& address, std::string token, Operations operations);
+    using Trouble = std::function<void(const std::string& where, const std::string& text)>;
+
+    StatusServer(StatusPlaces places, StatusTerms terms, Operations operations, Trouble trouble);
     ~StatusServer();
     StatusServer(const StatusServer&) = delete;
     StatusServer& operator=(const StatusServer&) = delete;
 
     void start();
-    /// False when a client still holds a connection after `grace`: the server must then not be destroyed.
+    /// False when what a client asked for still goes on after `grace`: the server must then not be destroyed.
     bool stop(std::chrono::milliseconds grace);
 
-    std::uint16_t port() const;
+    void reload(StatusTerms terms);             // any thread
+    std::vector<std::string> troubles() const;  // places that are not open, in words; any thread
+    std::uint16_t port() const;                 // of the endpoint; 0 while it is not open
 
 private:
     struct Impl;

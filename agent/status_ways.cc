@@ -25,7 +25,9 @@ Answer no_action(std::string_view allowed) {
     return refusal(404, "there is no such path; allowed behind the name: " + std::string(allowed));
 }
 
-Answer outcome(const Changed& changed) {
+Answer outcome(const Operations& operations, const Request& request, const std::string& what,
+               const Changed& changed) {
+    if (changed) note(operations, request, what);
     if (changed) return ok({{"changed", true}});
     const auto& why = changed.error().why;
     switch (changed.error().kind) {
@@ -55,7 +57,8 @@ Answer answer_gateways(const Operations& operations, const Request&) {
 Answer switch_gateway(const Operations& operations, const Request& request) {
     const auto [name, action] = name_and_action(request, "/v1/gateways/");
     if (name.empty() || (action != "enable" && action != "disable")) return no_action("enable, disable");
-    return outcome(operations.enable(name, action == "enable"));
+    return outcome(operations, request, "gateway " + name + ' ' + action + 'd',
+                   operations.enable(name, action == "enable"));
 }
 
 Answer answer_routes(const Operations& operations, const Request&) {
@@ -63,11 +66,15 @@ Answer answer_routes(const Operations& operations, const Request&) {
 }
 
 Answer add_route(const Operations& operations, const Request& request) {
-    return outcome(operations.set_route(route(request)));
+    const auto wanted = route(request);
+    return outcome(operations, request, "route for " + in_words(wanted) + " set to gateway " + wanted.gateway,
+                   operations.set_route(wanted));
 }
 
 Answer remove_route(const Operations& operations, const Request& request) {
-    return outcome(operations.unset_route(route(request)));
+    const auto wanted = route(request);
+    return outcome(operations, request, "route for " + in_words(wanted) + " unset",
+                   operations.unset_route(wanted));
 }
 
 Answer answer_egress(const Operations& operations, const Request&) {
@@ -81,12 +88,18 @@ Answer change_egress(const Operations& operations, const Request& request) {
         return no_action("suspend, resume, forget");
     const auto site = parameter(request, "site");
     if (!forget && !site.empty()) return refusal(400, "only what is forgotten can have a site");
-    if (!forget) return outcome(operations.suspend(name, suspend));
+    if (!forget)
+        return outcome(operations, request, "egress " + name + (suspend ? " suspended" : " resumed"),
+                       operations.suspend(name, suspend));
     const auto address = name == system_choice ? std::string() : canonical_ip(name).value_or(name);
     const auto egress = operations.ways().egress;
     if (std::none_of(egress.begin(), egress.end(), [&](const auto& each) { return each.address == address; }))
         return refusal(404, "mail leaves from no such address");
-    return ok({{"forgotten", operations.absolve(address, site)}});
+    const bool forgotten = operations.absolve(address, site);
+    if (forgotten)
+        note(operations, request,
+             "verdicts about egress " + name + (site.empty() ? "" : " at " + site) + " forgotten");
+    return ok({{"forgotten", forgotten}});
 }
 
 }  // namespace postern::agent

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -46,10 +47,11 @@ tl::expected<std::string, std::string> read_token(const std::filesystem::path& f
     if (length < 0) return tl::unexpected(system_problem(file, "cannot be read"));
     std::string_view token(buffer.data(), static_cast<std::size_t>(length));
     while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.remove_suffix(1);
-    const bool plain = token.find_first_of(" \t\r\n") == std::string_view::npos;
+    const bool plain = std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; });
     if (token.size() < shortest || token.size() >= longest || !plain)
-        return tl::unexpected(
-            problem(file, "does not hold a token: one line of 16 to 511 characters without spaces"));
+        return tl::unexpected(problem(file,
+                                      "does not hold a token: one line of 16 to 511 visible ASCII "
+                                      "characters; take it away and a new one is made"));
     return std::string(token);
 }
 

@@ -135,21 +135,29 @@ json view(const sync::Verdict& verdict) {
             {"age_seconds", verdict.age.count()}};
 }
 
-json check_view(const std::filesystem::path& file, const std::vector<Fault>& faults,
+json check_view(const std::filesystem::path& file, const Reading& reading,
                 const std::vector<relay::Finding>& findings) {
-    json wrong = json::array(), tried = json::array();
-    for (const auto& fault : faults)
-        wrong.push_back({{"file", (fault.file.empty() ? file : fault.file).string()},
-                         {"line", fault.position.line},
-                         {"column", fault.position.column},
-                         {"key", fault.key},
-                         {"text", fault.text}});
+    const auto told = [&file](const std::vector<Fault>& faults) {
+        json list = json::array();
+        for (const auto& fault : faults)
+            list.push_back({{"file", (fault.file.empty() ? file : fault.file).string()},
+                            {"line", fault.position.line},
+                            {"column", fault.position.column},
+                            {"key", fault.key},
+                            {"text", fault.text}});
+        return list;
+    };
+    json tried = json::array();
     for (const auto& finding : findings)
         tried.push_back({{"what", finding.what},
                          {"result", name(finding.result)},
                          {"text", finding.text},
                          {"advice", finding.advice}});
-    return {{"file", file.string()}, {"ok", faults.empty()}, {"faults", wrong}, {"findings", tried}};
+    return {{"file", file.string()},
+            {"ok", reading.faults.empty()},
+            {"faults", told(reading.faults)},
+            {"warnings", told(reading.warnings)},
+            {"findings", tried}};
 }
 
 json status_view(const Operations& operations) {

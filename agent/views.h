@@ -24,7 +24,7 @@ nlohmann::json view(const sync::Verdict& verdict);
 nlohmann::json gateways_view(const Ways& ways);
 nlohmann::json routes_view(const Ways& ways);
 nlohmann::json egress_view(const Ways& ways);
-nlohmann::json check_view(const std::filesystem::path& file, const std::vector<Fault>& faults,
+nlohmann::json check_view(const std::filesystem::path& file, const Reading& reading,
                           const std::vector<relay::Finding>& findings);
 nlohmann::json status_view(const Operations& operations);
 

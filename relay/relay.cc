@@ -405,7 +405,7 @@ bool Relay::absolve(const std::string& address, const std::string& site) {
                      [impl = impl_.get(), address, site] { return impl->delivery.absolve(address, site); });
 }
 
-Explanation Relay::explain(const std::string& from, const std::string& to, const std::string& client) {
+Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client) {
     Explanation out;
     SettingsPtr settings;
     DirectoryPtr directory;
@@ -420,7 +420,7 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
     std::optional<Address> recipient = parse_address(to);
     if (!sender) out.sender = Reply{501, {5, 1, 7}, "malformed address"};
     if (!recipient) out.recipient = Reply{501, {5, 1, 3}, "malformed address"};
-    if (!sender || !recipient) return out;
+    if (!sender || !recipient) return {out, {}};
 
     std::string from_client = client;
     if (from_client.empty() && !settings->primaries.empty() && !settings->primaries.front().addresses.empty())
@@ -448,7 +448,7 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
     };
     out.sender_why = why(mail);
     out.recipient_why = why(rcpt);
-    if (!mail.reply.positive() || !rcpt.reply.positive()) return out;
+    if (!mail.reply.positive() || !rcpt.reply.positive()) return {out, {}};
 
     Envelope envelope;
     envelope.reverse_path = *sender;
@@ -465,11 +465,7 @@ Explanation Relay::explain(const std::string& from, const std::string& to, const
                        else
                            promise->set_value(std::move(whole));
                    });
-    if (future.wait_for(settings->dns.timeout * 3) != std::future_status::ready) {
-        out.hosts.push_back("the name servers do not answer");
-        return out;
-    }
-    return future.get();
+    return {out, std::move(future)};
 }
 
 }  // namespace postern::relay

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,7 +68,13 @@ public:
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was
     /// known.
     bool absolve(const std::string& address, const std::string& site);
-    Explanation explain(const std::string& from, const std::string& to, const std::string& client);
+    /// What is known at once, and what name servers have to be asked for; `whole` is not valid when nothing
+    /// has. Whoever waits for it sets the limit, and does not wait for a Relay that was stopped.
+    struct Explaining {
+        Explanation so_far;
+        std::future<Explanation> whole;
+    };
+    Explaining explain(const std::string& from, const std::string& to, const std::string& client);
 
 private:
     struct Impl;

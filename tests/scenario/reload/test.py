@@ -7,6 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 import samples
 import scenario
 import smtp_client
+from certificates import Authority
 
 
 class Reload(scenario.Scenario):
@@ -47,6 +48,32 @@ class Reload(scenario.Scenario):
                                           samples.simple()).code, 250)
         self.wait_for_messages(receiver, 1)
         gateway.configuration_file.write_text(good)
+
+    def test_what_a_start_would_refuse_is_refused(self):
+        authority = Authority(self.workspace)
+        one, other = authority.issue("gw1.company.example"), authority.issue("gw2.company.example")
+        gateway = self.gateway(tls={"certificate": one.certificate, "private_key": one.key})
+        gateway.configure(tls={"private_key": other.key})
+        for command in ("check", "reload"):
+            done = gateway.command(command, check=False)
+            self.assertEqual(done.returncode, 78, done.stdout + done.stderr)
+            self.assertIn("tls.private_key", done.stdout + done.stderr)
+        gateway.stop()
+        done = gateway.command("run", check=False)
+        self.assertEqual(done.returncode, 78, done.stdout + done.stderr)
+
+    def test_what_only_a_restart_changes_is_said_each_time(self):
+        gateway = self.gateway()
+        former = gateway.settings["listener"]
+        gateway.configure(listener=[{"address": f"{self.workspace.host(5)}:2525"}])
+        for _ in range(2):
+            self.assertRegex(gateway.command("reload").stdout, "only a restart.*listener")
+        gateway.configure(listener=former)
+        self.assertNotIn("restart", gateway.command("reload").stdout)
+        gateway.configure(listener=[{"address": "192.0.2.99:2525"}])
+        done = gateway.command("reload", check=False)
+        self.assertEqual(done.returncode, 78)
+        self.assertIn("192.0.2.99", done.stderr)
 
     def test_routes_change_for_the_mail_that_waits(self):
         receiver = self.receiver()

@@ -1,4 +1,5 @@
 #include "agent/fault_words.h"
+#include "agent/environment.h"
 
 #include <catch2/catch.hpp>
 

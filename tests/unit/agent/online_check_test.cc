@@ -29,8 +29,11 @@ TEST_CASE("what trying it out shows is a table, with what to do under it") {
 }
 
 TEST_CASE("faults and findings as JSON") {
-    const auto view = check_view("/etc/postern.toml", {{{3, 1}, "delivery", "x", "/etc/rules.toml"}},
-                                 {{"dns", Result::failed, "silent", "ask"}});
+    Reading reading;
+    reading.faults = {{{3, 1}, "delivery", "x", "/etc/rules.toml"}};
+    reading.warnings = {{{1, 1}, "hostname", "y"}};
+    const auto view = check_view("/etc/postern.toml", reading, {{"dns", Result::failed, "silent", "ask"}});
+    CHECK(view["warnings"][0]["key"] == "hostname");
     CHECK(view["ok"] == false);
     CHECK(view["faults"][0]["file"] == "/etc/rules.toml");
     CHECK(view["findings"][0]["result"] == "failed");

@@ -1,4 +1,5 @@
 #include "agent/settings.h"
+#include "agent/environment.h"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

@@ -13,7 +13,7 @@ namespace {
 struct Fake {
     relay::QueueFilter filter;
     std::size_t limit = 0;
-    std::string asked;
+    std::string asked, told;
     std::vector<std::string> not_ready, degraded, faults;
     Ways ways;
     Overrides overrides;
@@ -44,12 +44,12 @@ struct Fake {
         operations.retry = [this](const relay::QueueFilter& given) {
             asked += "retry ";
             filter = given;
-            return std::size_t{3};
+            return relay::Applied{3};
         };
         operations.remove = [this](const relay::QueueFilter& given) {
             asked += "remove ";
             filter = given;
-            return std::size_t{4};
+            return relay::Applied{4};
         };
         operations.explain = [this](const std::string& from, const std::string& to,
                                     const std::string& client) {
@@ -73,14 +73,14 @@ struct Fake {
             return [this, what](const relay::QueueFilter& given) {
                 asked += std::string(what) + ' ';
                 filter = given;
-                return std::size_t{5};
+                return relay::Applied{5};
             };
         };
         const auto acting_with = [this](const char* what) {
             return [this, what](const relay::QueueFilter& given, const std::string& more) {
                 asked += std::string(what) + " (" + more + ") ";
                 filter = given;
-                return std::size_t{6};
+                return relay::Applied{6};
             };
         };
         operations.hold = acting("hold");
@@ -120,7 +120,11 @@ struct Fake {
         ways.egress[0].address = "192.0.2.20";
         operations.reload = [this] {
             asked += "reload ";
-            return faults;
+            return Reloaded{faults, {"listener"}};
+        };
+        operations.changed = [this](const std::string& by, const std::string& what,
+                                    std::optional<std::size_t> messages) {
+            told = by + ": " + what + (messages ? " (" + std::to_string(*messages) + ')' : "");
         };
     }
 
@@ -135,7 +139,7 @@ struct Fake {
     }
     Answer change(const std::string& method, const std::string& path,
                   std::multimap<std::string, std::string> parameters = {}) {
-        return respond(operations, {method, path, std::move(parameters), true});
+        return respond(operations, {method, path, std::move(parameters), true, "root"});
     }
 };
 
@@ -386,17 +390,38 @@ TEST_CASE("the directory answers about domains and addresses") {
 
 TEST_CASE("explain needs a recipient, and no sender means the null reverse-path") {
     Fake fake;
-    CHECK(fake.get("/v1/explain").status == 400);
-    CHECK(fake.get("/v1/explain", {{"to", "b@y.example"}, {"client", "mail.example"}}).status == 400);
-    CHECK(fake.get("/v1/explain", {{"to", "b@y.example"}, {"client", "127.0.0.1"}}).status == 200);
+    CHECK(fake.change("GET", "/v1/explain").status == 400);
+    CHECK(fake.change("GET", "/v1/explain", {{"to", "b@y.example"}, {"client", "mail.example"}}).status ==
+          400);
+    CHECK(fake.change("GET", "/v1/explain", {{"to", "b@y.example"}, {"client", "127.0.0.1"}}).status == 200);
+    CHECK(fake.get("/v1/explain", {{"to", "b@y.example"}}).status == 401);
     CHECK(fake.asked == "|b@y.example|127.0.0.1");
 }
 
 TEST_CASE("a reload of a faulty file gives every fault") {
     Fake fake;
-    CHECK(fake.change("POST", "/v1/reload").status == 200);
+    const auto good = fake.change("POST", "/v1/reload");
+    CHECK(good.status == 200);
+    CHECK(json::parse(good.body)["after_restart_only"] == json({"listener"}));
+    CHECK(fake.told == "root: configuration file read again");
     fake.faults = {"postern.toml:1:1: x: y", "postern.toml:2:1: x: y"};
     const auto answer = fake.change("POST", "/v1/reload");
     CHECK(answer.status == 409);
     CHECK(json::parse(answer.body)["faults"].size() == 2);
+}
+
+TEST_CASE("what is changed is told with who did it and how much it was about") {
+    Fake fake;
+    const auto id = std::pair("id", "01ABC");
+    CHECK(fake.change("POST", "/v1/queue/retry").status == 200);
+    CHECK(fake.told == "root: queue retry: all (3)");
+    CHECK(fake.change("POST", "/v1/queue/move", {id, {"gateway", "archive"}}).status == 200);
+    CHECK(fake.told == "root: queue move: gateway=archive id=01ABC (6)");
+    CHECK(fake.change("DELETE", "/v1/queue", {id}).status == 200);
+    CHECK(fake.told == "root: queue delete: id=01ABC (4)");
+    CHECK(fake.change("POST", "/v1/gateways/archive/disable").status == 200);
+    CHECK(fake.told == "root: gateway archive disabled");
+    fake.told.clear();
+    CHECK(fake.change("POST", "/v1/gateways/nowhere/disable").status == 404);
+    CHECK(fake.told.empty());
 }

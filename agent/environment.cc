@@ -1,0 +1,159 @@
+#include "agent/environment.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+
+#include "agent/address_text.h"
+#include "agent/giveaways.h"
+#include "agent/sockets.h"
+#include "relay/net/tls.h"
+
+namespace postern::agent {
+namespace {
+
+constexpr int soon = 14 * 24 * 3600;  // before a certificate ends
+
+std::string system_text(int error) { return std::generic_category().message(error); }
+
+bool has_fault(const Reading& reading, std::string_view key) {
+    return std::any_of(reading.faults.begin(), reading.faults.end(),
+                       [key](const Fault& fault) { return fault.key == key; });
+}
+
+std::string day(const ASN1_TIME* time) {
+    std::tm parts{};
+    if (ASN1_TIME_to_tm(time, &parts) != 1) return "a day that cannot be read";
+    std::array<char, 32> text{};
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts)};
+}
+
+/// A certificate that has ended is no fault: mail would stop, where it is better sent with an old one.
+void check_dates(Reading& reading, const SSL_CTX* context) {
+    const X509* certificate = SSL_CTX_get0_certificate(context);
+    if (certificate == nullptr) return;
+    const ASN1_TIME* end = X509_get0_notAfter(certificate);
+    std::time_t then = std::time(nullptr);
+    if (X509_cmp_time(end, &then) < 0)
+        return reading.warn("tls.certificate", "has expired on " + day(end) + ": renew it");
+    then += soon;
+    if (X509_cmp_time(end, &then) < 0)
+        reading.warn("tls.certificate", "expires on " + day(end) + ": is it renewed by itself?");
+}
+
+/// The words of an exception name the key first.
+void tell(Reading& reading, const std::string& text) {
+    for (const std::string key : {"tls.certificate", "tls.private_key", "tls.ca_file"})
+        if (text.starts_with(key + ' ')) return reading.fault(key, text.substr(key.size() + 1));
+    reading.fault("tls", text);
+}
+
+void check_tls_files(Reading& reading) {
+    const auto& tls = reading.settings.relay.tls;
+    for (const auto* key : {"tls.certificate", "tls.private_key", "tls.ca_file"})
+        if (has_fault(reading, key)) return;
+    try {
+        if (const auto context = relay::net::server_context(tls))
+            check_dates(reading, context->native_handle());
+        if (!tls.ca_file.empty()) relay::net::client_context(tls);
+    } catch (const std::runtime_error& error) {
+        tell(reading, error.what());
+    }
+    const auto& directories = reading.settings.directories;
+    for (std::size_t i = 0; i < directories.size(); ++i) {
+        const std::string key = "primary[" + std::to_string(i) + "].ca_file";
+        if (directories[i].ca_file.empty() || has_fault(reading, key)) continue;
+        try {
+            relay::net::client_context({.ca_file = directories[i].ca_file});
+        } catch (const std::runtime_error&) {
+            reading.fault(key, '"' + directories[i].ca_file.string() + "\" holds no certificate in PEM");
+        }
+    }
+    ERR_clear_error();
+}
+
+/// Ports are freed and addresses come up: what is told here is worth trying again.
+void passing_fault(Reading& reading, const std::string& key, std::string text) {
+    reading.fault(key, std::move(text));
+    if (!reading.faults.empty() && reading.faults.back().key == key) reading.faults.back().passing = true;
+}
+
+/// Whether a start could use it, or make it.
+void check_state_dir(Reading& reading) {
+    const auto& directory = reading.settings.relay.state_dir;
+    if (directory.empty() || has_fault(reading, "state_dir")) return;
+    const auto fault = [&](const std::string& why) {
+        passing_fault(reading, "state_dir", '"' + directory.string() + "\" " + why);
+    };
+    struct stat status {};
+    if (stat(directory.c_str(), &status) == 0) {
+        if (!S_ISDIR(status.st_mode)) return fault("is not a directory");
+        if (faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
+            fault("cannot be used by " + account_name(geteuid()) + ": " + system_text(errno));
+        return;
+    }
+    if (errno != ENOENT) return fault("cannot be used: " + system_text(errno));
+    auto above = directory.parent_path();
+    while (above.has_relative_path() && stat(above.c_str(), &status) != 0 && errno == ENOENT)
+        above = above.parent_path();
+    if (stat(above.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+        fault("cannot be made: " + above.string() + " is not a directory");
+}
+
+void check_listeners(Reading& reading, const InUse& in_use) {
+    const auto& listeners = reading.settings.relay.listeners;
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        const auto& address = listeners[i].address;
+        const std::string key = "listener[" + std::to_string(i) + "].address";
+        if (!is_ip_literal(address.host) || has_fault(reading, key)) continue;
+        const auto& held = in_use.addresses;
+        if (std::any_of(held.begin(), held.end(),
+                        [&](const auto& each) { return same_place(each, address); }))
+            continue;
+        const int fd = bound_socket(address);
+        const int error = fd < 0 ? errno : listen(fd, 1) != 0 ? errno : 0;
+        if (fd >= 0) close(fd);
+        // Low ports are the service's to have; an ordinary user who only looks cannot tell.
+        if (error == 0 || error == EACCES || (error == EADDRINUSE && in_use.every_address)) continue;
+        passing_fault(reading, key,
+                      '"' + format_host_port(address) + "\" cannot be bound: " + system_text(error) +
+                          (error == EADDRINUSE      ? "; another mail server is probably running"
+                           : error == EADDRNOTAVAIL ? "; it is not an address of this machine"
+                                                    : ""));
+    }
+}
+
+}  // namespace
+
+void check_environment(Reading& reading, const InUse& in_use, const std::optional<Account>& account) {
+    check_listeners(reading, in_use);
+    std::optional<ActingAs> acting;
+    if (account) acting.emplace(*account);
+    check_files(reading);
+    check_tls_files(reading);
+    check_state_dir(reading);
+    warn_of_giveaways(reading);
+    std::stable_sort(reading.warnings.begin(), reading.warnings.end(), [](const Fault& a, const Fault& b) {
+        return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
+    });
+}
+
+std::vector<Fault> egress_faults(const Reading& reading) {
+    Reading found{{}, reading.positions, {}, {}};
+    const auto& egress = reading.settings.relay.egress;
+    for (std::size_t i = 0; i < egress.size(); ++i) {
+        if (egress[i].address.empty()) continue;  // its text is at fault, which was told
+        if (auto fault = binding_fault(egress[i].address); !fault.empty())
+            found.fault("egress[" + std::to_string(i) + "].address", '"' + egress[i].address + "\" " + fault);
+    }
+    return found.faults;
+}
+
+}  // namespace postern::agent
