@@ -145,7 +145,9 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
     refusal = Refusal{text_of(Stage::greeting), {}, {}};
-    patience = options.greeting_patience.count() > 0 ? options.greeting_patience : options.command_timeout;
+    patience = options.greeting_patience.count() > 0
+                   ? std::min(options.greeting_patience, options.command_timeout)
+                   : options.command_timeout;
     error = co_await client->reply(greeting, patience);
     refusal.meaning = meaning_of(Stage::greeting, greeting, client->before());
     if (refusal.meaning != Meaning::go_on) {

@@ -66,6 +66,7 @@ Queue::Hooks Delivery::hooks() {
 }
 
 void Delivery::start() {
+    newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
     move_obsolete();
     tick();
     run(watch_blocklists(), {});
@@ -91,6 +92,7 @@ void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
 void Delivery::reload(SettingsPtr settings) {
     settings_ = std::move(settings);
     queue_.reload(settings_);
+    newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
     pool_.reload(settings_, base::wall_now());
     ours_ = our_listeners(*settings_);
     try {

@@ -5,6 +5,7 @@
 #include <asio/thread_pool.hpp>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "relay/delivery/client.h"
+#include "relay/delivery/newcomers.h"
 #include "relay/delivery/site.h"
 #include "relay/egress/pool.h"
 #include "relay/net/asio.h"
@@ -128,7 +130,9 @@ private:
     void dispatch(Job job, const SitePtr& site);
     Lane& lane(Site& site, const Source& source);
     void employ(const SitePtr& site);  // wakes or opens a connection when there is work for one more
+    bool may_open(const SitePtr& site);
     void release(const SitePtr& site, Lane& lane);
+    void call_next();
     void refill(const SitePtr& site);
     void works(const SitePtr& site);
     void fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun);
@@ -153,7 +157,7 @@ private:
                                                               const SecondOpinion& open);
 
     /// Whether a connection is better closed between two transactions, for others or because it is of before.
-    bool gives_way(const Site& site, const Client& client) const;
+    bool gives_way(const Site& site, const Client& client);
     std::string lane_of(const Site& site, const Job& job) const;
     bool meant_for(const Site& site, const Client& client, const Job& job) const;
     void turn_away(const SitePtr& site, const Client& client, Job job);
@@ -223,6 +227,10 @@ private:
     std::vector<Alarm> alarms_;     // a heap, the earliest first
     FamilyMemory families_{3};      // of all sites that have both
     std::deque<SitePtr> starving_;  // had to wait for the limit of all connections
+    std::deque<SitePtr> unknown_;   // had to wait for the limit of newcomers
+    Newcomers newcomers_;
+    std::list<Rest*> resting_;                // of all sites, the longest first
+    std::size_t employed_ = 0, leaving_ = 0;  // sites with connections; connections that give way
     TrafficPtr traffic_ = std::make_shared<Traffic>();
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
     std::size_t connections_ = 0;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::minutes targets_age{5};
 constexpr std::chrono::minutes bad_longest{15};
+constexpr std::chrono::seconds crowded_patience{20};   // for the greeting, while others wait
 constexpr std::chrono::seconds other_family_after{5};  // a host that has both
 
 }  // namespace
@@ -74,8 +75,13 @@ std::vector<Target> Delivery::targets_from(const Site& site, const Source& sourc
 
 // ---- which mail may go there
 
-bool Delivery::gives_way(const Site& site, const Client& client) const {
-    return client.target().origin != site.origin;
+bool Delivery::gives_way(const Site& site, const Client& client) {
+    if (client.target().origin != site.origin) return true;
+    if (client.transactions == 0 || starving_.size() <= leaving_) return false;
+    std::size_t share = settings_->delivery.connections / (employed_ + starving_.size());
+    if (site.connections <= std::max<std::size_t>(1, share)) return false;
+    ++leaving_;
+    return true;
 }
 
 std::string Delivery::lane_of(const Site& site, const Job& job) const {
@@ -222,6 +228,9 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         const Target& target = *at;
         if (stopping_) co_return nullptr;
         Refusal refusal;
+        bool newcomer = !site->proven || site->obstacle.failures > 0;
+        bool crowded = newcomer && (newcomers_.crowded() || !newcomers_.room(site->where));
+        options.greeting_patience = crowded ? crowded_patience : std::chrono::seconds(0);
         options.connect_patience = patience(*site, lane, target, {at + 1, targets.end()});
         know_tls(*site, target, options);
         options.login = target.login;

@@ -1,7 +1,5 @@
 // Which of our addresses mail leaves from, what receivers and blocklists say of them, and what follows.
 #include <algorithm>
-#include <asio/ip/network_v4.hpp>
-#include <asio/ip/network_v6.hpp>
 
 #include "relay/delivery/delivery.h"
 #include "relay/egress/blocklist.h"
@@ -21,9 +19,7 @@ std::string domain_of(const Job& job) {
 
 /// Whose word it is: the host's network, and who owns the name.
 std::string witness(const asio::ip::address& address, std::string_view name) {
-    std::string network = address.is_v4() ? asio::ip::network_v4(address.to_v4(), 24).canonical().to_string()
-                                          : asio::ip::network_v6(address.to_v6(), 48).canonical().to_string();
-    return network + ' ' + owner_of(name);
+    return network_of(address, 48) + ' ' + owner_of(name);
 }
 
 bool about_us(ReplyMeaning meaning) {

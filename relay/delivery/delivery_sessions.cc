@@ -186,7 +186,9 @@ net::awaitable<bool> Delivery::rest(SitePtr site, Lane& lane, Client& client) {
     Rest resting{asio::steady_timer(io_)};
     resting.timer.expires_after(settings_->delivery.idle);
     auto place = lane.idle.insert(lane.idle.end(), &resting);
+    auto among_all = resting_.insert(resting_.end(), &resting);
     co_await resting.timer.async_wait(net::as_value);
+    resting_.erase(among_all);
     if (resting.woken) co_return !stopping_ && !client.stale();  // and off the list
     lane.idle.erase(place);
     co_return false;

@@ -14,7 +14,8 @@ namespace {
 constexpr std::chrono::seconds believed{60};        // a look-up, for further mail on the same route
 constexpr std::chrono::seconds believed_again{30};  // the last one, when there is none
 constexpr std::chrono::hours stale_max{24};
-constexpr std::size_t bad_max = 200;  // addresses of a site remembered as bad
+constexpr std::size_t called_at_once = 50;  // of those who wait for a connection
+constexpr std::size_t bad_max = 200;        // addresses of a site remembered as bad
 
 }  // namespace
 
@@ -236,11 +237,8 @@ void Delivery::employ(const SitePtr& site) {
         }
         unsigned limit = site->obstacle.failures > 0 ? 1 : site->window.size();
         if (site->connections >= limit || lane.opening >= lane.ready.size()) continue;
-        if (connections_ >= settings_->delivery.connections) {
-            if (std::find(starving_.begin(), starving_.end(), site) == starving_.end())
-                starving_.push_back(site);
-            return;
-        }
+        if (!may_open(site)) return;
+        if (site->connections == 0) ++employed_;
         ++site->connections;
         ++site->opening;
         ++lane.connections;
@@ -252,25 +250,70 @@ void Delivery::employ(const SitePtr& site) {
     }
 }
 
+/// Whether there is a connection for it; if not, it is called when there may be.
+bool Delivery::may_open(const SitePtr& site) {
+    auto want = [&](std::deque<SitePtr>& line) {
+        if (!std::exchange(site->in_want, true)) line.push_back(site);
+        return false;
+    };
+    if (connections_ >= settings_->delivery.connections) {
+        auto other =
+            std::find_if(resting_.begin(), resting_.end(), [](Rest* one) { return !one->dismissed; });
+        if (other != resting_.end()) {
+            (*other)->dismissed = true;
+            (*other)->timer.cancel();
+        }
+        return want(starving_);
+    }
+    if (site->proven && site->obstacle.failures == 0) return true;
+    if (site->newcomers == 0 && !site->targets.empty()) {
+        auto address = site->targets.front().endpoint.address();
+        site->where = {address.to_string(), network_of(address)};
+    }
+    if (!newcomers_.room(site->where)) return want(unknown_);
+    newcomers_.begin(site->where);
+    ++site->newcomers;
+    return true;
+}
+
 void Delivery::release(const SitePtr& site, Lane& lane) {
     --site->connections;
     --lane.connections;
     --connections_;
-    if (!starving_.empty()) {
-        SitePtr next = starving_.front();
-        starving_.pop_front();
-        employ(next);
+    if (site->connections == 0) --employed_;
+    if (leaving_ > 0) --leaving_;
+    if (site->newcomers > site->connections) {
+        --site->newcomers;
+        newcomers_.end(site->where);
     }
+    call_next();
     employ(site);
     arm();
+}
+
+void Delivery::call_next() {
+    const std::size_t most = settings_->delivery.connections;
+    auto take = [](std::deque<SitePtr>& line) {
+        SitePtr out = std::move(line.front());
+        line.pop_front();
+        out->in_want = false;
+        return out;
+    };
+    while (!starving_.empty() && connections_ < most) employ(take(starving_));
+    // Those of a network that has its part stay in line.
+    for (std::size_t left = std::min(unknown_.size(), called_at_once); left > 0 && connections_ < most;
+         --left)
+        employ(take(unknown_));
 }
 
 void Delivery::refill(const SitePtr& site) { feed(site->hungry); }
 
 void Delivery::works(const SitePtr& site) {
     bool more = site->obstacle.failures > 0 || !site->proven;
+    if (more) newcomers_.good(site->where);
     site->proven = true;
     site->obstacle = {};
+    if (site->newcomers > 0) newcomers_.end(site->where, std::exchange(site->newcomers, 0));
     site->window.good();
     if (more) refill(site);
 }
@@ -296,6 +339,7 @@ void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others, T
         return;
     }
     site->failed_at = base::steady_now();
+    newcomers_.bad(site->where);
     site->families = FamilyMemory(1);  // the next attempt tries both again
     double spread = std::uniform_real_distribution<>(0, 1)(random_);
     put_down(site, why.reason.empty() ? why.reply.line() : why.reason,

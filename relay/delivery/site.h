@@ -15,6 +15,7 @@
 #include "relay/delivery/family_memory.h"
 #include "relay/delivery/hungry.h"
 #include "relay/delivery/line.h"
+#include "relay/delivery/newcomers.h"
 #include "relay/delivery/target.h"
 #include "relay/delivery/window.h"
 #include "relay/egress/pool.h"
@@ -25,6 +26,7 @@ namespace postern::relay {
 struct Rest {
     asio::steady_timer timer;
     bool woken = false;
+    bool dismissed = false;  // its place is wanted by somebody else
 };
 
 /// What is ready for a site and leaves from one of our addresses.
@@ -80,10 +82,13 @@ struct Site {
     FamilyMemory families{1};
     bool told_family = false;  // this site has said of one that it leads nowhere
     std::map<net::Endpoint, Bad> bad;
-    Hungry hungry;        // routes that were told there is no room
-    bool proven = false;  // it has taken a message: it may have a long line
-    Time alarmed{};       // when the next alarm is set for
-    std::string told;     // the last fault against a policy that is being tested
+    Hungry hungry;           // routes that were told there is no room
+    bool proven = false;     // it has taken a message: it may have a long line
+    unsigned newcomers = 0;  // connections that are counted as such
+    Newcomers::Where where;  // that they are counted for
+    bool in_want = false;    // waits for others to close a connection
+    Time alarmed{};          // when the next alarm is set for
+    std::string told;        // the last fault against a policy that is being tested
     std::map<net::Endpoint, TlsFailure> tls_failed;
     std::set<net::Endpoint> tls_works;   // hosts that have answered in a transaction over TLS
     std::optional<std::string> cut_off;  // the sender at whose name the last session ended without a word

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <asio/ip/network_v4.hpp>
+#include <asio/ip/network_v6.hpp>
 #include <map>
 #include <set>
 
@@ -264,6 +266,11 @@ std::vector<asio::ip::address> own_addresses() {
 
 std::string Target::text() const {
     return host + '[' + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port());
+}
+
+std::string network_of(const asio::ip::address& address, unsigned short six) {
+    return address.is_v4() ? asio::ip::network_v4(address.to_v4(), 24).canonical().to_string()
+                           : asio::ip::network_v6(address.to_v6(), six).canonical().to_string();
 }
 
 bool permits(const std::vector<Target>& list, const Target& target) {
