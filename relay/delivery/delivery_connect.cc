@@ -78,8 +78,9 @@ std::vector<Target> Delivery::targets_from(const Site& site, const Source& sourc
 bool Delivery::gives_way(const Site& site, const Client& client) {
     if (client.target().origin != site.origin) return true;
     if (client.transactions == 0 || starving_.size() <= leaving_) return false;
-    std::size_t share = settings_->delivery.connections / (employed_ + starving_.size());
-    if (site.connections <= std::max<std::size_t>(1, share)) return false;
+    bool more_than_its_share =
+        site.connections * (employed_ + starving_.size()) > settings_->delivery.connections;
+    if (!more_than_its_share) return false;
     ++leaving_;
     return true;
 }

@@ -17,13 +17,15 @@ public:
         std::string address, network;
     };
 
-    /// `connections`: all there are; `address`: of one address at first; its network has four times that.
+    /// `connections`: all there are; `address`: of one address at first, a quarter at most; its network has
+    /// four times that, three quarters at most.
     void limit(unsigned connections, unsigned address) {
         most_ = std::max(1u, connections * 7 / 10);
-        first_ = std::max(1u, address);
+        address_ = std::clamp(most_ / 4, 1u, std::max(1u, address));
+        network_ = std::clamp(most_ * 3 / 4, address_, 4 * address_);
     }
     bool room(const Where& where) const {
-        return count_ < most_ && below(where.address, first_) && below(where.network, 4 * first_);
+        return count_ < most_ && below(where.address, address_) && below(where.network, network_);
     }
     /// Half of what they have is in use: those that keep others waiting get less time.
     bool crowded() const { return count_ * 2 >= most_; }
@@ -65,7 +67,7 @@ private:
         return found == parts_.end() || found->second.count < first + found->second.good;
     }
 
-    unsigned most_ = 1, first_ = 1, count_ = 0;
+    unsigned most_ = 1, address_ = 1, network_ = 1, count_ = 0;
     std::map<std::string, Part> parts_;  // addresses and networks
 };
 

@@ -51,6 +51,18 @@ TEST_CASE("more is for an address with each site there that turns out well", "[n
     CHECK(newcomers.room(at(1)));
 }
 
+TEST_CASE("however few there are, one address leaves some to others", "[newcomers]") {
+    Newcomers newcomers;
+    newcomers.limit(8, 20);
+    for (unsigned host = 1; host <= 3; ++host) {
+        CHECK(newcomers.room(at(host)));
+        newcomers.begin(at(host));
+        CHECK_FALSE(newcomers.room(at(host)));
+    }
+    CHECK_FALSE(newcomers.room(at(4)));
+    CHECK(newcomers.room(at(4, "other")));
+}
+
 TEST_CASE("with few connections one is a newcomer's all the same", "[newcomers]") {
     Newcomers newcomers;
     newcomers.limit(1, 20);
