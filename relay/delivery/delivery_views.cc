@@ -24,7 +24,9 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
             if (one->site) {
                 const Site& site = *one->site;
                 view.site = site.key;
-                view.ready += site.ready();
+                // A site's line has mail of other domains too.
+                view.ready =
+                    one->route.starts_with("mx:") ? queue_.in_hand(one->route) : view.ready + site.ready();
                 view.connections = site.connections;
                 view.delivering = site.connections - site.opening -
                                   std::min<std::size_t>(site.idle(), site.connections - site.opening);

@@ -1,14 +1,33 @@
 #include "relay/delivery/line.h"
 
-#include <utility>
-
 namespace postern::relay {
 
+void Line::push(Job job) {
+    ++size_;
+    if (job.further) return further_.push_back(std::move(job));
+    auto& own = by_route_[job.route];
+    if (own.empty()) turns_.push_back(job.route);
+    own.push_back(std::move(job));
+}
+
 Job Line::pop() {
-    bool turn_of_further = !further_.empty() && (first_.empty() || ++turn_ % share == 0);
-    auto& from = turn_of_further ? further_ : first_;
-    Job job = std::move(from.front());
-    from.pop_front();
+    --size_;
+    auto take = [](std::deque<Job>& from) {
+        Job job = std::move(from.front());
+        from.pop_front();
+        return job;
+    };
+    bool others = !front_.empty() || !turns_.empty();
+    if (!further_.empty() && (!others || ++turn_ % share == 0)) return take(further_);
+    if (!front_.empty()) return take(front_);
+    auto own = by_route_.find(turns_.front());
+    Job job = take(own->second);
+    std::string route = std::move(turns_.front());
+    turns_.pop_front();
+    if (own->second.empty())
+        by_route_.erase(own);
+    else
+        turns_.push_back(std::move(route));
     return job;
 }
 

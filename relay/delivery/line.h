@@ -2,42 +2,65 @@
 #pragma once
 
 #include <deque>
+#include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "relay/queue/queue.h"
 
 namespace postern::relay {
 
-/// First in, first out, but for a message with so many recipients that it makes several jobs: its first
-/// stands in line like everybody's, of the further ones every fourth turn takes one. So a mailing to a
+/// The domains (routes) with mail in it take turns, each its own first in, first out: one with little does
+/// not wait for one with much. Of a message with so many recipients that it makes several jobs, the first
+/// stands in line like everybody's; of the further ones every fourth turn takes one. So a mailing to a
 /// thousand recipients neither holds up the small mail behind it nor starves.
 class Line {
 public:
-    void push(Job job) { (job.further ? further_ : first_).push_back(std::move(job)); }
-    void push_front(Job job) { first_.push_front(std::move(job)); }
+    void push(Job job);
+    void push_front(Job job) {
+        front_.push_front(std::move(job));
+        ++size_;
+    }
     Job pop();  // of one that is not empty
     std::vector<Job> drain();
-    std::size_t size() const { return first_.size() + further_.size(); }
-    bool empty() const { return first_.empty() && further_.empty(); }
+    std::size_t size() const { return size_; }
+    bool empty() const { return size_ == 0; }
     /// Takes out what `wanted` says.
     template <typename Wanted>
     std::vector<Job> extract(Wanted wanted) {
         std::vector<Job> out;
-        for (auto* part : {&first_, &further_})
-            for (auto job = part->begin(); job != part->end();) {
-                if (!wanted(*job)) {
-                    ++job;
-                    continue;
-                }
-                out.push_back(std::move(*job));
-                job = part->erase(job);
-            }
+        take_from(front_, wanted, out);
+        for (auto& route : turns_) take_from(by_route_[route], wanted, out);
+        std::erase_if(turns_, [this](const std::string& route) {
+            auto found = by_route_.find(route);
+            if (!found->second.empty()) return false;
+            by_route_.erase(found);
+            return true;
+        });
+        take_from(further_, wanted, out);
+        size_ -= out.size();
         return out;
     }
 
 private:
+    template <typename Wanted>
+    static void take_from(std::deque<Job>& part, Wanted& wanted, std::vector<Job>& out) {
+        std::deque<Job> kept;
+        for (Job& job : part) {
+            if (wanted(job))
+                out.push_back(std::move(job));
+            else
+                kept.push_back(std::move(job));
+        }
+        part = std::move(kept);
+    }
+
     static constexpr unsigned share = 4;
-    std::deque<Job> first_, further_;
+    std::deque<Job> front_, further_;
+    std::unordered_map<std::string, std::deque<Job>> by_route_;  // none of them empty
+    std::deque<std::string> turns_;                              // its routes, the next one first
+    std::size_t size_ = 0;
     unsigned turn_ = 0;
 };
 

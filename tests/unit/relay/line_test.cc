@@ -54,3 +54,28 @@ TEST_CASE("what was in hand goes first, and what is not wanted comes out", "[lin
     CHECK(line.drain().size() == 2);
     CHECK(line.empty());
 }
+
+TEST_CASE("domains take turns, each in its own order", "[line]") {
+    Line line;
+    auto add = [&](const std::string& route, unsigned number) {
+        Job one = job(route);
+        one.suspect = std::to_string(number);
+        line.push(std::move(one));
+    };
+    for (unsigned n = 0; n < 4; ++n) add("L", n);
+    add("s", 0);
+    add("t", 0);
+    add("s", 1);
+    std::string out;
+    while (!line.empty()) {
+        Job one = line.pop();
+        out += one.route + one.suspect;
+    }
+    CHECK(out == "L0s0t0L1s1L2L3");
+    add("s", 0);
+    CHECK(line.extract([](const Job& one) { return one.route == "s"; }).size() == 1);
+    CHECK(line.empty());
+    add("s", 1);
+    CHECK(line.size() == 1);
+    CHECK(line.pop().suspect == "1");
+}
