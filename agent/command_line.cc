@@ -16,7 +16,8 @@ namespace {
 constexpr const char* everywhere =
     "Every command also takes --config FILE (/etc/postern/postern.toml) and --json.";
 constexpr const char* exit_codes =
-    "Exit codes: 0 done; 64 wrong use; 65 what was named does not exist; 69 no gateway answers; 75 try "
+    "Exit codes: 0 done; 64 wrong use; 65 what was named does not exist; 66 no message matches; 69 no "
+    "gateway answers; 75 try "
     "later; "
     "77 not allowed; 78 the configuration file has faults.\n\"postern help COMMAND\" tells more of one.";
 
@@ -35,6 +36,7 @@ void add_filter(CLI::App& app, Command& command) {
         ->type_name("ADDRESS|DOMAIN");
     app.add_option("--recipient", filter.recipient, "envelope recipient, or its domain")
         ->type_name("ADDRESS|DOMAIN");
+    app.add_flag("--held", filter.held, "what is held");
     app.add_option("--route", filter.route, "as \"queue list\" shows it, such as mx:example.net")
         ->type_name("ROUTE");
 }
@@ -49,7 +51,7 @@ void add_gateway_filter(CLI::App& app, Command& command) {
 /// A command that changes messages and therefore needs to be told which.
 CLI::App* change(CLI::App& queue, const char* name, const char* help, Command& command, Verb which) {
     auto* app = verb(queue, name, help, command, which);
-    app->add_option("ID", command.filter.id, "of one message");
+    app->add_option("ID", command.ids, "of messages");
     add_filter(*app, command);
     app->add_flag("--all", command.all, "the whole queue");
     return app;
@@ -63,14 +65,17 @@ void add_queue(CLI::App& app, Command& command) {
     auto* list = verb(*queue, "list", "what waits and why", command, Verb::queue_list);
     add_filter(*list, command);
     add_gateway_filter(*list, command);
+    list->add_option("ID", command.ids, "of messages");
+    list->add_option("--offset", command.offset, "leave out so many first")->type_name("NUMBER");
     list->add_option("--limit", command.limit, "at most so many messages")
         ->check(CLI::Range(1, 10'000))
         ->type_name("1-10000")
         ->capture_default_str();
     auto* show = verb(*queue, "show", "one message", command, Verb::queue_show);
-    show->add_option("ID", command.filter.id, "of the message")->required();
+    show->add_option("ID", command.ids, "of messages")->required();
+    show->add_flag("--header", command.header, "with the message's whole header");
     auto* retry = verb(*queue, "retry", "try again now: all, or those chosen", command, Verb::queue_retry);
-    retry->add_option("ID", command.filter.id, "of one message");
+    retry->add_option("ID", command.ids, "of messages");
     add_filter(*retry, command);
     add_gateway_filter(*retry, command);
     add_gateway_filter(*change(*queue, "hold", "keep until released", command, Verb::queue_hold), command);
@@ -127,7 +132,8 @@ void add_ways(CLI::App& app, Command& command) {
 /// What was forgotten must not become "everything".
 void check_choice(const Command& command) {
     const auto& filter = command.filter;
-    const bool chosen = !(filter.id + filter.sender + filter.recipient + filter.route).empty();
+    const bool chosen =
+        filter.held || !command.ids.empty() || !(filter.sender + filter.recipient + filter.route).empty();
     switch (command.verb) {
         case Verb::queue_delete:
         case Verb::queue_hold:
@@ -135,12 +141,12 @@ void check_choice(const Command& command) {
         case Verb::queue_bounce:
             if ((chosen || !command.gateway.empty()) == command.all)
                 throw CLI::ValidationError(
-                    "queue", "give an ID, --sender, --recipient, --route or --gateway, or --all alone");
+                    "queue", "give IDs, --sender, --recipient, --held, --route or --gateway, or --all alone");
             break;
         case Verb::queue_move:
             if (chosen == command.all)
-                throw CLI::ValidationError("queue move",
-                                           "give an ID, --sender, --recipient or --route, or --all alone");
+                throw CLI::ValidationError(
+                    "queue move", "give IDs, --sender, --recipient, --held or --route, or --all alone");
             break;
         case Verb::route_set:
         case Verb::route_unset:

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -46,14 +47,16 @@ struct Command {
     Verb verb = Verb::status;
     std::filesystem::path config = "/etc/postern/postern.toml";
     bool json = false;
-    relay::QueueFilter filter;  // of queue commands
-    std::size_t limit = 100;    // of queue list
-    bool all = false;           // of queue commands that change messages
-    std::string gateway;        // that chooses messages; of queue move and route set: where to
-    bool rules = false;         // of queue move: back to where the rules say
-    std::string reason;         // of queue bounce
-    bool accept = false;        // of sync
-    bool online = false;        // of check
+    relay::QueueFilter filter;            // of queue commands
+    std::vector<std::string> ids;         // of queue commands; each is one choice of its own
+    std::size_t limit = 100, offset = 0;  // of queue list
+    bool header = false;                  // of queue show
+    bool all = false;                     // of queue commands that change messages
+    std::string gateway;                  // that chooses messages; of queue move and route set: where to
+    bool rules = false;                   // of queue move: back to where the rules say
+    std::string reason;                   // of queue bounce
+    bool accept = false;                  // of sync
+    bool online = false;                  // of check
     /// Of directory show: a domain or an address, "" for all; of forget: an address; of gateway and egress
     /// commands: a name or an address.
     std::string subject;

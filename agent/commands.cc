@@ -1,7 +1,10 @@
 #include "agent/commands.h"
 
 #include <sysexits.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -20,7 +23,8 @@ int fail(int code, const std::string& why) {
     return code;
 }
 
-Call call_for(const Command& command) {
+/// For one of the messages that were named, or "".
+Call call_for(const Command& command, const std::string& id) {
     Call call;
     const auto parameter = [&call](const char* name, const std::string& value) {
         if (!value.empty()) call.parameters.emplace(name, value);
@@ -28,7 +32,8 @@ Call call_for(const Command& command) {
     const auto choice = [&](const char* method, const char* path) {
         call.method = method;
         call.path = path;
-        parameter("id", command.filter.id);
+        parameter("id", id);
+        if (command.filter.held) parameter("held", "true");
         parameter("sender", command.filter.sender);
         parameter("recipient", command.filter.recipient);
         parameter("route", command.filter.route);
@@ -44,8 +49,9 @@ Call call_for(const Command& command) {
         case Verb::queue_list:
             choice("GET", "/v1/queue");
             parameter("limit", std::to_string(command.limit));
+            if (command.offset > 0) parameter("offset", std::to_string(command.offset));
             break;
-        case Verb::queue_show: path("GET", "/v1/messages/" + command.filter.id); break;
+        case Verb::queue_show: path("GET", "/v1/messages/" + id); break;
         case Verb::queue_retry: choice("POST", "/v1/queue/retry"); break;
         case Verb::queue_delete: choice("DELETE", "/v1/queue"); break;
         case Verb::queue_hold: choice("POST", "/v1/queue/hold"); break;
@@ -115,6 +121,17 @@ std::string messages(const json& answer, const char* what) {
     return out;
 }
 
+std::string present_header(const json& message) {
+    std::string out;
+    const auto header = message.value("header", std::string());
+    for (std::size_t at = 0; at < header.size();) {
+        const auto end = std::min(header.find("\r\n", at), header.size());
+        out += printable(header.substr(at, end - at)) + '\n';
+        at = end + 2;
+    }
+    return out;
+}
+
 std::string present_reload(const json& answer) {
     std::string later;
     for (const auto& key : answer.at("after_restart_only"))
@@ -124,11 +141,12 @@ std::string present_reload(const json& answer) {
            printable(later) + '\n';
 }
 
-std::string present(Verb verb, const json& answer) {
-    switch (verb) {
+std::string present(const Command& command, const json& answer) {
+    switch (command.verb) {
         case Verb::status: return present_status(answer);
         case Verb::queue_list: return present_queue(answer);
-        case Verb::queue_show: return present_message(answer);
+        case Verb::queue_show:
+            return present_message(answer) + (command.header ? "\n" + present_header(answer) : "");
         case Verb::queue_retry: return messages(answer, "will be tried now");
         case Verb::queue_delete: return messages(answer, "deleted");
         case Verb::queue_hold: return messages(answer, "held until released");
@@ -166,11 +184,12 @@ std::string present(Verb verb, const json& answer) {
     return {};
 }
 
-int refused(const Received& received) {
+int refused(const Received& received, const std::string& id) {
     const auto body = json::parse(received.body, nullptr, false);
     const bool worded = body.is_object() && body.contains("error") && body["error"].is_string();
     std::string why = worded ? body["error"].get<std::string>()
                              : "the gateway answered with HTTP status " + std::to_string(received.status);
+    if (received.status == 404 && !id.empty()) why += " (" + id + "); what became of it is in the log";
     fail(0, why);
     if (body.is_object() && body.contains("faults"))
         for (const auto& fault : body["faults"])
@@ -188,26 +207,56 @@ int refused(const Received& received) {
 
 }  // namespace
 
-int ask(const Command& command) {
-    // Faults elsewhere in the file must not keep anybody from looking at the running gateway.
-    const auto reading = read_settings(command.config);
-    if (reading.positions.empty() && !reading.faults.empty())
-        return fail(EX_CONFIG, reading.faults.front().line(command.config));
-    const auto received = agent::call(reading.settings.socket(), call_for(command));
+namespace {
+
+/// Whether messages were chosen and none is there.
+bool nothing_matched(const Command& command, const std::string& id, const json& answer) {
+    const auto& filter = command.filter;
+    const bool chosen = filter.held || !(id + filter.sender + filter.recipient + filter.route).empty() ||
+                        (!command.gateway.empty() && command.verb != Verb::queue_move);
+    if (!chosen || !answer.contains("messages")) return false;
+    const auto& messages = answer.at("messages");
+    if (messages.is_array()) return messages.empty();
+    return messages.get<std::uint64_t>() + answer.value("held", std::uint64_t{0}) == 0;
+}
+
+int ask_once(const Command& command, const std::filesystem::path& socket, const std::string& id) {
+    const auto received = agent::call(socket, call_for(command, id));
     if (!received) return fail(EX_UNAVAILABLE, received.error());
-    if (received->status != 200) return refused(*received);
-    if (command.json) {
-        std::fputs(received->body.c_str(), stdout);
-        return EX_OK;
-    }
+    if (received->status != 200) return refused(*received, id);
     try {
-        std::fputs(present(command.verb, json::parse(received->body)).c_str(), stdout);
+        const auto answer = json::parse(received->body, nullptr, false);
+        if (command.json)
+            std::fputs(received->body.c_str(), stdout);
+        else
+            std::fputs(present(command, answer).c_str(), stdout);
+        const bool nothing = command.verb >= Verb::queue_list && command.verb <= Verb::queue_move &&
+                             nothing_matched(command, id, answer);
+        return nothing ? EX_NOINPUT : EX_OK;
     } catch (const json::exception& error) {
         return fail(
             EX_SOFTWARE,
             std::string("the gateway's answer is not understood; is it of another version? ") + error.what());
     }
-    return EX_OK;
+}
+
+}  // namespace
+
+int ask(const Command& command) {
+    // Faults elsewhere in the file must not keep anybody from looking at the running gateway.
+    auto reading = read_settings(command.config);
+    if (reading.positions.empty() && !reading.faults.empty()) {
+        // Who may not read the file may still look, where the gateway is the one that was installed.
+        if (access(command.config.c_str(), R_OK) == 0 || errno != EACCES)
+            return fail(EX_CONFIG, reading.faults.front().line(command.config));
+        reading.settings = Settings();
+        reading.settings.relay.state_dir = default_state_dir;
+    }
+    const auto ids = command.ids.empty() ? std::vector<std::string>{""} : command.ids;
+    int worst = EX_OK;
+    for (const auto& id : ids)
+        if (const int code = ask_once(command, reading.settings.socket(), id); code != EX_OK) worst = code;
+    return worst;
 }
 
 }  // namespace postern::agent

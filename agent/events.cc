@@ -12,6 +12,7 @@ void Events::on(const relay::event::Accepted& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, "accepted", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+        line.add_if("message_id", event.message_id);
         line.add("size", event.size).add("client", event.client).add("helo", event.helo);
         line.add_if("primary", event.primary).add_if("tls", event.tls).add_seconds("commit", event.commit);
     });

@@ -193,6 +193,7 @@ Operations Gateway::Impl::operations() {
     result.not_ready = [this] { return not_ready(); };
     result.degraded = [this] {
         auto reasons = while_running([this] { return reasons_degraded(relay.egress()); });
+        for (auto& why : directory_troubles(directory.report())) reasons.push_back(std::move(why));
         for (auto& why : status.troubles()) reasons.push_back(std::move(why));
         return reasons;
     };
@@ -202,8 +203,8 @@ Operations Gateway::Impl::operations() {
             [&] { return metrics.text(relay.state(), relay.egress(), directory.report(), ready); });
     };
     result.totals = [this] { return metrics.totals(); };
-    result.list = [this](const relay::QueueFilter& filter, std::size_t limit) {
-        return while_running([&] { return relay.list(filter, limit); });
+    result.list = [this](const relay::QueueFilter& filter, std::size_t limit, std::size_t skip) {
+        return while_running([&] { return relay.list(filter, limit, skip); });
     };
     result.show = [this](const std::string& id) { return while_running([&] { return relay.show(id); }); };
     result.retry = [this](const relay::QueueFilter& filter) {

@@ -56,7 +56,9 @@ struct Operations {
     std::function<std::vector<std::string>()> degraded;   // mail is taken, but some of it cannot leave
     std::function<std::string()> metrics;
     std::function<Metrics::Totals()> totals;
-    std::function<std::vector<relay::MessageView>(const relay::QueueFilter&, std::size_t)> list;
+    std::function<std::vector<relay::MessageView>(const relay::QueueFilter&, std::size_t limit,
+                                                  std::size_t skip)>
+        list;
     std::function<std::optional<relay::MessageView>(const std::string&)> show;
     std::function<relay::Applied(const relay::QueueFilter&)> retry, remove, hold, release;
     /// With the reason the sender is told; with the gateway, "" for what the rules say.

@@ -1,5 +1,6 @@
 #include "agent/present.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -101,6 +102,42 @@ std::string judged(const char* who, const json& side) {
     return line + '\n';
 }
 
+/// The longest lines first; what is idle is left out.
+std::string destinations(const json& list) {
+    constexpr std::size_t most = 15;
+    const auto waiting = [](const json* each) { return each->at("waiting").get<std::uint64_t>(); };
+    std::vector<const json*> busy;
+    for (const auto& each : list) {
+        bool idle = text_field(each, "trouble").empty();
+        for (const auto* key : {"ready", "delivering", "waiting", "connections"})
+            idle = idle && each.at(key).get<std::uint64_t>() == 0;
+        if (!idle) busy.push_back(&each);
+    }
+    if (busy.empty()) return {};
+    std::stable_sort(busy.begin(), busy.end(),
+                     [&](const json* a, const json* b) { return waiting(a) > waiting(b); });
+    std::vector<Row> rows{{"DESTINATION", "READY", "DELIVERING", "WAITING", "CONNECTIONS", "TROUBLE"}};
+    std::size_t left = 0;
+    std::uint64_t left_waiting = 0;
+    for (const auto* each : busy) {
+        if (rows.size() > most) {
+            ++left;
+            left_waiting += waiting(each);
+            continue;
+        }
+        auto trouble = text_field(*each, "trouble");
+        if (!trouble.empty()) trouble += "; next try " + time_field(*each, "next_try");
+        rows.push_back({text_field(*each, "route"), number_field(*each, "ready"),
+                        number_field(*each, "delivering"), number_field(*each, "waiting"),
+                        number_field(*each, "connections"), trouble});
+    }
+    std::string out = '\n' + table(rows, "");
+    if (left > 0)
+        out += "and " + counted(left, "more destination") + ", " + std::to_string(left_waiting) +
+               " waiting there: \"postern status --json\" has them\n";
+    return out;
+}
+
 }  // namespace
 
 std::string readable_size(std::uint64_t bytes) {
@@ -134,22 +171,12 @@ std::string present_status(const json& status) {
     out += "open now     " + counted(status.at("sessions").get<std::uint64_t>(), "incoming session") + ", " +
            counted(status.at("connections").get<std::uint64_t>(), "outgoing connection") + '\n';
     const auto& since = status.at("since_start");
-    out += "since start  " + number_field(since, "accepted") +
-           " messages accepted; recipients: " + number_field(since, "delivered") + " delivered, " +
+    out += "since start  " + counted(since.at("accepted").get<std::uint64_t>(), "message") +
+           " accepted; recipients: " + number_field(since, "delivered") + " delivered, " +
            number_field(since, "deferred") + " deferred, " + number_field(since, "bounced") + " bounced; " +
            number_field(since, "refused") + " refused\n";
     out += '\n' + primaries(status.at("primaries"));
-    const auto& destinations = status.at("destinations");
-    if (destinations.empty()) return out;
-    std::vector<Row> rows{{"DESTINATION", "READY", "DELIVERING", "WAITING", "CONNECTIONS", "TROUBLE"}};
-    for (const auto& each : destinations) {
-        auto trouble = text_field(each, "trouble");
-        if (!trouble.empty()) trouble += "; next try " + time_field(each, "next_try");
-        rows.push_back({text_field(each, "route"), number_field(each, "ready"),
-                        number_field(each, "delivering"), number_field(each, "waiting"),
-                        number_field(each, "connections"), trouble});
-    }
-    return out + '\n' + table(rows, "");
+    return out + destinations(status.at("destinations"));
 }
 
 std::string present_queue(const json& queue) {
@@ -172,6 +199,9 @@ std::string present_message(const json& message) {
                       ">\nclient   " + text_field(message, "client");
     if (const auto primary = text_field(message, "primary"); !primary.empty())
         out += " (primary " + primary + ')';
+    for (const auto& [label, key] :
+         {std::pair("\nsubject  ", "subject"), std::pair("\nmsg-id   ", "message_id")})
+        if (message.contains(key)) out += label + text_field(message, key);
     out += "\nsize     " + readable_size(message.at("size").get<std::uint64_t>()) + "\narrived  " +
            time_field(message, "arrived") + "\nexpires  " + time_field(message, "expires") + "\nrecipients\n";
     for (const auto& recipient : message.at("recipients"))

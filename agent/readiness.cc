@@ -127,4 +127,14 @@ std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& 
     return reasons;
 }
 
+std::vector<std::string> directory_troubles(const sync::Report& report) {
+    std::vector<std::string> reasons;
+    for (const auto& primary : report.primaries)
+        if (!primary.reachable && !primary.error.empty() && primary.last_success != sync::Time{})
+            reasons.push_back("primary " + primary.name + " cannot be asked since its last reading at " +
+                              iso_time(primary.last_success) + ": " + primary.error +
+                              "; mail is taken by what is known of it");
+    return reasons;
+}
+
 }  // namespace postern::agent

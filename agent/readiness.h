@@ -24,4 +24,7 @@ inline constexpr std::string_view system_choice = "system";
 /// Why mail is taken but stays here, in words; none when all is well.
 std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& egress);
 
+/// Primaries that cannot be asked now, in words: what is known of them goes on being used.
+std::vector<std::string> directory_troubles(const sync::Report& report);
+
 }  // namespace postern::agent

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t default_limit = 100, largest_limit = 10'000;
+constexpr std::size_t default_limit = 100, largest_limit = 10'000, largest_offset = 10'000'000;
 
 using Choice = tl::expected<relay::QueueFilter, Answer>;
 
@@ -22,6 +22,10 @@ enum class Gateway : std::uint8_t { chooses, is_target };
 Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
     relay::QueueFilter filter{parameter(request, "id"), parameter(request, "sender"),
                               parameter(request, "recipient"), parameter(request, "route")};
+    if (const auto held = parameter(request, "held"); !held.empty()) {
+        if (held != "true") return tl::make_unexpected(refusal(400, "held can only be true"));
+        filter.held = true;
+    }
     if (gateway == Gateway::is_target) return filter;
     if (const auto name = parameter(request, "gateway"); !name.empty()) {
         if (!filter.route.empty())
@@ -35,11 +39,23 @@ Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
 Choice deliberate_choice(const Request& request, Gateway gateway = Gateway::chooses) {
     auto filter = choice(request, gateway);
     if (!filter) return filter;
-    const bool chosen = !(filter->id + filter->sender + filter->recipient + filter->route).empty();
+    const bool chosen =
+        filter->held || !(filter->id + filter->sender + filter->recipient + filter->route).empty();
     const auto all = parameter(request, "all");
     if (chosen == all.empty() && (chosen || all == "true")) return filter;
     return tl::make_unexpected(refusal(
         400, "name the messages by id, sender, recipient or route, or all of them by all=true and no other"));
+}
+
+/// nullopt when what is given is no number up to `largest`.
+std::optional<std::size_t> number(const Request& request, const std::string& name, std::size_t initial,
+                                  std::size_t largest) {
+    const auto given = parameter(request, name);
+    if (given.empty()) return initial;
+    std::size_t value = 0;
+    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), value);
+    if (error != std::errc() || end != given.data() + given.size() || value > largest) return std::nullopt;
+    return value;
 }
 
 /// "queue retry: id=... sender=...", as it was asked.
@@ -59,17 +75,16 @@ Answer count(const Operations& operations, const Request& request, std::string_v
 }  // namespace
 
 Answer answer_queue(const Operations& operations, const Request& request) {
-    std::size_t limit = default_limit;
-    if (const auto given = parameter(request, "limit"); !given.empty()) {
-        const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), limit);
-        if (error != std::errc() || end != given.data() + given.size() || limit == 0 || limit > largest_limit)
-            return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
-    }
+    const auto limit = number(request, "limit", default_limit, largest_limit);
+    const auto offset = number(request, "offset", 0, largest_offset);
+    if (!limit || *limit == 0)
+        return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
+    if (!offset) return refusal(400, "offset is not a number from 0 to " + std::to_string(largest_offset));
     const auto filter = choice(request);
     if (!filter) return filter.error();
-    auto messages = operations.list(*filter, limit + 1);
-    const bool more = messages.size() > limit;
-    if (more) messages.resize(limit);
+    auto messages = operations.list(*filter, *limit + 1, *offset);
+    const bool more = messages.size() > *limit;
+    if (more) messages.resize(*limit);
     json list = json::array();
     for (const auto& message : messages) list.push_back(view(message));
     return ok({{"messages", std::move(list)}, {"more", more}});

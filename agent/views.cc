@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/log_line.h"
+#include "relay/mail/mime.h"
 
 namespace postern::agent {
 namespace {
@@ -54,14 +55,21 @@ json view(const relay::Reply& reply) {
 json view(const relay::MessageView& message) {
     json recipients = json::array();
     for (const auto& recipient : message.recipients) recipients.push_back(view_of(recipient));
-    return {{"id", message.id},
-            {"from", message.from},
-            {"client", message.client},
-            {"primary", message.primary},
-            {"size", message.size},
-            {"arrived", time(message.arrived)},
-            {"expires", time(message.expires)},
-            {"recipients", std::move(recipients)}};
+    json result = {{"id", message.id},
+                   {"from", message.from},
+                   {"client", message.client},
+                   {"primary", message.primary},
+                   {"size", message.size},
+                   {"arrived", time(message.arrived)},
+                   {"expires", time(message.expires)},
+                   {"recipients", std::move(recipients)}};
+    if (message.header.empty()) return result;
+    result["header"] = message.header;
+    for (const auto& field : relay::fields_of(message.header)) {
+        if (field.name == "subject") result["subject"] = field.value();
+        if (field.name == "message-id") result["message_id"] = field.value();
+    }
+    return result;
 }
 
 json view(const relay::Explanation& explanation) {

@@ -18,6 +18,7 @@ struct Accepted {
     std::size_t recipients = 0;
     std::uint64_t size = 0;                       // bytes, our Received field included
     std::string_view client, helo, primary, tls;  // tls: protocol and cipher, "" for clear text
+    std::string_view message_id;                  // of the header, at most 250 octets; "" when it has none
     std::chrono::microseconds commit{0};          // from the end of data to the 250
 };
 

@@ -10,6 +10,7 @@
 
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/route.h"
+#include "relay/mail/trace.h"
 #include "relay/net/asio.h"
 #include "relay/queue/lock.h"
 #include "relay/queue/spool.h"
@@ -187,6 +188,11 @@ struct Relay::Impl {
     }
 
     bool on_route(const QueueFilter& filter, const Loaded& loaded) {
+        const auto& progress = loaded.progress;
+        if (filter.held && std::none_of(progress.begin(), progress.end(), [](const auto& one) {
+                return one.pending() && one.route == held_route;
+            }))
+            return false;
         if (filter.route.empty()) return true;
         auto route = router(loaded.stored->message.envelope);
         for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
@@ -324,7 +330,7 @@ State Relay::state() {
     return out;
 }
 
-std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limit) {
+std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t skip) {
     std::vector<MessageView> out;
     SettingsPtr settings;
     {
@@ -333,6 +339,7 @@ std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limi
     }
     impl_->scan(filter, [&](const Loaded& loaded) {
         if (!impl_->on_route(filter, loaded)) return true;
+        if (skip > 0) return --skip, true;
         out.push_back(view_of(loaded.stored->message, loaded.progress, *settings,
                               impl_->router(loaded.stored->message.envelope)));
         return out.size() < limit;
@@ -348,6 +355,17 @@ std::optional<MessageView> Relay::show(const std::string& id) {
     filter.id = id.empty() ? "-" : id;
     auto found = list(filter, 1);
     if (found.empty()) return std::nullopt;
+    const auto parsed = MessageId::parse(id);
+    const auto volume = parsed ? impl_->spool.find(*parsed) : std::nullopt;
+    const auto loaded = volume ? impl_->spool.load(*parsed, *volume) : std::nullopt;
+    if (loaded && loaded->stored) {
+        const Message& message = loaded->stored->message;
+        const auto inside =
+            message.content.file.empty() ? impl_->spool.load_content(message, *volume) : nullptr;
+        std::string& header = found.front().header;
+        header = inside ? std::string(header_of(*inside)) : read_header(message.content.file);
+        header.resize(std::min<std::size_t>(header.size(), 64 * 1024));
+    }
     return std::move(found.front());
 }
 

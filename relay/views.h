@@ -16,6 +16,7 @@ struct QueueFilter {
     std::string sender;     // whole reverse-path or its domain
     std::string recipient;  // whole forward-path or its domain
     std::string route;      // gateway name or recipient domain as shown in RecipientView::route
+    bool held = false;      // with recipients that are held
 };
 
 struct RecipientView {
@@ -35,6 +36,7 @@ struct MessageView {
     std::chrono::system_clock::time_point arrived, expires;
     std::uint64_t size = 0;
     std::vector<RecipientView> recipients;
+    std::string header;  // of one message that is shown, at most 64 KiB, without our own field
 };
 
 /// What came of something an operator asked of messages.

@@ -89,14 +89,16 @@ std::size_t count_received(std::string_view content) {
     return count;
 }
 
-bool says_tls_optional(std::string_view content) {
-    constexpr std::string_view name = "tls-required:";
+/// Calls `visit` with the value of each field of that name (lower case, with its colon), unfolded, until it
+/// says true.
+template <typename Visit>
+static bool find_field(std::string_view content, std::string_view name, Visit visit) {
     for (std::size_t at = 0; at < content.size();) {
         std::size_t end = std::min(content.find("\r\n", at), content.size());
         std::string_view line = content.substr(at, end - at);
         if (line.empty()) break;
         at = end + 2;
-        if ((line[0] | 0x20) != 't' || line.size() < name.size() ||
+        if ((line[0] | 0x20) != name[0] || line.size() < name.size() ||
             lower(line.substr(0, name.size())) != name)
             continue;
         std::string value(line.substr(name.size()));
@@ -107,9 +109,24 @@ bool says_tls_optional(std::string_view content) {
         }
         value.erase(value.find_last_not_of(" \t") + 1);
         value.erase(0, value.find_first_not_of(" \t"));
-        if (lower(value) == "no") return true;
+        if (visit(value)) return true;
     }
     return false;
+}
+
+std::string message_id_of(std::string_view content) {
+    constexpr std::size_t longest = 250;  // RFC 5322 has no limit, and a log line does
+    std::string found;
+    find_field(content, "message-id:", [&found](const std::string& value) {
+        found = value.substr(0, longest);
+        return true;
+    });
+    return found;
+}
+
+bool says_tls_optional(std::string_view content) {
+    return find_field(content,
+                      "tls-required:", [](const std::string& value) { return lower(value) == "no"; });
 }
 
 }  // namespace postern::relay

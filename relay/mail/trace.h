@@ -21,6 +21,10 @@ std::string received_field(const Hop& hop, MessageId id, Time now);
 /// loops).
 std::size_t count_received(std::string_view content);
 
+/// The Message-ID field's value in the header at the start of `content`, at most 250 octets; "" when it has
+/// none.
+std::string message_id_of(std::string_view content);
+
 /// Whether the header at the start of `content` says "TLS-Required: No" (RFC 8689 §5).
 bool says_tls_optional(std::string_view content);
 

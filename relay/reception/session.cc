@@ -40,6 +40,7 @@ struct Session::Body {
     std::uint32_t sum = 0;
     std::size_t hops = 0;
     bool first = true, tls_optional = false;
+    std::string message_id;
     bool headless = false;  // it begins with a blank, which would continue a header field in front of it
     std::error_code error;  // of the file
 
@@ -54,6 +55,7 @@ struct Session::Body {
         if (!std::exchange(first, false)) return;
         hops = count_received(octets);
         tls_optional = says_tls_optional(octets);
+        message_id = message_id_of(octets);
         headless = octets.starts_with(' ') || octets.starts_with('\t');
     }
     void spill() {
@@ -390,7 +392,8 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
         content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
     std::string text = id.text();
-    stored->told = [&observer = reception_.observer(), stored = stored.get(), text, tls, begun] {
+    stored->told = [&observer = reception_.observer(), stored = stored.get(), text, tls, begun,
+                    message_id = body.message_id] {
         const Message& message = stored->message;
         std::string from = message.envelope.reverse_path.text();
         event::Accepted what;
@@ -398,6 +401,7 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
         what.from = from;
         what.recipients = message.envelope.forward_paths.size();
         what.size = message.size();
+        what.message_id = message_id;
         what.client = message.envelope.client;
         what.helo = message.envelope.helo;
         what.primary = message.envelope.primary;

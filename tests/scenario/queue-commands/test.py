@@ -59,6 +59,31 @@ class QueueCommands(scenario.Scenario):
         self.wait_for_messages(self.destination, 3)
         self.postern.wait_until_empty()
 
+    def test_what_is_held_is_found_and_several_are_named_at_once(self):
+        ids = self._ids()
+        one, other = ids["user0@company.example"], ids["user1@company.example"]
+        self.assertEqual(self.postern.command("queue", "list", "--held", check=False).returncode, 66)
+        self.postern.command("queue", "hold", one, other)
+        listed = self.postern.command("queue", "list", "--held").stdout
+        self.assertIn(one, listed)
+        self.assertNotIn(ids["user2@company.example"], listed)
+        page = json.loads(self.postern.command("queue", "list", "--held", "--offset", "1", "--json").stdout)
+        self.assertEqual([m["id"] for m in page["messages"]], [max(one, other)])
+        self.postern.command("queue", "release", "--held")
+        self.assertEqual(self.postern.command("queue", "delete", "0" * len(one), check=False).returncode, 66)
+        self.assertEqual(self.postern.command("queue", "delete", one, other).returncode, 0)
+        self.assertEqual(len(self.postern.messages()), 1)
+        self.assertTrue(self.postern.wait_for_event("changed", what=f"queue delete: id={other}")["by"])
+
+    def test_a_message_is_found_by_what_its_sender_sees(self):
+        id = self._ids()["user1@company.example"]
+        accepted = self.postern.wait_for_event("accepted", id=id)
+        shown = self.postern.command("queue", "show", id).stdout
+        self.assertIn("number 1", shown)
+        self.assertIn(accepted["message_id"], shown)
+        self.assertNotIn("\nSubject:", shown)
+        self.assertIn("\nSubject: number 1", self.postern.command("queue", "show", id, "--header").stdout)
+
     def test_retry_by_route(self):
         self.destination.on.clear()
         self.postern.command("queue", "retry", "--route", "mx:dest.example")

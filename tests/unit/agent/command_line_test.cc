@@ -41,9 +41,9 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(list->limit == 5);
     CHECK(list->json);
     CHECK(list->config == "/x");
-    CHECK(parse({"queue", "show", "01ABC"})->filter.id == "01ABC");
+    CHECK(parse({"queue", "show", "01ABC"})->ids == std::vector<std::string>{"01ABC"});
     CHECK(parse({"queue", "retry"})->verb == Verb::queue_retry);
-    CHECK(parse({"queue", "delete", "01ABC"})->filter.id == "01ABC");
+    CHECK(parse({"queue", "delete", "01ABC"})->ids == std::vector<std::string>{"01ABC"});
     CHECK(parse({"queue", "delete", "01ABC"})->verb == Verb::queue_delete);
     CHECK(parse({"queue", "delete", "--all"})->verb == Verb::queue_delete);
     CHECK(parse({"queue", "delete", "--all"})->all);
@@ -64,7 +64,7 @@ TEST_CASE("the queue is changed by what is chosen") {
     const auto move = parse({"queue", "move", "01ABC", "--gateway", "archive"});
     REQUIRE(move);
     CHECK(move->verb == Verb::queue_move);
-    CHECK(move->filter.id == "01ABC");
+    CHECK(move->ids == std::vector<std::string>{"01ABC"});
     CHECK(move->gateway == "archive");
     CHECK(parse({"queue", "move", "--route", "gateway:archive", "--rules"})->rules);
     CHECK(parse({"queue", "retry", "--gateway", "archive"})->gateway == "archive");

@@ -60,11 +60,11 @@ std::string logged(const Event& event, LogSettings settings = {}) {
 }  // namespace
 
 TEST_CASE("a message's way is told with its id") {
-    CHECK(
-        logged(relay::event::Accepted{"01ABC", "a@example.com", 2, 1000, "192.0.2.10", "mail.example.com",
-                                      "main", "TLSv1.3", std::chrono::microseconds(2500)}) ==
-        "accepted id=01ABC from=a@example.com recipients=2 size=1000 client=192.0.2.10 helo=mail.example.com "
-        "primary=main tls=TLSv1.3 commit=0.003\n");
+    CHECK(logged(relay::event::Accepted{"01ABC", "a@example.com", 2, 1000, "192.0.2.10", "mail.example.com",
+                                        "main", "TLSv1.3", "<1@a\nb>", std::chrono::microseconds(2500)}) ==
+          "accepted id=01ABC from=a@example.com recipients=2 message_id=\"<1@a\\nb>\" size=1000 "
+          "client=192.0.2.10 helo=mail.example.com "
+          "primary=main tls=TLSv1.3 commit=0.003\n");
     relay::event::Delivered delivered;
     delivered.id = "01ABC";
     delivered.recipient = "b@dest.example";

@@ -7,6 +7,7 @@
 
 using namespace postern;
 using namespace postern::agent;
+using nlohmann::json;
 
 namespace {
 
@@ -214,4 +215,35 @@ TEST_CASE("sizes for people") {
     CHECK(readable_size(1023) == "1023 B");
     CHECK(readable_size(12'600) == "12.3 KiB");
     CHECK(readable_size(3ull << 40) == "3.0 TiB");
+}
+
+TEST_CASE("the status stays a glance with many destinations") {
+    json list = json::array();
+    for (int i = 0; i < 40; ++i)
+        list.push_back({{"route", "mx:d" + std::to_string(i) + ".example"},
+                        {"ready", 0},
+                        {"delivering", 0},
+                        {"waiting", i},
+                        {"connections", 0},
+                        {"trouble", ""},
+                        {"next_try", nullptr}});
+    const auto text = present_status(
+        {{"version", "1"},
+         {"hostname", "gw1"},
+         {"started", nullptr},
+         {"ready", true},
+         {"not_ready", json::array()},
+         {"degraded", json::array()},
+         {"queue", {{"messages", 1}, {"disk_bytes", 1}, {"damaged", 0}}},
+         {"sessions", 0},
+         {"connections", 0},
+         {"since_start",
+          {{"accepted", 1}, {"refused", 0}, {"delivered", 0}, {"deferred", 0}, {"bounced", 0}}},
+         {"destinations", list},
+         {"primaries", json::array()}});
+    CHECK_THAT(text, Catch::Contains("1 message accepted"));
+    CHECK_THAT(text, Catch::Contains("mx:d39.example") && Catch::Contains("mx:d25.example"));
+    CHECK_THAT(text, !Catch::Contains("mx:d24.example") && !Catch::Contains("mx:d0.example"));
+    CHECK_THAT(text, Catch::Contains("and 24 more destinations, 300 waiting there"));
+    CHECK(text.find("mx:d39.example") < text.find("mx:d38.example"));
 }

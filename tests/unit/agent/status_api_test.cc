@@ -12,7 +12,7 @@ namespace {
 /// Operations that remember what was asked of them.
 struct Fake {
     relay::QueueFilter filter;
-    std::size_t limit = 0;
+    std::size_t limit = 0, skip = 0;
     std::string asked, told;
     std::vector<std::string> not_ready, degraded, faults;
     Ways ways;
@@ -27,10 +27,11 @@ struct Fake {
         operations.degraded = [this] { return degraded; };
         operations.metrics = [] { return "postern_ready 1\n"; };
         operations.totals = [] { return Metrics::Totals(); };
-        operations.list = [this](const relay::QueueFilter& given, std::size_t most) {
+        operations.list = [this](const relay::QueueFilter& given, std::size_t most, std::size_t leave) {
             asked += "list ";
             filter = given;
             limit = most;
+            skip = leave;
             relay::MessageView message;
             message.id = "01ABC";
             message.from = "\xff";
@@ -424,4 +425,15 @@ TEST_CASE("what is changed is told with who did it and how much it was about") {
     fake.told.clear();
     CHECK(fake.change("POST", "/v1/gateways/nowhere/disable").status == 404);
     CHECK(fake.told.empty());
+}
+
+TEST_CASE("what is held can be listed and chosen, and a list goes on where another ended") {
+    Fake fake;
+    CHECK(fake.get("/v1/queue", {{"held", "true"}, {"offset", "20000"}, {"limit", "10"}}).status == 200);
+    CHECK(fake.filter.held);
+    CHECK(fake.skip == 20000);
+    CHECK(fake.get("/v1/queue", {{"held", "yes"}}).status == 400);
+    CHECK(fake.get("/v1/queue", {{"offset", "-1"}}).status == 400);
+    CHECK(fake.change("POST", "/v1/queue/release", {{"held", "true"}}).status == 200);
+    CHECK(fake.filter.held);
 }

@@ -168,3 +168,12 @@ TEST_CASE("what the header says about TLS", "[trace]") {
         CHECK(says_tls_optional(row.content) == row.optional);
     }
 }
+
+TEST_CASE("the Message-ID is found, unfolded and bounded", "[trace]") {
+    CHECK(
+        message_id_of("Subject: x\r\nmessage-ID:\r\n  <1@a.example> \r\nTo: b\r\n\r\nMessage-ID: <2>\r\n") ==
+        "<1@a.example>");
+    CHECK(message_id_of("Subject: x\r\n\r\nMessage-ID: <2>\r\n").empty());
+    CHECK(message_id_of("Message-ID: " + std::string(1000, 'a') + "\r\n\r\n").size() == 250);
+    CHECK(message_id_of("").empty());
+}
