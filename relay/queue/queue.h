@@ -184,7 +184,7 @@ private:
     void wake(const std::string& route, Time due);
     void look(Waiting::iterator at, Time when, bool refused = false);
     void forget_route(Waiting::iterator at);
-    void forgotten(const std::string& route);
+    void forgotten(const std::string& route, Time now);
     void take_filed(const WaitEntry& entry, const std::string& route);
     void recover();
     void move_away(const std::string& route);

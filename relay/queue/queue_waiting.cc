@@ -90,9 +90,8 @@ bool Queue::refill(const std::string& route, std::size_t part) {
 }
 
 /// A route that was refused and has not been woken since, although it is open and nothing of it is in hand.
-void Queue::forgotten(const std::string& route) {
+void Queue::forgotten(const std::string& route, Time now) {
     auto at = waiting_.find(route);
-    Time now = now_exact();
     bool late = at->second.refused && at->second.due + safety <= now && at->second.look + punctual > now;
     if (!late || in_hand(route) > 0 || !hooks_.trouble(route).empty() || hooks_.room(route) == 0) return;
     auto span = std::chrono::duration_cast<std::chrono::seconds>(now - at->second.due);
@@ -230,7 +229,7 @@ void Queue::run(Time now) {
     while (!agenda_.empty() && agenda_.begin()->first <= now &&
            std::chrono::steady_clock::now() - begun < 2 * slice) {
         std::string route = agenda_.begin()->second;
-        forgotten(route);
+        forgotten(route, now);
         auto at = waiting_.find(route);
         // What refill() finds out decides when it is looked at again.
         look(at, now + safety, true);

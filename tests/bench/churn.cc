@@ -155,8 +155,8 @@ private:
             change.volume = stored->volume;
             change.file = stored->message.content.file;
             change.done = true;
+            spool_.note_delivered(stored->message.id, {0});
             last_change_ = spool_.change(std::move(change));
-            spool_.note_delivered(stored->message.id, {0}, last_change_);
         }
         std::uint64_t done = 0;
         {

@@ -1,0 +1,304 @@
+// What the queue promises by itself, with destinations that are only hooks.
+#include "relay/queue/queue.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <deque>
+#include <map>
+#include <set>
+
+#include "sync/base/clock.h"
+#include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/gateway_life.h"
+
+using namespace postern::relay;
+using namespace postern::tests;
+
+namespace {
+
+constexpr std::size_t plenty = 1'000'000;
+
+/// A queue whose mail goes to "mx:" and the recipient's domain.
+class Desk : public Observer {
+public:
+    Desk() {
+        settings->hostname = "gw.example";
+        settings->queue.retry_first = settings->queue.retry_max = std::chrono::hours(1);
+        open();
+    }
+
+    void open() {
+        Queue::Hooks hooks;
+        hooks.route = [](const Envelope&, const Address& to) { return "mx:" + to.domain; };
+        hooks.exists = [](const std::string&) { return true; };
+        hooks.room = [this](const std::string& to) {
+            auto found = room.find(to);
+            std::size_t all = found == room.end() ? plenty : found->second, busy = 0;
+            for (const auto& job : offered) busy += job.route == to;
+            return all - std::min(all, busy);
+        };
+        hooks.offer = [this](Job job) {
+            if (refuse_in_offer) return fail(job);
+            offered.push_back(std::move(job));
+        };
+        hooks.trouble = [](const std::string&) { return std::string(); };
+        hooks.next_try = [](const std::string&) { return now(); };
+        hooks.report = [](const Stored&, const Progress&, const std::vector<Queue::Notice>&) {
+            return StoredPtr();
+        };
+        life = std::make_unique<GatewayLife>(
+            folder.path(),
+            Spool::Options{64 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings,
+            *this, hooks);
+    }
+
+    void restart() {
+        offered.clear();
+        life.reset();
+        open();
+    }
+
+    MessageId accept(std::vector<Address> recipients) {
+        auto stored = std::make_shared<Stored>();
+        MessageId id = stored->message.id = life->spool.new_id();
+        stored->message.envelope.reverse_path = {"s", "example.com"};
+        stored->message.envelope.forward_paths = std::move(recipients);
+        stored->message.content.bytes = std::make_shared<const std::string>("x\r\n");
+        stored->message.content.size = 3;
+        stored->message.content.checksum = checksum("x\r\n");
+        bool done = false;
+        life->spool.accept(stored, [&done](std::error_code error) {
+            REQUIRE_FALSE(error);
+            done = true;
+        });
+        while (!done) take();
+        return id;
+    }
+    MessageId accept_for(const std::string& domain) { return accept({{"u", domain}}); }
+
+    void take() {
+        life->wait_for_completion();
+        life->take_completions();
+    }
+    /// Everything that was told to the spool is on the disk.
+    void flush() {
+        while (life->queue.last_change() != 0) take();
+    }
+
+    Job next() {
+        REQUIRE_FALSE(offered.empty());
+        Job job = std::move(offered.front());
+        offered.pop_front();
+        return job;
+    }
+    void deliver(const Job& job) {
+        Outcome outcome;
+        outcome.result = Outcome::Result::delivered;
+        outcome.reply = Reply{250, {}, "ok"};
+        delivered.push_back(job.message->stored->message.id);
+        life->queue.settle(job, std::vector<Outcome>(job.recipients.size(), outcome));
+    }
+    void fail(const Job& job) {
+        Outcome outcome;
+        outcome.reason = "no";
+        life->queue.settle(job, std::vector<Outcome>(job.recipients.size(), outcome));
+    }
+
+    static Time now() { return postern::base::steady_now(); }
+    void on(const event::Trouble& event) override { troubles.emplace_back(event.text); }
+
+    std::shared_ptr<Settings> settings = std::make_shared<Settings>();
+    Folder folder;
+    std::map<std::string, std::size_t> room;
+    std::deque<Job> offered;
+    std::vector<MessageId> delivered;
+    std::vector<std::string> troubles;
+    bool refuse_in_offer = false;
+    std::unique_ptr<GatewayLife> life;
+};
+
+}  // namespace
+
+TEST_CASE("what waits without a place in line is found, filed anew and told", "[queue]") {
+    Desk desk;
+    MessageId id = desk.accept({{"a", "one.example"}, {"b", "one.example"}});
+    desk.fail(desk.next());
+    desk.flush();
+    // Its entry is lost, as by a damaged page.
+    auto loaded = desk.life->spool.load(id, 1);
+    REQUIRE(loaded);
+    WaitKey key{loaded->progress[0].route, loaded->progress[0].next};
+    Change change;
+    change.id = id;
+    change.volume = 1;
+    change.progress = loaded->progress;
+    change.unwait = {key};
+    desk.life->spool.change(std::move(change));
+    while (desk.life->spool.waits(key, id, 1)) desk.take();
+
+    SECTION("by the roll call") {
+        for (int times = 0; times < 3; ++times)
+            desk.life->queue.run(Desk::now() + std::chrono::minutes(times));
+        desk.flush();
+        REQUIRE(desk.troubles.size() == 1);
+        CHECK(desk.troubles[0].find(id.text()) != std::string::npos);
+        CHECK(desk.life->spool.waits(key, id, 1));
+    }
+    SECTION("after a restart") {
+        desk.restart();
+        desk.life->queue.run(Desk::now());
+        desk.flush();
+        CHECK(desk.troubles.size() == 1);
+        CHECK(desk.life->spool.waits(key, id, 1));
+    }
+    SECTION("by an operator who wants it tried") {
+        CHECK(desk.life->queue.retry({id}).messages == 1);
+        desk.flush();
+        desk.life->queue.run(Desk::now());
+        CHECK(desk.offered.size() == 1);
+    }
+}
+
+TEST_CASE("a due time of a clock that was wrong means now", "[queue]") {
+    Desk desk;
+    desk.settings->queue.retry_first = desk.settings->queue.retry_max = std::chrono::hours(1000);
+    desk.accept_for("one.example");
+    desk.fail(desk.next());
+    desk.flush();
+    desk.settings->queue.retry_first = desk.settings->queue.retry_max = std::chrono::hours(1);
+    desk.restart();
+    desk.life->queue.run(Desk::now());
+    desk.flush();
+    desk.life->queue.run(Desk::now());
+    CHECK(desk.offered.size() == 1);
+    CHECK(desk.troubles.empty());
+}
+
+TEST_CASE("a route that nobody wakes is looked at again, and told", "[queue]") {
+    Desk desk;
+    desk.room["mx:one.example"] = 0;
+    desk.accept_for("one.example");
+    desk.flush();
+    desk.life->queue.run(Desk::now());
+    CHECK(desk.offered.empty());
+    desk.room["mx:one.example"] = plenty;
+    desk.life->queue.run(Desk::now() + std::chrono::seconds(30));
+    CHECK(desk.offered.empty());
+    desk.life->queue.run(Desk::now() + std::chrono::seconds(61));
+    CHECK(desk.offered.size() == 1);
+    REQUIRE(desk.troubles.size() == 1);
+    CHECK(desk.troubles[0].find("mx:one.example") != std::string::npos);
+}
+
+TEST_CASE("new mail does not starve what waits on the disk, nor the reverse", "[queue]") {
+    Desk desk;
+    desk.room["mx:one.example"] = 4;
+    std::vector<MessageId> old;
+    for (int n = 0; n < 40; ++n) old.push_back(desk.accept_for("one.example"));
+    desk.flush();
+    std::set<MessageId> fresh;
+    // As much comes in as goes out.
+    for (int n = 0; n < 60; ++n) {
+        desk.deliver(desk.next());
+        if (desk.offered.size() < 2) desk.life->queue.refill("mx:one.example");
+        fresh.insert(desk.accept_for("one.example"));
+        desk.life->queue.run(Desk::now());
+    }
+    std::size_t new_ones = 0, old_ones = 0;
+    for (MessageId id : desk.delivered) (fresh.contains(id) ? new_ones : old_ones) += 1;
+    CHECK(old_ones == old.size());
+    CHECK(new_ones == 20);
+    // Some of the new went past the old.
+    auto last_old = std::find(desk.delivered.rbegin(), desk.delivered.rend(), old.back());
+    CHECK(std::any_of(last_old, desk.delivered.rend(), [&](MessageId id) { return fresh.contains(id); }));
+}
+
+TEST_CASE("destinations that hang leave room in memory for the others", "[queue]") {
+    Desk desk;
+    auto volume = desk.life->spool.volumes().front();
+    auto admit = [&](const std::string& domain, int count) {
+        for (int n = 0; n < count; ++n) {
+            auto stored = std::make_shared<Stored>();
+            stored->message.id = desk.life->spool.new_id();
+            stored->volume = volume;
+            stored->message.arrived = postern::base::wall_now();
+            stored->message.envelope.forward_paths = {{"u", domain}};
+            desk.life->queue.admit(stored);
+        }
+    };
+    // Nothing is ever settled.
+    desk.room.clear();
+    std::size_t taken = 0;
+    for (int n = 0; n < 11; ++n) admit("hangs" + std::to_string(n) + ".example", 2000);
+    taken = desk.offered.size();
+    CHECK(taken < 20'000);
+    admit("well.example", 1);
+    CHECK(desk.offered.back().route == "mx:well.example");
+    CHECK(desk.offered.size() == taken + 1);
+}
+
+TEST_CASE("a message to many domains is written down every so often, not with each of them", "[queue]") {
+    Desk desk;
+    constexpr std::size_t count = 3000;
+    std::vector<Address> recipients;
+    for (std::size_t n = 0; n < count; ++n) recipients.push_back({"u", "d" + std::to_string(n) + ".example"});
+    desk.accept(std::move(recipients));
+    CHECK(desk.offered.size() < count);  // in parts, others have their turn between
+    std::size_t done = 0;
+    std::uint64_t last = 0;
+    while (done < count) {
+        if (desk.offered.empty()) desk.life->queue.run(Desk::now());
+        while (!desk.offered.empty()) {
+            if (done % 2 == 0)
+                desk.deliver(desk.next());
+            else
+                desk.fail(desk.next());
+            ++done;
+        }
+        last = std::max(last, desk.life->queue.last_change());
+        desk.life->take_completions();
+    }
+    last = std::max(last, desk.life->queue.last_change());
+    CHECK(last < 300);
+    desk.flush();
+    CHECK(desk.life->queue.active() == 0);
+    // A restart finds half of them delivered.
+    desk.restart();
+    auto loaded = desk.life->spool.load(desk.life->spool.messages(1, {}, 1).front(), 1);
+    CHECK(std::count_if(loaded->progress.begin(), loaded->progress.end(),
+                        [](const RecipientProgress& one) { return one.pending(); }) == count / 2);
+}
+
+TEST_CASE("what was delivered and not yet written down is not sent again after a kill", "[queue]") {
+    Desk desk;
+    std::vector<Address> recipients;
+    for (int n = 0; n < 500; ++n) recipients.push_back({"u", "d" + std::to_string(n) + ".example"});
+    MessageId id = desk.accept(std::move(recipients));
+    desk.deliver(desk.next());
+    desk.life->hold();
+    Folder copy;
+    std::filesystem::copy(desk.folder.path(), copy.path(), std::filesystem::copy_options::recursive);
+    desk.life->let_go();
+    Spool again(
+        copy.path(), Spool::Options{64 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)},
+        [](Committed) {}, [](std::string_view, bool) {});
+    auto loaded = again.load(id, 1);
+    REQUIRE(loaded);
+    CHECK(std::count_if(loaded->progress.begin(), loaded->progress.end(), [](const RecipientProgress& one) {
+              return one.status == RecipientStatus::delivered;
+          }) == 1);
+}
+
+TEST_CASE("what comes of a job while it is handed out counts when that is over", "[queue]") {
+    Desk desk;
+    desk.settings->delivery.recipients = 1;
+    desk.refuse_in_offer = true;
+    MessageId id = desk.accept({{"a", "one.example"}, {"b", "one.example"}, {"c", "two.example"}});
+    desk.flush();
+    CHECK(desk.life->queue.active() == 0);
+    auto loaded = desk.life->spool.load(id, 1);
+    for (const auto& one : loaded->progress) {
+        CHECK(one.attempts == 1);
+        CHECK(desk.life->spool.waits(WaitKey{one.route, one.next}, id, 1));
+    }
+}
