@@ -5,6 +5,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import email
+import time
 
 import samples
 import scenario
@@ -59,6 +60,18 @@ class DelayNotice(scenario.Scenario):
 
     def test_not_to_nobody(self):
         self._not_told(sender="", delay_notice="1s")
+
+    def test_held_mail_is_told_of_once_it_is_released(self):
+        gateway = self.gateway(queue={"delay_notice": "2s", "retry_first": "1h", "retry_max": "1h"})
+        self._send(gateway, "alice@company.example")
+        gateway.wait_for_event("deferred")
+        gateway.command("queue", "hold", "--all")
+        gateway.wait_for_event("held")
+        over = time.monotonic() + 4
+        gateway.process.wait_for(lambda: time.monotonic() > over, "the time of the notice")
+        self.assertEqual(gateway.events("reported"), [])
+        gateway.command("queue", "release", "--all")
+        self.assertIn(b"Action: delayed", self.wait_for_messages(self.primary, 1)[0].data)
 
     def test_to_those_who_asked(self):
         gateway = self.gateway(queue={"delay_notice": "1s"})

@@ -60,6 +60,10 @@ class NothingForgotten(scenario.Scenario):
         gateway = self.gateway(queue={"retry_first": "1s", "retry_max": "3s"})
         self._fill(gateway, count, "dest.example")
         gateway.process.wait_for(lambda: len(gateway.events("deferred")) >= count, "a backlog")
+        first = {}
+        for event in gateway.events():
+            first.setdefault(event.get("id"), event["event"])
+        self.assertEqual({name for id, name in first.items() if id}, {"accepted"})
         gateway.stop()
         gateway.start()
         gateway.wait_for_event("deferred")

@@ -6,7 +6,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import threading
 
+import samples
 import scenario
+import smtp_client
 
 DOMAINS = ("dest.example", "one.example", "two.example", "three.example")
 
@@ -45,6 +47,24 @@ class SharedExchangers(scenario.Scenario):
             domains.setdefault(message.connection, set()).update(r.split("@")[1] for r in message.recipients)
         self.assertGreater(max(map(len, domains.values())), 1)
         self.assertLessEqual(len(domains), 10)
+
+    def test_a_little_mail_does_not_wait_behind_much(self):
+        much, little = 300, 5
+        go = threading.Event()
+        receiver = self.receiver(on={"MAIL": lambda *_: go.wait(60) and None})
+        gateway = self.gateway(delivery={"per_destination": 1})
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            for domain, count in ((DOMAINS[0], much), (DOMAINS[1], little), (DOMAINS[0], much)):
+                for n in range(count):
+                    reply = client.message("alice@company.example", [f"u{n}@{domain}"], samples.simple())
+                    self.assertEqual(reply.code, 250)
+        go.set()
+        gateway.wait_until_empty()
+        order = [r.split("@")[1] for m in receiver.messages for r in m.recipients]
+        self.assertEqual(len(order), 2 * much + little)
+        last = max(at for at, domain in enumerate(order) if domain == DOMAINS[1])
+        self.assertLess(last, much)
 
     def test_the_site_is_shown(self):
         self.receiver(on={"RCPT": "450 4.7.1 greylisted"})
