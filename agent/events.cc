@@ -24,7 +24,14 @@ void Events::on(const relay::event::Refused& event) {
         line.add("client", event.client).add_if("helo", event.helo).add("from", event.from);
         line.add_if("to", event.recipient).add("reply", event.reply.line()).add("rule", event.rule);
         line.add_if("reason", event.reason);
+        if (event.times > 1) line.add("times", event.times);
         if (event.directory_age.count() > 0) line.add_seconds("directory_age", event.directory_age);
+    });
+}
+
+void Events::on(const relay::event::BetweenPrimaries& event) {
+    log_.write(LogLevel::info, "between-primaries", [&](LogLine& line) {
+        line.add("from", event.from).add("to", event.to).add("domain", event.domain);
     });
 }
 

@@ -19,6 +19,7 @@ public:
 
     void on(const relay::event::Accepted& event) override;
     void on(const relay::event::Refused& event) override;
+    void on(const relay::event::BetweenPrimaries& event) override;
     void on(const relay::event::Delivered& event) override;
     void on(const relay::event::Deferred& event) override;
     void on(const relay::event::Bounced& event) override;

@@ -155,7 +155,7 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
              operations(),
              [this](const std::string& where, const std::string& text) { warn(log, where, text); }) {
     relay.ask_with(
-        [this](const std::string& local_part, const std::string& domain, std::function<void()> done) {
+        [this](const std::string& local_part, const std::string& domain, std::function<void(bool)> done) {
             directory.ask(local_part, domain, std::move(done));
         });
     relay.notice_with([this](std::string_view domain) { directory.notice(domain); });

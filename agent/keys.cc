@@ -5,6 +5,7 @@
 
 #include "agent/key_types.h"
 #include "agent/keys_delivery.h"
+#include "relay/mail/address.h"
 
 namespace postern::agent {
 namespace {
@@ -63,62 +64,89 @@ Section tls() {
                          "PEM, authorities trusted where tls is \"verify\"; empty: the system's")}};
 }
 
+std::string set_domains(Settings& settings, const Value& value) {
+    auto& domains = settings.relay.primaries.back().domains;
+    for (const auto& text : std::get<std::vector<std::string>>(value)) {
+        if (text != "*" && !is_domain_name(text)) return quoted(text) + " is neither a domain name nor \"*\"";
+        domains.push_back(lower_case(text));
+    }
+    return {};
+}
+
+std::string set_sends_for(Settings& settings, const Value& value) {
+    settings.relay.primaries.back().sends_for = std::get<std::vector<std::string>>(value);
+    return {};
+}
+
+std::string set_postmaster(Settings& settings, const Value& value) {
+    const auto& text = std::get<std::string>(value);
+    if (!text.empty() && !relay::parse_address(text)) return quoted(text) + " is not an address";
+    settings.relay.accept.postmaster = text;
+    return {};
+}
+
 Section primary() {
     using sync::Api;
     return {
         .name = "primary",
         .help = "A mail server with mailboxes, beside which postern stands; one or more.",
-        .keys = {name(
-                     "name", "main", [](Settings& s) -> auto& { return s.relay.primaries.back().name; },
-                     "in logs and commands")
-                     .need(),
-                 text(
-                     "url", "https://mail.example.com",
-                     [](Settings& s) -> auto& { return s.directories.back().url; },
-                     "its web services; without it nothing is known of its users")
-                     .without(),
-                 text(
-                     "username", "gateway",
-                     [](Settings& s) -> auto& { return s.directories.back().username; },
-                     "a system administrator there")
-                     .without(),
-                 path(
-                     "password_file", "/etc/postern/secrets/main",
-                     [](Settings& s) -> auto& { return s.directories.back().password_file; },
-                     "holds the password and nothing else; read at each sign-in")
-                     .without(),
-                 choice<Api>(
-                     "api", "auto", {{"auto", Api::auto_}, {"rest", Api::rest}, {"soap", Api::soap}},
-                     [](Settings& s) -> auto& { return s.directories.back().api; },
-                     "generation of its web services"),
-                 networks(
-                     "addresses", {"192.0.2.10"},
-                     [](Settings& s) -> auto& { return s.relay.primaries.back().addresses; },
-                     "where its outgoing mail comes from")
-                     .need(),
-                 host_port(
-                     "deliver_to", "mail.example.com:25", 25,
-                     [](Settings& s) -> auto& { return s.relay.primaries.back().deliver_to; },
-                     "where mail for its domains, bounces too, goes; without it by MX")
-                     .without(),
-                 duration(
-                     "poll_every", "5m", "1s", "1d",
-                     [](Settings& s) -> auto& { return s.directories.back().poll_every; },
-                     "pause between two readings of its directory"),
-                 duration(
-                     "trust_for", "72h", "1s", "365d",
-                     [](Settings& s) -> auto& { return s.directories.back().trust_for; },
-                     "how old the directory may get before \"no such user\" means \"try later\""),
-                 path(
-                     "ca_file", "", [](Settings& s) -> auto& { return s.directories.back().ca_file; },
-                     "PEM, authorities trusted for its url; empty: the system's"),
-                 boolean(
-                     "verify_tls", true, [](Settings& s) -> auto& { return s.directories.back().verify_tls; },
-                     "false sends the password to whoever answers: closed networks only"),
-                 duration(
-                     "request_gap", "250ms", "0s", "1m",
-                     [](Settings& s) -> auto& { return s.directories.back().gap; },
-                     "pause between two requests, to be polite")},
+        .keys =
+            {name(
+                 "name", "main", [](Settings& s) -> auto& { return s.relay.primaries.back().name; },
+                 "in logs and commands")
+                 .need(),
+             text(
+                 "url", "https://mail.example.com",
+                 [](Settings& s) -> auto& { return s.directories.back().url; },
+                 "its web services; without it nothing is known of its users")
+                 .without(),
+             text(
+                 "username", "gateway", [](Settings& s) -> auto& { return s.directories.back().username; },
+                 "a system administrator there")
+                 .without(),
+             path(
+                 "password_file", "/etc/postern/secrets/main",
+                 [](Settings& s) -> auto& { return s.directories.back().password_file; },
+                 "holds the password and nothing else; read at each sign-in")
+                 .without(),
+             choice<Api>(
+                 "api", "auto", {{"auto", Api::auto_}, {"rest", Api::rest}, {"soap", Api::soap}},
+                 [](Settings& s) -> auto& { return s.directories.back().api; },
+                 "generation of its web services"),
+             networks(
+                 "addresses", {"192.0.2.10"},
+                 [](Settings& s) -> auto& { return s.relay.primaries.back().addresses; },
+                 "where its outgoing mail comes from")
+                 .need(),
+             host_port(
+                 "deliver_to", "mail.example.com:25", 25,
+                 [](Settings& s) -> auto& { return s.relay.primaries.back().deliver_to; },
+                 "where mail for its domains, bounces too, goes; without it by MX")
+                 .without(),
+             {"domains", "list of domains", std::vector<std::string>{},
+              "of several primaries: whose mail from the others goes straight to its deliver_to; [\"*\"]: "
+              "whatever it lists as its own",
+              set_domains},
+             {"sends_for", "list of names", std::vector<std::string>{},
+              "other primaries whose users it may send as", set_sends_for},
+             duration(
+                 "poll_every", "5m", "1s", "1d",
+                 [](Settings& s) -> auto& { return s.directories.back().poll_every; },
+                 "pause between two readings of its directory"),
+             duration(
+                 "trust_for", "72h", "1s", "365d",
+                 [](Settings& s) -> auto& { return s.directories.back().trust_for; },
+                 "how old the directory may get before \"no such user\" means \"try later\""),
+             path(
+                 "ca_file", "", [](Settings& s) -> auto& { return s.directories.back().ca_file; },
+                 "PEM, authorities trusted for its url; empty: the system's"),
+             boolean(
+                 "verify_tls", true, [](Settings& s) -> auto& { return s.directories.back().verify_tls; },
+                 "false sends the password to whoever answers: closed networks only"),
+             duration(
+                 "request_gap", "250ms", "0s", "1m",
+                 [](Settings& s) -> auto& { return s.directories.back().gap; },
+                 "pause between two requests, to be polite")},
         .begin =
             [](Settings& s) {
                 s.relay.primaries.emplace_back();
@@ -155,6 +183,8 @@ Section accept() {
                                 {{"normalize", BareNewline::normalize}, {"refuse", BareNewline::refuse}},
                                 place(&A::bare_newline),
                                 "a bare CR or LF, or NUL, in the primary's mail; anyone else's is refused"),
+            {"postmaster", "address", std::string(),
+             "who gets mail for postmaster at hostname; empty: a primary's postmaster", set_postmaster},
             integer("recipients", 1000, 1, 50'000, place(&A::recipients), "per message"),
             integer("connections", 1000, 1, many, place(&A::connections), "at once, in all"),
             integer("protocol_errors", 10, 1, 1000, place(&A::protocol_errors),

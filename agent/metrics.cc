@@ -41,14 +41,14 @@ public:
     Labelled(Registry& registry, const char* name, const char* help, const char* label)
         : family_(prometheus::BuildCounter().Name(name).Help(help).Register(registry)), label_(label) {}
 
-    void increment(std::string_view value) {
+    void increment(std::string_view value, double by = 1) {
         const std::lock_guard lock(mutex_);
         auto found = counters_.find(value);
         if (found == counters_.end()) {
             const std::string name(counters_.size() < most ? value : "other");
             found = counters_.emplace(name, &family_.Add({{label_, name}})).first;
         }
-        found->second->Increment();
+        found->second->Increment(by);
     }
 
     double sum() const {
@@ -195,7 +195,8 @@ void Metrics::count(const relay::event::Accepted& event) {
 }
 
 void Metrics::count(const relay::event::Refused& event) {
-    (event.monitored ? families_->monitored : families_->refused).increment(event.rule);
+    (event.monitored ? families_->monitored : families_->refused)
+        .increment(event.rule, static_cast<double>(event.times));
 }
 
 void Metrics::count(const relay::event::Delivered& event) {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 #include <system_error>
 
@@ -88,6 +89,10 @@ void check_primaries(Reading& reading) {
     for (std::size_t i = 0; i < settings.directories.size(); ++i) {
         const auto& web = settings.directories[i];
         const auto key = [i](std::string_view name) { return element("primary", i, name); };
+        for (const auto& other : settings.relay.primaries[i].sends_for)
+            if (std::none_of(settings.relay.primaries.begin(), settings.relay.primaries.end(),
+                             [&](const auto& one) { return one.name == other; }))
+                reading.fault(key("sends_for"), '"' + other + "\" is no name of a [[primary]]");
         if (given(reading, key("addresses")) && settings.relay.primaries[i].addresses.empty())
             reading.fault(key("addresses"), "names no address, so no mail would be taken from this primary");
         if (!given(reading, key("url"))) {

@@ -28,7 +28,13 @@ struct Refused {
     std::string_view rule;    // the configuration key or RFC rule that decided, e.g. "accept.sender"
     std::string_view reason;  // the verdict in words
     std::chrono::seconds directory_age{0};
-    bool monitored = false;  // true: would have been refused, accept.mode is "monitor"
+    bool monitored = false;   // true: would have been refused, accept.mode is "monitor"
+    std::uint64_t times = 1;  // more: so many of the rule together, of a stranger or of several
+};
+
+/// Mail of one primary goes to another one, the first time since the start.
+struct BetweenPrimaries {
+    std::string_view from, to, domain;
 };
 
 struct Delivered {
@@ -112,6 +118,7 @@ public:
     virtual ~Observer() = default;
     virtual void on(const event::Accepted&) {}
     virtual void on(const event::Refused&) {}
+    virtual void on(const event::BetweenPrimaries&) {}
     virtual void on(const event::Delivered&) {}
     virtual void on(const event::Deferred&) {}
     virtual void on(const event::Bounced&) {}

@@ -309,7 +309,7 @@ State Relay::state() {
         Reply admission;
     };
     In in = impl_->on(impl_->reception_io, [impl = impl_.get()] {
-        return In{impl->reception.sessions(), impl->reception.admission(0)};
+        return In{impl->reception.sessions(), impl->reception.admission(0).reply};
     });
     out.sessions = in.sessions;
     if (out.not_ready.empty() && !in.admission.positive()) out.not_ready = in.admission.text;
@@ -444,7 +444,7 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     if (from_client.empty() && !settings->primaries.empty() && !settings->primaries.front().addresses.empty())
         from_client = settings->primaries.front().addresses.front().address;
     const PrimarySettings* primary = primary_of(*settings, from_client);
-    Decision mail = judge_sender(*settings, *directory, primary, *sender, now);
+    Decision mail = judge_sender(*settings, *directory, primary, *sender, now, from_client);
     Decision rcpt = judge_recipient(primary, from_client, *recipient);
     auto srs = impl_->on(impl_->reception_io, [impl = impl_.get()] { return impl->reception.srs(); });
     if (srs)
@@ -455,10 +455,21 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
                 *recipient = back->origin;
             }
         }
+    if (for_postmaster(*settings, *recipient)) {
+        auto whom = postmaster_of(*settings, *directory, primary, now);
+        if (whom) {
+            rcpt = Decision();
+            rcpt.reply = Reply{250, {2, 1, 5}, "ok"};
+            rcpt.reason = "the postmaster of this host is " + whom->text();
+            *recipient = *whom;
+        } else {
+            rcpt = refuse(Rule::postmaster);
+        }
+    }
     out.sender = mail.reply;
     out.recipient = rcpt.reply;
     auto why = [](const Decision& decision) {
-        std::string text(decision.rule);
+        std::string text(decision.rule == Rule::none ? "" : text_of(decision.rule).name);
         if (!text.empty() && !decision.reason.empty()) text += ": ";
         text += decision.reason;
         if (decision.monitored) text += " (would be refused, but accept.mode is \"monitor\")";

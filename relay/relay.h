@@ -17,8 +17,8 @@
 
 namespace postern::relay {
 
-using AskDirectory =
-    std::function<void(const std::string& local_part, const std::string& domain, std::function<void()> done)>;
+using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
+                                        std::function<void(bool answered)> done)>;
 /// Gets https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of `addresses` (RFC 8461 §3.3), without
 /// redirects, with a verified certificate, at most 64 KiB. `done` is called once, on any thread: the body, or
 /// "" and why there is none.
@@ -44,7 +44,8 @@ public:
     // Safe from any thread while started; answers come from relay's own threads.
     void reload(SettingsPtr settings);  // listeners and state_dir are taken only at start
     /// How to ask the primary about an address the directory does not know: before start(). `done` comes
-    /// after the publish() of what was learned, and not after this object is gone.
+    /// after the publish() of what was learned, with false when nothing could be, and not after this object
+    /// is gone.
     void ask_with(AskDirectory ask);
     /// Is told the domain of each sender of a primary's mail, on relay's thread: before start().
     void notice_with(std::function<void(std::string_view domain)> notice);

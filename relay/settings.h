@@ -39,8 +39,10 @@ enum class ClientTls : std::uint8_t { off, opportunistic, required, verify, dane
 
 struct PrimarySettings {
     std::string name;
-    std::vector<Network> addresses;  // where its outgoing mail comes from
-    HostPort deliver_to;             // where mail for its domains goes; empty host: bounces go by MX
+    std::vector<Network> addresses;      // where its outgoing mail comes from
+    HostPort deliver_to;                 // where mail for its domains goes; empty host: bounces go by MX
+    std::vector<std::string> domains{};  // lower case; the other primaries' mail for them goes to deliver_to
+    std::vector<std::string> sends_for{};  // names of other primaries whose users it may send as
 };
 
 enum class Check : std::uint8_t { any, domain, user };
@@ -53,6 +55,7 @@ struct AcceptSettings {
     ForeignSender foreign_sender = ForeignSender::refuse;
     std::string rewrite_domain;  // of rewritten reverse-paths; its MX must lead here. "": hostname
     BareNewline bare_newline = BareNewline::normalize;
+    std::string postmaster;             // who gets mail for the postmaster of this host; "": a primary's
     unsigned recipients = 1000;         // per message; RFC 5321 §4.5.3.1.8 asks for at least 100
     unsigned connections = 1000;        // in all
     unsigned protocol_errors = 10;      // then 421

@@ -38,14 +38,14 @@ Asker::~Asker() {
     stop_.request_stop();
     worker_.join();
     watcher_.join();
-    for (const Done& done : take_all()) done();
+    for (const Done& done : take_all()) done(false);
 }
 
 bool Asker::open(Clock::time_point now) {
     return !stop_.stop_requested() && !refused_ && now >= quiet_until_;
 }
 
-void Asker::ask(Question question, std::function<void()> done) {
+void Asker::ask(Question question, Done done) {
     {
         const std::lock_guard lock(mutex_);
         const auto now = Clock::now();
@@ -53,7 +53,7 @@ void Asker::ask(Question question, std::function<void()> done) {
         auto found = pending_.find(key);
         if (open(now) && waiting_ < most_waiting) {
             if (found == pending_.end() && pending_.size() < most_addresses &&
-                budget_.take(usual_cost, now)) {
+                budget_of(question).take(usual_cost, now)) {
                 found = pending_.emplace(key, Pending{std::move(question), {}}).first;
                 queue_.push_back(std::move(key));
                 asked_.notify_one();
@@ -66,7 +66,7 @@ void Asker::ask(Question question, std::function<void()> done) {
             }
         }
     }
-    done();
+    done(false);
 }
 
 void Asker::heard(bool refused, Time last_success) {
@@ -101,8 +101,8 @@ void Asker::note(const Failure& failure) {
     quiet_until_ = Clock::now() + quiet;
 }
 
-/// Puts one question; what it came to is noted and given on.
-void Asker::put(const Question& question, Clock::time_point until) {
+/// Puts one question; what it came to is noted and given on. True when the primary has answered.
+bool Asker::put(const Question& question, Clock::time_point until) {
     const Time asked = system_clock::now();
     std::uint64_t before = 0;
     Result<std::optional<Kind>> answer = tl::make_unexpected(Failure{});
@@ -118,8 +118,9 @@ void Asker::put(const Question& question, Clock::time_point until) {
     }
     const std::uint64_t spent = primary_ ? primary_->requests() - before : 0;
     const std::lock_guard lock(mutex_);
-    budget_.correct(static_cast<double>(spent) - usual_cost);
+    budget_of(question).correct(static_cast<double>(spent) - usual_cost);
     if (!answer) note(answer.error());
+    return answer.has_value() || answer.error().fault == Fault::refused;  // an answer, if not to this
 }
 
 void Asker::work() {
@@ -130,20 +131,21 @@ void Asker::work() {
         queue_.pop_front();
         const auto found = pending_.find(key);
         const Pending& pending = found->second;
+        bool answered = false;
         if (pending.waiters.empty() || !open(Clock::now())) {  // nobody waits any more, or in vain
-            budget_.correct(-usual_cost);
+            budget_of(pending.question).correct(-usual_cost);
         } else {
             const Question question = pending.question;
             const auto until = pending.waiters.front().until;
             lock.unlock();
-            put(question, until);
+            answered = put(question, until);
             lock.lock();
         }
         std::vector<Waiter> waiters = std::move(found->second.waiters);
         waiting_ -= waiters.size();
         pending_.erase(found);
         lock.unlock();
-        for (const Waiter& waiter : waiters) waiter.done();
+        for (const Waiter& waiter : waiters) waiter.done(answered);
         lock.lock();
     }
 }
@@ -169,7 +171,7 @@ void Asker::watch() {
             continue;
         }
         lock.unlock();
-        for (const Done& done : late) done();
+        for (const Done& done : late) done(false);
         lock.lock();
     }
 }

@@ -42,9 +42,11 @@ public:
     Asker(const Asker&) = delete;
     Asker& operator=(const Asker&) = delete;
 
-    /// `done` is called exactly once, within `patience`, on any thread: at once when the question cannot be
-    /// put, because the primary does not answer, refuses the credentials or was asked enough.
-    void ask(Question question, std::function<void()> done);
+    /// `done` is called exactly once, within `patience`, on any thread, and told whether the primary has
+    /// answered: at once when the question cannot be put, because the primary does not answer, refuses the
+    /// credentials or was asked enough. Questions about unlisted domains have a small budget of their own.
+    using Done = std::function<void(bool answered)>;
+    void ask(Question question, Done done);
 
     /// What the readings of the directory have shown: whether the credentials are refused, and when they went
     /// well last.
@@ -53,7 +55,6 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     using Key = std::pair<std::string, std::string>;
-    using Done = std::function<void()>;
     struct Waiter {
         Clock::time_point until;
         Done done;
@@ -66,7 +67,8 @@ private:
     bool open(Clock::time_point now);
     void work();
     void watch();
-    void put(const Question& question, Clock::time_point until);
+    bool put(const Question& question, Clock::time_point until);
+    Budget& budget_of(const Question& question) { return question.unlisted ? unlisted_ : listed_; }
     void note(const Failure& failure);
     std::vector<Done> take_all();
 
@@ -80,7 +82,7 @@ private:
     std::map<Key, Pending> pending_;
     std::deque<Key> queue_;  // not put yet
     std::size_t waiting_ = 0;
-    Budget budget_;
+    Budget listed_{Budget::listed}, unlisted_{Budget::unlisted};
     Clock::time_point quiet_until_{};
     bool refused_ = false;  // as heard
     Time refused_at_{};     // by our own sign-in; epoch: it was not

@@ -1,4 +1,4 @@
-// How many requests single questions may cost a primary: two a second on average, forty at once.
+// How many requests single questions may cost a primary, on average and at once.
 #pragma once
 
 #include <algorithm>
@@ -10,15 +10,22 @@ class Budget final {
 public:
     using Clock = std::chrono::steady_clock;
 
-    static constexpr double per_second = 2, at_once = 40;
+    struct Rate {
+        double per_second, at_once;
+    };
+    /// Of domains that it has, and of those it is not known to have: anybody can name any number of these.
+    static constexpr Rate listed{2, 40}, unlisted{0.5, 12};
+
+    explicit Budget(Rate rate) : rate_(rate), left_(rate.at_once) {}
 
     /// Takes `requests` if there are so many.
     bool take(double requests, Clock::time_point now);
     /// Corrects what was taken: by more, into debt, or by less.
-    void correct(double requests) { left_ = std::min(left_ - requests, at_once); }
+    void correct(double requests) { left_ = std::min(left_ - requests, rate_.at_once); }
 
 private:
-    double left_ = at_once;
+    Rate rate_;
+    double left_;
     Clock::time_point filled_{};
 };
 

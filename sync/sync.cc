@@ -115,7 +115,7 @@ public:
         woken_.notify_all();
     }
 
-    void ask(std::string local_part, std::string domain, std::function<void()> done) {
+    void ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
         const auto current = snapshot();
         const Time now = std::chrono::system_clock::now();
         const Snapshot::Owner owner = current->owner(domain);
@@ -137,13 +137,19 @@ public:
         if (const auto plus = local_part.find('+'); plus != local_part.npos && plus > 0)
             local_part.resize(plus);
         for (char& c : local_part) c = fold::lower(c);
-        if (askers.empty() || !askable(local_part)) return done();
+        if (askers.empty() || !askable(local_part)) return done(true);
         Question question{std::move(local_part), unknown ? domain : std::string(owner.domain),
                           unknown ? domain : std::string(owner.spelling), unknown};
-        const auto open = std::make_shared<std::atomic<std::size_t>>(askers.size());
+        struct Open {
+            explicit Open(std::size_t count) : askers(count) {}
+            std::atomic<std::size_t> askers;
+            std::atomic<bool> answered{true};  // by all
+        };
+        const auto open = std::make_shared<Open>(askers.size());
         for (const auto& asker : askers)
-            asker->ask(question, [open, done] {
-                if (--*open == 0) done();
+            asker->ask(question, [open, done](bool answered) {
+                if (!answered) open->answered = false;
+                if (--open->askers == 0) done(open->answered);
             });
     }
 
@@ -344,7 +350,7 @@ void Sync::reload(std::vector<PrimarySettings> settings) {
 
 void Sync::poll_now() { thread_->poll_now(); }
 void Sync::accept_suspicions() { thread_->accept_suspicions(); }
-void Sync::ask(std::string local_part, std::string domain, std::function<void()> done) {
+void Sync::ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
     thread_->ask(std::move(local_part), std::move(domain), std::move(done));
 }
 void Sync::notice(std::string_view domain) { thread_->notice(domain); }

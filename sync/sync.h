@@ -44,10 +44,11 @@ public:
     void accept_suspicions();
 
     /// Asks the primary about an address that snapshot() does not call good, once for all who wait for it.
-    /// `done` is called exactly once, on any thread, at most two seconds later: after the answer has been
-    /// published, or without one. At once when there is nobody to ask, a recent answer is known, the primary
-    /// does not answer or has been asked enough. `domain` as an A-label.
-    void ask(std::string local_part, std::string domain, std::function<void()> done);
+    /// `done` is called exactly once, on any thread, at most two seconds later: true after the answer has
+    /// been published; false without one. At once true when a recent answer is known, or the question has no
+    /// answer but the directory's; at once false when the primary does not answer or has been asked enough.
+    /// `domain` as an A-label.
+    void ask(std::string local_part, std::string domain, std::function<void(bool answered)> done);
     /// There is mail of this domain: it is among the first of the next round. Any thread; cheap.
     void notice(std::string_view domain);
     /// Drops what was asked for about one address, so that it is asked for again; false when nothing was.

@@ -42,10 +42,21 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       timer_(io),
       blocklists_(io) {}
 
+/// Each pair of primaries once: that one gets the other's mail is what an administrator wants to know.
+void Delivery::tell_between(const Envelope& envelope, const Address& recipient, const std::string& route) {
+    constexpr std::string_view primary = "primary:";
+    if (envelope.bounce || envelope.primary.empty() || !route.starts_with(primary)) return;
+    std::string to = route.substr(primary.size());
+    if (to == envelope.primary || !between_.emplace(envelope.primary, to).second) return;
+    observer_.on(event::BetweenPrimaries{envelope.primary, to, recipient.domain});
+}
+
 Queue::Hooks Delivery::hooks() {
     Queue::Hooks out;
     out.route = [this](const Envelope& envelope, const Address& recipient) {
-        return choose_route(*settings_, *directory_, envelope, recipient, base::wall_now()).key;
+        std::string key = choose_route(*settings_, *directory_, envelope, recipient, base::wall_now()).key;
+        tell_between(envelope, recipient, key);
+        return key;
     };
     out.exists = [this](const std::string& route) { return exists(route); };
     out.room = [this](const std::string& route) { return room(route); };

@@ -97,6 +97,7 @@ private:
 
     // delivery.cc: routes, room, time, reports; delivery_views.cc: what is told
     Queue::Hooks hooks();
+    void tell_between(const Envelope& envelope, const Address& recipient, const std::string& route);
     bool exists(const std::string& route) const;
     void move_obsolete();
     std::vector<std::string> lanes(const std::string& route) const;
@@ -216,6 +217,7 @@ private:
     SettingsPtr settings_;
     std::shared_ptr<const sync::Snapshot> directory_;
     Observer& observer_;
+    std::set<std::pair<std::string, std::string>> between_;  // primaries whose mail goes to another, told
     std::unique_ptr<net::Resolver> resolver_;
     IsOurs ours_;
     net::TlsContext tls_;

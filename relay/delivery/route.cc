@@ -34,6 +34,15 @@ int closeness(const RouteSettings& route, const Address& sender, const Address& 
     return route.sender == sender.domain ? out + 4 : 0;
 }
 
+/// What a primary says is its own is enough for mail of nobody and where it is the only one; mail of the
+/// others it gets by its `domains` only, or any primary could take any mail of theirs.
+bool may_take(const Settings& settings, const PrimarySettings& primary, const Envelope& envelope,
+              const std::string& domain) {
+    if (envelope.primary.empty() || settings.primaries.size() == 1) return true;
+    return std::any_of(primary.domains.begin(), primary.domains.end(),
+                       [&](const std::string& one) { return one == "*" || one == domain; });
+}
+
 std::string in_words(const RouteSettings& route) {
     std::string out = "the route for ";
     if (!route.sender.empty()) out += route.sender == "*" ? "everybody" : route.sender;
@@ -52,11 +61,22 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
         if (primary != nullptr && !primary->deliver_to.host.empty())
             return {"primary:" + primary->name, "a bounce goes back through its sender's primary"};
     }
+    std::string mx_why = "the recipient domain's mail exchangers";
     if (!verdict.primary.empty() && verdict.primary != envelope.primary) {
         const PrimarySettings* primary = find_primary(settings, verdict.primary);
-        if (primary != nullptr && !primary->deliver_to.host.empty())
-            return {"primary:" + primary->name, "the domain is the primary's own"};
+        if (primary != nullptr && !primary->deliver_to.host.empty()) {
+            if (may_take(settings, *primary, envelope, recipient.domain))
+                return {"primary:" + primary->name, "the domain is the primary's own"};
+            mx_why += "; primary " + primary->name + " lists the domain as its own, but not its `domains`";
+        }
+    } else if (!verdict.primary.empty()) {
+        mx_why += "; the sender's own primary has the domain, and hands its mail over as for any other";
     }
+    // The postmaster of this host, when nobody else is known to be that.
+    if (envelope.primary.empty() && !envelope.bounce && recipient.domain == lower(settings.hostname))
+        for (const auto& primary : settings.primaries)
+            if (!primary.deliver_to.host.empty())
+                return {"primary:" + primary.name, "the postmaster of this host is the primary's"};
     const RouteSettings* best = nullptr;
     int closest = 0;
     for (const auto& route : settings.routes) {
@@ -75,7 +95,7 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
                     [](const auto& one) { return one.enabled && one.type == GatewayType::round_robin; }))
         return {std::string(all_gateways),
                 "the round-robin gateways take all mail without a route of its own"};
-    return {"mx:" + recipient.domain, "the recipient domain's mail exchangers"};
+    return {"mx:" + recipient.domain, std::move(mx_why)};
 }
 
 }  // namespace postern::relay

@@ -21,8 +21,8 @@ struct Route {
 inline constexpr std::string_view all_gateways = "gateways";
 
 /// A bounce goes back through the primary its message came from, mail for another primary's domain to that
-/// primary; then the most specific `[[route]]` whose gateway is enabled, then the round-robin gateways, then
-/// the recipient domain's mail exchangers.
+/// primary when its `domains` say so; then the most specific `[[route]]` whose gateway is enabled, then the
+/// round-robin gateways, then the recipient domain's mail exchangers.
 Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
                    const Address& recipient, sync::Time now);
 

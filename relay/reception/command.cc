@@ -41,10 +41,7 @@ std::string_view trim(std::string_view text) {
     return text;
 }
 
-Reply fault(std::uint16_t code, EnhancedStatus status, std::string text) {
-    return Reply{code, status, std::move(text)};
-}
-Reply syntax(std::string text) { return fault(501, {5, 5, 4}, std::move(text)); }
+Decision syntax(std::string text) { return refuse(Rule::syntax, std::move(text)); }
 
 /// A greeting name goes into our Received field and the log, so nothing but visible ASCII may be in it.
 bool is_greeting_name(std::string_view text) {
@@ -55,14 +52,12 @@ bool is_greeting_name(std::string_view text) {
     return true;
 }
 
-Reply malformed(bool from) {
-    return fault(501, {5, 1, static_cast<std::uint16_t>(from ? 7 : 3)}, "malformed address");
-}
+Decision malformed(bool from) { return refuse(from ? Rule::sender_syntax : Rule::recipient_syntax); }
 
 constexpr std::string_view postmaster =
     "<POSTMASTER>";  // the one forward-path without domain (RFC 5321 §4.1.1.3)
 
-std::optional<Reply> path_command(std::string_view text, std::string_view keyword, Command& command) {
+std::optional<Decision> path_command(std::string_view text, std::string_view keyword, Command& command) {
     if (text.size() < keyword.size() || !same(text.substr(0, keyword.size()), keyword))
         return syntax(command.verb == Verb::mail ? "syntax: MAIL FROM:<address>"
                                                  : "syntax: RCPT TO:<address>");
@@ -90,11 +85,11 @@ Parsed parse_command(std::string_view line) {
     Parsed out;
     for (char c : line) {
         if (c == '\0') {
-            out.fault = fault(500, {5, 5, 2}, "a command must not contain NUL");
+            out.fault = refuse(Rule::command, "a command must not contain NUL");
             return out;
         }
         if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f') {
-            out.fault = fault(500, {5, 5, 2}, "a command must be plain text");
+            out.fault = refuse(Rule::command, "a command must be plain text");
             return out;
         }
     }
@@ -106,11 +101,11 @@ Parsed parse_command(std::string_view line) {
     if (!is_ascii(line)) {
         Verb verb = out.command.verb;
         if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::vrfy) {
-            out.fault = fault(500, {5, 5, 2}, "a command must be plain ASCII");
+            out.fault = refuse(Rule::command, "a command must be plain ASCII");
             return out;
         }
         if (!is_printable_utf8(rest)) {
-            out.fault = fault(501, {5, 5, 2}, "more than ASCII must be UTF-8, without control characters");
+            out.fault = refuse(Rule::not_utf8);
             return out;
         }
         out.command.beyond_ascii = verb == Verb::vrfy;  // MAIL and RCPT: by what is kept of the line
@@ -140,8 +135,7 @@ Parsed parse_command(std::string_view line) {
         case Verb::unknown:
             for (auto name : foreign_verbs)
                 if (same(word, name)) out.command.verb = Verb::foreign;
-            if (out.command.verb == Verb::unknown)
-                out.fault = fault(500, {5, 5, 2}, "command not recognized");
+            if (out.command.verb == Verb::unknown) out.fault = refuse(Rule::command);
             break;
     }
     return out;

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "relay/mail/message.h"
-#include "relay/mail/reply.h"
+#include "relay/reception/refusal.h"
 
 namespace postern::relay {
 
@@ -45,12 +45,12 @@ struct Command {
 /// to it.
 constexpr std::size_t command_line_max = 2048;
 
-/// Either a command or the reply that its fault deserves (500, 501, 504, 555). Only MAIL, RCPT and VRFY may
+/// Either a command or what its fault deserves (500, 501, 555). Only MAIL, RCPT and VRFY may
 /// have octets above 127, and then must be UTF-8. `foreign` means the line belongs to another protocol (HTTP,
 /// TLS) and the connection is best closed. `argument` points into `line`.
 struct Parsed {
     Command command;
-    std::optional<Reply> fault;
+    std::optional<Decision> fault;
 };
 Parsed parse_command(std::string_view line);
 

@@ -12,8 +12,8 @@ namespace postern::relay {
 
 namespace {
 
-Reply broken(std::string text) { return Reply{501, {5, 5, 4}, std::move(text)}; }
-Reply unknown(std::string text) { return Reply{555, {5, 5, 4}, std::move(text)}; }
+Decision broken(std::string text) { return refuse(Rule::syntax, std::move(text)); }
+Decision unknown(std::string text) { return refuse(Rule::parameter, std::move(text)); }
 
 struct Parameter {
     std::string name;  // lower case
@@ -32,7 +32,7 @@ Parameter take_parameter(std::string_view& text) {
     return out;
 }
 
-std::optional<Reply> size(std::string_view value, Command& command) {
+std::optional<Decision> size(std::string_view value, Command& command) {
     std::uint64_t size = 0;
     auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), size);
     if (value.empty() || value.size() > 20 || error != std::errc() || stop != value.data() + value.size())
@@ -41,14 +41,14 @@ std::optional<Reply> size(std::string_view value, Command& command) {
     return std::nullopt;
 }
 
-std::optional<Reply> body(std::string_view value, Command& command) {
+std::optional<Decision> body(std::string_view value, Command& command) {
     std::string type = lower(value);
     if (type != "7bit" && type != "8bitmime") return broken("BODY is 7BIT or 8BITMIME");
     command.body = type == "7bit" ? BodyType::seven_bit : BodyType::eight_bit;
     return std::nullopt;
 }
 
-std::optional<Reply> return_content(std::string_view value, Command& command) {
+std::optional<Decision> return_content(std::string_view value, Command& command) {
     std::string what = lower(value);
     if (what != "full" && what != "hdrs") return broken("RET is FULL or HDRS");
     command.return_content = what == "full" ? ReturnContent::full : ReturnContent::headers;
@@ -60,7 +60,7 @@ void envelope_id(std::string_view value, Command& command) {
     if (value.size() <= envelope_id_max && decode_xtext(value)) command.envelope_id = value;
 }
 
-std::optional<Reply> notify(std::string_view value, Command& command) {
+std::optional<Decision> notify(std::string_view value, Command& command) {
     Notify out;
     out.given = true;
     for (std::string list = lower(value) + ','; !list.empty();) {
@@ -86,7 +86,7 @@ void original_recipient(std::string_view value, Command& command) {
     command.beyond_ascii |= !is_ascii(value);
 }
 
-std::optional<Reply> mail_parameter(const Parameter& parameter, Command& command) {
+std::optional<Decision> mail_parameter(const Parameter& parameter, Command& command) {
     const std::string& name = parameter.name;
     std::string_view value = parameter.value.value_or(std::string_view());
     if (name == "size") return size(value, command);
@@ -104,7 +104,7 @@ std::optional<Reply> mail_parameter(const Parameter& parameter, Command& command
     return unknown("MAIL parameter not supported");
 }
 
-std::optional<Reply> recipient_parameter(const Parameter& parameter, Command& command) {
+std::optional<Decision> recipient_parameter(const Parameter& parameter, Command& command) {
     std::string_view value = parameter.value.value_or(std::string_view());
     if (parameter.name == "notify") return notify(value, command);
     if (parameter.name == "orcpt") {
@@ -116,7 +116,7 @@ std::optional<Reply> recipient_parameter(const Parameter& parameter, Command& co
 
 }  // namespace
 
-std::optional<Reply> parse_parameters(std::string_view text, Command& command) {
+std::optional<Decision> parse_parameters(std::string_view text, Command& command) {
     std::set<std::string> seen;
     while (text.starts_with(' ')) text.remove_prefix(1);
     while (!text.empty()) {

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string_view>
 
-#include "relay/mail/reply.h"
 #include "relay/reception/command.h"
 
 namespace postern::relay {
@@ -17,6 +16,6 @@ constexpr std::size_t original_recipient_max = 500;  // RFC 3461 §4.2, as it ca
 ///   MAIL  SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC
 ///   8689) RCPT  NOTIFY and ORCPT (RFC 3461)
 /// The reply that the first fault deserves: 501 when one is broken or given twice, 555 when there is no such.
-std::optional<Reply> parse_parameters(std::string_view text, Command& command);
+std::optional<Decision> parse_parameters(std::string_view text, Command& command);
 
 }  // namespace postern::relay

@@ -1,5 +1,7 @@
 #include "relay/reception/policy.h"
 
+#include <algorithm>
+
 #include "relay/net/address_range.h"
 
 namespace postern::relay {
@@ -15,14 +17,12 @@ namespace {
 
 Reply accepted() { return Reply{250, {2, 1, 0}, "ok"}; }
 
-Decision refuse(const Settings& settings, const sync::Verdict& verdict, Reply reply, std::string_view rule) {
-    Decision out;
-    out.rule = rule;
+Decision refuse_sender(const Settings& settings, const sync::Verdict& verdict, Rule rule, std::string words) {
+    Decision out = refuse(rule, std::move(words));
     out.reason = sync::describe(verdict.reason);
     out.ask =
         verdict.reason != sync::Reason::user_disabled && verdict.reason != sync::Reason::domain_disabled;
     out.directory_age = verdict.age;
-    out.reply = std::move(reply);
     if (!settings.accept.enforce) {
         out.monitored = true;
         out.reply = accepted();
@@ -30,10 +30,25 @@ Decision refuse(const Settings& settings, const sync::Verdict& verdict, Reply re
     return out;
 }
 
+/// A primary sends for its own users, and for those of the primaries it may send for, or shares the client's
+/// address with.
+bool speaks_for(const Settings& settings, const PrimarySettings& primary, std::string_view owner,
+                std::string_view client) {
+    if (owner.empty() || owner == primary.name) return true;
+    if (std::find(primary.sends_for.begin(), primary.sends_for.end(), owner) != primary.sends_for.end())
+        return true;
+    return std::any_of(settings.primaries.begin(), settings.primaries.end(), [&](const auto& other) {
+        return other.name == owner &&
+               std::any_of(other.addresses.begin(), other.addresses.end(),
+                           [&](const Network& network) { return contains(network, client); });
+    });
+}
+
 }  // namespace
 
 Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
-                      const PrimarySettings* primary, const Address& reverse_path, sync::Time now) {
+                      const PrimarySettings* primary, const Address& reverse_path, sync::Time now,
+                      std::string_view client) {
     using sync::Reason;
     Decision yes;
     yes.reply = accepted();
@@ -49,29 +64,34 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
     yes.rewrite =
         accept.foreign_sender == ForeignSender::rewrite && verdict.reason == sync::Reason::no_such_domain;
     if (any) return yes;
+    if (verdict.standing != sync::Standing::unknown &&
+        !speaks_for(settings, *primary, verdict.primary, client)) {
+        constexpr std::string_view why = "another primary has the domain";
+        Decision no = refuse_sender(settings, verdict, Rule::other_primary,
+                                    "sender domain " + reverse_path.domain + ": " + std::string(why));
+        no.reason = why;
+        no.ask = false;
+        return no;
+    }
     if (verdict.standing == sync::Standing::good) return yes;
 
     std::string why(sync::describe(verdict.reason));
     switch (verdict.reason) {
         case Reason::no_such_user:
         case Reason::user_disabled:
-            return refuse(settings, verdict,
-                          Reply{550, {5, 1, 8}, "sender <" + reverse_path.text() + ">: " + why},
-                          "accept.sender");
+            return refuse_sender(settings, verdict, Rule::unknown_user,
+                                 "sender <" + reverse_path.text() + ">: " + why);
         case Reason::no_such_domain:
             if (accept.foreign_sender != ForeignSender::refuse) return yes;
-            return refuse(settings, verdict,
-                          Reply{550, {5, 7, 1}, "sender domain " + reverse_path.domain + ": " + why},
-                          "accept.foreign_sender");
+            return refuse_sender(settings, verdict, Rule::foreign_domain,
+                                 "sender domain " + reverse_path.domain + ": " + why);
         case Reason::domain_disabled:
-            return refuse(settings, verdict,
-                          Reply{550, {5, 7, 1}, "sender domain " + reverse_path.domain + ": " + why},
-                          "accept.sender");
+            return refuse_sender(settings, verdict, Rule::domain_disabled,
+                                 "sender domain " + reverse_path.domain + ": " + why);
         case Reason::never_synced:
         case Reason::domain_not_read:
         case Reason::stale:
-            return refuse(settings, verdict, Reply{451, {4, 3, 0}, why + ", try again later"},
-                          "accept.sender");
+            return refuse_sender(settings, verdict, Rule::directory_unknown, why + ", try again later");
         case Reason::user:
         case Reason::alias:
         case Reason::mailing_list:
@@ -83,18 +103,43 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
     return yes;
 }
 
+void not_answered(const Settings& settings, Decision& decision) {
+    if (decision.rule != Rule::unknown_user || !decision.ask) return;
+    decision.rule = Rule::not_answered;
+    if (settings.accept.enforce) decision.reply = refuse(Rule::not_answered).reply;
+    decision.reason += ", and the primary could not be asked";
+}
+
 Decision judge_recipient(const PrimarySettings* primary, std::string_view client,
                          const Address& forward_path) {
     Decision out;
     out.reply = Reply{250, {2, 1, 5}, "ok"};
     if (primary != nullptr) return out;
-    out.reply = Reply{550,
-                      {5, 7, 1},
-                      "relaying to <" + forward_path.text() + "> denied: " + std::string(client) +
-                          " is not a primary of this gateway"};
-    out.rule = "primary.addresses";
+    out = refuse(Rule::relaying, "relaying to <" + forward_path.text() + "> denied: " + std::string(client) +
+                                     " is not a primary of this gateway");
     out.reason = "the client is none of the primaries";
     return out;
+}
+
+bool for_postmaster(const Settings& settings, const Address& path) {
+    return path.domain == lower(settings.hostname) && lower(path.mailbox()) == "postmaster";
+}
+
+std::optional<Address> postmaster_of(const Settings& settings, const sync::Snapshot& directory,
+                                     const PrimarySettings* client, sync::Time now) {
+    if (!settings.accept.postmaster.empty()) return parse_address(settings.accept.postmaster);
+    const std::string host = lower(settings.hostname);
+    std::string_view domain = host;
+    for (std::size_t dot; (dot = domain.find('.')) != std::string_view::npos;) {
+        if (directory.domain(domain, now).standing == sync::Standing::good)
+            return Address{"postmaster", std::string(domain)};
+        domain.remove_prefix(dot + 1);
+    }
+    // Not back to the primary that did not keep it: that would be a loop.
+    const bool there = std::any_of(settings.primaries.begin(), settings.primaries.end(),
+                                   [](const auto& one) { return !one.deliver_to.host.empty(); });
+    if (client != nullptr || !there) return std::nullopt;
+    return Address{"postmaster", host};
 }
 
 std::optional<ReturnDecision> judge_return(const Srs& srs, const PrimarySettings* primary,
@@ -103,19 +148,20 @@ std::optional<ReturnDecision> judge_return(const Srs& srs, const PrimarySettings
     Srs::Origin origin = srs.reverse(forward_path, now);
     ReturnDecision out;
     Decision& decision = out.decision;
-    decision.rule = "accept.foreign_sender";
+    auto no = [&](Rule rule, std::string reason) {
+        decision = refuse(rule, "<" + forward_path.text() + ">: " + reason);
+        decision.reason = std::move(reason);
+    };
     switch (origin.fault) {
         case Srs::Fault::not_ours: return std::nullopt;
-        case Srs::Fault::forged: decision.reason = "the rewritten address was not made here"; break;
-        case Srs::Fault::expired: decision.reason = "the rewritten address has expired"; break;
+        case Srs::Fault::forged: no(Rule::rewritten_wrong, "the rewritten address was not made here"); break;
+        case Srs::Fault::expired: no(Rule::rewritten_wrong, "the rewritten address has expired"); break;
         case Srs::Fault::none: break;
     }
-    if (origin.fault != Srs::Fault::none) {
-        decision.reply = Reply{550, {5, 1, 1}, "<" + forward_path.text() + ">: " + decision.reason};
-    } else if (primary == nullptr && !reverse_path.null()) {
+    if (origin.fault != Srs::Fault::none) return out;
+    if (primary == nullptr && !reverse_path.null()) {
         // Anything else would make of every address ever rewritten an open relay to its origin.
-        decision.reason = "a rewritten address takes reports only, which have no sender";
-        decision.reply = Reply{550, {5, 7, 1}, "<" + forward_path.text() + ">: " + decision.reason};
+        no(Rule::reports_only, "a rewritten address takes reports only, which have no sender");
     } else {
         decision.reply = Reply{250, {2, 1, 5}, "ok"};
         out.origin = std::move(origin.address);

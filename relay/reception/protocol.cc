@@ -7,14 +7,19 @@ ServerProtocol::ServerProtocol(ProtocolOptions options, bool secure)
 
 Reply ServerProtocol::greeting() const { return Reply{220, {}, options_.hostname + " ESMTP postern"}; }
 
-ServerProtocol::Step ServerProtocol::error(Reply reply) {
-    if (++errors_ > options_.protocol_errors)
-        return Step{
-            Action::close, Reply{421, {4, 7, 0}, options_.hostname + " too many errors, closing"}, {}};
-    return answer(std::move(reply));
+ServerProtocol::Step ServerProtocol::answer(Reply reply) const {
+    Step out;
+    out.answer.reply = std::move(reply);
+    return out;
 }
 
-ServerProtocol::Step ServerProtocol::line_too_long() { return error(Reply{500, {5, 5, 6}, "line too long"}); }
+ServerProtocol::Step ServerProtocol::error(Decision refusal, Address address) {
+    if (++errors_ > options_.protocol_errors)
+        return close(refuse(Rule::errors, options_.hostname + " too many errors, closing"));
+    return Step{Action::reply, std::move(refusal), std::move(address)};
+}
+
+ServerProtocol::Step ServerProtocol::line_too_long() { return error(refuse(Rule::line_length)); }
 
 ServerProtocol::Step ServerProtocol::hello(const Command& command) {
     reset();
@@ -29,16 +34,17 @@ ServerProtocol::Step ServerProtocol::hello(const Command& command) {
 }
 
 ServerProtocol::Step ServerProtocol::mail(Command& command) {
-    if (helo_.empty()) return error(Reply{503, {5, 5, 1}, "say EHLO first"});
-    if (mail_) return error(Reply{503, {5, 5, 1}, "a transaction is open; RSET ends it"});
-    if (options_.require_starttls && !secure_) return error(Reply{530, {5, 7, 0}, "issue STARTTLS first"});
-    if (command.require_tls && !secure_)
-        return error(Reply{530, {5, 7, 10}, "REQUIRETLS needs TLS; issue STARTTLS first"});
-    if (command.beyond_ascii && !command.utf8)
-        return answer(Reply{550, {5, 6, 7}, "an address in UTF-8 needs SMTPUTF8"});
+    if (helo_.empty()) return error(refuse(Rule::sequence, "say EHLO first"));
+    if (mail_) return error(refuse(Rule::sequence, "a transaction is open; RSET ends it"));
+    if (options_.require_starttls && !secure_) return error(refuse(Rule::starttls_first));
+    if (command.require_tls && !secure_) return error(refuse(Rule::requiretls));
+    auto about = [&command](Decision refusal) {
+        return Step{Action::reply, std::move(refusal), std::move(command.address)};
+    };
+    if (command.beyond_ascii && !command.utf8) return about(refuse(Rule::sender_utf8));
     if (command.size && options_.message_size > 0 && *command.size > options_.message_size)
-        return answer(
-            Reply{552, {5, 3, 4}, "message larger than " + std::to_string(options_.message_size) + " bytes"});
+        return about(refuse(options_.size_rule,
+                            "message larger than " + std::to_string(options_.message_size) + " bytes"));
     pending_ = command;
     return Step{Action::ask_sender, {}, command.address};
 }
@@ -48,7 +54,7 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
     Parsed parsed = parse_command(line);
     Command& command = parsed.command;
     if (command.verb == Verb::foreign)
-        return Step{Action::close, Reply{421, {4, 7, 0}, options_.hostname + " this is an SMTP server"}, {}};
+        return close(refuse(Rule::other_protocol, options_.hostname + " this is an SMTP server"));
     if (parsed.fault) return error(std::move(*parsed.fault));
 
     switch (command.verb) {
@@ -56,37 +62,38 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
         case Verb::ehlo: return hello(command);
         case Verb::mail: return mail(command);
         case Verb::rcpt:
-            if (!mail_) return error(Reply{503, {5, 5, 1}, "MAIL comes first"});
+            if (!mail_) return error(refuse(Rule::sequence, "MAIL comes first"));
             if (envelope_.forward_paths.size() >= options_.recipients)
-                return answer(
-                    Reply{452, {4, 5, 3}, "too many recipients; send the rest in another transaction"});
+                return Step{Action::reply, refuse(Rule::recipients), std::move(command.address)};
             if (command.beyond_ascii && !envelope_.utf8)
-                return answer(Reply{553, {5, 6, 7}, "an address in UTF-8 needs SMTPUTF8 at MAIL"});
+                return Step{Action::reply, refuse(Rule::recipient_utf8), std::move(command.address)};
             if (command.address.domain.empty()) command.address.domain = lower(options_.hostname);
             pending_ = command;
             return Step{Action::ask_recipient, {}, command.address};
         case Verb::data:
-            if (!mail_) return error(Reply{503, {5, 5, 1}, "MAIL comes first"});
-            if (envelope_.forward_paths.empty()) return error(Reply{554, {5, 5, 1}, "no valid recipients"});
+            if (!mail_) return error(refuse(Rule::sequence, "MAIL comes first"));
+            if (envelope_.forward_paths.empty()) return error(refuse(Rule::no_recipients));
             return Step{Action::ask_data, {}, {}};
         case Verb::rset: reset(); return answer(Reply{250, {2, 0, 0}, "ok"});
         case Verb::noop: return answer(Reply{250, {2, 0, 0}, "ok"});
         case Verb::vrfy:
             if (command.beyond_ascii && !command.utf8)
-                return answer(Reply{553, {5, 6, 7}, "an address in UTF-8 needs SMTPUTF8"});
+                return Step{
+                    Action::reply, refuse(Rule::recipient_utf8, "an address in UTF-8 needs SMTPUTF8"), {}};
             return answer(Reply{252, {2, 5, 0}, "cannot verify, but RCPT will tell"});
         case Verb::help: return answer(Reply{214, {2, 0, 0}, "RFC 5321"});
         case Verb::quit:
-            return Step{Action::close, Reply{221, {2, 0, 0}, options_.hostname + " closing"}, {}};
+            return Step{
+                Action::close, answer(Reply{221, {2, 0, 0}, options_.hostname + " closing"}).answer, {}};
         case Verb::starttls:
-            if (secure_) return error(Reply{503, {5, 5, 1}, "TLS is already active"});
-            if (!options_.offer_starttls) return error(Reply{502, {5, 5, 1}, "STARTTLS is not offered here"});
-            if (mail_) return error(Reply{503, {5, 5, 1}, "not within a transaction"});
-            return Step{Action::start_tls, Reply{220, {2, 0, 0}, "ready to start TLS"}, {}};
+            if (secure_) return error(refuse(Rule::sequence, "TLS is already active"));
+            if (!options_.offer_starttls) return error(refuse(Rule::no_starttls));
+            if (mail_) return error(refuse(Rule::sequence, "not within a transaction"));
+            return Step{Action::start_tls, answer(Reply{220, {2, 0, 0}, "ready to start TLS"}).answer, {}};
         case Verb::foreign:
         case Verb::unknown: break;
     }
-    return error(Reply{500, {5, 5, 2}, "command not recognized"});
+    return error(refuse(Rule::command));
 }
 
 Reply ServerProtocol::sender(Reply decision, Address sent_as) {

@@ -9,14 +9,16 @@
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
 #include "relay/reception/command.h"
+#include "relay/reception/refusal.h"
 
 namespace postern::relay {
 
 struct ProtocolOptions {
     std::string hostname;
-    std::uint64_t message_size = 0;  // bytes, offered as SIZE
-    unsigned recipients = 1000;      // per message, then 452 4.5.3
-    unsigned protocol_errors = 10;   // then 421
+    std::uint64_t message_size = 0;       // bytes, offered as SIZE
+    Rule size_rule = Rule::message_size;  // that refuses a larger one
+    unsigned recipients = 1000;           // per message, then 452 4.5.3
+    unsigned protocol_errors = 10;        // then 421
     bool offer_starttls = false;
     bool require_starttls = false;  // 530 to MAIL in clear text
 };
@@ -24,17 +26,17 @@ struct ProtocolOptions {
 class ServerProtocol {
 public:
     enum class Action : std::uint8_t {
-        reply,          // send `reply`, read on
+        reply,          // send `answer`, read on
         ask_sender,     // decide about `address`, tell `sender()`, send what it returns
         ask_recipient,  // decide about `address`, tell `recipient()`, send what it returns
         ask_data,       // admission again, tell `data()`; on 354 read content, then tell `content()`
-        start_tls,      // send `reply`, do the handshake, tell `secured()`
-        close,          // send `reply`, close
+        start_tls,      // send `answer`, do the handshake, tell `secured()`
+        close,          // send `answer`, close
     };
     struct Step {
         Action action = Action::reply;
-        Reply reply;
-        Address address;
+        Decision answer;
+        Address address;  // that it is about; null when it is about none
     };
 
     explicit ServerProtocol(ProtocolOptions options, bool secure);
@@ -42,6 +44,9 @@ public:
     Reply greeting() const;
     Step line(std::string_view line);
     Step line_too_long();
+    /// What is answered to something refused that counts as an error: `refusal`, or 421 when it was one too
+    /// many.
+    Step error(Decision refusal, Address address = {});
 
     /// 250, or a refusal. `sent_as`: see Envelope.
     Reply sender(Reply decision, Address sent_as = {});
@@ -64,8 +69,8 @@ public:
     unsigned commands() const { return commands_; }
 
 private:
-    Step answer(Reply reply) { return Step{Action::reply, std::move(reply), {}}; }
-    Step error(Reply reply);
+    Step answer(Reply reply) const;
+    Step close(Decision refusal) const { return Step{Action::close, std::move(refusal), {}}; }
     Step mail(Command& command);
     Step hello(const Command& command);
     void reset();

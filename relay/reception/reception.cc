@@ -13,6 +13,8 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 constexpr Milliseconds answer_max{4'000};
+constexpr std::uint64_t stranger_reserve = 256ull << 20;
+constexpr std::chrono::seconds refusals_every{10};
 constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
 std::shared_ptr<const Srs> rewriting(const Settings& settings) {
@@ -37,7 +39,9 @@ Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
       spool_(spool),
       settings_(std::move(settings)),
       directory_(std::move(directory)),
-      observer_(observer) {
+      observer_(observer),
+      refusals_(observer),
+      tick_(io) {
     tls_ = net::server_context(settings_->tls);
     srs_ = rewriting(*settings_);
     for (const auto& listener : settings_->listeners) bind(listener);
@@ -71,6 +75,10 @@ void Reception::bind(const ListenerSettings& settings) {
 }
 
 void Reception::start() {
+    asio::co_spawn(io_, tell_refusals(), [this](const std::exception_ptr& fault) {
+        if (fault)
+            observer_.on(event::Trouble{"session", "refusals of strangers are no longer counted", false});
+    });
     for (auto& listener : listeners_)
         asio::co_spawn(io_, accept(*listener), [this](const std::exception_ptr& fault) {
             if (fault) observer_.on(event::Trouble{"listener", "stopped accepting connections", true});
@@ -96,23 +104,17 @@ net::awaitable<void> Reception::accept(Listener& listener) {
 
 void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
     std::error_code ignored;
-    auto peer = socket.remote_endpoint(ignored).address();
-    bool stranger = primary_of(*settings_, peer.to_string()) == nullptr;
-    // Whoever may not send anyway must not keep the primaries out by holding connections.
-    std::size_t limit = settings_->accept.connections;
-    if (sessions_.size() >= limit || (stranger && strangers_ >= std::max<std::size_t>(1, limit / 4))) {
-        constexpr std::string_view busy = "421 4.3.2 too many connections, try again later\r\n";
-        socket.non_blocking(true, ignored);
-        socket.write_some(asio::buffer(busy), ignored);
-        return;
-    }
+    std::string client = socket.remote_endpoint(ignored).address().to_string();
+    const PrimarySettings* known = primary_of(*settings_, client);
+    std::string primary = known != nullptr ? known->name : std::string();
+    if (auto full = places_.take(*settings_, primary, client))
+        return turn_away(std::move(socket), client, known == nullptr, *full);
     auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket)), tls);
     sessions_.insert(session);
-    strangers_ += stranger ? 1 : 0;
-    asio::co_spawn(io_, session->run(), [this, session, stranger](const std::exception_ptr& fault) {
+    asio::co_spawn(io_, session->run(), [this, session, primary, client](const std::exception_ptr& fault) {
         session->end();
         sessions_.erase(session);
-        strangers_ -= stranger ? 1 : 0;
+        places_.give_back(primary, client);
         if (!fault) return;
         try {
             std::rethrow_exception(fault);
@@ -120,6 +122,28 @@ void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
             observer_.on(event::Trouble{"session", what.what(), true});
         }
     });
+}
+
+void Reception::turn_away(asio::ip::tcp::socket socket, const std::string& client, bool stranger, Rule rule) {
+    const Decision decision = refuse(rule);
+    std::error_code ignored;
+    socket.non_blocking(true, ignored);
+    std::string wire = decision.reply.wire();
+    socket.write_some(asio::buffer(wire), ignored);
+    event::Refused what;
+    what.client = client;
+    what.reply = decision.reply;
+    what.rule = text_of(rule).name;
+    what.reason = text_of(rule).when;
+    refusals_.tell_of(what, rule, stranger, nullptr);
+}
+
+net::awaitable<void> Reception::tell_refusals() {
+    while (!stopping_) {
+        tick_.expires_after(refusals_every);
+        co_await tick_.async_wait(net::as_value);
+        refusals_.flush();
+    }
 }
 
 void Reception::reload(SettingsPtr settings) {
@@ -140,27 +164,38 @@ void Reception::reload(SettingsPtr settings) {
 }
 
 net::awaitable<bool> Reception::ask(Address address) {
-    if (!ask_) co_return false;
+    if (!ask_) co_return true;
     // The answer cancels the timer, so that a question that is never answered ends all the same.
-    auto answered = std::make_shared<asio::steady_timer>(io_, answer_max);
-    ask_(address.mailbox(), address.domain, [this, weak = std::weak_ptr(answered)] {
-        asio::post(io_, [weak] {
-            if (auto timer = weak.lock()) timer->cancel();
+    struct Question {
+        asio::steady_timer timer;
+        bool answered = false;
+    };
+    auto question = std::make_shared<Question>(asio::steady_timer(io_, answer_max));
+    ask_(address.mailbox(), address.domain, [this, weak = std::weak_ptr(question)](bool answered) {
+        asio::post(io_, [weak, answered] {
+            auto waiting = weak.lock();
+            if (!waiting) return;
+            waiting->answered = answered;
+            waiting->timer.cancel();
         });
     });
-    co_await answered->async_wait(net::as_value);
-    co_return true;
+    co_await question->timer.async_wait(net::as_value);
+    co_return question->answered;
 }
 
-Reply Reception::admission(std::uint64_t size) const {
-    if (!spool_.unhealthy().empty()) return Reply{451, {4, 3, 0}, "mail cannot be stored at present"};
-    if (spool_.free_bytes() < settings_->accept.minimum_free + size)
-        return Reply{452, {4, 3, 1}, "not enough space to store mail, try again later"};
-    return Reply{250, {2, 0, 0}, "ok"};
+Decision Reception::admission(std::uint64_t size, bool stranger) const {
+    if (!spool_.unhealthy().empty()) return refuse(Rule::disk_fails);
+    const std::uint64_t minimum = settings_->accept.minimum_free;
+    const std::uint64_t room = stranger ? 8 * minimum + stranger_reserve : minimum;
+    if (spool_.free_bytes() < room + size) return refuse(Rule::minimum_free);
+    Decision out;
+    out.reply = Reply{250, {2, 0, 0}, "ok"};
+    return out;
 }
 
 net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     stopping_ = true;
+    tick_.cancel();
     std::error_code ignored;
     for (auto& listener : listeners_) listener->acceptor.close(ignored);
     for (const auto& session : sessions_) session->leave();
@@ -169,6 +204,7 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
         co_await pause(io_, Milliseconds(10));
     for (const auto& session : sessions_) session->cut_off();
     for (int round = 0; !sessions_.empty() && round < 100; ++round) co_await pause(io_, Milliseconds(10));
+    refusals_.flush();
 }
 
 }  // namespace postern::relay

@@ -14,6 +14,9 @@
 #include "relay/net/tls.h"
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
+#include "relay/reception/allowance.h"
+#include "relay/reception/places.h"
+#include "relay/reception/refusal_events.h"
 #include "relay/settings.h"
 #include "sync/snapshot.h"
 
@@ -21,10 +24,14 @@ namespace postern::relay {
 
 class Session;
 
+constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
+constexpr std::uint64_t stranger_size_max = 1ull << 20;  // of a message a stranger hands over
+constexpr unsigned stranger_recipients_max = 100;
+
 /// Asks the primary about one mailbox; `done` is called once, on any thread, after what was learned is
 /// published.
-using AskDirectory =
-    std::function<void(const std::string& local_part, const std::string& domain, std::function<void()> done)>;
+using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
+                                        std::function<void(bool answered)> done)>;
 
 /// Everything here happens on the thread of its io_context, but for the constructor, which binds.
 class Reception {
@@ -57,10 +64,14 @@ public:
     /// Null unless accept.foreign_sender is rewrite, and when its secret cannot be had.
     const std::shared_ptr<const Srs>& srs() const { return srs_; }
     bool stopping() const { return stopping_; }
-    /// Has the primary asked about an address; true when it was, and directory() may know more.
+    /// Has the primary asked about an address; true when directory() now knows what there is to know.
     net::awaitable<bool> ask(Address address);
-    /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0.
-    Reply admission(std::uint64_t size) const;
+    /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0. Strangers must leave much
+    /// more room, so that what they send never keeps a primary's mail out.
+    Decision admission(std::uint64_t size, bool stranger = false) const;
+    RefusalEvents& refusals() { return refusals_; }
+    /// Their reports for one author, and a network's mail for the postmaster.
+    Allowance& from_strangers() { return from_strangers_; }
 
 private:
     struct Listener {
@@ -71,6 +82,8 @@ private:
     void bind(const ListenerSettings& settings);
     net::awaitable<void> accept(Listener& listener);
     void begin(asio::ip::tcp::socket socket, ListenerTls tls);
+    void turn_away(asio::ip::tcp::socket socket, const std::string& client, bool stranger, Rule rule);
+    net::awaitable<void> tell_refusals();
 
     net::io_context& io_;
     Spool& spool_;
@@ -83,7 +96,10 @@ private:
     std::function<void(std::string_view)> notice_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::set<std::shared_ptr<Session>> sessions_;
-    std::size_t strangers_ = 0;  // sessions of clients that are no primary
+    Places places_;
+    RefusalEvents refusals_;
+    Allowance from_strangers_{stranger_messages_per_hour};
+    asio::steady_timer tick_;
     bool stopping_ = false;
 };
 

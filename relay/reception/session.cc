@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "relay/mail/trace.h"
 #include "relay/mail/utf8.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -16,16 +19,37 @@ constexpr std::size_t progress_octets =
 constexpr std::size_t hops_max = 100;  // RFC 5321 §6.3
 constexpr std::size_t replies_max = 16 * 1024;
 
-ProtocolOptions options(const Reception& reception, ListenerTls tls) {
+/// What a client may send at once; 0: any amount.
+std::uint64_t size_limit(const Settings& settings, bool stranger) {
+    const std::uint64_t limit = settings.queue.message_size;
+    return stranger && (limit == 0 || limit > stranger_size_max) ? stranger_size_max : limit;
+}
+
+ProtocolOptions options(const Reception& reception, ListenerTls tls, bool stranger) {
     const Settings& settings = *reception.settings();
     ProtocolOptions out;
     out.hostname = settings.hostname;
-    out.message_size = settings.queue.message_size;
-    out.recipients = settings.accept.recipients;
+    out.message_size = size_limit(settings, stranger);
+    out.size_rule =
+        out.message_size == settings.queue.message_size ? Rule::message_size : Rule::stranger_size;
+    out.recipients =
+        stranger ? std::min(settings.accept.recipients, stranger_recipients_max) : settings.accept.recipients;
     out.protocol_errors = settings.accept.protocol_errors;
     out.offer_starttls =
         reception.tls() != nullptr && (tls == ListenerTls::opportunistic || tls == ListenerTls::required);
     out.require_starttls = tls == ListenerTls::required;
+    return out;
+}
+
+Decision accepted(Reply reply) {
+    Decision out;
+    out.reply = std::move(reply);
+    return out;
+}
+
+Decision not_stored(const std::error_code& error) {
+    Decision out = refuse(error == std::errc::no_space_on_device ? Rule::no_space : Rule::not_stored);
+    out.reason = error.message();
     return out;
 }
 
@@ -86,8 +110,9 @@ Session::Session(Reception& reception, std::shared_ptr<net::Connection> connecti
       connection_(std::move(connection)),
       tls_(tls),
       settings_(reception.settings()),
-      protocol_(options(reception, tls), tls == ListenerTls::implicit),
-      client_(connection_->peer()) {
+      client_(connection_->peer()),
+      protocol_(options(reception, tls, primary_of(*settings_, client_) == nullptr),
+                tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
         primary_ = primary->name;
         expect(true);
@@ -102,6 +127,7 @@ void Session::expect(bool message) {
 
 void Session::end() {
     expect(false);
+    reception_.refusals().close(tally_, client_, protocol_.helo());
     connection_->close();
     reception_.observer().on(event::SessionClosed{client_, protocol_.commands(), messages_});
 }
@@ -112,21 +138,16 @@ void Session::leave() {
 
 net::awaitable<void> Session::run() {
     if (tls_ == ListenerTls::implicit && !co_await secure(false)) co_return;
-    send(protocol_.greeting());
+    say(accepted(protocol_.greeting()));
     for (;;) {
         // Replies of a pipelined group go out together, when nothing more of it is at hand (RFC 2920 §3.2).
         bool more = connection_->buffered().find('\n') != std::string_view::npos;
         if (!replies_.empty() && (!more || replies_.size() > replies_max)) {
-            connection_->deadline(settings_->accept.timeout);
-            std::error_code error = co_await connection_->write(replies_);
-            replies_.clear();
-            if (error) co_return;
+            if (!co_await send_replies(settings_->accept.timeout)) co_return;
         }
         if (reception_.stopping()) {
-            ServerProtocol::Step bye{ServerProtocol::Action::close,
-                                     Reply{421, {4, 3, 2}, settings_->hostname + " is shutting down"},
-                                     {}};
-            co_await obey(std::move(bye));
+            Decision bye = refuse(Rule::shutdown, settings_->hostname + " is shutting down");
+            co_await leave_with(std::move(bye));
             co_return;
         }
         std::string_view line;
@@ -140,11 +161,8 @@ net::awaitable<void> Session::run() {
         }
         if (error && reception_.stopping()) continue;
         if (error == net::Error::timed_out) {
-            ServerProtocol::Step bye{
-                ServerProtocol::Action::close,
-                Reply{421, {4, 4, 2}, settings_->hostname + " waited too long for a command"},
-                {}};
-            co_await obey(std::move(bye));
+            Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for a command");
+            co_await leave_with(std::move(bye));
             co_return;
         }
         if (error) co_return;
@@ -160,40 +178,10 @@ net::awaitable<bool> Session::secure(bool command_before) {
     co_return true;
 }
 
-net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
-    using Action = ServerProtocol::Action;
-    switch (step.action) {
-        case Action::reply:
-            if (!protocol_.in_transaction() && messages_ > 0) expect(false);
-            send(step.reply);
-            co_return true;
-        case Action::ask_sender: {
-            settings_ = reception_.settings();
-            Reply answer = co_await answer_mail(step.address, protocol_.declared_size());
-            send(answer);
-            co_return true;
-        }
-        case Action::ask_recipient: send(answer_recipient(step.address)); co_return true;
-        case Action::ask_data: co_return co_await receive();
-        case Action::start_tls: {
-            replies_ += step.reply.wire();
-            std::string reply = std::exchange(replies_, {});
-            connection_->deadline(settings_->accept.timeout);
-            if (co_await connection_->write(reply)) co_return false;
-            co_return co_await secure(true);
-        }
-        case Action::close: {
-            if (step.reply.code != 0) replies_ += step.reply.wire();
-            std::string reply = std::exchange(replies_, {});
-            connection_->deadline(std::chrono::seconds(10));
-            co_await connection_->write(reply);
-            co_return false;
-        }
-    }
-    co_return false;
-}
-
-void Session::refused(const Decision& decision, const Address& sender, const std::string& recipient) {
+/// The one way out for every reply. What refuses, or would, is told with its rule.
+void Session::say(const Decision& decision, const Address& sender, const std::string& recipient) {
+    replies_ += decision.reply.wire();
+    if (decision.reply.positive() && !decision.monitored) return;
     event::Refused what;
     std::string from = sender.text();
     what.client = client_;
@@ -201,68 +189,130 @@ void Session::refused(const Decision& decision, const Address& sender, const std
     what.from = from;
     what.recipient = recipient;
     what.reply = decision.reply;
-    what.rule = decision.rule;
+    what.rule = text_of(decision.rule).name;
     what.reason = decision.reason;
     what.directory_age = decision.directory_age;
     what.monitored = decision.monitored;
-    reception_.observer().on(what);
+    reception_.refusals().tell_of(what, decision.rule, primary_.empty(), &tally_);
+}
+
+net::awaitable<bool> Session::send_replies(std::chrono::seconds deadline) {
+    std::string replies = std::exchange(replies_, {});
+    connection_->deadline(deadline);
+    std::error_code error = co_await connection_->write(replies);
+    co_return !error;
+}
+
+net::awaitable<void> Session::leave_with(Decision last) {
+    say(last, protocol_.envelope().reverse_path);
+    co_await send_replies(std::chrono::seconds(10));
+}
+
+net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
+    using Action = ServerProtocol::Action;
+    switch (step.action) {
+        case Action::reply:
+            if (!protocol_.in_transaction()) {
+                if (messages_ > 0) expect(false);
+                say(step.answer, step.address);
+            } else {
+                say(step.answer, protocol_.envelope().reverse_path, step.address.text());
+            }
+            co_return true;
+        case Action::ask_sender: {
+            settings_ = reception_.settings();
+            std::uint64_t size = protocol_.declared_size();
+            Decision decision = co_await answer_mail(step.address, size);
+            std::string no_recipient;
+            co_return co_await answer(std::move(decision), step.address, std::move(no_recipient));
+        }
+        case Action::ask_recipient: {
+            Decision decision = answer_recipient(step.address);
+            std::string recipient = step.address.text();
+            Address sender = protocol_.envelope().reverse_path;
+            co_return co_await answer(std::move(decision), std::move(sender), std::move(recipient));
+        }
+        case Action::ask_data: co_return co_await receive();
+        case Action::start_tls:
+            say(step.answer);
+            if (!co_await send_replies(settings_->accept.timeout)) co_return false;
+            co_return co_await secure(true);
+        case Action::close: co_await leave_with(std::move(step.answer)); co_return false;
+    }
+    co_return false;
+}
+
+/// What a stranger is refused counts as an error of his: nothing can be tried for long.
+net::awaitable<bool> Session::answer(Decision decision, Address sender, std::string recipient) {
+    if (!decision.reply.positive() && primary_.empty()) {
+        ServerProtocol::Step step = protocol_.error(std::move(decision));
+        if (step.action == ServerProtocol::Action::close) {
+            co_await leave_with(std::move(step.answer));
+            co_return false;
+        }
+        decision = std::move(step.answer);
+    }
+    say(decision, sender, recipient);
+    co_return true;
 }
 
 net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_t size) {
-    Decision decision;
-    decision.reply = reception_.admission(size);
-    decision.rule = "accept.minimum_free";
-    if (!decision.reply.positive()) co_return decision;
     const PrimarySettings* primary = primary_of(*settings_, client_);
     primary_ = primary != nullptr ? primary->name : std::string();
-    decision =
-        judge_sender(*settings_, *reception_.directory(), primary, address, std::chrono::system_clock::now());
-    if (decision.ask && co_await reception_.ask(address))
-        decision = judge_sender(*settings_, *reception_.directory(), primary, address,
-                                std::chrono::system_clock::now());
+    Decision decision = reception_.admission(size, primary == nullptr);
+    if (!decision.reply.positive()) co_return decision;
+    decision = judge_sender(*settings_, *reception_.directory(), primary, address, base::wall_now(), client_);
+    if (!decision.ask) co_return decision;
+    const bool answered = co_await reception_.ask(address);
+    decision = judge_sender(*settings_, *reception_.directory(), primary, address, base::wall_now(), client_);
+    if (!answered) not_answered(*settings_, decision);
     co_return decision;
 }
 
 /// The answer to MAIL.
-net::awaitable<Reply> Session::answer_mail(Address address, std::uint64_t size) {
+net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t size) {
     Decision decision = co_await judge_sender_now(address, size);
     Address sent_as;
     if (decision.reply.positive() && decision.rewrite) {
-        if (const auto& srs = reception_.srs()) {
-            sent_as = srs->rewrite(address, std::chrono::system_clock::now()).value_or(Address());
-        } else {
-            decision.rule = "accept.foreign_sender";
-            decision.reason = "reverse-paths cannot be rewritten at present";
-            decision.reply = Reply{451, {4, 3, 0}, decision.reason + ", try again later"};
-        }
+        if (const auto& srs = reception_.srs())
+            sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
+        else
+            decision = refuse(Rule::no_rewriting);
     }
     if (decision.reply.positive()) {
         expect(true);
         if (!primary_.empty() && !address.null()) reception_.notice(address.domain);
     }
-    if (!decision.reply.positive() || decision.monitored) refused(decision, address, {});
-    co_return protocol_.sender(std::move(decision.reply), std::move(sent_as));
+    protocol_.sender(decision.reply, std::move(sent_as));
+    co_return decision;
 }
 
 /// The answer to RCPT.
-Reply Session::answer_recipient(const Address& address) {
+Decision Session::answer_recipient(const Address& address) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
     const Address& sender = protocol_.envelope().reverse_path;
     ReturnDecision judged;
     std::optional<ReturnDecision> back;
-    if (reception_.srs())
-        back = judge_return(*reception_.srs(), primary, sender, address, std::chrono::system_clock::now());
-    if (back)
+    if (reception_.srs()) back = judge_return(*reception_.srs(), primary, sender, address, base::wall_now());
+    if (back) {
         judged = std::move(*back);
-    else
+    } else if (for_postmaster(*settings_, address)) {
+        if (auto to = postmaster_of(*settings_, *reception_.directory(), primary, base::wall_now())) {
+            judged.decision = accepted(Reply{250, {2, 1, 5}, "ok"});
+            judged.origin = std::move(*to);
+        } else {
+            judged.decision = refuse(Rule::postmaster);
+        }
+    } else {
         judged.decision = judge_recipient(primary, client_, address);
-    if (!judged.decision.reply.positive()) refused(judged.decision, sender, address.text());
-    return protocol_.recipient(std::move(judged.decision.reply), std::move(judged.origin));
-}
-
-/// What is put right for a primary is refused from anybody else.
-bool Session::strict() const {
-    return primary_.empty() || settings_->accept.bare_newline == BareNewline::refuse;
+    }
+    if (primary == nullptr && judged.decision.reply.positive() &&
+        !reception_.from_strangers().take(
+            back ? lower(judged.origin.text()) : "postmaster " + network_of(client_),
+            Allowance::Clock::now()))
+        judged.decision = refuse(back ? Rule::reports_often : Rule::postmaster_often);
+    protocol_.recipient(judged.decision.reply, std::move(judged.origin));
+    return std::move(judged.decision);
 }
 
 /// For the Received field: RFC 3848, RFC 6531 §3.7.3.
@@ -274,66 +324,63 @@ const char* Session::protocol_name() const {
 
 /// DATA: admission, 354, the content, and the reply that takes responsibility for it or does not.
 net::awaitable<bool> Session::receive() {
-    Reply ready = protocol_.data(reception_.admission(0));
-    if (ready.code != 354) {
-        send(ready);
-        co_return true;
-    }
-    replies_ += ready.wire();
-    std::string reply = std::exchange(replies_, {});
-    connection_->deadline(settings_->accept.timeout);
-    if (co_await connection_->write(reply)) co_return false;
+    const Address sender = protocol_.envelope().reverse_path;
+    Decision ready = reception_.admission(0, primary_.empty());
+    ready.reply = protocol_.data(std::move(ready.reply));
+    say(ready, sender);
+    if (!ready.reply.positive()) co_return true;
+    if (!co_await send_replies(settings_->accept.timeout)) co_return false;
 
     Body body;
     MessageId id = reception_.spool().new_id();
     body.file = reception_.spool().content_file(id);
-    if (!co_await read_body(body)) {
+    std::error_code broken = co_await read_body(body);
+    if (broken) {
         body.discard();
+        if (broken == net::Error::timed_out) {
+            Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for the message");
+            co_await leave_with(std::move(bye));
+        }
         co_return false;
     }
     body.look();
-    Reply answer;
-    std::uint64_t limit = settings_->queue.message_size;
-    if (limit > 0 && body.reader.size() > limit)
-        answer = Reply{552, {5, 3, 4}, "message larger than " + std::to_string(limit) + " bytes"};
-    else if (body.reader.bare_newlines() && strict())
-        answer = Reply{554, {5, 6, 0}, "lines must end with CRLF; the message has a CR or LF alone"};
-    else if (body.reader.nuls() && strict())
-        answer = Reply{554, {5, 6, 0}, "the message has NUL in it (RFC 5322 section 4)"};
-    else if (body.hops > hops_max)
-        answer =
-            Reply{554,
-                  {5, 4, 6},
-                  "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop"};
-    if (answer.code == 0) {
-        answer = co_await store(body, id);
-    } else {
-        Decision decision{answer,
-                          answer.code == 552
-                              ? "queue.message_size"
-                              : (answer.status.subject == 4 ? "RFC 5321 6.3" : "accept.bare_newline"),
-                          answer.text,
-                          {},
-                          false};
-        refused(decision, protocol_.envelope().reverse_path, {});
-    }
-    if (!answer.positive()) body.discard();
+    Decision answer = judge_content(body);
+    if (answer.reply.positive()) answer = co_await store(body, id);
+    if (!answer.reply.positive()) body.discard();
     expect(false);
     protocol_.content_done();
-    send(answer);
+    say(answer, sender);
     co_return true;
 }
 
-/// False when the connection ended before the content did.
-net::awaitable<bool> Session::read_body(Body& body) {
-    std::uint64_t limit = settings_->queue.message_size;
+/// What is put right for a primary is refused from anybody else.
+bool Session::strict() const {
+    return primary_.empty() || settings_->accept.bare_newline == BareNewline::refuse;
+}
+
+Decision Session::judge_content(const Body& body) const {
+    const std::uint64_t limit = size_limit(*settings_, primary_.empty());
+    if (limit > 0 && body.reader.size() > limit)
+        return refuse(limit == settings_->queue.message_size ? Rule::message_size : Rule::stranger_size,
+                      "message larger than " + std::to_string(limit) + " bytes");
+    if (body.reader.bare_newlines() && strict()) return refuse(Rule::bare_newline);
+    if (body.reader.nuls() && strict()) return refuse(Rule::nul);
+    if (body.hops > hops_max)
+        return refuse(Rule::hops,
+                      "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop");
+    return accepted(Reply{250, {2, 0, 0}, "ok"});
+}
+
+/// An error when the connection ended before the content did.
+net::awaitable<std::error_code> Session::read_body(Body& body) {
+    const std::uint64_t limit = size_limit(*settings_, primary_.empty());
     std::size_t since_deadline = progress_octets;
     while (!body.reader.complete()) {
         if (since_deadline >= progress_octets) {
             connection_->deadline(settings_->accept.timeout);
             since_deadline = 0;
         }
-        if (co_await connection_->fill()) co_return false;
+        if (std::error_code error = co_await connection_->fill()) co_return error;
         std::size_t used = body.reader.feed(connection_->buffered(), body.octets);
         connection_->consume(used);
         since_deadline += used;
@@ -345,10 +392,10 @@ net::awaitable<bool> Session::read_body(Body& body) {
             body.spill();
         }
     }
-    co_return true;
+    co_return std::error_code();
 }
 
-net::awaitable<Reply> Session::store(Body& body, MessageId id) {
+net::awaitable<Decision> Session::store(Body& body, MessageId id) {
     auto begun = std::chrono::steady_clock::now();
     auto stored = std::make_shared<Stored>();
     Message& message = stored->message;
@@ -365,9 +412,7 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     if (body.fd >= 0 || body.error) {
         body.spill();
         if (body.error) {
-            bool full = body.error == std::errc::no_space_on_device;
-            co_return full ? Reply{452, {4, 3, 1}, "not enough space to store the message"}
-                           : Reply{451, {4, 3, 0}, "the message could not be stored"};
+            co_return not_stored(body.error);
         }
         content.file = body.file;
         content.checksum = body.sum;
@@ -387,7 +432,7 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     hop.with = protocol_name();
     hop.tls = tls;
     hop.recipient = only;
-    content.trace = received_field(hop, id, std::chrono::system_clock::now());
+    content.trace = received_field(hop, id, base::wall_now());
     if (body.headless)
         content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
@@ -414,12 +459,10 @@ net::awaitable<Reply> Session::store(Body& body, MessageId id) {
     expect(false);
     std::error_code error = co_await commit(stored);
     if (error) {
-        co_return error == std::errc::no_space_on_device
-            ? Reply{452, {4, 3, 1}, "not enough space to store the message"}
-            : Reply{451, {4, 3, 0}, "the message could not be stored"};
+        co_return not_stored(error);
     }
     ++messages_;
-    co_return Reply{250, {2, 0, 0}, "ok, queued as " + text};
+    co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + text});
 }
 
 /// Resumes when the message is on disk, or cannot be.

@@ -26,25 +26,29 @@ private:
 
     net::awaitable<bool> secure(bool command_before);
     net::awaitable<bool> obey(ServerProtocol::Step step);
-    void send(const Reply& reply) { replies_ += reply.wire(); }
+    void say(const Decision& decision, const Address& sender = {}, const std::string& recipient = {});
+    net::awaitable<bool> send_replies(std::chrono::seconds deadline);
+    net::awaitable<void> leave_with(Decision last);
+    net::awaitable<bool> answer(Decision decision, Address sender, std::string recipient);
     net::awaitable<bool> receive();
-    net::awaitable<bool> read_body(Body& body);
-    net::awaitable<Reply> store(Body& body, MessageId id);
+    net::awaitable<std::error_code> read_body(Body& body);
+    Decision judge_content(const Body& body) const;
+    net::awaitable<Decision> store(Body& body, MessageId id);
     net::awaitable<std::error_code> commit(StoredPtr stored);
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
-    net::awaitable<Reply> answer_mail(Address address, std::uint64_t size);
-    Reply answer_recipient(const Address& address);
+    net::awaitable<Decision> answer_mail(Address address, std::uint64_t size);
+    Decision answer_recipient(const Address& address);
     bool strict() const;
     const char* protocol_name() const;
     void expect(bool message);
-    void refused(const Decision& decision, const Address& from, const std::string& recipient);
 
     Reception& reception_;
     std::shared_ptr<net::Connection> connection_;
     ListenerTls tls_;
     SettingsPtr settings_;  // of the transaction in hand
-    ServerProtocol protocol_;
     std::string client_, primary_;
+    ServerProtocol protocol_;
+    RefusalEvents::Tally tally_;
     bool at_prompt_ = false, expected_ = false;
     std::string replies_;  // not sent yet, because more commands of a pipelined group are waiting
     unsigned messages_ = 0;

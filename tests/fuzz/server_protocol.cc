@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         std::size_t before = server.envelope().forward_paths.size();
         auto step = line.size() > command_line_max ? server.line_too_long() : server.line(line);
         switch (step.action) {
-            case Action::reply: check_wire(step.reply); break;
-            case Action::close: check_wire(step.reply); return 0;
+            case Action::reply: check_wire(step.answer.reply); break;
+            case Action::close: check_wire(step.answer.reply); return 0;
             case Action::ask_sender:
                 require(!server.in_transaction() && !server.helo().empty());
                 require(server.secure() || !options.require_starttls);
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 break;
             case Action::start_tls:
                 require(!server.secure() && options.offer_starttls && !server.in_transaction());
-                check_wire(step.reply);
+                check_wire(step.answer.reply);
                 server.secured();
                 require(server.helo().empty() && server.secure());
                 break;

@@ -104,6 +104,23 @@ class ForwardedMail(scenario.Scenario):
         self.assertGreaterEqual(self._from_outside(gateway, path, "spammer@elsewhere.example").code, 500)
         self.assertEqual(self.author.sessions, [])
 
+    def test_reports_of_strangers_are_small_and_few(self):
+        gateway = self._start()
+        path = self._forward(gateway).sender
+        stranger = self.workspace.host(scenario.STRANGER)
+        with smtp_client.Client(gateway.address, source=stranger) as client:
+            self.assertIn("SIZE 1048576", client.greet().text)
+            reply = client.say("MAIL FROM:<> SIZE=1048577")
+            self.assertEqual((reply.code, reply.enhanced), (552, "5.3.4"))
+            reply = client.message("", [path], samples.simple() + b"x" * (1 << 20) + b"\r\n")
+            self.assertEqual((reply.code, reply.enhanced), (552, "5.3.4"))
+        gateway.wait_for_event("refused", rule="accept.foreign_sender", reply="552 5.3.4")
+        codes = [self._from_outside(gateway, path).code for _ in range(20)]
+        self.assertEqual(codes, [250] * 19 + [450], "one was tried above")
+        gateway.wait_for_event("refused", rule="accept.foreign_sender", reply="450 4.2.1")
+        reply = smtp_client.send(gateway.address, "", path, samples.simple(), source=self.workspace.host(scenario.PRIMARY))
+        self.assertEqual(reply.code, 250, "a primary's")
+
     def test_an_address_that_was_rewritten_before(self):
         gateway = self._start()
         sender = self._forward(gateway, "SRS0=abcd=XY=first.example=jo@author.example").sender

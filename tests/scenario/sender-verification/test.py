@@ -79,12 +79,23 @@ class SenderVerification(scenario.Scenario):
         with smtp_client.Client(gateway.address, source=stranger) as client:
             client.greet()
             client.say("MAIL FROM:<alice@company.example>")
-            for recipient in ("bob@dest.example", "alice@company.example", "postmaster@gw1.company.example"):
+            for recipient in ("bob@dest.example", "alice@company.example", "postmaster@company.example"):
                 reply = client.say(f"RCPT TO:<{recipient}>")
                 self.assertEqual((reply.code, reply.enhanced), (550, "5.7.1"), reply)
                 self.assertIn(stranger, str(reply))
             self.assertGreaterEqual(client.say("DATA").code, 500)
         self.assertEqual(receiver.offered, [])
+
+    def test_the_postmaster_can_be_written_to_by_anybody(self):
+        primary = self.receiver(scenario.PRIMARY)
+        gateway = self._start()
+        stranger = self.workspace.host(scenario.STRANGER)
+        with smtp_client.Client(gateway.address, source=stranger) as client:
+            client.greet()
+            reply = client.message("x@y.example", ["Postmaster", "postmaster@gw1.company.example"], samples.simple("help"))
+            self.assertEqual((reply.code, client.refused), (250, {}), reply)
+        message = self.wait_for_messages(primary, 1)[0]
+        self.assertEqual((message.sender, message.recipients), ("x@y.example", ("postmaster@company.example",)))
 
     def test_unknown_until_the_directory_has_been_read(self):
         self.web = self.workspace.add(Primary(self.workspace))
@@ -98,7 +109,9 @@ class SenderVerification(scenario.Scenario):
         gateway.command("sync")
         gateway.process.wait_for(lambda: gateway.http("/readyz")[0] == 200, "readiness")
         gateway.wait_for_event("synced")  # it is ready when it knows the domains, a moment before it knows their users
-        self._check(gateway, {"alice@company.example": (250, "2.1.5", ""), "nobody@company.example": (550, "5.1.8", "")})
+        self._check(gateway, {"alice@company.example": (250, "2.1.5", "")})
+        gateway.process.wait_for(lambda: self._answer(gateway, "nobody@company.example").enhanced == "5.1.8",
+                                 "the primary to be asked again")
 
     def test_a_restart_with_the_primary_down_still_decides(self):
         gateway = self._start()
@@ -106,10 +119,12 @@ class SenderVerification(scenario.Scenario):
         self.assertEqual(gateway.stop(), 0)
         self.web.stop()
         gateway.start()
-        self._check(gateway, {"alice@company.example": (250, "2.1.5", ""), "nobody@company.example": (550, "5.1.8", "")})
+        self._check(gateway, {"alice@company.example": (250, "2.1.5", ""), "nobody@company.example": (451, "4.3.0", ""),
+                              "alice@elsewhere.example": (550, "5.7.1", "")})
         gateway.kill()
         gateway.start()
-        self._check(gateway, {"alice@company.example": (250, "2.1.5", ""), "nobody@company.example": (550, "5.1.8", "")})
+        self._check(gateway, {"alice@company.example": (250, "2.1.5", ""), "nobody@company.example": (451, "4.3.0", ""),
+                              "alice@elsewhere.example": (550, "5.7.1", "")})
 
     def test_a_new_user_is_known_after_a_sync(self):
         gateway = self._start()

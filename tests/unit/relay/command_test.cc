@@ -9,7 +9,7 @@ using namespace std::string_literals;
 namespace {
 unsigned fault(std::string_view line) {
     auto parsed = parse_command(line);
-    return parsed.fault ? parsed.fault->code : 0;
+    return parsed.fault ? parsed.fault->reply.code : 0;
 }
 }  // namespace
 
@@ -187,8 +187,8 @@ TEST_CASE("a fault's reply never repeats what the client said", "[command]") {
          {"MAIL FROM:<evil evil>", "EVIL", "MAIL FROM:<a@b> EVIL=evil", "RCPT TO:<evil", "EHLO (evil)"}) {
         auto parsed = parse_command(line);
         REQUIRE(parsed.fault);
-        CHECK(lower(parsed.fault->text).find("evil") == std::string::npos);
-        CHECK(parsed.fault->status.klass == 5);
+        CHECK(lower(parsed.fault->reply.text).find("evil") == std::string::npos);
+        CHECK(parsed.fault->reply.status.klass == 5);
     }
 }
 
@@ -250,8 +250,8 @@ TEST_CASE("what a sender asks reports for", "[command]") {
         CAPTURE(bad);
         auto parsed = parse_command(bad);
         REQUIRE(parsed.fault);
-        CHECK(parsed.fault->code == 501);
-        CHECK(parsed.fault->status == EnhancedStatus{5, 5, 4});
+        CHECK(parsed.fault->reply.code == 501);
+        CHECK(parsed.fault->reply.status == EnhancedStatus{5, 5, 4});
     }
 }
 

@@ -59,7 +59,11 @@ TEST_CASE("the sender's verdict becomes a reply", "[policy]") {
         {"\"alice\"@example.com", user, refuse, &directory, fresh, 250, {2, 1, 0}},
         {"\"odd box\"@example.com", user, refuse, &directory, fresh, 250, {2, 1, 0}},
         {"alice+x@example.com", user, refuse, &directory, fresh, 250, {2, 1, 0}},
-        {"dora@second.example", user, refuse, &directory, fresh, 250, {2, 1, 0}},
+        {"dora@second.example", user, refuse, &directory, fresh, 550, {5, 7, 1}},
+        {"nobody@second.example", user, accept, &directory, fresh, 550, {5, 7, 1}},
+        {"dora@second.example", domain, refuse, &directory, fresh, 550, {5, 7, 1}},
+        {"dora@second.example", any, refuse, &directory, fresh, 250, {2, 1, 0}},
+        {"nobody@second.example", user, refuse, &directory, old, 451, {4, 3, 0}},
         {"nobody@example.com", user, refuse, &directory, fresh, 550, {5, 1, 8}},
         {"nobody@example.com", user, accept, &directory, fresh, 550, {5, 1, 8}},
         {"carol@example.com", user, refuse, &directory, fresh, 550, {5, 1, 8}},
@@ -96,7 +100,7 @@ TEST_CASE("the sender's verdict becomes a reply", "[policy]") {
         CHECK(out.reply.status == row.status);
         CHECK_FALSE(out.monitored);
         if (row.code != 250) {
-            CHECK_FALSE(out.rule.empty());
+            CHECK(out.rule != Rule::none);
             CHECK_FALSE(out.reason.empty());
             CHECK(out.reply.text.find(out.reason) != std::string::npos);
         }
@@ -113,6 +117,67 @@ TEST_CASE("the sender's verdict becomes a reply", "[policy]") {
     }
 }
 
+TEST_CASE("a primary sends for its own users, and for those it may", "[policy]") {
+    Settings settings = two_primaries();
+    auto code = [&](const char* sender, const char* client) {
+        return judge_sender(settings, small_directory(), primary_of(settings, client), address(sender),
+                            synced + 1h, client)
+            .reply.code;
+    };
+    CHECK(code("dora@second.example", "192.0.2.10") == 550);
+    CHECK(code("dora@second.example", "198.51.100.7") == 250);
+    CHECK(code("alice@example.com", "198.51.100.7") == 550);
+    settings.primaries[1].sends_for = {"main"};
+    CHECK(code("alice@example.com", "198.51.100.7") == 250);
+    CHECK(code("nobody@example.com", "198.51.100.7") == 550);
+    CHECK(code("dora@second.example", "192.0.2.10") == 550);
+    settings.primaries[1].addresses.push_back({"192.0.2.10", 32});  // both behind one address
+    CHECK(code("dora@second.example", "192.0.2.10") == 250);
+}
+
+TEST_CASE("who cannot be asked about is to try again, in a domain that is known", "[policy]") {
+    Settings settings = two_primaries();
+    auto judged = [&](const char* sender) {
+        Decision out =
+            judge_sender(settings, small_directory(), &settings.primaries[0], address(sender), synced + 1h);
+        not_answered(settings, out);
+        return out;
+    };
+    CHECK(judged("nobody@example.com").reply.code == 451);
+    CHECK(judged("nobody@example.com").rule == Rule::not_answered);
+    CHECK(judged("carol@example.com").reply.code == 550);  // disabled: that is known
+    CHECK(judged("x@elsewhere.example").reply.code == 550);
+    CHECK(judged("alice@example.com").reply.code == 250);
+    settings.accept.enforce = false;
+    CHECK(judged("nobody@example.com").reply.code == 250);
+    CHECK(judged("nobody@example.com").monitored);
+}
+
+TEST_CASE("somebody is postmaster of this host", "[policy]") {
+    Settings settings = two_primaries();
+    settings.hostname = "Gw1.example.com";
+    const PrimarySettings* stranger = nullptr;
+    auto to = [&](const PrimarySettings* client) {
+        auto out = postmaster_of(settings, small_directory(), client, synced + 1h);
+        return out ? out->text() : std::string();
+    };
+    CHECK(for_postmaster(settings, address("PostMaster@gw1.example.com")));
+    CHECK(for_postmaster(settings, address("\"postmaster\"@gw1.example.com")));
+    CHECK_FALSE(for_postmaster(settings, address("postmaster@example.com")));
+    CHECK_FALSE(for_postmaster(settings, address("alice@gw1.example.com")));
+    CHECK(to(stranger) == "postmaster@example.com");
+    CHECK(to(&settings.primaries[0]) == "postmaster@example.com");
+    settings.hostname = "gw1.elsewhere.example";
+    CHECK(to(stranger) == "postmaster@gw1.elsewhere.example");
+    CHECK(to(&settings.primaries[0]).empty());
+    settings.accept.postmaster = "admin@dest.example";
+    CHECK(to(stranger) == "admin@dest.example");
+    CHECK(to(&settings.primaries[0]) == "admin@dest.example");
+    settings.accept.postmaster.clear();
+    settings.primaries[0].deliver_to.host.clear();
+    CHECK(to(stranger).empty());
+}
+
 TEST_CASE("the directory's age goes with a decision", "[policy]") {
     Settings settings = two_primaries();
     Decision out = judge_sender(settings, small_directory(), &settings.primaries[0],
@@ -127,7 +192,7 @@ TEST_CASE("recipients are for the primaries' mail only", "[policy]") {
     CHECK(out.reply.code == 550);
     CHECK(out.reply.status == EnhancedStatus{5, 7, 1});
     CHECK_FALSE(out.monitored);
-    CHECK_FALSE(out.rule.empty());
+    CHECK(out.rule == Rule::relaying);
 }
 
 TEST_CASE("the sender that is rewritten is the foreign one alone", "[policy]") {
@@ -216,7 +281,7 @@ TEST_CASE("a rewritten path takes reports, and only those we made lead anywhere"
         REQUIRE(out);
         CHECK(out->decision.reply.code == 550);
         CHECK(out->decision.reply.status == row.status);
-        CHECK(out->decision.rule == "accept.foreign_sender");
+        CHECK(text_of(out->decision.rule).name == "accept.foreign_sender");
         CHECK_FALSE(out->decision.reason.empty());
         CHECK(out->origin.null());
     }

@@ -25,11 +25,11 @@ unsigned say(ServerProtocol& server, std::string_view line) {
     auto step = server.line(line);
     switch (step.action) {
         case Action::reply:
-        case Action::close: return step.reply.code;
+        case Action::close: return step.answer.reply.code;
         case Action::ask_sender: return server.sender(yes).code;
         case Action::ask_recipient: return server.recipient(yes).code;
         case Action::ask_data: return server.data(yes).code;
-        case Action::start_tls: server.secured(); return step.reply.code;
+        case Action::start_tls: server.secured(); return step.answer.reply.code;
     }
     return 0;
 }
@@ -112,7 +112,7 @@ TEST_CASE("a recipient given twice is kept once", "[protocol]") {
 
 TEST_CASE("EHLO offers what there is", "[protocol]") {
     auto offer = [](ProtocolOptions with, bool secure) {
-        return ServerProtocol(std::move(with), secure).line("EHLO c").reply.text;
+        return ServerProtocol(std::move(with), secure).line("EHLO c").answer.reply.text;
     };
     CHECK(offer(options(), false) ==
           "gw.example\nPIPELINING\nSIZE 1000\nSTARTTLS\nENHANCEDSTATUSCODES\n8BITMIME\nDSN\nSMTPUTF8");
@@ -122,7 +122,7 @@ TEST_CASE("EHLO offers what there is", "[protocol]") {
     plain.offer_starttls = false;
     CHECK(offer(plain, false).find("STARTTLS") == std::string::npos);
     ServerProtocol helo(options(), false);
-    CHECK(helo.line("HELO c").reply.text == "gw.example");
+    CHECK(helo.line("HELO c").answer.reply.text == "gw.example");
     CHECK_FALSE(helo.extended());
     CHECK(ServerProtocol(options(), false).greeting().code == 220);
     CHECK(ServerProtocol(options(), false).greeting().text.starts_with("gw.example "));
@@ -199,7 +199,7 @@ TEST_CASE("STARTTLS forgets all that was said before it", "[protocol]") {
     auto server = after({"EHLO liar"});
     auto step = server.line("STARTTLS");
     REQUIRE(step.action == Action::start_tls);
-    CHECK(step.reply.code == 220);
+    CHECK(step.answer.reply.code == 220);
     server.secured();
     CHECK(server.secure());
     CHECK(server.helo().empty());
@@ -240,13 +240,13 @@ TEST_CASE("too many errors close the connection", "[protocol]") {
         for (std::size_t at = 0; at < 100 && last != Action::close; ++at) {
             auto step = server.line(row.lines[at % row.lines.size()]);
             last = step.action;
-            code = step.reply.code;
+            code = step.answer.reply.code;
         }
         CHECK(last == Action::close);
         CHECK(code == 421);
     }
     ServerProtocol server(options(), false);
-    for (int at = 0; at < 4; ++at) REQUIRE(server.line_too_long().reply.code == 500);
+    for (int at = 0; at < 4; ++at) REQUIRE(server.line_too_long().answer.reply.code == 500);
     CHECK(server.line_too_long().action == Action::close);
 }
 
@@ -255,8 +255,8 @@ TEST_CASE("recipients beyond the limit are put off, not counted as errors", "[pr
     for (int at = 0; at < 20; ++at) {
         auto step = server.line("RCPT TO:<more@x>");
         REQUIRE(step.action == Action::reply);
-        REQUIRE(step.reply.code == 452);
-        REQUIRE(step.reply.status == EnhancedStatus{4, 5, 3});
+        REQUIRE(step.answer.reply.code == 452);
+        REQUIRE(step.answer.reply.status == EnhancedStatus{4, 5, 3});
     }
     CHECK(server.envelope().forward_paths.size() == 3);
     CHECK(say(server, "DATA") == 354);
@@ -272,8 +272,8 @@ TEST_CASE("a declared size over the limit is told before the sender is judged", 
     auto server = after({"EHLO c"});
     auto step = server.line("MAIL FROM:<a@b> SIZE=1001");
     CHECK(step.action == Action::reply);
-    CHECK(step.reply.code == 552);
-    CHECK(step.reply.status == EnhancedStatus{5, 3, 4});
+    CHECK(step.answer.reply.code == 552);
+    CHECK(step.answer.reply.status == EnhancedStatus{5, 3, 4});
     CHECK_FALSE(server.in_transaction());
     auto unlimited = options();
     unlimited.message_size = 0;

@@ -13,6 +13,7 @@ namespace {
 Settings settings_with(std::vector<GatewaySettings> gateways, std::vector<RouteSettings> routes) {
     Settings out;
     out.primaries = {{"main", {}, {"mail.example.com", 25}}, {"second", {}, {"mail.second.example", 25}}};
+    out.primaries[1].domains = {"second.example"};
     out.gateways = std::move(gateways);
     out.routes = std::move(routes);
     return out;
@@ -101,6 +102,43 @@ TEST_CASE("a recipient's domain comes after the sender and before everybody", "[
     settings.routes.push_back(later);
     CHECK(key("alice@example.com", "x@elsewhere.example") == "gateway:domain");
     CHECK(key("alice@example.com", "x@example.net") == "gateway:both");
+}
+
+TEST_CASE("a primary gets the others' mail by its domains alone, whatever it lists", "[route]") {
+    auto settings = settings_with({}, {});
+    Envelope envelope;
+    const Address dora{"dora", "second.example"};
+    auto key = [&] { return choose_route(settings, small_directory(), envelope, dora, synced).key; };
+    envelope.primary = "main";
+    CHECK(key() == "primary:second");
+    settings.primaries[1].domains = {"third.example"};
+    CHECK(key() == "mx:second.example");
+    CHECK(choose_route(settings, small_directory(), envelope, dora, synced).why.find("second lists") !=
+          std::string::npos);
+    settings.primaries[1].domains.clear();
+    CHECK(key() == "mx:second.example");
+    settings.primaries[1].domains = {"*"};
+    CHECK(key() == "primary:second");
+    settings.primaries[1].domains.clear();
+    envelope.primary.clear();  // nobody's
+    CHECK(key() == "primary:second");
+    envelope.primary = "second";
+    Route own = choose_route(settings, small_directory(), envelope, dora, synced);
+    CHECK(own.key == "mx:second.example");
+    CHECK(own.why.find("own primary") != std::string::npos);
+    settings.primaries.erase(settings.primaries.begin());
+    envelope.primary = "gone";
+    CHECK(key() == "primary:second");
+}
+
+TEST_CASE("the postmaster of this host is a primary's when nobody else is", "[route]") {
+    auto settings = settings_with({}, {});
+    settings.hostname = "gw1.example.net";
+    Envelope envelope;
+    const Address to{"postmaster", "gw1.example.net"};
+    CHECK(choose_route(settings, {}, envelope, to, synced).key == "primary:main");
+    envelope.primary = "main";
+    CHECK(choose_route(settings, {}, envelope, to, synced).key == "mx:gw1.example.net");
 }
 
 TEST_CASE("a report about forwarded mail goes to its stranger directly", "[route]") {

@@ -36,7 +36,10 @@ struct Site {
     /// Asks and waits.
     Verdict ask(const std::string& local, const std::string& domain) {
         std::atomic<int> done = 0;
-        sync->ask(local, domain, [&] { ++done; });
+        sync->ask(local, domain, [&](bool yes) {
+            answered = yes;
+            ++done;
+        });
         wait_for([&] { return done == 1; });
         snapshot = sync->snapshot();
         return snapshot->address(local, domain, now());
@@ -47,6 +50,7 @@ struct Site {
     Recorder recorder;
     PrimaryDouble primary;
     std::unique_ptr<Sync> sync;
+    std::atomic<bool> answered = false;  // the last one
     std::shared_ptr<const Snapshot> snapshot;
 };
 
@@ -220,7 +224,7 @@ TEST_CASE("one question for all who wait", "[asker]") {
     const auto asking = asker(answers);
     std::atomic<int> done = 0, too_early = 0;
     for (int i = 0; i < 50; ++i)
-        asking->ask({"ann", "a.example", "a.example"}, [&] {
+        asking->ask({"ann", "a.example", "a.example"}, [&](bool) {
             too_early += answers.learned == 1 ? 0 : 1;
             ++done;
         });
@@ -239,12 +243,50 @@ TEST_CASE("a flood costs a bounded trickle", "[asker]") {
     std::atomic<int> done = 0;
     constexpr int flood = 20000;
     for (int i = 0; i < flood; ++i)
-        asking->ask({"invented" + std::to_string(i), "a.example", "a.example"}, [&] { ++done; });
+        asking->ask({"invented" + std::to_string(i), "a.example", "a.example"}, [&](bool) { ++done; });
     wait_for([&] { return done == flood; });
     const double allowed =
-        Budget::at_once + Budget::per_second * std::chrono::duration<double>(Steady::now() - start).count();
+        Budget::listed.at_once +
+        Budget::listed.per_second * std::chrono::duration<double>(Steady::now() - start).count();
     CHECK(static_cast<double>(asked(answers)) * answers.cost <= allowed + 1);
     CHECK(asked(answers) > 0);
+}
+
+TEST_CASE("foreign domains do not use up what is there for our own", "[asker]") {
+    Answers answers;
+    answers.answer = std::optional<Kind>();
+    const auto asking = asker(answers);
+    std::atomic<int> told = 0, answered = 0;
+    auto ask = [&](const std::string& domain, bool unlisted) {
+        asking->ask({"ann", domain, domain, unlisted}, [&](bool yes) {
+            answered += yes ? 1 : 0;
+            ++told;
+        });
+    };
+    for (int i = 0; i < 90; ++i) ask("foreign" + std::to_string(i) + ".example", true);
+    wait_for([&] { return told == 90; });
+    CHECK(answered >= 3);
+    CHECK(answered < 20);
+    const int before = answered;
+    for (int i = 0; i < 8; ++i) ask("own" + std::to_string(i) + ".example", false);
+    wait_for([&] { return told == 98; });
+    CHECK(answered == before + 8);
+}
+
+TEST_CASE("who waits is told whether there was an answer", "[asker]") {
+    Answers answers;
+    const auto asking = asker(answers);
+    auto ask = [&](const std::string& local) {
+        std::atomic<int> told = 0;
+        asking->ask({local, "a.example", "a.example"}, [&](bool yes) { told = yes ? 1 : 2; });
+        wait_for([&] { return told != 0; });
+        return told == 1;
+    };
+    CHECK(ask("ann"));
+    answers.answer = tl::make_unexpected(Failure{Fault::unreachable, "gone", {}});
+    CHECK_FALSE(ask("ben"));
+    CHECK_FALSE(ask("cyd"));  // not put at all
+    CHECK(asked(answers) == 2);
 }
 
 TEST_CASE("ending tells all who wait", "[asker]") {
@@ -253,7 +295,7 @@ TEST_CASE("ending tells all who wait", "[asker]") {
     auto asking = asker(answers);
     std::atomic<int> done = 0;
     for (int i = 0; i < 5; ++i)
-        asking->ask({"ann" + std::to_string(i), "a.example", "a.example"}, [&] { ++done; });
+        asking->ask({"ann" + std::to_string(i), "a.example", "a.example"}, [&](bool) { ++done; });
     wait_for([&] { return asked(answers) == 1; });
     std::thread release([&] {
         std::this_thread::sleep_for(5ms);
@@ -265,11 +307,11 @@ TEST_CASE("ending tells all who wait", "[asker]") {
 }
 
 TEST_CASE("what a budget allows", "[budget]") {
-    Budget budget;
+    Budget budget(Budget::listed);
     const auto start = Steady::now();
     int taken = 0;
     while (budget.take(4, start)) ++taken;
-    CHECK(taken == static_cast<int>(Budget::at_once / 4));
+    CHECK(taken == static_cast<int>(Budget::listed.at_once / 4));
     CHECK_FALSE(budget.take(4, start + 1s));
     CHECK(budget.take(4, start + 2s));
     CHECK_FALSE(budget.take(4, start + 2s));
@@ -280,7 +322,7 @@ TEST_CASE("what a budget allows", "[budget]") {
     CHECK(budget.take(1, start + 8s));
     taken = 0;
     while (budget.take(1, start + 1h)) ++taken;
-    CHECK(taken == static_cast<int>(Budget::at_once));
+    CHECK(taken == static_cast<int>(Budget::listed.at_once));
 }
 
 TEST_CASE("answers over a directory", "[learned]") {

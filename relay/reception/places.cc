@@ -1,0 +1,77 @@
+#include "relay/reception/places.h"
+
+#include <algorithm>
+#include <asio/ip/address.hpp>
+
+namespace postern::relay {
+
+namespace {
+
+std::string primary_key(const std::string& name) { return "primary " + name; }
+std::string address_key(const std::string& client) { return "address " + client; }
+std::string network_key(const std::string& client) { return "network " + network_of(client); }
+
+}  // namespace
+
+std::string network_of(std::string_view client) {
+    std::error_code error;
+    auto address = asio::ip::make_address(std::string(client), error);
+    if (error) return std::string(client);
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+    if (address.is_v4()) {
+        auto octets = address.to_v4().to_bytes();
+        octets[3] = 0;
+        return asio::ip::address_v4(octets).to_string() + "/24";
+    }
+    auto octets = address.to_v6().to_bytes();
+    std::fill(octets.begin() + 8, octets.end(), static_cast<unsigned char>(0));
+    return asio::ip::address_v6(octets).to_string() + "/64";
+}
+
+std::size_t Places::held(const std::string& key) const {
+    auto found = held_.find(key);
+    return found == held_.end() ? 0 : found->second;
+}
+
+void Places::change(const std::string& key, int by) {
+    auto found = held_.try_emplace(key, 0).first;
+    found->second += static_cast<std::size_t>(by);
+    if (found->second == 0) held_.erase(found);
+}
+
+std::optional<Rule> Places::take(const Settings& settings, const std::string& primary,
+                                 const std::string& client) {
+    const std::size_t limit = settings.accept.connections;
+    const std::size_t share = limit / (2 * std::max<std::size_t>(1, settings.primaries.size()));
+    std::size_t kept = 0;
+    for (const auto& other : settings.primaries) {
+        if (other.name == primary) continue;
+        std::size_t has = held(primary_key(other.name));
+        kept += share > has ? share - has : 0;
+    }
+    if (taken_ + kept >= limit) return Rule::connections;
+    if (primary.empty()) {
+        const std::size_t most = std::max<std::size_t>(1, limit / 4);
+        if (strangers_ >= most || held(network_key(client)) >= std::max<std::size_t>(1, most / 5) ||
+            held(address_key(client)) >= std::max<std::size_t>(1, most / 10))
+            return Rule::stranger_connections;
+        ++strangers_;
+        change(network_key(client), 1);
+        change(address_key(client), 1);
+    } else {
+        change(primary_key(primary), 1);
+    }
+    ++taken_;
+    return std::nullopt;
+}
+
+void Places::give_back(const std::string& primary, const std::string& client) {
+    --taken_;
+    if (!primary.empty()) return change(primary_key(primary), -1);
+    --strangers_;
+    change(network_key(client), -1);
+    change(address_key(client), -1);
+}
+
+}  // namespace postern::relay

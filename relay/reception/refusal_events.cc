@@ -1,0 +1,64 @@
+#include "relay/reception/refusal_events.h"
+
+#include <algorithm>
+
+namespace postern::relay {
+
+namespace {
+
+event::Refused several(Rule rule, std::uint64_t times) {
+    const RuleText& text = text_of(rule);
+    event::Refused out;
+    out.reply = Reply{text.code, text.status, std::string(text.words)};
+    out.rule = text.name;
+    out.reason = text.when;
+    out.times = times;
+    return out;
+}
+
+}  // namespace
+
+bool RefusalEvents::pass(Clock::time_point now) {
+    if (filled_ != Clock::time_point{})
+        left_ = std::min(left_ + std::chrono::duration<double>(now - filled_).count() * per_second, at_once);
+    filled_ = now;
+    if (left_ < 1) return false;
+    left_ -= 1;
+    return true;
+}
+
+void RefusalEvents::tell_of(const event::Refused& what, Rule rule, bool stranger, Tally* tally,
+                            Clock::time_point now) {
+    if (!stranger) return observer_.on(what);
+    if (tally != nullptr && !tally->room())
+        tally->count(rule);
+    else if (pass(now))
+        observer_.on(what);
+    else
+        more_[static_cast<std::size_t>(rule)] += what.times;
+}
+
+void RefusalEvents::close(Tally& tally, std::string_view client, std::string_view helo,
+                          Clock::time_point now) {
+    for (std::size_t at = 0; at < rule_count; ++at) {
+        if (tally.more_[at] == 0) continue;
+        const Rule rule = static_cast<Rule>(at);
+        event::Refused what = several(rule, tally.more_[at]);
+        what.client = client;
+        what.helo = helo;
+        tell_of(what, rule, true, nullptr, now);
+        tally.more_[at] = 0;
+    }
+}
+
+void RefusalEvents::flush() {
+    for (std::size_t at = 0; at < rule_count; ++at) {
+        if (more_[at] == 0) continue;
+        event::Refused what = several(static_cast<Rule>(at), more_[at]);
+        what.client = "several strangers";
+        observer_.on(what);
+        more_[at] = 0;
+    }
+}
+
+}  // namespace postern::relay
