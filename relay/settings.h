@@ -154,6 +154,7 @@ struct DeliverySettings {
     unsigned messages_per_minute = 0;           // to one site; 0: as many as it takes
     bool dane = true;                           // for exchangers, where tls is opportunistic (RFC 7672)
     bool mta_sts = true;                        // the same (RFC 8461)
+    std::vector<Network> ignore_addresses;      // that MX records and address literals never lead to
     Rotation rotation = Rotation::on_listing;
     std::vector<std::string> blocklists;        // DNSBL zones our own addresses are looked up in
     std::chrono::seconds blocklist_every{900};  // between two look-ups

@@ -120,7 +120,7 @@ private:
     // delivery_sites.cc: from a job to a line, and connections for it
     DestinationPtr destination(const std::string& route, TlsWish wish);
     SitePtr site(const std::string& key);
-    Surroundings surroundings();
+    Surroundings surroundings(const std::string& asker);
     void offer(Job job);
     void enter(Job job, const std::string& route);
     void look_up(const DestinationPtr& destination);

@@ -165,7 +165,7 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
     Targets targets;
     while (settings != settings_) {
         settings = settings_;
-        targets = co_await find_targets(surroundings(), site->route, site->wish);
+        targets = co_await find_targets(surroundings(site->route), site->route, site->wish);
         if (stopping_) co_return false;
     }
     if (targets.list.empty() && site->targets.empty()) {

@@ -19,7 +19,10 @@ constexpr std::size_t bad_max = 200;        // addresses of a site remembered as
 
 }  // namespace
 
-Surroundings Delivery::surroundings() { return Surroundings{*resolver_, policies_, settings_, ours_}; }
+/// `asker` is what names are looked up for: a message's id, or a route.
+Surroundings Delivery::surroundings(const std::string& asker) {
+    return Surroundings{resolver_->for_asker(asker), policies_, settings_, ours_};
+}
 
 DestinationPtr Delivery::destination(const std::string& route, TlsWish wish) {
     DestinationPtr& out = destinations_[{route, wish}];
@@ -64,12 +67,15 @@ void Delivery::look_up(const DestinationPtr& destination) {
 }
 
 net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
+    const auto& waiting = destination->unresolved;
+    const std::string asker =
+        waiting.empty() ? destination->route : waiting.front().message->stored->message.id.text();
     SettingsPtr settings;
     Targets targets;
     // What comes of settings that are gone is not used.
     while (settings != settings_) {
         settings = settings_;
-        targets = co_await find_targets(surroundings(), destination->route, destination->wish);
+        targets = co_await find_targets(surroundings(asker), destination->route, destination->wish);
         if (stopping_) co_return;
     }
     Time time = base::steady_now();

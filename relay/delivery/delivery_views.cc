@@ -74,7 +74,7 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
     TlsWish wish = tls_wish(envelope);
     Targets first;
     for (const auto& key : all) {
-        Targets targets = co_await find_targets(surroundings(), key, wish);
+        Targets targets = co_await find_targets(surroundings("explain"), key, wish);
         for (const auto& target : targets.list) begun.hosts.push_back(target.text());
         if (targets.list.empty()) begun.hosts.push_back(targets.trouble.text);
         if (first.list.empty()) first = std::move(targets);

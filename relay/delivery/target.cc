@@ -1,18 +1,15 @@
 #include "relay/delivery/target.h"
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <asio/ip/network_v4.hpp>
 #include <asio/ip/network_v6.hpp>
 #include <map>
 #include <set>
 
+#include "relay/delivery/host_lookup.h"
 #include "relay/delivery/route.h"
 #include "relay/egress/reply_rules.h"
 #include "relay/net/address_range.h"
-#include "relay/security/dane.h"
 #include "relay/security/transport.h"
 
 namespace postern::relay {
@@ -20,7 +17,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t targets_max = 40;
-constexpr std::size_t lookups_max = 10;  // exchangers of one domain; each may take dns.timeout several times
 
 /// The address inside "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 §4.1.3), "" for anything else.
 std::string literal(const std::string& domain) {
@@ -49,37 +45,6 @@ HostPolicy waived(HostPolicy base) {
     return base;
 }
 
-HostPolicy wished(HostPolicy policy, TlsWish wish) {
-    bool proven =
-        policy.tls == ClientTls::dane || policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit;
-    if (wish == TlsWish::required && !proven) {
-        policy.tls = ClientTls::verify;
-        policy.origin = "REQUIRETLS";
-        policy.testing = false;
-    }
-    return policy;
-}
-
-/// Connections are shared only by those who demand the same of a host.
-std::string demands_of(const HostPolicy& policy, const std::string& host, const std::string& domain) {
-    std::string names;
-    if (policy.names != std::vector<std::string>{host})
-        for (const auto& name : policy.names) names += ' ' + name;
-    switch (policy.tls) {
-        case ClientTls::opportunistic:
-            return policy.origin == "TLS-Required: No" ? policy.origin : std::string();
-        case ClientTls::off: return "off";
-        case ClientTls::required: return "required";
-        case ClientTls::verify:
-        case ClientTls::implicit: return "verify" + names;
-        case ClientTls::dane: break;
-    }
-    // A certificate may be for the recipients' domain: then what was proven is proven for that domain only.
-    bool for_domain = std::any_of(policy.tlsa.begin(), policy.tlsa.end(),
-                                  [](const net::TlsaRecord& record) { return record.usage == 2; });
-    return for_domain ? "dane for " + domain : "dane";
-}
-
 /// The hosts that may be connected to, and nobody else's name.
 std::string site_of(const std::vector<Target>& list) {
     std::map<std::string, std::set<std::string>> hosts;
@@ -98,168 +63,116 @@ std::string site_of(const std::vector<Target>& list) {
     return out;
 }
 
-class Search {
-public:
-    Search(Surroundings around, TlsWish wish) : around_(std::move(around)), wish_(wish) {}
-
-    net::awaitable<Targets> exchangers(std::string domain);
-    net::awaitable<Targets> configured(std::string key, HostPort address, HostPolicy policy);
-
-private:
-    net::awaitable<void> add(Exchanger exchanger, std::uint16_t port, HostPolicy base,
-                             std::optional<StsPolicy> sts, std::uint16_t preference);
-    bool ours(const net::AddressAnswer& answer, std::uint16_t port) const {
-        return std::any_of(answer.addresses.begin(), answer.addresses.end(),
-                           [&](const auto& address) { return around_.ours(net::Endpoint(address, port)); });
-    }
-
-    Surroundings around_;
-    TlsWish wish_;
-    Targets out_;
-    bool self_ = false;  // the last host added leads back here
-};
-
-/// Appends the host's addresses. Why it has none goes to the trouble.
-net::awaitable<void> Search::add(Exchanger exchanger, std::uint16_t port, HostPolicy base,
-                                 std::optional<StsPolicy> sts, std::uint16_t preference) {
-    const std::string& host = exchanger.host;
-    net::AddressAnswer answer = co_await around_.resolver.addresses(host);
-    self_ = ours(answer, port) || (!exchanger.domain.empty() && host == lower(around_.settings->hostname));
-    if (self_) co_return;
-    if (answer.status == net::Lookup::transient)
-        note(out_.trouble, transient(4, 3, "cannot look up " + host + ": " + answer.why));
-    else if (answer.status != net::Lookup::found)
-        note(out_.trouble, permanent(4, 4, "cannot look up " + host + ": " + answer.why));
-    if (answer.addresses.empty()) co_return;
-
-    std::optional<net::TlsaAnswer> tlsa;
-    bool dane = base.tls == ClientTls::dane ||
-                (!exchanger.domain.empty() && wants_dane(base, around_.settings->delivery));
-    if (dane && (wish_ != TlsWish::optional || base.tls == ClientTls::dane))
-        tlsa = co_await find_tlsa(around_.resolver, host, port, answer);
-    auto policy =
-        std::make_shared<HostPolicy>(wished(exchanger_policy(base, exchanger, sts, answer, tlsa), wish_));
-    if (!policy->barred.empty()) {
-        out_.barred = true;
-        note(out_.trouble, transient(7, 5, policy->barred));
-        co_return;
-    }
-    for (const auto& address : answer.addresses)
-        if (out_.list.size() < targets_max)
-            out_.list.push_back(Target{host,
-                                       net::Endpoint(address, port),
-                                       policy,
-                                       preference,
-                                       demands_of(*policy, host, exchanger.domain),
-                                       {},
-                                       {}});
+/// Limits of the configuration for a domain of its own.
+void take_limits(Targets& out, const Settings& settings, const std::string& domain) {
+    for (const auto& destination : settings.destinations)
+        if (destination.domain == domain) {
+            out.connections = destination.connections;
+            out.messages_per_minute = destination.messages_per_minute;
+        }
 }
 
-net::awaitable<Targets> Search::exchangers(std::string domain) {
-    const DeliverySettings& delivery = around_.settings->delivery;
-    for (const auto& destination : around_.settings->destinations)
-        if (destination.domain == domain) {
-            out_.connections = destination.connections;
-            out_.messages_per_minute = destination.messages_per_minute;
-        }
-    HostPolicy base = configured_policy(*around_.settings, domain);
-    if (wish_ == TlsWish::optional) base = waived(std::move(base));
+/// The names of a domain's exchangers, its own where it has none (RFC 5321 §5.1), or why there is no mail for
+/// it.
+net::awaitable<net::MxAnswer> find_exchangers(net::Resolver& resolver, std::string domain, Reply& trouble) {
     net::MxAnswer answer;
     if (domain.starts_with('[')) {
         std::string address = literal(domain);
-        if (address.empty()) {
-            out_.trouble = permanent(1, 2, domain + " is not an address");
-            co_return std::move(out_);
-        }
-        answer.exchangers.push_back(net::MailExchanger{0, address});
-    } else {
-        answer = co_await around_.resolver.mx(domain);
-        if (answer.status == net::Lookup::transient) {
-            out_.trouble =
-                transient(4, 3, "cannot look up the mail exchangers of " + domain + ": " + answer.why);
-            co_return std::move(out_);
-        }
-        if (answer.status == net::Lookup::no_name) {
-            out_.trouble = permanent(1, 2, "the domain " + domain + " does not exist");
-            co_return std::move(out_);
-        }
-        if (answer.exchangers.size() == 1 && answer.exchangers.front().host == ".") {
-            out_.trouble = permanent(1, 10, "the domain " + domain + " accepts no mail (null MX)");
-            co_return std::move(out_);
-        }
+        if (address.empty())
+            trouble = permanent(1, 2, domain + " is not an address");
+        else
+            answer.exchangers.push_back(net::MailExchanger{0, address});
+        co_return answer;
     }
-    // Without any MX the domain's own address stands in for it (RFC 5321 §5.1).
-    bool implied = answer.exchangers.empty();
-    if (implied) answer.exchangers.push_back(net::MailExchanger{0, domain});
+    answer = co_await resolver.mx(domain);
+    if (answer.status == net::Lookup::transient)
+        trouble = transient(4, 3, "cannot look up the mail exchangers of " + domain + ": " + answer.why);
+    else if (answer.status == net::Lookup::no_name)
+        trouble = permanent(1, 2, "the domain " + domain + " does not exist");
+    else if (answer.exchangers.size() == 1 && answer.exchangers.front().host == ".")
+        trouble = permanent(1, 10, "the domain " + domain + " accepts no mail (null MX)");
+    else if (answer.exchangers.empty())
+        answer.exchangers.push_back(net::MailExchanger{0, domain});
+    co_return answer;
+}
 
+/// Hosts that are no better than ourselves would only give the mail back (RFC 5321 §5.1).
+std::uint32_t better_than_ourselves(const std::vector<HostWanted>& hosts,
+                                    const std::vector<HostFound>& found) {
+    std::uint32_t limit = 0x10000;
+    for (std::size_t at = 0; at < found.size(); ++at)
+        if (found[at].self) limit = std::min<std::uint32_t>(limit, hosts[at].preference);
+    return limit;
+}
+
+net::awaitable<Targets> exchangers(Surroundings around, TlsWish wish, std::string domain) {
+    const DeliverySettings& delivery = around.settings->delivery;
+    Targets out;
+    take_limits(out, *around.settings, domain);
+    net::MxAnswer answer = co_await find_exchangers(around.resolver, domain, out.trouble);
+    if (out.trouble.status.klass != 0) co_return out;
+
+    HostPolicy base = configured_policy(*around.settings, domain);
+    if (wish == TlsWish::optional) base = waived(std::move(base));
     std::optional<StsPolicy> sts;
-    if (wants_sts(base, delivery) && !domain.starts_with('[') && wish_ != TlsWish::optional)
-        sts = (co_await around_.policies.find(around_.resolver, domain)).policy;
-    std::size_t looked_up = 0;
-    std::set<std::string> hosts;
-    for (std::size_t at = 0; at < answer.exchangers.size(); ++at) {
-        const net::MailExchanger& one = answer.exchangers[at];
-        if (one.host == "." || ++looked_up > lookups_max) continue;
-        hosts.insert(one.host);
-        std::size_t before = out_.list.size();
-        Exchanger exchanger{one.host, domain, answer.secure};
-        co_await add(std::move(exchanger), delivery.port, base, sts, one.preference);
-        if (!self_) continue;
-        // Hosts that are no better than ourselves would only give the mail back (RFC 5321 §5.1).
-        out_.list.resize(before);
-        while (before > 0 &&
-               std::any_of(answer.exchangers.begin(), answer.exchangers.end(), [&](const auto& other) {
-                   return other.host == out_.list[before - 1].host && other.preference >= one.preference;
-               }))
-            out_.list.resize(--before);
-        note(out_.trouble,
-             permanent(4, 6, "the mail exchangers of " + domain + " lead back to this gateway"));
-        break;
+    if (wants_sts(base, delivery) && !domain.starts_with('[') && wish != TlsWish::optional)
+        sts = (co_await around.policies.find(around.resolver, domain)).policy;
+
+    std::vector<HostWanted> hosts;
+    std::set<std::string> names;
+    for (const auto& one : answer.exchangers) {
+        if (one.host == "." || !names.insert(one.host).second) continue;
+        hosts.push_back(
+            HostWanted{{one.host, domain, answer.secure}, delivery.port, one.preference, base, sts, wish});
     }
-    if (out_.list.empty() && implied && out_.trouble.status == EnhancedStatus{5, 4, 4})
-        out_.trouble =
-            permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
-    for (const auto& host : hosts) out_.exchangers += (out_.exchangers.empty() ? "" : ",") + host;
-    out_.site = site_of(out_.list);
+    const auto found = co_await look_up_hosts(around, hosts);
+    const std::uint32_t limit = better_than_ourselves(hosts, found);
+    const bool only_ignored = !found.empty() && std::all_of(found.begin(), found.end(),
+                                                            [](const auto& one) { return one.ignored; });
+    for (std::size_t at = 0; at < found.size(); ++at) {
+        if (hosts[at].preference >= limit) continue;
+        for (const auto& target : found[at].targets)
+            if (out.list.size() < targets_max) out.list.push_back(target);
+        out.barred = out.barred || found[at].barred;
+        if (found[at].trouble.status.klass != 0) note(out.trouble, found[at].trouble);
+    }
+    if (limit <= 0xffff)
+        note(out.trouble, permanent(4, 6, "the mail exchangers of " + domain + " lead back to this gateway"));
+    if (answer.cut)
+        note(out.trouble, transient(4, 3, domain + " has more mail exchangers than are looked up at once"));
+    const bool implied = answer.status == net::Lookup::no_data;
+    if (out.list.empty() && implied && out.trouble.status == EnhancedStatus{5, 4, 4})
+        out.trouble = permanent(1, 2, "the domain " + domain + " has neither mail exchangers nor an address");
+    if (only_ignored)
+        out.trouble = permanent(
+            4, 6, "the mail exchangers of " + domain + " lead nowhere: " + found.front().trouble.text);
+    for (const auto& host : names) out.exchangers += (out.exchangers.empty() ? "" : ",") + host;
+    out.site = site_of(out.list);
     for (const auto& receiver : delivery.receivers)
-        if (std::all_of(hosts.begin(), hosts.end(),
+        if (std::all_of(names.begin(), names.end(),
                         [&](const std::string& host) { return matches_glob(receiver, host, true); })) {
-            out_.exchangers = receiver;
+            out.exchangers = receiver;
             break;
         }
-    if (wish_ == TlsWish::required) out_.site += " (REQUIRETLS)";
-    co_return std::move(out_);
+    if (wish == TlsWish::required) out.site += " (REQUIRETLS)";
+    co_return out;
 }
 
 /// A next hop from the configuration that cannot be used is a fault to be mended, not a verdict about mail.
-net::awaitable<Targets> Search::configured(std::string key, HostPort address, HostPolicy policy) {
-    out_.exchangers = key;
-    out_.site = key + (wish_ == TlsWish::required ? " (REQUIRETLS)" : "");
-    Exchanger exchanger{lower(address.host), {}, true};
-    co_await add(std::move(exchanger), address.port, std::move(policy), std::nullopt, 0);
-    if (self_) out_.trouble = transient(4, 6, key + " leads back to this gateway");
-    out_.trouble.status.klass = 4;
-    co_return std::move(out_);
-}
-
-std::vector<asio::ip::address> own_addresses() {
-    std::vector<asio::ip::address> out;
-    ifaddrs* list = nullptr;
-    if (getifaddrs(&list) != 0) return out;
-    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
-        if (one->ifa_addr == nullptr) continue;
-        if (one->ifa_addr->sa_family == AF_INET) {
-            const auto* four = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
-            out.emplace_back(asio::ip::address_v4(ntohl(four->sin_addr.s_addr)));
-        } else if (one->ifa_addr->sa_family == AF_INET6) {
-            const auto* six = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
-            asio::ip::address_v6::bytes_type bytes{};
-            std::copy_n(six->sin6_addr.s6_addr, bytes.size(), bytes.begin());
-            out.emplace_back(asio::ip::address_v6(bytes));
-        }
-    }
-    freeifaddrs(list);
-    return out;
+net::awaitable<Targets> configured(Surroundings around, TlsWish wish, std::string key, HostPort address,
+                                   HostPolicy policy) {
+    Targets out;
+    out.exchangers = key;
+    out.site = key + (wish == TlsWish::required ? " (REQUIRETLS)" : "");
+    std::vector<HostWanted> hosts{
+        HostWanted{{lower(address.host), {}, true}, address.port, 0, std::move(policy), std::nullopt, wish}};
+    auto found = co_await look_up_hosts(std::move(around), std::move(hosts));
+    out.list = std::move(found.front().targets);
+    out.trouble = std::move(found.front().trouble);
+    out.barred = found.front().barred;
+    if (found.front().self) out.trouble = transient(4, 6, key + " leads back to this gateway");
+    out.trouble.status.klass = 4;
+    co_return out;
 }
 
 }  // namespace
@@ -327,8 +240,7 @@ net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWi
     std::string kind = key.substr(0, colon);
     std::string name = colon == std::string::npos ? std::string() : key.substr(colon + 1);
     SettingsPtr settings = around.settings;
-    Search search(std::move(around), wish);
-    if (kind == "mx") co_return co_await search.exchangers(name);
+    if (kind == "mx") co_return co_await exchangers(std::move(around), wish, name);
     if (kind == "gateway") {
         const GatewaySettings* gateway = find_gateway(*settings, name);
         if (gateway != nullptr && gateway->enabled) {
@@ -336,7 +248,8 @@ net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWi
             policy.tls = gateway->tls;
             policy.origin = "gateway " + name;
             policy.names = {gateway->address.host};
-            Targets out = co_await search.configured(key, gateway->address, std::move(policy));
+            Targets out =
+                co_await configured(std::move(around), wish, key, gateway->address, std::move(policy));
             for (auto& target : out.list) {
                 target.origin = origin_of(*settings, key);
                 if (!gateway->username.empty())
@@ -351,7 +264,8 @@ net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWi
         HostPolicy policy;
         policy.tls = settings->delivery.tls;
         policy.origin = "delivery.tls";
-        Targets out = co_await search.configured(key, primary->deliver_to, std::move(policy));
+        Targets out =
+            co_await configured(std::move(around), wish, key, primary->deliver_to, std::move(policy));
         for (auto& target : out.list) target.origin = origin_of(*settings, key);
         co_return out;
     }

@@ -77,7 +77,7 @@ using IsOurs = std::function<bool(const net::Endpoint&)>;
 IsOurs our_listeners(const Settings& settings);
 
 struct Surroundings {
-    net::Resolver& resolver;
+    net::Resolver resolver;  // asks on behalf of whoever wants to know
     StsStore& policies;
     SettingsPtr settings;
     IsOurs ours;

@@ -4,7 +4,7 @@
 #include <random>
 
 #include "relay/mail/idna.h"
-#include "relay/net/unbound.h"
+#include "relay/net/questions.h"
 
 namespace postern::relay::net {
 
@@ -35,12 +35,12 @@ DnsAnswer no_name(std::string why) {
     return answer;
 }
 
-awaitable<DnsAnswer> ask(std::shared_ptr<Unbound> unbound, std::string prefix, std::string name,
-                         RecordType type) {
+awaitable<DnsAnswer> ask(std::shared_ptr<Questions> questions, std::string asker, std::string prefix,
+                         std::string name, RecordType type) {
     auto ascii = to_ascii(name);
     if (!ascii) co_return no_name(std::move(ascii.error()));
     std::string question = prefix + *ascii;
-    co_return co_await unbound->ask(std::move(question), type);
+    co_return co_await questions->ask(std::move(asker), std::move(question), type);
 }
 
 std::uint16_t big_endian(std::string_view octets) {
@@ -89,24 +89,37 @@ std::string reverse_name(const asio::ip::address& address) {
 }  // namespace
 
 struct Resolver::Impl {
-    Impl(io_context& io, const DnsSettings& settings) : unbound(std::make_shared<Unbound>(io, settings)) {}
+    Impl(io_context& io, const DnsSettings& settings)
+        : questions(std::make_shared<Questions>(io, settings)) {}
 
-    std::shared_ptr<Unbound> unbound;
+    std::shared_ptr<Questions> questions;
     std::minstd_rand random{std::random_device{}()};
 };
 
 Resolver::Resolver(io_context& io, const DnsSettings& settings)
-    : impl_(std::make_shared<Impl>(io, settings)) {}
+    : impl_(std::make_shared<Impl>(io, settings)), owner_(true) {}
 
-Resolver::~Resolver() { impl_->unbound->close(); }
+Resolver::Resolver(const Resolver& other) : impl_(other.impl_), asker_(other.asker_) {}
+
+Resolver::~Resolver() {
+    if (owner_) impl_->questions->close();
+}
+
+Resolver Resolver::for_asker(std::string asker) const {
+    Resolver out(*this);
+    out.asker_ = std::move(asker);
+    return out;
+}
+
+void Resolver::reload(const DnsSettings& settings) { impl_->questions->reload(settings); }
 
 awaitable<MxAnswer> Resolver::mx(std::string domain) {
     auto impl = impl_;
-    DnsAnswer answer = co_await ask(impl->unbound, "", std::move(domain), RecordType::mx);
+    DnsAnswer answer = co_await ask(impl->questions, asker_, "", std::move(domain), RecordType::mx);
     auto out = begin<MxAnswer>(answer);
     out.secure = answer.secure;
     for (std::string_view record : answer.records) {
-        if (record.size() < 3 || out.exchangers.size() == exchangers_max) continue;
+        if (record.size() < 3) continue;
         std::string host = name_of(record.substr(2));
         if (!host.empty()) out.exchangers.push_back(MailExchanger{big_endian(record), std::move(host)});
     }
@@ -114,12 +127,15 @@ awaitable<MxAnswer> Resolver::mx(std::string domain) {
     std::stable_sort(
         out.exchangers.begin(), out.exchangers.end(),
         [](const MailExchanger& a, const MailExchanger& b) { return a.preference < b.preference; });
+    out.cut = out.exchangers.size() > exchangers_max;
+    if (out.cut) out.exchangers.resize(exchangers_max);
     if (out.status == Lookup::found && out.exchangers.empty()) unreadable(out, "MX");
     co_return out;
 }
 
 awaitable<AddressAnswer> Resolver::addresses(std::string host) {
     auto impl = impl_;
+    auto asker = asker_;
     AddressAnswer out;
     std::error_code error;
     asio::ip::address literal = asio::ip::make_address(host, error);
@@ -136,7 +152,7 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
         co_return out;
     }
     out.canonical = *ascii;
-    auto [six, four] = co_await impl->unbound->ask(*ascii, RecordType::aaaa, RecordType::a);
+    auto [six, four] = co_await impl->questions->ask_addresses(asker, *ascii);
     collect<asio::ip::address_v6>(six, out.addresses);
     collect<asio::ip::address_v4>(four, out.addresses);
     if (!out.addresses.empty()) {
@@ -148,7 +164,7 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
                      (four.secure || four.status == Lookup::transient);
         out.alias_secure = out.secure && out.canonical != *ascii;
         if (out.secure || out.canonical == *ascii) co_return out;
-        DnsAnswer alias = co_await impl->unbound->ask(*ascii, RecordType::cname);
+        DnsAnswer alias = co_await impl->questions->ask(asker, *ascii, RecordType::cname);
         out.alias_secure = alias.status == Lookup::found && alias.secure;
         co_return out;
     }
@@ -167,7 +183,8 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
 awaitable<TlsaAnswer> Resolver::tlsa(std::string host, std::uint16_t port) {
     auto impl = impl_;
     std::string prefix = '_' + std::to_string(port) + "._tcp.";
-    DnsAnswer answer = co_await ask(impl->unbound, std::move(prefix), std::move(host), RecordType::tlsa);
+    DnsAnswer answer =
+        co_await ask(impl->questions, asker_, std::move(prefix), std::move(host), RecordType::tlsa);
     auto out = begin<TlsaAnswer>(answer);
     out.secure = answer.secure;
     for (const auto& record : answer.records) {
@@ -185,7 +202,7 @@ awaitable<TlsaAnswer> Resolver::tlsa(std::string host, std::uint16_t port) {
 
 awaitable<TextAnswer> Resolver::text(std::string name) {
     auto impl = impl_;
-    DnsAnswer answer = co_await ask(impl->unbound, "", std::move(name), RecordType::txt);
+    DnsAnswer answer = co_await ask(impl->questions, asker_, "", std::move(name), RecordType::txt);
     auto out = begin<TextAnswer>(answer);
     for (const auto& record : answer.records) {
         std::string text = joined(record);
@@ -198,7 +215,7 @@ awaitable<TextAnswer> Resolver::text(std::string name) {
 
 awaitable<NameAnswer> Resolver::names(asio::ip::address address) {
     auto impl = impl_;
-    DnsAnswer answer = co_await ask(impl->unbound, "", reverse_name(address), RecordType::ptr);
+    DnsAnswer answer = co_await ask(impl->questions, asker_, "", reverse_name(address), RecordType::ptr);
     auto out = begin<NameAnswer>(answer);
     for (const auto& record : answer.records) {
         std::string name = name_of(record);

@@ -29,6 +29,7 @@ struct MxAnswer {
     Lookup status = Lookup::transient;
     std::vector<MailExchanger>
         exchangers;       // by preference, equal ones in random order (RFC 5321 §5.1); at most 50
+    bool cut = false;     // there are more of them
     bool secure = false;  // validated by DNSSEC
     std::string why;      // in words, when not found
 };
@@ -64,14 +65,24 @@ struct NameAnswer {
 
 /// Names in UTF-8 are asked for in A-labels (RFC 5891); one that cannot be a name is no_name with the reason.
 /// Used from the thread of its io_context. Answers are cached by the library for as long as their TTL says;
-/// each question ends within `DnsSettings::timeout`.
+/// each question ends within twice `DnsSettings::timeout`. Where the name servers are away, what they said
+/// within a day before stands.
 class Resolver {
 public:
     /// Throws std::runtime_error when a setting cannot be used.
     Resolver(io_context& io, const DnsSettings& settings);
-    ~Resolver();
-    Resolver(const Resolver&) = delete;
+    /// A copy asks the same way, and may outlive the original: then its questions never end, and whoever
+    /// waits for them is destroyed.
+    Resolver(const Resolver& other);
     Resolver& operator=(const Resolver&) = delete;
+    ~Resolver();
+
+    /// One that asks on behalf of `asker`, a message's id. Who asks much waits behind himself, not others
+    /// behind him: at most some 50 of his questions are asked at once.
+    Resolver for_asker(std::string asker) const;
+    /// Other settings; what is under way is asked anew. Throws as the constructor does, and changes nothing
+    /// then.
+    void reload(const DnsSettings& settings);
 
     awaitable<MxAnswer> mx(std::string domain);
     awaitable<AddressAnswer> addresses(std::string host);  // A and AAAA; an IP literal is its own answer
@@ -82,6 +93,8 @@ public:
 private:
     struct Impl;
     std::shared_ptr<Impl> impl_;
+    std::string asker_;
+    bool owner_ = false;
 };
 
 }  // namespace postern::relay::net

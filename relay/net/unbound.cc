@@ -1,10 +1,13 @@
 #include "relay/net/unbound.h"
 
+#include <sys/resource.h>
 #include <unbound.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "relay/mail/address.h"
+#include "relay/net/anchors.h"
 
 namespace postern::relay::net {
 
@@ -12,6 +15,12 @@ namespace {
 
 constexpr int class_in = 1, rcode_servfail = 2;
 constexpr std::size_t records_max = 100;
+
+/// That this process may open.
+std::size_t descriptors() {
+    rlimit limit{};
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
 
 struct FreeResult {
     void operator()(ub_result* result) const { ub_resolve_free(result); }
@@ -21,6 +30,7 @@ DnsAnswer read(const ub_result& result) {
     DnsAnswer answer;
     if (result.bogus != 0) {
         // A bogus answer still carries data; it must not be looked at.
+        answer.bogus = true;
         answer.why = "DNSSEC validation failed";
         if (result.why_bogus != nullptr) answer.why += std::string(": ") + result.why_bogus;
         return answer;
@@ -79,32 +89,70 @@ std::string name_of(std::string_view wire) {
 }
 
 Unbound::Unbound(io_context& io, const DnsSettings& settings)
-    : io_(io), timeout_(settings.timeout), descriptor_(io), context_(ub_ctx_create()) {
-    if (context_ == nullptr) throw std::runtime_error("the resolver cannot be started");
-    // The order is libunbound's: threading, options, stubs, anchors, then the first question.
-    ub_ctx_async(context_, 1);
-    ub_ctx_set_option(context_, "do-not-query-localhost:", "no");
-    ub_ctx_set_option(context_, "cache-max-negative-ttl:", "300");
+    : io_(io), descriptor_(io), context_(ub_ctx_create(), &ub_ctx_delete) {
+    if (!context_) throw std::runtime_error("the resolver cannot be started");
+    set_up(settings);
+    descriptor_.assign(ub_fd(context_.get()));
+}
+
+/// The order is the library's: threading, options, servers, anchors, zones, then the first question.
+void Unbound::set_up(const DnsSettings& settings) {
+    ub_ctx* context = context_.get();
+    ub_ctx_async(context, 1);
+    // As a library it would have 16 sockets, so that sixteen silent name servers keep it from all others. A
+    // question from the root down needs more than one of them at times.
+    const std::size_t sockets = std::clamp<std::size_t>(descriptors() / 8, 64, 4096);
+    at_once_ = sockets / 2;
+    set_option("outgoing-range:", std::to_string(sockets));
+    set_option("num-queries-per-thread:", std::to_string(sockets));
+    set_option("outgoing-num-tcp:", std::to_string(std::clamp<std::size_t>(sockets / 16, 10, 100)));
+    set_option("msg-cache-size:", "16m");
+    set_option("rrset-cache-size:", "32m");
+    set_option("cache-max-negative-ttl:", "300");
+    set_option("do-not-query-localhost:", "no");
+    // A server that was away is asked again soon, not in a quarter of an hour.
+    set_option("infra-keep-probing:", "yes");
+    set_option("infra-cache-max-rtt:", "12000");
     for (const auto& server : settings.servers)
-        if (ub_ctx_set_fwd(context_, server.c_str()) != 0) fail("dns.servers: cannot use \"" + server + "\"");
+        if (ub_ctx_set_fwd(context, server.c_str()) != 0)
+            throw std::runtime_error("dns.servers: cannot use \"" + server + "\"");
     for (const auto& [zone, server] : settings.stub)
-        if (ub_ctx_set_stub(context_, zone.c_str(), server.c_str(), 0) != 0)
-            fail("dns.stub: cannot use \"" + server + "\" for " + zone);
+        if (ub_ctx_set_stub(context, zone.c_str(), server.c_str(), 0) != 0)
+            throw std::runtime_error("dns.stub: cannot use \"" + server + "\" for " + zone);
+    const auto anchored = anchored_zones_of(settings.trust_anchors);
+    bool private_zones = !settings.servers.empty();
+    for (const auto& [zone, server] : settings.stub) {
+        // A zone of the administrator's own is seldom one that the root leads to: what its server says is
+        // believed, unless there is a key for it.
+        if (!is_anchored(anchored, zone)) set_option("domain-insecure:", zone);
+        private_zones = private_zones || zone == "arpa" || zone.ends_with(".arpa");
+    }
+    // The library answers for private zones itself, with "does not exist", as long as nobody else is named.
+    if (private_zones) {
+        set_option("unblock-lan-zones:", "yes");
+        set_option("insecure-lan-zones:", "yes");
+    }
     std::error_code ignored;
     if (!settings.trust_anchors.empty() && std::filesystem::exists(settings.trust_anchors, ignored) &&
-        ub_ctx_add_ta_file(context_, settings.trust_anchors.c_str()) != 0)
-        fail("dns.trust_anchors: cannot read " + settings.trust_anchors.string());
-    descriptor_.assign(ub_fd(context_));
+        ub_ctx_add_ta_file(context, settings.trust_anchors.c_str()) != 0)
+        throw std::runtime_error("dns.trust_anchors: cannot read " + settings.trust_anchors.string());
+    // The same of test, home.arpa and others (RFC 6761). Opening just a part of them is not what it can do: a
+    // zone added later hides its parent from the names beside it.
+    for (const auto& [zone, server] : settings.stub)
+        for (std::string_view rest = zone; !rest.empty();) {
+            ub_ctx_zone_remove(context, (std::string(rest) + '.').c_str());
+            const std::size_t dot = rest.find('.');
+            rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
+        }
+}
+
+void Unbound::set_option(const char* name, const std::string& value) {
+    if (ub_ctx_set_option(context_.get(), name, value.c_str()) != 0)
+        throw std::runtime_error(std::string("the resolver does not know the option ") + name);
 }
 
 Unbound::~Unbound() {
-    descriptor_.release();  // the descriptor belongs to the library
-    ub_ctx_delete(context_);
-}
-
-void Unbound::fail(const std::string& why) {
-    ub_ctx_delete(context_);
-    throw std::runtime_error(why);
+    descriptor_.release();  // it belongs to the library
 }
 
 /// Listens while there is a question, and no longer: a wait without one would keep the loop from ending.
@@ -120,7 +168,7 @@ void Unbound::watch() {
                                auto self = weak.lock();
                                if (error || !self) return;
                                self->listening_ = false;
-                               ub_process(self->context_);
+                               ub_process(self->context_.get());
                                self->watch();
                            });
 }
@@ -139,71 +187,24 @@ void Unbound::finish(std::uint64_t number, DnsAnswer answer) {
     done(std::move(answer));
 }
 
-void Unbound::start(const std::string& name, RecordType type, Done done) {
+void Unbound::ask(const std::string& name, RecordType type, Done done) {
     const std::uint64_t number = ++last_;
     auto& question = questions_[number];
-    question =
-        std::make_unique<Question>(Question{this, number, 0, std::move(done), asio::steady_timer(io_)});
-    question->timer.expires_after(timeout_);
-    question->timer.async_wait([weak = weak_from_this(), number](std::error_code error) {
-        auto self = weak.lock();
-        if (error || !self) return;
-        auto late = self->questions_.find(number);
-        if (late == self->questions_.end()) return;
-        ub_cancel(self->context_, late->second->async_id);
-        DnsAnswer answer;
-        answer.why = "the name servers did not answer in time";
-        self->finish(number, std::move(answer));
-        self->watch();
-    });
+    question = std::make_unique<Question>(Question{this, number, 0, std::move(done)});
     // An empty or over-long name goes to the library too: it says what is wrong with it.
-    const int error = ub_resolve_async(context_, name.c_str(), static_cast<int>(type), class_in,
+    const int error = ub_resolve_async(context_.get(), name.c_str(), static_cast<int>(type), class_in,
                                        question.get(), answered, &question->async_id);
-    if (error == 0) {
-        watch();
-    } else {
-        asio::post(io_, [weak = weak_from_this(), number, error] {
-            if (auto self = weak.lock()) self->finish(number, failed(error));
-        });
-    }
-}
-
-awaitable<DnsAnswer> Unbound::ask(std::string name, RecordType type) {
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(DnsAnswer)>(
-        [this, &name, type](auto handler) {
-            auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            start(name, type, [shared](DnsAnswer answer) { std::move (*shared)(std::move(answer)); });
-        },
-        asio::use_awaitable);
-}
-
-awaitable<std::tuple<DnsAnswer, DnsAnswer>> Unbound::ask(std::string name, RecordType one, RecordType other) {
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(DnsAnswer, DnsAnswer)>(
-        [this, &name, one, other](auto handler) {
-            struct Pair {
-                decltype(handler) waiting;
-                DnsAnswer answers[2];
-                int missing = 2;
-            };
-            auto pair = std::make_shared<Pair>(Pair{std::move(handler), {}});
-            auto take = [pair](std::size_t which) {
-                return [pair, which](DnsAnswer&& answer) {
-                    pair->answers[which] = std::move(answer);
-                    if (--pair->missing == 0)
-                        std::move(pair->waiting)(std::move(pair->answers[0]), std::move(pair->answers[1]));
-                };
-            };
-            start(name, one, take(0));
-            start(name, other, take(1));
-        },
-        asio::use_awaitable);
+    if (error == 0) return watch();
+    asio::post(io_, [weak = weak_from_this(), number, error] {
+        if (auto self = weak.lock()) self->finish(number, failed(error));
+    });
 }
 
 void Unbound::close() {
-    // Waiting coroutines hold this object and it holds their handlers: what is still open is let go here.
     auto open = std::move(questions_);
     questions_.clear();
-    for (auto& [number, question] : open) ub_cancel(context_, question->async_id);
+    for (auto& [number, question] : open) ub_cancel(context_.get(), question->async_id);
+    watch();
 }
 
 }  // namespace postern::relay::net

@@ -1,5 +1,5 @@
 // The validating resolver library in our loop: one question, its answer's octets, and what DNSSEC says of
-// them.
+// them. Nothing here waits its turn or ends in time: `Questions` sees to that.
 #pragma once
 
 #include <asio/posix/stream_descriptor.hpp>
@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +26,7 @@ struct DnsAnswer {
     std::vector<std::string> records;  // RDATA in wire form, at most 100; only when found
     std::string canonical;             // the name at the end of the CNAMEs, lower case, no trailing dot
     bool secure = false;               // data or absence are proven, CNAMEs on the way included
+    bool bogus = false;                // transient, because DNSSEC says that it was tampered with
     std::string why;                   // in words, when not found
 };
 
@@ -34,43 +34,43 @@ struct DnsAnswer {
 /// name.
 std::string name_of(std::string_view wire);
 
-/// Used from the thread of its io_context. Each question ends within `DnsSettings::timeout`.
+/// Used from the thread of its io_context.
 class Unbound : public std::enable_shared_from_this<Unbound> {
 public:
+    using Done = std::function<void(DnsAnswer)>;
+
     /// Throws std::runtime_error when a setting cannot be used.
     Unbound(io_context& io, const DnsSettings& settings);
     ~Unbound();
     Unbound(const Unbound&) = delete;
     Unbound& operator=(const Unbound&) = delete;
 
-    /// `name` is ASCII. The caller keeps this object alive until the answer.
-    awaitable<DnsAnswer> ask(std::string name, RecordType type);
-    /// Two types of one name at the same time, their answers in the order of the types.
-    awaitable<std::tuple<DnsAnswer, DnsAnswer>> ask(std::string name, RecordType one, RecordType other);
-    /// Drops the questions under way: what waits for them is destroyed where it stands.
+    /// `name` is ASCII. `done` comes once, from the loop, when the library has an answer or gives up: that
+    /// may take longer than anybody wants to wait.
+    void ask(const std::string& name, RecordType type, Done done);
+    /// Questions it is fit for at the same time: a share of the descriptors this process may open.
+    std::size_t at_once() const { return at_once_; }
+    /// Drops the questions under way; their `done` never comes.
     void close();
 
 private:
-    using Done = std::function<void(DnsAnswer)>;
-
     struct Question {
         Unbound* owner;
         std::uint64_t number;
         int async_id;
         Done done;
-        asio::steady_timer timer;
     };
 
-    [[noreturn]] void fail(const std::string& why);
+    void set_up(const DnsSettings& settings);
+    void set_option(const char* name, const std::string& value);
     void watch();
-    void start(const std::string& name, RecordType type, Done done);
     void finish(std::uint64_t number, DnsAnswer answer);
     static void answered(void* question, int error, ub_result* result);
 
     io_context& io_;
-    std::chrono::seconds timeout_;
     asio::posix::stream_descriptor descriptor_;
-    ub_ctx* context_ = nullptr;
+    std::shared_ptr<ub_ctx> context_;
+    std::size_t at_once_ = 0;
     std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions_;
     std::uint64_t last_ = 0;
     bool listening_ = false;

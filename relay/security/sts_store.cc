@@ -135,7 +135,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         finish(domain, look, "", StsRecord{std::move(*policy), id, now()});
     }
 
-    net::awaitable<void> refresh(net::Resolver& resolver, std::string domain, std::shared_ptr<Look> look) {
+    net::awaitable<void> refresh(net::Resolver resolver, std::string domain, std::shared_ptr<Look> look) {
         UnderWay under_way{shared_from_this(), domain, look};
         net::TextAnswer answer = co_await resolver.text("_mta-sts." + domain);
         if (answer.status == net::Lookup::transient)
@@ -167,7 +167,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
               });
     }
 
-    void look_up(net::Resolver& resolver, const std::string& domain, Entry& entry) {
+    void look_up(const net::Resolver& resolver, const std::string& domain, Entry& entry) {
         entry.look = std::make_shared<Look>(io, now());
         asio::co_spawn(io, refresh(resolver, domain, entry.look), [](const std::exception_ptr& error) {
             if (error) std::rethrow_exception(error);

@@ -58,7 +58,7 @@ class Gateway:
                          "deliver_to": f"{workspace.host(10)}:{SMTP_PORT}"}],
             "accept": {"sender": "any"},
             "queue": {"retry_first": "1s", "retry_max": "2s"},
-            "delivery": {"port": SMTP_PORT},
+            "delivery": {"port": SMTP_PORT, "ignore_addresses": []},  # all of it is on loopback
             # What is in none of its zones is refused by that server too: nothing is ever asked of the outside.
             "dns": {"stub": name_server.stub if name_server else {}, "timeout": "5s",
                     "servers": [name_server.server] if name_server else [],

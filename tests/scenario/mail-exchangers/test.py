@@ -28,6 +28,10 @@ class MailExchangers(scenario.Scenario):
             "nothing.example": ["www A 127.0.0.1"],
             "six.example": ["@ MX 10 mx", "mx AAAA ::1", f"mx A {first}"],
             "many.example": many,
+            "late.example": [f"@ MX {n} no{n}" for n in range(1, 12)] + ["@ MX 12 good", f"good A {first}"],
+            "local.example": ["@ MX 10 localhost", "@ MX 20 good", f"localhost A {first}", f"good A {second}"],
+            "all-local.example": ["@ MX 10 localhost", f"localhost A {first}", "localhost AAAA ::1"],
+            "mapped.example": ["@ MX 10 gw", f"gw AAAA ::ffff:{self.workspace.host(1)}"],
             "alias-domain.example": ["www CNAME dest.example.", "a CNAME b", "b CNAME a"],
             "ours.example": ["@ MX 10 first", "@ MX 20 gw", "@ MX 30 second", f"first A {first}", f"second A {second}",
                              f"gw A {self.workspace.host(1)}"],
@@ -39,19 +43,46 @@ class MailExchangers(scenario.Scenario):
         self.assertEqual(reply.code, 250)
         return gateway
 
-    def _bounced(self, domain, status):
+    def _bounced(self, domain, status, **settings):
         primary = self.receiver(scenario.PRIMARY)
-        gateway = self._to(domain)
+        gateway = self._to(domain, **settings)
         report = email.message_from_bytes(self.wait_for_messages(primary, 1)[0].data)
         self.assertIn(f"Status: {status}", report.as_string())
         gateway.wait_until_empty()
         self.assertEqual(len(gateway.events("bounced")), 1)
+        return gateway
 
     def test_the_preferred_first(self):
         first, second = self.receiver(), self.receiver(scenario.SECOND_RECEIVER)
         self._to("two.example")
         self.wait_for_messages(first, 1)
         self.assertEqual(second.sessions, [])
+
+    def test_the_last_when_the_names_of_all_others_do_not_exist(self):
+        receiver = self.receiver()
+        self._to("late.example")
+        self.wait_for_messages(receiver, 1)
+
+    def test_no_exchanger_is_this_machine(self):
+        first, second = self.receiver(), self.receiver(scenario.SECOND_RECEIVER)
+        self._to("local.example", delivery={"ignore_addresses": [self.workspace.host(scenario.RECEIVER) + "/32"]})
+        self.wait_for_messages(second, 1)
+        self.assertEqual(first.sessions, [])
+
+    def test_a_domain_that_leads_to_this_machine_only(self):
+        first = self.receiver()
+        self._bounced("all-local.example", "5.4.6", delivery={"ignore_addresses": ["127.0.0.0/8", "::1/128"]})
+        self.assertEqual(first.sessions, [])
+
+    def test_address_literals_do_not_lead_to_this_machine(self):
+        defaults = ["0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"]
+        for literal in ("[127.9.9.9]", "[0.0.0.0]", "[IPv6:::]", f"[IPv6:::ffff:{self.workspace.host(scenario.RECEIVER)}]"):
+            with self.each(literal=literal):
+                self._bounced(literal, "5.4.6", delivery={"ignore_addresses": defaults})
+
+    def test_our_own_address_in_another_form(self):
+        gateway = self._bounced("mapped.example", "5.4.6")
+        self.assertEqual(len(gateway.events("accepted")), 1)  # it did not go round
 
     def test_the_second_when_the_first_is_down(self):
         second = self.receiver(scenario.SECOND_RECEIVER)

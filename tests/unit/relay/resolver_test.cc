@@ -348,6 +348,55 @@ TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
     CHECK_FALSE(answered);
 }
 
+TEST_CASE("zones that the library answers itself are asked where the settings say", "[resolver]") {
+    const NameServer server({{"corp.test", {"mx A 192.0.2.1", "@ MX 10 mx"}, false, {}},
+                             {"home.arpa", {"@ MX 10 mx", "mx A 192.0.2.2"}, false, {}},
+                             {"10.in-addr.arpa", {"3.2.1 PTR mx.corp.test."}, false, {}},
+                             {"1.168.192.in-addr.arpa", {"7 PTR mx.corp.test."}, false, {}}});
+    DnsSettings settings = server.settings();
+    settings.trust_anchors = "/usr/share/dns/root.key";
+    World world(settings);
+    CHECK(world.get(world.resolver.mx("corp.test")).status == Lookup::found);
+    CHECK(world.get(world.resolver.addresses("mx.corp.test")).status == Lookup::found);
+    CHECK(world.get(world.resolver.mx("home.arpa")).status == Lookup::found);
+    for (const char* address : {"10.1.2.3", "192.168.1.7"})
+        CHECK(world.get(world.resolver.names(asio::ip::make_address(address))).names ==
+              std::vector<std::string>{"mx.corp.test"});
+}
+
+TEST_CASE("private reverse zones are asked of the servers that are named", "[resolver]") {
+    const NameServer server({{"16.172.in-addr.arpa", {"3.2 PTR inside.example."}, false, {}}});
+    DnsSettings settings;
+    settings.servers = {server.settings().stub.front().second};
+    World world(settings);
+    CHECK(world.get(world.resolver.names(asio::ip::make_address("172.16.2.3"))).names ==
+          std::vector<std::string>{"inside.example"});
+}
+
+TEST_CASE("other servers answer what is asked after a reload, and what was under way", "[resolver]") {
+    const int silent = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(silent, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
+    socklen_t length = sizeof own;
+    ::getsockname(silent, reinterpret_cast<sockaddr*>(&own), &length);
+    DnsSettings settings;
+    settings.servers = {"127.0.0.1@" + std::to_string(ntohs(own.sin_port))};
+    World world(settings);
+    auto answer = asio::co_spawn(world.io, world.resolver.mx("unsigned.example"), asio::use_future);
+    world.io.run_for(std::chrono::milliseconds(100));
+    world.resolver.reload(name_server().settings());
+    world.io.restart();
+    world.io.run();
+    CHECK(answer.get().status == Lookup::found);
+    DnsSettings bad;
+    bad.servers = {"nonsense"};
+    CHECK_THROWS(world.resolver.reload(bad));
+    CHECK(world.get(world.resolver.mx("signed.example")).secure);
+    ::close(silent);
+}
+
 TEST_CASE("settings that cannot be used are named", "[resolver]") {
     io_context io(1);
     DnsSettings settings;

@@ -1,0 +1,183 @@
+#include "relay/delivery/host_lookup.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+
+#include "relay/net/address_range.h"
+#include "relay/security/dane.h"
+
+namespace postern::relay {
+
+namespace {
+
+/// For the other hosts once one can be used, and for all of them together: each look-up ends by itself, but a
+/// host takes several.
+constexpr std::chrono::seconds moment{3};
+constexpr unsigned rounds = 5;
+
+Reply no_host(std::uint8_t klass, std::uint16_t subject, std::uint16_t detail, std::string text) {
+    return Reply{0, {klass, subject, detail}, std::move(text)};
+}
+
+/// The sender wants more than the policies do.
+HostPolicy wished(HostPolicy policy, TlsWish wish) {
+    bool proven =
+        policy.tls == ClientTls::dane || policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit;
+    if (wish == TlsWish::required && !proven) {
+        policy.tls = ClientTls::verify;
+        policy.origin = "REQUIRETLS";
+        policy.testing = false;
+    }
+    return policy;
+}
+
+/// Connections are shared only by those who demand the same of a host.
+std::string demands_of(const HostPolicy& policy, const std::string& host, const std::string& domain) {
+    std::string names;
+    if (policy.names != std::vector<std::string>{host})
+        for (const auto& name : policy.names) names += ' ' + name;
+    switch (policy.tls) {
+        case ClientTls::opportunistic:
+            return policy.origin == "TLS-Required: No" ? policy.origin : std::string();
+        case ClientTls::off: return "off";
+        case ClientTls::required: return "required";
+        case ClientTls::verify:
+        case ClientTls::implicit: return "verify" + names;
+        case ClientTls::dane: break;
+    }
+    // A certificate may be for the recipients' domain: then what was proven is proven for that domain only.
+    bool for_domain = std::any_of(policy.tlsa.begin(), policy.tlsa.end(),
+                                  [](const net::TlsaRecord& record) { return record.usage == 2; });
+    return for_domain ? "dane for " + domain : "dane";
+}
+
+net::awaitable<HostFound> look_up_host(Surroundings around, HostWanted wanted) {
+    HostFound out;
+    const Exchanger& exchanger = wanted.exchanger;
+    const std::string& host = exchanger.host;
+    const bool foreign = !exchanger.domain.empty();  // named by others, not by the configuration
+    out.self = foreign && host == lower(around.settings->hostname);
+    if (out.self) co_return out;
+    net::AddressAnswer answer = co_await around.resolver.addresses(host);
+    for (auto& address : answer.addresses) {
+        address = plain(address);
+        out.self = out.self || around.ours(net::Endpoint(address, wanted.port));
+    }
+    if (out.self) co_return out;
+    if (answer.status == net::Lookup::transient)
+        out.trouble = no_host(4, 4, 3, "cannot look up " + host + ": " + answer.why);
+    else if (answer.status != net::Lookup::found)
+        out.trouble = no_host(5, 4, 4, "cannot look up " + host + ": " + answer.why);
+    if (answer.addresses.empty()) co_return out;
+
+    const DeliverySettings& delivery = around.settings->delivery;
+    if (foreign) {
+        const std::string first = answer.addresses.front().to_string();
+        std::erase_if(answer.addresses,
+                      [&](const auto& address) { return must_ignore(delivery.ignore_addresses, address); });
+        out.ignored = answer.addresses.empty();
+        if (out.ignored) {
+            out.trouble =
+                no_host(5, 4, 6, host + " leads to " + first + ", where no mail of others may be led");
+            co_return out;
+        }
+    }
+
+    std::optional<net::TlsaAnswer> tlsa;
+    const bool dane = wanted.base.tls == ClientTls::dane || (foreign && wants_dane(wanted.base, delivery));
+    if (dane && (wanted.wish != TlsWish::optional || wanted.base.tls == ClientTls::dane))
+        tlsa = co_await find_tlsa(around.resolver, host, wanted.port, answer);
+    auto policy = std::make_shared<HostPolicy>(
+        wished(exchanger_policy(wanted.base, exchanger, wanted.sts, answer, tlsa), wanted.wish));
+    if (!policy->barred.empty()) {
+        out.barred = true;
+        out.trouble = no_host(4, 7, 5, policy->barred);
+        co_return out;
+    }
+    out.trouble = {};
+    for (const auto& address : answer.addresses)
+        out.targets.push_back(Target{host,
+                                     net::Endpoint(address, wanted.port),
+                                     policy,
+                                     wanted.preference,
+                                     demands_of(*policy, host, exchanger.domain),
+                                     {},
+                                     {}});
+    co_return out;
+}
+
+}  // namespace
+
+net::awaitable<std::vector<HostFound>> look_up_hosts(Surroundings around, std::vector<HostWanted> hosts) {
+    struct Search {
+        explicit Search(const asio::any_io_executor& executor) : end(executor) {}
+        std::vector<HostFound> found;
+        std::size_t missing = 0;
+        std::exception_ptr fault;
+        asio::steady_timer end;
+    };
+    const auto executor = co_await asio::this_coro::executor;
+    auto search = std::make_shared<Search>(executor);
+    search->missing = hosts.size();
+    for (const auto& wanted : hosts)
+        search->found.emplace_back().trouble =
+            no_host(4, 4, 3, "cannot look up " + wanted.exchanger.host + " in time");
+    search->end.expires_after(around.settings->dns.timeout * rounds);
+    for (std::size_t at = 0; at < hosts.size(); ++at)
+        asio::co_spawn(
+            executor, look_up_host(around, hosts[at]),
+            [search, at](const std::exception_ptr& fault, HostFound found) {
+                if (fault) search->fault = fault;
+                const bool usable = !found.targets.empty();
+                search->found[at] = std::move(found);
+                if (--search->missing == 0)
+                    search->end.expires_after(std::chrono::seconds(0));
+                else if (usable && search->end.expiry() > std::chrono::steady_clock::now() + moment)
+                    search->end.expires_after(moment);
+            });
+    // A change of the timer's end ends the wait for it.
+    while (search->missing > 0 && search->end.expiry() > std::chrono::steady_clock::now())
+        co_await search->end.async_wait(net::as_value);
+    if (search->fault) std::rethrow_exception(search->fault);
+    co_return search->found;
+}
+
+asio::ip::address plain(const asio::ip::address& address) {
+    if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
+bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address) {
+    const asio::ip::address own = plain(address);
+    const std::string text = own.to_string();
+    if (std::any_of(ignored.begin(), ignored.end(),
+                    [&](const Network& network) { return contains(network, text); }))
+        return true;
+    if (own.is_loopback()) return false;
+    const auto all = own_addresses();
+    return std::find(all.begin(), all.end(), own) != all.end();
+}
+
+std::vector<asio::ip::address> own_addresses() {
+    std::vector<asio::ip::address> out;
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) return out;
+    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr) continue;
+        if (one->ifa_addr->sa_family == AF_INET) {
+            const auto* four = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+            out.emplace_back(asio::ip::address_v4(ntohl(four->sin_addr.s_addr)));
+        } else if (one->ifa_addr->sa_family == AF_INET6) {
+            const auto* six = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
+            asio::ip::address_v6::bytes_type bytes{};
+            std::copy_n(six->sin6_addr.s6_addr, bytes.size(), bytes.begin());
+            out.emplace_back(asio::ip::address_v6(bytes));
+        }
+    }
+    freeifaddrs(list);
+    return out;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,44 @@
+#include "relay/net/anchors.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "relay/mail/address.h"
+
+namespace postern::relay::net {
+
+std::set<std::string> anchored_zones(std::string_view text) {
+    std::set<std::string> zones;
+    std::istringstream lines{std::string(text)};
+    std::string owner;
+    for (std::string line; std::getline(lines, line);) {
+        line = line.substr(0, line.find(';'));
+        std::istringstream words(line);
+        std::string word;
+        // A line that begins with a blank is of the owner before (RFC 1035 §5.1).
+        if (!line.empty() && line.front() != ' ' && line.front() != '\t' && words >> word) {
+            owner = lower(word);
+            if (owner.ends_with('.')) owner.pop_back();
+        }
+        while (words >> word)
+            if (word == "DS" || word == "DNSKEY") zones.insert(owner);
+    }
+    return zones;
+}
+
+std::set<std::string> anchored_zones_of(const std::filesystem::path& file) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    return anchored_zones(text.str());
+}
+
+bool is_anchored(const std::set<std::string>& zones, std::string_view name) {
+    while (!name.empty()) {
+        if (zones.contains(std::string(name))) return true;
+        const std::size_t dot = name.find('.');
+        name = dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1);
+    }
+    return false;
+}
+
+}  // namespace postern::relay::net

@@ -1,0 +1,21 @@
+// Which zones a file of DNSSEC trust anchors speaks for.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace postern::relay::net {
+
+/// The owners of the DS and DNSKEY records of a zone file's text: lower case, no trailing dot, "" for the
+/// root.
+std::set<std::string> anchored_zones(std::string_view text);
+
+/// The same of a file; none when it cannot be read.
+std::set<std::string> anchored_zones_of(const std::filesystem::path& file);
+
+/// Whether one of the zones is `name` or stands above it, the root aside.
+bool is_anchored(const std::set<std::string>& zones, std::string_view name);
+
+}  // namespace postern::relay::net

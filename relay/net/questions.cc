@@ -1,0 +1,201 @@
+#include "relay/net/questions.h"
+
+#include "relay/mail/address.h"
+
+namespace postern::relay::net {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t each_asker = 50, line = 20'000, remembered = 20'000;
+constexpr std::chrono::hours good_for{24};  // RFC 8767 §5: one to three days
+/// For an answer before one from memory is given (RFC 8767 §5), and for the second kind of address.
+constexpr std::chrono::milliseconds stale_after{1800}, moment{1000};
+
+std::string key(const std::string& name, RecordType type) {
+    return std::to_string(static_cast<int>(type)) + ' ' + name;
+}
+
+DnsAnswer unanswered(const char* why) {
+    DnsAnswer answer;
+    answer.why = why;
+    return answer;
+}
+
+}  // namespace
+
+void Remembered::keep(const std::string& question, const DnsAnswer& answer,
+                      std::chrono::steady_clock::time_point now) {
+    if (auto place = places_.find(question); place != places_.end()) {
+        place->second->answer = answer;
+        place->second->at = now;
+        entries_.splice(entries_.begin(), entries_, place->second);
+        return;
+    }
+    if (entries_.size() >= most_) {
+        places_.erase(entries_.back().question);
+        entries_.pop_back();
+    }
+    entries_.push_front(Entry{question, answer, now});
+    places_[question] = entries_.begin();
+}
+
+const DnsAnswer* Remembered::find(const std::string& question, std::chrono::steady_clock::time_point now) {
+    auto place = places_.find(question);
+    return place == places_.end() || now - place->second->at > good_for ? nullptr : &place->second->answer;
+}
+
+void Remembered::clear() {
+    places_.clear();
+    entries_.clear();
+}
+
+Questions::Questions(io_context& io, const DnsSettings& settings)
+    : io_(io),
+      timeout_(settings.timeout),
+      unbound_(std::make_shared<Unbound>(io, settings)),
+      turns_(unbound_->at_once(), each_asker, line),
+      remembered_(remembered) {}
+
+void Questions::start(std::string asker, std::string name, RecordType type, Done done) {
+    const std::uint64_t number = ++last_;
+    auto& place = questions_[number];
+    place = std::make_unique<Question>(io_, std::move(asker), lower(name), type, std::move(done));
+    if (remembered_.find(key(place->name, type), std::chrono::steady_clock::now()) != nullptr) {
+        place->stale.expires_after(stale_after);
+        place->stale.async_wait([weak = weak_from_this(), number](std::error_code error) {
+            auto self = weak.lock();
+            if (!error && self) self->finish(number, unanswered("the name servers did not answer in time"));
+        });
+    }
+    line_up(number, *place);
+    next();
+}
+
+void Questions::line_up(std::uint64_t number, Question& question) {
+    if (turns_.push(question.asker, number))
+        return limit(number, question, "too many names are being looked up");
+    asio::post(io_, [weak = weak_from_this(), number] {
+        if (auto self = weak.lock()) self->finish(number, unanswered("too many names are being looked up"));
+    });
+}
+
+/// Sets the end of a wait.
+void Questions::limit(std::uint64_t number, Question& question, const char* why) {
+    question.timer.expires_after(timeout_);
+    question.timer.async_wait([weak = weak_from_this(), number, why](std::error_code error) {
+        auto self = weak.lock();
+        if (!error && self) self->finish(number, unanswered(why));
+    });
+}
+
+void Questions::next() {
+    while (auto turn = turns_.next()) {
+        auto& [asker, number] = *turn;
+        auto found = questions_.find(number);
+        if (found == questions_.end()) {  // nobody waits for it any more
+            turns_.done(asker);
+            continue;
+        }
+        limit(number, *found->second, "the name servers did not answer in time");
+        // The place is taken until the library gives the question up, which is when its sockets are free.
+        unbound_->ask(found->second->name, found->second->type,
+                      [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker = asker,
+                       number = number](DnsAnswer answer) {
+                          auto self = weak.lock();
+                          if (!self || by.lock() != self->unbound_) return;
+                          self->turns_.done(asker);
+                          self->answered(number, std::move(answer));
+                          self->next();
+                      });
+    }
+}
+
+void Questions::answered(std::uint64_t number, DnsAnswer answer) {
+    auto found = questions_.find(number);
+    if (found == questions_.end()) return;
+    if (answer.status == Lookup::found)
+        remembered_.keep(key(found->second->name, found->second->type), answer,
+                         std::chrono::steady_clock::now());
+    finish(number, std::move(answer));
+}
+
+void Questions::finish(std::uint64_t number, DnsAnswer answer) {
+    auto found = questions_.find(number);
+    if (found == questions_.end()) return;
+    const std::unique_ptr<Question> question = std::move(found->second);
+    questions_.erase(found);
+    if (answer.status == Lookup::transient && !answer.bogus)
+        if (const auto* known =
+                remembered_.find(key(question->name, question->type), std::chrono::steady_clock::now()))
+            answer = *known;
+    question->done(std::move(answer));
+}
+
+awaitable<DnsAnswer> Questions::ask(std::string asker, std::string name, RecordType type) {
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(DnsAnswer)>(
+        [this, &asker, &name, type](auto handler) {
+            auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+            start(std::move(asker), std::move(name), type,
+                  [shared](DnsAnswer answer) { std::move (*shared)(std::move(answer)); });
+        },
+        asio::use_awaitable);
+}
+
+awaitable<std::tuple<DnsAnswer, DnsAnswer>> Questions::ask_addresses(std::string asker, std::string name) {
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(DnsAnswer, DnsAnswer)>(
+        [this, &asker, &name](auto handler) {
+            struct Pair {
+                Pair(decltype(handler) waiting_, io_context& io)
+                    : waiting(std::move(waiting_)), patience(io) {}
+                void end() {
+                    if (std::exchange(over, true)) return;
+                    patience.cancel();
+                    std::move(waiting)(std::move(answers[0]), std::move(answers[1]));
+                }
+                decltype(handler) waiting;
+                asio::steady_timer patience;
+                DnsAnswer answers[2] = {unanswered("the name servers did not answer in time"),
+                                        unanswered("the name servers did not answer in time")};
+                int missing = 2;
+                bool over = false;
+            };
+            auto pair = std::make_shared<Pair>(std::move(handler), io_);
+            auto take = [pair](std::size_t which) {
+                return [pair, which](DnsAnswer&& answer) {
+                    if (pair->over) return;
+                    pair->answers[which] = std::move(answer);
+                    if (--pair->missing == 0) return pair->end();
+                    if (pair->answers[which].status != Lookup::found) return;
+                    pair->patience.expires_after(moment);
+                    pair->patience.async_wait([pair](std::error_code error) {
+                        if (!error) pair->end();
+                    });
+                };
+            };
+            start(asker, name, RecordType::aaaa, take(0));
+            start(asker, name, RecordType::a, take(1));
+        },
+        asio::use_awaitable);
+}
+
+void Questions::reload(const DnsSettings& settings) {
+    auto other = std::make_shared<Unbound>(io_, settings);
+    timeout_ = settings.timeout;
+    // Not here: this may be one of its own answers.
+    asio::post(io_, [former = std::exchange(unbound_, std::move(other))] { former->close(); });
+    turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);
+    remembered_.clear();
+    for (auto& [number, question] : questions_) line_up(number, *question);
+    next();
+}
+
+void Questions::close() {
+    // Waiting coroutines hold this object and it holds their handlers: what is still open is let go here.
+    auto open = std::move(questions_);
+    questions_.clear();
+    unbound_->close();
+}
+
+}  // namespace postern::relay::net

@@ -1,0 +1,92 @@
+// The questions to the name servers: in fair turns, each with an end, and answered from memory where the name
+// servers are away.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+
+#include "relay/net/asio.h"
+#include "relay/net/turns.h"
+#include "relay/net/unbound.h"
+
+namespace postern::relay::net {
+
+/// Answers that were good once, those asked for last. RFC 8767: better than none while name servers are away.
+/// Only what was found: a denial that is over may be over for a reason.
+class Remembered {
+public:
+    explicit Remembered(std::size_t most) : most_(most) {}
+
+    void keep(const std::string& question, const DnsAnswer& answer,
+              std::chrono::steady_clock::time_point now);
+    /// Null when there is none, or none younger than a day.
+    const DnsAnswer* find(const std::string& question, std::chrono::steady_clock::time_point now);
+    void clear();
+
+private:
+    struct Entry {
+        std::string question;
+        DnsAnswer answer;
+        std::chrono::steady_clock::time_point at;
+    };
+    std::size_t most_;
+    std::list<Entry> entries_;  // the freshest in front
+    std::unordered_map<std::string, std::list<Entry>::iterator> places_;
+};
+
+/// Used from the thread of its io_context. An asker is whatever questions are asked for: a message's id.
+class Questions : public std::enable_shared_from_this<Questions> {
+public:
+    /// Throws std::runtime_error when a setting cannot be used.
+    Questions(io_context& io, const DnsSettings& settings);
+
+    /// `name` is ASCII. Ends within DnsSettings::timeout once it is asked, and waits at most that long
+    /// before.
+    awaitable<DnsAnswer> ask(std::string asker, std::string name, RecordType type);
+    /// AAAA and A, at the same time. Where one of them is found the other is waited for only a moment.
+    awaitable<std::tuple<DnsAnswer, DnsAnswer>> ask_addresses(std::string asker, std::string name);
+
+    /// Other name servers: what is under way is asked anew, of them. Throws as the constructor does, and
+    /// changes nothing then.
+    void reload(const DnsSettings& settings);
+    /// Drops the questions under way: what waits for them is destroyed where it stands.
+    void close();
+
+private:
+    using Done = std::function<void(DnsAnswer)>;
+    struct Question {
+        Question(io_context& io, std::string asker_, std::string name_, RecordType type_, Done done_)
+            : asker(std::move(asker_)),
+              name(std::move(name_)),
+              type(type_),
+              done(std::move(done_)),
+              timer(io),
+              stale(io) {}
+        std::string asker, name;
+        RecordType type;
+        Done done;
+        asio::steady_timer timer;  // the end, of the wait for its turn and then of that for the answer
+        asio::steady_timer stale;  // the time to answer from memory
+    };
+
+    void start(std::string asker, std::string name, RecordType type, Done done);
+    void line_up(std::uint64_t number, Question& question);
+    void next();
+    void limit(std::uint64_t number, Question& question, const char* why);
+    void answered(std::uint64_t number, DnsAnswer answer);
+    void finish(std::uint64_t number, DnsAnswer answer);
+
+    io_context& io_;
+    std::chrono::seconds timeout_;
+    std::shared_ptr<Unbound> unbound_;
+    Turns<std::uint64_t> turns_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions_;
+    Remembered remembered_;
+    std::uint64_t last_ = 0;
+};
+
+}  // namespace postern::relay::net
