@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "sync/base/domain_name.h"
+
 namespace postern::agent {
 namespace {
 
@@ -59,19 +61,7 @@ bool is_loopback(std::string_view literal) {
                        [](auto byte) { return byte == 0; });
 }
 
-bool is_domain_name(std::string_view text) {
-    if (text.empty() || text.size() > 253) return false;
-    while (!text.empty()) {
-        const auto label = text.substr(0, text.find('.'));
-        if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-        for (const char c : label)
-            if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'))
-                return false;
-        if (label.size() == text.size()) return true;
-        text.remove_prefix(label.size() + 1);
-    }
-    return false;
-}
+bool is_domain_name(std::string_view text) { return base::is_host_name(text); }
 
 bool is_route_sender(std::string_view text) {
     const auto at = text.rfind('@');

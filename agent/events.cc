@@ -1,4 +1,5 @@
 #include "agent/events.h"
+#include "agent/primary_remedy.h"
 
 namespace postern::agent {
 namespace {
@@ -144,6 +145,7 @@ void Events::on(const sync::event::SyncFailed& event) {
     metrics_.count(event);
     log_.write(LogLevel::warning, "sync-failed", [&](LogLine& line) {
         line.add("primary", event.primary).add_if("domain", event.domain).add("reason", event.reason);
+        if (event.domain.empty()) line.add_if("do", remedy(event.trouble));
         line.add_time("next", event.next);
     });
 }
@@ -152,7 +154,7 @@ void Events::on(const sync::event::CredentialsRefused& event) {
     metrics_.count(event);
     log_.write(LogLevel::error, "sync-failed", [&](LogLine& line) {
         line.add("primary", event.primary).add("reason", event.reason);
-        line.add("do", "correct username or password_file, then run \"postern sync\"")
+        line.add("do", std::string(remedy(event.trouble)) + ", then run \"postern sync\"")
             .add_time("next", event.next);
     });
 }
@@ -169,6 +171,12 @@ void Events::on(const sync::event::SuddenLoss& event) {
 void Events::on(const sync::event::DomainClaimed& event) {
     log_.write(LogLevel::warning, "domain-claimed", [&](LogLine& line) {
         line.add("domain", event.domain).add("primary", event.primary).add("besides", event.besides);
+    });
+}
+
+void Events::on(const sync::event::DomainUnusable& event) {
+    log_.write(LogLevel::warning, "domain-unusable", [&](LogLine& line) {
+        line.add("primary", event.primary).add("domain", event.domain).add("reason", event.reason);
     });
 }
 

@@ -1,37 +1,35 @@
 #include "agent/gateway_mode_rest.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "agent/log_line.h"
 #include "agent/views.h"
+#include "sync/base/json.h"
 
 namespace postern::agent::rest {
 namespace {
 
 using nlohmann::json;
 
-constexpr int deepest = 8;
 constexpr std::size_t longest_credential = 200, longest_token = 1000;
 
-/// An object that is not nested deeper than any request of ours needs to be.
-tl::expected<json, std::string> parse_object(std::string_view body) {
-    bool too_deep = false;
-    const auto keep = [&too_deep](int depth, json::parse_event_t, json&) {
-        too_deep = too_deep || depth > deepest;
-        return depth <= deepest;
-    };
-    auto parsed = json::parse(body, keep, false);
-    if (too_deep || !parsed.is_object()) return tl::unexpected<std::string>("Invalid input parameters");
-    return parsed;
+constexpr std::array keys = std::to_array<std::string_view>({"username", "password", "token"});
+constexpr base::JsonLimits limits{8, 100};  // whoever asks has not signed in yet
+
+/// An object that is not larger than any request of ours needs to be.
+tl::expected<base::Json, std::string> parse_object(std::string_view body) {
+    auto parsed = base::Json::parse(body, keys, limits);
+    if (!parsed || !parsed->root().is_object())
+        return tl::unexpected<std::string>("Invalid input parameters");
+    return std::move(*parsed);
 }
 
-std::optional<std::string> text(const json& object, const char* key, std::size_t longest) {
-    const auto found = object.find(key);
-    if (found == object.end() || !found->is_string()) return std::nullopt;
-    auto value = found->get<std::string>();
+std::optional<std::string> text(const base::Json& object, const char* key, std::size_t longest) {
+    const std::string_view value = object.root().member(key).text();
     if (value.empty() || value.size() > longest) return std::nullopt;
-    return value;
+    return std::string(value);
 }
 
 /// As the primary writes times: UTC with seven decimals.

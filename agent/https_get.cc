@@ -144,7 +144,8 @@ std::shared_ptr<ssl_ctx_st> https_context(const std::filesystem::path& ca_file) 
     return context;
 }
 
-tl::expected<HttpsReply, std::string> https_get(ssl_ctx_st& context, const HttpsRequest& request, int stop) {
+tl::expected<base::HttpMessage, std::string> https_get(ssl_ctx_st& context, const HttpsRequest& request,
+                                                       int stop) {
     const bool v6 = request.address.find(':') != std::string::npos;
     const Descriptor socket(::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (socket.get() < 0) return Fault("no socket: " + std::system_category().message(errno));
@@ -162,7 +163,7 @@ tl::expected<HttpsReply, std::string> https_get(ssl_ctx_st& context, const Https
     bool closed = false;
     fault = drive(tls, request, stop, closed,
                   [tls, &out] { return SSL_write(tls, out.data(), static_cast<int>(out.size())); });
-    HttpsReplyReader reader(request.body);
+    base::HttpReplyReader reader({request.body});
     std::array<char, 4096> in{};
     while (fault.empty()) {
         int size = 0;
@@ -171,8 +172,12 @@ tl::expected<HttpsReply, std::string> https_get(ssl_ctx_st& context, const Https
         });
         if (!fault.empty()) break;
         const auto step = closed ? reader.end() : reader.feed({in.data(), static_cast<std::size_t>(size)});
-        if (step == HttpsReplyReader::Step::complete) return reader.take();
-        if (step == HttpsReplyReader::Step::failed) fault = reader.fault();
+        if (step == base::HttpReplyReader::Step::complete) {
+            base::HttpMessage reply = reader.take();
+            if (reply.content_encoding.empty()) return reply;
+            fault = "the content is compressed";
+        }
+        if (step == base::HttpReplyReader::Step::failed) fault = reader.fault();
     }
     return Fault(std::move(fault));
 }

@@ -10,7 +10,7 @@
 
 #include <tl/expected.hpp>
 
-#include "agent/https_reply.h"
+#include "sync/base/http_reply.h"
 
 struct ssl_ctx_st;
 
@@ -32,6 +32,7 @@ struct HttpsRequest {
 
 /// Blocks until the reply is there, it is too late, or the descriptor `stop` can be read. A reply of any
 /// status, or in words why there is none. SIGPIPE must be ignored.
-tl::expected<HttpsReply, std::string> https_get(ssl_ctx_st& context, const HttpsRequest& request, int stop);
+tl::expected<base::HttpMessage, std::string> https_get(ssl_ctx_st& context, const HttpsRequest& request,
+                                                       int stop);
 
 }  // namespace postern::agent

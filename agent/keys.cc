@@ -137,12 +137,19 @@ Section primary() {
                  "trust_for", "72h", "1s", "365d",
                  [](Settings& s) -> auto& { return s.directories.back().trust_for; },
                  "how old the directory may get before \"no such user\" means \"try later\""),
+             duration(
+                 "sudden_loss_hold", "1h", "0s", "7d",
+                 [](Settings& s) -> auto& { return s.directories.back().sudden_loss_hold; },
+                 "how long answers in which much is missing are doubted, in three readings at least"),
              path(
                  "ca_file", "", [](Settings& s) -> auto& { return s.directories.back().ca_file; },
                  "PEM, authorities trusted for its url; empty: the system's"),
              boolean(
                  "verify_tls", true, [](Settings& s) -> auto& { return s.directories.back().verify_tls; },
                  "false sends the password to whoever answers: closed networks only"),
+             boolean(
+                 "plain_http", false, [](Settings& s) -> auto& { return s.directories.back().plain_http; },
+                 "true: url may be http:// beyond this machine, which shows the password to the network"),
              duration(
                  "request_gap", "250ms", "0s", "1m",
                  [](Settings& s) -> auto& { return s.directories.back().gap; },

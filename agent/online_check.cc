@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include "agent/log_line.h"
+#include "agent/primary_remedy.h"
 #include "agent/table.h"
 #include "sync/sync.h"
 
@@ -21,20 +22,18 @@ constexpr std::chrono::seconds patience{120};  // for relay and all primaries to
 
 Finding try_primary(const sync::PrimarySettings& primary, std::stop_token stop) {
     const std::string what = "primary " + primary.name;
-    const auto failed = [&](const std::string& why) {
-        return Finding{what, Result::failed, why,
-                       "see that url, username and password_file of this [[primary]] are right, and that "
-                       "this machine may reach it"};
+    const auto failed = [&](const std::string& why, sync::Trouble trouble) {
+        return Finding{what, Result::failed, why, std::string(remedy(trouble))};
     };
     try {
         const auto domains = sync::probe(primary, std::move(stop));
-        if (!domains) return failed(domains.error());
+        if (!domains) return failed(domains.error().words, domains.error().trouble);
         if (*domains == 0)
             return {what, Result::warning, "signed in, but it has no domain",
                     "see that the account is a system administrator there"};
         return {what, Result::ok, "signed in, " + std::to_string(*domains) + " domains", ""};
     } catch (const std::exception& error) {
-        return failed(error.what());
+        return failed(error.what(), sync::Trouble::other);
     }
 }
 

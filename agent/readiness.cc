@@ -10,19 +10,10 @@
 namespace postern::agent {
 namespace {
 
-struct Domains {
-    std::size_t known = 0, read = 0;
-};
-
-/// Of one primary; a disabled domain has nothing to be read.
-Domains count_domains(const sync::Report& report, const std::string& primary) {
-    Domains count;
-    for (const auto& domain : report.domains) {
-        if (domain.primary != primary) continue;
-        ++count.known;
-        if (!domain.enabled || domain.read != sync::Time{}) ++count.read;
-    }
-    return count;
+/// Addresses in domains that are listed and not read yet are asked about one by one.
+bool lists_domains(const sync::Report& report, const std::string& primary) {
+    return std::any_of(report.domains.begin(), report.domains.end(),
+                       [&](const auto& domain) { return domain.primary == primary; });
 }
 
 /// Since when and why absence from the directory proves nothing any more; "" when all of it is young enough.
@@ -71,14 +62,9 @@ std::vector<std::string> reasons_not_ready(const relay::State& state, const sync
             reasons.push_back(who + "credentials refused since " + iso_time(primary.refused_since) +
                               (primary.error.empty() ? "" : ": " + primary.error) +
                               "; correct username or password_file, then run \"postern sync\"");
-        const auto [domains, read] = count_domains(report, primary.name);
-        if (primary.last_success == sync::Time{} && domains == 0)
+        if (primary.last_success == sync::Time{} && !lists_domains(report, primary.name))
             reasons.push_back(who + "its directory has not been read yet" +
                               (primary.error.empty() ? "" : ": " + primary.error));
-        else if (primary.last_round == sync::Time{} &&
-                 read < domains)  // no cache, and the first round goes on
-            reasons.push_back(who + "its directory is being read for the first time, " +
-                              std::to_string(read) + " of " + std::to_string(domains) + " domains so far");
         if (auto stale = staleness(report, primary, now); !stale.empty())
             reasons.push_back(who + std::move(stale));
     }

@@ -12,6 +12,7 @@
 #include "agent/settings.h"
 #include "agent/sockets.h"
 #include "agent/suggestion.h"
+#include "sync/http.h"
 
 namespace postern::agent {
 namespace {
@@ -78,6 +79,11 @@ void check_url(Reading& reading, std::string_view key, std::string_view url) {
             key, '"' + std::string(url) + "\" is not a web address such as \"https://mail.example.com\"");
 }
 
+bool is_plain_beyond_loopback(const std::string& url) {
+    const auto parsed = sync::BaseUrl::parse(url);
+    return parsed && !parsed->tls && parsed->host != "localhost" && !is_loopback(parsed->host);
+}
+
 void check_primaries(Reading& reading) {
     const auto& settings = reading.settings;
     if (settings.relay.primaries.empty() && !given(reading, "primary"))
@@ -103,10 +109,15 @@ void check_primaries(Reading& reading) {
                               "and password_file, or set accept.sender = \"any\"");
             continue;
         }
-        if (!web.url.empty())
-            check_url(reading, key("url"), web.url);
-        else
+        if (web.url.empty())
             reading.fault(key("url"), "is empty; leave it out when there is none");
+        else
+            check_url(reading, key("url"), web.url);
+        if (is_plain_beyond_loopback(web.url) && !web.plain_http)
+            reading.fault(
+                key("url"),
+                "would show the password to the network: begin it with https://, or set plain_http = true "
+                "in a closed network");
         for (const auto* name : {"username", "password_file"})
             if (!given(reading, key(name))) reading.fault(key(name), "is missing; the url needs it");
     }

@@ -8,6 +8,7 @@
 #include "agent/address_text.h"
 #include "agent/status_paths.h"
 #include "agent/views.h"
+#include "sync/base/domain_name.h"
 
 namespace postern::agent {
 namespace {
@@ -108,23 +109,24 @@ Answer directory(const Operations& operations, const Request&) {
 Answer directory_entry(const Operations& operations, const Request& request) {
     const std::string name = request.path.substr(sizeof("/v1/directory/") - 1);
     const auto at = name.rfind('@');
-    const auto domain = sync::canonical_domain(at == std::string::npos ? name : name.substr(at + 1));
+    const auto domain = base::DomainName::parse(at == std::string::npos ? name : name.substr(at + 1));
     if (!domain || at == 0) return refusal(400, "this is neither a domain nor an address");
     const auto snapshot = operations.snapshot();
     const auto now = std::chrono::system_clock::now();
     if (at != std::string::npos) {
-        const auto found = sync::view(*snapshot, std::string_view(name).substr(0, at), *domain, now);
+        const auto found = sync::view(*snapshot, std::string_view(name).substr(0, at), domain->text(), now);
         json body = view(found.verdict);
         body["address"] = name;
         body["what"] = found.what;
         return ok(body);
     }
-    json body = view(snapshot->domain(*domain, now));
-    body["domain"] = *domain;
+    json body = view(snapshot->domain(domain->text(), now));
+    body["domain"] = domain->text();
     body["on"] = json::array();
     for (const auto& each : operations.directory().domains) {
         const auto& aliases = each.domain_aliases;
-        if (each.name == *domain || std::find(aliases.begin(), aliases.end(), *domain) != aliases.end())
+        if (each.name == domain->text() ||
+            std::find(aliases.begin(), aliases.end(), domain->text()) != aliases.end())
             body["on"].push_back(view(each));
     }
     return ok(body);
@@ -150,9 +152,9 @@ Answer forget(const Operations& operations, const Request& request) {
     const auto address = parameter(request, "address");
     const auto at = address.rfind('@');
     if (at == std::string::npos || at == 0) return refusal(400, "address is missing or none");
-    const auto domain = sync::canonical_domain(std::string_view(address).substr(at + 1));
+    const auto domain = base::DomainName::parse(std::string_view(address).substr(at + 1));
     if (!domain) return refusal(400, "address is missing or none");
-    const bool forgotten = operations.forget(address.substr(0, at), *domain);
+    const bool forgotten = operations.forget(address.substr(0, at), domain->text());
     if (forgotten) note(operations, request, "directory entry of " + address + " forgotten");
     return ok({{"forgotten", forgotten}});
 }

@@ -1,9 +1,8 @@
 #include "sync/directory.h"
 
-#include <idn2.h>
-
 #include <algorithm>
-#include <memory>
+
+#include "sync/base/domain_name.h"
 
 namespace postern::sync {
 
@@ -12,30 +11,8 @@ Time DomainRecord::complete() const {
 }
 
 std::optional<std::string> canonical_domain(std::string_view name) {
-    if (name.ends_with('.')) name.remove_suffix(1);
-    if (name.empty() || name.size() > 253) return std::nullopt;
-    std::string text(name);
-    if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
-        char* ascii = nullptr;
-        if (idn2_to_ascii_8z(text.c_str(), &ascii, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT) != IDN2_OK)
-            return std::nullopt;
-        const std::unique_ptr<char, decltype(&idn2_free)> owner(ascii, &idn2_free);
-        text = ascii;
-        if (text.size() > 253) return std::nullopt;
-    }
-    std::size_t label = 0;  // length of the one being read
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-        if (c == '.') {
-            if (label == 0) return std::nullopt;
-            label = 0;
-            continue;
-        }
-        const bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-        if (!fits || ++label > 63) return std::nullopt;
-    }
-    if (label == 0) return std::nullopt;
-    return text;
+    auto parsed = base::DomainName::parse(name);
+    return parsed ? std::optional(std::move(*parsed).text()) : std::nullopt;
 }
 
 namespace {

@@ -67,8 +67,7 @@ struct PrimaryRecord {
 
 using Directory = std::vector<PrimaryRecord>;
 
-/// A domain name in lower case, as A-labels, without a final dot; nullopt when it cannot be one (RFC 1035,
-/// 5891).
+/// base::DomainName's text; nullopt when there is none.
 std::optional<std::string> canonical_domain(std::string_view name);
 
 /// An answer about a domain that is held back.

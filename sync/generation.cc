@@ -21,6 +21,7 @@ std::filesystem::path file_in(const std::filesystem::path& memory, const std::st
 
 /// True when the answer, if there was one, is not of the generation that was asked.
 bool foreign(const Failure& failure) {
+    if (failure.trouble == Trouble::compressed) return false;
     return failure.fault == Fault::unreadable || failure.fault == Fault::refused;
 }
 
@@ -73,6 +74,7 @@ void Generation::remember() const {
 void Generation::take(Api api, std::unique_ptr<Primary> primary) {
     std::swap(primary_, primary);
     spent_ += primary->requests();
+    primary_->hurry(hurry_);
     if (std::exchange(api_, api) != api) remember();
 }
 
@@ -93,10 +95,12 @@ Result<void> Generation::choose() {
     }
     spent_ += soap->requests();
     if (!foreign(described.error())) return described;
+    if (session.error().trouble == Trouble::redirected) return session;
     return tl::make_unexpected(Failure{Fault::unreadable,
                                        "neither generation of the web services answers at this url; REST: " +
                                            session.error().words + "; SOAP: " + described.error().words,
-                                       {}});
+                                       {},
+                                       Trouble::not_web_service});
 }
 
 Result<void> Generation::sign_in() { return api_ == Api::auto_ ? choose() : primary_->sign_in(); }
@@ -117,6 +121,11 @@ Result<DomainReading> Generation::read(const DomainRecord& known) { return prima
 Result<std::optional<Kind>> Generation::look_up(const std::string& local_part, const std::string& domain,
                                                 Clock::time_point until) {
     return sign_in().and_then([&] { return primary_->look_up(local_part, domain, until); });
+}
+
+void Generation::hurry(bool on) {
+    hurry_ = on;
+    primary_->hurry(on);
 }
 
 std::uint64_t Generation::requests() const { return spent_ + primary_->requests(); }

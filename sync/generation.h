@@ -32,6 +32,7 @@ public:
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
                                         std::chrono::steady_clock::time_point until) override;
     std::uint64_t requests() const override;
+    void hurry(bool on) override;
 
     Api chosen() const { return api_; }  // auto_: not yet
 
@@ -47,6 +48,7 @@ private:
     std::stop_token stop_;
     Api api_ = Api::auto_;
     std::unique_ptr<Primary> primary_;
+    bool hurry_ = false;
     std::uint64_t spent_ = 0;  // requests of those that were tried before
     std::chrono::steady_clock::time_point choose_again_{};
 };

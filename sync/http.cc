@@ -1,18 +1,14 @@
 #include "sync/http.h"
 
-#include <arpa/inet.h>
-#include <httplib.h>
-#include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
-
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <charconv>
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
-#include <thread>
 
+#include "sync/base/http_reply.h"
+#include "sync/http_stream.h"
 #include "sync/secret.h"
 
 namespace postern::sync {
@@ -100,125 +96,77 @@ std::string percent_encode(std::string_view segment) {
 
 namespace {
 
-std::unique_ptr<httplib::ClientImpl> make_client(const BaseUrl& base, const HttpSettings& settings) {
-    std::unique_ptr<httplib::ClientImpl> client;
-    if (base.tls) {
-        auto secure = std::make_unique<httplib::SSLClient>(base.host, base.port);
-        SSL_CTX* context = secure->ssl_context();
-        SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-        secure->enable_server_certificate_verification(settings.verify_tls);
-        if (!settings.ca_file.empty()) secure->set_ca_cert_path(settings.ca_file.string());
-        if (settings.verify_tls) {  // the library alone would accept a common name next to other alternative
-                                    // names
-            X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(context);
-            unsigned char address[16];
-            const bool literal = ::inet_pton(AF_INET, base.host.c_str(), address) == 1 ||
-                                 ::inet_pton(AF_INET6, base.host.c_str(), address) == 1;
-            if (literal) {
-                X509_VERIFY_PARAM_set1_ip_asc(parameters, base.host.c_str());
-            } else {
-                X509_VERIFY_PARAM_set1_host(parameters, base.host.c_str(), 0);
-            }
-        }
-        client = std::move(secure);
-    } else {
-        client = std::make_unique<httplib::ClientImpl>(base.host, base.port);
-    }
-    client->set_keep_alive(true);
-    client->set_follow_location(false);
-    client->set_decompress(false);
-    client->set_url_encode(false);
-    client->set_tcp_nodelay(true);
-    client->set_connection_timeout(settings.connect);
-    client->set_read_timeout(settings.silence);
-    client->set_write_timeout(settings.silence);
-    return client;
-}
+constexpr std::size_t piece = 16 << 10;
 
-std::string words(httplib::Error error) {
-    switch (error) {
-        case httplib::Error::Connection: return "cannot connect";
-        case httplib::Error::ConnectionTimeout: return "cannot connect in time";
-        case httplib::Error::Read:
-            return "the connection ended, or nothing came, before the reply was complete";
-        case httplib::Error::Write: return "the request could not be sent";
-        case httplib::Error::SSLConnection: return "the TLS handshake failed";
-        case httplib::Error::SSLLoadingCerts: return "the CA file cannot be loaded";
-        case httplib::Error::SSLServerVerification:
-            return "the server's certificate is not valid for this name";
-        case httplib::Error::Success:
-        case httplib::Error::Unknown:
-        case httplib::Error::BindIPAddress:
-        case httplib::Error::ExceedRedirectCount:
-        case httplib::Error::Canceled:
-        case httplib::Error::UnsupportedMultipartBoundaryChars:
-        case httplib::Error::Compression: break;
-    }
-    return "the request failed";
+/// A field that would be two, or none, is left out.
+bool fits_header(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
 }
 
 }  // namespace
 
-// The library's client with a guard thread, because its own timeouts restart with every octet and nothing but
-// stop() from outside ends a wait.
-class HttpClient::Connection {
-public:
-    Connection(const BaseUrl& base, const HttpSettings& settings, std::stop_token stop)
-        : client_(make_client(base, settings)), stop_(std::move(stop)) {
-        guard_ = std::jthread([this](const std::stop_token& end) { watch(end); });
-    }
-
-    bool send(httplib::Request& request, httplib::Response& response, httplib::Error& error,
-              Steady::time_point deadline) {
-        {
-            const std::lock_guard lock(mutex_);
-            deadline_ = deadline;
-            armed_ = true;
-        }
-        changed_.notify_all();
-        const bool done = client_->send(request, response, error);
-        const std::lock_guard lock(mutex_);
-        armed_ = false;
-        changed_.notify_all();
-        return done;
-    }
-
-private:
-    void watch(const std::stop_token& end) {
-        const std::stop_callback wake(stop_, [this] {
-            const std::lock_guard lock(mutex_);
-            changed_.notify_all();
-        });
-        std::unique_lock lock(mutex_);
-        while (!end.stop_requested()) {
-            if (!armed_) {
-                changed_.wait(lock, end, [this] { return armed_; });
-            } else if (!stop_.stop_requested() && Steady::now() < deadline_) {
-                const auto until = deadline_;  // a copy: the wait looks at it without the lock
-                changed_.wait_until(lock, end, until, [this] { return !armed_ || stop_.stop_requested(); });
-            } else {  // again and again: a stop() just before the request is under way has no effect
-                client_->stop();
-                changed_.wait_for(lock, end, 20ms, [this] { return !armed_; });
-            }
-        }
-    }
-
-    std::unique_ptr<httplib::ClientImpl> client_;
-    std::stop_token stop_;
-    std::mutex mutex_;
-    std::condition_variable_any changed_;
-    bool armed_ = false;
-    Steady::time_point deadline_{};
-    std::jthread guard_;  // last: ends first
-};
-
 HttpClient::HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop)
     : prefix_(base.prefix),
+      tls_(base.tls),
       settings_(std::move(settings)),
-      stop_(std::move(stop)),
-      connection_(std::make_unique<Connection>(base, settings_, stop_)) {}
+      stop_(stop),
+      stream_(std::make_unique<HttpStream>(base, settings_, std::move(stop))) {}
 
 HttpClient::~HttpClient() = default;
+
+/// One try on the connection there is, or on a new one.
+tl::expected<base::HttpMessage, HttpFailure> HttpClient::exchange(const std::string& head,
+                                                                  const HttpRequest& request,
+                                                                  Steady::time_point deadline) {
+    const bool used = stream_->idle();
+    if (!used)
+        if (auto opened = stream_->open(deadline); !opened) return tl::make_unexpected(opened.error());
+    auto written = stream_->write(head, deadline);
+    if (written) written = stream_->write(request.body, deadline);
+    base::HttpReplyReader reader({settings_.body, settings_.header, true});
+    using Step = base::HttpReplyReader::Step;
+    std::array<char, piece> in;
+    std::string start;  // of what came
+    for (bool more = true; more;) {
+        // A server may have said no, and ended the connection, before it had read everything.
+        const auto got = stream_->read(in.data(), in.size(), deadline);
+        if (!got || (*got == 0 && start.empty())) {
+            stream_->close();
+            if (got || got.error().trouble == Trouble::closed) {
+                // The server may give up a connection at the moment a request is on its way.
+                if (start.empty() && used) return exchange(head, request, deadline);
+                if (start.empty())
+                    return tl::make_unexpected(HttpFailure{
+                        HttpFault::transport, stream_->where() + " ended the connection without a reply",
+                        tls_ ? Trouble::closed : Trouble::needs_tls});
+            }
+            return tl::make_unexpected(got ? HttpFailure{} : got.error());
+        }
+        const std::string_view octets(in.data(), *got);
+        if (start.size() < 2) start += octets.substr(0, 2);
+        const Step step = *got == 0 ? reader.end() : reader.feed(octets);
+        if (step == Step::complete) break;
+        if (step == Step::more) continue;
+        stream_->close();
+        if (reader.too_large())
+            return tl::make_unexpected(HttpFailure{
+                HttpFault::too_large, "the reply is too large: " + reader.fault(), Trouble::too_large});
+        if (start.starts_with("\x15\x03"))
+            return tl::make_unexpected(HttpFailure{
+                HttpFault::transport, "what answers at " + stream_->where() + " speaks TLS, not plain HTTP",
+                Trouble::needs_tls});
+        if (!reader.started())
+            return tl::make_unexpected(
+                HttpFailure{HttpFault::transport, "what answers at " + stream_->where() + " is no web server",
+                            Trouble::not_http});
+        return tl::make_unexpected(HttpFailure{
+            HttpFault::transport, "the reply of " + stream_->where() + " cannot be read: " + reader.fault(),
+            *got == 0 ? Trouble::closed : Trouble::not_http});
+    }
+    base::HttpMessage reply = reader.take();
+    if (!reply.reusable || !written) stream_->close();
+    return reply;
+}
 
 tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
     {
@@ -232,40 +180,40 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
         return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
     }
 
-    HttpReply reply;
-    bool too_large = false;
-    const auto deadline = Steady::now() + settings_.total;
-    httplib::Request out;
-    out.method = request.method;
-    out.path = prefix_ + "/" + request.path;
-    for (auto& [name, value] : request.headers) out.set_header(name, value);
-    if (!out.has_header("Accept")) out.set_header("Accept", "application/json");
-    if (out.method == "POST" && !out.has_header("Content-Type"))
-        out.set_header("Content-Type", "application/json");
-    out.body = std::move(request.body);
-    out.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
-        too_large = too_large || size > settings_.body - reply.body.size();
-        if (too_large || stop_.stop_requested() || Steady::now() >= deadline) return false;
-        reply.body.append(data, size);
-        return true;
+    const auto began = Steady::now();
+    std::string head = request.method + " " + prefix_ + "/" + request.path +
+                       " HTTP/1.1\r\nHost: " + stream_->where() +
+                       "\r\nUser-Agent: postern\r\nAccept-Encoding: identity\r\n";
+    bool accept = false, type = false;
+    const auto field = [&head](std::string_view name, std::string_view value) {
+        if (fits_header(value)) head.append(name).append(": ").append(value).append("\r\n");
     };
-    httplib::Response in;
-    httplib::Error error = httplib::Error::Success;
+    for (auto& [name, value] : request.headers) {
+        accept = accept || name == "Accept";
+        type = type || name == "Content-Type";
+        field(name, value);
+    }
+    if (!accept) field("Accept", "application/json");
+    if (request.method == "POST") {
+        if (!type) field("Content-Type", "application/json");
+        field("Content-Length", std::to_string(request.body.size()));
+    }
+    head += "\r\n";
     ++sent_;
-    const bool done = connection_->send(out, in, error, deadline);
-    wipe(out.body);
-    rest_until_ = Steady::now() + settings_.gap;
+    auto message = exchange(head, request, began + settings_.total);
+    wipe(request.body);
+    wipe(head);
+    const auto now = Steady::now();
+    rest_until_ = now + (hurry_ ? std::min<Steady::duration>(settings_.gap, now - began) : settings_.gap);
+    if (!message) return tl::make_unexpected(std::move(message.error()));
 
-    if (stop_.stop_requested()) return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
-    if (too_large)
-        return tl::make_unexpected(HttpFailure{HttpFault::too_large, "the reply is larger than allowed"});
-    if (!done && Steady::now() >= deadline)
-        return tl::make_unexpected(HttpFailure{HttpFault::transport, "no complete reply in time"});
-    if (!done) return tl::make_unexpected(HttpFailure{HttpFault::transport, words(error)});
-    reply.status = in.status;
-    reply.date = parse_http_date(in.get_header_value("Date"));
-    reply.retry_after =
-        parse_retry_after(in.get_header_value("Retry-After"), reply.date.value_or(system_clock::now()));
+    HttpReply reply;
+    reply.status = message->status;
+    reply.body = std::move(message->body);
+    reply.location = std::move(message->location);
+    reply.content_encoding = std::move(message->content_encoding);
+    reply.date = parse_http_date(message->date);
+    reply.retry_after = parse_retry_after(message->retry_after, reply.date.value_or(system_clock::now()));
     return reply;
 }
 

@@ -1,5 +1,6 @@
-// A bounded HTTP and HTTPS client for one server: one request at a time, a byte cap, a total deadline, no
-// redirects, no decompression, TLS 1.2 or later with the host name checked (RFC 9110, RFC 9525).
+// A bounded HTTP and HTTPS client for one server: one request at a time, caps on the octets of header and
+// body, a total deadline, no redirects, no decompression, TLS 1.2 or later with the host name checked (RFC
+// 9110, RFC 9112, RFC 9525).
 #pragma once
 
 #include <chrono>
@@ -15,16 +16,25 @@
 #include <utility>
 #include <vector>
 
+#include "sync/trouble.h"
+
+namespace postern::base {
+struct HttpMessage;
+}
+
 namespace postern::sync {
+
+class HttpStream;
 
 struct HttpSettings {
     std::filesystem::path ca_file;  // PEM; empty: the system's store
     bool verify_tls = true;
     std::chrono::milliseconds gap{0};          // of rest between two requests
-    std::chrono::milliseconds connect{5000};   // to connect, and for each step of the TLS handshake
+    std::chrono::milliseconds connect{5000};   // to connect to an address; twice that for the TLS handshake
     std::chrono::milliseconds silence{60000};  // without an octet from the server
     std::chrono::milliseconds total{120000};   // for a whole request
     std::size_t body = 64u << 20;              // octets of a reply
+    std::size_t header = 64u << 10;            // of what comes with it
 };
 
 struct HttpRequest {
@@ -37,6 +47,7 @@ struct HttpRequest {
 struct HttpReply {
     int status = 0;
     std::string body;
+    std::string location, content_encoding;  // "" where there is none
     std::optional<std::chrono::seconds> retry_after;
     std::optional<std::chrono::system_clock::time_point> date;  // the server's clock
 };
@@ -46,6 +57,7 @@ enum class HttpFault : std::uint8_t { transport, too_large, cancelled };
 struct HttpFailure {
     HttpFault fault = HttpFault::transport;
     std::string words;  // what went wrong, for an administrator
+    Trouble trouble = Trouble::other;
 };
 
 /// An absolute URL in its parts; nullopt unless http or https with a host and no query or user information.
@@ -83,12 +95,20 @@ public:
 
     std::uint64_t sent() const { return sent_; }
 
+    /// While it is on, the rest after a request is as long as the request took, if that is less than the gap:
+    /// the server is kept busy half of the time at most.
+    void hurry(bool on) { hurry_ = on; }
+
 private:
-    class Connection;
+    tl::expected<base::HttpMessage, HttpFailure> exchange(const std::string& head, const HttpRequest& request,
+                                                          std::chrono::steady_clock::time_point deadline);
+
     std::string prefix_;
+    bool tls_;
     HttpSettings settings_;
     std::stop_token stop_;
-    std::unique_ptr<Connection> connection_;
+    std::unique_ptr<HttpStream> stream_;
+    bool hurry_ = false;
     std::chrono::steady_clock::time_point rest_until_{};
     std::uint64_t sent_ = 0;
 };

@@ -36,23 +36,25 @@ Change change(const std::vector<std::string>& before, const std::vector<std::str
 
 /// believe(), noting what is worth telling.
 bool take(std::optional<Suspicion>& suspicion, const Change& change, Time now, std::string_view what,
-          std::vector<Loss>& losses) {
+          std::vector<Loss>& losses, const Hold& hold) {
     const std::optional<Suspicion> earlier = suspicion;
-    const bool taken = believe(suspicion, change, now);
+    const bool taken = believe(suspicion, change, now, hold);
     if (!taken && suspicion->seen == 1) losses.push_back({what, *suspicion, false});
     if (taken && earlier && sudden_loss(change)) losses.push_back({what, *earlier, true});
     return taken;
 }
 
 template <class T>
-void update(Part<T>& part, Result<T>& reading, std::string_view name, Time began, Applied& applied) {
+void update(Part<T>& part, Result<T>& reading, std::string_view name, Time began, Applied& applied,
+            const Hold& hold) {
     if (!reading) {
         applied.errors +=
             (applied.errors.empty() ? "" : "; ") + std::string(name) + ": " + reading.error().words;
         return;
     }
     applied.any = true;
-    if (part.known() && !take(part.suspicion, change(part.content, *reading), began, name, applied.losses))
+    if (part.known() &&
+        !take(part.suspicion, change(part.content, *reading), began, name, applied.losses, hold))
         return;
     part = {std::move(*reading), began};
 }
@@ -64,7 +66,7 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
     std::vector<std::string> before, after;
     for (const auto& [name, domain] : record.domains) before.push_back(name);
     for (const ListedDomain& domain : listed) after.push_back(domain.name);
-    const bool taken = take(record.suspicion, change(before, after), now, "domains", losses);
+    const bool taken = take(record.suspicion, change(before, after), now, "domains", losses, turn.hold);
 
     decltype(record.domains) domains;
     const auto longest = std::min<std::chrono::seconds>(longest_unread, record.trust_for / 2);
@@ -98,7 +100,7 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
     return names;
 }
 
-Applied apply(DomainRecord& record, DomainReading& reading, Time began) {
+Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Hold& hold) {
     Applied applied;
     if (reading.options) {
         applied.any = true;
@@ -108,11 +110,11 @@ Applied apply(DomainRecord& record, DomainReading& reading, Time began) {
     } else {
         applied.errors = "settings: " + reading.options.error().words;
     }
-    update(record.users, reading.users, "users", began, applied);
-    update(record.aliases, reading.aliases, "aliases", began, applied);
-    update(record.lists, reading.lists, "mailing lists", began, applied);
-    update(record.domain_aliases, reading.domain_aliases, "domain aliases", began, applied);
-    if (reading.resources) update(record.resources, reading.resources, "resources", began, applied);
+    update(record.users, reading.users, "users", began, applied, hold);
+    update(record.aliases, reading.aliases, "aliases", began, applied, hold);
+    update(record.lists, reading.lists, "mailing lists", began, applied, hold);
+    update(record.domain_aliases, reading.domain_aliases, "domain aliases", began, applied, hold);
+    if (reading.resources) update(record.resources, reading.resources, "resources", began, applied, hold);
     if (applied.errors.empty()) record.counts_read = record.counts;
     return applied;
 }

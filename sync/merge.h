@@ -22,6 +22,7 @@ struct Loss {
 struct Turn {
     bool all = true;  // otherwise only a share of the domains whose counts have not changed, the oldest
     std::size_t most_unchanged = static_cast<std::size_t>(-1);
+    Hold hold{};
 };
 
 /// Takes over what was listed. A domain that is not listed any more goes, unless too many go at once.
@@ -36,7 +37,7 @@ struct Applied {
     std::vector<Loss> losses;
 };
 /// Takes over the parts that could be read and are believed. `began`: when the reading of them did.
-Applied apply(DomainRecord& record, DomainReading& reading, Time began);
+Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Hold& hold = {});
 
 /// Makes all that is held back believed when it comes again; false when there is nothing.
 bool confirm(PrimaryRecord& record);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sync/snapshot.h"
+#include "sync/trouble.h"
 
 namespace postern::sync {
 
@@ -27,11 +28,13 @@ struct SyncFailed {
     std::string_view domain;  // "" when the whole round failed
     std::string_view reason;
     Time next;  // when it is tried again
+    Trouble trouble = Trouble::other;
 };
 
 struct CredentialsRefused {
     std::string_view primary, reason;
     Time next;  // tried again then, when the password file changes, or on request
+    Trouble trouble = Trouble::other;
 };
 
 /// An answer with far fewer entries than are in force: everything gone, or more than ten and a fifth.
@@ -40,11 +43,15 @@ struct SuddenLoss {
     std::string_view what;             // "users", "domains", ...
     std::size_t before = 0, now = 0;   // entries
     Time since;
-    bool taken = false;  // false: held back until seen again in two rounds or confirmed
+    bool taken = false;  // false: held back until seen again for long enough, in two rounds, or confirmed
 };
 
 struct DomainClaimed {                          // by two primaries
     std::string_view domain, primary, besides;  // primary: whose answer counts
+};
+
+struct DomainUnusable {  // the primary lists it, and it cannot be a domain name
+    std::string_view primary, domain, reason;
 };
 
 struct CacheDamaged {
@@ -68,6 +75,7 @@ public:
     virtual void on(const event::CredentialsRefused&) {}
     virtual void on(const event::SuddenLoss&) {}
     virtual void on(const event::DomainClaimed&) {}
+    virtual void on(const event::DomainUnusable&) {}
     virtual void on(const event::CacheDamaged&) {}
     virtual void on(const event::CacheUnwritable&) {}
 };

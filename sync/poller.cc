@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sync/base/clock.h"
+#include "sync/base/domain_name.h"
 #include "sync/merge.h"
 #include "sync/schedule.h"
 
@@ -13,13 +15,15 @@ namespace {
 
 constexpr unsigned most_barren = 3;
 constexpr std::uint64_t brisk_requests = 120;  // of a round; those that follow take twice the gap each
+constexpr std::size_t most_unusable = 1000;    // names that are remembered
 
 /// So much that a round of unchanged domains takes about half of the time until the next one.
 Turn turn(const PrimarySettings& settings, bool all) {
     constexpr int usual_requests = 8;  // for one domain
-    if (settings.gap.count() == 0) return {all};
+    const Hold hold{base::steady_now(), settings.sudden_loss_hold};
+    if (settings.gap.count() == 0) return {all, static_cast<std::size_t>(-1), hold};
     const auto domains = std::chrono::milliseconds(settings.poll_every) / (2 * settings.gap * usual_requests);
-    return {all, static_cast<std::size_t>(std::max<std::chrono::milliseconds::rep>(domains, 1))};
+    return {all, static_cast<std::size_t>(std::max<std::chrono::milliseconds::rep>(domains, 1)), hold};
 }
 
 FileState state_of(const std::filesystem::path& file) {
@@ -146,11 +150,12 @@ Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
     if (still_rejected(source)) return Step::nothing;
     source.password_state =
         state_of(source.settings.password_file);  // before it is used, so that no change is missed
-    source.round = Round{Clock::now(), source.primary->requests(), {}, 0, 0, 0};
+    source.round = Round{Clock::now(), source.primary->requests(), {}, 0, 0, 0, {}, 0};
     Result<std::vector<ListedDomain>> listed = source.primary->domains();
     if (!listed) return fail(source, listed.error(), {});
     source.report.reachable = true;
     source.report.refused_since = {};
+    set_aside_unusable(source, *listed);
     std::vector<Loss> losses;
     source.round->queue =
         merge(record, std::move(*listed), system_clock::now(), losses, turn(source.settings, all));
@@ -168,13 +173,23 @@ Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
     const std::string name = round.queue[round.next++];
     DomainRecord& domain = record.domains.at(name);
     const Time began = system_clock::now();
+    const auto started = Clock::now();
+    const std::uint64_t before = source.primary->requests();
+    const bool first = domain.complete() == Time{} && domain.error.empty();
+    source.primary->hurry(first);
     Result<DomainReading> reading = source.primary->read(domain);
+    source.primary->hurry(false);
+    if (first)
+        round.hurried += Clock::now() - started;
+    else
+        round.polite += source.primary->requests() - before;
     if (!reading && reading.error().fault != Fault::interrupted) {
         domain.error = reading.error().words;
         domain.error_at = system_clock::now();
     }
     if (!reading) return fail(source, reading.error(), name);
-    const Applied applied = apply(domain, *reading, began);
+    const Applied applied =
+        apply(domain, *reading, began, {base::steady_now(), source.settings.sudden_loss_hold});
     round.barren = applied.any ? 0 : round.barren + 1;
     round.unreadable += applied.errors.empty() ? 0 : 1;
     note(source, name, domain, applied.errors);
@@ -182,10 +197,25 @@ Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
     if (round.barren == most_barren)
         return fail(source, {Fault::unreadable, "nothing can be read any more: " + applied.errors, {}}, {});
     if (round.next == round.queue.size()) return end_round(source, record);
-    const std::uint64_t sent = source.primary->requests() - round.requests;
-    const auto pace = 2 * source.settings.gap * static_cast<int>(sent - std::min(sent, brisk_requests));
-    source.due = std::max(Clock::now(), round.started + pace);
+    const auto pace =
+        2 * source.settings.gap * static_cast<int>(round.polite - std::min(round.polite, brisk_requests));
+    source.due = std::max(Clock::now(), round.started + round.hurried + pace);
     return Step::progress;
+}
+
+/// Mail of such a domain will be refused: told once, not in every round.
+void Poller::set_aside_unusable(Source& source, std::vector<ListedDomain>& listed) {
+    std::set<std::string, std::less<>> unusable;
+    std::erase_if(listed, [&](ListedDomain& domain) {
+        if (!domain.name.empty()) return false;
+        if (unusable.size() < most_unusable) unusable.insert(domain.spelling);
+        return true;
+    });
+    for (const std::string& name : unusable)
+        if (!source.unusable.contains(name))
+            observer_.on(
+                event::DomainUnusable{source.settings.name, name, base::DomainName::parse(name).error()});
+    source.unusable = std::move(unusable);
 }
 
 void Poller::tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses) {
@@ -245,13 +275,14 @@ Poller::Step Poller::fail(Source& source, const Failure& failure, std::string_vi
         source.rejected_until = now + rejected_pause;
         source.due = std::min(source.rejected_until, now + source.settings.poll_every);
         const Time next = system_clock::now() + rejected_pause;
-        observer_.on(event::CredentialsRefused{source.settings.name, failure.words, next});
+        observer_.on(event::CredentialsRefused{source.settings.name, failure.words, next, failure.trouble});
         return Step::round_ended;
     }
     source.due = now + pause(source.failures, source.settings.poll_every, failure.retry_after,
                              std::uniform_real_distribution()(random_));
     if (failure.retry_after) source.not_before = now + std::min(*failure.retry_after, longest_retry_after);
-    observer_.on(event::SyncFailed{source.settings.name, domain, failure.words, due_time(source)});
+    observer_.on(
+        event::SyncFailed{source.settings.name, domain, failure.words, due_time(source), failure.trouble});
     return Step::round_ended;
 }
 

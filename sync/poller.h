@@ -63,7 +63,9 @@ private:
         std::uint64_t requests = 0;      // sent before it
         std::vector<std::string> queue;  // domains to read
         std::size_t next = 0, unreadable = 0;
-        unsigned barren = 0;  // domains in a row of which nothing could be read
+        unsigned barren = 0;         // domains in a row of which nothing could be read
+        Clock::duration hurried{0};  // spent on domains that were read for the first time
+        std::uint64_t polite = 0;    // requests about the others
     };
     struct Source {
         PrimarySettings settings;
@@ -74,6 +76,7 @@ private:
         bool again = false;        // another one follows at once
         FileState password_state;  // when the round began
         std::optional<Round> round;
+        std::set<std::string, std::less<>> unusable;  // names of domains that cannot be any, as told
         PrimaryReport report;
     };
 
@@ -83,6 +86,7 @@ private:
     Step fail(Source& source, const Failure& failure, std::string_view domain);
     bool still_rejected(Source& source);
     Source make_source(PrimarySettings settings);
+    void set_aside_unusable(Source& source, std::vector<ListedDomain>& listed);
     void tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses);
     void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
     Time due_time(const Source& source) const;

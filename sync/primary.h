@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "sync/directory.h"
+#include "sync/secret.h"
+#include "sync/trouble.h"
 
 namespace postern::sync {
 
@@ -25,7 +27,8 @@ enum class Fault : std::uint8_t {
 struct Failure {
     Fault fault = Fault::unreadable;
     std::string words = "not asked for";
-    std::optional<std::chrono::seconds> retry_after;
+    std::optional<std::chrono::seconds> retry_after{};
+    Trouble trouble = Trouble::other;
 
     /// True when the primary should be left alone for now; false when only one request came to nothing.
     bool ends_round() const {
@@ -37,11 +40,20 @@ template <class T>
 using Result = tl::expected<T, Failure>;
 
 struct ListedDomain {
-    std::string name;      // A-label, lower case
+    std::string name;      // A-label, lower case; "" when it cannot be a domain name
     std::string spelling;  // as the primary writes it
     std::optional<bool> enabled;
     std::optional<DomainCounts> counts{};  // where the primary tells all of them
 };
+
+/// Names what looks odd about a password that was not taken.
+Failure with_doubt(Failure failure, const Secret& password);
+
+/// What a primary lists as a domain.
+ListedDomain listed_domain(std::string_view spelling, std::optional<bool> enabled = {},
+                           std::optional<DomainCounts> counts = {});
+/// In order, each domain once.
+void sort_once(std::vector<ListedDomain>& domains);
 
 /// Each part stands for itself: one that could not be read says why, and says nothing about what it would
 /// contain.
@@ -79,6 +91,9 @@ public:
     }
 
     virtual std::uint64_t requests() const = 0;  // sent so far
+
+    /// As fast as the primary answers, at most half of its time: for what has never been read.
+    virtual void hurry(bool /*on*/) {}
 };
 
 }  // namespace postern::sync

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "sync/connection_settings.h"
+#include "sync/http_answer.h"
 
 namespace postern::sync {
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t page_size = 500;
 constexpr std::size_t most_pages = 20000;
+constexpr std::size_t most_octets = 64u << 20;         // of the names in all pages
 constexpr std::size_t mail_settings_per_reading = 50;  // one request each
 constexpr std::chrono::seconds usual_token_life = 15min;
 constexpr std::string_view default_list_command = "listserv";
@@ -23,8 +25,6 @@ HttpRequest get(std::string path) { return {"GET", std::move(path), {}, {}}; }
 HttpRequest post(std::string path, std::string body) {
     return {"POST", std::move(path), std::move(body), {}};
 }
-
-rest::Reply view(const HttpReply& reply) { return {reply.status, reply.body, reply.retry_after}; }
 
 /// Header fields are ASCII; a name with other characters goes as A-labels.
 std::string header_value(const std::string& domain) {
@@ -37,19 +37,17 @@ std::string header_value(const std::string& domain) {
 Rest::Rest(PrimarySettings settings, std::string client_id, std::stop_token stop)
     : settings_(std::move(settings)),
       client_id_(std::move(client_id)),
+      stop_(stop),
       http_(base_url(settings_), http_settings(settings_), std::move(stop)) {}
+
+rest::Reply Rest::view(const HttpReply& reply) const {
+    return {reply.status, reply.body, reply.retry_after, stop_};
+}
 
 Result<HttpReply> Rest::send(HttpRequest request, std::string_view token) {
     request.path = "api/v1/" + request.path;
     if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + std::string(token));
-    return http_.send(std::move(request)).map_error([](HttpFailure failure) {
-        switch (failure.fault) {
-            case HttpFault::cancelled: return Failure{Fault::interrupted, std::move(failure.words), {}};
-            case HttpFault::too_large: return Failure{Fault::unreadable, std::move(failure.words), {}};
-            case HttpFault::transport: break;
-        }
-        return Failure{Fault::unreachable, std::move(failure.words), {}};
-    });
+    return answer(http_, std::move(request));
 }
 
 void Rest::keep(rest::Session session, const HttpReply& reply) {
@@ -63,15 +61,17 @@ void Rest::keep(rest::Session session, const HttpReply& reply) {
 Result<void> Rest::new_session() {
     token_ = {};
     if (const auto wait = sign_ins_.take(Steady::now()))
-        return tl::make_unexpected(Failure{Fault::busy, "signing in too often, waiting", wait});
+        return tl::make_unexpected(
+            Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts});
     const auto password = Secret::read(settings_.password_file);
-    if (!password) return tl::make_unexpected(Failure{Fault::credentials, password.error(), {}});
+    if (!password)
+        return tl::make_unexpected(Failure{Fault::credentials, password.error(), {}, Trouble::password_file});
     return send(post("auth/authenticate-user", rest::sign_in_body(settings_.username, *password, client_id_)),
                 {})
         .and_then([&](const HttpReply& reply) -> Result<void> {
-            return rest::parse_sign_in(view(reply)).map([&](rest::Session session) {
-                keep(std::move(session), reply);
-            });
+            return rest::parse_sign_in(view(reply))
+                .map([&](rest::Session session) { keep(std::move(session), reply); })
+                .map_error([&](Failure failure) { return with_doubt(std::move(failure), *password); });
         });
 }
 
@@ -174,11 +174,7 @@ Result<std::vector<ListedDomain>> Rest::domains() {
         if (names) listed = std::move(names);
     }
     if (!listed) return listed;
-    std::stable_sort(listed->begin(), listed->end(),
-                     [](const ListedDomain& a, const ListedDomain& b) { return a.name < b.name; });
-    listed->erase(std::unique(listed->begin(), listed->end(),
-                              [](const ListedDomain& a, const ListedDomain& b) { return a.name == b.name; }),
-                  listed->end());
+    sort_once(*listed);
     return listed;
 }
 
@@ -225,7 +221,7 @@ Result<AddressList> Rest::resolve_disabled(const std::string& domain, const Addr
 Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wanted) {
     AddressList found;
     std::unordered_set<std::string> seen;
-    std::size_t skip = 0;
+    std::size_t skip = 0, octets = 0;
     for (std::size_t page = 0; page < most_pages; ++page) {
         auto accounts = ask_in_domain(
             domain,
@@ -235,6 +231,7 @@ Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wa
         skip += accounts->size();
         const std::size_t before = seen.size();
         for (const rest::Account& account : *accounts) {
+            octets += account.name.size();
             if (!seen.insert(account.name).second || account.type != wanted) continue;
             if (wanted == rest::AccountType::user) {
                 found.add(account.enabled ? Kind::user : Kind::user_unread, account.name);
@@ -243,6 +240,7 @@ Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wa
             }
         }
         if (seen.size() == before) return found;
+        if (octets > most_octets) break;
     }
     return tl::make_unexpected(Failure{Fault::unreadable, "a list of accounts without an end", {}});
 }

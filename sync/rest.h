@@ -25,6 +25,7 @@ public:
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
                                         std::chrono::steady_clock::time_point until) override;
     std::uint64_t requests() const override { return http_.sent(); }
+    void hurry(bool on) override { http_.hurry(on); }
 
 private:
     enum class Context : std::uint8_t {
@@ -38,6 +39,7 @@ private:
         Limit::Clock::time_point refresh_at;
     };
 
+    rest::Reply view(const HttpReply& reply) const;
     template <class Parse>
     auto ask(const HttpRequest& request, Parse&& parse);
     template <class Parse>
@@ -58,6 +60,7 @@ private:
 
     PrimarySettings settings_;
     std::string client_id_;
+    std::stop_token stop_;
     HttpClient http_;
     Limit sign_ins_, renewals_;  // renewals: after a token was not taken
     Token token_;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,11 +15,12 @@
 
 namespace postern::sync::rest {
 
-/// A reply as it came; `retry_after` goes along into a Failure.
+/// A reply as it came; `retry_after` goes along into a Failure, `stop` ends the reading of a long one.
 struct Reply {
     int status = 0;
     std::string_view body;
-    std::optional<std::chrono::seconds> retry_after;
+    std::optional<std::chrono::seconds> retry_after{};
+    std::stop_token stop{};
 };
 
 struct Session {

@@ -21,6 +21,19 @@ void wipe(std::string& text) noexcept {
     text.clear();
 }
 
+std::string Secret::doubt() const {
+    if (text_.starts_with("\xef\xbb\xbf")) return "begins with a byte order mark";
+    std::string start = text_.substr(0, 9);
+    for (char& c : start)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (start == "password=" || start == "password:")
+        return "begins with \"password" + start.substr(8) + "\"";
+    if (text_.find('\n') != text_.npos) return "has more than one line";
+    if (text_.ends_with(' ') || text_.ends_with('\t')) return "ends with a blank";
+    if (text_.starts_with(' ') || text_.starts_with('\t')) return "begins with a blank";
+    return {};
+}
+
 tl::expected<Secret, std::string> Secret::read(const std::filesystem::path& file) {
     const auto failed = [&](const std::string& why) {
         return tl::make_unexpected("cannot read the password file " + file.string() + ": " + why);

@@ -20,6 +20,8 @@ public:
     Secret& operator=(Secret&&) = delete;
 
     const std::string& text() const { return text_; }
+    /// What is odd about it as a password, as the rest of a sentence about its file; "" when nothing is.
+    std::string doubt() const;
 
     /// The file's content without one final newline; an error in words when it cannot be read, is empty or
     /// larger than 4 KiB.

@@ -18,9 +18,12 @@ struct PrimarySettings {
     Api api = Api::auto_;
     std::chrono::seconds poll_every{300};
     std::chrono::seconds trust_for = std::chrono::hours(72);
-    std::filesystem::path ca_file;               // PEM; empty: the system's store
-    bool verify_tls = true;                      // false only for tests and closed networks
-    std::chrono::milliseconds gap{250};          // between two requests
+    std::chrono::seconds sudden_loss_hold =
+        std::chrono::hours(1);           // how long much smaller answers are doubted
+    std::filesystem::path ca_file;       // PEM; empty: the system's store
+    bool verify_tls = true;              // false only for tests and closed networks
+    bool plain_http = false;             // http:// beyond loopback was meant; checked by whoever reads it
+    std::chrono::milliseconds gap{250};  // between two requests
     std::chrono::milliseconds patience{120000};  // for a whole request
 
     bool operator==(const PrimarySettings&) const = default;

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "sync/connection_settings.h"
+#include "sync/http_answer.h"
 
 namespace postern::sync {
 
@@ -34,18 +35,9 @@ Soap::Soap(PrimarySettings settings, std::stop_token stop)
 
 Result<soap::Reply> Soap::send(std::optional<HttpRequest> request) {
     if (!request) return tl::make_unexpected(Failure{Fault::refused, "a name that no request can carry", {}});
-    return http_.send(std::move(*request))
-        .map([](HttpReply reply) {
-            return soap::Reply{reply.status, std::move(reply.body), reply.retry_after};
-        })
-        .map_error([](HttpFailure failure) {
-            switch (failure.fault) {
-                case HttpFault::cancelled: return Failure{Fault::interrupted, std::move(failure.words), {}};
-                case HttpFault::too_large: return Failure{Fault::unreadable, std::move(failure.words), {}};
-                case HttpFault::transport: break;
-            }
-            return Failure{Fault::unreachable, std::move(failure.words), {}};
-        });
+    return answer(http_, std::move(*request)).map([](HttpReply reply) {
+        return soap::Reply{reply.status, std::move(reply.body), reply.retry_after};
+    });
 }
 
 /// After a refusal of the credentials only a few more calls are made, whoever asks for them.
@@ -54,13 +46,17 @@ auto Soap::call(const soap::Operation& operation, const std::vector<Parameter>& 
     using Answer = decltype(parse(soap::Reply{}));
     if (rejected_)
         if (const auto wait = attempts_.take(Limit::Clock::now()))
-            return Answer(tl::make_unexpected(Failure{Fault::busy, "signing in too often, waiting", wait}));
+            return Answer(tl::make_unexpected(
+                Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts}));
     const auto password = Secret::read(settings_.password_file);
-    if (!password) return Answer(tl::make_unexpected(Failure{Fault::credentials, password.error(), {}}));
+    if (!password)
+        return Answer(
+            tl::make_unexpected(Failure{Fault::credentials, password.error(), {}, Trouble::password_file}));
     Result<soap::Reply> reply = send(soap::request(operation, settings_.username, *password, parameters));
     if (!reply) return Answer(tl::make_unexpected(std::move(reply.error())));
     Answer answer = parse(std::move(*reply));
     rejected_ = !answer && answer.error().fault == Fault::credentials;
+    if (rejected_) answer = tl::make_unexpected(with_doubt(std::move(answer.error()), *password));
     return answer;
 }
 
@@ -76,11 +72,7 @@ Result<std::vector<ListedDomain>> Soap::domains() {
     domain_aliases_.reset();
     auto listed = call(soap::get_all_domains, {}, soap::parse_domains);
     if (!listed) return listed;
-    std::stable_sort(listed->begin(), listed->end(),
-                     [](const ListedDomain& a, const ListedDomain& b) { return a.name < b.name; });
-    listed->erase(std::unique(listed->begin(), listed->end(),
-                              [](const ListedDomain& a, const ListedDomain& b) { return a.name == b.name; }),
-                  listed->end());
+    sort_once(*listed);
     std::map<std::string, Progress, std::less<>> progress;
     for (const ListedDomain& domain : *listed)
         if (const auto found = progress_.find(domain.spelling); found != progress_.end())

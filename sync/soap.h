@@ -35,6 +35,7 @@ public:
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
                                         std::chrono::steady_clock::time_point until) override;
     std::uint64_t requests() const override { return http_.sent(); }
+    void hurry(bool on) override { http_.hurry(on); }
 
 private:
     // An entry's own state takes a request each.

@@ -112,7 +112,11 @@ Failure refusal(std::string_view message, std::string_view code, bool account, c
     const bool sign_in = contains_any(small, {"log in", "login", "logon", "password", "authenticat"});
     const bool rights = contains_any(small, {"permission", "administrator", "not authorized", "denied"});
     if (sign_in || (account && (rights || code == "-1")))
-        return {Fault::credentials, "signing in was refused: " + words, {}};
+        return {Fault::credentials,
+                "signing in was refused: " + words,
+                {},
+                rights && !contains_any(small, {"password", "login"}) ? Trouble::not_administrator
+                                                                      : Trouble::credentials};
     return {Fault::refused, std::move(words), {}};
 }
 
@@ -231,8 +235,7 @@ Result<std::vector<ListedDomain>> parse_domains(Reply reply) {
     return collect<Domains>(std::move(reply), "GetAllDomains", "DomainNames", "string",
                             [](xml_node node, Domains& domains) {
                                 const std::string_view name = text(node).value_or("");
-                                if (std::optional<std::string> canonical = canonical_domain(name))
-                                    domains.push_back({std::move(*canonical), std::string(name), {}});
+                                domains.push_back(listed_domain(name));
                                 return !name.empty();
                             });
 }

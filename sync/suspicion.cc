@@ -17,7 +17,7 @@ bool sudden_loss(const Change& change) {
 }
 
 bool believe(std::optional<Suspicion>& suspicion, const Change& change,
-             std::chrono::system_clock::time_point now) {
+             std::chrono::system_clock::time_point now, const Hold& hold) {
     if (!sudden_loss(change)) {
         suspicion.reset();
         return true;
@@ -26,13 +26,15 @@ bool believe(std::optional<Suspicion>& suspicion, const Change& change,
         return suspicion->now > change.after ? suspicion->now - change.after : std::size_t{0};
     };
     if (!suspicion || sudden_loss({suspicion->now, change.after, lost_since()})) {
-        suspicion = Suspicion{now, change.before, change.after, 1, false};
+        suspicion = Suspicion{now, change.before, change.after, 1, false, hold.now};
         return false;
     }
     suspicion->before = change.before;
     suspicion->now = change.after;
     ++suspicion->seen;
-    if (!suspicion->confirmed && suspicion->seen < believed_when_seen) return false;
+    const bool stands =
+        suspicion->seen >= believed_when_seen && hold.now - suspicion->held_from >= hold.lasts;
+    if (!suspicion->confirmed && !stands) return false;
     suspicion.reset();
     return true;
 }

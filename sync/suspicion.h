@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <optional>
 
+#include "sync/base/clock.h"
+
 namespace postern::sync {
 
 /// An answer that was held back. While it stands, the answer before it is in force.
@@ -14,6 +16,7 @@ struct Suspicion {
     std::size_t before = 0, now = 0;                // entries in force, entries it has
     unsigned seen = 1;                              // how often it came, in rounds
     bool confirmed = false;                         // by the operator: believed when it comes again
+    base::Time held_from{};                         // `since` in the steady time
 };
 
 /// How an answer differs from the one in force.
@@ -25,9 +28,16 @@ struct Change {
 /// Everything gone, or more than ten entries and a fifth of all.
 bool sudden_loss(const Change& change);
 
+/// How long a loss is held back at least: a primary that is being restored is half empty for a while.
+struct Hold {
+    base::Time now{};  // steady
+    std::chrono::seconds lasts{0};
+};
+
 /// True when the answer is to be taken; otherwise `suspicion` says why not. A loss is believed when it has
-/// been seen again in two later rounds or was confirmed; one that has grown suddenly since then is a new one.
+/// been seen again in two later rounds and was held back long enough, or was confirmed; one that has grown
+/// suddenly since then is a new one.
 bool believe(std::optional<Suspicion>& suspicion, const Change& change,
-             std::chrono::system_clock::time_point now);
+             std::chrono::system_clock::time_point now, const Hold& hold = {});
 
 }  // namespace postern::sync

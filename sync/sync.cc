@@ -360,12 +360,18 @@ bool Sync::forget(std::string_view local_part, std::string_view domain) {
 std::shared_ptr<const Snapshot> Sync::snapshot() const { return thread_->snapshot(); }
 Report Sync::report() const { return thread_->report(); }
 
-tl::expected<std::size_t, std::string> probe(const PrimarySettings& settings, std::stop_token stop) {
+tl::expected<std::size_t, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop) {
     check({settings});
+    sigset_t broken;  // a connection that ends while it is written to is a failure like others
+    sigemptyset(&broken);
+    sigaddset(&broken, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken, nullptr);
     return make_primary(settings, random_name(), {}, std::move(stop))
         ->domains()
         .map([](const std::vector<ListedDomain>& domains) { return domains.size(); })
-        .map_error([](const Failure& failure) { return failure.words; });
+        .map_error([](const Failure& failure) {
+            return ProbeFailure{failure.words, failure.trouble};
+        });
 }
 
 }  // namespace postern::sync

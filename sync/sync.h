@@ -13,6 +13,7 @@
 #include "sync/report.h"
 #include "sync/settings.h"
 #include "sync/snapshot.h"
+#include "sync/trouble.h"
 
 namespace postern::sync {
 
@@ -62,9 +63,14 @@ private:
     std::unique_ptr<Thread> thread_;
 };
 
+struct ProbeFailure {
+    std::string words;
+    Trouble trouble = Trouble::other;
+};
+
 /// For `postern check --online`: signs in once, under a name of its own so that a running gateway keeps its
 /// session, and counts the domains; otherwise what went wrong, in words. Blocking, some minutes at worst.
 /// Throws as Sync does.
-tl::expected<std::size_t, std::string> probe(const PrimarySettings& settings, std::stop_token stop = {});
+tl::expected<std::size_t, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop = {});
 
 }  // namespace postern::sync

@@ -1,7 +1,7 @@
 #include "relay/mail/address.h"
 
-#include "relay/mail/idna.h"
 #include "relay/mail/utf8.h"
+#include "sync/base/domain_name.h"
 
 namespace postern::relay {
 
@@ -61,12 +61,11 @@ std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
     std::string name(text.substr(local + 1, length));
     if (!is_ascii(text.substr(0, used))) {
         if (!is_printable_utf8(text.substr(0, used))) return std::nullopt;
-        if (!is_ascii(name)) name = to_ascii(name).value_or("");
     }
-    name = lower(name);
-    if (name.ends_with('.')) name.pop_back();  // "example.com." is the same name
-    if (!name.starts_with('[') && !is_domain_name(name)) return std::nullopt;
-    return Address{std::string(text.substr(0, local)), std::move(name)};
+    if (name.starts_with('[')) return Address{std::string(text.substr(0, local)), lower(name)};
+    auto parsed = base::DomainName::parse(name);
+    if (!parsed) return std::nullopt;
+    return Address{std::string(text.substr(0, local)), std::move(*parsed).text()};
 }
 
 }  // namespace
@@ -76,20 +75,6 @@ std::string lower(std::string_view text) {
     for (char& c : out)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return out;
-}
-
-bool is_domain_name(std::string_view text) {
-    if (text.empty() || text.size() > 253) return false;
-    std::size_t label = 0;
-    for (char c : text) {
-        if (c == '.') {
-            if (label == 0) return false;
-            label = 0;
-        } else if ((!is_alnum(c) && c != '-' && c != '_') || ++label > 63) {
-            return false;
-        }
-    }
-    return label > 0;
 }
 
 std::string Address::text() const { return null() ? std::string() : local + '@' + domain; }

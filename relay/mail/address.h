@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "sync/base/domain_name.h"
+
 namespace postern::relay {
 
 /// A forward-path or reverse-path without source route. The local part stays as it was written (quotes
@@ -38,9 +40,7 @@ std::optional<Address> parse_address(std::string_view text);
 /// undoes.
 std::string quoted_local_part(std::string_view mailbox);
 
-/// Whether `text` is a host name (letters, digits, hyphens, underscores, dots; labels of 1 to 63, 253 in
-/// all).
-bool is_domain_name(std::string_view text);
+using base::is_domain_name;
 
 std::string lower(std::string_view text);  // ASCII only
 

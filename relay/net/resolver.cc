@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <random>
 
-#include "relay/mail/idna.h"
 #include "relay/net/questions.h"
+#include "sync/base/domain_name.h"
 
 namespace postern::relay::net {
 
@@ -37,9 +37,9 @@ DnsAnswer no_name(std::string why) {
 
 awaitable<DnsAnswer> ask(std::shared_ptr<Questions> questions, std::string asker, std::string prefix,
                          std::string name, RecordType type) {
-    auto ascii = to_ascii(name);
-    if (!ascii) co_return no_name(std::move(ascii.error()));
-    std::string question = prefix + *ascii;
+    const auto ascii = base::DomainName::parse(name);
+    if (!ascii) co_return no_name(ascii.error());
+    std::string question = prefix + ascii->text();
     co_return co_await questions->ask(std::move(asker), std::move(question), type);
 }
 
@@ -145,14 +145,14 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
         out.addresses.push_back(literal);
         co_return out;
     }
-    auto ascii = to_ascii(host);
+    const auto ascii = base::DomainName::parse(host);
     if (!ascii) {
         out.status = Lookup::no_name;
         out.why = ascii.error();
         co_return out;
     }
-    out.canonical = *ascii;
-    auto [six, four] = co_await impl->questions->ask_addresses(asker, *ascii);
+    out.canonical = ascii->text();
+    auto [six, four] = co_await impl->questions->ask_addresses(asker, ascii->text());
     collect<asio::ip::address_v6>(six, out.addresses);
     collect<asio::ip::address_v4>(four, out.addresses);
     if (!out.addresses.empty()) {
@@ -162,9 +162,9 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
         // Otherwise whoever suppresses one answer would switch DANE off.
         out.secure = (six.secure || six.status == Lookup::transient) &&
                      (four.secure || four.status == Lookup::transient);
-        out.alias_secure = out.secure && out.canonical != *ascii;
-        if (out.secure || out.canonical == *ascii) co_return out;
-        DnsAnswer alias = co_await impl->questions->ask(asker, *ascii, RecordType::cname);
+        out.alias_secure = out.secure && out.canonical != ascii->text();
+        if (out.secure || out.canonical == ascii->text()) co_return out;
+        DnsAnswer alias = co_await impl->questions->ask(asker, ascii->text(), RecordType::cname);
         out.alias_secure = alias.status == Lookup::found && alias.secure;
         co_return out;
     }

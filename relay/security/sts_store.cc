@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "relay/mail/address.h"
-#include "relay/mail/idna.h"
 #include "relay/security/sts_state.h"
+#include "sync/base/domain_name.h"
 
 namespace postern::relay {
 
@@ -208,22 +208,21 @@ void StsStore::fetch_with(Fetch fetch) { impl_->fetch = std::move(fetch); }
 
 net::awaitable<StsStore::Known> StsStore::find(net::Resolver& resolver, std::string domain) {
     auto impl = impl_;
-    const auto name = to_ascii(domain);
-    if (!name || !is_domain_name(*name))
-        co_return Known{std::nullopt, "is no domain that could have a policy"};
-    auto at = impl->entries.find(*name);
+    const auto parsed = base::DomainName::parse(domain);
+    if (!parsed) co_return Known{std::nullopt, "is no domain that could have a policy"};
+    auto at = impl->entries.find(parsed->text());
     if (at == impl->entries.end()) {
         impl->make_room();
-        at = impl->entries.emplace(*name, Impl::Entry()).first;
+        at = impl->entries.emplace(parsed->text(), Impl::Entry()).first;
     }
     Impl::Entry& entry = at->second;
     if (entry.look && impl->now() - entry.look->started >= lost_after) entry.look.reset();
-    if (!entry.look && impl->due(entry)) impl->look_up(resolver, *name, entry);
+    if (!entry.look && impl->due(entry)) impl->look_up(resolver, parsed->text(), entry);
     if (impl->in_force(entry) || !entry.look) co_return impl->known(entry);
 
     const auto look = entry.look;
     co_await look->over.async_wait(net::as_value);
-    at = impl->entries.find(*name);  // may have been forgotten meanwhile
+    at = impl->entries.find(parsed->text());  // may have been forgotten meanwhile
     if (at == impl->entries.end()) co_return Known{std::nullopt, "cannot be fetched in time"};
     co_return impl->known(at->second);
 }

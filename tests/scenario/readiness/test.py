@@ -1,4 +1,4 @@
-"""Ready means: whoever asks gets a verdict, not "try later" because the directory is still being read."""
+"""Ready means: whoever asks gets a verdict, not "try later" because nothing is known of the primary yet."""
 import pathlib
 import sys
 
@@ -10,8 +10,10 @@ from primary import Primary
 
 
 class Readiness(scenario.Scenario):
-    def _start(self, ready, request_gap):
+    def _start(self, ready, request_gap, delay=()):
         self.web = self.workspace.add(Primary(self.workspace))
+        if delay:
+            self.web.control("switches", {"delay": delay, "delay_ms": 3_600_000})
         primary = {"name": "main", "addresses": ["127.0.0.1"], "deliver_to": f"{self.primary_address}:2525"}
         return self.gateway(ready, primary=[primary | self.web.settings(request_gap=request_gap)],
                             accept={"sender": "user"})
@@ -22,13 +24,15 @@ class Readiness(scenario.Scenario):
             client.greet()
             return client.say(f"MAIL FROM:<{sender}>").code
 
-    def test_not_while_the_first_round_goes_on(self):
-        gateway = self._start(False, "500ms")
-        gateway.process.wait_for(lambda: "read for the first time" in gateway.http("/readyz")[1], "the first round")
+    def test_as_soon_as_the_domains_are_listed(self):
+        gateway = self._start(False, "0s", delay=["settings/sysadmin/domains"])
+        gateway.process.wait_for(lambda: "has not been read yet" in gateway.http("/readyz")[1], "the first round")
         self.assertEqual(self._code(gateway, "alice@elsewhere.example"), 451)
         self.assertEqual(gateway.http("/readyz")[0], 503)
+        self.web.control("switches", {"delay": ["settings/sysadmin/domain-settings"]})
         gateway.process.wait_for(lambda: gateway.http("/readyz")[0] == 200, "readiness")
-        self.assertEqual(self._code(gateway, "alice@elsewhere.example"), 550)
+        self.assertEqual(self._code(gateway, "alice@company.example"), 250)
+        self.assertEqual(self._code(gateway, "nobody@company.example"), 550)
 
     def test_at_once_with_a_directory_from_before(self):
         gateway = self._start(True, "0s")

@@ -60,6 +60,10 @@ public:
     void on(const sync::event::CredentialsRefused& event) override {
         add("refused " + std::string(event.primary) + " " + std::string(event.reason));
     }
+    void on(const sync::event::DomainUnusable& event) override {
+        add("unusable " + std::string(event.primary) + " " + std::string(event.domain) + " " +
+            std::string(event.reason));
+    }
     void on(const sync::event::CacheDamaged& event) override {
         add("damaged " + std::string(event.set_aside) + " " + std::string(event.reason));
     }

@@ -17,6 +17,9 @@ struct Script {
         std::vector<ListedDomain>{{"example.com", "Example.com", true}};
     std::map<std::string, Result<DomainReading>> readings;
     std::vector<std::string> calls;
+    std::uint64_t requests_a_domain = 1, more_requests = 0;
+    bool hurried = false;
+    std::vector<std::string> first_readings;  // those in a hurry
     bool broken = false;
     std::function<void()> meanwhile;  // happens while the domains are being listed
 };
@@ -42,10 +45,13 @@ public:
     }
     Result<DomainReading> read(const DomainRecord& known) override {
         script_.calls.push_back(known.spelling);
+        script_.more_requests += script_.requests_a_domain - 1;
+        if (script_.hurried) script_.first_readings.push_back(known.spelling);
         const auto found = script_.readings.find(known.spelling);
         return found == script_.readings.end() ? full_reading({"alice"}) : found->second;
     }
-    std::uint64_t requests() const override { return script_.calls.size(); }
+    std::uint64_t requests() const override { return script_.calls.size() + script_.more_requests; }
+    void hurry(bool on) override { script_.hurried = on; }
 
 private:
     Script& script_;
@@ -335,4 +341,50 @@ TEST_CASE("a domain found to be disabled keeps its addresses for later", "[polle
     stage.poller->poll_now();
     stage.run();
     CHECK(stage.domain("example.com").enabled);
+}
+
+TEST_CASE("what was never read is read as fast as the primary answers", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    std::vector<ListedDomain> listed;
+    for (int i = 0; i < 300; ++i) listed.push_back(listed_domain("d" + std::to_string(i) + ".example"));
+    script.domains = listed;
+    script.requests_a_domain = 8;
+    stage.run();  // up to the end of the round: no pause in between
+    CHECK(script.calls.size() == 301);
+    CHECK(script.first_readings.size() == 300);
+    CHECK_FALSE(script.hurried);
+
+    script.first_readings.clear();
+    script.calls.clear();
+    stage.poller->poll_now();
+    stage.run();  // up to the first pause
+    CHECK(script.first_readings.empty());
+    CHECK(script.calls.size() < 300);
+}
+
+TEST_CASE("a domain that was tried in vain is not hurried again", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    DomainReading partly = full_reading({"alice"});
+    partly.aliases = tl::make_unexpected(Failure{Fault::refused, "no", {}});
+    script.readings.emplace("Example.com", partly);
+    stage.run();
+    CHECK(script.first_readings.size() == 1);
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(script.first_readings.size() == 1);
+}
+
+TEST_CASE("a listed name that is no domain name is told, once", "[poller]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    script.domains = std::vector<ListedDomain>{listed_domain("Example.com"), listed_domain("not a domain"),
+                                               listed_domain("\xe2\x98\x95.example")};
+    stage.run();
+    CHECK(stage.recorder.count("unusable main not a domain cannot be a domain name") == 1);
+    CHECK(stage.poller->directory()[0].domains.contains("xn--53h.example"));
+    stage.poller->poll_now();
+    stage.run();
+    CHECK(stage.recorder.count("unusable") == 1);
 }

@@ -148,7 +148,7 @@ TEST_CASE("domains", "[reply]") {
                  {"name":"not a domain"},{"name":"b\u00fccher.example"}],"success":true})",
          {}});
     REQUIRE(listed);
-    REQUIRE(listed->size() == 6);
+    REQUIRE(listed->size() == 7);
     CHECK((*listed)[0].name == "example.com");
     CHECK((*listed)[0].spelling == "Example.com");
     CHECK((*listed)[0].enabled == true);
@@ -156,7 +156,9 @@ TEST_CASE("domains", "[reply]") {
     CHECK((*listed)[2].enabled == false);
     CHECK((*listed)[3].enabled == false);
     CHECK((*listed)[4].enabled == std::nullopt);
-    CHECK((*listed)[5].name == "xn--bcher-kva.example");
+    CHECK((*listed)[5].name.empty());
+    CHECK((*listed)[5].spelling == "not a domain");
+    CHECK((*listed)[6].name == "xn--bcher-kva.example");
     CHECK(outcome(rest::parse_domains({200, R"({"data":[{"nam":"x"}],"success":true})", {}})) ==
           "unreadable");
     CHECK(outcome(rest::parse_domains({200, R"({"data":null,"success":true})", {}})) == "unreadable");

@@ -60,6 +60,25 @@ TEST_CASE("a loss is believed the third time", "[suspicion]") {
     }
 }
 
+TEST_CASE("however often it comes, a loss is held back for its time", "[suspicion]") {
+    std::optional<Suspicion> suspicion;
+    const Change loss{20, 0, 20};
+    for (int second = 0; second < 3600; second += 60) {
+        CAPTURE(second);
+        // The wall clock is set forward meanwhile: that is no time that has passed.
+        CHECK_FALSE(believe(suspicion, loss, at(second * 1000), {at(second), std::chrono::hours(1)}));
+    }
+    CHECK(believe(suspicion, loss, at(0), {at(3600), std::chrono::hours(1)}));
+}
+
+TEST_CASE("time alone is not enough to believe a loss", "[suspicion]") {
+    std::optional<Suspicion> suspicion;
+    const Change loss{20, 0, 20};
+    CHECK_FALSE(believe(suspicion, loss, at(0), {at(0), std::chrono::hours(1)}));
+    CHECK_FALSE(believe(suspicion, loss, at(1), {at(7200), std::chrono::hours(1)}));
+    CHECK(believe(suspicion, loss, at(2), {at(7201), std::chrono::hours(1)}));
+}
+
 TEST_CASE("a confirmed loss is believed when it comes again", "[suspicion]") {
     std::optional<Suspicion> suspicion;
     CHECK_FALSE(believe(suspicion, {5, 0, 5}, at(1)));

@@ -250,6 +250,6 @@ TEST_CASE("a probe says whether a primary can be used", "[sync]") {
     site.folder.write("password", "wrong");
     const auto refused = probe(site.settings(primary.url()));
     REQUIRE_FALSE(refused);
-    CHECK(refused.error() == "signing in was refused: \"USERNAME_OR_PASSWORD_INCORRECT\"");
+    CHECK(refused.error().words == "signing in was refused: \"USERNAME_OR_PASSWORD_INCORRECT\"");
     CHECK_THROWS_AS(probe(site.settings("nonsense")), std::invalid_argument);
 }

@@ -1,9 +1,9 @@
-#include "agent/https_reply.h"
+#include "sync/base/http_reply.h"
 
 #include <algorithm>
 #include <charconv>
 
-namespace postern::agent {
+namespace postern::base {
 
 namespace {
 
@@ -27,7 +27,7 @@ bool parse_number(std::string_view text, int base, std::uint64_t& out) {
 
 }  // namespace
 
-HttpsReplyReader::Step HttpsReplyReader::feed(std::string_view octets) {
+HttpReplyReader::Step HttpReplyReader::feed(std::string_view octets) {
     pending_.erase(0, at_);
     at_ = 0;
     pending_ += octets;
@@ -37,13 +37,13 @@ HttpsReplyReader::Step HttpsReplyReader::feed(std::string_view octets) {
     return state_ == State::complete ? Step::complete : Step::more;
 }
 
-HttpsReplyReader::Step HttpsReplyReader::end() {
+HttpReplyReader::Step HttpReplyReader::end() {
     if (state_ == State::rest) state_ = State::complete;
     if (state_ != State::complete) fail("the connection ended before the reply was complete");
     return state_ == State::complete ? Step::complete : Step::failed;
 }
 
-bool HttpsReplyReader::advance() {
+bool HttpReplyReader::advance() {
     std::string line;
     switch (state_) {
         case State::status:
@@ -79,11 +79,12 @@ bool HttpsReplyReader::advance() {
     return false;
 }
 
-bool HttpsReplyReader::take_line(std::string& line) {
+bool HttpReplyReader::take_line(std::string& line) {
     const std::size_t end = pending_.find('\n', at_);
     const std::size_t length = std::min(end, pending_.size()) - at_;
-    if (framing_ + length > header_max) {
-        fail("the header is larger than 16 KiB");
+    if (framing_ + length > framing_max()) {
+        too_large_ = true;
+        fail("the header is larger than allowed");
         return false;
     }
     if (end == std::string::npos) return false;
@@ -94,11 +95,11 @@ bool HttpsReplyReader::take_line(std::string& line) {
     return true;
 }
 
-bool HttpsReplyReader::take_body() {
+bool HttpReplyReader::take_body() {
     std::size_t size = pending_.size() - at_;
     if (state_ != State::rest) size = static_cast<std::size_t>(std::min<std::uint64_t>(size, missing_));
-    if (size > body_max_ - reply_.body.size()) {
-        fail("it is larger than allowed");
+    if (size > bounds_.body - reply_.body.size()) {
+        fail_too_large();
         return false;
     }
     reply_.body.append(pending_, at_, size);
@@ -110,25 +111,28 @@ bool HttpsReplyReader::take_body() {
     return true;
 }
 
-void HttpsReplyReader::on_status(std::string_view line) {
+void HttpReplyReader::on_status(std::string_view line) {
     std::uint64_t status = 0;
     const bool version = line.starts_with("HTTP/1.1 ") || line.starts_with("HTTP/1.0 ");
     const bool code = version && (line.size() == 12 || (line.size() > 12 && line[12] == ' ')) &&
                       parse_number(line.substr(9, 3), 10, status) && status >= 100 && status <= 599;
     if (!code) return fail("the reply is no HTTP");
-    reply_ = HttpsReply();
+    started_ = true;
+    reply_ = HttpMessage();
     reply_.status = static_cast<int>(status);
     has_length_ = chunked_ = false;
+    closes_ = line.starts_with("HTTP/1.0 ");
     state_ = State::header;
 }
 
-void HttpsReplyReader::on_header(std::string_view line) {
+void HttpReplyReader::on_header(std::string_view line) {
     const std::size_t colon = line.find(':');
     if (colon == 0 || colon == std::string_view::npos ||
         line.substr(0, colon).find_first_of(" \t") != line.npos)
         return fail("a line of the header is none");
     const std::string name = lower(line.substr(0, colon));
-    const std::string value = lower(trimmed(line.substr(colon + 1)));
+    const std::string_view given = trimmed(line.substr(colon + 1));
+    const std::string value = lower(given);
     if (name == "content-type") {
         if (!reply_.content_type.empty()) return fail("there are two types of content");
         reply_.content_type = trimmed(std::string_view(value).substr(0, value.find(';')));
@@ -140,38 +144,55 @@ void HttpsReplyReader::on_header(std::string_view line) {
         if (chunked_ || value != "chunked") return fail("the transfer encoding is not known");
         chunked_ = true;
     } else if (name == "content-encoding" && value != "identity") {
-        fail("the content is compressed");
+        reply_.content_encoding = value;
+    } else if (name == "connection") {
+        closes_ = closes_ || value.find("close") != value.npos;
+    } else if (name == "location") {
+        reply_.location = given;
+    } else if (name == "date") {
+        reply_.date = given;
+    } else if (name == "retry-after") {
+        reply_.retry_after = given;
     }
 }
 
-void HttpsReplyReader::on_header_end() {
+void HttpReplyReader::on_header_end() {
     if (reply_.status < 200) {  // an interim reply, the proper one follows (RFC 9110 §15.2)
         state_ = State::status;
-    } else if (reply_.status != 200) {
+    } else if (reply_.status == 204 || reply_.status == 304 ||
+               (reply_.status != 200 && !bounds_.every_body)) {
+        reply_.reusable = !closes_ && bounds_.every_body;
         state_ = State::complete;
     } else if (chunked_ && has_length_) {
         fail("the length of the content is unclear");
     } else if (chunked_) {
+        reply_.reusable = !closes_;
         state_ = State::chunk_size;
     } else if (!has_length_) {
         state_ = State::rest;
-    } else if (missing_ > body_max_) {
-        fail("it is larger than allowed");
+    } else if (missing_ > bounds_.body) {
+        fail_too_large();
     } else {
+        reply_.reusable = !closes_;
         state_ = missing_ == 0 ? State::complete : State::body;
     }
 }
 
-void HttpsReplyReader::on_chunk_size(std::string_view line) {
+void HttpReplyReader::on_chunk_size(std::string_view line) {
     const std::string_view size = trimmed(line.substr(0, line.find(';')));
     if (!parse_number(size, 16, missing_)) return fail("the size of a chunk cannot be read");
-    if (missing_ > body_max_) return fail("it is larger than allowed");
+    if (missing_ > bounds_.body) return fail_too_large();
     state_ = missing_ == 0 ? State::trailer : State::chunk;
 }
 
-void HttpsReplyReader::fail(const char* words) {
+void HttpReplyReader::fail_too_large() {
+    too_large_ = true;
+    fail("it is larger than allowed");
+}
+
+void HttpReplyReader::fail(const char* words) {
     state_ = State::failed;
     fault_ = words;
 }
 
-}  // namespace postern::agent
+}  // namespace postern::base
