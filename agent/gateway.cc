@@ -95,6 +95,7 @@ std::vector<std::string> needs_restart(const Settings& before, const Settings& a
     note(format_host_port(before.gateway_mode.address) != format_host_port(after.gateway_mode.address),
          "status.gateway_mode");
     note(before.socket() != after.socket(), "status.socket");
+    note(before.relay.queue.volume_size != after.relay.queue.volume_size, "queue.volume_size");
     return keys;
 }
 

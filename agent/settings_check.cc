@@ -205,6 +205,22 @@ void check_readable(Reading& reading, const std::string& key, const std::filesys
         fault("is empty");
 }
 
+/// Without the keys of the root no answer is validated: whoever names them must get them, and nobody loses
+/// DANE unawares.
+void check_anchors(Reading& reading) {
+    constexpr const char* key = "dns.trust_anchors";
+    const auto& file = reading.settings.relay.dns.trust_anchors;
+    if (file.empty() || access(file.c_str(), R_OK) == 0) return check_readable(reading, key, file);
+    const std::string why =
+        '"' + file.string() + "\" cannot be read (" + std::generic_category().message(errno) +
+        "), so no answer of a name server is validated and there is no DANE; it comes with the "
+        "package dns-root-data";
+    if (given(reading, key))
+        reading.fault(key, why + ". Set it to \"\" to do without");
+    else
+        reading.warn(key, why);
+}
+
 /// A file of rules has lines and columns of its own.
 void read_rules(Reading& reading) {
     const auto& file = reading.settings.reply_rules;
@@ -270,6 +286,7 @@ void check_files(Reading& reading) {
     check_readable(reading, "tls.private_key", settings.relay.tls.private_key);
     check_readable(reading, "tls.ca_file", settings.relay.tls.ca_file);
     check_readable(reading, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
+    check_anchors(reading);
     for (std::size_t i = 0; i < settings.directories.size(); ++i) {
         check_readable(reading, element("primary", i, "password_file"),
                        settings.directories[i].password_file);

@@ -172,6 +172,7 @@ struct DnsSettings {
     std::vector<std::pair<std::string, std::string>> stub;  // zone, server
     std::filesystem::path trust_anchors;                    // empty or missing: no validation
     std::chrono::seconds timeout{20};
+    bool operator==(const DnsSettings&) const = default;
 };
 
 struct TlsSettings {

@@ -101,6 +101,13 @@ void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
 }
 
 void Delivery::reload(SettingsPtr settings) {
+    if (settings->dns != settings_->dns) {
+        try {
+            resolver_->reload(settings->dns);
+        } catch (const std::exception& fault) {
+            observer_.on(event::Trouble{"dns", fault.what(), false});
+        }
+    }
     settings_ = std::move(settings);
     queue_.reload(settings_);
     newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);

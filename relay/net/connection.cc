@@ -237,7 +237,8 @@ awaitable<std::error_code> Connection::start_tls_client(TlsContext context, Peer
     SSL* ssl = tls_->native_handle();
     if (proof.names.empty()) proof.names.push_back(proof.host);
     if (!is_ip(proof.host)) SSL_set_tlsext_host_name(ssl, proof.host.c_str());
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // Names stand in the alternative names alone (RFC 8461 §4.2).
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (proof.by == PeerProof::By::dane) {
         if (!prove_by_dane(ssl, proof)) {
             tls_failure_ = "none of the TLSA records can be used";

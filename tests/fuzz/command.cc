@@ -10,8 +10,8 @@ using namespace postern::fuzz;
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Parsed parsed = parse_command(text_of(data, size));
     if (parsed.fault) {
-        require(parsed.fault->permanent());
-        require(plain(parsed.fault->text));
+        require(parsed.fault->reply.permanent());
+        require(plain(parsed.fault->reply.text));
         return 0;
     }
     const Command& command = parsed.command;

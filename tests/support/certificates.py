@@ -42,13 +42,14 @@ class Authority:
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                  "-subj", "/CN=Authority of a test", "-keyout", self._key, "-out", self.certificate)
 
-    def issue(self, *names, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
-        """A certificate for host names and IPv4 addresses; `key` as openssl wants it behind -newkey."""
+    def issue(self, *names, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), alternatives=None):
+        """A certificate for host names and IPv4 addresses; `key` as openssl wants it behind -newkey. `alternatives`: its
+        alternative names, when they are others than `names`, of which the first is the common name."""
         first = names[0]
         kind = key
         key, request, certificate, extensions = (self._folder / f"{first}.{end}" for end in ("key", "csr", "pem", "ext"))
-        alternatives = ",".join(("IP:" if n.replace(".", "").isdigit() else "DNS:") + n for n in names)
-        extensions.write_text(f"subjectAltName={alternatives}\nbasicConstraints=CA:FALSE\n")
+        named = ",".join(("IP:" if n.replace(".", "").isdigit() else "DNS:") + n for n in alternatives or names)
+        extensions.write_text(f"subjectAltName={named}\nbasicConstraints=CA:FALSE\n")
         _openssl("req", "-newkey", *kind, "-nodes", "-subj", f"/CN={first}",
                  "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",

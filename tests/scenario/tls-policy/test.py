@@ -82,6 +82,13 @@ class TlsPolicy(scenario.Scenario):
     def test_verify_and_the_wrong_name(self):
         self._both("verify", "somebody.example", False)
 
+    def test_verify_and_the_right_name_as_the_common_name_alone(self):
+        receiver = self.receiver(tls=self.authority.issue("mx1.dest.example", alternatives=["other.example"]).server_context())
+        gateway = self.gateway(tls=self.tls, **self._via_destination("verify"))
+        self.send(gateway)
+        self.assertEqual(gateway.wait_for_event("deferred")["stage"], "tls")
+        self.assertEqual(receiver.offered, [])
+
     def test_verify_and_no_tls(self):
         self._both("verify", None, False)
 

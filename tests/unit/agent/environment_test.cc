@@ -155,3 +155,18 @@ TEST_CASE("a machine's name without a domain is a warning") {
     check_environment(reading, {});
     CHECK_THAT(lines(reading.warnings), Contains("hostname") && Contains("not fully qualified"));
 }
+
+TEST_CASE("keys of the root that cannot be had are a fault where they were named") {
+    Place place;
+    auto named = parse_settings(place.text("state", "127.0.0.1:2525", "", "") +
+                                "[dns]\ntrust_anchors = \"/nonexistent/root.key\"\n");
+    REQUIRE(named.faults.empty());
+    check_files(named);
+    REQUIRE(named.faults.size() == 1);
+    CHECK_THAT(lines(named.faults), Contains("dns.trust_anchors") && Contains("dns-root-data"));
+    auto unnamed = parse_settings(place.text("state", "127.0.0.1:2525", "", ""));
+    unnamed.settings.relay.dns.trust_anchors = "/nonexistent/root.key";
+    check_files(unnamed);
+    CHECK(unnamed.faults.empty());
+    CHECK_THAT(lines(unnamed.warnings), Contains("no DANE"));
+}
