@@ -148,8 +148,8 @@ TEST_CASE("replies that are no policy", "[policy_fetch]") {
         {head + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", "unclear"},
         {head + "Content-Encoding: gzip\r\n\r\nabc", "compressed"},
         {"220 mail.example.com ESMTP\r\n", "no HTTP"},
-        {head + "X: " + std::string(17000, 'x') + "\r\n\r\n", "16 KiB"},
-        {std::string(17000, 'x'), "16 KiB"},
+        {head + "X: " + std::string(17000, 'x') + "\r\n\r\n", "header is larger"},
+        {std::string(17000, 'x'), "header is larger"},
         {"", "ended before"},
     };
     for (const auto& [said, words] : bad) {
@@ -205,7 +205,7 @@ TEST_CASE("a server that talks without end is stopped by size", "[policy_fetch]"
         while (client.write("HTTP/1.1 100 Continue\r\n\r\n")) {
         }
     });
-    CHECK(has(world.get().fault, "16 KiB"));
+    CHECK(has(world.get().fault, "header is larger"));
 }
 
 TEST_CASE("the line is bounded, and stopping answers everybody in it", "[policy_fetch]") {
