@@ -5,8 +5,10 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import threading
+import time
 
 import scenario
+from process import wait_for
 
 
 class Limits(scenario.Scenario):
@@ -14,6 +16,7 @@ class Limits(scenario.Scenario):
 
     def zones(self):
         return super().zones() | {"shared.example": ["@ MX 10 mx1.dest.example."],
+                                  "third.example": ["@ MX 10 mx", f"mx A {self.workspace.host(22)}"],
                                   "other.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
 
     def _most(self, receiver):
@@ -84,6 +87,44 @@ class Limits(scenario.Scenario):
         gateway.wait_until_empty()
         self.assertEqual(len(receiver.messages), 100)
         self.assertEqual(gateway.events("bounced"), [])
+
+    def _all_in_one(self, **delivery):
+        """A gateway with one connection for everything."""
+        return self.gateway(delivery={"connections": 1, **delivery})
+
+    def test_a_connection_without_work_is_left_to_who_waits_for_one(self):
+        receiver, other = self.receiver(), self.receiver(scenario.SECOND_RECEIVER)
+        gateway = self._all_in_one(idle="5m")
+        self._fill(gateway, 1)
+        gateway.wait_until_empty()
+        self._fill(gateway, 1, ("other.example",))
+        self.wait_for_messages(other, 1)
+        self._fill(gateway, 1)
+        self.wait_for_messages(receiver, 2)
+
+    def test_a_busy_site_lets_others_have_its_connection(self):
+        receiver, other = self.receiver(), self.receiver(scenario.SECOND_RECEIVER)
+        receiver.on["."] = lambda session, _: time.sleep(0.2)
+        gateway = self._all_in_one()
+        self._fill(gateway, 40)
+        self._fill(gateway, 1, ("other.example",))
+        self.wait_for_messages(other, 1)
+        self.assertLess(len(receiver.messages), 40)
+
+    def test_who_needs_no_connection_any_more_keeps_none_from_others(self):
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        busy, last = self.receiver(), self.receiver(scenario.SECOND_RECEIVER)
+        busy.on["."] = lambda session, _: go_on.wait() and None
+        gateway = self._all_in_one(idle="0s")
+        self._fill(gateway, 1)
+        wait_for(lambda: busy.offered, "a connection in use")
+        self.send(gateway, "held@company.example", "u@third.example")
+        self.send(gateway, recipients="u@other.example")
+        held = [m["id"] for m in gateway.messages() if m["from"] == "held@company.example"]
+        gateway.command("queue", "hold", *held)
+        go_on.set()
+        self.wait_for_messages(last, 1)
 
     def test_explain_names_the_limits(self):
         self.receiver()
