@@ -1,6 +1,8 @@
 #include "sync/sync.h"
 
+#include <fcntl.h>
 #include <openssl/rand.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +17,7 @@
 #include <thread>
 
 #include "sync/asker.h"
+#include "sync/base/file_fault.h"
 #include "sync/cache.h"
 #include "sync/fold.h"
 #include "sync/generation.h"
@@ -51,11 +54,13 @@ std::string client_name(const std::filesystem::path& file) {
     name = random_name();
     std::filesystem::path temporary = file;
     temporary += ".new";
-    std::ofstream out(temporary, std::ios::trunc);
-    out << name << '\n' << std::flush;
-    if (!out) throw std::system_error(std::make_error_code(std::errc::io_error), temporary.string());
-    out.close();
-    std::filesystem::rename(temporary, file);
+    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    std::error_code error;
+    if (fd < 0 || ::write(fd, (name + '\n').data(), name.size() + 1) < 0 || ::fsync(fd) != 0)
+        error = {errno, std::generic_category()};
+    if (fd >= 0) ::close(fd);
+    if (!error) std::filesystem::rename(temporary, file, error);
+    if (error) throw std::runtime_error("state_dir: cannot make " + base::file_fault(file, error));
     return name;
 }
 

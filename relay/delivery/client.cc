@@ -10,6 +10,8 @@
 
 #include "relay/delivery/dot_stuffing.h"
 #include "relay/delivery/sasl.h"
+#include "relay/net/elsewhere.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -136,6 +138,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
         co_await net::Connection::connect(io, target.endpoint, options.source.address, patience, error);
     if (!connection) {
         refusal.reason = net::describe(error);
+        refusal.ours = base::is_passing(error);
         refusal.no_source = error == net::Error::no_such_address;
         if (refusal.no_source) refusal.reason = options.source.address + ": " + refusal.reason;
         co_return nullptr;
@@ -311,74 +314,80 @@ net::awaitable<Reply> Client::command(std::string line) {
     co_return answer;
 }
 
-net::awaitable<std::error_code> Client::send_file(const Message& message, const std::filesystem::path& path) {
-    File file(path);
-    content_damaged = true;  // unless the last octet proves otherwise
-    if (file.fd() < 0) co_return std::make_error_code(std::errc::no_such_file_or_directory);
-    std::string buffer(piece, '\0');
-    bool line_start = true;
-    std::uint32_t sum = 0;
-    for (std::uint64_t left = message.content.size; left > 0;) {
-        ssize_t got = ::read(file.fd(), buffer.data(), std::min<std::uint64_t>(left, buffer.size()));
-        if (got <= 0) co_return std::make_error_code(std::errc::bad_message);
-        left -= static_cast<std::uint64_t>(got);
-        std::string_view octets(buffer.data(), static_cast<std::size_t>(got));
-        sum = checksum(octets, sum);
-        connection_->deadline(options_.command_timeout);
-        std::error_code error;
-        if (message.content.dots) {
-            std::string stuffed = stuff_dots(octets, line_start);
-            error = co_await connection_->write(stuffed);
-        } else {
-            error = co_await connection_->write(octets);
-        }
-        if (error) {
-            content_damaged = false;
-            co_return error;
-        }
-    }
-    if (sum != message.content.checksum) co_return std::make_error_code(std::errc::bad_message);
-    content_damaged = false;
-    co_return co_await connection_->write(final_dot);
-}
-
-net::awaitable<std::error_code> Client::send_content(const Message& message, const ContentSource& source) {
+net::awaitable<Client::Unsent> Client::send_content(const Message& message, Form& content,
+                                                    asio::thread_pool& files) {
     connection_->deadline(options_.command_timeout);
-    if (!source.bytes) {
-        if (auto error = co_await connection_->write(message.content.trace)) co_return error;
-        co_return co_await send_file(message, source.file);
+    if (content.bytes) {
+        Unsent out;
+        out.error = co_await send_bytes(message, content);
+        co_return out;
     }
-    std::string stuffed;
-    std::string_view octets = *source.bytes;
-    if (message.content.dots) {
-        bool line_start = true;
-        stuffed = stuff_dots(octets, line_start);
-        octets = stuffed;
+    Unsent out;
+    out.error = co_await connection_->write(message.content.trace);
+    bool line_start = true;
+    auto space = std::make_shared<std::string>();
+    auto file = std::make_shared<ContentFile>(std::move(*content.file));
+    auto next = [file, space] { return file->next(*space, piece); };
+    while (!out.error) {
+        auto octets = co_await net::elsewhere(files, next);
+        if (!octets) {
+            out.fault = std::move(octets.error());
+            co_return out;
+        }
+        connection_->deadline(options_.command_timeout);
+        if (octets->empty()) {
+            out.error = co_await connection_->write(final_dot);
+            break;
+        }
+        std::string stuffed;
+        if (content.dots) stuffed = stuff_dots(*octets, line_start);
+        out.error = co_await connection_->write(content.dots ? std::string_view(stuffed) : *octets);
     }
-    // The final dot goes out with the last of the content: apart from it, it would wait for an
-    // acknowledgement.
-    std::array<asio::const_buffer, 3> parts{asio::buffer(message.content.trace), asio::buffer(octets),
-                                            asio::buffer(final_dot)};
-    co_return co_await connection_->write(std::span<const asio::const_buffer>(parts));
+    co_return out;
 }
 
-net::awaitable<void> Client::run(Transaction& transaction, const Message& message, ContentSource content) {
+/// The trace field goes out with the first piece and the final dot with the last: apart from it, it would
+/// wait for an acknowledgement.
+net::awaitable<std::error_code> Client::send_bytes(const Message& message, const Form& content) {
+    std::string_view rest = *content.bytes, trace = message.content.trace;
+    std::error_code error;
+    bool line_start = true, last = false;
+    while (!error && !last) {
+        std::string_view octets = rest.substr(0, piece);
+        rest.remove_prefix(octets.size());
+        last = rest.empty();
+        std::string stuffed;
+        if (content.dots) stuffed = stuff_dots(octets, line_start);
+        std::array<asio::const_buffer, 3> parts{asio::buffer(trace),
+                                                content.dots ? asio::buffer(stuffed) : asio::buffer(octets),
+                                                last ? asio::buffer(final_dot) : asio::const_buffer()};
+        connection_->deadline(options_.command_timeout);
+        error = co_await connection_->write(std::span<const asio::const_buffer>(parts));
+        trace = {};
+    }
+    co_return error;
+}
+
+net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction, const Message& message,
+                                                        Form content, asio::thread_pool& files) {
     ++transactions;
+    std::optional<ContentFault> fault;
     try {
-        co_await exchange(transaction, message, std::move(content));
-    } catch (const std::exception& fault) {
-        transaction.lost(fault.what());
+        fault = co_await exchange(transaction, message, std::move(content), files);
+    } catch (const std::exception& what) {
+        transaction.lost(what.what());
     }
     behind_dot_ = false;
     took_ = took_ || transaction.taken();
     needs_reset = transaction.needs_reset();
+    co_return fault;
 }
 
-net::awaitable<void> Client::exchange(Transaction& transaction, const Message& message,
-                                      ContentSource content) {
+net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transaction, const Message& message,
+                                                             Form content, asio::thread_pool& files) {
     auto timeout = options_.command_timeout;
     while (!transaction.done()) {
-        std::error_code unsent;
+        Unsent unsent;
         if (std::string commands = transaction.to_send(); !commands.empty()) {
             // A reply nobody asked for would be taken for the answer to what is asked next.
             if (!connection_->buffered().empty()) {
@@ -386,26 +395,30 @@ net::awaitable<void> Client::exchange(Transaction& transaction, const Message& m
                 break;
             }
             connection_->deadline(timeout);
-            unsent = co_await connection_->write(commands);
+            unsent.error = co_await connection_->write(commands);
         }
         if (!unsent && transaction.wants_content()) {
             if (transaction.discard())
-                unsent = co_await connection_->write(final_dot);
+                unsent.error = co_await connection_->write(final_dot);
             else
-                unsent = co_await send_content(message, content);
+                unsent = co_await send_content(message, content, files);
             if (!unsent) transaction.content_sent();
+        }
+        if (unsent.fault) {
+            transaction.lost(unsent.fault->why);
+            co_return std::move(unsent.fault);
         }
         // Who does not read on has often said why.
         Reply answer;
-        std::error_code error = content_damaged ? unsent : std::error_code();
         behind_dot_ = transaction.stage() == Stage::dot;
         const auto patience = unsent ? last_word : behind_dot_ ? options_.data_timeout : timeout;
-        if (!error) error = co_await reply(answer, patience, behind_dot_ || !extensions_.pipelining);
+        auto error = co_await reply(answer, patience, behind_dot_ || !extensions_.pipelining);
         if (error)
-            transaction.lost(net::describe(unsent ? unsent : error));
+            transaction.lost(net::describe(unsent ? unsent.error : error));
         else
             transaction.on_reply(std::move(answer));
     }
+    co_return std::nullopt;
 }
 
 net::awaitable<void> Client::quit() {

@@ -1,11 +1,13 @@
 // An SMTP session with a next hop: greeting, EHLO, TLS, transactions, QUIT.
 #pragma once
 
+#include <asio/thread_pool.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "relay/delivery/form.h"
 #include "relay/delivery/meaning.h"
 #include "relay/delivery/target.h"
 #include "relay/delivery/transaction.h"
@@ -22,13 +24,8 @@ struct Refusal {
     Reply reply;  // code 0 when it was no reply
     std::string reason;
     bool no_source = false;  // our own address cannot be used
+    bool ours = false;       // we are short of descriptors or memory, which says nothing about the host
     Meaning meaning = Meaning::host;
-};
-
-/// Where a message's content comes from while it is sent: memory, or its file.
-struct ContentSource {
-    std::shared_ptr<const std::string> bytes;
-    std::filesystem::path file;
 };
 
 class Client {
@@ -53,8 +50,11 @@ public:
     static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target,
                                                         const Options& options, Refusal& refusal);
 
-    /// Runs one transaction; its outcomes are then complete. Does not throw on network errors.
-    net::awaitable<void> run(Transaction& transaction, const Message& message, ContentSource content);
+    /// Runs one transaction; its outcomes are then complete. Does not throw on network errors. Files are read
+    /// on `files`. When the content cannot be had the final dot is not sent, so that nobody has taken it, and
+    /// the connection is of no more use.
+    net::awaitable<std::optional<ContentFault>> run(Transaction& transaction, const Message& message,
+                                                    Form content, asio::thread_pool& files);
     /// One command outside a transaction, for a trial; code 0 with the text set when the connection failed.
     net::awaitable<Reply> command(std::string line);
     net::awaitable<void> quit();
@@ -76,8 +76,7 @@ public:
     /// there is none, or it does.
     std::string would_fail() const;
     bool stale() { return connection_->stale(); }
-    bool needs_reset = false;      // the last transaction left something open
-    bool content_damaged = false;  // the last transaction was broken off because its content cannot be read
+    bool needs_reset = false;  // the last transaction left something open
     unsigned transactions = 0;
 
 private:
@@ -87,14 +86,20 @@ private:
                                                            const Options& options, Refusal& refusal);
     static net::awaitable<std::unique_ptr<Client>> start(net::io_context& io, const Target& target,
                                                          const Options& options, Refusal& refusal);
-    net::awaitable<void> exchange(Transaction& transaction, const Message& message, ContentSource content);
+    struct Unsent {
+        std::error_code error;
+        std::optional<ContentFault> fault;
+        explicit operator bool() const { return error || fault; }
+    };
+    net::awaitable<std::optional<ContentFault>> exchange(Transaction& transaction, const Message& message,
+                                                         Form content, asio::thread_pool& files);
     net::awaitable<bool> hello(Refusal& refusal);
     net::awaitable<bool> secure(Refusal& refusal);
     net::awaitable<bool> log_in(Refusal& refusal);
     /// `only`: no reply to a further command is on its way, that could be taken for this one.
     net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout, bool only = true);
-    net::awaitable<std::error_code> send_content(const Message& message, const ContentSource& source);
-    net::awaitable<std::error_code> send_file(const Message& message, const std::filesystem::path& file);
+    net::awaitable<Unsent> send_content(const Message& message, Form& content, asio::thread_pool& files);
+    net::awaitable<std::error_code> send_bytes(const Message& message, const Form& content);
 
     std::shared_ptr<net::Connection> connection_;
     Target target_;

@@ -35,8 +35,35 @@ std::size_t count_parts(const std::vector<Segment>& segments) {
         std::count_if(segments.begin(), segments.end(), [](const Segment& segment) { return segment.part; }));
 }
 
+/// What comes out, handed on in pieces.
+class Out {
+public:
+    explicit Out(const std::function<void(std::string_view)>& write) : write_(write) {}
+    Out& operator+=(std::string_view text) {
+        kept_ += text;
+        if (kept_.size() > piece) flush();
+        return *this;
+    }
+    Out& operator+=(char c) { return *this += std::string_view(&c, 1); }
+    /// The last line gets its end.
+    void finish() {
+        if (!kept_.ends_with("\r\n")) kept_ += "\r\n";
+        write_(kept_);
+    }
+
+private:
+    static constexpr std::size_t piece = 64 << 10;
+    /// All but the two octets that tell whether the line has ended.
+    void flush() {
+        write_(std::string_view(kept_).substr(0, kept_.size() - 2));
+        kept_.erase(0, kept_.size() - 2);
+    }
+    const std::function<void(std::string_view)>& write_;
+    std::string kept_;
+};
+
 /// No line of what comes out begins with a dot, so that Content::dots stays as true as it was.
-void append_quoted_printable(std::string& out, std::string_view body) {
+void append_quoted_printable(Out& out, std::string_view body) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     std::size_t length = 0;  // of the line in hand
     for (std::size_t at = 0; at < body.size(); ++at) {
@@ -71,7 +98,7 @@ void append_quoted_printable(std::string& out, std::string_view body) {
     }
 }
 
-void append_base64(std::string& out, std::string_view body) {
+void append_base64(Out& out, std::string_view body) {
     constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::size_t length = 0;
     for (std::size_t at = 0; at < body.size(); at += 3) {
@@ -89,7 +116,7 @@ void append_base64(std::string& out, std::string_view body) {
 }
 
 /// The header with its transfer encoding set to `encoding`.
-void append_header(std::string& out, std::string_view header, const std::vector<Field>& fields,
+void append_header(Out& out, std::string_view header, const std::vector<Field>& fields,
                    std::string_view encoding) {
     std::string_view old;
     for (const auto& field : fields)
@@ -103,8 +130,13 @@ void append_header(std::string& out, std::string_view header, const std::vector<
     out += "\r\n";
 }
 
+/// RFC 6532, RFC 6533: unlike message/rfc822 they may be encoded.
+bool is_global(const MediaType& type) { return type.type == "message" && type.subtype.starts_with("global"); }
+
 class Converter {
 public:
+    explicit Converter(Out& out) : out_(out) {}
+
     Fault entity(std::string_view text, std::size_t depth) {
         if (is_ascii(text)) {
             out_ += text;
@@ -122,14 +154,12 @@ public:
         auto type = value.empty() ? MediaType{"text", "plain", {}} : parse_media_type(value);
         if (!type) return "a part of it is of no known type";
         if (type->type == "multipart") return multipart(header, fields, body, *type, depth);
-        if (type->type == "message") return enclosed(header, fields, body, *type, depth);
+        if (type->type == "message" && !is_global(*type)) return enclosed(header, fields, body, *type, depth);
         if (type->subtype == "pkcs7-mime" || type->subtype == "x-pkcs7-mime")
             return "it is signed or encrypted";
         leaf(header, fields, body, *type);
         return std::nullopt;
     }
-
-    std::string take() { return std::move(out_); }
 
 private:
     Fault multipart(std::string_view header, const std::vector<Field>& fields, std::string_view body,
@@ -176,7 +206,7 @@ private:
         auto high = static_cast<std::size_t>(std::count_if(
             body.begin(), body.end(), [](char c) { return static_cast<unsigned char>(c) > 127; }));
         // Up to there it is the shorter one, and a person can read most of it.
-        bool readable = type.type == "text" && high < body.size() / 6;
+        bool readable = (type.type == "text" || is_global(type)) && high < body.size() / 6;
         append_header(out_, header, fields, readable ? "quoted-printable" : "base64");
         if (readable)
             append_quoted_printable(out_, body);
@@ -184,26 +214,34 @@ private:
             append_base64(out_, body);
     }
 
-    std::string out_;
+    Out& out_;
     std::size_t parts_ = 0;
 };
 
-/// Whether a header below the first one has more than ASCII. What cannot be told apart has none.
-bool utf8_below(std::string_view text, std::size_t depth, std::size_t& parts) {
-    if (is_ascii(text)) return false;
+/// What there is in UTF-8 in the headers below the first one.
+struct Utf8Below {
+    bool hidden_by_mime = false;  // in a message/global, which can be encoded as a whole
+    bool bare = false;
+};
+
+/// What cannot be told apart has none.
+void look_below(std::string_view text, std::size_t depth, std::size_t& parts, Utf8Below& seen) {
+    if (is_ascii(text)) return;
     auto [header, body] = split_entity(text);
-    if (depth > 0 && !is_ascii(header)) return true;
+    seen.bare = seen.bare || (depth > 0 && !is_ascii(header));
     auto type = parse_media_type(field_value(fields_of(header), "content-type"));
-    if (!type || depth >= depth_max) return false;
-    if (type->type == "message" && (type->subtype == "rfc822" || type->subtype == "global"))
-        return utf8_below(body, depth + 1, parts);
-    if (type->type != "multipart" || type->boundary.empty()) return false;
+    if (!type || depth >= depth_max) return;
+    if (is_global(*type)) {
+        seen.hidden_by_mime = seen.hidden_by_mime || !is_ascii(body);
+        return;
+    }
+    if (type->type == "message" && type->subtype == "rfc822") return look_below(body, depth + 1, parts, seen);
+    if (type->type != "multipart" || type->boundary.empty()) return;
     auto segments = split_multipart(body, type->boundary, parts_max - parts);
-    if (!segments) return false;
+    if (!segments) return;
     parts += count_parts(*segments);
-    return std::any_of(segments->begin(), segments->end(), [&](const Segment& segment) {
-        return segment.part && utf8_below(segment.text, depth + 1, parts);
-    });
+    for (const auto& segment : *segments)
+        if (segment.part) look_below(segment.text, depth + 1, parts, seen);
 }
 
 }  // namespace
@@ -224,16 +262,15 @@ tl::expected<Fit, Unfit> fit(const Message& message, std::string_view content, A
             return tl::unexpected(
                 Unfit{Reply{550, {5, 6, 7}, "the next host takes no sender address in UTF-8"}});
         std::size_t parts = 0;
-        if (!is_ascii(header_of(content)) || utf8_below(content, 0, parts))
+        Utf8Below seen;
+        look_below(content, 0, parts, seen);
+        if (!is_ascii(header_of(content)) || seen.bare)
             return tl::unexpected(Unfit{Reply{554, {5, 6, 9}, "the next host takes no header in UTF-8"}});
+        if (seen.hidden_by_mime) return Fit::only_seven_bit;
         unchanged = Fit::ascii_only;
     }
-    if (host.eight_bit) return unchanged;
     bool whole = content.size() == message.content.size;
-    bool eight_bit = !is_ascii(content) || (!whole && envelope.body == BodyType::eight_bit);
-    if (!eight_bit) return unchanged;
-    if (!whole) return tl::unexpected(not_converted("the message is too large to be converted"));
-    return Fit::seven_bit;
+    return host.eight_bit || !whole || is_ascii(content) ? unchanged : Fit::seven_bit;
 }
 
 tl::expected<void, Unfit> fit_recipient(const Address& recipient, Abilities host) {
@@ -241,18 +278,29 @@ tl::expected<void, Unfit> fit_recipient(const Address& recipient, Abilities host
     return tl::unexpected(Unfit{Reply{553, {5, 6, 7}, "the next host takes no address in UTF-8"}});
 }
 
-tl::expected<std::string, Unfit> to_seven_bit(std::string_view content) {
-    if (is_ascii(content)) return std::string(content);
+tl::expected<void, Unfit> to_seven_bit(std::string_view content,
+                                       const std::function<void(std::string_view)>& write) {
+    if (is_ascii(content)) {
+        write(content);
+        return {};
+    }
     auto fields = fields_of(split_entity(content).header);
     for (const auto& field : fields)
         if (field.name == "dkim-signature" || field.name == "arc-message-signature" ||
             field.name == "arc-seal")
             return tl::unexpected(not_converted("the message is signed"));
     if (count(fields, "mime-version") == 0) return tl::unexpected(not_converted("the message is not MIME"));
-    Converter converter;
+    Out out(write);
+    Converter converter(out);
     if (auto fault = converter.entity(content, 0)) return tl::unexpected(not_converted(*fault));
-    std::string out = converter.take();
-    if (!out.ends_with("\r\n")) out += "\r\n";
+    out.finish();
+    return {};
+}
+
+tl::expected<std::string, Unfit> to_seven_bit(std::string_view content) {
+    std::string out;
+    auto done = to_seven_bit(content, [&out](std::string_view part) { out += part; });
+    if (!done) return tl::unexpected(done.error());
     return out;
 }
 

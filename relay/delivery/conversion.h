@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,7 @@
 
 namespace postern::relay {
 
-/// Content in a file larger than this is not converted, and not read to see whether it would have to be.
+/// Content larger than this is not converted, and not read to see whether it would have to be.
 constexpr std::size_t conversion_max = 32u << 20;
 
 /// What a host offers of what content may need.
@@ -32,7 +33,10 @@ struct Unfit {
 enum class Fit : std::uint8_t {
     as_is,       // with the parameters it came with
     ascii_only,  // unchanged but without SMTPUTF8, which neither its paths nor its header need
-    seven_bit,  // after to_seven_bit(), without BODY=8BITMIME and, where the host does not offer it, SMTPUTF8
+    /// After to_seven_bit(), without BODY=8BITMIME and, where the host does not offer it, SMTPUTF8. Where
+    /// that would harm the message it is sent unchanged: hosts that do not say so take 8 bits nevertheless.
+    seven_bit,
+    only_seven_bit,  // the same, but not unchanged: a part of it is in UTF-8 that only MIME can hide
 };
 
 /// Whether fit() would look at the content: false for nearly all mail and hosts, and then the message fits as
@@ -41,7 +45,7 @@ bool needs_a_look(const Envelope& envelope, Abilities host);
 
 /// How the message fits the host, its recipients aside. `content` begins with its header, our trace field not
 /// included. It is the whole content, or at least the header where the content is in a file of more than
-/// conversion_max octets: then BODY is believed, and what would have to be converted is unfit.
+/// conversion_max octets, which is never converted.
 tl::expected<Fit, Unfit> fit(const Message& message, std::string_view content, Abilities host);
 
 /// The same about one recipient, which is told alone.
@@ -51,7 +55,10 @@ tl::expected<void, Unfit> fit_recipient(const Address& recipient, Abilities host
 /// quoted-printable or base64, multiparts are walked through (at most 20 deep, 1000 parts). Not harmless, and
 /// so refused: signed content (DKIM-Signature, multipart/signed, application/pkcs7-mime, ARC), a header that
 /// is not MIME, octets above 127 in a header, message/* parts with octets above 127 that cannot be descended
-/// into. `content` starts with its header; lines end with CRLF.
+/// into; those of RFC 6532 and RFC 6533 (message/global…) are encoded as they are. `content` starts with its
+/// header; lines end with CRLF. Handed to `write` piece by piece; of what is refused some may have been.
+tl::expected<void, Unfit> to_seven_bit(std::string_view content,
+                                       const std::function<void(std::string_view)>& write);
 tl::expected<std::string, Unfit> to_seven_bit(std::string_view content);
 
 }  // namespace postern::relay

@@ -444,27 +444,6 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
                            const std::vector<Queue::Notice>& notices) const {
     const Message& original = stored.message;
     if (original.envelope.reverse_path.null()) return nullptr;  // a report is never answered (RFC 5321 §6.1)
-    std::shared_ptr<const std::string> content = original.content.bytes;
-    if (!content && original.content.file.empty())
-        content = spool_.load_content(original, stored.volume);
-    else if (!content && original.content.size <= settings_->queue.report_size)
-        content = std::make_shared<const std::string>(read_small_file(original.content.file));
-    std::string header = original.content.trace;
-    ReportContent returned;
-    if (content) {
-        std::string_view own = header_of(*content);
-        header += own;
-        bool failure = std::any_of(notices.begin(), notices.end(), [](const Queue::Notice& notice) {
-            return notice.kind == Queue::Notice::Kind::failed;
-        });
-        // Only a failure brings the message back, and only where that was asked for (RFC 3461 §4.3).
-        if (failure && original.envelope.return_content == ReturnContent::full &&
-            content->size() <= settings_->queue.report_size)
-            returned.body = std::string_view(*content).substr(own.size());
-    } else if (!original.content.file.empty()) {
-        header += read_header(original.content.file);
-    }
-    returned.header = header;
     std::vector<ReportedRecipient> recipients;
     for (const auto& notice : notices) {
         ReportedRecipient one;
@@ -483,8 +462,16 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
         recipients.push_back(std::move(one));
     }
     auto out = std::make_shared<Stored>();
-    out->message =
-        make_report(settings_->hostname, original, returned, recipients, spool_.new_id(), base::wall_now());
+    out->message.id = spool_.new_id();
+    // What is returned of the message has to be read first, where waiting for a disk holds up nobody.
+    out->complete = [&spool = spool_, settings = settings_, stored,
+                     recipients = std::move(recipients)](Stored& report) {
+        Returned returned = read_returned(spool, stored, recipients, settings->queue.report_size);
+        Time arrived = report.message.arrived;
+        report.message = make_report(settings->hostname, stored.message, returned.content(), recipients,
+                                     report.message.id, base::wall_now());
+        report.message.arrived = arrived;
+    };
     return out;
 }
 

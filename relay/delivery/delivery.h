@@ -175,10 +175,13 @@ private:
     /// After a session that ended at MAIL without a word: true when that may be a policy against the sender,
     /// and says nothing of the site yet.
     bool cut_off(const SitePtr& site, const Job& job, const Outcome& why);
-    /// Settles at once whom the host cannot take this message for; what is left of the job fits it.
-    /// `converted` is set when the content has to be sent in another form.
-    void fit_to(const Client& client, Job& job, ContentSource& content,
-                std::shared_ptr<const Message>& converted);
+    /// Settles at once whom the host cannot take this message for; what is left of the job fits it in the
+    /// form it gives. Null when nothing is left, or it cannot be read now.
+    net::awaitable<FormPtr> fit_to(const Client& client, Job& job);
+    net::awaitable<FormPtr> form_for(const Client& client, const Job& job, Formless& why);
+    void refuse(const Client& client, const Job& job, const std::vector<Reply>& replies);
+    void tell_our_trouble(const std::string& what);
+    void cannot_read(const Job& job, const ContentFault& fault);
     /// Takes out of the job the recipients that `which` says, outcomes and all; nullopt for none.
     std::optional<Job> take_out(Job& job, std::vector<Outcome>& outcomes, std::vector<Meaning>& meanings,
                                 const std::function<bool(Meaning)>& which);
@@ -237,11 +240,14 @@ private:
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
     std::size_t connections_ = 0;
     asio::steady_timer timer_, blocklists_;
-    Time armed_ = Time::max(), next_sweep_{}, next_persist_{};
+    Time armed_ = Time::max(), next_sweep_{}, next_persist_{}, next_told_{};
     std::size_t turn_ = 0;  // of the round-robin gateways
     bool stopping_ = false, paused_ = false;
     std::minstd_rand random_{std::random_device{}()};
-    asio::thread_pool keeper_{1};  // writes down what was learnt
+    Forms forms_;                     // used on converter_ only
+    asio::thread_pool keeper_{1};     // writes down what was learnt
+    asio::thread_pool files_{4};      // contents are read on
+    asio::thread_pool converter_{1};  // forms are made on
 };
 
 }  // namespace postern::relay

@@ -225,7 +225,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
     Reply refused;
     bool all_refused = true, for_good = site->pooled;
     auto targets = targets_from(*site, lane.source);
-    for (auto at = targets.begin(); at != targets.end(); ++at) {
+    for (auto at = targets.begin(); at != targets.end();) {
         const Target& target = *at;
         if (stopping_) co_return nullptr;
         Refusal refusal;
@@ -243,6 +243,13 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
                 fault != std::exchange(site->told, fault) && !fault.empty())
                 observer_.on(event::Trouble{"tls", fault, false});
             co_return client;
+        }
+        if (refusal.ours) {
+            // It says nothing about the destination, whose mail stays in line.
+            tell_our_trouble("no connection can be opened: " + refusal.reason);
+            asio::steady_timer pause(io_, std::chrono::seconds(1));
+            co_await pause.async_wait(net::as_value);
+            continue;
         }
         if (refusal.no_source) {
             // Another of our addresses may be there.
@@ -272,6 +279,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
             refused = refusal.reply;
         else
             all_refused = false;
+        ++at;
     }
     if (all_refused && refused.code != 0 && compare(site, lane, refused)) co_return nullptr;
     if (for_good && refused.code != 0 && site->connections == site->opening) {
@@ -297,7 +305,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site
         options.login = target.login;
         auto client = co_await Client::open(io_, target, options, refusal);
         if (client) co_return client;
-        spoils(*site, target.endpoint);
+        if (!refusal.ours) spoils(*site, target.endpoint);
     }
     co_return nullptr;
 }

@@ -1,10 +1,8 @@
 // The connections of a site: fed with what is ready, rested and closed.
 #include <algorithm>
 
-#include "relay/delivery/conversion.h"
 #include "relay/delivery/delivery.h"
-#include "relay/mail/trace.h"
-#include "relay/queue/durable_file.h"
+#include "relay/net/elsewhere.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
@@ -194,70 +192,99 @@ net::awaitable<bool> Delivery::rest(SitePtr site, Lane& lane, Client& client) {
     co_return false;
 }
 
-void Delivery::fit_to(const Client& client, Job& job, ContentSource& content,
-                      std::shared_ptr<const Message>& converted) {
-    const Stored& stored = *job.message->stored;
-    const Message& message = stored.message;
-    const Envelope& envelope = message.envelope;
+/// Once a minute: it concerns everything that is going on.
+void Delivery::tell_our_trouble(const std::string& what) {
+    Time time = base::steady_now();
+    if (time < next_told_) return;
+    next_told_ = time + std::chrono::minutes(1);
+    observer_.on(event::Trouble{"delivery", what, true});
+}
+
+/// Puts a job off for a trouble of ours, or has it set aside for damage that is proven.
+void Delivery::cannot_read(const Job& job, const ContentFault& fault) {
+    if (fault.damaged()) return queue_.spoil(job, fault.why);
+    tell_our_trouble(fault.why);
+    Outcome why;
+    why.reason = fault.why;
+    why.stage = text_of(Stage::content);
+    why.ours = true;
+    why.attempted = false;
+    queue_.settle(job, std::vector<Outcome>(job.recipients.size(), why));
+}
+
+net::awaitable<FormPtr> Delivery::form_for(const Client& client, const Job& job, Formless& why) {
+    StoredPtr stored = job.message->stored;
+    Abilities host{client.extensions().eight_bit, client.extensions().utf8};
+    const Content& content = stored->message.content;
+    if (!needs_a_look(stored->message.envelope, host)) {
+        if (content.bytes)
+            co_return std::make_shared<const Form>(
+                Form{Fit::as_is, content.bytes, std::nullopt, content.size, content.dots});
+        auto open = [this, stored] { return plain_form(spool_, *stored); };
+        auto plain = co_await net::elsewhere(files_, open);
+        if (!plain) why = std::move(plain.error());
+        co_return plain ? std::move(*plain) : nullptr;
+    }
+    auto make = [this, stored, host, minimum = settings_->accept.minimum_free] {
+        return forms_.make(spool_, *stored, host, minimum);
+    };
+    auto made = co_await net::elsewhere(converter_, make);
+    if (!made) why = std::move(made.error());
+    co_return made ? std::move(*made) : nullptr;
+}
+
+/// Refuses for the host, at once, what it cannot take.
+void Delivery::refuse(const Client& client, const Job& job, const std::vector<Reply>& replies) {
     std::vector<Outcome> outcomes;
-    auto fail = [&](const Reply& why) { outcomes.push_back(unfit(why)); };
-    auto settle = [&] {
-        for (auto& outcome : outcomes) outcome.host = client.target().text();
-        queue_.settle(job, std::move(outcomes));
-        job.recipients.clear();
+    for (const Reply& why : replies) {
+        outcomes.push_back(unfit(why));
+        outcomes.back().host = client.target().text();
+    }
+    queue_.settle(job, std::move(outcomes));
+}
+
+net::awaitable<FormPtr> Delivery::fit_to(const Client& client, Job& job) {
+    StoredPtr stored = job.message->stored;
+    const Envelope& envelope = stored->message.envelope;
+    auto refuse_all = [&](const Reply& why) {
+        refuse(client, job, std::vector<Reply>(job.recipients.size(), why));
     };
     if (envelope.require_tls && (!client.verified() || !client.extensions().require_tls)) {
-        Reply why{0,
-                  {5, 7, 30},
-                  "the sender demands REQUIRETLS, which " + client.target().host + " does not offer"};
-        for (std::size_t at = 0; at < job.recipients.size(); ++at) fail(why);
-        return settle();
+        refuse_all(Reply{0,
+                         {5, 7, 30},
+                         "the sender demands REQUIRETLS, which " + client.target().host + " does not offer"});
+        co_return nullptr;
+    }
+    Formless why;
+    FormPtr form = co_await form_for(client, job, why);
+    if (job.message->halted()) {  // in the meantime
+        queue_.give_back(job);
+        co_return nullptr;
+    }
+    if (!form) {
+        if (const auto* fault = std::get_if<ContentFault>(&why))
+            cannot_read(job, *fault);
+        else
+            refuse_all(std::get<Unfit>(why).reply);
+        co_return nullptr;
     }
     Abilities host{client.extensions().eight_bit, client.extensions().utf8};
-    if (!needs_a_look(envelope, host)) return;
-
-    if (!content.bytes)
-        content.bytes = std::make_shared<const std::string>(message.content.size <= conversion_max
-                                                                ? read_small_file(content.file)
-                                                                : read_header(content.file));
-    auto how = fit(message, *content.bytes, host);
-    std::string seven_bit;
-    if (how && *how == Fit::seven_bit) {
-        auto made = to_seven_bit(*content.bytes);
-        if (made)
-            seven_bit = std::move(*made);
-        else
-            how = tl::unexpected(made.error());
-    }
-    if (!content.file.empty()) content.bytes.reset();
-    if (!how) {
-        for (std::size_t at = 0; at < job.recipients.size(); ++at) fail(how.error().reply);
-        return settle();
-    }
     std::vector<bool> apart(job.recipients.size());
-    for (std::size_t at = 0; at < job.recipients.size(); ++at)
+    std::vector<Reply> replies;
+    for (std::size_t at = 0; envelope.utf8 && at < job.recipients.size(); ++at)
         if (auto one = fit_recipient(envelope.forward_paths[job.recipients[at]], host); !one) {
             apart[at] = true;
-            fail(one.error().reply);
+            replies.push_back(one.error().reply);
         }
-    if (outcomes.size() == job.recipients.size()) return settle();
-    if (!outcomes.empty()) {
+    if (replies.size() == job.recipients.size()) {
+        refuse(client, job, replies);
+        co_return nullptr;
+    }
+    if (!replies.empty()) {
         Job refused = queue_.split(job, apart);
-        for (auto& outcome : outcomes) outcome.host = client.target().text();
-        queue_.settle(refused, std::move(outcomes));
+        refuse(client, refused, replies);
     }
-    if (*how == Fit::as_is) return;
-    auto out = std::make_shared<Message>(message);
-    out->envelope.utf8 = message.envelope.utf8 && host.utf8;
-    if (*how == Fit::seven_bit) {
-        out->envelope.body = BodyType::seven_bit;
-        out->content.file.clear();
-        out->content.size = seven_bit.size();
-        out->content.dots = seven_bit.starts_with('.') || seven_bit.find("\r\n.") != std::string::npos;
-        content.file.clear();
-        content.bytes = std::make_shared<const std::string>(std::move(seven_bit));
-    }
-    converted = std::move(out);
+    co_return form;
 }
 
 /// `last_word`: no further host or connection is asked about what this one defers.
@@ -289,21 +316,20 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
         turn_away(site, client, std::exchange(job, Job()));
         co_return Turn();
     }
-    ContentSource content{stored.message.content.bytes, stored.message.content.file};
-    if (!content.bytes && content.file.empty()) {
-        content.bytes = spool_.load_content(stored.message, stored.volume);
-        if (!content.bytes) {
-            queue_.spoil(job, "its content does not match its checksum");
-            co_return Turn();
-        }
-    }
-    std::shared_ptr<const Message> converted;
-    fit_to(client, job, content, converted);
-    if (job.recipients.empty()) co_return Turn();
+    FormPtr form = co_await fit_to(client, job);
+    if (!form) co_return Turn();
     if (std::size_t most = client.extensions().recipients_max; most > 0 && job.recipients.size() > most) {
         std::vector<bool> apart(job.recipients.size(), true);
         std::fill_n(apart.begin(), most, false);
         lane.ready.push_front(queue_.split(job, apart));
+    }
+    std::shared_ptr<const Message> converted;
+    if (form->fit != Fit::as_is) {
+        auto changed = std::make_shared<Message>(stored.message);
+        changed->envelope.utf8 = stored.message.envelope.utf8 && client.extensions().utf8;
+        if (form->fit == Fit::seven_bit) changed->envelope.body = BodyType::seven_bit;
+        changed->content.size = form->size;
+        converted = std::move(changed);
     }
     const Message& message = converted ? *converted : stored.message;
     Transaction::Options options;
@@ -313,15 +339,16 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     options.before = client.before();
     Transaction transaction(message, job.recipients, client.extensions(), options);
     Time begun = base::steady_now();
+    std::optional<ContentFault> unread;
     {
         Sending sending(traffic_, job);
-        co_await client.run(transaction, message, std::move(content));
+        Form content(*form);
+        unread = co_await client.run(transaction, message, std::move(content), files_);
     }
     Turn turn;
     turn.usable = transaction.usable();
-    if (client.content_damaged) {
-        // The final dot was not sent, so nobody has taken it.
-        queue_.spoil(job, "its content is missing or does not match its checksum");
+    if (unread) {
+        cannot_read(job, *unread);
         co_return turn;
     }
     learn_tls(site, client, transaction);

@@ -11,6 +11,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t header_max = 64 * 1024;
+constexpr std::size_t named_max = 100;  // recipients that are told about one by one
 constexpr std::size_t quote_max = 800;  // a line must stay below 998 octets (RFC 5322 §2.1.1)
 
 /// In printable ASCII, whatever it was.
@@ -99,7 +100,9 @@ std::string status_part(const std::string& hostname, const Message& original,
     out += "Reporting-MTA: dns; " + hostname + "\r\n";
     out += "X-Postern-Message-Id: " + original.id.text() + "\r\n";
     out += "Arrival-Date: " + date_time(original.arrived) + "\r\n\r\n";
-    for (const auto& one : recipients) out += status_group(one, now);
+    std::size_t named = 0;
+    for (const auto& one : recipients)
+        if (named++ < named_max) out += status_group(one, now);
     out.resize(out.size() - 2);  // the empty line is between groups, not behind the last
     return out;
 }
@@ -129,8 +132,17 @@ Text text_part(const std::string& hostname, const std::vector<ReportedRecipient>
     out.body = "This is the mail gateway " + hostname + ".\r\n\r\n";
     for (const Kind* kind : {&failed, &delayed, &relayed}) {
         std::string about;
-        for (const auto& one : recipients)
-            if (std::string_view(kind->action) == name_of(one.action)) about += explanation(one);
+        std::size_t rest = 0;
+        for (std::size_t at = 0; at < recipients.size(); ++at) {
+            if (std::string_view(kind->action) != name_of(recipients[at].action)) continue;
+            if (at < named_max)
+                about += explanation(recipients[at]);
+            else
+                ++rest;
+        }
+        if (rest > 0)
+            about += (about.empty() ? "  " : "  and ") + std::to_string(rest) +
+                     (about.empty() ? " recipients" : " more") + " that are not named here\r\n\r\n";
         if (about.empty()) continue;
         if (out.subject.empty()) out.subject = kind->subject;
         out.body += kind->text + about;
@@ -161,6 +173,29 @@ EnhancedStatus report_status(const RecipientProgress& progress) {
     if (progress.reply.positive()) return {2, 0, 0};
     // Never got so far as a reply until it expired, or not yet.
     return progress.status == RecipientStatus::failed ? EnhancedStatus{4, 4, 7} : EnhancedStatus{4, 4, 0};
+}
+
+Returned read_returned(const Spool& spool, const Stored& original,
+                       const std::vector<ReportedRecipient>& recipients, std::uint64_t most) {
+    const Content& content = original.message.content;
+    Returned out;
+    out.header = content.trace;
+    if (!content.bytes && !content.file.empty() && content.size > most) {
+        if (auto header = read_header(content)) out.header += *header;
+        return out;
+    }
+    auto octets = spool.load_content(original.message, original.volume);
+    if (!octets) return out;
+    std::string_view own = header_of(**octets);
+    out.header += own;
+    bool failure = std::any_of(recipients.begin(), recipients.end(), [](const ReportedRecipient& one) {
+        return one.action == ReportAction::failed;
+    });
+    // Only a failure brings the message back, and only where that was asked for (RFC 3461 §4.3).
+    if (failure && original.message.envelope.return_content == ReturnContent::full &&
+        (*octets)->size() <= most)
+        out.body = (*octets)->substr(own.size());
+    return out;
 }
 
 Message make_report(const std::string& hostname, const Message& original, const ReportContent& content,

@@ -8,6 +8,7 @@
 
 #include "relay/mail/message.h"
 #include "relay/queue/record.h"
+#include "relay/queue/spool.h"
 
 namespace postern::relay {
 
@@ -28,11 +29,22 @@ struct ReportContent {
         body;  // the rest of it, its empty line in front; "" when only the header is to be returned
 };
 
+/// What a report returns of a message, as octets of its own.
+struct Returned {
+    std::string header, body;
+    ReportContent content() const { return {header, body}; }
+};
+/// Reads it: the header, and the rest where one of `recipients` has failed, RET=FULL asked for it and it is
+/// at most `most` bytes. What cannot be read is left out. Waits for the disk.
+Returned read_returned(const Spool& spool, const Stored& original,
+                       const std::vector<ReportedRecipient>& recipients, std::uint64_t most);
+
 /// A message to `original`'s reverse-path with an envelope of its own: null reverse-path, NOTIFY=NEVER,
 /// SMTPUTF8 when something in it needs that, to be handed to the same primary. Of the header at most 64 KiB
 /// are returned, the body only as `content` has it, and never of a message with REQUIRETLS, whose report
 /// requires TLS itself (RFC 8689 §5). What remote servers said is quoted with control characters replaced.
-/// The sender's ENVID and each recipient's ORCPT are given back.
+/// The sender's ENVID and each recipient's ORCPT are given back. Of very many recipients the first are named,
+/// the others counted.
 ///
 /// Loops: `original`'s reverse-path must not be null, for a report is never answered; a report that comes
 /// back as something else is stopped at reception, which counts Received fields.

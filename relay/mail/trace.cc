@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
-#include <fstream>
 
 namespace postern::relay {
 
@@ -58,21 +57,6 @@ std::string_view header_of(std::string_view content) {
     if (content.starts_with("\r\n") || content.starts_with(' ') || content.starts_with('\t')) return {};
     std::size_t end = content.find("\r\n\r\n");
     return end == std::string_view::npos ? content : content.substr(0, end + 2);
-}
-
-std::string read_header(const std::filesystem::path& file) {
-    std::string begin(64 * 1024, '\0');
-    std::ifstream in(file, std::ios::binary);
-    in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-    begin.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-    std::size_t size = header_of(begin).size();
-    if (size == begin.size()) {
-        // It goes on behind what was read: whole lines only, since half a CRLF must not leave.
-        std::size_t end = begin.rfind("\r\n");
-        size = end == std::string::npos ? 0 : end + 2;
-    }
-    begin.resize(size);
-    return begin;
 }
 
 std::size_t count_received(std::string_view content) {

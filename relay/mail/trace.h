@@ -31,9 +31,6 @@ bool says_tls_optional(std::string_view content);
 /// The header of a message: up to and including the CRLF of its last field.
 std::string_view header_of(std::string_view content);
 
-/// The same of a content in a file, as far as its first 64 KiB reach; "" when it cannot be read.
-std::string read_header(const std::filesystem::path& file);
-
 /// RFC 5322 §3.3 date-time, always in UTC.
 std::string date_time(Time time);
 

@@ -39,6 +39,7 @@ std::error_code replace_file(const std::filesystem::path& file, std::string_view
     if (!error && ::fdatasync(fd) != 0) error = {errno, std::generic_category()};
     ::close(fd);
     if (!error) std::filesystem::rename(fresh, file, error);
+    if (error) ::unlink(fresh.c_str());
     if (!error) error = sync_folder(file.parent_path());
     return error;
 }

@@ -75,6 +75,7 @@ struct Outcome {
     std::string egress;            // our address
     bool relayed = false;          // delivered to a host that reports nothing itself
     bool destination = false;      // the fault is the destination's: tried again as soon as that works
+    bool ours = false;             // the trouble is ours and passes: tried again soon, never given up for it
     bool attempted = true;         // false: not even tried, because the destination was known to be down
 };
 

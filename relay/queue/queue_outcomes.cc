@@ -14,6 +14,7 @@ constexpr std::size_t said_max = 1000;  // octets kept of what a server said
 /// A message with more recipients is not written down whole with each of its legs, but every so often.
 constexpr std::size_t written_at_once = 100;
 constexpr std::chrono::microseconds pause_for_each{50};
+constexpr std::chrono::minutes ours_again{1};  // at the latest, after a trouble of ours
 
 Queued::Leg* open_leg(Queued& message, const std::string& route) {
     auto at = message.legs.find(route);
@@ -55,6 +56,11 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
         case Outcome::Result::failed: one.status = RecipientStatus::failed; break;
         case Outcome::Result::deferred: {
             Time end = expiry(settings_->queue, mail.arrived);
+            if (outcome.ours) {
+                auto pause = std::min<std::chrono::milliseconds>(
+                    pause_after(settings_->queue, one.attempts, spread), ours_again);
+                return std::chrono::ceil<std::chrono::microseconds>(now + pause);
+            }
             if (wall >= end) {
                 one.status = RecipientStatus::failed;
                 one.reason = "given up after " + span_in_words(settings_->queue.expire) +

@@ -9,6 +9,7 @@
 #include "relay/queue/durable_file.h"
 #include "relay/queue/inspection.h"
 #include "sync/base/clock.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -26,14 +27,6 @@ std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
     return number;
 }
 
-/// What an administrator needs to put it right.
-std::string unusable(const std::filesystem::path& file, const std::error_code& error) {
-    std::string out = "cannot use " + file.string() + ": " + error.message();
-    if (error == std::errc::permission_denied)
-        out += "; it and its folder must belong to the account that postern runs as (chown -R)";
-    return out;
-}
-
 }  // namespace
 
 Spool::Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed,
@@ -46,8 +39,7 @@ Spool::Spool(const std::filesystem::path& dir, Options options, std::function<vo
       report_(std::move(report)) {
     std::error_code error;
     std::filesystem::create_directories(contents_, error);
-    if (error)
-        throw std::runtime_error("state_dir: cannot create " + contents_.string() + ": " + error.message());
+    if (error) throw std::runtime_error("state_dir: cannot create " + base::file_fault(contents_, error));
     open_volumes();
     replay_settled();
     settled_.emplace(dir_);
@@ -79,7 +71,7 @@ void Spool::open_volumes() {
                 error = fault.code();
             }
         }
-        if (error) throw std::runtime_error("state_dir: " + unusable(file, error));
+        if (error) throw std::runtime_error("state_dir: cannot use " + base::file_fault(file, error));
     }
     for (const auto& one : volumes_) last_id_ = std::max(last_id_.load(), one->last_id().value);
     if (volumes_.empty()) add_volume(last + 1);
@@ -310,12 +302,22 @@ std::optional<Loaded> Spool::load(MessageId id, std::uint32_t number) const {
     return out;
 }
 
-std::shared_ptr<const std::string> Spool::load_content(const Message& message, std::uint32_t number) const {
+tl::expected<std::shared_ptr<const std::string>, ContentFault> Spool::load_content(
+    const Message& message, std::uint32_t number) const {
+    const Content& content = message.content;
+    if (content.bytes) return content.bytes;
+    if (!content.file.empty()) return read_content(content);
     VolumePtr at = volume(number);
-    if (!at) return nullptr;
-    auto octets = at->get(Volume::Table::content, message.id);
-    if (!octets || octets->size() != message.content.size || checksum(*octets) != message.content.checksum)
-        return nullptr;
+    if (!at) return tl::unexpected(ContentFault::proven("its content is missing"));
+    std::optional<std::string> octets;
+    try {
+        octets = at->get(Volume::Table::content, message.id);
+    } catch (const std::system_error& fault) {
+        return tl::unexpected(ContentFault::unreadable(at->file().string(), fault.code()));
+    }
+    if (!octets) return tl::unexpected(ContentFault::proven("its content is missing"));
+    if (octets->size() != content.size || checksum(*octets) != content.checksum)
+        return tl::unexpected(ContentFault::proven("its content does not match its checksum"));
     return std::make_shared<const std::string>(std::move(*octets));
 }
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "relay/mail/message.h"
+#include "relay/queue/content.h"
 #include "relay/queue/record.h"
 #include "relay/queue/settled_log.h"
 #include "relay/queue/volume.h"
@@ -34,6 +35,9 @@ struct Stored {
     Message message;
     std::uint32_t volume = 0;      // set by the commit, before its completion is told
     std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else
+    /// Completes a message of our own that so far has its id alone, and takes the time of a disk for it: done
+    /// on the commit thread. Empty for all others, and afterwards.
+    std::function<void(Stored&)> complete{};
 };
 using StoredPtr = std::shared_ptr<Stored>;
 
@@ -49,6 +53,10 @@ struct Change {
     StoredPtr bounce;
     std::string damage;  // not empty: the records are set aside under damaged/, for this reason, or else stay
 };
+
+/// Whether there was no room, or no descriptor or memory, for what was to be stored: the same may work a
+/// moment later.
+bool short_of_room(const std::error_code& error);
 
 /// What one commit did, told on the commit thread.
 struct Committed {
@@ -120,8 +128,9 @@ public:
     std::optional<std::uint32_t> find(MessageId id) const;
     /// nullopt when it is gone; Loaded with a null `stored` when it is damaged.
     std::optional<Loaded> load(MessageId id, std::uint32_t volume) const;
-    /// The octets of a content kept inside the volume; null when they are damaged or gone.
-    std::shared_ptr<const std::string> load_content(const Message& message, std::uint32_t volume) const;
+    /// The octets of a message, wherever they are kept.
+    tl::expected<std::shared_ptr<const std::string>, ContentFault> load_content(const Message& message,
+                                                                                std::uint32_t volume) const;
     std::uint64_t count() const;
     std::uint64_t waiting(
         const std::string& route) const;  // messages filed under it, at most 100,000 are counted

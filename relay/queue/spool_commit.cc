@@ -9,6 +9,7 @@
 #include "relay/queue/durable_file.h"
 #include "relay/queue/inspection.h"
 #include "relay/queue/spool.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -27,9 +28,7 @@ bool is_full(const std::error_code& error) {
 
 /// The machine is short of something for a while; nothing was written, and it can be tried again.
 bool is_shortage(const std::error_code& error) {
-    return error == std::errc::not_enough_memory || error == std::errc::too_many_files_open ||
-           error == std::errc::too_many_files_open_in_system ||
-           error == std::errc::resource_unavailable_try_again || error == lmdb_error(MDB_READERS_FULL);
+    return base::is_passing(error) || error == lmdb_error(MDB_READERS_FULL);
 }
 
 /// By the engine's own word the volume is unsound, while the disk may be well.
@@ -51,6 +50,8 @@ bool is_unsound(const std::error_code& error) {
 }
 
 }  // namespace
+
+bool short_of_room(const std::error_code& error) { return is_full(error) || is_shortage(error); }
 
 void Spool::start() {
     thread_ = std::thread([this] { run(); });
@@ -134,6 +135,8 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
 
     std::error_code error;
     bool accepted = false;
+    for (const auto& one : messages)
+        if (one->complete) std::exchange(one->complete, {})(*one);
     if (!unhealthy().empty())
         error = std::make_error_code(std::errc::io_error);
     else if (!messages.empty() || !changes.empty())

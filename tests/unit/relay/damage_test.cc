@@ -105,7 +105,7 @@ int open_and_deliver(const fs::path& folder, const std::map<std::uint64_t, std::
                     std::ifstream in(content.file, std::ios::binary);
                     octets.assign(std::istreambuf_iterator<char>(in), {});
                 } else if (auto loaded = life.spool.load_content(stored.message, stored.volume)) {
-                    octets = *loaded;
+                    octets = **loaded;
                 }
                 if (octets.size() != content.size || checksum(octets) != content.checksum) {
                     life.queue.spoil(job, "its content is damaged");

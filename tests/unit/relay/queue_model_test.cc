@@ -307,7 +307,7 @@ private:
         } else {
             auto loaded = life_->spool.load_content(stored.message, stored.volume);
             REQUIRE(loaded);
-            octets = *loaded;
+            octets = **loaded;
         }
         REQUIRE(octets == known(stored).content);
     }

@@ -1,13 +1,9 @@
 #include "relay/mail/trace.h"
 
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <regex>
 
-#include "tests/unit/relay/folder.h"
-
 using namespace postern::relay;
-using namespace postern::tests;
 
 namespace {
 
@@ -98,34 +94,6 @@ TEST_CASE("the header of a message", "[trace]") {
     CHECK(header_of("A: b\r\n\r\nbody\r\n") == "A: b\r\n");
     CHECK(header_of("A: b\r\n c\r\nD: e\r\n\r\n") == "A: b\r\n c\r\nD: e\r\n");
     CHECK(header_of("A: b\r\n") == "A: b\r\n");
-}
-
-TEST_CASE("the header of a content in a file", "[trace]") {
-    Folder folder;
-    auto file = folder.path() / "content";
-    auto written = [&](const std::string& content) {
-        std::ofstream(file, std::ios::binary) << content;
-        return read_header(file);
-    };
-    CHECK(read_header(folder.path() / "missing").empty());
-    CHECK(written("").empty());
-    CHECK(written("A: b\r\n\r\nbody\r\n") == "A: b\r\n");
-    CHECK(written("\r\nbody\r\n").empty());
-
-    // A header longer than what is read: only whole lines of it, so that no half CRLF goes into a report.
-    std::string line = "X-Filler: " + std::string(50, 'x') + "\r\n";
-    for (std::size_t shift = 0; shift < line.size(); ++shift) {
-        std::string content = "S: " + std::string(shift, 's') + "\r\n";
-        while (content.size() < 80'000) content += line;
-        std::string header = written(content + "\r\nbody\r\n");
-        REQUIRE(header.size() <= 64 * 1024);
-        REQUIRE(header.size() > 60'000);
-        REQUIRE(header.ends_with("\r\n"));
-        REQUIRE(content.starts_with(header));
-    }
-    std::string endless = written("X: " + std::string(100'000, 'x') + "\r\n\r\n");
-    CHECK(endless.size() <= 64 * 1024);
-    CHECK((endless.empty() || endless.back() != '\r'));
 }
 
 TEST_CASE("dates do not depend on the locale or the time zone", "[trace]") {

@@ -1,0 +1,56 @@
+// The octets of a message, whoever wants them: proven by size and checksum, or not given.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <tl/expected.hpp>
+
+#include "relay/mail/message.h"
+
+namespace postern::relay {
+
+/// Why a content cannot be had. Damage is proven: it is gone, too short, or its checksum is wrong. All else
+/// says nothing about the message: it is our trouble, and the same is tried again soon.
+struct ContentFault {
+    enum class Kind : std::uint8_t { unreadable, damaged };
+    Kind kind = Kind::damaged;
+    std::string why;        // in words
+    std::error_code error;  // of an unreadable one
+
+    bool damaged() const { return kind == Kind::damaged; }
+    static ContentFault proven(std::string why) { return {Kind::damaged, std::move(why), {}}; }
+    static ContentFault unreadable(std::string what, std::error_code error);
+};
+
+/// A content in a file, read from its beginning to its end. Copies of it read by themselves, without opening
+/// the file again. Reading may wait for the disk.
+class ContentFile {
+public:
+    static tl::expected<ContentFile, ContentFault> open(const Content& content);
+    /// What was just written to `fd`, which is closed with the last copy; the file needs no name.
+    ContentFile(int fd, std::uint64_t size, std::uint32_t checksum);
+
+    /// The next octets, at most `most` of them. "" at the end, which is only given when size and checksum are
+    /// as they must be: until then nothing is known about what was read before.
+    tl::expected<std::string_view, ContentFault> next(std::string& space, std::size_t most);
+    std::uint64_t size() const { return size_; }
+
+private:
+    std::shared_ptr<const int> fd_;
+    std::string name_;  // in messages
+    std::uint64_t size_ = 0, read_ = 0;
+    std::uint32_t checksum_ = 0, sum_ = 0;
+};
+
+/// All of a content in a file.
+tl::expected<std::shared_ptr<const std::string>, ContentFault> read_content(const Content& content);
+
+/// The header of a content in a file as far as its first 64 KiB reach, whole lines only.
+tl::expected<std::string, ContentFault> read_header(const Content& content);
+
+}  // namespace postern::relay
