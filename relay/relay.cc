@@ -12,6 +12,7 @@
 #include "relay/delivery/route.h"
 #include "relay/mail/trace.h"
 #include "relay/net/asio.h"
+#include "relay/queue/content.h"
 #include "relay/queue/lock.h"
 #include "relay/queue/spool.h"
 #include "relay/queue/view.h"
@@ -360,10 +361,11 @@ std::optional<MessageView> Relay::show(const std::string& id) {
     const auto loaded = volume ? impl_->spool.load(*parsed, *volume) : std::nullopt;
     if (loaded && loaded->stored) {
         const Message& message = loaded->stored->message;
-        const auto inside =
-            message.content.file.empty() ? impl_->spool.load_content(message, *volume) : nullptr;
         std::string& header = found.front().header;
-        header = inside ? std::string(header_of(*inside)) : read_header(message.content.file);
+        if (!message.content.file.empty())
+            header = read_header(message.content).value_or(std::string());
+        else if (const auto inside = impl_->spool.load_content(message, *volume))
+            header = header_of(**inside);
         header.resize(std::min<std::size_t>(header.size(), 64 * 1024));
     }
     return std::move(found.front());

@@ -39,10 +39,10 @@ class MixedSizes(scenario.Scenario):
         return sum(not recipients[0].startswith("small") for recipients in order[:last])
 
     def test_by_one_connection(self):
-        self.assertLessEqual(self._before(self._order(per_destination=1)), 30)
+        self.assertLessEqual(self._before(self._order(per_destination=1)), 70)
 
     def test_by_several(self):
-        self.assertLessEqual(self._before(self._order(per_destination=4)), 40)
+        self.assertLessEqual(self._before(self._order(per_destination=4)), 70)
 
 
 if __name__ == "__main__":
