@@ -5,6 +5,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import threading
+import time
 
 import scenario
 
@@ -25,7 +26,8 @@ class MixedSizes(scenario.Scenario):
         for n in range(5):
             self.send(gateway, recipients=f"small{n}@dest.example")
         gateway.process.wait_for(lambda: gateway.queued() == 6, "six messages in the queue")
-        receiver.on.clear()
+        # As slow as a real one: what was filed meanwhile is read back behind the next commit.
+        receiver.on["."] = lambda session, _: time.sleep(0.02)
         go_on.set()
         gateway.wait_until_empty()
         got = [r for m in receiver.messages for r in m.recipients]
@@ -39,10 +41,10 @@ class MixedSizes(scenario.Scenario):
         return sum(not recipients[0].startswith("small") for recipients in order[:last])
 
     def test_by_one_connection(self):
-        self.assertLessEqual(self._before(self._order(per_destination=1)), 70)
+        self.assertLessEqual(self._before(self._order(per_destination=1)), 30)
 
     def test_by_several(self):
-        self.assertLessEqual(self._before(self._order(per_destination=4)), 70)
+        self.assertLessEqual(self._before(self._order(per_destination=4)), 40)
 
 
 if __name__ == "__main__":
