@@ -1,7 +1,6 @@
 #include "agent/environment.h"
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,39 +12,18 @@
 
 #include "agent/address_text.h"
 #include "agent/giveaways.h"
+#include "agent/own_certificate.h"
 #include "agent/sockets.h"
 #include "relay/net/tls.h"
 
 namespace postern::agent {
 namespace {
 
-constexpr int soon = 14 * 24 * 3600;  // before a certificate ends
-
 std::string system_text(int error) { return std::generic_category().message(error); }
 
 bool has_fault(const Reading& reading, std::string_view key) {
     return std::any_of(reading.faults.begin(), reading.faults.end(),
                        [key](const Fault& fault) { return fault.key == key; });
-}
-
-std::string day(const ASN1_TIME* time) {
-    std::tm parts{};
-    if (ASN1_TIME_to_tm(time, &parts) != 1) return "a day that cannot be read";
-    std::array<char, 32> text{};
-    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts)};
-}
-
-/// A certificate that has ended is no fault: mail would stop, where it is better sent with an old one.
-void check_dates(Reading& reading, const SSL_CTX* context) {
-    const X509* certificate = SSL_CTX_get0_certificate(context);
-    if (certificate == nullptr) return;
-    const ASN1_TIME* end = X509_get0_notAfter(certificate);
-    std::time_t then = std::time(nullptr);
-    if (X509_cmp_time(end, &then) < 0)
-        return reading.warn("tls.certificate", "has expired on " + day(end) + ": renew it");
-    then += soon;
-    if (X509_cmp_time(end, &then) < 0)
-        reading.warn("tls.certificate", "expires on " + day(end) + ": is it renewed by itself?");
 }
 
 /// The words of an exception name the key first.
@@ -60,8 +38,11 @@ void check_tls_files(Reading& reading) {
     for (const auto* key : {"tls.certificate", "tls.private_key", "tls.ca_file"})
         if (has_fault(reading, key)) return;
     try {
+        // A certificate that has ended is no fault: mail would stop, where it is better sent with an old one.
         if (const auto context = relay::net::server_context(tls))
-            check_dates(reading, context->native_handle());
+            for (auto& trouble :
+                 own_certificate(context->native_handle(), reading.settings.relay.hostname).troubles)
+                reading.warn("tls.certificate", std::move(trouble));
         if (!tls.ca_file.empty()) relay::net::client_context(tls);
     } catch (const std::runtime_error& error) {
         tell(reading, error.what());

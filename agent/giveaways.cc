@@ -18,23 +18,6 @@ std::string element(std::string_view section, std::size_t index, std::string_vie
     return std::string(section).append("[").append(std::to_string(index)).append("].").append(key);
 }
 
-/// Networks nobody on the Internet has (RFC 6890).
-bool is_private(const relay::Network& network) {
-    static const std::array<relay::Network, 10> own{{{"127.0.0.0", 8},
-                                                     {"10.0.0.0", 8},
-                                                     {"172.16.0.0", 12},
-                                                     {"192.168.0.0", 16},
-                                                     {"169.254.0.0", 16},
-                                                     {"100.64.0.0", 10},
-                                                     {"::1", 128},
-                                                     {"fc00::", 7},
-                                                     {"fe80::", 10},
-                                                     {"2001:db8::", 32}}};
-    return std::any_of(own.begin(), own.end(), [&](const auto& each) {
-        return network.prefix >= each.prefix && relay::contains(each, network.address);
-    });
-}
-
 bool overlap(const relay::Network& a, const relay::Network& b) {
     return relay::contains(a, b.address) || relay::contains(b, a.address);
 }
@@ -52,7 +35,7 @@ void check_networks(Reading& reading) {
             if (network.prefix == 0)
                 reading.warn(key,
                              text_of(network) + " is everybody: this machine relays for the whole Internet");
-            else if (network.prefix < narrow && !is_private(network))
+            else if (network.prefix < narrow && !relay::is_private(network))
                 reading.warn(key, text_of(network) +
                                       " is a wide range of public addresses, and all of them may "
                                       "send mail through this machine");

@@ -189,6 +189,21 @@ int serve_until_told(const std::filesystem::path& config, Settings settings, Log
     return EX_OK;
 }
 
+/// Each line as soon as it is known: who waits sees for what.
+std::vector<relay::Finding> show_online(const Settings& settings, const Command& command) {
+    const auto names = tried_online(settings);
+    if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "%s", trying(names).c_str());
+    const FindingTable table(names);
+    std::printf("\n%s", table.heading().c_str());
+    std::fflush(stdout);
+    auto findings = check_online(settings, command.from, command.to, [&](const relay::Finding& finding) {
+        std::fputs(table.line(finding).c_str(), stdout);
+        std::fflush(stdout);
+    });
+    std::fputs(what_to_do(findings).c_str(), stdout);
+    return findings;
+}
+
 }  // namespace
 
 int run(const std::filesystem::path& config) {
@@ -223,18 +238,18 @@ int run(const std::filesystem::path& config) {
 int check(const Command& command) {
     auto reading = read_settings(command.config);
     check_all(reading, running_places(reading.settings));
-    std::vector<relay::Finding> findings;
-    if (reading.faults.empty() && command.online)
-        findings = check_online(reading.settings, command.from, command.to);
+    const bool online = reading.faults.empty() && command.online;
     for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
     const bool right = reading.faults.empty();
-    if (command.json) {
-        std::fputs(dump(check_view(command.config, reading, findings)).c_str(), stdout);
-    } else {
+    if (!command.json) {
         print_faults(reading, command.config);
         if (right) std::printf("%s: no faults\n", command.config.c_str());
-        if (!findings.empty()) std::printf("\n%s", present_findings(findings).c_str());
     }
+    std::vector<relay::Finding> findings;
+    if (online)
+        findings = command.json ? check_online(reading.settings, command.from, command.to)
+                                : show_online(reading.settings, command);
+    if (command.json) std::fputs(dump(check_view(command.config, reading, findings)).c_str(), stdout);
     return !right ? EX_CONFIG : all_right(findings) ? EX_OK : EX_UNAVAILABLE;
 }
 

@@ -1,244 +1,138 @@
 #include "relay/trial.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
-#include "relay/delivery/client.h"
-#include "relay/delivery/route.h"
-#include "relay/delivery/target.h"
-#include "relay/egress/blocklist.h"
-#include "relay/mail/address.h"
-#include "relay/net/tls.h"
+#include "relay/trial_parts.h"
 
 namespace postern::relay {
 
 namespace {
 
-using Result = Finding::Result;
+using namespace trial;
 
-constexpr std::chrono::seconds connect_patience{15}, command_patience{30};
-/// Domains that have taken mail on port 25 for decades; one that answers is enough.
-constexpr std::string_view outside[] = {"gmail.com", "outlook.com", "yahoo.com"};
+constexpr std::chrono::seconds question_patience{6};  // each may take twice as long
 
-class Trial {
-public:
-    Trial(net::io_context& io, SettingsPtr settings, std::string from, std::string to)
-        : io_(io),
-          settings_(std::move(settings)),
-          from_(std::move(from)),
-          to_(std::move(to)),
-          resolver_(io, settings_->dns),
-          policies_(io, {}),
-          tls_(net::client_context(settings_->tls)) {}
-
-    net::awaitable<void> run();
-    std::vector<Finding>& findings() { return findings_; }
-
-private:
-    void say(std::string what, Result result, std::string text, std::string advice = {}) {
-        findings_.push_back(Finding{std::move(what), result, std::move(text), std::move(advice)});
-    }
-    net::awaitable<void> dns();
-    net::awaitable<void> gateway(GatewaySettings gateway);
-    net::awaitable<void> egress(EgressSettings egress);
-    net::awaitable<void> reverse_name(std::string what, asio::ip::address address, std::string hostname);
-    net::awaitable<void> port_25(std::string source);
-
-    net::io_context& io_;
-    SettingsPtr settings_;
-    std::string from_, to_;
-    net::Resolver resolver_;
-    StsStore policies_;
-    net::TlsContext tls_;
-    std::vector<Finding> findings_;
+struct Part {
+    std::string what;
+    std::function<net::awaitable<Findings>(World&, std::string what)> run;
 };
 
-net::awaitable<void> Trial::dns() {
-    std::string name = settings_->hostname;
-    net::AddressAnswer answer = co_await resolver_.addresses(name);
-    switch (answer.status) {
-        case net::Lookup::found:
-            say("dns", Result::ok, name + " has " + answer.addresses.front().to_string());
-            co_return;
-        case net::Lookup::no_data:
-        case net::Lookup::no_name:
-            say("dns", Result::warning,
-                "the name servers answer, but our hostname " + name + ": " + answer.why,
-                "receivers look it up: give it an address record, or set hostname to a name that has one");
-            co_return;
-        case net::Lookup::transient:
-            say("dns", Result::failed, "cannot look up " + name + ": " + answer.why,
-                "set dns.servers to a resolver that can be reached, or allow port 53 to the outside");
-            co_return;
-    }
+std::string text_of(const HostPort& address) {
+    const bool six = address.host.find(':') != std::string::npos;
+    return (six ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
 
-net::awaitable<void> Trial::gateway(GatewaySettings gateway) {
-    std::string what = "gateway " + gateway.name;
-    Surroundings around{resolver_, policies_, settings_, our_listeners(*settings_)};
-    std::string key = "gateway:" + gateway.name;
-    Targets targets = co_await find_targets(std::move(around), key, TlsWish::none);
-    if (targets.list.empty()) {
-        say(what, Result::failed, targets.trouble.text, "look at the gateway's address");
-        co_return;
+std::vector<Part> parts_of(const Settings& settings) {
+    std::vector<Part> parts{{"dns", try_name_servers}, {"hostname", try_hostname}};
+    for (const auto& one : settings.listeners) {
+        if (one.address.host.empty()) continue;
+        const bool implicit = one.tls == ListenerTls::implicit;
+        parts.push_back({"listener " + text_of(one.address),
+                         [address = one.address, implicit](World& world, std::string what) {
+                             return try_listener(world, std::move(what), address, implicit);
+                         }});
     }
-    const DeliverySettings& delivery = settings_->delivery;
-    Client::Options options{Source{{}, settings_->hostname},
-                            tls_,
-                            std::min(delivery.connect_timeout, connect_patience),
-                            std::min(delivery.command_timeout, command_patience),
-                            delivery.data_timeout,
-                            {}};
-    if (!gateway.username.empty())
-        options.login = Client::Login{gateway.username, gateway.password_file, gateway.allow_insecure_auth};
-    Refusal refusal;
-    std::unique_ptr<Client> client;
-    for (const Target& target : targets.list) {
-        client = co_await Client::open(io_, target, options, refusal);
-        if (client) break;
+    for (const auto& one : settings.primaries)
+        if (!one.deliver_to.host.empty())
+            parts.push_back({"deliver_to of " + one.name, [one](World& world, std::string what) {
+                                 return try_deliver_to(world, std::move(what), one);
+                             }});
+    for (const auto& one : settings.gateways)
+        if (one.enabled)
+            parts.push_back({"gateway " + one.name, [one](World& world, std::string what) {
+                                 return try_gateway(world, std::move(what), one);
+                             }});
+    const auto port = [&](const std::string& source) {
+        const std::string what = "port " + std::to_string(settings.delivery.port);
+        parts.push_back(
+            {source.empty() ? what : what + " from " + source,
+             [source](World& world, std::string name) { return try_port(world, std::move(name), source); }});
+    };
+    for (const auto& one : settings.egress) {
+        const std::string what = "egress " + one.address;
+        parts.push_back({what, [one](World& world, std::string name) {
+                             return try_egress(world, std::move(name), one);
+                         }});
+        if (!settings.delivery.blocklists.empty())
+            parts.push_back({what, [one](World& world, std::string name) {
+                                 return try_blocklists(world, std::move(name), one.address);
+                             }});
+        port(one.address);
     }
-    if (!client) {
-        std::string text = targets.list.back().text() + ", " + refusal.stage + ": " + refusal.reason;
-        if (refusal.reply.code != 0) text += (refusal.reason.empty() ? "" : ": ") + refusal.reply.line();
-        std::string advice = "is it running, and is the way there open?";
-        if (refusal.stage == "tls") advice = "look at its certificate, and at tls of this [[gateway]]";
-        if (refusal.stage == "auth") advice = "look at username and password_file of this [[gateway]]";
-        say(what, Result::failed, std::move(text), std::move(advice));
-        co_return;
+    if (settings.egress.empty() && !gateways_take_all(settings)) {
+        parts.push_back({"egress system", try_system_choice});
+        port("");
     }
-    std::string reached =
-        client->target().text() + ", TLS " + client->tls() + (options.login ? ", signed in" : "");
-    for (const auto& line : {"MAIL FROM:<" + from_ + ">", "RCPT TO:<" + to_ + ">"}) {
-        std::string command = line;
-        Reply reply = co_await client->command(std::move(command));
-        if (reply.code >= 200 && reply.code < 300) continue;
-        say(what, reply.permanent() ? Result::failed : Result::warning,
-            reached + "; " + line + " is answered " + reply.line(),
-            "it must take mail of our senders for anybody; try other addresses with --from and --to");
-        co_await client->quit();
-        co_return;
-    }
-    std::string reset = "RSET";
-    co_await client->command(std::move(reset));
-    co_await client->quit();
-    say(what, Result::ok, std::move(reached));
+    return parts;
 }
 
-net::awaitable<void> Trial::reverse_name(std::string what, asio::ip::address address, std::string hostname) {
-    net::NameAnswer answer = co_await resolver_.names(address);
-    if (answer.status != net::Lookup::found) {
-        say(what, Result::warning, "has no reverse name: " + answer.why,
-            "have its owner set a PTR record to " + hostname + "; many receivers refuse mail without");
-        co_return;
-    }
-    for (const auto& name : answer.names) {
-        net::AddressAnswer back = co_await resolver_.addresses(name);
-        if (std::find(back.addresses.begin(), back.addresses.end(), address) == back.addresses.end())
-            continue;
-        if (name == lower(hostname))
-            say(what, Result::ok, "its reverse name is " + name + ", which leads back");
-        else
-            say(what, Result::warning,
-                "its reverse name " + name + " leads back, but is not its EHLO name " + hostname,
-                "set the hostname of this [[egress]] to " + name + ", or the PTR record to " + hostname);
-        co_return;
-    }
-    say(what, Result::warning, "its reverse name " + answer.names.front() + " does not lead back to it",
-        "give " + answer.names.front() + " an address record with " + address.to_string());
-}
-
-net::awaitable<void> Trial::port_25(std::string source) {
-    std::string what = source.empty() ? "port 25" : "port 25 from " + source;
-    bool six = source.find(':') != std::string::npos;
-    std::string last = "no mail exchanger could be looked up";
-    for (auto domain : outside) {
-        std::string name(domain);
-        net::MxAnswer exchangers = co_await resolver_.mx(name);
-        if (exchangers.exchangers.empty()) continue;
-        std::string host = exchangers.exchangers.front().host;
-        net::AddressAnswer addresses = co_await resolver_.addresses(host);
-        for (const auto& address : addresses.addresses) {
-            if (address.is_v6() != six && !source.empty()) continue;
-            net::Endpoint to(address, 25);
-            std::error_code error;
-            auto connection = co_await net::Connection::connect(io_, to, source, connect_patience, error);
-            if (connection) {
-                connection->close();
-                say(what, Result::ok, host + " answers");
-                co_return;
-            }
-            last = host + ": " + net::describe(error);
-            break;
-        }
-    }
-    say(what, Result::warning, last,
-        "many networks block port 25 to the outside: ask for it to be opened, or use a gateway");
-}
-
-net::awaitable<void> Trial::egress(EgressSettings egress) {
-    std::string what = "egress " + egress.address;
-    std::error_code error;
-    auto address = asio::ip::make_address(egress.address, error);
-    if (error) co_return;
-    net::tcp::acceptor probe(io_);
-    probe.open(net::Endpoint(address, 0).protocol(), error);
-    if (!error) probe.bind(net::Endpoint(address, 0), error);
-    if (error) {
-        say(what, Result::failed, "is none of this machine's addresses",
-            "add it to a network interface, or take it out of the configuration");
-        co_return;
-    }
-    std::string hostname = egress.hostname.empty() ? settings_->hostname : egress.hostname;
-    co_await reverse_name(what, address, hostname);
-    auto zones = settings_->delivery.blocklists;
-    if (!zones.empty()) {
-        BlocklistAnswer answer = co_await ask_blocklists(resolver_, zones, egress.address);
-        for (const auto& [zone, text] : answer.listed)
-            say(what, Result::failed, "is listed by " + zone + ": " + text,
-                "find out why, mend it, and ask them to delist it");
-        for (const auto& [zone, fault] : answer.faults)
-            say("blocklist " + zone, Result::warning, fault,
-                "ask through a resolver of your own, or take it out");
-        if (answer.listed.empty() && !answer.checked.empty())
-            say(what, Result::ok, "is on none of the blocklists");
-    }
-    co_await port_25(egress.address);
-}
-
-net::awaitable<void> Trial::run() {
-    co_await dns();
-    auto gateways = settings_->gateways;
-    bool all = false;
-    for (const auto& one : gateways) {
-        if (!one.enabled) continue;
-        all = all || one.type == GatewayType::round_robin;
-        co_await gateway(one);
-    }
-    auto pool = settings_->egress;
-    for (const auto& one : pool) co_await egress(one);
-    std::string any;
-    if (pool.empty() && !all) co_await port_25(any);
+SettingsPtr less_patient(const SettingsPtr& settings) {
+    auto out = std::make_shared<Settings>(*settings);
+    out->dns.timeout = std::min(out->dns.timeout, question_patience);
+    return out;
 }
 
 }  // namespace
 
-std::vector<Finding> try_out(const SettingsPtr& settings, const std::string& from, const std::string& to,
-                             std::chrono::seconds patience) {
-    net::io_context io{1};
-    Trial trial(io, settings, from, to);
-    std::exception_ptr fault;
-    bool over = false;
-    asio::co_spawn(io, trial.run(), [&](const std::exception_ptr& ended) {
-        fault = ended;
-        over = true;
-        io.stop();
+namespace trial {
+
+World::World(net::io_context& loop, SettingsPtr given, std::string sender, std::string recipient)
+    : io(loop),
+      settings(std::move(given)),
+      from(std::move(sender)),
+      to(std::move(recipient)),
+      resolver(loop, settings->dns),
+      policies(loop, {}),
+      tls(net::client_context(settings->tls)) {}
+
+bool gateways_take_all(const Settings& settings) {
+    return std::any_of(settings.gateways.begin(), settings.gateways.end(), [&](const GatewaySettings& one) {
+        const bool for_everybody =
+            std::any_of(settings.routes.begin(), settings.routes.end(), [&](const RouteSettings& route) {
+                return route.gateway == one.name && route.sender == "*" && route.recipient.empty();
+            });
+        return one.enabled && (one.type == GatewayType::round_robin || for_everybody);
     });
-    io.run_for(patience);
+}
+
+}  // namespace trial
+
+std::vector<std::string> what_is_tried(const Settings& settings) {
+    std::vector<std::string> names;
+    for (const auto& part : parts_of(settings)) names.push_back(part.what);
+    return names;
+}
+
+std::vector<Finding> try_out(const SettingsPtr& settings, const TrialOptions& options) {
+    net::io_context io{1};
+    World world(io, less_patient(settings), options.from, options.to);
+    const auto parts = parts_of(*settings);
+    std::vector<std::optional<Findings>> found(parts.size());
+    std::exception_ptr fault;
+    std::size_t missing = parts.size();
+    for (std::size_t at = 0; at < parts.size(); ++at)
+        asio::co_spawn(io, parts[at].run(world, parts[at].what),
+                       [&, at](const std::exception_ptr& thrown, Findings findings) {
+                           if (thrown) fault = thrown;
+                           for (const auto& finding : findings) options.told(finding);
+                           found[at] = std::move(findings);
+                           if (--missing == 0) io.stop();
+                       });
+    io.run_for(options.patience);
     if (fault) std::rethrow_exception(fault);
-    auto findings = std::move(trial.findings());
-    if (!over)
-        findings.push_back(Finding{"time", Result::failed, "not everything was tried within the time given",
-                                   "something answers very slowly; see what is missing above"});
-    return findings;
+    std::vector<Finding> all;
+    for (std::size_t at = 0; at < parts.size(); ++at) {
+        if (!found[at]) {
+            found[at] = {Finding{parts[at].what, Finding::Result::failed,
+                                 "no end after " + std::to_string(options.patience.count()) + " seconds",
+                                 "something on the way there answers very slowly, or not at all"}};
+            options.told(found[at]->front());
+        }
+        std::move(found[at]->begin(), found[at]->end(), std::back_inserter(all));
+    }
+    return all;
 }
 
 }  // namespace postern::relay

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,11 +19,22 @@ struct Finding {
     std::string advice;  // what to do about it, "" when all is well
 };
 
-/// Name servers answer; each enabled gateway connects, secures, authenticates and takes MAIL and RCPT (then
-/// RSET); port 25 of the outside can be reached from each egress address; each has a reverse name that leads
-/// back to it and is its EHLO name, and is on none of the blocklists. `from` and `to` are used for MAIL and
-/// RCPT. Blocks for as long as the settings' timeouts allow, at most `patience` in all.
-std::vector<Finding> try_out(const SettingsPtr& settings, const std::string& from, const std::string& to,
-                             std::chrono::seconds patience);
+struct TrialOptions {
+    std::string from, to;               // for MAIL and RCPT at the gateways
+    std::chrono::seconds patience{30};  // for all of it
+    /// Called for each finding as soon as there is one, on the thread that tries.
+    std::function<void(const Finding&)> told = [](const Finding&) {};
+};
+
+/// What try_out() will try, as in Finding::what.
+std::vector<std::string> what_is_tried(const Settings& settings);
+
+/// All beside each other, each within the time given: name servers answer; the hostname leads to this
+/// machine; listeners can be bound, or this gateway answers there; each enabled gateway connects, secures,
+/// authenticates and takes MAIL and RCPT (then RSET); each primary's deliver_to is an SMTP server and not
+/// this gateway; port 25 of the outside can be reached from each address mail leaves from; each has a reverse
+/// name that leads back to it and is its EHLO name, and is on none of the blocklists. In the order of
+/// what_is_tried(). Blocks.
+std::vector<Finding> try_out(const SettingsPtr& settings, const TrialOptions& options);
 
 }  // namespace postern::relay

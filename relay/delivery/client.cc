@@ -138,6 +138,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
         co_await net::Connection::connect(io, target.endpoint, options.source.address, patience, error);
     if (!connection) {
         refusal.reason = net::describe(error);
+        refusal.error = error;
         refusal.ours = base::is_passing(error);
         refusal.no_source = error == net::Error::no_such_address;
         if (refusal.no_source) refusal.reason = options.source.address + ": " + refusal.reason;
@@ -155,9 +156,11 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     refusal.meaning = meaning_of(Stage::greeting, greeting, client->before());
     if (refusal.meaning != Meaning::go_on) {
         refusal.reply = std::move(greeting);
+        refusal.error = error;
         if (error) refusal.reason = net::describe(error);
         co_return nullptr;
     }
+    client->name_ = greeting.text.substr(0, greeting.text.find_first_of(" \n"));
     if (!co_await client->hello(refusal)) co_return nullptr;
     ClientTls wanted = target.policy->tls;
     if (!implicit && wanted != ClientTls::off) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "relay/delivery/form.h"
 #include "relay/delivery/meaning.h"
@@ -23,8 +24,9 @@ struct Refusal {
     std::string stage;
     Reply reply;  // code 0 when it was no reply
     std::string reason;
-    bool no_source = false;  // our own address cannot be used
-    bool ours = false;       // we are short of descriptors or memory, which says nothing about the host
+    std::error_code error{};  // of the connection, where there was one
+    bool no_source = false;   // our own address cannot be used
+    bool ours = false;        // we are short of descriptors or memory, which says nothing about the host
     Meaning meaning = Meaning::host;
 };
 
@@ -61,6 +63,7 @@ public:
     void abort() { connection_->close(); }
 
     const Extensions& extensions() const { return extensions_; }
+    const std::string& name() const { return name_; }  // what the server calls itself in its greeting
     const Target& target() const { return target_; }
     const Source& source() const { return options_.source; }
     std::string tls() const;  // what was wanted and what was reached
@@ -105,6 +108,7 @@ private:
     Target target_;
     Options options_;
     Extensions extensions_;
+    std::string name_;
     std::string fallback_;  // why this is clear text although TLS was offered
     bool took_ = false, behind_dot_ = false;
     Time opened_ = base::steady_now();

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
@@ -36,6 +37,22 @@ std::optional<Octets> parse(std::string_view text) {
 }  // namespace
 
 bool is_ip_literal(std::string_view text) { return parse(text).has_value(); }
+
+bool is_private(const Network& network) {
+    static const std::array<Network, 10> own{{{"127.0.0.0", 8},
+                                              {"10.0.0.0", 8},
+                                              {"172.16.0.0", 12},
+                                              {"192.168.0.0", 16},
+                                              {"169.254.0.0", 16},
+                                              {"100.64.0.0", 10},
+                                              {"::1", 128},
+                                              {"fc00::", 7},
+                                              {"fe80::", 10},
+                                              {"2001:db8::", 32}}};
+    return std::any_of(own.begin(), own.end(), [&](const Network& each) {
+        return network.prefix >= each.prefix && contains(each, network.address);
+    });
+}
 
 bool contains(const Network& network, std::string_view client) {
     auto range = parse(network.address);

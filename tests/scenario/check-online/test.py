@@ -6,6 +6,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import json
 
+import socket
+import time
+
 import nsd
 import scenario
 from certificates import Authority
@@ -22,9 +25,11 @@ class CheckOnline(scenario.Scenario):
         self.password_file = self.workspace.file("secrets/archive", "secret\n", 0o600, owner=ACCOUNT)
         self.peer_options = {"tls": self.authority.issue(self.address).server_context(), "accounts": {"acme": "secret"}}
         self.blocklist = nsd.blocklist()
+        self.outside, self.own = {}, []
 
     def zones(self):
-        return super().zones() | {"bl.example": self.blocklist}
+        zones = super().zones() | {"bl.example": self.blocklist} | self.outside
+        return zones | {"company.example": zones["company.example"] + self.own}
 
     def _check(self, peer=True, **settings):
         """(exit code, findings about the gateway, all findings)."""
@@ -33,7 +38,7 @@ class CheckOnline(scenario.Scenario):
         settings = {"tls": {"ca_file": self.authority.certificate},
                     "gateway": [{"name": "archive", "address": f"{self.address}:2525", "tls": "verify", "username": "acme",
                                  "password_file": self.password_file}], **settings}
-        gateway = Gateway(self.workspace, self.name_server, **settings)
+        gateway = self.checked = Gateway(self.workspace, self.name_server, **settings)
         done = gateway.command("check", "--online", "--json", check=False)
         text = gateway.command("check", "--online", check=False)
         self.assertEqual(done.returncode, text.returncode)
@@ -81,6 +86,122 @@ class CheckOnline(scenario.Scenario):
         _, _, findings = self._check(egress=[{"address": own}], delivery={"blocklists": ["bl.example"]})
         about = [f for f in findings if own in f["what"]]
         self.assertTrue([f for f in about if f["result"] != "ok" and "bl.example" in f["text"]], findings)
+
+    def _about(self, what, peer=False, **settings):
+        """The findings about one thing, and the exit code."""
+        code, _, findings = self._check(peer=peer, gateway=[], **settings)
+        return [f for f in findings if f["what"] == what], code
+
+    def _primary(self, **more):
+        return {"primary": [{"name": "main", "addresses": ["127.0.0.1"], **more}]}
+
+    def _failing_deliver_to(self, host_port):
+        [finding], code = self._about("deliver_to of main", **self._primary(deliver_to=host_port))
+        self.assertEqual((finding["result"], code), ("failed", 69), finding)
+        return finding["text"] + " " + finding["advice"]
+
+    def test_where_bounces_go_back_to(self):
+        with self.each(case="it is there"):
+            self.receiver(scenario.PRIMARY, name="primary.company.example")
+            [finding], code = self._about("deliver_to of main", **self._primary(deliver_to="primary.company.example:2525"))
+            self.assertEqual((finding["result"], code), ("ok", 0), finding)
+        with self.each(case="no such name"):
+            said = self._failing_deliver_to("nobody.company.example:2525")
+            self.assertIn("does not exist", said)
+            self.assertIn("correct the host", said)
+        with self.each(case="nothing listens there"):
+            self.assertIn("nothing listens there", self._failing_deliver_to(f"{self.primary_address}:2525"))
+        with self.each(case="our own listener"):
+            said = self._failing_deliver_to(f"{self.workspace.host(1)}:2525")
+            self.assertIn("leads back to this gateway", said)
+            self.assertIn("write the address of the other server", said)
+        with self.each(case="ourselves, by another way"):
+            self.receiver(scenario.PRIMARY, name="GW1.company.example")
+            self.assertIn("as this gateway does", self._failing_deliver_to(f"{self.primary_address}:2525"))
+        with self.each(case="refused"):
+            self.receiver(scenario.PRIMARY, on={"banner": "554 5.7.1 not you"})
+            said = self._failing_deliver_to(f"{self.primary_address}:2525")
+            self.assertIn("554 5.7.1 not you", said)
+            self.assertIn("refuses this machine", said)
+
+    def test_port_25_closed_and_no_gateway(self):
+        self.outside = {"gmail.com": ["@ MX 10 mx", f"mx A {self.workspace.host(self.OWN)}"]}
+        [finding], code = self._about("port 2525")
+        self.assertEqual((finding["result"], code), ("failed", 69), finding)
+        self.assertIn("connection refused", finding["text"])
+        self.assertIn("through a [[gateway]]", finding["advice"])
+        self.receiver(self.OWN)
+        done = self.checked.command("check", "--online", "--json", check=False)
+        self.assertEqual([f["result"] for f in json.loads(done.stdout)["findings"] if f["what"] == "port 2525"], ["ok"])
+
+    def test_a_gateway_for_all_mail_needs_no_port_25(self):
+        self.outside = {"gmail.com": ["@ MX 10 mx", f"mx A {self.workspace.host(self.OWN)}"]}
+        gateway = {"name": "archive", "address": f"{self.address}:2525", "type": "round-robin"}
+        self.peer_options = {}
+        code, _, findings = self._check(gateway=[gateway], primary=[{"name": "main", "addresses": ["127.0.0.1"]}])
+        self.assertEqual(code, 0, findings)
+        self.assertNotIn("port 2525", [f["what"] for f in findings])
+
+    def test_our_own_name(self):
+        with self.each(case="no address"):
+            [finding], _ = self._about("hostname")
+            self.assertEqual(finding["result"], "warning")
+        with self.each(case="this machine's"):
+            self.own = [f"gw1 A {self.workspace.host(1)}"]
+            [finding], _ = self._about("hostname")
+            self.assertEqual(finding["result"], "ok", finding)
+            self.assertIn("of this machine", finding["text"])
+        with self.each(case="another machine's"):
+            self.own = ["gw1 A 192.0.2.111"]
+            [finding], _ = self._about("hostname")
+            self.assertIn("none of this machine's", finding["text"])
+
+    def test_a_name_without_a_domain(self):
+        [finding], _ = self._about("hostname", hostname="gw1")
+        self.assertEqual(finding["result"], "warning")
+        self.assertIn("a name without a domain", finding["text"])
+        self.assertIn("hostname", self.checked.command("check").stderr)
+
+    def test_own_certificate(self):
+        def tls(name):
+            issued = self.authority.issue(name)
+            return {"certificate": issued.certificate, "private_key": issued.key}
+        [finding], _ = self._about("certificate", tls=tls("gw1.company.example"))
+        self.assertIn("expires on", finding["text"])  # in two days
+        self.assertNotIn("is not for", finding["text"])
+        self.name_server.close()
+        [finding], _ = self._about("certificate", tls=tls("mail.company.example"))
+        self.assertEqual(finding["result"], "warning", finding)
+        said = "is not for gw1.company.example but for mail.company.example"
+        self.assertIn(said, finding["text"])
+        self.assertIn(said, self.checked.command("check").stderr)
+
+    def test_listeners(self):
+        [finding], _ = self._about(f"listener {self.workspace.host(1)}:2525")
+        self.assertEqual((finding["result"], finding["text"]), ("ok", "can be listened at"))
+        self.workspace.add(self.checked).start()
+        done = self.checked.command("check", "--online", "--json", check=False)
+        [finding] = [f for f in json.loads(done.stdout)["findings"] if f["what"].startswith("listener")]
+        self.assertEqual((finding["result"], finding["text"]), ("ok", "the running gateway answers there"))
+
+    def test_what_is_dead_holds_nothing_up(self):
+        """Whatever is silent: all of it is over within the time that is promised, and each thing is named."""
+        silent = socket.socket()
+        silent.bind((self.primary_address, 2525))
+        silent.listen(0)
+        self.addCleanup(silent.close)
+        self.name_server = self.workspace.add(nsd.NameServer(self.workspace, self.zones()))
+        self.name_server.fall_silent()
+        gateway = Gateway(self.workspace, self.name_server, dns={"timeout": "20s"},
+                          gateway=[{"name": "archive", "address": "gone.dest.example:2525"},
+                                   {"name": "other", "address": f"{self.primary_address}:2525"}])
+        started = time.monotonic()
+        done = gateway.command("check", "--online", "--json", check=False)
+        self.assertLess(time.monotonic() - started, 40)
+        self.assertEqual(done.returncode, 69, done.stdout + done.stderr)
+        results = {f["what"]: f["result"] for f in json.loads(done.stdout)["findings"]}
+        for what in ("dns", "gateway archive", "gateway other", "deliver_to of main"):
+            self.assertEqual(results[what], "failed", results)
 
     def test_an_address_that_is_not_this_machine_s(self):
         gateway = Gateway(self.workspace, egress=[{"address": "192.0.2.77"}])

@@ -14,18 +14,22 @@ TEST_CASE("what trying it out shows is a table, with what to do under it") {
         {"dns", Result::ok, "answers", ""},
         {"egress 192.0.2.20", Result::warning, "no reverse name", "ask who gave you the address for one"},
         {"gateway archive", Result::failed, "535 5.7.8 \x1b no", "correct username or password_file"}};
-    CHECK(present_findings(findings) ==
-          "WHAT               RESULT   SEEN\n"
-          "dns                ok       answers\n"
-          "egress 192.0.2.20  warning  no reverse name\n"
-          "gateway archive    FAILED   535 5.7.8 \\x1b no\n"
-          "\n"
-          "what to do\n"
+    const FindingTable table({"dns", "egress 192.0.2.20", "gateway archive"});
+    CHECK(table.heading() == "WHAT               RESULT   SEEN\n");
+    CHECK(table.line(findings[0]) == "dns                ok       answers\n");
+    CHECK(table.line(findings[1]) == "egress 192.0.2.20  warning  no reverse name\n");
+    CHECK(table.line(findings[2]) == "gateway archive    FAILED   535 5.7.8 \\x1b no\n");
+    CHECK(table.line({"blocklist a.long.zone.example", Result::ok, "x", ""}) ==
+          "blocklist a.long.zone.example  ok       x\n");
+    CHECK(what_to_do(findings) ==
+          "\nwhat to do\n"
           "  egress 192.0.2.20: ask who gave you the address for one\n"
           "  gateway archive: correct username or password_file\n");
     CHECK_FALSE(all_right(findings));
     CHECK(all_right({findings[0], findings[1]}));
-    CHECK(present_findings({findings[0]}) == "WHAT  RESULT  SEEN\ndns   ok      answers\n");
+    CHECK(what_to_do({findings[0]}).empty());
+    CHECK(trying({"dns", "egress 192.0.2.20", "egress 192.0.2.20"}) ==
+          "trying, at most 30 seconds: dns, egress 192.0.2.20\n");
 }
 
 TEST_CASE("faults and findings as JSON") {
