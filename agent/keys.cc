@@ -124,8 +124,8 @@ Section primary() {
                  "where mail for its domains, bounces too, goes; without it by MX")
                  .without(),
              {"domains", "list of domains", std::vector<std::string>{},
-              "of several primaries: whose mail from the others goes straight to its deliver_to; [\"*\"]: "
-              "whatever it lists as its own",
+              "of several primaries: its own whoever else lists them, and the others' mail for them goes to "
+              "its deliver_to; [\"*\"]: that for whatever it lists",
               set_domains},
              {"sends_for", "list of names", std::vector<std::string>{},
               "other primaries whose users it may send as", set_sends_for},

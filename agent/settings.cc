@@ -179,8 +179,12 @@ std::string machine_name() {
 
 std::vector<sync::PrimarySettings> Settings::synced() const {
     std::vector<sync::PrimarySettings> result;
-    std::copy_if(directories.begin(), directories.end(), std::back_inserter(result),
-                 [](const auto& primary) { return !primary.url.empty(); });
+    for (std::size_t i = 0; i < directories.size(); ++i) {
+        if (directories[i].url.empty()) continue;
+        result.push_back(directories[i]);
+        std::copy_if(relay.primaries[i].domains.begin(), relay.primaries[i].domains.end(),
+                     std::back_inserter(result.back().own), [](const auto& one) { return one != "*"; });
+    }
     return result;
 }
 

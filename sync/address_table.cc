@@ -47,6 +47,7 @@ AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
         bool missing = false;
         for (const auto& [name, record] : primary.domains) {
             missing = missing || (record.enabled && !record.domain_aliases.known());
+            if (disowned(primaries, i, name)) continue;
             const auto [found, added] = sources.try_emplace(name, Source{i, &record});
             if (!added && !found->second.record->enabled && record.enabled)
                 found->second = Source{i, &record};
@@ -69,7 +70,8 @@ AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
     std::map<std::string_view, std::uint32_t> aliases;
     for (const auto& [name, source] : sources) {
         for (const std::string& alias : source.record->domain_aliases.content)
-            if (!sources.contains(alias)) aliases.try_emplace(alias, index);
+            if (!sources.contains(alias) && !disowned(primaries, source.primary, alias))
+                aliases.try_emplace(alias, index);
         ++index;
     }
     for (const auto& [name, target] : aliases) {

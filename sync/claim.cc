@@ -11,13 +11,14 @@ namespace postern::sync {
 std::vector<Claim> claims(const Directory& directory) {
     if (directory.size() < 2) return {};
     // By name: who has it, in the order in which they count.
-    using Rank = std::tuple<bool, bool, std::size_t>;  // an alias, disabled, place in the settings
+    using Rank =
+        std::tuple<bool, bool, bool, std::size_t>;  // disowned, an alias, disabled, place in the settings
     std::map<std::string_view, std::set<Rank>> owners;
     for (std::size_t i = 0; i < directory.size(); ++i) {
         for (const auto& [name, record] : directory[i].domains) {
-            owners[name].emplace(false, !record.enabled, i);
+            owners[name].emplace(disowned(directory, i, name), false, !record.enabled, i);
             for (const std::string& alias : record.domain_aliases.content)
-                owners[alias].emplace(true, !record.enabled, i);
+                owners[alias].emplace(disowned(directory, i, alias), true, !record.enabled, i);
         }
     }
     std::vector<Claim> found;

@@ -15,8 +15,9 @@ struct Claim {
     auto operator<=>(const Claim&) const = default;
 };
 
-/// All of them, sorted. Which one counts is decided as in Snapshot: a domain before an alias of one, an
-/// enabled domain before a disabled one, then the primary that comes first in the settings.
+/// All of them, sorted. Which one counts is decided as in Snapshot: whom the settings name, a domain before
+/// an alias of one, an enabled domain before a disabled one, then the primary that comes first in the
+/// settings.
 std::vector<Claim> claims(const Directory& directory);
 
 }  // namespace postern::sync

@@ -10,6 +10,13 @@ Time DomainRecord::complete() const {
     return std::min({options.read, users.read, aliases.read, lists.read, domain_aliases.read});
 }
 
+bool disowned(const Directory& directory, std::size_t primary, std::string_view domain) {
+    auto names = [&](const PrimaryRecord& one) {
+        return std::binary_search(one.own.begin(), one.own.end(), domain);
+    };
+    return std::any_of(directory.begin(), directory.end(), names) && !names(directory[primary]);
+}
+
 std::optional<std::string> canonical_domain(std::string_view name) {
     auto parsed = base::DomainName::parse(name);
     return parsed ? std::optional(std::move(*parsed).text()) : std::nullopt;

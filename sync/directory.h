@@ -63,9 +63,14 @@ struct PrimaryRecord {
     Time listed{};  // when its domains were last listed; epoch: never
     std::map<std::string, DomainRecord, std::less<>> domains{};  // by A-label, lower case
     std::optional<Suspicion> suspicion{};                        // of a later list of domains
+    std::vector<std::string> own{};  // what the settings say are its domains; by A-label, lower case, sorted
 };
 
 using Directory = std::vector<PrimaryRecord>;
+
+/// Whether the settings say that the domain is another primary's, so that what this one says of it does not
+/// count. `primary`: its index.
+bool disowned(const Directory& directory, std::size_t primary, std::string_view domain);
 
 /// base::DomainName's text; nullopt when there is none.
 std::optional<std::string> canonical_domain(std::string_view name);

@@ -69,6 +69,8 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
         directory.push_back(record == directory_.end() ? PrimaryRecord{settings[i].name}
                                                        : std::move(*record));
         directory.back().trust_for = settings[i].trust_for;
+        directory.back().own = settings[i].own;
+        std::sort(directory.back().own.begin(), directory.back().own.end());
     }
     sources_ = std::move(sources);
     directory_ = std::move(directory);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace postern::sync {
 
@@ -20,6 +21,7 @@ struct PrimarySettings {
     std::chrono::seconds trust_for = std::chrono::hours(72);
     std::chrono::seconds sudden_loss_hold =
         std::chrono::hours(1);           // how long much smaller answers are doubted
+    std::vector<std::string> own{};      // domains that are its own whoever lists them; canonical
     std::filesystem::path ca_file;       // PEM; empty: the system's store
     bool verify_tls = true;              // false only for tests and closed networks
     bool plain_http = false;             // http:// beyond loopback was meant; checked by whoever reads it

@@ -26,14 +26,14 @@ WORLD = {
 
 
 class Primary:
-    def __init__(self, workspace, world=None, port=0):
-        self._workspace, self._world, self._port = workspace, world or WORLD, port
-        self.password_file = workspace.file("primary/password", PASSWORD + "\n", 0o600, owner=ACCOUNT)
+    def __init__(self, workspace, world=None, port=0, name="primary"):
+        self._workspace, self._world, self._port, self._name = workspace, world or WORLD, port, name
+        self.password_file = workspace.file(f"{name}/password", PASSWORD + "\n", 0o600, owner=ACCOUNT)
         self.start()
 
     def start(self):
-        world = self._workspace.file("primary/world.json", json.dumps(self._world))
-        log = self._workspace.file("primary/output", "")
+        world = self._workspace.file(f"{self._name}/world.json", json.dumps(self._world))
+        log = self._workspace.file(f"{self._name}/output", "")
         self._process = Process([BINARY, "--port", self._port, "--world", world], log)
         match = self._process.wait_for(lambda: re.search(r"^listening (\d+)$", self._process.text(), re.M),
                                        "the port of the primary's double")

@@ -164,4 +164,15 @@ TEST_CASE("domains claimed by two primaries", "[claim]") {
     directory[2].domains["e.example"].domain_aliases.content = {"d.example"};
     CHECK(claims(directory) ==
           std::vector<Claim>{{"b.example", "two", "one"}, {"d.example", "one", "three"}});
+
+    directory[0].own = {"b.example"};  // an alias there, and yet its own
+    directory[2].own = {"d.example"};
+    CHECK(claims(directory) ==
+          std::vector<Claim>{{"b.example", "one", "two"}, {"d.example", "three", "one"}});
+    const Snapshot snapshot(directory);
+    CHECK(snapshot.domain("b.example", at(2)).primary == "one");
+    CHECK(snapshot.domain("d.example", at(2)).primary == "three");
+    directory[1].own = {"c.example", "e.example"};  // that it does not list
+    CHECK(Snapshot(directory).domain("c.example", at(2)).primary.empty());
+    CHECK(Snapshot(directory).domain("b.example", at(2)).primary.empty());
 }
