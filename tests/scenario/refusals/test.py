@@ -4,6 +4,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
+import errno
 import re
 import shutil
 
@@ -11,12 +12,13 @@ import samples
 import scenario
 import smtp_client
 from certificates import Authority
+from failing_disk import FailingDisk
 from primary import Primary
 
 MAIL, RCPT = "MAIL FROM:<alice@company.example>", "RCPT TO:<bob@dest.example>"
 
 
-class Refusals(scenario.Scenario):
+class Told(scenario.Scenario):
     def setUp(self):
         super().setUp()
         self.stranger = self.workspace.host(scenario.STRANGER)
@@ -35,6 +37,16 @@ class Refusals(scenario.Scenario):
     def _count(self, gateway):
         return sum(int(float(n)) for n in re.findall(r'postern_refused_total\{[^}]*\} (\S+)', gateway.http("/metrics")[1]))
 
+    def _told_once(self, gateway, reply, code, enhanced, rule, **fields):
+        """It is this reply; it has a line, and is the one refusal of its rule."""
+        self.assertEqual((reply.code, reply.enhanced), (code, enhanced), reply)
+        event = self._told(gateway, reply, rule, **fields)
+        counted = re.search(r'postern_refused_total\{rule="%s"\} (\S+)' % re.escape(rule), gateway.http("/metrics")[1])
+        self.assertEqual(int(float(counted[1])), 1)
+        return event
+
+
+class Refusals(Told):
     def test_commands(self):
         gateway = self.gateway(accept={"sender": "any", "recipients": 1, "protocol_errors": 100})
         rows = [((), "JUNK", "4.1.1"), ((), "NO\0OP", "4.1.1"), ((), "NOOP " + "x" * 3000, "4.5.3.1"), ((), "EHLO ", "4.1.1"),
@@ -166,6 +178,120 @@ class Refusals(scenario.Scenario):
         self.assertEqual([connect(self.stranger).code for _ in range(3)], [220, 220, 421])
         gateway.wait_for_event("refused", rule="accept.connections", client=self.stranger)
         self.assertEqual(connect(None).code, 220, "a primary")
+
+
+class RefusalsOfOurs(Told):
+    """What is not the client's fault, or is known only of the directory and of addresses made here."""
+
+    FROM = {"from": "alice@company.example"}
+
+    def _on(self, disk, **settings):
+        return self.gateway(environment=disk.environment, **settings)
+
+    def _message(self, gateway, sender="alice@company.example", recipient="bob@dest.example", source=None):
+        return self._greeted(gateway, source).message(sender, [recipient], samples.simple())
+
+    def test_a_disk_that_is_full_when_the_message_is_written(self):
+        receiver, disk = self.receiver(), FailingDisk(self.workspace)
+        gateway = self._on(disk)
+        disk.fail(errno.ENOSPC)
+        self._told_once(gateway, self._message(gateway), 452, "4.3.1", "spool", reason="No space left", **self.FROM)
+        disk.heal()
+        self.assertEqual(self._message(gateway).code, 250, "there is room again")
+        self.wait_for_messages(receiver, 1)
+        self.assertEqual(len(receiver.messages), 1)
+
+    def test_a_disk_that_fails(self):
+        receiver, disk = self.receiver(), FailingDisk(self.workspace)
+        gateway = self._on(disk)
+        disk.fail(errno.EIO)
+        self._told_once(gateway, self._message(gateway), 451, "4.3.0", "spool", reason="Input/output error", **self.FROM)
+        disk.heal()
+        reply = self._greeted(gateway, name="second.example").say(MAIL)  # a failed sync is final
+        self.assertEqual((reply.code, reply.enhanced), (451, "4.3.0"), reply)
+        self._told(gateway, reply, "spool", helo="second.example", **self.FROM)
+        self.assertEqual(gateway.http("/readyz")[0], 503)
+        self.assertEqual(self._count(gateway), 2)
+        self.assertEqual(gateway.stop(), 0)
+        gateway.start()
+        self.assertEqual(self._message(gateway).code, 250)
+        self.wait_for_messages(receiver, 1)
+
+    def _directory(self, poll_every="1d", ready=True, **settings):
+        self.web = self.workspace.add(Primary(self.workspace))
+        keys = {"name": "main", "addresses": [self.workspace.host(scenario.PRIMARY)]} | self.web.settings(poll_every=poll_every)
+        keys |= settings.pop("keys", {})
+        settings["accept"] = {"sender": "user"} | settings.get("accept", {})
+        if not ready:
+            self.web.stop()
+        gateway = self.gateway(ready, primary=[keys], **settings)
+        if ready:
+            gateway.wait_for_event("synced")
+        return gateway
+
+    def _mail(self, gateway, sender):
+        return self._greeted(gateway, self.workspace.host(scenario.PRIMARY)).say(f"MAIL FROM:<{sender}>")
+
+    def test_a_directory_that_was_never_read(self):
+        gateway = self._directory(ready=False)
+        self._told_once(gateway, self._mail(gateway, "alice@company.example"), 451, "4.3.0", "accept.sender",
+                        reason="not yet known", **self.FROM)
+
+    def test_a_directory_that_is_too_old(self):
+        gateway = self._directory(keys={"trust_for": "1s"})
+        self.web.stop()
+        gateway.process.wait_for(lambda: gateway.http("/readyz")[0] == 503, "the directory to be too old")
+        self._told_once(gateway, self._mail(gateway, "nobody@company.example"), 451, "4.3.0", "accept.sender",
+                        reason="too old", **{"from": "nobody@company.example"})
+        self.assertEqual(self._mail(gateway, "alice@company.example").code, 250, "who is known stays good")
+
+    def test_a_primary_that_cannot_be_asked(self):
+        gateway = self._directory()
+        self.web.stop()
+        self._told_once(gateway, self._mail(gateway, "nobody@company.example"), 451, "4.3.0", "accept.sender",
+                        reason="could not be asked", **{"from": "nobody@company.example"})
+
+    def test_a_secret_that_cannot_be_had(self):
+        gateway = self._directory(accept={"foreign_sender": "rewrite"})
+        (gateway.state_dir / "srs.secret").write_text("short")
+        gateway.reload()
+        self.assertIn("srs.secret", gateway.wait_for_event("trouble", where="srs")["text"])
+        self._told_once(gateway, self._mail(gateway, "writer@author.example"), 451, "4.3.0", "accept.foreign_sender",
+                        **{"from": "writer@author.example"})
+        self.assertEqual(self._mail(gateway, "alice@company.example").code, 250)
+
+    def test_rewritten_addresses(self):
+        receiver = self.receiver()
+        gateway = self._directory(accept={"foreign_sender": "rewrite"})
+        self.assertEqual(self._message(gateway, "writer@author.example", source=self.workspace.host(scenario.PRIMARY)).code, 250)
+        path = self.wait_for_messages(receiver, 1)[0].sender
+        forged = path.replace("author.example", "victim.example")
+        for sender, recipient, code, enhanced, reason in (("", forged, 550, "5.1.1", "not made here"),
+                                                          ("x@spam.example", path, 550, "5.7.1", "reports only")):
+            with self.subTest(reason):
+                reply = self._message(gateway, sender, recipient, self.stranger)
+                self.assertEqual((reply.code, reply.enhanced), (code, enhanced), reply)
+                self._told(gateway, reply, "accept.foreign_sender", to=recipient, reason=reason, client=self.stranger)
+        self.assertEqual(self._count(gateway), 2)
+
+    def test_a_postmaster_nobody_is(self):
+        gateway = self.gateway(hostname="gw1.elsewhere.example", primary=[{"name": "main", "addresses": ["127.0.0.1"]}])
+        self._told_once(gateway, self._message(gateway, recipient="postmaster@gw1.elsewhere.example"), 550, "5.1.1",
+                        "accept.postmaster", to="postmaster@gw1.elsewhere.example", **self.FROM)
+
+    def test_a_postmaster_who_is_written_to_too_often(self):
+        primary = self.receiver(scenario.PRIMARY)
+        gateway = self.gateway(accept={"sender": "any", "postmaster": "admin@company.example"})
+        client = self._greeted(gateway, self.stranger)
+        self.assertEqual(client.say("MAIL FROM:<x@y.example>").code, 250)
+        for _ in range(20):
+            self.assertEqual(client.say("RCPT TO:<postmaster>").code, 250)
+        self._told_once(gateway, client.say("RCPT TO:<postmaster>"), 450, "4.2.1", "accept.postmaster", client=self.stranger)
+        self.assertEqual(client.data(samples.simple()).code, 250, "what was taken before stays so")
+        self.assertEqual(self.wait_for_messages(primary, 1)[0].recipients, ("admin@company.example",))
+        neighbour = self.workspace.host(scenario.STRANGER + 1)  # of the same network
+        self.assertEqual(self._message(gateway, "x@y.example", "postmaster", neighbour).code, 450)
+        self.assertEqual(self._message(gateway, recipient="postmaster").code, 250, "a primary's")
 
 
 if __name__ == "__main__":
