@@ -12,6 +12,7 @@
 #include "agent/environment.h"
 #include "agent/events.h"
 #include "agent/gateway_mode_server.h"
+#include "agent/http_door.h"
 #include "agent/metrics.h"
 #include "agent/operations.h"
 #include "agent/overrides.h"
@@ -66,7 +67,7 @@ std::filesystem::path overrides_path(const Settings& settings) {
     return settings.relay.state_dir / "overrides.json";
 }
 
-constexpr unsigned most_explaining = 4;
+constexpr unsigned most_explaining = door_workers - 1;  // one is left to other operators
 constexpr std::chrono::seconds longest_explaining{30};
 
 GatewayModeTerms terms(const Settings& settings) {

@@ -25,7 +25,7 @@ using relay::net::awaitable;
 using Protocol = asio::generic::stream_protocol;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t workers = 3, most_discarded = 1 << 20;
+constexpr std::size_t most_discarded = 1 << 20;
 constexpr std::chrono::seconds try_again{5};
 constexpr std::chrono::milliseconds farewell{500}, breath{100};
 
@@ -115,7 +115,7 @@ struct HttpDoor::Impl {
     std::list<SessionPtr> sessions;  // in the order they came
     std::size_t held = 0;
     bool stopping = false;
-    asio::thread_pool for_readers{workers}, for_operators{workers};
+    asio::thread_pool for_readers{door_workers}, for_operators{door_workers};
     std::atomic<std::size_t> readers{0}, operators{0};
     std::atomic<std::uint16_t> port{0};
     mutable std::mutex mutex;  // over the two below
@@ -214,7 +214,7 @@ Answer HttpDoor::Impl::judged(std::string_view octets, std::size_t head_end, con
 
 awaitable<Answer> HttpDoor::Impl::perform(Session& session, std::function<Answer()> work, bool by_operator) {
     auto& count = by_operator ? operators : readers;
-    if (count >= workers + limits.waiting || (!by_operator && held >= limits.answers))
+    if (count >= door_workers + limits.waiting || (!by_operator && held >= limits.answers))
         co_return refusal(503, "too many ask at once: try again in a moment");
     session.stage = Session::Stage::working;
     session.timer.expires_at(Clock::time_point::max());

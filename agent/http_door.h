@@ -30,6 +30,8 @@ struct HttpTask {
     bool operators = false;
 };
 
+constexpr std::size_t door_workers = 3;  // for readers, and as many for operators
+
 struct HttpDoorLimits {
     std::size_t connections = 128;  // one more, and who has been longest without a request gives way
     std::chrono::milliseconds request{5000};  // from the first moment to the last octet of a request
