@@ -440,10 +440,16 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
 
 // ---- reports
 
-StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
+StoredPtr Delivery::report(Stored stored, const Progress& progress,
                            const std::vector<Queue::Notice>& notices) const {
-    const Message& original = stored.message;
-    if (original.envelope.reverse_path.null()) return nullptr;  // a report is never answered (RFC 5321 §6.1)
+    Message& original = stored.message;
+    if (original.envelope.reverse_path.null()) {
+        if (!original.envelope.bounce)
+            return nullptr;  // what has no sender is never answered (RFC 5321 §6.1)
+        // One of our reports, which goes on to the postmaster instead.
+        original.envelope.reverse_path = {"postmaster", original.envelope.forward_paths.front().domain};
+        original.envelope.return_content = ReturnContent::full;
+    }
     std::vector<ReportedRecipient> recipients;
     for (const auto& notice : notices) {
         ReportedRecipient one;
@@ -464,7 +470,7 @@ StoredPtr Delivery::report(const Stored& stored, const Progress& progress,
     auto out = std::make_shared<Stored>();
     out->message.id = spool_.new_id();
     // What is returned of the message has to be read first, where waiting for a disk holds up nobody.
-    out->complete = [&spool = spool_, settings = settings_, stored,
+    out->complete = [&spool = spool_, settings = settings_, stored = std::move(stored),
                      recipients = std::move(recipients)](Stored& report) {
         Returned returned = read_returned(spool, stored, recipients, settings->queue.report_size);
         Time arrived = report.message.arrived;

@@ -114,7 +114,7 @@ private:
     void run(net::awaitable<void> work, std::function<void()> after);
     void wake(const SitePtr& site, Time at);
     void wake(const DestinationPtr& destination, Time at);
-    StoredPtr report(const Stored& stored, const Progress& progress,
+    StoredPtr report(Stored stored, const Progress& progress,
                      const std::vector<Queue::Notice>& notices) const;
 
     // delivery_sites.cc: from a job to a line, and connections for it

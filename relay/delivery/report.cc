@@ -113,6 +113,10 @@ struct Kind {
 constexpr Kind failed{"Undelivered mail returned to sender", "failed",
                       "Your message could not be delivered to the recipients below and is not tried\r\n"
                       "again for them.\r\n\r\n"};
+constexpr Kind not_read{
+    "A report that could not reach its reader", "failed",
+    "The attached report is for somebody of yours whom your mail server does not let us\r\n"
+    "name: it offers no SMTPUTF8. Please pass it on.\r\n\r\n"};
 constexpr Kind delayed{"Your mail is delayed", "delayed",
                        "Your message has not reached the recipients below yet. There is nothing you have\r\n"
                        "to do: it is tried again until it is delivered or given up.\r\n\r\n"};
@@ -127,10 +131,10 @@ struct Text {
 
 /// What a person reads: the worst news first, and what it is about in the subject.
 Text text_part(const std::string& hostname, const std::vector<ReportedRecipient>& recipients,
-               bool whole_message) {
+               bool about_report, bool whole_message) {
     Text out;
     out.body = "This is the mail gateway " + hostname + ".\r\n\r\n";
-    for (const Kind* kind : {&failed, &delayed, &relayed}) {
+    for (const Kind* kind : {about_report ? &not_read : &failed, &delayed, &relayed}) {
         std::string about;
         std::size_t rest = 0;
         for (std::size_t at = 0; at < recipients.size(); ++at) {
@@ -147,8 +151,9 @@ Text text_part(const std::string& hostname, const std::vector<ReportedRecipient>
         if (out.subject.empty()) out.subject = kind->subject;
         out.body += kind->text + about;
     }
-    out.body +=
-        whole_message ? "Your message is attached.\r\n" : "The header of your message is attached.\r\n";
+    if (!about_report)
+        out.body +=
+            whole_message ? "Your message is attached.\r\n" : "The header of your message is attached.\r\n";
     return out;
 }
 
@@ -209,7 +214,7 @@ Message make_report(const std::string& hostname, const Message& original, const 
     if (whole) returned += content.body;
 
     std::string to = quote_address(envelope.reverse_path.text());
-    Text text = text_part(hostname, recipients, whole);
+    Text text = text_part(hostname, recipients, envelope.bounce, whole);
     std::string status = status_part(hostname, original, recipients, now);
     // RFC 6533: a type of its own for each part that has more than ASCII where only ASCII used to be.
     bool global_status = !is_ascii(status);

@@ -46,8 +46,9 @@ Returned read_returned(const Spool& spool, const Stored& original,
 /// The sender's ENVID and each recipient's ORCPT are given back. Of very many recipients the first are named,
 /// the others counted.
 ///
-/// Loops: `original`'s reverse-path must not be null, for a report is never answered; a report that comes
-/// back as something else is stopped at reception, which counts Received fields.
+/// Loops: `original`'s reverse-path must not be null, for a report is never answered: where `original` is one
+/// that its reader could not be named for, it is the postmaster's, who is asked to pass it on. A report that
+/// comes back as something else is stopped at reception, which counts Received fields.
 Message make_report(const std::string& hostname, const Message& original, const ReportContent& content,
                     const std::vector<ReportedRecipient>& recipients, MessageId id, Time now);
 

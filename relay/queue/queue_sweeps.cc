@@ -2,6 +2,7 @@
 // whoever has no place in line, whose time is over or whose sender should know is found.
 #include <algorithm>
 
+#include "relay/mail/utf8.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
@@ -33,6 +34,18 @@ void add(std::vector<WaitKey>& keys, WaitKey key) {
 
 // ---- reports
 
+namespace {
+
+/// A report whose reader, with a name beyond ASCII, could not be named to the primary: his postmaster is told
+/// instead, by a report that can always be said.
+bool wants_postmaster(const Envelope& envelope, std::size_t recipient, const RecipientProgress& progress) {
+    const EnhancedStatus& status = progress.reply.status;
+    return envelope.bounce && !is_ascii(envelope.forward_paths[recipient].mailbox()) &&
+           progress.reply.code == 0 && status.klass == 5 && status.subject == 6;
+}
+
+}  // namespace
+
 /// Collects what the sender has not been told yet, and makes a report of it that goes out with the change.
 void Queue::report(Queued& message, Change& change) {
     Progress& progress = message.progress;
@@ -46,7 +59,8 @@ void Queue::report(Queued& message, Change& change) {
         if (one.reported) continue;
         if (one.status == RecipientStatus::failed) {
             failed.push_back(recipient);
-            if (mail.envelope.options_of(at).notify.wants_failure())
+            if (mail.envelope.options_of(at).notify.wants_failure() ||
+                wants_postmaster(mail.envelope, at, one))
                 notices.push_back(Notice{recipient, Notice::Kind::failed});
         } else if (one.status == RecipientStatus::delivered && one.relayed) {
             ++relayed;
@@ -62,7 +76,8 @@ void Queue::report(Queued& message, Change& change) {
                 report = change.bounce ? change.bounce->message.id.text() : std::string();
     for (auto at : failed) {
         const RecipientProgress& one = progress[at];
-        bool told = mail.envelope.options_of(at).notify.wants_failure();
+        bool told =
+            mail.envelope.options_of(at).notify.wants_failure() || wants_postmaster(mail.envelope, at, one);
         std::string to = mail.envelope.forward_paths[at].text(), route = way(message, at);
         observer_.on(event::Bounced{id, from, to, route, one.host, one.stage, one.reason, one.reply,
                                     told ? std::string_view(report) : std::string_view(), one.egress});

@@ -4,6 +4,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
+import base64
+import quopri
+import re
+
 import samples
 import scenario
 import smtp_client
@@ -84,6 +88,63 @@ class SmtpUtf8(scenario.Scenario):
             client.greet()
             for path in (b"b\xfccher", b"b\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"a\xc2\x80b"):
                 self.assertGreaterEqual(client.say(b"MAIL FROM:<" + path + b"@company.example> SMTPUTF8").code, 500, path)
+
+
+class ReportsToAPlainPrimary(scenario.Scenario):
+    """The primary offers neither SMTPUTF8 nor 8BITMIME, and what cannot be delivered has UTF-8 where it matters."""
+
+    HEADER = "From: Äon <alice@company.example>\r\nSubject: grüß\r\n\r\nHallo\r\n".encode()
+
+    def _told(self, to, sender="alice@company.example", recipient="bob@dest.example", content=None, refusal=None):
+        """The one report, as the primary gets it."""
+        primary = self.receiver(scenario.PRIMARY, extensions=("PIPELINING", "ENHANCEDSTATUSCODES"))
+        self.receiver(extensions=UTF8 if refusal else UTF8[:-1], on={"RCPT": refusal} if refusal else {})
+        gateway = self.gateway()
+        with smtp_client.Client(gateway.address) as client:
+            client.greet()
+            self.assertEqual(client.message(wire(sender), [wire(recipient)], content or samples.simple(), " SMTPUTF8").code, 250)
+        report = self.wait_for_messages(primary, 1)[0]
+        gateway.wait_until_empty()
+        self.assertEqual([(m.sender, m.recipients) for m in primary.messages], [("", (to,))])
+        self.assertTrue(report.data.isascii())
+        self.assertEqual(gateway.events("bounced")[-1]["bounce"], gateway.events("delivered")[-1]["id"], "nothing is left untold")
+        self.assertIn(b"multipart/report", report.data)
+        return self._decoded(report.data)
+
+    def _decoded(self, octets):
+        """All of it, parts of parts too, as a person gets to see it."""
+        head, _, body = octets.partition(b"\r\n\r\n")
+        boundary = re.search(rb'boundary="([^"]*)"', head)
+        if boundary:
+            return "\n".join([head.decode(), *map(self._decoded, body.split(b"--" + boundary[1])[1:])])
+        if b"ncoding: base64" in head:
+            body = base64.b64decode(body)
+        elif b"ncoding: quoted-printable" in head:
+            body = quopri.decodestring(body)
+        inner = self._decoded(body) if b"message/" in head and b"boundary" in body else ""
+        return head.decode() + body.decode() + inner
+
+    def test_about_a_header(self):
+        said = self._told("alice@company.example", content=self.HEADER)
+        self.assertIn("5.6.9", said)
+        self.assertIn("grüß", said, "the header that comes back")
+
+    def test_about_a_recipient(self):
+        said = self._told("alice@company.example", recipient="jürgen@dest.example")
+        self.assertIn("5.6.7", said)
+        self.assertIn("jürgen@dest.example", said)
+
+    def test_about_a_recipient_that_the_receiver_refuses(self):
+        said = self._told("alice@company.example", recipient="jürgen@dest.example", content=self.HEADER,
+                          refusal="550 5.1.1 no such user")
+        self.assertIn("no such user", said)
+        self.assertIn("jürgen@dest.example", said)
+
+    def test_to_a_sender_who_cannot_be_named_there(self):
+        """Then the postmaster is told, who knows whose it is."""
+        said = self._told("postmaster@company.example", sender="bücher@company.example", refusal="550 5.1.1 no such user")
+        self.assertIn("no such user", said)
+        self.assertIn("bücher@company.example", said)
 
 
 if __name__ == "__main__":
