@@ -76,8 +76,8 @@ class Session:
     def close(self):
         self._stream.close()
 
-    def _more(self):
-        octets = self._stream.recv(262144)
+    def _more(self, most=262144):
+        octets = self._stream.recv(most)
         if not octets:
             raise _Ended
         return octets
@@ -91,13 +91,16 @@ class Session:
     def _body(self):
         """The octets up to and with CRLF.CRLF, and nothing else, as RFC 5321 §4.1.1.4 wants."""
         body, searched = bytearray(b"\r\n" + self._buffer), 0  # the CRLF of DATA counts
+        most, pause = self.receiver.reads
         while True:
             end = body.find(b"\r\n.\r\n", searched)
             if end >= 0:
                 self._buffer = bytes(body[end + 5:])
                 return bytes(body[2:end + 5])
             searched = max(0, len(body) - 4)
-            body += self._more()
+            body += self._more(most)
+            self.receiver.reading(self)
+            time.sleep(pause)
 
     def _choose(self, stage, argument, usual):
         chosen = self.receiver.on.get(stage)
@@ -246,17 +249,17 @@ class Receiver:
     """`messages`: those answered 250; `offered`: all whose final dot arrived. Thread-safe to read while running.
 
     With `accounts` ({user: password}) mail needs AUTH by one of `mechanisms`; `sasl` are options of the
-    server's side.
+    server's side. `reads`: octets of content that are read at once, at most, and seconds until the next are.
     """
 
     def __init__(self, address, port=SMTP_PORT, name="mx.dest.example", tls=None, on=None, implicit_tls=False,
                  extensions=("PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"), accounts=None,
-                 mechanisms=authentication.MECHANISMS, sasl=None):
+                 mechanisms=authentication.MECHANISMS, sasl=None, reads=(262144, 0)):
         self.address, self.port, self.name, self.tls, self.implicit_tls = address, port, name, tls, implicit_tls
         self.accounts, self.mechanisms, self.sasl = accounts or {}, list(mechanisms), sasl or {}
-        self.on, self.extensions = on or {}, list(extensions)
+        self.on, self.extensions, self.reads = on or {}, list(extensions), reads
         self.messages, self.offered, self.sessions = [], [], []
-        self.stalled = 0
+        self.stalled, self.begun = 0, set()
         self._lock = threading.Lock()
         self._open = set()
         self._listener = None
@@ -266,6 +269,8 @@ class Receiver:
         """Listens (again)."""
         listener = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.reads[1]:  # the system does not read for us
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         listener.bind((self.address, self.port))
         listener.listen(512)
         self._listener = listener
@@ -289,6 +294,10 @@ class Receiver:
     def connections(self):
         with self._lock:
             return len(self._open)
+
+    def reading(self, session):
+        """Of these, content came in."""
+        self.begun.add(session.number)
 
     def seen(self, message):
         with self._lock:
