@@ -37,7 +37,6 @@ bool is_unsound(const std::error_code& error) {
     switch (error.value()) {
         case MDB_PAGE_NOTFOUND:
         case MDB_CORRUPTED:
-        case MDB_PANIC:
         case MDB_VERSION_MISMATCH:
         case MDB_INVALID:
         case MDB_CURSOR_FULL:
@@ -249,7 +248,7 @@ void Spool::shrink() {
     VolumePtr newest = snapshot().back();
     std::uint64_t used = newest->high_water();
     if (used < shrink_min || (used < options_.volume_size / 16 && free_bytes() > 8 * used)) return;
-    if (newest->messages() > 0 || !older_.empty()) return;
+    if (!newest->known_empty() || !older_.empty()) return;
     try {
         add_volume(newest->number() + 1);
     } catch (const std::system_error&) {
@@ -379,7 +378,7 @@ void Spool::tidy(const ChangeRefs& changes) {
         if (change->done && !change->file.empty()) std::filesystem::remove(change->file, ignored);
     std::lock_guard lock(volumes_mutex_);
     std::erase_if(volumes_, [this](const VolumePtr& one) {
-        if (one == volumes_.back() || one->messages() > 0) return false;
+        if (one == volumes_.back() || !one->known_empty()) return false;
         one->unlink();
         return true;
     });

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <mutex>
 
 namespace postern::relay {
 
@@ -132,7 +133,9 @@ std::uint64_t Volume::map_size(const std::filesystem::path& file, std::uint64_t 
 
 class Volume::Read {
 public:
-    explicit Read(const Volume& volume) {
+    explicit Read(const Volume& volume) : opening_(volume.opening_) {
+        if (volume.env_ == nullptr)
+            throw std::system_error(volume.closed_, "reading " + volume.file_.string());
         int error = mdb_txn_begin(volume.env_, nullptr, MDB_RDONLY, &txn_);
         if (error != 0) throw std::system_error(lmdb_error(error), "reading " + volume.file_.string());
     }
@@ -142,36 +145,59 @@ public:
     MDB_txn* txn() const { return txn_; }
 
 private:
+    std::shared_lock<std::shared_mutex> opening_;
     MDB_txn* txn_ = nullptr;
 };
 
 Volume::Volume(std::filesystem::path file, std::uint32_t number, std::uint64_t size)
-    : file_(std::move(file)), number_(number) {
-    auto check = [this](int error) {
-        if (error == 0) return;
-        if (env_ != nullptr) mdb_env_close(env_);
-        env_ = nullptr;
-        throw std::system_error(lmdb_error(error), file_.string());
-    };
-    if (auto error = reserve_lock_file(file_)) throw std::system_error(error, lock_file(file_).string());
-    check(mdb_env_create(&env_));
-    check(mdb_env_set_maxdbs(env_, table_names.size()));
-    check(mdb_env_set_maxreaders(env_, readers_max));
-    check(mdb_env_set_mapsize(env_, map_size(file_, size)));
-    // Read-ahead would fetch what lies next to a message; a backlog is read in an order of its own.
-    check(mdb_env_open(env_, file_.c_str(), MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT, 0600));
-    MDB_txn* txn = nullptr;
-    check(mdb_txn_begin(env_, nullptr, 0, &txn));
-    for (std::size_t at = 0; at < table_names.size(); ++at)
-        if (int error = mdb_dbi_open(txn, table_names[at], MDB_CREATE, &dbi_[at]); error != 0) {
-            mdb_txn_abort(txn);
-            check(error);
-        }
-    check(mdb_txn_commit(txn));
+    : file_(std::move(file)), number_(number), size_(size) {
+    if (auto error = open()) throw std::system_error(error, file_.string());
 }
 
-Volume::~Volume() {
+Volume::~Volume() { close(); }
+
+std::error_code Volume::open() {
+    if (auto error = reserve_lock_file(file_)) return error;
+    int error = mdb_env_create(&env_);
+    if (error != 0) return lmdb_error(error);
+    if (error == 0) error = mdb_env_set_maxdbs(env_, table_names.size());
+    if (error == 0) error = mdb_env_set_maxreaders(env_, readers_max);
+    if (error == 0) error = mdb_env_set_mapsize(env_, map_size(file_, size_));
+    // Read-ahead would fetch what lies next to a message; a backlog is read in an order of its own.
+    if (error == 0)
+        error =
+            mdb_env_open(env_, file_.c_str(), MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | MDB_NOMEMINIT, 0600);
+    MDB_txn* txn = nullptr;
+    if (error == 0) error = mdb_txn_begin(env_, nullptr, 0, &txn);
+    for (std::size_t at = 0; error == 0 && at < table_names.size(); ++at)
+        error = mdb_dbi_open(txn, table_names[at], MDB_CREATE, &dbi_[at]);
+    if (error == 0)
+        error = mdb_txn_commit(txn);
+    else if (txn != nullptr)
+        mdb_txn_abort(txn);
+    if (error == 0) return {};
+    close();
+    return lmdb_error(error);
+}
+
+void Volume::close() {
     if (env_ != nullptr) mdb_env_close(env_);
+    env_ = nullptr;
+}
+
+/// When its first pages could not be written, for want of room say, the engine lets nobody read or write any
+/// more until it is opened again; in the file is what was committed before.
+std::error_code Volume::reopen_if_given_up() {
+    if (env_ != nullptr) {
+        MDB_txn* txn = nullptr;
+        int error = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+        if (error == 0) mdb_txn_abort(txn);
+        if (error != MDB_PANIC) return {};
+    }
+    std::unique_lock alone(opening_);
+    close();
+    closed_ = open();
+    return closed_;
 }
 
 std::uint64_t Volume::entries(Table table) const {
@@ -184,7 +210,20 @@ std::uint64_t Volume::entries(Table table) const {
 std::uint64_t Volume::messages() const { return entries(Table::message); }
 std::uint64_t Volume::waiting() const { return entries(Table::waiting); }
 
+bool Volume::known_empty() const {
+    try {
+        return messages() == 0;
+    } catch (const std::system_error&) {
+        return false;
+    }
+}
+
 std::uint64_t Volume::high_water() const {
+    std::shared_lock opened(opening_);
+    if (env_ == nullptr) {
+        std::error_code ignored;
+        return std::filesystem::file_size(file_, ignored);
+    }
     MDB_envinfo info{};
     MDB_stat stat{};
     mdb_env_info(env_, &info);
@@ -268,7 +307,10 @@ std::vector<WaitKey> Volume::routes() const {
 }
 
 Volume::Write::Write(Volume& volume) : volume_(volume) {
-    note(mdb_txn_begin(volume.env_, nullptr, 0, &txn_));
+    if (auto error = volume.reopen_if_given_up())
+        note(error.value());
+    else
+        note(mdb_txn_begin(volume.env_, nullptr, 0, &txn_));
 }
 
 Volume::Write::~Write() {
@@ -332,6 +374,8 @@ std::error_code Volume::Write::commit() {
     if (error_ == 0) {
         error_ = mdb_txn_commit(txn_);
         txn_ = nullptr;
+        // Its readers must not wait for the next commit, and one that fails here is told by that.
+        if (error_ != 0) volume_.reopen_if_given_up();
     }
     return error_ == 0 ? std::error_code() : lmdb_error(error_);
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -41,6 +42,7 @@ struct WaitEntry {
 
 /// Tables: `message` id → record, `content` id → octets, `progress` id → record, `fresh` id (not tried yet),
 /// `waiting` (route, due, id). Reads are for any thread and see committed state; writes are for one thread.
+/// Reads throw std::system_error when the system cannot give what they need.
 class Volume {
 public:
     enum class Table : std::uint8_t { message, content, progress, fresh, waiting };
@@ -59,6 +61,7 @@ public:
     const std::filesystem::path& file() const { return file_; }
     std::uint64_t high_water() const;  // bytes of the file that were ever used
     std::uint64_t messages() const;
+    bool known_empty() const;       // false, too, when it cannot be read now
     std::uint64_t waiting() const;  // entries of the waiting table
     void unlink();                  // the file goes when the last reader lets go of the Volume
 
@@ -88,7 +91,7 @@ public:
         void erase(Table table, MessageId id);
         void wait(const WaitKey& key, MessageId id);
         void unwait(const WaitKey& key, MessageId id);
-        /// Durable when this returns no error.
+        /// Durable when this returns no error. Whatever the error, the volume can be used again.
         std::error_code commit();
 
     private:
@@ -103,10 +106,16 @@ private:
     class Read;
     std::uint64_t entries(Table table) const;
     MDB_dbi dbi(Table table) const { return dbi_[static_cast<std::size_t>(table)]; }
+    std::error_code open();
+    void close();
+    std::error_code reopen_if_given_up();
 
     std::filesystem::path file_;
     std::uint32_t number_;
-    MDB_env* env_ = nullptr;
+    std::uint64_t size_;
+    mutable std::shared_mutex opening_;  // held by whoever reads, against its being opened anew
+    MDB_env* env_ = nullptr;             // null after it could not be opened anew
+    std::error_code closed_;             // why
     MDB_dbi dbi_[table_names.size()] = {};
 };
 

@@ -12,6 +12,7 @@
 
 #include "relay/queue/inspection.h"
 #include "relay/queue/spool.h"
+#include "tests/unit/relay/failing_writes.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/no_descriptors.h"
 
@@ -215,4 +216,53 @@ TEST_CASE("descriptors that are used up for a moment put mail off, and nothing e
     REQUIRE(waitpid(child, &status, 0) == child);
     REQUIRE(WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("no room for the first pages of a volume puts mail off, and takes none out of delivery",
+          "[spool]") {
+    constexpr long first_pages = 8192;
+    for (int error : {ENOSPC, EDQUOT}) {
+        CAPTURE(error);
+        Folder folder;
+        Kept kept(folder.path());
+        auto before = message(kept.spool, false), late = message(kept.spool, false);
+        REQUIRE_FALSE(kept.accept(before));
+        {
+            // Each is written once more, to take back what may have been half of it.
+            FailingWrites full(".volume", first_pages, error, 4);
+            CHECK(kept.accept(message(kept.spool, false)).value() == error);
+            CHECK(kept.spool.load(before->message.id, before->volume));
+            CHECK(kept.accept(message(kept.spool, false)).value() == error);
+            CHECK(kept.spool.count() == 1);
+            CHECK(full.failed() == 4);
+        }
+        CHECK_FALSE(kept.accept(late));
+        for (const auto& stored : {before, late}) {
+            auto loaded = kept.spool.load(stored->message.id, stored->volume);
+            REQUIRE((loaded && loaded->stored));
+            CHECK(kept.spool.load_content(loaded->stored->message, stored->volume));
+        }
+        CHECK(kept.spool.unhealthy().empty());
+        CHECK(kept.reports().empty());
+        CHECK(files_in(folder.path() / "damaged") == 0);
+    }
+}
+
+TEST_CASE("a volume that was given up and cannot be opened anew is waited for", "[spool]") {
+    if (sanitized) return;
+    Folder folder;
+    Kept kept(folder.path());
+    auto before = message(kept.spool, false), late = message(kept.spool, false);
+    REQUIRE_FALSE(kept.accept(before));
+    {
+        FailingWrites full(".volume", 8192, ENOSPC, 2);
+        NoDescriptors none;
+        CHECK(kept.accept(message(kept.spool, false)) == std::errc::no_space_on_device);
+        CHECK_THROWS_AS(kept.spool.load(before->message.id, before->volume), std::system_error);
+        CHECK(kept.accept(message(kept.spool, false)) == std::errc::too_many_files_open);
+    }
+    CHECK_FALSE(kept.accept(late));
+    CHECK(kept.spool.load(before->message.id, before->volume));
+    CHECK(kept.spool.count() == 2);
+    CHECK(files_in(folder.path() / "damaged") == 0);
 }
