@@ -139,7 +139,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     if (!connection) {
         refusal.reason = net::describe(error);
         refusal.error = error;
-        refusal.ours = base::is_passing(error);
+        refusal.ours = base::is_passing(net::of_system(error));
         refusal.no_source = error == net::Error::no_such_address;
         if (refusal.no_source) refusal.reason = options.source.address + ": " + refusal.reason;
         co_return nullptr;

@@ -207,6 +207,17 @@ awaitable<std::error_code> Connection::write(std::span<const asio::const_buffer>
     co_return outcome(error);
 }
 
+awaitable<void> Connection::drain(std::size_t octets, Milliseconds timeout) {
+    std::error_code error;
+    socket_.shutdown(tcp::socket::shutdown_send, error);
+    deadline(timeout);
+    for (std::size_t read = 0; !error && read < octets;) {
+        error = co_await fill();
+        read += end_ - begin_;
+        begin_ = end_;
+    }
+}
+
 awaitable<std::error_code> Connection::handshake(asio::ssl::stream_base::handshake_type type) {
     // Clear text that arrived before the handshake must not be taken for part of the protected session.
     if (begin_ < end_) co_return Error::buffered_plaintext;

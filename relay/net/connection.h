@@ -66,6 +66,9 @@ public:
     /// Whether the peer has closed or sent something while nobody was reading: such a connection is not
     /// reused.
     bool stale();
+    /// Ends our side, and reads away what the peer still sends, within these bounds: octets that nobody reads
+    /// would take our last words back.
+    awaitable<void> drain(std::size_t octets, Milliseconds timeout);
     void interrupt();  // what is going on ends with an error
     void close();
 

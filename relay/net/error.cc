@@ -30,6 +30,12 @@ const std::error_category& error_category() {
     return category;
 }
 
+std::error_code of_system(const std::error_code& error) {
+    return error.category() == asio::error::get_system_category()
+               ? std::error_code(error.value(), std::generic_category())
+               : error;
+}
+
 std::string describe(const std::error_code& error) {
     if (error == asio::error::connection_refused) return "connection refused";
     if (error == asio::error::connection_reset || error == asio::error::broken_pipe)

@@ -22,6 +22,10 @@ inline std::error_code make_error_code(Error error) { return {static_cast<int>(e
 /// Words for people: "connection timed out", "the peer closed the connection" …
 std::string describe(const std::error_code& error);
 
+/// The same as the standard library knows it: Asio has a category of its own for errors of the system, and
+/// they equal no std::errc.
+std::error_code of_system(const std::error_code& error);
+
 }  // namespace postern::relay::net
 
 template <>

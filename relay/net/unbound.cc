@@ -1,10 +1,15 @@
 #include "relay/net/unbound.h"
 
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unbound.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <stdexcept>
+#include <system_error>
 
 #include "relay/mail/address.h"
 #include "relay/net/anchors.h"
@@ -20,6 +25,21 @@ constexpr std::size_t records_max = 100;
 std::size_t descriptors() {
     rlimit limit{};
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+}
+
+/// The library ends the process when it finds none left for its own use.
+void require_descriptors() {
+    std::array<int, 24> some{};
+    some.fill(-1);
+    int error = 0;
+    for (int& one : some)
+        if ((one = ::eventfd(0, EFD_CLOEXEC)) < 0) error = errno;
+    for (const int one : some)
+        if (one >= 0) ::close(one);
+    if (error != 0)
+        throw std::runtime_error(
+            "the resolver cannot be started: " + std::error_code(error, std::generic_category()).message() +
+            " (raise the limit of open files: LimitNOFILE= of the unit, ulimit -n)");
 }
 
 struct FreeResult {
@@ -88,11 +108,25 @@ std::string name_of(std::string_view wire) {
     return {};
 }
 
-Unbound::Unbound(io_context& io, const DnsSettings& settings)
-    : io_(io), descriptor_(io), context_(ub_ctx_create(), &ub_ctx_delete) {
+Unbound::Unbound(io_context& io, const DnsSettings& settings) : io_(io), descriptor_(io) {
+    require_descriptors();
+    context_.reset(ub_ctx_create(), &ub_ctx_delete);
     if (!context_) throw std::runtime_error("the resolver cannot be started");
     set_up(settings);
     descriptor_.assign(ub_fd(context_.get()));
+    first_question();
+}
+
+/// With the first question it opens what it needs, and must not do so at a time when nothing can be opened.
+/// This one it answers itself.
+void Unbound::first_question() {
+    int id = 0;
+    auto ignore = [](void*, int, ub_result* raw) {
+        const std::unique_ptr<ub_result, FreeResult> result(raw);
+    };
+    if (ub_resolve_async(context_.get(), "localhost", static_cast<int>(RecordType::a), class_in, nullptr,
+                         ignore, &id) == 0)
+        ub_cancel(context_.get(), id);
 }
 
 /// The order is the library's: threading, options, servers, anchors, zones, then the first question.

@@ -62,6 +62,7 @@ private:
     };
 
     void set_up(const DnsSettings& settings);
+    void first_question();
     void set_option(const char* name, const std::string& value);
     void watch();
     void finish(std::uint64_t number, DnsAnswer answer);

@@ -69,6 +69,8 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
                 return Step{Action::reply, refuse(Rule::recipient_utf8), std::move(command.address)};
             if (command.address.domain.empty()) command.address.domain = lower(options_.hostname);
             pending_ = command;
+            if (envelope_octets_with_it() > envelope_octets_max)
+                return Step{Action::reply, refuse(Rule::envelope_size), std::move(command.address)};
             return Step{Action::ask_recipient, {}, command.address};
         case Verb::data:
             if (!mail_) return error(refuse(Rule::sequence, "MAIL comes first"));
@@ -111,10 +113,17 @@ Reply ServerProtocol::sender(Reply decision, Address sent_as) {
     return decision;
 }
 
+/// Its names are there twice: in the envelope, and in the set that tells whether they are.
+std::size_t ServerProtocol::envelope_octets_with_it() const {
+    constexpr std::size_t beside = sizeof(Address) + sizeof(RecipientOptions) + 64;
+    return envelope_octets_ + beside + 2 * pending_.address.text().size() + pending_.options.original.size();
+}
+
 Reply ServerProtocol::recipient(Reply decision, Address instead) {
     if (!decision.positive()) return decision;
     Address& path = instead.null() ? pending_.address : instead;
     if (!seen_.insert(path.text()).second) return decision;  // once is enough
+    envelope_octets_ = envelope_octets_with_it();
     auto& options = envelope_.options;
     if (!options.empty() || pending_.options != RecipientOptions()) {
         options.resize(envelope_.forward_paths.size());
@@ -140,8 +149,9 @@ void ServerProtocol::secured() {
 
 void ServerProtocol::reset() {
     mail_ = false;
-    seen_.clear();
+    seen_ = {};
     envelope_ = Envelope();
+    envelope_octets_ = 0;
 }
 
 }  // namespace postern::relay

@@ -13,6 +13,8 @@
 
 namespace postern::relay {
 
+constexpr std::size_t envelope_octets_max = 16 << 20;  // of one envelope in memory
+
 struct ProtocolOptions {
     std::string hostname;
     std::uint64_t message_size = 0;       // bytes, offered as SIZE
@@ -53,12 +55,17 @@ public:
     /// 250, or a refusal. `instead`: where mail for the path goes really; null: to the path itself. A path
     /// that is in the envelope already is not added again.
     Reply recipient(Reply decision, Address instead = {});
+    /// What the envelope takes in memory, about; and what it would with the recipient that is being decided.
+    std::size_t envelope_octets() const { return envelope_octets_; }
+    std::size_t envelope_octets_with_it() const;
     Reply data(Reply admission);  // 250 becomes 354
     /// The transaction is over, whatever came of it; the envelope is cleared (RFC 5321 §4.1.1.4).
     void content_done();
     void secured();  // after STARTTLS all that was said is forgotten (RFC 3207 §4.2)
 
     const Envelope& envelope() const { return envelope_; }
+    /// When the content is there: nothing more is asked about it.
+    Envelope take_envelope() { return std::move(envelope_); }
     const std::string& helo() const { return helo_; }
     bool extended() const { return extended_; }
     bool secure() const { return secure_; }
@@ -79,6 +86,7 @@ private:
     std::string helo_;
     Envelope envelope_;
     std::unordered_set<std::string> seen_;  // the forward-paths of the envelope
+    std::size_t envelope_octets_ = 0;
     Command pending_;
     bool extended_ = false, secure_ = false, mail_ = false;
     unsigned errors_ = 0, commands_ = 0;

@@ -5,7 +5,10 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "relay/net/elsewhere.h"
+#include "relay/net/error.h"
 #include "relay/reception/session.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -15,6 +18,7 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr Milliseconds answer_max{4'000};
 constexpr std::uint64_t stranger_reserve = 256ull << 20;
 constexpr std::chrono::seconds refusals_every{10};
+constexpr Milliseconds room_every{500};
 constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
 std::shared_ptr<const Srs> rewriting(const Settings& settings) {
@@ -41,7 +45,9 @@ Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
       directory_(std::move(directory)),
       observer_(observer),
       refusals_(observer),
-      tick_(io) {
+      tick_(io),
+      room_tick_(io),
+      free_(spool.free_bytes()) {
     tls_ = net::server_context(settings_->tls);
     srs_ = rewriting(*settings_);
     for (const auto& listener : settings_->listeners) bind(listener);
@@ -79,6 +85,9 @@ void Reception::start() {
         if (fault)
             observer_.on(event::Trouble{"session", "refusals of strangers are no longer counted", false});
     });
+    asio::co_spawn(io_, watch_room(), [this](const std::exception_ptr& fault) {
+        if (fault) observer_.on(event::Trouble{"spool", "the room on the disk is no longer watched", true});
+    });
     for (auto& listener : listeners_)
         asio::co_spawn(io_, accept(*listener), [this](const std::exception_ptr& fault) {
             if (fault) observer_.on(event::Trouble{"listener", "stopped accepting connections", true});
@@ -90,16 +99,27 @@ net::awaitable<void> Reception::accept(Listener& listener) {
         auto [error, socket] = co_await listener.acceptor.async_accept(net::as_value);
         if (stopping_) co_return;
         if (!error) {
+            tell_of_shortage(error);
             begin(std::move(socket), listener.tls);
             continue;
         }
         if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) co_return;
         // Out of descriptors or memory: the connection stays in the backlog until there is room again.
         if (error != asio::error::connection_aborted) {
-            observer_.on(event::Trouble{"listener", "cannot accept a connection: " + error.message(), false});
+            tell_of_shortage(error);
             co_await pause(io_, Milliseconds(200));
         }
     }
+}
+
+/// Once, and once more when it is over.
+void Reception::tell_of_shortage(const std::error_code& error) {
+    if (std::exchange(turned_off_, bool(error)) == bool(error)) return;
+    const std::string text = error
+                                 ? base::file_fault("no connection can be accepted", net::of_system(error)) +
+                                       "; clients wait, sessions go on"
+                                 : "connections are accepted again";
+    observer_.on(event::Trouble{"listener", text, false});
 }
 
 void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
@@ -146,6 +166,23 @@ net::awaitable<void> Reception::tell_refusals() {
     }
 }
 
+/// Asks the disk, which may take its time, and never at MAIL.
+net::awaitable<void> Reception::watch_room() {
+    auto ask = [&spool = spool_] { return spool.free_bytes(); };
+    while (!stopping_) {
+        const std::uint64_t before = stored_;
+        free_ = co_await net::elsewhere(files_, ask);
+        known_ = before;
+        room_tick_.expires_after(room_every);
+        co_await room_tick_.async_wait(net::as_value);
+    }
+}
+
+std::uint64_t Reception::room() const {
+    const std::uint64_t since = stored_ - known_;
+    return free_ > since ? free_ - since : 0;
+}
+
 void Reception::reload(SettingsPtr settings) {
     settings_ = std::move(settings);
     try {
@@ -187,7 +224,7 @@ Decision Reception::admission(std::uint64_t size, bool stranger) const {
     if (!spool_.unhealthy().empty()) return refuse(Rule::disk_fails);
     const std::uint64_t minimum = settings_->accept.minimum_free;
     const std::uint64_t room = stranger ? 8 * minimum + stranger_reserve : minimum;
-    if (spool_.free_bytes() < room + size) return refuse(Rule::minimum_free);
+    if (this->room() < room + size) return refuse(Rule::minimum_free);
     Decision out;
     out.reply = Reply{250, {2, 0, 0}, "ok"};
     return out;
@@ -196,6 +233,7 @@ Decision Reception::admission(std::uint64_t size, bool stranger) const {
 net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     stopping_ = true;
     tick_.cancel();
+    room_tick_.cancel();
     std::error_code ignored;
     for (auto& listener : listeners_) listener->acceptor.close(ignored);
     for (const auto& session : sessions_) session->leave();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio/ip/tcp.hpp>
+#include <asio/thread_pool.hpp>
 #include <functional>
 #include <memory>
 #include <set>
@@ -17,6 +18,7 @@
 #include "relay/reception/allowance.h"
 #include "relay/reception/places.h"
 #include "relay/reception/refusal_events.h"
+#include "relay/reception/session_memory.h"
 #include "relay/settings.h"
 #include "sync/snapshot.h"
 
@@ -25,7 +27,8 @@ namespace postern::relay {
 class Session;
 
 constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
-constexpr std::uint64_t stranger_size_max = 1ull << 20;  // of a message a stranger hands over
+constexpr std::uint64_t stranger_size_max = 1ull << 20;    // of a message a stranger hands over
+constexpr std::uint64_t stranger_excess_max = 1ull << 20;  // that is read, and not kept, of a larger one
 constexpr unsigned stranger_recipients_max = 100;
 
 /// Asks the primary about one mailbox; `done` is called once, on any thread, after what was learned is
@@ -69,6 +72,11 @@ public:
     /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0. Strangers must leave much
     /// more room, so that what they send never keeps a primary's mail out.
     Decision admission(std::uint64_t size, bool stranger = false) const;
+    /// So much is on its way to the disk, which does not show it yet.
+    void stored(std::uint64_t octets) { stored_ += octets; }
+    /// Where files are written: nothing of the loop waits for a disk.
+    asio::thread_pool& files() { return files_; }
+    const std::shared_ptr<SessionMemory>& memory() const { return memory_; }
     RefusalEvents& refusals() { return refusals_; }
     /// Their reports for one author, and a network's mail for the postmaster.
     Allowance& from_strangers() { return from_strangers_; }
@@ -83,7 +91,10 @@ private:
     net::awaitable<void> accept(Listener& listener);
     void begin(asio::ip::tcp::socket socket, ListenerTls tls);
     void turn_away(asio::ip::tcp::socket socket, const std::string& client, bool stranger, Rule rule);
+    void tell_of_shortage(const std::error_code& error);
     net::awaitable<void> tell_refusals();
+    net::awaitable<void> watch_room();
+    std::uint64_t room() const;
 
     net::io_context& io_;
     Spool& spool_;
@@ -99,8 +110,13 @@ private:
     Places places_;
     RefusalEvents refusals_;
     Allowance from_strangers_{stranger_messages_per_hour};
-    asio::steady_timer tick_;
+    asio::steady_timer tick_, room_tick_;
     bool stopping_ = false;
+    bool turned_off_ = false;  // no connection can be accepted for want of something, which was told
+    std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();
+    std::uint64_t free_ = 0;                // on the disk, a moment ago
+    std::uint64_t stored_ = 0, known_ = 0;  // octets since the start, and those that `free_` knows of
+    asio::thread_pool files_{4};
 };
 
 }  // namespace postern::relay

@@ -1,23 +1,26 @@
 #include "relay/reception/session.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "relay/mail/trace.h"
 #include "relay/mail/utf8.h"
+#include "relay/net/elsewhere.h"
+#include "relay/queue/record.h"
 #include "sync/base/clock.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t inline_max = 256 * 1024;  // larger content goes to a file of its own
 constexpr std::size_t progress_octets =
     64 * 1024;                         // to come within accept.timeout: slower clients are cut off
 constexpr std::size_t hops_max = 100;  // RFC 5321 §6.3
 constexpr std::size_t replies_max = 16 * 1024;
+// A client that waits as RFC 5321 §4.5.3.2.6 asks is still there: what it then resent would be mail twice.
+constexpr std::chrono::minutes disk_patience{10};
+constexpr std::size_t farewell_octets = 1 << 20;  // that are still read from a client that is hung up on
+constexpr std::chrono::seconds farewell{5};
 
 /// What a client may send at once; 0: any amount.
 std::uint64_t size_limit(const Settings& settings, bool stranger) {
@@ -48,62 +51,14 @@ Decision accepted(Reply reply) {
 }
 
 Decision not_stored(const std::error_code& error) {
-    Decision out = refuse(error == std::errc::no_space_on_device ? Rule::no_space : Rule::not_stored);
-    out.reason = error.message();
+    Rule rule = Rule::not_stored;
+    if (short_of_room(error)) rule = base::is_passing(error) ? Rule::shortage : Rule::no_space;
+    Decision out = refuse(rule);
+    out.reason = base::file_fault("the spool", error);
     return out;
 }
 
 }  // namespace
-
-/// The content while it comes in: in memory, then in a file when it grows.
-struct Session::Body {
-    DataReader reader;
-    std::string octets;  // not yet written to the file
-    std::filesystem::path file;
-    int fd = -1;
-    std::uint32_t sum = 0;
-    std::size_t hops = 0;
-    bool first = true, tls_optional = false;
-    std::string message_id;
-    bool headless = false;  // it begins with a blank, which would continue a header field in front of it
-    std::error_code error;  // of the file
-
-    ~Body() {
-        if (fd >= 0) ::close(fd);
-    }
-    Body() = default;
-    Body(const Body&) = delete;
-    Body& operator=(const Body&) = delete;
-
-    void look() {
-        if (!std::exchange(first, false)) return;
-        hops = count_received(octets);
-        tls_optional = says_tls_optional(octets);
-        message_id = message_id_of(octets);
-        headless = octets.starts_with(' ') || octets.starts_with('\t');
-    }
-    void spill() {
-        look();
-        if (fd < 0 && !error) fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0 && !error) error = {errno, std::generic_category()};
-        for (std::string_view rest = octets; !error && !rest.empty();) {
-            ssize_t wrote = ::write(fd, rest.data(), rest.size());
-            if (wrote > 0)
-                rest.remove_prefix(static_cast<std::size_t>(wrote));
-            else if (errno != EINTR)
-                error = {errno, std::generic_category()};
-        }
-        sum = checksum(octets, sum);
-        octets.clear();
-    }
-    void discard() {
-        if (fd < 0) return;
-        ::close(fd);
-        fd = -1;
-        std::error_code ignored;
-        std::filesystem::remove(file, ignored);
-    }
-};
 
 Session::Session(Reception& reception, std::shared_ptr<net::Connection> connection, ListenerTls tls)
     : reception_(reception),
@@ -111,6 +66,7 @@ Session::Session(Reception& reception, std::shared_ptr<net::Connection> connecti
       tls_(tls),
       settings_(reception.settings()),
       client_(connection_->peer()),
+      envelope_memory_(reception.memory()),
       protocol_(options(reception, tls, primary_of(*settings_, client_) == nullptr),
                 tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
@@ -167,6 +123,7 @@ net::awaitable<void> Session::run() {
         }
         if (error) co_return;
         if (!co_await obey(protocol_.line(line))) co_return;
+        if (!protocol_.in_transaction()) envelope_memory_.give_back();
     }
 }
 
@@ -311,6 +268,8 @@ Decision Session::answer_recipient(const Address& address) {
             back ? lower(judged.origin.text()) : "postmaster " + network_of(client_),
             Allowance::Clock::now()))
         judged.decision = refuse(back ? Rule::reports_often : Rule::postmaster_often);
+    if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
+        judged.decision = refuse(Rule::memory);
     protocol_.recipient(judged.decision.reply, std::move(judged.origin));
     return std::move(judged.decision);
 }
@@ -331,26 +290,37 @@ net::awaitable<bool> Session::receive() {
     if (!ready.reply.positive()) co_return true;
     if (!co_await send_replies(settings_->accept.timeout)) co_return false;
 
-    Body body;
     MessageId id = reception_.spool().new_id();
-    body.file = reception_.spool().content_file(id);
-    std::error_code broken = co_await read_body(body);
-    if (broken) {
-        body.discard();
-        if (broken == net::Error::timed_out) {
+    Incoming content(reception_.spool().content_file(id), reception_.memory());
+    std::error_code broken = co_await read_content(content);
+    if (broken || !content.reader().complete()) {
+        discard(content);
+        if (broken && broken != net::Error::timed_out) co_return false;
+        if (broken) {
             Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for the message");
             co_await leave_with(std::move(bye));
+        } else {
+            say(too_large(), sender);
+            Decision bye = refuse(Rule::endless);
+            co_await leave_with(std::move(bye));
+            co_await connection_->drain(farewell_octets, farewell);
         }
         co_return false;
     }
-    body.look();
-    Decision answer = judge_content(body);
-    if (answer.reply.positive()) answer = co_await store(body, id);
-    if (!answer.reply.positive()) body.discard();
+    content.look();
+    Decision answer = judge_content(content);
+    if (answer.reply.positive()) answer = co_await store(content, id);
+    if (!answer.reply.positive()) discard(content);
     expect(false);
     protocol_.content_done();
     say(answer, sender);
     co_return true;
+}
+
+/// Its file, if there is one, goes whenever the disk allows it.
+void Session::discard(Incoming& content) {
+    if (auto writer = content.forget())
+        asio::post(reception_.files(), [writer = std::move(writer)] { writer->discard(); });
 }
 
 /// What is put right for a primary is refused from anybody else.
@@ -358,67 +328,76 @@ bool Session::strict() const {
     return primary_.empty() || settings_->accept.bare_newline == BareNewline::refuse;
 }
 
-Decision Session::judge_content(const Body& body) const {
+Decision Session::too_large() const {
     const std::uint64_t limit = size_limit(*settings_, primary_.empty());
-    if (limit > 0 && body.reader.size() > limit)
-        return refuse(limit == settings_->queue.message_size ? Rule::message_size : Rule::stranger_size,
-                      "message larger than " + std::to_string(limit) + " bytes");
-    if (body.reader.bare_newlines() && strict()) return refuse(Rule::bare_newline);
-    if (body.reader.nuls() && strict()) return refuse(Rule::nul);
-    if (body.hops > hops_max)
+    return refuse(limit == settings_->queue.message_size ? Rule::message_size : Rule::stranger_size,
+                  "message larger than " + std::to_string(limit) + " bytes");
+}
+
+Decision Session::judge_content(const Incoming& content) const {
+    const std::uint64_t limit = size_limit(*settings_, primary_.empty());
+    if (limit > 0 && content.reader().size() > limit) return too_large();
+    if (content.reader().bare_newlines() && strict()) return refuse(Rule::bare_newline);
+    if (content.reader().nuls() && strict()) return refuse(Rule::nul);
+    if (content.hops() > hops_max)
         return refuse(Rule::hops,
                       "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop");
     return accepted(Reply{250, {2, 0, 0}, "ok"});
 }
 
-/// An error when the connection ended before the content did.
-net::awaitable<std::error_code> Session::read_body(Body& body) {
+/// An error when the connection ended before the content did. Without one it is complete, or a stranger's
+/// that does not end.
+net::awaitable<std::error_code> Session::read_content(Incoming& content) {
     const std::uint64_t limit = size_limit(*settings_, primary_.empty());
     std::size_t since_deadline = progress_octets;
-    while (!body.reader.complete()) {
+    while (!content.reader().complete()) {
         if (since_deadline >= progress_octets) {
             connection_->deadline(settings_->accept.timeout);
             since_deadline = 0;
         }
         if (std::error_code error = co_await connection_->fill()) co_return error;
-        std::size_t used = body.reader.feed(connection_->buffered(), body.octets);
+        std::size_t used = content.feed(connection_->buffered());
         connection_->consume(used);
         since_deadline += used;
-        if (limit > 0 && body.reader.size() > limit) {
-            body.look();
-            body.octets.clear();  // read to its end, kept no longer
-            body.discard();
-        } else if (body.octets.size() > inline_max) {
-            body.spill();
-        }
+        if (limit > 0 && content.reader().size() > limit) discard(content);
+        if (primary_.empty() && content.received() > stranger_size_max + stranger_excess_max) break;
+        if (!content.full()) continue;
+        co_await write_down(content, false);
+        since_deadline = progress_octets;  // it was us who took the time
     }
     co_return std::error_code();
 }
 
-net::awaitable<Decision> Session::store(Body& body, MessageId id) {
+/// What is held of the content goes to its file, and the client is not read from meanwhile.
+net::awaitable<void> Session::write_down(Incoming& content, bool last) {
+    auto piece = content.piece(last);
+    connection_->deadline(disk_patience);
+    content.written(co_await net::elsewhere(reception_.files(), piece));
+}
+
+net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     auto begun = std::chrono::steady_clock::now();
     auto stored = std::make_shared<Stored>();
     Message& message = stored->message;
     message.id = id;
-    message.envelope = protocol_.envelope();
+    message.envelope = protocol_.take_envelope();
     message.envelope.client = client_;
     message.envelope.helo = protocol_.helo();
     message.envelope.primary = primary_;
     // REQUIRETLS overrules the header field (RFC 8689 §4.1).
-    message.envelope.tls_optional = body.tls_optional && !message.envelope.require_tls;
+    message.envelope.tls_optional = incoming.tls_optional() && !message.envelope.require_tls;
     Content& content = message.content;
-    content.size = body.reader.size();
-    content.dots = body.reader.dots();
-    if (body.fd >= 0 || body.error) {
-        body.spill();
-        if (body.error) {
-            co_return not_stored(body.error);
-        }
-        content.file = body.file;
-        content.checksum = body.sum;
+    content.size = incoming.reader().size();
+    content.dots = incoming.reader().dots();
+    if (incoming.in_file()) {
+        if (!incoming.error()) co_await write_down(incoming, true);
+        if (incoming.error()) co_return not_stored(incoming.error());
+        content.file = incoming.writer().file();
+        content.checksum = incoming.writer().checksum();
     } else {
-        content.checksum = checksum(body.octets);
-        content.bytes = std::make_shared<const std::string>(std::move(body.octets));
+        std::string octets = incoming.take_octets();
+        content.checksum = checksum(octets);
+        content.bytes = std::make_shared<const std::string>(std::move(octets));
     }
 
     Hop hop;
@@ -433,12 +412,12 @@ net::awaitable<Decision> Session::store(Body& body, MessageId id) {
     hop.tls = tls;
     hop.recipient = only;
     content.trace = received_field(hop, id, base::wall_now());
-    if (body.headless)
+    if (incoming.headless())
         content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
     std::string text = id.text();
     stored->told = [&observer = reception_.observer(), stored = stored.get(), text, tls, begun,
-                    message_id = body.message_id] {
+                    message_id = incoming.message_id()] {
         const Message& message = stored->message;
         std::string from = message.envelope.reverse_path.text();
         event::Accepted what;
@@ -457,10 +436,10 @@ net::awaitable<Decision> Session::store(Body& body, MessageId id) {
     };
 
     expect(false);
+    connection_->deadline(disk_patience);
+    reception_.stored(message.size());
     std::error_code error = co_await commit(stored);
-    if (error) {
-        co_return not_stored(error);
-    }
+    if (error) co_return not_stored(error);
     ++messages_;
     co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + text});
 }

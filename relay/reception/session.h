@@ -5,10 +5,11 @@
 #include <string>
 
 #include "relay/net/connection.h"
-#include "relay/reception/data_reader.h"
+#include "relay/reception/incoming.h"
 #include "relay/reception/policy.h"
 #include "relay/reception/protocol.h"
 #include "relay/reception/reception.h"
+#include "relay/reception/session_memory.h"
 
 namespace postern::relay {
 
@@ -22,8 +23,6 @@ public:
     void end();  // after run(), however it ended
 
 private:
-    struct Body;
-
     net::awaitable<bool> secure(bool command_before);
     net::awaitable<bool> obey(ServerProtocol::Step step);
     void say(const Decision& decision, const Address& sender = {}, const std::string& recipient = {});
@@ -31,9 +30,12 @@ private:
     net::awaitable<void> leave_with(Decision last);
     net::awaitable<bool> answer(Decision decision, Address sender, std::string recipient);
     net::awaitable<bool> receive();
-    net::awaitable<std::error_code> read_body(Body& body);
-    Decision judge_content(const Body& body) const;
-    net::awaitable<Decision> store(Body& body, MessageId id);
+    net::awaitable<std::error_code> read_content(Incoming& content);
+    net::awaitable<void> write_down(Incoming& content, bool last);
+    void discard(Incoming& content);
+    Decision too_large() const;
+    Decision judge_content(const Incoming& content) const;
+    net::awaitable<Decision> store(Incoming& incoming, MessageId id);
     net::awaitable<std::error_code> commit(StoredPtr stored);
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
     net::awaitable<Decision> answer_mail(Address address, std::uint64_t size);
@@ -47,6 +49,7 @@ private:
     ListenerTls tls_;
     SettingsPtr settings_;  // of the transaction in hand
     std::string client_, primary_;
+    SessionMemory::Share envelope_memory_;
     ServerProtocol protocol_;
     RefusalEvents::Tally tally_;
     bool at_prompt_ = false, expected_ = false;

@@ -1,4 +1,5 @@
 """Mail that the primary forwards for outsiders gets a reverse-path of ours, and what comes back to it finds the author."""
+import contextlib
 import pathlib
 import sys
 
@@ -120,6 +121,23 @@ class ForwardedMail(scenario.Scenario):
         gateway.wait_for_event("refused", rule="accept.foreign_sender", reply="450 4.2.1")
         reply = smtp_client.send(gateway.address, "", path, samples.simple(), source=self.workspace.host(scenario.PRIMARY))
         self.assertEqual(reply.code, 250, "a primary's")
+
+    def test_a_report_without_end_is_hung_up_on(self):
+        gateway = self._start()
+        path = self._forward(gateway).sender
+        with smtp_client.Client(gateway.address, source=self.workspace.host(scenario.STRANGER)) as client:
+            client.greet()
+            for command in ("MAIL FROM:<>", f"RCPT TO:<{path}>", "DATA"):
+                client.say(command)
+            sent = 0
+            with contextlib.suppress(OSError):
+                while sent < 256 << 20:
+                    client.send((b"x" * 998 + b"\r\n") * 1000)
+                    sent += 1_000_000
+            self.assertLess(sent, 64 << 20, "what is not kept is not read for ever either")
+            self.assertEqual([client.reply().code for _ in range(2)], [552, 421])
+            self.assertTrue(client.closed())
+        gateway.wait_for_event("refused", rule="accept.foreign_sender", reply="421 4.7.0")
 
     def test_an_address_that_was_rewritten_before(self):
         gateway = self._start()

@@ -340,3 +340,32 @@ TEST_CASE("the postmaster is ours", "[protocol]") {
     server.recipient(yes);
     CHECK(server.envelope().forward_paths == std::vector<Address>{{"Postmaster", "gw.example"}});
 }
+
+TEST_CASE("an envelope takes so much memory and no more, whatever recipients are called", "[protocol]") {
+    ProtocolOptions with = options();
+    with.recipients = 50'000;
+    const std::string name =
+        '@' + std::string(60, 'd') + '.' + std::string(60, 'd') + '.' + std::string(60, 'd');
+    for (const std::size_t length : {std::size_t{40}, std::size_t{64}}) {
+        ServerProtocol server = after({"EHLO c", "MAIL FROM:<a@b>"}, with);
+        auto recipient = [&, length](unsigned number) {
+            std::string local = std::to_string(number);
+            local.insert(0, length - local.size(), 'l');
+            return "RCPT TO:<" + local + name + "> ORCPT=rfc822;" + std::string(200, 'o') + "@x.example";
+        };
+        unsigned taken = 0;
+        while (say(server, recipient(taken)) == 250) ++taken;
+        CHECK(taken > 10'000);
+        CHECK(taken < with.recipients);
+        auto step = server.line(recipient(taken));
+        CHECK(step.answer.reply.code == 452);
+        CHECK(step.answer.rule == Rule::envelope_size);
+        CHECK(server.envelope().forward_paths.size() == taken);
+        // What is in it already costs nothing more, and a new transaction begins anew.
+        CHECK(server.envelope_octets() <= envelope_octets_max);
+        CHECK(say(server, "RSET") == 250);
+        CHECK(server.envelope_octets() == 0);
+        CHECK(say(server, "MAIL FROM:<a@b>") == 250);
+        CHECK(say(server, recipient(taken)) == 250);
+    }
+}

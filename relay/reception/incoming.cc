@@ -1,0 +1,92 @@
+#include "relay/reception/incoming.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "relay/mail/trace.h"
+#include "relay/queue/record.h"
+
+namespace postern::relay {
+
+std::error_code ContentWriter::write(std::string_view octets) {
+    sum_ = relay::checksum(octets, sum_);
+    if (!made_ && !error_) {
+        fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        made_ = fd_ >= 0;
+        if (!made_) error_ = {errno, std::generic_category()};
+    }
+    while (!error_ && !octets.empty()) {
+        const ssize_t wrote = ::write(fd_, octets.data(), octets.size());
+        if (wrote > 0)
+            octets.remove_prefix(static_cast<std::size_t>(wrote));
+        else if (errno != EINTR)
+            error_ = {errno, std::generic_category()};
+    }
+    return error_;
+}
+
+void ContentWriter::close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+void ContentWriter::discard() {
+    if (!std::exchange(made_, false)) return;
+    close();
+    std::error_code ignored;
+    std::filesystem::remove(file_, ignored);
+}
+
+std::size_t Incoming::feed(std::string_view octets) {
+    const std::size_t used = reader_.feed(octets, held_);
+    received_ += used;
+    if (forgotten_) held_.clear();
+    return used;
+}
+
+bool Incoming::full() {
+    if (held_.size() <= SessionMemory::own) return false;
+    return held_.size() > inline_max || !share_.grow_to(inline_max);
+}
+
+std::error_code Incoming::Piece::operator()() const {
+    const std::error_code error = writer->write(*octets);
+    if (last && !error) writer->close();
+    return error;
+}
+
+Incoming::Piece Incoming::piece(bool last) {
+    look();
+    if (!writer_) writer_ = std::make_shared<ContentWriter>(file_);
+    writing_ = std::make_shared<std::string>(std::exchange(held_, {}));
+    return Piece{writer_, writing_, last};
+}
+
+void Incoming::written(std::error_code error) {
+    held_ = std::move(*std::exchange(writing_, nullptr));  // for its space
+    held_.clear();
+    error_ = error;
+    if (error_) forgotten_ = true;
+}
+
+std::shared_ptr<ContentWriter> Incoming::forget() {
+    look();
+    forgotten_ = true;
+    held_ = std::string();
+    share_.give_back();
+    return std::exchange(writer_, nullptr);
+}
+
+std::string Incoming::take_octets() { return std::exchange(held_, {}); }
+
+void Incoming::look() {
+    if (std::exchange(looked_, true)) return;
+    hops_ = count_received(held_);
+    tls_optional_ = says_tls_optional(held_);
+    message_id_ = message_id_of(held_);
+    headless_ = held_.starts_with(' ') || held_.starts_with('\t');
+}
+
+}  // namespace postern::relay

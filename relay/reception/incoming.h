@@ -1,0 +1,101 @@
+// A message's content while it comes in: in memory, and in a file of its own when it is large.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "relay/reception/data_reader.h"
+#include "relay/reception/session_memory.h"
+
+namespace postern::relay {
+
+/// A content's file while it is written. All of it may wait for a disk; used by one thread at a time.
+class ContentWriter {
+public:
+    explicit ContentWriter(std::filesystem::path file) : file_(std::move(file)) {}
+    ~ContentWriter() { close(); }
+    ContentWriter(const ContentWriter&) = delete;
+    ContentWriter& operator=(const ContentWriter&) = delete;
+
+    /// Makes the file with the first octets. After an error nothing more is written.
+    std::error_code write(std::string_view octets);
+    void close();
+    void discard();  // the file goes
+
+    const std::filesystem::path& file() const { return file_; }
+    std::uint32_t checksum() const { return sum_; }  // of what was written
+
+private:
+    std::filesystem::path file_;
+    int fd_ = -1;
+    bool made_ = false;
+    std::uint32_t sum_ = 0;
+    std::error_code error_;
+};
+
+/// Does no I/O itself: what it holds is written by whoever takes a Piece of it, where waiting for a disk
+/// holds up nobody. Until that has been told by written() nothing is fed, so that a client is read no faster
+/// than the disk takes what it sends.
+class Incoming {
+public:
+    static constexpr std::size_t inline_max = 256 * 1024;  // larger content has a file of its own
+
+    Incoming(std::filesystem::path file, std::shared_ptr<SessionMemory> memory)
+        : file_(std::move(file)), share_(std::move(memory)) {}
+
+    /// Gives how many octets were used: see DataReader.
+    std::size_t feed(std::string_view octets);
+    /// More is held than may be: it is written down before any more is fed.
+    bool full();
+
+    /// Part of the content, and the writing of it.
+    struct Piece {
+        std::shared_ptr<ContentWriter> writer;
+        std::shared_ptr<const std::string> octets;
+        bool last = false;
+        std::error_code operator()() const;
+    };
+    Piece piece(bool last);
+    void written(std::error_code error);
+
+    /// Nothing of it is kept, and what still comes is only read. Gives what is to be discarded, if anything
+    /// is.
+    std::shared_ptr<ContentWriter> forget();
+
+    const DataReader& reader() const { return reader_; }
+    std::uint64_t received() const { return received_; }     // octets on the wire
+    const std::error_code& error() const { return error_; }  // of the file
+    bool in_file() const { return writer_ != nullptr || error_; }
+
+    // When it is complete.
+    const ContentWriter& writer() const { return *writer_; }
+    std::string take_octets();  // of one without a file
+
+    // Of its header; what had to be written down in front of a very long end of it is not seen.
+    std::size_t hops() const { return hops_; }
+    bool tls_optional() const { return tls_optional_; }
+    const std::string& message_id() const { return message_id_; }
+    /// It begins with a blank, which would continue a header field in front of it.
+    bool headless() const { return headless_; }
+    void look();  // at its header, once
+
+private:
+    std::filesystem::path file_;
+    SessionMemory::Share share_;
+    DataReader reader_;
+    std::string held_;                      // not yet written
+    std::shared_ptr<std::string> writing_;  // what a Piece has of it
+    std::uint64_t received_ = 0;
+    std::shared_ptr<ContentWriter> writer_;
+    std::error_code error_;
+    bool forgotten_ = false, looked_ = false;
+    std::size_t hops_ = 0;
+    bool tls_optional_ = false, headless_ = false;
+    std::string message_id_;
+};
+
+}  // namespace postern::relay
