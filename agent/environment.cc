@@ -76,9 +76,9 @@ void check_state_dir(Reading& reading) {
     struct stat status {};
     if (stat(directory.c_str(), &status) == 0) {
         if (!S_ISDIR(status.st_mode)) return fault("is not a directory");
-        if (faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0)
-            fault("cannot be used by " + account_name(geteuid()) + ": " + system_text(errno));
-        return;
+        if (faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) return;
+        const std::string why = system_text(errno);  // before a look-up of the account changes it
+        return fault("cannot be used by " + account_name(geteuid()) + ": " + why);
     }
     if (errno != ENOENT) return fault("cannot be used: " + system_text(errno));
     auto above = directory.parent_path();

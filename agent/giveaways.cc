@@ -84,7 +84,10 @@ void check_secrets(Reading& reading) {
 
 void warn_of_giveaways(Reading& reading) {
     const auto& hostname = reading.settings.relay.hostname;
-    if (hostname.find('.') == std::string::npos)
+    // One that was written in the wrong place is told there.
+    const bool misplaced = std::any_of(reading.faults.begin(), reading.faults.end(),
+                                       [](const Fault& fault) { return fault.key.ends_with(".hostname"); });
+    if (!misplaced && hostname.find('.') == std::string::npos)
         reading.warn("hostname",
                      '"' + hostname + "\" is not fully qualified, which many receivers refuse: set hostname");
     check_networks(reading);

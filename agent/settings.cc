@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -253,7 +254,12 @@ Reading parse_settings(std::string_view text) {
 
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file) {
     std::ifstream stream(file, std::ios::binary);
-    if (!stream) return tl::unexpected("cannot be read: " + std::generic_category().message(errno));
+    if (!stream) {
+        const int error = errno;
+        return tl::unexpected(
+            "cannot be read: " + std::generic_category().message(error) +
+            (error == EACCES ? "; it is not for this account: run this as root, or with sudo" : ""));
+    }
     std::string text(largest_file + 1, '\0');
     stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (stream.bad() || (stream.fail() && !stream.eof()))

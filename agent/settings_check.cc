@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <system_error>
 
 #include "agent/address_text.h"
+#include "agent/privileges.h"
 #include "agent/reply_rules.h"
 #include "agent/settings.h"
 #include "agent/sockets.h"
@@ -195,7 +197,14 @@ void check_readable(Reading& reading, const std::string& key, const std::filesys
     if (file.empty()) return;
     const auto fault = [&](const std::string& why) { reading.fault(key, '"' + file.string() + "\" " + why); };
     const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return fault("cannot be read: " + std::generic_category().message(errno));
+    if (fd < 0) {
+        const int error = errno;
+        const std::string why = std::generic_category().message(error);
+        if (error != EACCES) return fault("cannot be read: " + why);
+        const std::string account = account_name(geteuid());
+        return fault("cannot be read by the account " + account + ": " + why + "; chown root:" + account +
+                     " and chmod 640 (and its folders must let that account in)");
+    }
     struct stat status {};
     const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     close(fd);

@@ -147,6 +147,38 @@ TEST_CASE("what gives everything away is a warning") {
     CHECK_THAT(with_mode(0666), Contains("read by every account, and can be changed by others"));
 }
 
+TEST_CASE("a certificate that is for another name is a warning") {
+    const Place place;
+    tests::write_certificate(place.path / "other.pem", place.path / "other.key", "mail.example.net", "");
+    chmod((place.path / "other.key").c_str(), 0600);
+    const auto reading = looked_at(place.text(
+        "state", "127.0.0.1:2599",
+        "[tls]\ncertificate = " + place.at("other.pem") + "\nprivate_key = " + place.at("other.key") + '\n',
+        ""));
+    CHECK(reading.faults.empty());
+    CHECK_THAT(lines(reading.warnings), Contains("is not for gw1.example.net"));
+}
+
+TEST_CASE("what the account may not have is told with the account") {
+    if (geteuid() != 0) return;  // root gives itself up here
+    const Place place;
+    chmod(place.path.c_str(), 0755);
+    std::ofstream(place.path / "password") << "secret\n";
+    chmod((place.path / "password").c_str(), 0600);
+    auto reading =
+        parse_settings(place.text("state", "127.0.0.1:2599", "",
+                                  "[[primary]]\nname = \"main\"\n"
+                                  "addresses = [\"192.0.2.10\"]\nurl = "
+                                  "\"https://mail.example.com\"\nusername = \"x\"\npassword_file = " +
+                                      place.at("password") + '\n'));
+    const auto account = find_account("nobody");
+    REQUIRE(account);
+    check_environment(reading, {}, *account);
+    CHECK_THAT(lines(reading.faults),
+               Contains("cannot be read by the account nobody: Permission denied; chown root:nobody") &&
+                   Contains("cannot be used by nobody: Permission denied"));
+}
+
 TEST_CASE("a machine's name without a domain is a warning") {
     const Place place;
     auto reading = looked_at(place.text("state", "127.0.0.1:2599", "", ""));
@@ -154,6 +186,10 @@ TEST_CASE("a machine's name without a domain is a warning") {
     reading.settings.relay.hostname = "gw1";
     check_environment(reading, {});
     CHECK_THAT(lines(reading.warnings), Contains("hostname") && Contains("not fully qualified"));
+    reading.warnings.clear();
+    reading.fault("log.hostname", "there is no such key here");
+    check_environment(reading, {});
+    CHECK_THAT(lines(reading.warnings), !Contains("not fully qualified"));
 }
 
 TEST_CASE("keys of the root that cannot be had are a fault where they were named") {
