@@ -8,35 +8,50 @@
 #include <vector>
 
 #include "agent/log_line.h"
+#include "agent/quantity.h"
 #include "agent/suggestion.h"
 
 namespace postern::agent {
 namespace {
 
 constexpr const char* everywhere =
-    "Every command also takes --config FILE (/etc/postern/postern.toml) and --json.";
+    "Every command also takes --config FILE (/etc/postern/postern.toml) and --json.\n";
 constexpr const char* exit_codes =
-    "Exit codes: 0 done; 64 wrong use; 65 what was named does not exist; 66 no message matches; 69 no "
-    "gateway answers; 75 try "
-    "later; "
-    "77 not allowed; 78 the configuration file has faults.\n\"postern help COMMAND\" tells more of one.";
+    "Exit codes:\n"
+    "  0   done\n"
+    "  64  wrong use\n"
+    "  65  what was named does not exist\n"
+    "  66  no message matches, of all queue commands\n"
+    "  67  explain: the message would be refused\n"
+    "  69  no gateway answers; check --online: something failed\n"
+    "  75  try later; explain: the message would be refused for now\n"
+    "  77  not allowed\n"
+    "  78  the configuration file has faults\n";
 
 /// A subcommand that only sets the verb; options are added by the caller.
 CLI::App* verb(CLI::App& parent, const char* name, const char* help, Command& command, Verb verb) {
     auto* sub = parent.add_subcommand(name, help);
     sub->fallthrough();
-    sub->footer(everywhere);
+    sub->footer(std::string(everywhere) + exit_codes);
     sub->callback([&command, verb] { command.verb = verb; });
     return sub;
 }
 
 void add_filter(CLI::App& app, Command& command) {
     auto& filter = command.filter;
-    app.add_option("--sender", filter.sender, "envelope sender (reverse-path), or its domain")
+    app.add_option("--sender", filter.sender, "sender of the envelope, or its domain")
         ->type_name("ADDRESS|DOMAIN");
-    app.add_option("--recipient", filter.recipient, "envelope recipient, or its domain")
+    app.add_option("--recipient", filter.recipient, "recipient of the envelope, or its domain")
         ->type_name("ADDRESS|DOMAIN");
     app.add_flag("--held", filter.held, "what is held");
+    app.add_option("--older", command.older, "what has waited longer than this, as 4h or 1d12h")
+        ->type_name("DURATION")
+        ->check(CLI::Validator(
+            [](const std::string& text) {
+                const auto age = parse_duration(text);
+                return age ? std::string() : age.error();
+            },
+            "", "duration"));
     app.add_option("--route", filter.route, "as \"queue list\" shows it, such as mx:example.net")
         ->type_name("ROUTE");
 }
@@ -51,44 +66,57 @@ void add_gateway_filter(CLI::App& app, Command& command) {
 /// A command that changes messages and therefore needs to be told which.
 CLI::App* change(CLI::App& queue, const char* name, const char* help, Command& command, Verb which) {
     auto* app = verb(queue, name, help, command, which);
-    app->add_option("ID", command.ids, "of messages");
+    app->add_option("ID", command.ids, "of messages, several at once")->type_name("");
     add_filter(*app, command);
     app->add_flag("--all", command.all, "the whole queue");
     return app;
 }
 
 void add_queue(CLI::App& app, Command& command) {
-    auto* queue =
-        app.add_subcommand("queue", "list, show, retry, hold, release, move, bounce or delete messages");
+    auto* queue = app.add_subcommand(
+        "queue", "list, summary, show, retry, hold, release, move, bounce or delete messages");
     queue->fallthrough();
     queue->require_subcommand(1);
     auto* list = verb(*queue, "list", "what waits and why", command, Verb::queue_list);
     add_filter(*list, command);
     add_gateway_filter(*list, command);
-    list->add_option("ID", command.ids, "of messages");
+    list->add_option("ID", command.ids, "of messages, several at once")->type_name("");
+    list->add_option("--sort", command.sort, "what comes first: the next to be tried, the largest, ...")
+        ->check(CLI::IsMember({"oldest", "newest", "next", "size", "attempts"}).description(""))
+        ->type_name("oldest|newest|next|size|attempts")
+        ->capture_default_str();
     list->add_option("--offset", command.offset, "leave out so many first")->type_name("NUMBER");
     list->add_option("--limit", command.limit, "at most so many messages")
-        ->check(CLI::Range(1, 10'000))
+        ->check(CLI::Range(1, 10'000).description(""))
+        ->type_name("1-10000")
+        ->capture_default_str();
+    auto* summary = verb(*queue, "summary", "what waits by destination and age, by sender and by reason",
+                         command, Verb::queue_summary);
+    add_filter(*summary, command);
+    add_gateway_filter(*summary, command);
+    summary->add_option("--limit", command.rows, "at most so many destinations, senders and reasons")
+        ->check(CLI::Range(1, 10'000).description(""))
         ->type_name("1-10000")
         ->capture_default_str();
     auto* show = verb(*queue, "show", "one message", command, Verb::queue_show);
-    show->add_option("ID", command.ids, "of messages")->required();
+    show->add_option("ID", command.ids, "of messages, several at once")->type_name("")->required();
     show->add_flag("--header", command.header, "with the message's whole header");
     auto* retry = verb(*queue, "retry", "try again now: all, or those chosen", command, Verb::queue_retry);
-    retry->add_option("ID", command.ids, "of messages");
+    retry->add_option("ID", command.ids, "of messages, several at once")->type_name("");
     add_filter(*retry, command);
     add_gateway_filter(*retry, command);
     add_gateway_filter(*change(*queue, "hold", "keep until released", command, Verb::queue_hold), command);
     add_gateway_filter(*change(*queue, "release", "try what is held", command, Verb::queue_release), command);
     auto* bounce = change(*queue, "bounce", "give up and tell the sender", command, Verb::queue_bounce);
     add_gateway_filter(*bounce, command);
-    bounce->add_option("--reason", command.reason, "what the sender is told, one line");
+    bounce->add_option("--reason", command.reason, "what the sender is told, one line")->type_name("TEXT");
     add_gateway_filter(
         *change(*queue, "delete", "take out of the queue without a bounce", command, Verb::queue_delete),
         command);
     auto* move = change(*queue, "move", "send another way", command, Verb::queue_move);
     auto* where = move->add_option_group("where to");
-    where->add_option("--gateway", command.gateway, "through this gateway, whatever the rules say");
+    where->add_option("--gateway", command.gateway, "through this gateway, whatever the rules say")
+        ->type_name("NAME");
     where->add_flag("--rules", command.rules, "where the rules send it");
     where->require_option(1);
 }
@@ -104,7 +132,7 @@ void add_ways(CLI::App& app, Command& command) {
     const auto with_subject = [&](CLI::App& parent, const char* name, const char* what, const char* help,
                                   Verb which) {
         auto* sub = verb(parent, name, help, command, which);
-        sub->add_option(what, command.subject, "as listed")->required();
+        sub->add_option(what, command.subject, "as listed")->type_name("")->required();
         return sub;
     };
     auto* gateway = group("gateway", "next hops: list, enable, disable", Verb::gateways);
@@ -114,26 +142,29 @@ void add_ways(CLI::App& app, Command& command) {
     auto* route = group("route", "which mail goes through which gateway: list, set, unset", Verb::routes);
     const auto with_mail = [&](const char* name, const char* help, Verb which) {
         auto* sub = verb(*route, name, help, command, which);
-        sub->add_option("--sender", command.filter.sender, "user@domain, a domain, or * for everybody");
-        sub->add_option("--recipient", command.filter.recipient, "a domain");
+        sub->add_option("--sender", command.filter.sender, "user@domain, a domain, or * for everybody")
+            ->type_name("ADDRESS|DOMAIN|*");
+        sub->add_option("--recipient", command.filter.recipient, "a domain")->type_name("DOMAIN");
         return sub;
     };
     with_mail("set", "send mail through a gateway, until unset", Verb::route_set)
         ->add_option("GATEWAY", command.gateway, "its name")
+        ->type_name("")
         ->required();
     with_mail("unset", "take back what was set", Verb::route_unset);
     auto* egress = group("egress", "addresses mail leaves from: list, suspend, resume, forget", Verb::egress);
     with_subject(*egress, "suspend", "ADDRESS", "let no mail leave from it", Verb::egress_suspend);
     with_subject(*egress, "resume", "ADDRESS", "use it again", Verb::egress_resume);
     with_subject(*egress, "forget", "ADDRESS", "drop what was learnt against it", Verb::egress_forget)
-        ->add_option("--site", command.site, "only there, as \"egress list\" shows it");
+        ->add_option("--site", command.site, "only there, as \"egress list\" shows it")
+        ->type_name("SITE");
 }
 
 /// What was forgotten must not become "everything".
 void check_choice(const Command& command) {
     const auto& filter = command.filter;
-    const bool chosen =
-        filter.held || !command.ids.empty() || !(filter.sender + filter.recipient + filter.route).empty();
+    const bool chosen = filter.held || !command.ids.empty() ||
+                        !(filter.sender + filter.recipient + filter.route + command.older).empty();
     switch (command.verb) {
         case Verb::queue_delete:
         case Verb::queue_hold:
@@ -141,12 +172,14 @@ void check_choice(const Command& command) {
         case Verb::queue_bounce:
             if ((chosen || !command.gateway.empty()) == command.all)
                 throw CLI::ValidationError(
-                    "queue", "give IDs, --sender, --recipient, --held, --route or --gateway, or --all alone");
+                    "queue",
+                    "give IDs, --sender, --recipient, --held, --older, --route or --gateway, or --all alone");
             break;
         case Verb::queue_move:
             if (chosen == command.all)
                 throw CLI::ValidationError(
-                    "queue move", "give IDs, --sender, --recipient, --held or --route, or --all alone");
+                    "queue move",
+                    "give IDs, --sender, --recipient, --held, --older or --route, or --all alone");
             break;
         case Verb::route_set:
         case Verb::route_unset:
@@ -165,8 +198,11 @@ void add_commands(CLI::App& app, Command& command) {
     auto* online = check->add_flag("--online", command.online,
                                    "try primaries, name servers, gateways and egress addresses too");
     check->add_option("--from", command.from, "sender to try gateways with; else postmaster here")
+        ->type_name("ADDRESS")
         ->needs(online);
-    check->add_option("--to", command.to, "recipient to try gateways with; nothing is sent")->needs(online);
+    check->add_option("--to", command.to, "recipient to try gateways with; nothing is sent")
+        ->type_name("ADDRESS")
+        ->needs(online);
     auto* config = app.add_subcommand("config", "print every configuration key");
     config->fallthrough();
     auto* format = config->add_option_group("format");
@@ -179,9 +215,11 @@ void add_commands(CLI::App& app, Command& command) {
         "instead the rules that tell what a receiver's refusal is about");
     format->require_option(1);
     auto* explain = verb(app, "explain", "what would happen to a message, and why", command, Verb::explain);
-    explain->add_option("--from", command.from, "sender; leave out for the null reverse-path");
-    explain->add_option("--to", command.to, "recipient")->required();
-    explain->add_option("--client", command.client, "IP address it would come from; else a primary's");
+    explain->add_option("--from", command.from, "sender; leave out for a bounce, which has none")
+        ->type_name("ADDRESS");
+    explain->add_option("--to", command.to, "recipient")->type_name("ADDRESS")->required();
+    explain->add_option("--client", command.client, "IP address it would come from; else a primary's")
+        ->type_name("IP");
     verb(app, "status", "the state at a glance", command, Verb::status);
     add_queue(app, command);
     add_ways(app, command);
@@ -190,9 +228,9 @@ void add_commands(CLI::App& app, Command& command) {
     directory->preparse_callback([&command](std::size_t) { command.verb = Verb::directory; });
     auto* show =
         verb(*directory, "show", "what is known of a domain or an address", command, Verb::directory);
-    show->add_option("DOMAIN|ADDRESS", command.subject, "what to look up")->required();
+    show->add_option("DOMAIN|ADDRESS", command.subject, "what to look up")->type_name("")->required();
     auto* forget = verb(*directory, "forget", "ask the primary anew about an address", command, Verb::forget);
-    forget->add_option("ADDRESS", command.subject, "that was asked for by itself")->required();
+    forget->add_option("ADDRESS", command.subject, "that was asked for by itself")->type_name("")->required();
     auto* sync = verb(app, "sync", "read the primaries' directories now", command, Verb::sync);
     sync->add_flag("--accept", command.accept, "believe what was held back because too much is gone");
     verb(app, "reload", "take the changed configuration file", command, Verb::reload);
@@ -268,10 +306,12 @@ tl::expected<Command, int> parse_command_line(int argc, const char* const* argv)
     CLI::App app("postern: a mail gateway beside your mail server", "postern");
     app.require_subcommand(1);
     app.set_version_flag("--version", "postern " POSTERN_VERSION);
-    app.add_option("--config", command.config, "configuration file")->capture_default_str();
+    app.add_option("--config", command.config, "configuration file")
+        ->type_name("FILE")
+        ->capture_default_str();
     app.add_flag("--json", command.json, "answer in JSON");
     add_commands(app, command);
-    app.footer(exit_codes);
+    app.footer(std::string(exit_codes) + "\"postern help COMMAND\" tells more of one.");
     if (const auto code = answered(app, argc, argv)) return tl::unexpected(*code);
     try {
         app.parse(argc, argv);

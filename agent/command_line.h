@@ -20,6 +20,7 @@ enum class Verb : std::uint8_t {
     explain,
     status,
     queue_list,
+    queue_summary,
     queue_show,
     queue_retry,
     queue_delete,
@@ -49,7 +50,10 @@ struct Command {
     bool json = false;
     relay::QueueFilter filter;            // of queue commands
     std::vector<std::string> ids;         // of queue commands; each is one choice of its own
+    std::string older;                    // of queue commands: an age
     std::size_t limit = 100, offset = 0;  // of queue list
+    std::string sort = "oldest";          // of queue list
+    std::size_t rows = 20;                // of queue summary, of each kind
     bool header = false;                  // of queue show
     bool all = false;                     // of queue commands that change messages
     std::string gateway;                  // that chooses messages; of queue move and route set: where to

@@ -36,6 +36,7 @@ Call call_for(const Command& command, const std::string& id) {
         if (command.filter.held) parameter("held", "true");
         parameter("sender", command.filter.sender);
         parameter("recipient", command.filter.recipient);
+        parameter("older", command.older);
         parameter("route", command.filter.route);
         parameter("gateway", command.gateway);
         if (command.all) parameter("all", "true");
@@ -50,6 +51,11 @@ Call call_for(const Command& command, const std::string& id) {
             choice("GET", "/v1/queue");
             parameter("limit", std::to_string(command.limit));
             if (command.offset > 0) parameter("offset", std::to_string(command.offset));
+            parameter("sort", command.sort);
+            break;
+        case Verb::queue_summary:
+            choice("GET", "/v1/queue/summary");
+            parameter("limit", std::to_string(command.rows));
             break;
         case Verb::queue_show: path("GET", "/v1/messages/" + id); break;
         case Verb::queue_retry: choice("POST", "/v1/queue/retry"); break;
@@ -145,6 +151,7 @@ std::string present(const Command& command, const json& answer) {
     switch (command.verb) {
         case Verb::status: return present_status(answer);
         case Verb::queue_list: return present_queue(answer);
+        case Verb::queue_summary: return present_summary(answer);
         case Verb::queue_show:
             return present_message(answer) + (command.header ? "\n" + present_header(answer) : "");
         case Verb::queue_retry: return messages(answer, "will be tried now");
@@ -184,16 +191,18 @@ std::string present(const Command& command, const json& answer) {
     return {};
 }
 
-int refused(const Received& received, const std::string& id) {
+int refused(const Command& command, const Received& received, const std::string& id) {
     const auto body = json::parse(received.body, nullptr, false);
     const bool worded = body.is_object() && body.contains("error") && body["error"].is_string();
     std::string why = worded ? body["error"].get<std::string>()
                              : "the gateway answered with HTTP status " + std::to_string(received.status);
-    if (received.status == 404 && !id.empty()) why += " (" + id + "); what became of it is in the log";
+    const bool gone = received.status == 404 && command.verb == Verb::queue_show;
+    if (gone) why += " (" + id + "); what became of it is in the log";
     fail(0, why);
     if (body.is_object() && body.contains("faults"))
         for (const auto& fault : body["faults"])
             if (fault.is_string()) std::fprintf(stderr, "%s\n", printable(fault.get<std::string>()).c_str());
+    if (gone) return EX_NOINPUT;
     switch (received.status) {
         case 400: return EX_USAGE;
         case 401:
@@ -212,7 +221,8 @@ namespace {
 /// Whether messages were chosen and none is there.
 bool nothing_matched(const Command& command, const std::string& id, const json& answer) {
     const auto& filter = command.filter;
-    const bool chosen = filter.held || !(id + filter.sender + filter.recipient + filter.route).empty() ||
+    const bool chosen = filter.held ||
+                        !(id + filter.sender + filter.recipient + filter.route + command.older).empty() ||
                         (!command.gateway.empty() && command.verb != Verb::queue_move);
     if (!chosen || !answer.contains("messages")) return false;
     const auto& messages = answer.at("messages");
@@ -220,18 +230,33 @@ bool nothing_matched(const Command& command, const std::string& id, const json& 
     return messages.get<std::uint64_t>() + answer.value("held", std::uint64_t{0}) == 0;
 }
 
-int ask_once(const Command& command, const std::filesystem::path& socket, const std::string& id) {
+/// Of an explanation: whether the message would be taken.
+int taken(const json& explanation) {
+    int code = EX_OK;
+    for (const auto* side : {"sender", "recipient"}) {
+        const int reply = explanation.at(side).at("reply").at("code").get<int>();
+        if (reply >= 500) return EX_NOUSER;
+        if (reply >= 400) code = EX_TEMPFAIL;
+    }
+    return code;
+}
+
+bool is_about_queue(Verb verb) { return verb >= Verb::queue_list && verb <= Verb::queue_move; }
+
+/// `hints` stand behind the news that nobody answers.
+int ask_once(const Command& command, const std::filesystem::path& socket, const std::string& id,
+             const std::string& hints) {
     const auto received = agent::call(socket, call_for(command, id));
-    if (!received) return fail(EX_UNAVAILABLE, received.error());
-    if (received->status != 200) return refused(*received, id);
+    if (!received) return fail(EX_UNAVAILABLE, received.error() + hints);
+    if (received->status != 200) return refused(command, *received, id);
     try {
         const auto answer = json::parse(received->body, nullptr, false);
         if (command.json)
             std::fputs(received->body.c_str(), stdout);
         else
             std::fputs(present(command, answer).c_str(), stdout);
-        const bool nothing = command.verb >= Verb::queue_list && command.verb <= Verb::queue_move &&
-                             nothing_matched(command, id, answer);
+        if (command.verb == Verb::explain) return taken(answer);
+        const bool nothing = is_about_queue(command.verb) && nothing_matched(command, id, answer);
         return nothing ? EX_NOINPUT : EX_OK;
     } catch (const json::exception& error) {
         return fail(
@@ -245,17 +270,24 @@ int ask_once(const Command& command, const std::filesystem::path& socket, const 
 int ask(const Command& command) {
     // Faults elsewhere in the file must not keep anybody from looking at the running gateway.
     auto reading = read_settings(command.config);
+    std::string hints;
+    if (is_about_queue(command.verb))
+        hints = ". What waits stays on disk meanwhile; only the running gateway can show it";
     if (reading.positions.empty() && !reading.faults.empty()) {
         // Who may not read the file may still look, where the gateway is the one that was installed.
         if (access(command.config.c_str(), R_OK) == 0 || errno != EACCES)
             return fail(EX_CONFIG, reading.faults.front().line(command.config));
         reading.settings = Settings();
         reading.settings.relay.state_dir = default_state_dir;
+        hints +=
+            ". " + command.config.string() +
+            " is not for this account to read, so the gateway was looked for at the usual place: sudo helps";
     }
     const auto ids = command.ids.empty() ? std::vector<std::string>{""} : command.ids;
     int worst = EX_OK;
     for (const auto& id : ids)
-        if (const int code = ask_once(command, reading.settings.socket(), id); code != EX_OK) worst = code;
+        if (const int code = ask_once(command, reading.settings.socket(), id, hints); code != EX_OK)
+            worst = code;
     return worst;
 }
 

@@ -196,6 +196,8 @@ Operations Gateway::Impl::operations() {
     result.degraded = [this] {
         auto reasons = while_running([this] { return reasons_degraded(relay.egress()); });
         for (auto& why : directory_troubles(directory.report())) reasons.push_back(std::move(why));
+        for (auto& why : while_running([this] { return next_hop_troubles(relay.state()); }))
+            reasons.push_back(std::move(why));
         for (auto& why : status.troubles()) reasons.push_back(std::move(why));
         return reasons;
     };
@@ -205,8 +207,12 @@ Operations Gateway::Impl::operations() {
             [&] { return metrics.text(relay.state(), relay.egress(), directory.report(), ready); });
     };
     result.totals = [this] { return metrics.totals(); };
-    result.list = [this](const relay::QueueFilter& filter, std::size_t limit, std::size_t skip) {
-        return while_running([&] { return relay.list(filter, limit, skip); });
+    result.list = [this](const relay::QueueFilter& filter, std::size_t limit, std::size_t skip,
+                         relay::QueueOrder order) {
+        return while_running([&] { return relay.list(filter, limit, skip, order); });
+    };
+    result.summary = [this](const relay::QueueFilter& filter, std::size_t most) {
+        return while_running([&] { return relay.summary(filter, most); });
     };
     result.show = [this](const std::string& id) { return while_running([&] { return relay.show(id); }); };
     result.retry = [this](const relay::QueueFilter& filter) {

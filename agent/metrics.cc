@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -138,6 +139,10 @@ struct Metrics::Families {
 
     Gauge& ready = gauge(registry, "postern_ready", "1 when mail is accepted.");
     Gauge& messages = gauge(registry, "postern_queue_messages", "Messages in the queue.");
+    Gauge& held = gauge(registry, "postern_queue_held_messages",
+                        "Messages with recipients that are held, counted up to 100000.");
+    Gauge& oldest = gauge(registry, "postern_queue_oldest_seconds",
+                          "Age of the message that has been in the queue longest; 0 when it is empty.");
     Gauge& bytes = gauge(registry, "postern_queue_disk_bytes", "Disk space of the queue's files.");
     Gauge& sessions = gauge(registry, "postern_sessions_open", "Incoming sessions open now.");
     Gauge& connections = gauge(registry, "postern_connections_open", "Outgoing connections open now.");
@@ -238,6 +243,9 @@ std::string Metrics::text(const relay::State& state, const std::vector<relay::Eg
     auto& f = *families_;
     f.ready.Set(ready ? 1 : 0);
     f.messages.Set(static_cast<double>(state.messages));
+    f.held.Set(static_cast<double>(state.held));
+    const auto age = std::chrono::system_clock::now() - state.oldest;
+    f.oldest.Set(state.oldest == sync::Time{} ? 0 : std::max(0.0, seconds(age)));
     f.bytes.Set(static_cast<double>(state.bytes));
     f.sessions.Set(static_cast<double>(state.sessions));
     f.connections.Set(static_cast<double>(state.connections));

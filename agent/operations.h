@@ -57,8 +57,9 @@ struct Operations {
     std::function<std::string()> metrics;
     std::function<Metrics::Totals()> totals;
     std::function<std::vector<relay::MessageView>(const relay::QueueFilter&, std::size_t limit,
-                                                  std::size_t skip)>
+                                                  std::size_t skip, relay::QueueOrder order)>
         list;
+    std::function<relay::QueueSummary(const relay::QueueFilter&, std::size_t most)> summary;
     std::function<std::optional<relay::MessageView>(const std::string&)> show;
     std::function<relay::Applied(const relay::QueueFilter&)> retry, remove, hold, release;
     /// With the reason the sender is told; with the gateway, "" for what the rules say.

@@ -24,40 +24,21 @@ std::string suspicions(const json& object) {
     return notes;
 }
 
-Row primary_row(const json& primary) {
-    std::string state = or_else(time_field(primary, "last_success"), "not read since the start");
+Row primary_row(const json& primary, WallTime now) {
+    std::string state = or_else(when_field(primary, "last_success", now), "not read since the start");
     if (!primary.at("credentials_refused_since").is_null())
-        state = "CREDENTIALS REFUSED since " + time_field(primary, "credentials_refused_since");
+        state = "CREDENTIALS REFUSED since " + when_field(primary, "credentials_refused_since", now);
     if (primary.at("polling").get<bool>()) state += " (reading now)";
-    return {text_field(primary, "name"), text_field(primary, "url"), state, time_field(primary, "next_round"),
+    return {text_field(primary, "name"), text_field(primary, "url"), state,
+            when_field(primary, "next_round", now),
             joined(text_field(primary, "error"), suspicions(primary))};
 }
 
-std::string primaries(const json& list) {
+std::string primaries(const json& list, WallTime now) {
     if (list.empty()) return "no primary has a directory (no url is set)\n";
     std::vector<Row> rows{{"PRIMARY", "URL", "READ", "NEXT", "TROUBLE"}};
-    for (const auto& primary : list) rows.push_back(primary_row(primary));
+    for (const auto& primary : list) rows.push_back(primary_row(primary, now));
     return table(rows, "");
-}
-
-std::string recipient_line(const json& recipient) {
-    std::string line = "    " + text_field(recipient, "address") + "  " + text_field(recipient, "state");
-    const auto attempts = recipient.at("attempts").get<std::uint64_t>();
-    if (attempts > 0) line += " after " + counted(attempts, "attempt");
-    if (text_field(recipient, "state") == "waiting") line += ", next " + time_field(recipient, "next");
-    if (const auto why = text_field(recipient, "why"); !why.empty()) line += ": " + why;
-    line += "  [" + text_field(recipient, "route");
-    return line + (recipient.at("pinned").get<bool>() ? ", by an operator]\n" : "]\n");
-}
-
-/// What the list has no room for.
-std::string last_attempt(const json& recipient) {
-    std::string lines;
-    if (const auto egress = text_field(recipient, "egress"); !egress.empty())
-        lines += "        left from  " + egress + '\n';
-    if (const auto tls = text_field(recipient, "tls"); !tls.empty())
-        lines += "        tls        " + tls + '\n';
-    return lines;
 }
 
 std::string verdict_line(const json& entry) {
@@ -102,20 +83,27 @@ std::string judged(const char* who, const json& side) {
     return line + '\n';
 }
 
-/// The longest lines first; what is idle is left out.
-std::string destinations(const json& list) {
+bool idle(const json& destination) {
+    bool nothing = text_field(destination, "trouble").empty();
+    for (const auto* key : {"ready", "delivering", "waiting", "connections"})
+        nothing = nothing && destination.at(key).get<std::uint64_t>() == 0;
+    return nothing;
+}
+
+/// What wants attention first: trouble, then the longest lines. What is idle is left out, and what is held is
+/// told beside the queue.
+std::string destinations(const json& list, WallTime now) {
     constexpr std::size_t most = 15;
     const auto waiting = [](const json* each) { return each->at("waiting").get<std::uint64_t>(); };
     std::vector<const json*> busy;
-    for (const auto& each : list) {
-        bool idle = text_field(each, "trouble").empty();
-        for (const auto* key : {"ready", "delivering", "waiting", "connections"})
-            idle = idle && each.at(key).get<std::uint64_t>() == 0;
-        if (!idle) busy.push_back(&each);
-    }
+    for (const auto& each : list)
+        if (!idle(each) && text_field(each, "route") != "held") busy.push_back(&each);
     if (busy.empty()) return {};
+    const auto urgency = [&](const json* each) {
+        return std::pair(!text_field(*each, "trouble").empty(), waiting(each));
+    };
     std::stable_sort(busy.begin(), busy.end(),
-                     [&](const json* a, const json* b) { return waiting(a) > waiting(b); });
+                     [&](const json* a, const json* b) { return urgency(a) > urgency(b); });
     std::vector<Row> rows{{"DESTINATION", "READY", "DELIVERING", "WAITING", "CONNECTIONS", "TROUBLE"}};
     std::size_t left = 0;
     std::uint64_t left_waiting = 0;
@@ -126,7 +114,7 @@ std::string destinations(const json& list) {
             continue;
         }
         auto trouble = text_field(*each, "trouble");
-        if (!trouble.empty()) trouble += "; next try " + time_field(*each, "next_try");
+        if (!trouble.empty()) trouble += "; next try " + when_field(*each, "next_try", now);
         rows.push_back({text_field(*each, "route"), number_field(*each, "ready"),
                         number_field(*each, "delivering"), number_field(*each, "waiting"),
                         number_field(*each, "connections"), trouble});
@@ -134,8 +122,19 @@ std::string destinations(const json& list) {
     std::string out = '\n' + table(rows, "");
     if (left > 0)
         out += "and " + counted(left, "more destination") + ", " + std::to_string(left_waiting) +
-               " waiting there: \"postern status --json\" has them\n";
+               " waiting there: \"postern queue summary\" counts, \"postern status --json\" has them\n";
     return out;
+}
+
+std::string queue_line(const json& queue, WallTime now) {
+    const auto number = [&](const char* key) { return queue.at(key).get<std::uint64_t>(); };
+    std::string line =
+        counted(number("messages"), "message") + ", " + readable_size(number("disk_bytes")) + " on disk";
+    if (const auto oldest = when_field(queue, "oldest", now); !oldest.empty())
+        line += "; the oldest is of " + oldest;
+    if (number("held") > 0) line += "; " + std::to_string(number("held")) + " held";
+    if (number("damaged") > 0) line += "; " + counted(number("damaged"), "damaged record") + " set aside";
+    return line + '\n';
 }
 
 }  // namespace
@@ -154,20 +153,16 @@ std::string readable_size(std::uint64_t bytes) {
     return buffer.data();
 }
 
-std::string present_status(const json& status) {
+std::string present_status(const json& status, WallTime now) {
     std::string out = "postern " + text_field(status, "version") + " on " + text_field(status, "hostname") +
-                      ", started " + time_field(status, "started") + '\n';
+                      ", started " + when_field(status, "started", now) + '\n';
     const bool ready = status.at("ready").get<bool>();
     out += ready ? "ready to take mail\n" : "NOT READY\n";
     for (const auto& reason : status.at("not_ready"))
-        out += "  " + printable(reason.get_ref<const std::string&>()) + '\n';
+        out += "  " + printable(with_local_times(reason.get_ref<const std::string&>())) + '\n';
     for (const auto& trouble : status.at("degraded"))
-        out += "DEGRADED: " + printable(trouble.get_ref<const std::string&>()) + '\n';
-    const auto& queue = status.at("queue");
-    const auto damaged = queue.at("damaged").get<std::uint64_t>();
-    out += "\nqueue        " + counted(queue.at("messages").get<std::uint64_t>(), "message") + ", " +
-           readable_size(queue.at("disk_bytes").get<std::uint64_t>()) + " on disk" +
-           (damaged > 0 ? ", " + counted(damaged, "damaged record") + " set aside" : "") + '\n';
+        out += "DEGRADED: " + printable(with_local_times(trouble.get_ref<const std::string&>())) + '\n';
+    out += "\nqueue        " + queue_line(status.at("queue"), now);
     out += "open now     " + counted(status.at("sessions").get<std::uint64_t>(), "incoming session") + ", " +
            counted(status.at("connections").get<std::uint64_t>(), "outgoing connection") + '\n';
     const auto& since = status.at("since_start");
@@ -175,42 +170,12 @@ std::string present_status(const json& status) {
            " accepted; recipients: " + number_field(since, "delivered") + " delivered, " +
            number_field(since, "deferred") + " deferred, " + number_field(since, "bounced") + " bounced; " +
            number_field(since, "refused") + " refused\n";
-    out += '\n' + primaries(status.at("primaries"));
-    return out + destinations(status.at("destinations"));
-}
-
-std::string present_queue(const json& queue) {
-    const auto& messages = queue.at("messages");
-    if (messages.empty()) return "no such message is in the queue\n";
-    std::string out;
-    for (const auto& message : messages) {
-        out += text_field(message, "id") + "  " + time_field(message, "arrived") + "  " +
-               readable_size(message.at("size").get<std::uint64_t>()) + "  from <" +
-               text_field(message, "from") + ">\n";
-        for (const auto& recipient : message.at("recipients")) out += recipient_line(recipient);
-    }
-    out += counted(messages.size(), "message");
-    if (queue.at("more").get<bool>()) out += " shown, there are more: raise --limit or narrow the choice";
-    return out + '\n';
-}
-
-std::string present_message(const json& message) {
-    std::string out = "id       " + text_field(message, "id") + "\nfrom     <" + text_field(message, "from") +
-                      ">\nclient   " + text_field(message, "client");
-    if (const auto primary = text_field(message, "primary"); !primary.empty())
-        out += " (primary " + primary + ')';
-    for (const auto& [label, key] :
-         {std::pair("\nsubject  ", "subject"), std::pair("\nmsg-id   ", "message_id")})
-        if (message.contains(key)) out += label + text_field(message, key);
-    out += "\nsize     " + readable_size(message.at("size").get<std::uint64_t>()) + "\narrived  " +
-           time_field(message, "arrived") + "\nexpires  " + time_field(message, "expires") + "\nrecipients\n";
-    for (const auto& recipient : message.at("recipients"))
-        out += recipient_line(recipient) + last_attempt(recipient);
-    return out;
+    out += '\n' + primaries(status.at("primaries"), now);
+    return out + destinations(status.at("destinations"), now);
 }
 
 std::string present_directory(const json& directory) {
-    std::string out = primaries(directory.at("primaries"));
+    std::string out = primaries(directory.at("primaries"), std::chrono::system_clock::now());
     if (directory.at("domains").empty()) return out + "no domain is known yet\n";
     out += '\n' + domains(directory.at("domains"));
     for (const auto& claim : directory.value("claims", json::array()))
@@ -230,7 +195,7 @@ std::string present_directory_entry(const json& entry) {
     return entry.at("on").empty() ? out : out + '\n' + domains(entry.at("on"));
 }
 
-std::string present_explanation(const json& explanation) {
+std::string present_explanation(const json& explanation, WallTime now) {
     std::string out =
         judged("sender     ", explanation.at("sender")) + judged("recipient  ", explanation.at("recipient"));
     const auto route = text_field(explanation, "route");
@@ -246,6 +211,9 @@ std::string present_explanation(const json& explanation) {
     for (const auto& [name, key] : {std::pair("tls        ", "tls"), std::pair("leaves by  ", "egress"),
                                     std::pair("limits     ", "limits")})
         if (const auto value = text_field(explanation, key); !value.empty()) out += name + value + '\n';
+    if (const auto trouble = text_field(explanation, "trouble"); !trouble.empty())
+        out += "just now   it cannot be delivered there: " + trouble + "; next try " +
+               when_field(explanation, "next_try", now) + '\n';
     return out;
 }
 

@@ -10,12 +10,12 @@ namespace {
 
 using nlohmann::json;
 
-std::string listing(const json& entry) {
+std::string listing(const json& entry, WallTime now) {
     const auto site = text_field(entry, "site");
     std::string line = "    listed " + (site.empty() ? std::string("everywhere") : "by " + site) + " since " +
-                       time_field(entry, "since");
+                       when_field(entry, "since", now);
     line += entry.at("probing").get<bool>() ? ", being tried again with little mail"
-                                            : ", until " + time_field(entry, "until");
+                                            : ", until " + when_field(entry, "until", now);
     line += ": " + text_field(entry, "by");
     if (const auto text = text_field(entry, "text"); !text.empty()) line += ": " + text;
     return line + '\n';
@@ -23,7 +23,7 @@ std::string listing(const json& entry) {
 
 }  // namespace
 
-std::string present_gateways(const json& answer) {
+std::string present_gateways(const json& answer, WallTime now) {
     const auto& gateways = answer.at("gateways");
     if (gateways.empty()) return "there is no [[gateway]] in the configuration file\n";
     std::vector<Row> rows{
@@ -32,7 +32,8 @@ std::string present_gateways(const json& answer) {
         std::string status = each.at("enabled").get<bool>() ? "enabled" : "disabled";
         if (each.at("overridden").get<bool>()) status += " (set while running)";
         auto trouble = text_field(each, "trouble");
-        if (const auto next = time_field(each, "next_try"); !next.empty()) trouble += "; next try " + next;
+        if (const auto next = when_field(each, "next_try", now); !next.empty())
+            trouble += "; next try " + next;
         rows.push_back({text_field(each, "name"), text_field(each, "address"), text_field(each, "tls"),
                         text_field(each, "type"), status, number_field(each, "connections"),
                         number_field(each, "waiting"), trouble});
@@ -53,7 +54,7 @@ std::string present_routes(const json& answer) {
     return table(rows, "");
 }
 
-std::string present_egress(const json& answer) {
+std::string present_egress(const json& answer, WallTime now) {
     const auto& addresses = answer.at("egress");
     if (addresses.empty()) return "there is no [[egress]] address: the system chooses\n";
     std::vector<Row> rows{{"ADDRESS", "EHLO", "STATUS", "TODAY", "ALLOWED", "NOTE"}};
@@ -63,7 +64,7 @@ std::string present_egress(const json& answer) {
         if (const auto& of = each.at("listings"); !of.empty()) {
             if (!each.at("suspended").get<bool>()) status = "listed";
             listings += text_field(each, "address") + '\n';
-            for (const auto& entry : of) listings += listing(entry);
+            for (const auto& entry : of) listings += listing(entry, now);
         }
         const bool warming = !each.at("allowance").is_null();
         const auto day =

@@ -116,10 +116,25 @@ std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& 
 std::vector<std::string> directory_troubles(const sync::Report& report) {
     std::vector<std::string> reasons;
     for (const auto& primary : report.primaries)
-        if (!primary.reachable && !primary.error.empty() && primary.last_success != sync::Time{})
-            reasons.push_back("primary " + primary.name + " cannot be asked since its last reading at " +
-                              iso_time(primary.last_success) + ": " + primary.error +
-                              "; mail is taken by what is known of it");
+        if (!primary.reachable && !primary.error.empty() &&
+            (primary.last_success != sync::Time{} || lists_domains(report, primary.name)))
+            reasons.push_back("primary " + primary.name + " cannot be asked since " +
+                              (primary.last_success == sync::Time{}
+                                   ? std::string("this start")
+                                   : "its last reading at " + iso_time(primary.last_success)) +
+                              ": " + primary.error + "; mail is taken by what is known of it");
+    return reasons;
+}
+
+std::vector<std::string> next_hop_troubles(const relay::State& state) {
+    std::vector<std::string> reasons;
+    for (const auto& one : state.destinations) {
+        const bool primary = one.route.starts_with("primary:"), gateway = one.route.starts_with("gateway:");
+        if (one.trouble.empty() || !(primary || gateway) || one.waiting + one.ready == 0) continue;
+        const auto name = one.route.substr(one.route.find(':') + 1);
+        reasons.push_back((primary ? "mail back to primary " : "mail through gateway ") + name +
+                          " waits, next try " + iso_time(one.next_try) + ": " + one.trouble);
+    }
     return reasons;
 }
 

@@ -27,4 +27,7 @@ std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& 
 /// Primaries that cannot be asked now, in words: what is known of them goes on being used.
 std::vector<std::string> directory_troubles(const sync::Report& report);
 
+/// Primaries and gateways that mail waits for because they cannot be reached, in words.
+std::vector<std::string> next_hop_troubles(const relay::State& state);
+
 }  // namespace postern::agent

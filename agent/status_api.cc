@@ -38,37 +38,39 @@ std::string query_fault(const Request& request, const std::set<std::string>& all
 
 Answer overview(const Operations& operations, const Request&) {
     return text(
-        200, "postern " + operations.identity.version + " on " + operations.identity.hostname +
-                 "\n\n"
-                 "GET    /healthz                     alive\n"
-                 "GET    /readyz                      able to take mail; 503 with reasons when not\n"
-                 "GET    /metrics                     Prometheus text format\n"
-                 "GET    /v1/status                   the state at a glance\n"
-                 "GET    /v1/queue                    ?CHOICE limit= offset=\n"
-                 "GET    /v1/messages/ID              one message and why it waits\n"
-                 "GET    /v1/gateways                 next hops, and what is wrong with them\n"
-                 "GET    /v1/routes                   which mail goes through which gateway\n"
-                 "GET    /v1/egress                   addresses mail leaves from, and where they are listed\n"
-                 "GET    /v1/directory                primaries and domains\n"
-                 "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
-                 "GET    /v1/explain                  ?from= to= client=\n"
-                 "POST   /v1/queue/retry              ?CHOICE, or all\n"
-                 "POST   /v1/queue/hold               ?CHOICE: until released\n"
-                 "POST   /v1/queue/release            ?CHOICE\n"
-                 "POST   /v1/queue/bounce             ?CHOICE reason=: back to the sender\n"
-                 "POST   /v1/queue/move               ?CHOICE gateway= or rules=true\n"
-                 "DELETE /v1/queue                    ?CHOICE: without telling the sender\n"
-                 "POST   /v1/gateways/NAME/ACTION     enable, disable\n"
-                 "POST   /v1/routes                   ?sender= recipient= gateway=\n"
-                 "DELETE /v1/routes                   ?sender= recipient=\n"
-                 "POST   /v1/egress/ADDRESS/ACTION    suspend, resume, forget ?site=\n"
-                 "POST   /v1/sync                     read the primaries' directories now; ?accept=true\n"
-                 "POST   /v1/directory/forget         ?address=\n"
-                 "POST   /v1/reload                   take the changed configuration file\n"
-                 "\nCHOICE is id= sender= recipient= held=true route= (gateway=NAME for route=gateway:NAME); "
-                 "what changes "
-                 "messages\nneeds some of it, or all=true.\n"
-                 "\nPOST, DELETE and /v1/explain need the token: \"Authorization: Bearer ...\".\n");
+        200,
+        "postern " + operations.identity.version + " on " + operations.identity.hostname +
+            "\n\n"
+            "GET    /healthz                     alive\n"
+            "GET    /readyz                      able to take mail; 503 with reasons when not\n"
+            "GET    /metrics                     Prometheus text format\n"
+            "GET    /v1/status                   the state at a glance\n"
+            "GET    /v1/queue                    ?CHOICE limit= offset= "
+            "sort=oldest|newest|next|size|attempts\n"
+            "GET    /v1/queue/summary            ?CHOICE limit=: by destination and age, sender, reason\n"
+            "GET    /v1/messages/ID              one message and why it waits\n"
+            "GET    /v1/gateways                 next hops, and what is wrong with them\n"
+            "GET    /v1/routes                   which mail goes through which gateway\n"
+            "GET    /v1/egress                   addresses mail leaves from, and where they are listed\n"
+            "GET    /v1/directory                primaries and domains\n"
+            "GET    /v1/directory/DOMAIN|ADDRESS what is known of it\n"
+            "GET    /v1/explain                  ?from= to= client=\n"
+            "POST   /v1/queue/retry              ?CHOICE, or all\n"
+            "POST   /v1/queue/hold               ?CHOICE: until released\n"
+            "POST   /v1/queue/release            ?CHOICE\n"
+            "POST   /v1/queue/bounce             ?CHOICE reason=: back to the sender\n"
+            "POST   /v1/queue/move               ?CHOICE gateway= or rules=true\n"
+            "DELETE /v1/queue                    ?CHOICE: without telling the sender\n"
+            "POST   /v1/gateways/NAME/ACTION     enable, disable\n"
+            "POST   /v1/routes                   ?sender= recipient= gateway=\n"
+            "DELETE /v1/routes                   ?sender= recipient=\n"
+            "POST   /v1/egress/ADDRESS/ACTION    suspend, resume, forget ?site=\n"
+            "POST   /v1/sync                     read the primaries' directories now; ?accept=true\n"
+            "POST   /v1/directory/forget         ?address=\n"
+            "POST   /v1/reload                   take the changed configuration file\n"
+            "\nCHOICE is id= sender= recipient= held=true older=4h route= (gateway=NAME for "
+            "route=gateway:NAME);\nwhat changes messages needs some of it, or all=true.\n"
+            "\nPOST, DELETE and /v1/explain need the token: \"Authorization: Bearer ...\".\n");
 }
 
 Answer healthz(const Operations&, const Request&) { return text(200, "alive\n"); }
@@ -182,7 +184,7 @@ struct Route {
 };
 
 const std::vector<Route>& routes() {
-    const std::set<std::string> choice{"id", "sender", "recipient", "route", "gateway", "held"};
+    const std::set<std::string> choice{"id", "sender", "recipient", "route", "gateway", "held", "older"};
     const auto with = [&choice](std::set<std::string> more) {
         more.insert(choice.begin(), choice.end());
         return more;
@@ -193,7 +195,8 @@ const std::vector<Route>& routes() {
         {"GET", "/readyz", readyz, {}},
         {"GET", "/metrics", metrics, {}},
         {"GET", "/v1/status", status, {}},
-        {"GET", "/v1/queue", answer_queue, with({"limit", "offset"})},
+        {"GET", "/v1/queue", answer_queue, with({"limit", "offset", "sort"})},
+        {"GET", "/v1/queue/summary", answer_summary, with({"limit"})},
         {"DELETE", "/v1/queue", remove_messages, with({"all"})},
         {"POST", "/v1/queue/retry", retry_messages, choice},
         {"POST", "/v1/queue/hold", hold_messages, with({"all"})},

@@ -18,6 +18,7 @@ void note(const Operations& operations, const Request& request, const std::strin
           std::optional<std::size_t> messages = std::nullopt);
 
 Answer answer_queue(const Operations& operations, const Request& request);
+Answer answer_summary(const Operations& operations, const Request& request);
 Answer answer_message(const Operations& operations, const Request& request);
 Answer retry_messages(const Operations& operations, const Request& request);
 Answer remove_messages(const Operations& operations, const Request& request);

@@ -1,8 +1,11 @@
 // The queue over the status endpoint.
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "agent/quantity.h"
 #include "agent/status_paths.h"
 #include "agent/views.h"
 
@@ -11,7 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t default_limit = 100, largest_limit = 10'000, largest_offset = 10'000'000;
+constexpr std::size_t default_limit = 100, default_kinds = 20, largest_limit = 10'000,
+                      largest_offset = 10'000'000;
 
 using Choice = tl::expected<relay::QueueFilter, Answer>;
 
@@ -20,11 +24,20 @@ enum class Gateway : std::uint8_t { chooses, is_target };
 /// Which messages are meant. `gateway` is another way to say `route`, except where it is the target of a
 /// move.
 Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
-    relay::QueueFilter filter{parameter(request, "id"), parameter(request, "sender"),
-                              parameter(request, "recipient"), parameter(request, "route")};
+    relay::QueueFilter filter{parameter(request, "id"),
+                              parameter(request, "sender"),
+                              parameter(request, "recipient"),
+                              parameter(request, "route"),
+                              false,
+                              {}};
     if (const auto held = parameter(request, "held"); !held.empty()) {
         if (held != "true") return tl::make_unexpected(refusal(400, "held can only be true"));
         filter.held = true;
+    }
+    if (const auto older = parameter(request, "older"); !older.empty()) {
+        const auto age = parse_duration(older);
+        if (!age) return tl::make_unexpected(refusal(400, "older: " + age.error()));
+        filter.before = std::chrono::system_clock::now() - *age;
     }
     if (gateway == Gateway::is_target) return filter;
     if (const auto name = parameter(request, "gateway"); !name.empty()) {
@@ -39,12 +52,13 @@ Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
 Choice deliberate_choice(const Request& request, Gateway gateway = Gateway::chooses) {
     auto filter = choice(request, gateway);
     if (!filter) return filter;
-    const bool chosen =
-        filter->held || !(filter->id + filter->sender + filter->recipient + filter->route).empty();
+    const bool chosen = filter->held || filter->before != std::chrono::system_clock::time_point{} ||
+                        !(filter->id + filter->sender + filter->recipient + filter->route).empty();
     const auto all = parameter(request, "all");
     if (chosen == all.empty() && (chosen || all == "true")) return filter;
-    return tl::make_unexpected(refusal(
-        400, "name the messages by id, sender, recipient or route, or all of them by all=true and no other"));
+    return tl::make_unexpected(refusal(400,
+                                       "name the messages by id, sender, recipient, route, held or older, or "
+                                       "all of them by all=true and no other"));
 }
 
 /// nullopt when what is given is no number up to `largest`.
@@ -66,6 +80,15 @@ std::string in_words(const Request& request, std::string_view action) {
     return request.parameters.empty() ? words + " all" : words;
 }
 
+std::optional<relay::QueueOrder> order(const std::string& name) {
+    using relay::QueueOrder;
+    static const std::map<std::string, QueueOrder> orders{
+        {"", QueueOrder::oldest},   {"oldest", QueueOrder::oldest}, {"newest", QueueOrder::newest},
+        {"next", QueueOrder::next}, {"size", QueueOrder::size},     {"attempts", QueueOrder::attempts}};
+    const auto found = orders.find(name);
+    return found == orders.end() ? std::nullopt : std::optional(found->second);
+}
+
 Answer count(const Operations& operations, const Request& request, std::string_view action,
              const relay::Applied& applied) {
     if (applied.messages > 0) note(operations, request, in_words(request, action), applied.messages);
@@ -80,14 +103,24 @@ Answer answer_queue(const Operations& operations, const Request& request) {
     if (!limit || *limit == 0)
         return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
     if (!offset) return refusal(400, "offset is not a number from 0 to " + std::to_string(largest_offset));
+    const auto sort = order(parameter(request, "sort"));
+    if (!sort) return refusal(400, "sort is one of oldest, newest, next, size, attempts");
     const auto filter = choice(request);
     if (!filter) return filter.error();
-    auto messages = operations.list(*filter, *limit + 1, *offset);
+    auto messages = operations.list(*filter, *limit + 1, *offset, *sort);
     const bool more = messages.size() > *limit;
     if (more) messages.resize(*limit);
     json list = json::array();
     for (const auto& message : messages) list.push_back(view(message));
     return ok({{"messages", std::move(list)}, {"more", more}});
+}
+
+Answer answer_summary(const Operations& operations, const Request& request) {
+    const auto limit = number(request, "limit", default_kinds, largest_limit);
+    if (!limit || *limit == 0)
+        return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
+    const auto filter = choice(request);
+    return filter ? ok(view(operations.summary(*filter, *limit))) : filter.error();
 }
 
 Answer answer_message(const Operations& operations, const Request& request) {

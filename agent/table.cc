@@ -33,10 +33,15 @@ std::string number_field(const nlohmann::json& object, const char* key) {
 }
 
 std::string time_field(const nlohmann::json& object, const char* key) {
-    auto value = text_field(object, key);
-    if (value.size() < 20) return value;
-    value[10] = ' ';
-    return value.substr(0, 19) + 'Z';
+    const auto text = text_field(object, key);
+    const auto time = parse_iso_time(text);
+    return time ? local_time(*time) : text;
+}
+
+std::string when_field(const nlohmann::json& object, const char* key, WallTime now) {
+    const auto text = text_field(object, key);
+    const auto time = parse_iso_time(text);
+    return time ? local_time(*time) + " (" + relative_time(*time, now) + ')' : text;
 }
 
 std::string or_else(const std::string& value, const char* otherwise) {

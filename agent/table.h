@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/local_time.h"
+
 namespace postern::agent {
 
 using Row = std::vector<std::string>;
@@ -18,8 +20,10 @@ std::string table(const std::vector<Row>& rows, const std::string& indent);
 /// Safe for a terminal; "" for null.
 std::string text_field(const nlohmann::json& object, const char* key);
 std::string number_field(const nlohmann::json& object, const char* key);
-/// "2026-01-31T12:00:00.123Z" as "2026-01-31 12:00:00Z".
+/// As local_time(); "" for null.
 std::string time_field(const nlohmann::json& object, const char* key);
+/// "2026-01-31 13:00:00 CET (in 4 min)"; "" for null.
+std::string when_field(const nlohmann::json& object, const char* key, WallTime now);
 
 std::string or_else(const std::string& value, const char* otherwise);
 /// With "; " between them when there are two.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/log_line.h"
+#include "agent/quantity.h"
 #include "relay/mail/mime.h"
 
 namespace postern::agent {
@@ -80,7 +81,33 @@ json view(const relay::Explanation& explanation) {
             {"hosts", explanation.hosts},
             {"tls", explanation.tls},
             {"egress", explanation.egress},
-            {"limits", explanation.limits}};
+            {"limits", explanation.limits},
+            {"trouble", explanation.trouble},
+            {"next_try", explanation.trouble.empty() ? json(nullptr) : time(explanation.next_try)}};
+}
+
+json view(const relay::QueueSummary& summary) {
+    json ages = json::array(), destinations = json::array(), senders = json::array(), reasons = json::array();
+    for (const auto& age : relay::QueueSummary::ages) ages.push_back("<" + format_duration(age));
+    ages.push_back("older");
+    for (const auto& one : summary.destinations)
+        destinations.push_back({{"route", one.route}, {"messages", one.messages}, {"by_age", one.by_age}});
+    for (const auto& one : summary.senders)
+        senders.push_back({{"sender", one.address}, {"messages", one.messages}, {"bytes", one.bytes}});
+    for (const auto& one : summary.reasons)
+        reasons.push_back({{"reason", one.text}, {"recipients", one.recipients}});
+    return {{"messages", summary.messages},
+            {"recipients", summary.recipients},
+            {"held", summary.held},
+            {"bytes", summary.bytes},
+            {"oldest", time(summary.oldest)},
+            {"ages", std::move(ages)},
+            {"destinations", std::move(destinations)},
+            {"senders", std::move(senders)},
+            {"reasons", std::move(reasons)},
+            {"more_destinations", summary.more_destinations},
+            {"more_senders", summary.more_senders},
+            {"more_reasons", summary.more_reasons}};
 }
 
 json view(const relay::DestinationView& destination) {
@@ -173,24 +200,28 @@ json status_view(const Operations& operations) {
     const auto report = operations.directory();
     const auto reasons = operations.not_ready();
     const auto totals = operations.totals();
-    return {
-        {"version", operations.identity.version},
-        {"hostname", operations.identity.hostname},
-        {"started", time(operations.identity.started)},
-        {"ready", reasons.empty()},
-        {"not_ready", reasons},
-        {"degraded", operations.degraded()},
-        {"queue", {{"messages", state.messages}, {"disk_bytes", state.bytes}, {"damaged", state.damaged}}},
-        {"sessions", state.sessions},
-        {"connections", state.connections},
-        {"since_start",
-         {{"accepted", totals.accepted},
-          {"refused", totals.refused},
-          {"delivered", totals.delivered},
-          {"deferred", totals.deferred},
-          {"bounced", totals.bounced}}},
-        {"destinations", list(state.destinations)},
-        {"primaries", list(report.primaries)}};
+    return {{"version", operations.identity.version},
+            {"hostname", operations.identity.hostname},
+            {"started", time(operations.identity.started)},
+            {"ready", reasons.empty()},
+            {"not_ready", reasons},
+            {"degraded", operations.degraded()},
+            {"queue",
+             {{"messages", state.messages},
+              {"held", state.held},
+              {"oldest", time(state.oldest)},
+              {"disk_bytes", state.bytes},
+              {"damaged", state.damaged}}},
+            {"sessions", state.sessions},
+            {"connections", state.connections},
+            {"since_start",
+             {{"accepted", totals.accepted},
+              {"refused", totals.refused},
+              {"delivered", totals.delivered},
+              {"deferred", totals.deferred},
+              {"bounced", totals.bounced}}},
+            {"destinations", list(state.destinations)},
+            {"primaries", list(report.primaries)}};
 }
 
 std::string dump(const json& value) {

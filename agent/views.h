@@ -13,6 +13,7 @@ namespace postern::agent {
 
 nlohmann::json view(const relay::Reply& reply);
 nlohmann::json view(const relay::MessageView& message);
+nlohmann::json view(const relay::QueueSummary& summary);
 nlohmann::json view(const relay::Explanation& explanation);
 nlohmann::json view(const relay::DestinationView& destination);
 nlohmann::json view(const sync::SuspicionView& suspicion);

@@ -14,10 +14,13 @@
 #include "relay/net/asio.h"
 #include "relay/queue/content.h"
 #include "relay/queue/lock.h"
+#include "relay/queue/search.h"
 #include "relay/queue/spool.h"
+#include "relay/queue/summary.h"
 #include "relay/queue/view.h"
 #include "relay/reception/policy.h"
 #include "relay/reception/reception.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -26,20 +29,6 @@ namespace {
 constexpr std::chrono::seconds patience{10};  // for a change to get onto the disk
 constexpr std::size_t scan_part =
     256;  // messages worked on at once, so that mail is not held up behind an operator
-
-bool matches(const std::string& wanted, const Address& address) {
-    if (wanted.empty()) return true;
-    std::string text = lower(wanted);
-    return text == lower(address.text()) || text == address.domain || (text == "<>" && address.null());
-}
-
-bool matches(const QueueFilter& filter, const Message& message) {
-    if (!filter.id.empty() && filter.id != message.id.text()) return false;
-    if (!matches(filter.sender, message.envelope.reverse_path)) return false;
-    if (filter.recipient.empty()) return true;
-    return std::any_of(message.envelope.forward_paths.begin(), message.envelope.forward_paths.end(),
-                       [&](const Address& one) { return matches(filter.recipient, one); });
-}
 
 }  // namespace
 
@@ -154,58 +143,12 @@ struct Relay::Impl {
         over.get_future().wait();
     }
 
-    /// Every message the filter means, read from the spool outside the mail's threads.
-    template <typename Each>
-    void scan(const QueueFilter& filter, Each each) {
-        if (!filter.id.empty()) {
-            auto id = MessageId::parse(filter.id);
-            auto volume = id ? spool.find(*id) : std::nullopt;
-            auto loaded = volume ? spool.load(*id, *volume) : std::nullopt;
-            if (loaded && loaded->stored && matches(filter, loaded->stored->message)) each(*loaded);
-            return;
-        }
-        for (std::uint32_t volume : spool.volumes()) {
-            MessageId after;
-            for (;;) {
-                auto ids = spool.messages(volume, after, scan_part);
-                for (MessageId id : ids) {
-                    auto loaded = spool.load(id, volume);
-                    if (loaded && loaded->stored && matches(filter, loaded->stored->message) &&
-                        !each(*loaded))
-                        return;
-                }
-                if (ids.size() < scan_part) break;
-                after = ids.back();
-            }
-        }
-    }
-
-    std::function<std::string(const Address&)> router(const Envelope& envelope) {
-        return [this, envelope](const Address& recipient) {
+    Search::Router router() {
+        return [this](const Envelope& envelope, const Address& recipient) {
             std::lock_guard guard(mutex);
             return choose_route(*settings, *directory, envelope, recipient, std::chrono::system_clock::now())
                 .key;
         };
-    }
-
-    bool on_route(const QueueFilter& filter, const Loaded& loaded) {
-        const auto& progress = loaded.progress;
-        if (filter.held && std::none_of(progress.begin(), progress.end(), [](const auto& one) {
-                return one.pending() && one.route == held_route;
-            }))
-            return false;
-        if (filter.route.empty()) return true;
-        auto route = router(loaded.stored->message.envelope);
-        for (std::size_t at = 0; at < loaded.progress.size(); ++at) {
-            const RecipientProgress& one = loaded.progress[at];
-            if (one.status != RecipientStatus::pending) continue;
-            std::string key = one.route;
-            if (key.empty() || key == held_route)
-                key = one.pinned.empty() ? route(loaded.stored->message.envelope.forward_paths[at])
-                                         : one.pinned;
-            if (key == filter.route || key.substr(key.find(':') + 1) == filter.route) return true;
-        }
-        return false;
     }
 
     Applied each_part(const QueueFilter& filter,
@@ -216,8 +159,8 @@ struct Relay::Impl {
             if (!part.empty()) done += on(delivery_io, [&work, part] { return work(part); });
             part.clear();
         };
-        scan(filter, [&](const Loaded& loaded) {
-            if (on_route(filter, loaded)) part.push_back(loaded.stored->message.id);
+        Search(spool, filter, router()).each([&](const Loaded& loaded) {
+            part.push_back(loaded.stored->message.id);
             if (part.size() == scan_part) flush();
             return true;
         });
@@ -304,6 +247,10 @@ State Relay::state() {
     out.messages = impl_->spool.count();
     out.bytes = impl_->spool.bytes();
     out.damaged = impl_->damaged;
+    out.held = impl_->spool.waiting(std::string(held_route));
+    for (std::uint32_t volume : impl_->spool.volumes())
+        for (MessageId first : impl_->spool.messages(volume, {}, 1))
+            if (out.oldest == Time{} || first.arrived() < out.oldest) out.oldest = first.arrived();
     out.not_ready = impl_->spool.unhealthy();
     struct In {
         std::size_t sessions = 0;
@@ -331,24 +278,34 @@ State Relay::state() {
     return out;
 }
 
-std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t skip) {
+std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t skip,
+                                     QueueOrder order) {
     std::vector<MessageView> out;
     SettingsPtr settings;
     {
         std::lock_guard guard(impl_->mutex);
         settings = impl_->settings;
     }
-    impl_->scan(filter, [&](const Loaded& loaded) {
-        if (!impl_->on_route(filter, loaded)) return true;
-        if (skip > 0) return --skip, true;
-        out.push_back(view_of(loaded.stored->message, loaded.progress, *settings,
-                              impl_->router(loaded.stored->message.envelope)));
-        return out.size() < limit;
-    });
+    const auto route = impl_->router();
+    for (const auto& loaded : Search(impl_->spool, filter, route).list(order, limit, skip)) {
+        const Message& message = loaded.stored->message;
+        out.push_back(view_of(message, loaded.progress, *settings,
+                              [&](const Address& recipient) { return route(message.envelope, recipient); }));
+    }
     return impl_->on(impl_->delivery_io, [impl = impl_.get(), out = std::move(out)]() mutable {
         impl->delivery.queue().overlay(out);
         return std::move(out);
     });
+}
+
+QueueSummary Relay::summary(const QueueFilter& filter, std::size_t most) {
+    Summarizer summarizer(base::wall_now());
+    const auto route = impl_->router();
+    Search(impl_->spool, filter, route).each([&](const Loaded& loaded) {
+        summarizer.add(loaded.stored->message, loaded.progress, route);
+        return true;
+    });
+    return summarizer.take(most);
 }
 
 std::optional<MessageView> Relay::show(const std::string& id) {

@@ -54,7 +54,10 @@ public:
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();
-    std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit, std::size_t skip = 0);
+    std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit, std::size_t skip = 0,
+                                  QueueOrder order = QueueOrder::oldest);
+    /// At most `most` of each kind.
+    QueueSummary summary(const QueueFilter& filter, std::size_t most);
     std::optional<MessageView> show(const std::string& id);
     Applied retry(const QueueFilter& filter);    // due now; gives how many messages
     Applied remove(const QueueFilter& filter);   // without a bounce; gives how many messages

@@ -1,6 +1,7 @@
 // What relay tells about itself, as plain values for the status endpoint and the commands.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -17,6 +18,37 @@ struct QueueFilter {
     std::string recipient;  // whole forward-path or its domain
     std::string route;      // gateway name or recipient domain as shown in RecipientView::route
     bool held = false;      // with recipients that are held
+    std::chrono::system_clock::time_point before{};  // arrived earlier; the epoch: whenever
+};
+
+/// Which messages come first in a list: the one that is tried next, the largest, the most often tried.
+enum class QueueOrder : std::uint8_t { oldest, newest, next, size, attempts };
+
+/// What waits, counted; of each kind the largest counts, and how many more there are.
+struct QueueSummary {
+    /// Where one column of ages ends and the next begins; what is older has a column of its own.
+    static constexpr std::array<std::chrono::minutes, 7> ages{
+        std::chrono::minutes(5), std::chrono::minutes(15), std::chrono::hours(1), std::chrono::hours(4),
+        std::chrono::hours(12),  std::chrono::hours(24),   std::chrono::hours(72)};
+    struct Destination {
+        std::string route;           // also of what is held
+        std::uint64_t messages = 0;  // with recipients there
+        std::array<std::uint64_t, ages.size() + 1> by_age{};
+    };
+    struct Sender {
+        std::string address;
+        std::uint64_t messages = 0, bytes = 0;
+    };
+    struct Reason {
+        std::string text;  // without what differs from one message to the other
+        std::uint64_t recipients = 0;
+    };
+    std::uint64_t messages = 0, recipients = 0, held = 0, bytes = 0;  // held: of the recipients
+    std::chrono::system_clock::time_point oldest{};                   // when it arrived
+    std::vector<Destination> destinations;
+    std::vector<Sender> senders;
+    std::vector<Reason> reasons;
+    std::uint64_t more_destinations = 0, more_senders = 0, more_reasons = 0;
 };
 
 struct RecipientView {
@@ -87,11 +119,13 @@ struct EgressView {
 };
 
 struct State {
-    std::uint64_t messages = 0;     // in the spool
-    std::uint64_t bytes = 0;        // the spool's files on disk
-    std::uint64_t sessions = 0;     // incoming, open now
-    std::uint64_t connections = 0;  // outgoing, open now
-    std::uint64_t damaged = 0;      // records set aside since the start
+    std::uint64_t messages = 0;                      // in the spool
+    std::uint64_t held = 0;                          // of those, counted up to 100,000
+    std::chrono::system_clock::time_point oldest{};  // when the one that waits longest arrived
+    std::uint64_t bytes = 0;                         // the spool's files on disk
+    std::uint64_t sessions = 0;                      // incoming, open now
+    std::uint64_t connections = 0;                   // outgoing, open now
+    std::uint64_t damaged = 0;                       // records set aside since the start
     std::chrono::seconds overdue{
         0};                 // how long mail is past its time that no trouble of its destination delays
     std::string not_ready;  // why mail is not accepted, "" when it is
@@ -109,6 +143,8 @@ struct Explanation {
     std::string tls;                 // the policy, and what made it
     std::string egress;              // address and EHLO name it would leave with, and why
     std::string limits;              // connections and messages per minute of the site
+    std::string trouble;             // of the destination just now, "" when there is none
+    std::chrono::system_clock::time_point next_try{};  // when there is
 };
 
 }  // namespace postern::relay

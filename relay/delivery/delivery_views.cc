@@ -8,8 +8,9 @@
 namespace postern::relay {
 
 std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
-    std::vector<DestinationView> out;
+    std::vector<DestinationView> out, idle;
     std::set<std::string> shown;
+    const auto waiting = queue_.waiting();
     for (bool troubled : {true, false})
         for (const auto& [key, one] : destinations_) {
             if (out.size() == limit) return out;
@@ -35,9 +36,10 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
                 view.trouble = obstacle->trouble;
                 view.next_try = base::on_the_wall(obstacle->next_try);
             }
-            out.push_back(std::move(view));
+            const bool busy = troubled || view.ready + view.delivering + view.connections > 0;
+            (busy || waiting.contains(one->route) ? out : idle).push_back(std::move(view));
         }
-    for (const auto& [route, due] : queue_.waiting()) {
+    for (const auto& [route, due] : waiting) {
         if (out.size() == limit) break;
         if (shown.contains(route)) continue;
         DestinationView view;
@@ -45,6 +47,9 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
         if (route != held_route) view.next_try = base::on_the_wall(due);
         out.push_back(std::move(view));
     }
+    // Whatever happens at many others, there is room for those that something happens at.
+    for (auto& one : idle)
+        if (out.size() < limit) out.push_back(std::move(one));
     return out;
 }
 
@@ -71,6 +76,10 @@ std::vector<GatewayView> Delivery::gateways() const {
 net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelope) {
     Time time = base::wall_now();
     auto all = lanes(begun.route);
+    if (auto obstacle = blocked(begun.route)) {
+        begun.trouble = obstacle->trouble;
+        begun.next_try = base::on_the_wall(obstacle->next_try);
+    }
     TlsWish wish = tls_wish(envelope);
     Targets first;
     for (const auto& key : all) {

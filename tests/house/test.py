@@ -83,6 +83,11 @@ class House(unittest.TestCase):
         table = subprocess.run([BINARY, "config", "--markdown"], capture_output=True, text=True, check=True).stdout
         self.assertIn(table.strip(), (ROOT / "README.md").read_text(), "put the output of `postern config --markdown` into README.md")
 
+    def test_the_readme_lists_every_metric(self):
+        names = set(re.findall(r'"(postern_[a-z_]+)"', (ROOT / "agent" / "metrics.cc").read_text()))
+        listed = set(re.findall(r"^\| `(postern_[a-z_]+)` \|", (ROOT / "README.md").read_text(), re.M))
+        self.assertEqual(names, listed)
+
     def test_the_top_level_holds_what_it_should(self):
         names = subprocess.run(["git", "ls-tree", "--name-only", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.split()
         extra = [n for n in names if not n.startswith(".") and

@@ -34,7 +34,10 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(postern("version").stdout, postern("--version").stdout)
         listing = postern("queue", "list", "--help").stdout
         self.assertIn("--config FILE", listing)
-        self.assertIn("100", listing)
+        self.assertIn("--limit 1-10000=100", listing)
+        self.assertIn("66  no message matches", listing)
+        for unreadable in ("TEXT", "INT", "reverse-path"):
+            self.assertNotIn(unreadable, listing)
 
     def test_nothing_at_all_shows_what_there_is(self):
         done = postern()

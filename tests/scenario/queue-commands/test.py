@@ -6,10 +6,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import datetime
 import json
+import os
+import subprocess
 
 import samples
 import scenario
 import smtp_client
+from gateway import BINARY
 
 
 class QueueCommands(scenario.Scenario):
@@ -48,6 +51,59 @@ class QueueCommands(scenario.Scenario):
         for message in self.postern.messages():
             for recipient in message["recipients"]:
                 self.assertGreater(datetime.datetime.fromisoformat(recipient["next"]), now, message)
+
+    def test_sorted_chosen_by_age_and_counted(self):
+        ids = self._ids()
+        smtp_client.send(self.postern.address, "big@company.example", "bob@dest.example", samples.of_size(20_000))
+        self.postern.wait_for_event("deferred", **{"from": "big@company.example"})
+
+        def senders(*options):
+            done = self.postern.command("queue", "list", "--json", *options)
+            return [m["from"].split("@")[0] for m in json.loads(done.stdout)["messages"]]
+        oldest_first = ["user0", "user1", "user2", "big"]
+        self.assertEqual(senders(), oldest_first)
+        self.assertEqual(senders("--sort", "newest"), oldest_first[::-1])
+        self.assertEqual(senders("--sort", "newest", "--offset", "1", "--limit", "2"), ["user2", "user1"])
+        self.assertEqual(senders("--sort", "size")[0], "big")
+        self.assertEqual(len(senders("--sort", "next")), 4)
+        self.assertEqual(self.postern.command("queue", "list", "--older", "1d", check=False).returncode, 66)
+        self.assertEqual(self.postern.command("queue", "delete", "--older", "1d", check=False).returncode, 66)
+        self.assertEqual(senders("--older", "1ms"), oldest_first)
+
+        counted = json.loads(self.postern.command("queue", "summary", "--json").stdout)
+        self.assertEqual((counted["messages"], counted["recipients"]), (4, 7))
+        self.assertEqual([(d["route"], d["messages"]) for d in counted["destinations"]], [("mx:dest.example", 4)])
+        self.assertEqual(sum(s["messages"] for s in counted["senders"]), 4)
+        self.assertIn("greylisted", counted["reasons"][0]["reason"])
+        self.postern.command("queue", "hold", ids["user0@company.example"])
+        counted = json.loads(self.postern.command("queue", "summary", "--held", "--json").stdout)
+        self.assertEqual((counted["messages"], counted["held"]), (1, 2))
+        text = self.postern.command("queue", "summary").stdout
+        for word in ("DESTINATION", "mx:dest.example", "SENDER", "<big@company.example>", "WHY", "2 recipients held"):
+            self.assertIn(word, text)
+        self.assertEqual(self.postern.command("queue", "summary", "--sender", "nobody.example", check=False).returncode, 66)
+        status = self.postern.json("/v1/status")["queue"]
+        self.assertEqual(status["held"], 1)
+        oldest = next(m["arrived"] for m in self.postern.messages() if m["from"].startswith("user0@"))
+        self.assertEqual(status["oldest"][:19], oldest[:19])
+        self.assertIn("postern_queue_held_messages 1\n", self.postern.http("/metrics")[1])
+        self.assertIn("1 held", self.postern.command("status").stdout)
+
+    def test_every_queue_command_says_that_nothing_matched(self):
+        nobody = ["--sender", "nobody.example"]
+        for command in (["list", *nobody], ["summary", *nobody], ["retry", *nobody], ["hold", *nobody], ["release", *nobody],
+                        ["bounce", *nobody], ["delete", *nobody], ["move", *nobody, "--rules"], ["show", "0" * 13]):
+            with self.subTest(command=command):
+                self.assertEqual(self.postern.command("queue", *command, check=False).returncode, 66)
+
+    def test_times_are_local(self):
+        os.environ["TZ"] = "Pacific/Kiritimati"
+        self.addCleanup(os.environ.pop, "TZ")
+        text = self.postern.command("queue", "list").stdout
+        self.assertRegex(text, r"\d\d:\d\d:\d\d \+14 \(")
+        self.assertNotRegex(text, r"\d\dZ")
+        self.assertRegex(self.postern.command("queue", "list", "--json").stdout, r'T\d\d:\d\d:\d\d\.\d{3}Z"')
+        self.assertIn(" +14 (", self.postern.command("status").stdout)
 
     def test_retry_now(self):
         self.destination.on.clear()
@@ -114,6 +170,37 @@ class QueueCommands(scenario.Scenario):
         done = self.postern.command("queue", "list", check=False)
         self.assertEqual(done.returncode, 69)
         self.assertIn("running", done.stderr)
+        self.assertIn("What waits stays on disk", done.stderr)
+        self.assertNotIn("on disk", self.postern.command("status", check=False).stderr)
+
+    def test_explain_says_what_is_wrong_just_now(self):
+        question = ("explain", "--from", "user0@company.example", "--to", "bob@dest.example")
+        self.assertNotIn("just now", self.postern.command(*question).stdout)
+        self.destination.close()
+        smtp_client.send(self.postern.address, "late@company.example", "bob@dest.example", samples.simple())
+        self.postern.wait_for_event("deferred", **{"from": "late@company.example"})
+        told = self.postern.command(*question)
+        self.assertEqual(told.returncode, 0)
+        self.assertRegex(told.stdout, r"just now   it cannot be delivered there: .*; next try .* \((in \d+ s|now)\)")
+
+    def test_who_may_not_read_the_configuration_is_told_so(self):
+        if os.geteuid() != 0:
+            self.skipTest("root gives itself up here")
+        self.postern.stop()
+        self.postern.configuration_file.chmod(0o600)
+        for words, code in ((["status"], 69), (["check"], 78)):
+            done = subprocess.run([BINARY, *words, "--config", self.postern.configuration_file], user="nobody", group="nogroup",
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(str(self.postern.configuration_file), done.stderr)
+            self.assertIn("sudo", done.stderr)
+
+    def test_where_bounces_go_back_to_is_down(self):
+        """That a primary's own server cannot be reached is said where whoever watches looks."""
+        self.postern.command("queue", "bounce", "--all")
+        self.postern.process.wait_for(lambda: "mail back to primary main waits" in self.postern.http("/readyz")[1],
+                                      "the readiness that tells")
+        self.assertIn("DEGRADED: mail back to primary main waits", self.postern.command("status").stdout)
 
 
 if __name__ == "__main__":

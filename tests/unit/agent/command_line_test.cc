@@ -53,6 +53,22 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(explain->client == "127.0.0.1");
 }
 
+TEST_CASE("the queue is sorted and counted") {
+    const auto list = parse({"queue", "list", "--sort", "size", "--older", "1d12h"});
+    REQUIRE(list);
+    CHECK(list->sort == "size");
+    CHECK(list->older == "1d12h");
+    CHECK(parse({"queue", "list"})->sort == "oldest");
+    CHECK(parse({"queue", "list", "--sort", "colour"}).error() == EX_USAGE);
+    CHECK(parse({"queue", "list", "--older", "soon"}).error() == EX_USAGE);
+    const auto summary = parse({"queue", "summary", "--sender", "a.example", "--limit", "3"});
+    REQUIRE(summary);
+    CHECK(summary->verb == Verb::queue_summary);
+    CHECK(summary->rows == 3);
+    CHECK(parse({"queue", "delete", "--older", "5d"})->older == "5d");
+    CHECK(parse({"queue", "delete", "--older", "5d", "--all"}).error() == EX_USAGE);
+}
+
 TEST_CASE("the queue is changed by what is chosen") {
     CHECK(parse({"queue", "hold", "--sender", "a.example"})->verb == Verb::queue_hold);
     CHECK(parse({"queue", "release", "--all"})->verb == Verb::queue_release);

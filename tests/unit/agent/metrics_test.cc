@@ -25,6 +25,8 @@ TEST_CASE("events are counted and shown in the text format") {
     metrics.count(deferred);
     relay::State state;
     state.messages = 12;
+    state.held = 4;
+    state.oldest = std::chrono::system_clock::now() - std::chrono::hours(2);
     state.destinations.resize(2);
     state.destinations[0].trouble = "connection refused";
     sync::Report report;
@@ -65,6 +67,7 @@ TEST_CASE("events are counted and shown in the text format") {
         "postern_egress_usable{egress=\"192.0.2.20\"} 0\n",
         "postern_egress_usable{egress=\"192.0.2.22\"} 0\n",
         "postern_deferred_recipients_total{stage=\"connect\"} 1\n", "postern_queue_messages 12\n",
+        "postern_queue_held_messages 4\n", "postern_queue_oldest_seconds 720",
         "postern_troubled_destinations 1\n", "postern_primary_reachable{primary=\"main\"} 1\n",
         "postern_commit_seconds_count 1\n", "postern_commit_seconds_bucket{le=\"0.002\"} 0\n",
         "postern_commit_seconds_bucket{le=\"0.005\"} 1\n",

@@ -46,9 +46,11 @@ relay::GatewayView named_gateway(const char* name, bool enabled) {
 TEST_CASE("the queue says why a message waits and when it is tried next, safely for a terminal") {
     const nlohmann::json queue{{"messages", nlohmann::json::array({view(waiting_message())})},
                                {"more", false}};
-    CHECK(present_queue(queue) ==
-          "01ABC  2026-01-02 12:00:00Z  12.3 KiB  from <a@example.com>\n"
-          "    b@dest.example  waiting after 2 attempts, next 2026-01-02 12:05:00Z: "
+    CHECK(present_queue(queue, noon + std::chrono::minutes(1)) ==
+          "ID     ARRIVED                             SIZE      SENDER\n"
+          "    RECIPIENT  STATE, NEXT ATTEMPT: WHY  [ROUTE]\n"
+          "01ABC  2026-01-02 12:00:00 UTC (60 s ago)  12.3 KiB  <a@example.com>\n"
+          "    b@dest.example  waiting after 2 attempts, next 2026-01-02 12:05:00 UTC (in 4 min): "
           "mx1.dest.example[192.0.2.99]:25 "
           "said: 450 4.2.0 \\x1b[31mlater  [mx:dest.example]\n"
           "1 message\n");
@@ -58,9 +60,10 @@ TEST_CASE("the queue says why a message waits and when it is tried next, safely 
 
 TEST_CASE("one message in full") {
     auto message = waiting_message();
-    CHECK_THAT(present_message(view(message)), Catch::Contains("client   192.0.2.10 (primary main)\n") &&
-                                                   Catch::Contains("expires  2026-01-07 12:00:00Z\n") &&
-                                                   Catch::EndsWith("  [mx:dest.example]\n"));
+    CHECK_THAT(present_message(view(message), noon),
+               Catch::Contains("client   192.0.2.10 (primary main)\n") &&
+                   Catch::Contains("expires  2026-01-07 12:00:00 UTC (in 5 d)\n") &&
+                   Catch::EndsWith("  [mx:dest.example]\n"));
     auto& recipient = message.recipients[0];
     recipient.state = "held";
     recipient.route = "gateway:archive";
@@ -82,6 +85,8 @@ TEST_CASE("the state at a glance") {
         state.messages = 1;
         state.bytes = 5u << 20;
         state.damaged = 2;
+        state.held = 3;
+        state.oldest = noon - std::chrono::hours(3);
         relay::DestinationView destination;
         destination.route = "mx:dest.example";
         destination.waiting = 7;
@@ -92,7 +97,7 @@ TEST_CASE("the state at a glance") {
         return state;
     };
     operations.not_ready = [] { return std::vector<std::string>{"the disk is full"}; };
-    operations.degraded = [] { return std::vector<std::string>{"every address is listed"}; };
+    operations.degraded = [] { return std::vector<std::string>{"listed until 2026-01-02T12:00:00.000Z"}; };
     operations.totals = [] { return Metrics::Totals{10, 2, 8, 1, 0}; };
     operations.directory = [] {
         sync::Report report;
@@ -102,22 +107,25 @@ TEST_CASE("the state at a glance") {
         report.primaries[0].refused_since = noon;
         return report;
     };
-    CHECK(present_status(status_view(operations)) ==
-          "postern 0.1.0 on gw1.example.net, started 2026-01-02 12:00:00Z\n"
+    CHECK(present_status(status_view(operations), noon) ==
+          "postern 0.1.0 on gw1.example.net, started 2026-01-02 12:00:00 UTC (now)\n"
           "NOT READY\n"
           "  the disk is full\n"
-          "DEGRADED: every address is listed\n"
+          "DEGRADED: listed until 2026-01-02 12:00:00 UTC\n"
           "\n"
-          "queue        1 message, 5.0 MiB on disk, 2 damaged records set aside\n"
+          "queue        1 message, 5.0 MiB on disk; the oldest is of 2026-01-02 09:00:00 UTC (3 h ago); 3 "
+          "held; 2 damaged "
+          "records set aside\n"
           "open now     0 incoming sessions, 0 outgoing connections\n"
           "since start  10 messages accepted; recipients: 8 delivered, 1 deferred, 0 bounced; 2 refused\n"
           "\n"
-          "PRIMARY  URL                       READ                                            NEXT  TROUBLE\n"
-          "main     https://mail.example.com  CREDENTIALS REFUSED since 2026-01-02 12:00:00Z\n"
+          "PRIMARY  URL                       READ                                                     NEXT  "
+          "TROUBLE\n"
+          "main     https://mail.example.com  CREDENTIALS REFUSED since 2026-01-02 12:00:00 UTC (now)\n"
           "\n"
           "DESTINATION      READY  DELIVERING  WAITING  CONNECTIONS  TROUBLE\n"
           "mx:dest.example  0      0           7        1            connection refused; next try 2026-01-02 "
-          "12:00:00Z\n");
+          "12:00:00 UTC (now)\n");
 }
 
 TEST_CASE("an explanation of a refusal stops at the refusal") {
@@ -145,6 +153,40 @@ TEST_CASE("an explanation of a way") {
                                "tls        opportunistic (delivery.tls)\n"
                                "leaves by  192.0.2.20 as gw1.example.net (leads)\n"
                                "limits     20 connections\n"));
+    explanation.trouble = "connection refused";
+    explanation.next_try = noon + std::chrono::minutes(3);
+    CHECK_THAT(
+        present_explanation(view(explanation), noon),
+        Catch::EndsWith("just now   it cannot be delivered there: connection refused; next try 2026-01-02 "
+                        "12:03:00 UTC (in 3 min)\n"));
+}
+
+TEST_CASE("what waits, counted") {
+    relay::QueueSummary summary;
+    CHECK(present_summary(view(summary)) == "no such message is in the queue\n");
+    summary.messages = 3;
+    summary.recipients = 4;
+    summary.held = 1;
+    summary.bytes = 2048;
+    summary.oldest = noon;
+    summary.destinations = {{"mx:dest.example", 2, {1, 0, 0, 0, 0, 0, 0, 1}}, {"gateway:archive", 1, {1}}};
+    summary.senders = {{"a@example.com", 3, 2048}};
+    summary.reasons = {{"450 4.2.0 \x1b later", 4}};
+    summary.more_senders = 7;
+    CHECK(present_summary(view(summary), noon + std::chrono::hours(3)) ==
+          "3 messages, 4 recipients, 2.0 KiB; the oldest is of 2026-01-02 12:00:00 UTC (3 h ago); 1 "
+          "recipient held\n"
+          "\n"
+          "DESTINATION      MESSAGES  <5m  <15m  <1h  <4h  <12h  <1d  <3d  older\n"
+          "mx:dest.example  2         1    .     .    .    .     .    .    1\n"
+          "gateway:archive  1         1    .     .    .    .     .    .    .\n"
+          "\n"
+          "MESSAGES  SIZE     SENDER\n"
+          "3         2.0 KiB  <a@example.com>\n"
+          "and 7 more senders: raise --limit\n"
+          "\n"
+          "RECIPIENTS  WHY\n"
+          "4           450 4.2.0 \\x1b later\n");
 }
 
 TEST_CASE("gateways say what is wrong with them and what the operator changed") {
@@ -160,12 +202,12 @@ TEST_CASE("gateways say what is wrong with them and what the operator changed") 
     gateway.next_try = noon;
     ways.gateways = {gateway};
     ways.overrides.gateways = {{"archive", false}, {"old", true}};
-    CHECK(present_gateways({{"gateways", gateways_view(ways)}}) ==
+    CHECK(present_gateways({{"gateways", gateways_view(ways)}}, noon) ==
           "GATEWAY  ADDRESS                   TLS     TYPE       STATUS                        CONNECTIONS  "
           "WAITING  TROUBLE\n"
           "archive  smtp.archive.example:587  verify  specified  disabled (set while running)  0            "
           "7   "
-          "     connection refused; next try 2026-01-02 12:00:00Z\n"
+          "     connection refused; next try 2026-01-02 12:00:00 UTC (now)\n"
           "old                                                   enabled (set while running)   0            "
           "0   "
           "     no such gateway in the configuration file\n");
@@ -197,17 +239,18 @@ TEST_CASE("egress addresses say where they are listed, since when and why, and w
     ways.egress[1].suspended = true;
     ways.egress[1].allowance = 100;
     ways.egress[1].warm_up_day = 2;
-    CHECK(
-        present_egress({{"egress", egress_view(ways)}}) ==
-        "ADDRESS     EHLO             STATUS     TODAY  ALLOWED  NOTE\n"
-        "192.0.2.20  gw1.example.net  listed     12     any\n"
-        "192.0.2.21                   suspended  0      100      warm-up, day 2\n"
-        "\n"
-        "192.0.2.20\n"
-        "    listed by mx.d.example since 2026-01-02 12:00:00Z, until 2026-01-02 18:00:00Z: reply spamhaus: "
-        "5.7.1 \\x1b blocked\n"
-        "    listed everywhere since 2026-01-02 12:00:00Z, being tried again with little mail: blocklist "
-        "zen.example\n");
+    CHECK(present_egress({{"egress", egress_view(ways)}}, noon) ==
+          "ADDRESS     EHLO             STATUS     TODAY  ALLOWED  NOTE\n"
+          "192.0.2.20  gw1.example.net  listed     12     any\n"
+          "192.0.2.21                   suspended  0      100      warm-up, day 2\n"
+          "\n"
+          "192.0.2.20\n"
+          "    listed by mx.d.example since 2026-01-02 12:00:00 UTC (now), until 2026-01-02 18:00:00 UTC (in "
+          "6 h): reply spamhaus: "
+          "5.7.1 \\x1b blocked\n"
+          "    listed everywhere since 2026-01-02 12:00:00 UTC (now), being tried again with little mail: "
+          "blocklist "
+          "zen.example\n");
 }
 
 TEST_CASE("sizes for people") {
@@ -227,6 +270,14 @@ TEST_CASE("the status stays a glance with many destinations") {
                         {"connections", 0},
                         {"trouble", ""},
                         {"next_try", nullptr}});
+    list.push_back({{"route", "held"},
+                    {"ready", 0},
+                    {"delivering", 0},
+                    {"waiting", 99},
+                    {"connections", 0},
+                    {"trouble", ""},
+                    {"next_try", nullptr}});
+    list[2]["trouble"] = "refused";
     const auto text = present_status(
         {{"version", "1"},
          {"hostname", "gw1"},
@@ -234,7 +285,7 @@ TEST_CASE("the status stays a glance with many destinations") {
          {"ready", true},
          {"not_ready", json::array()},
          {"degraded", json::array()},
-         {"queue", {{"messages", 1}, {"disk_bytes", 1}, {"damaged", 0}}},
+         {"queue", {{"messages", 1}, {"held", 0}, {"oldest", nullptr}, {"disk_bytes", 1}, {"damaged", 0}}},
          {"sessions", 0},
          {"connections", 0},
          {"since_start",
@@ -242,8 +293,10 @@ TEST_CASE("the status stays a glance with many destinations") {
          {"destinations", list},
          {"primaries", json::array()}});
     CHECK_THAT(text, Catch::Contains("1 message accepted"));
-    CHECK_THAT(text, Catch::Contains("mx:d39.example") && Catch::Contains("mx:d25.example"));
-    CHECK_THAT(text, !Catch::Contains("mx:d24.example") && !Catch::Contains("mx:d0.example"));
-    CHECK_THAT(text, Catch::Contains("and 24 more destinations, 300 waiting there"));
+    CHECK_THAT(text, Catch::Contains("mx:d39.example") && Catch::Contains("mx:d26.example"));
+    CHECK_THAT(text, !Catch::Contains("mx:d25.example") && !Catch::Contains("mx:d0.example"));
+    CHECK_THAT(text, !Catch::Contains("\nheld"));
+    CHECK_THAT(text, Catch::Contains("and 24 more destinations, 323 waiting there"));
     CHECK(text.find("mx:d39.example") < text.find("mx:d38.example"));
+    CHECK(text.find("mx:d2.example") < text.find("mx:d39.example"));
 }

@@ -116,3 +116,41 @@ TEST_CASE("degraded is: no address is left that mail could leave from") {
     system.listings = {everywhere};
     CHECK_THAT(reasons_degraded({system}).at(0), Catch::Contains("waits: system is listed"));
 }
+
+TEST_CASE("a primary that is not reached is told, also since a start from what is on disk") {
+    sync::Report report;
+    report.primaries.resize(1);
+    report.primaries[0].name = "main";
+    report.primaries[0].reachable = false;
+    CHECK(directory_troubles(report).empty());  // it is being asked for the first time
+    report.primaries[0].error = "connection refused";
+    CHECK(directory_troubles(report).empty());  // not ready, which says more
+    report.domains.resize(1);
+    report.domains[0].primary = "main";
+    REQUIRE(directory_troubles(report).size() == 1);
+    CHECK_THAT(directory_troubles(report)[0], Catch::Contains("since this start: connection refused"));
+    report.primaries[0].last_success = std::chrono::system_clock::now();
+    CHECK_THAT(directory_troubles(report)[0], Catch::Contains("since its last reading at 20"));
+}
+
+TEST_CASE("next hops of the configuration that mail waits for are told") {
+    relay::State state;
+    const auto add = [&](const char* route, std::size_t waiting, const char* trouble) {
+        relay::DestinationView view;
+        view.route = route;
+        view.waiting = waiting;
+        view.trouble = trouble;
+        view.next_try = std::chrono::system_clock::now();
+        state.destinations.push_back(view);
+    };
+    add("primary:main", 2, "connection refused");
+    add("gateway:archive", 1, "timed out");
+    add("gateway:idle", 0, "timed out");
+    add("gateway:well", 5, "");
+    add("mx:dest.example", 5, "timed out");
+    const auto told = next_hop_troubles(state);
+    REQUIRE(told.size() == 2);
+    CHECK_THAT(told[0], Catch::StartsWith("mail back to primary main waits, next try 20") &&
+                            Catch::EndsWith(": connection refused"));
+    CHECK_THAT(told[1], Catch::StartsWith("mail through gateway archive waits"));
+}

@@ -13,6 +13,7 @@ namespace {
 struct Fake {
     relay::QueueFilter filter;
     std::size_t limit = 0, skip = 0;
+    relay::QueueOrder order = relay::QueueOrder::oldest;
     std::string asked, told;
     std::vector<std::string> not_ready, degraded, faults;
     Ways ways;
@@ -27,8 +28,17 @@ struct Fake {
         operations.degraded = [this] { return degraded; };
         operations.metrics = [] { return "postern_ready 1\n"; };
         operations.totals = [] { return Metrics::Totals(); };
-        operations.list = [this](const relay::QueueFilter& given, std::size_t most, std::size_t leave) {
+        operations.summary = [this](const relay::QueueFilter& given, std::size_t most) {
+            filter = given;
+            limit = most;
+            relay::QueueSummary summary;
+            summary.messages = 7;
+            return summary;
+        };
+        operations.list = [this](const relay::QueueFilter& given, std::size_t most, std::size_t leave,
+                                 relay::QueueOrder in) {
             asked += "list ";
+            order = in;
             filter = given;
             limit = most;
             skip = leave;
@@ -436,4 +446,32 @@ TEST_CASE("what is held can be listed and chosen, and a list goes on where anoth
     CHECK(fake.get("/v1/queue", {{"offset", "-1"}}).status == 400);
     CHECK(fake.change("POST", "/v1/queue/release", {{"held", "true"}}).status == 200);
     CHECK(fake.filter.held);
+}
+
+TEST_CASE("what waits is sorted, chosen by its age and counted") {
+    Fake fake;
+    using relay::QueueOrder;
+    const auto [name, order] = GENERATE(table<const char*, QueueOrder>({{"oldest", QueueOrder::oldest},
+                                                                        {"newest", QueueOrder::newest},
+                                                                        {"next", QueueOrder::next},
+                                                                        {"size", QueueOrder::size},
+                                                                        {"attempts", QueueOrder::attempts}}));
+    CHECK(fake.get("/v1/queue", {{"sort", name}}).status == 200);
+    CHECK(fake.order == order);
+    CHECK(fake.get("/v1/queue", {{"sort", "colour"}}).status == 400);
+
+    const auto before = std::chrono::system_clock::now() - std::chrono::hours(4);
+    CHECK(fake.get("/v1/queue", {{"older", "4h"}}).status == 200);
+    CHECK(fake.filter.before >= before);
+    CHECK(fake.filter.before <= std::chrono::system_clock::now() - std::chrono::hours(4));
+    CHECK(fake.get("/v1/queue", {{"older", "soon"}}).status == 400);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"older", "5d"}}).status == 200);
+    CHECK(fake.change("DELETE", "/v1/queue", {{"older", "5d"}, {"all", "true"}}).status == 400);
+
+    const auto answer = fake.get("/v1/queue/summary", {{"sender", "a.example"}, {"limit", "3"}});
+    CHECK(json::parse(answer.body)["messages"] == 7);
+    CHECK(json::parse(answer.body)["ages"].size() == relay::QueueSummary::ages.size() + 1);
+    CHECK(fake.filter.sender == "a.example");
+    CHECK(fake.limit == 3);
+    CHECK(fake.get("/v1/queue/summary", {{"limit", "0"}}).status == 400);
 }
