@@ -24,6 +24,14 @@ std::string text_of(const HostPort& address) {
     return (six ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
 
+/// Then the system chooses for receivers of the other one.
+bool lacks_family(const std::vector<EgressSettings>& pool) {
+    const auto six = std::count_if(pool.begin(), pool.end(), [](const EgressSettings& one) {
+        return one.address.find(':') != std::string::npos;
+    });
+    return six == 0 || six == static_cast<std::ptrdiff_t>(pool.size());
+}
+
 std::vector<Part> parts_of(const Settings& settings) {
     std::vector<Part> parts{{"dns", try_name_servers}, {"hostname", try_hostname}};
     for (const auto& one : settings.listeners) {
@@ -61,10 +69,9 @@ std::vector<Part> parts_of(const Settings& settings) {
                              }});
         port(one.address);
     }
-    if (settings.egress.empty() && !gateways_take_all(settings)) {
+    if (!gateways_take_all(settings) && lacks_family(settings.egress))
         parts.push_back({"egress system", try_system_choice});
-        port("");
-    }
+    if (!gateways_take_all(settings) && settings.egress.empty()) port("");
     return parts;
 }
 

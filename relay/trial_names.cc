@@ -160,9 +160,15 @@ net::awaitable<Findings> try_hostname(World& world, std::string what) {
 
 net::awaitable<Findings> try_system_choice(World& world, std::string what) {
     const std::string name = world.settings->hostname;
-    const auto own = sources(world.io);
+    const auto& pool = world.settings->egress;
+    auto own = sources(world.io);
+    std::erase_if(own, [&](const address& one) {
+        return std::any_of(pool.begin(), pool.end(), [&](const EgressSettings& other) {
+            return (other.address.find(':') == std::string::npos) == one.is_v4();
+        });
+    });
     Findings out;
-    if (own.empty())
+    if (own.empty() && pool.empty())
         out.push_back({what, Result::failed, "this machine has no route to the outside",
                        "give it one, or a [[gateway]] of type \"round-robin\" that takes all mail"});
     std::string asked = name;

@@ -29,7 +29,8 @@ struct World {
 
 net::awaitable<Findings> try_name_servers(World& world, std::string what);
 net::awaitable<Findings> try_hostname(World& world, std::string what);
-/// The reverse names of the addresses that the system chooses to leave from.
+/// The reverse names of the addresses that the system chooses to leave from, for families that no [[egress]]
+/// address is of.
 net::awaitable<Findings> try_system_choice(World& world, std::string what);
 net::awaitable<Findings> try_egress(World& world, std::string what, EgressSettings egress);
 net::awaitable<Findings> try_blocklists(World& world, std::string what, std::string address);

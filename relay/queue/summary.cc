@@ -23,11 +23,11 @@ std::size_t age_of(std::chrono::system_clock::duration age) {
     return at;
 }
 
-std::string reason_of(const RecipientProgress& one) {
+std::string reason_of(const RecipientProgress& one, const std::string& domain) {
     if (one.route == held_route) return "held";
     if (one.attempts == 0 && one.reply.code == 0 && one.reason.empty()) return "not tried yet";
-    if (one.reply.code != 0) return common_words(one.reply.line());
-    return common_words(one.reason);
+    if (one.reply.code != 0) return common_words(one.reply.line(), domain);
+    return common_words(one.reason, domain);
 }
 
 template <typename Element, typename Count>
@@ -41,7 +41,7 @@ std::uint64_t largest(std::vector<Element>& list, std::size_t most, Count count)
 
 }  // namespace
 
-std::string common_words(const std::string& text) {
+std::string common_words(const std::string& text, const std::string& domain) {
     std::string out;
     std::size_t number = 0;
     for (std::size_t at = 0; at < text.size() && out.size() < reason_max; ++number) {
@@ -49,7 +49,9 @@ std::string common_words(const std::string& text) {
         std::string word = text.substr(at, end - at);
         const auto digits =
             std::count_if(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
-        const bool own = number >= code_and_status && (word.find('@') != std::string::npos || digits > 3);
+        const bool named = word.find('@') != std::string::npos ||
+                           (!domain.empty() && lower(word).find(domain) != std::string::npos);
+        const bool own = number >= code_and_status && (named || digits > 3);
         if (!word.empty()) out += (out.empty() ? "" : " ") + (own ? "..." : word);
         at = end + 1;
     }
@@ -64,8 +66,9 @@ void Summarizer::add(const Message& message, const Progress& progress, const Sea
         if (!one.pending()) continue;
         ++totals_.recipients;
         if (one.route == held_route) ++totals_.held;
-        ++of(reasons_, reason_of(one));
-        ways.insert(way_of(message.envelope, message.envelope.forward_paths[at], one, route));
+        const Address& recipient = message.envelope.forward_paths[at];
+        ++of(reasons_, reason_of(one, recipient.domain));
+        ways.insert(way_of(message.envelope, recipient, one, route));
     }
     if (ways.empty()) return;  // all of it is over, and only waits to be written down
     ++totals_.messages;

@@ -24,7 +24,8 @@ private:
     std::map<std::string, std::uint64_t> reasons_;
 };
 
-/// What a reply says to every message alike: words with numbers and addresses of this one are "...".
-std::string common_words(const std::string& text);
+/// What a reply says to every message alike: words with numbers, with addresses or with `domain`, the
+/// recipient's, are "...".
+std::string common_words(const std::string& text, const std::string& domain);
 
 }  // namespace postern::relay

@@ -5,14 +5,16 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import json
-
+import os
+import pty
 import socket
+import subprocess
 import time
 
 import nsd
 import scenario
 from certificates import Authority
-from gateway import ACCOUNT, Gateway
+from gateway import ACCOUNT, BINARY, Gateway
 
 
 class CheckOnline(scenario.Scenario):
@@ -202,6 +204,23 @@ class CheckOnline(scenario.Scenario):
         results = {f["what"]: f["result"] for f in json.loads(done.stdout)["findings"]}
         for what in ("dns", "gateway archive", "gateway other", "deliver_to of main"):
             self.assertEqual(results[what], "failed", results)
+
+    def test_who_waits_sees_for_what(self):
+        """On a terminal what is tried stands at once, and everywhere each line as soon as it is known."""
+        self.name_server = self.workspace.add(nsd.NameServer(self.workspace, self.zones()))
+        self.name_server.fall_silent()
+        gateway = Gateway(self.workspace, self.name_server)
+        terminal, other_end = pty.openpty()
+        self.addCleanup(os.close, terminal)
+        process = subprocess.Popen([BINARY, "check", "--online", "--config", gateway.configuration_file],
+                                   stdout=subprocess.PIPE, stderr=other_end, text=True)
+        os.close(other_end)
+        self.assertIn("certificate, trust anchors, dns, hostname", os.read(terminal, 4096).decode())
+        for line in process.stdout:
+            if line.startswith("certificate"):
+                break
+        self.assertIsNone(process.poll())  # the name servers are still being waited for
+        self.assertIn("\ndns ", "\n" + process.communicate(timeout=60)[0])
 
     def test_an_address_that_is_not_this_machine_s(self):
         gateway = Gateway(self.workspace, egress=[{"address": "192.0.2.77"}])

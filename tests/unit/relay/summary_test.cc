@@ -80,11 +80,13 @@ TEST_CASE("kinds beyond a bound are counted together") {
 }
 
 TEST_CASE("what a reply says to every message alike") {
-    CHECK(common_words("450 4.7.1 <bob@dest.example>: greylisted, see https://x.example/?id=123456") ==
-          "450 4.7.1 ... greylisted, see ...");
-    CHECK(common_words("connection refused (192.0.2.1)") == "connection refused ...");
-    CHECK(common_words("") == "");
-    CHECK(common_words(std::string(1000, 'x')).size() == 160);
+    CHECK(common_words("450 4.7.1 <bob@dest.example>: greylisted, see https://x.example/?id=123456",
+                       "one.example") == "450 4.7.1 ... greylisted, see ...");
+    CHECK(common_words("connection refused (192.0.2.1)", "one.example") == "connection refused ...");
+    CHECK(common_words("cannot look up the mail exchangers of One.example: no answer", "one.example") ==
+          "cannot look up the mail exchangers of ... no answer");
+    CHECK(common_words("", "one.example") == "");
+    CHECK(common_words(std::string(1000, 'x'), "").size() == 160);
 }
 
 TEST_CASE("which messages stand in front") {

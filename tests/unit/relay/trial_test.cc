@@ -71,7 +71,9 @@ TEST_CASE("what is tried is known before") {
     settings.egress.emplace_back().address = "192.0.2.20";
     CHECK(what_is_tried(settings) == std::vector<std::string>{"dns", "hostname", "listener [::]:25",
                                                               "deliver_to of main", "egress 192.0.2.20",
-                                                              "port 25 from 192.0.2.20"});
+                                                              "port 25 from 192.0.2.20", "egress system"});
+    settings.egress.emplace_back().address = "2001:db8::20";
+    CHECK(what_is_tried(settings).back() == "port 25 from 2001:db8::20");
     settings.egress.clear();
     settings.gateways.push_back({});
     settings.gateways[0].name = "out";
