@@ -1,15 +1,11 @@
 #include "relay/net/resolver.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
 
 #include "relay/security/dane.h"
 #include "tests/unit/relay/name_server.h"
+#include "tests/unit/relay/silent_server.h"
 
 using namespace postern::relay::net;
 using namespace postern::tests;
@@ -305,21 +301,14 @@ TEST_CASE("what cannot be a name is no name", "[resolver]") {
 }
 
 TEST_CASE("a name server that says nothing is not waited for", "[resolver]") {
-    const int silent = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_in own{};
-    own.sin_family = AF_INET;
-    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::bind(silent, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
-    socklen_t length = sizeof own;
-    ::getsockname(silent, reinterpret_cast<sockaddr*>(&own), &length);
+    const SilentServer silent;
     DnsSettings settings;
     settings.timeout = std::chrono::seconds(1);
-    settings.stub = {{"silent.example", "127.0.0.1@" + std::to_string(ntohs(own.sin_port))}};
+    settings.stub = {{"silent.example", silent.address()}};
     World world(settings);
     const auto mx = world.get(world.resolver.mx("silent.example"));
     CHECK(mx.status == Lookup::transient);
     CHECK(mx.why == "the name servers did not answer in time");
-    ::close(silent);
 }
 
 TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
@@ -374,15 +363,9 @@ TEST_CASE("private reverse zones are asked of the servers that are named", "[res
 }
 
 TEST_CASE("other servers answer what is asked after a reload, and what was under way", "[resolver]") {
-    const int silent = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_in own{};
-    own.sin_family = AF_INET;
-    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::bind(silent, reinterpret_cast<const sockaddr*>(&own), sizeof own) == 0);
-    socklen_t length = sizeof own;
-    ::getsockname(silent, reinterpret_cast<sockaddr*>(&own), &length);
+    const SilentServer silent;
     DnsSettings settings;
-    settings.servers = {"127.0.0.1@" + std::to_string(ntohs(own.sin_port))};
+    settings.servers = {silent.address()};
     World world(settings);
     auto answer = asio::co_spawn(world.io, world.resolver.mx("unsigned.example"), asio::use_future);
     world.io.run_for(std::chrono::milliseconds(100));
@@ -394,7 +377,6 @@ TEST_CASE("other servers answer what is asked after a reload, and what was under
     bad.servers = {"nonsense"};
     CHECK_THROWS(world.resolver.reload(bad));
     CHECK(world.get(world.resolver.mx("signed.example")).secure);
-    ::close(silent);
 }
 
 TEST_CASE("settings that cannot be used are named", "[resolver]") {
