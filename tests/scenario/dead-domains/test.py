@@ -1,0 +1,36 @@
+"""Domains that could not be looked up are forgotten once no mail is for them any more."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import scenario
+from gateway import Gateway
+from process import wait_for
+from scripted_names import ScriptedNames
+
+SERVFAIL, DOMAINS = 2, 50
+SWEEP = 60  # seconds between two looks at what nobody sends to
+
+
+class DeadDomains(scenario.Scenario):
+    def _destinations(self, gateway):
+        return gateway.json("/v1/status")["destinations"]
+
+    def test_they_are_forgotten_with_their_mail(self):
+        names = self.workspace.add(ScriptedNames(self.workspace.host(3), lambda name, kind: SERVFAIL))
+        gateway = self.workspace.add(Gateway(self.workspace, dns={"servers": [names.server], "stub": {}})).start()
+        for first in range(0, DOMAINS, 10):
+            self.send(gateway, recipients=[f"bob@d{number}.dead.example" for number in range(first, first + 10)])
+        wait_for(lambda: sum(bool(d["trouble"]) for d in self._destinations(gateway)) == DOMAINS,
+                 "trouble with every domain")
+        self.assertIn(f"postern_troubled_destinations {DOMAINS}", gateway.http("/metrics")[1])
+        gateway.command("queue", "delete", "--all")
+        gateway.reload()  # nothing is known for fresh any more, which otherwise takes two minutes
+        gateway.wait_for_event("reloaded")
+        wait_for(lambda: self._destinations(gateway) == [], "an empty list", deadline=3 * SWEEP)
+        self.assertIn("postern_troubled_destinations 0", gateway.http("/metrics")[1])
+
+
+if __name__ == "__main__":
+    scenario.main()
