@@ -195,6 +195,8 @@ Operations Gateway::Impl::operations() {
     result.not_ready = [this] { return not_ready(); };
     result.degraded = [this] {
         auto reasons = while_running([this] { return reasons_degraded(relay.egress()); });
+        if (auto why = while_running([this] { return relay.dns_trouble(); }); !why.empty())
+            reasons.push_back(std::move(why));
         for (auto& why : directory_troubles(directory.report())) reasons.push_back(std::move(why));
         for (auto& why : while_running([this] { return next_hop_troubles(relay.state()); }))
             reasons.push_back(std::move(why));

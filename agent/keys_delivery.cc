@@ -280,19 +280,21 @@ Section dns() {
     return {
         .name = "dns",
         .help = "Whom names are asked.",
-        .keys = {
-            {"servers", "list of addresses, \"@port\" allowed", std::vector<std::string>{},
-             "resolvers, as \"192.0.2.53\" or \"127.0.0.1@5353\"; empty: from the root down",
-             set_dns_servers},
-            {"stub", "table of zone = server", Pairs{},
-             "zones with a server of their own, as { \"corp.example\" = \"127.0.0.1@5353\" }", set_dns_stub},
-            path(
-                "trust_anchors", "/usr/share/dns/root.key",
-                [](Settings& s) -> auto& { return s.relay.dns.trust_anchors; },
-                "DNSSEC keys of the root; empty: answers are not validated"),
-            duration(
-                "timeout", "20s", "1s", "5m", [](Settings& s) -> auto& { return s.relay.dns.timeout; },
-                "for one question with all its detours")}};
+        .keys = {{"servers", "list of addresses, \"@port\" allowed", std::vector<std::string>{},
+                  "resolvers, as \"192.0.2.53\" or \"127.0.0.1@5353\"; empty: from the root down",
+                  set_dns_servers},
+                 {"stub", "table of zone = server", Pairs{},
+                  "zones with a server of their own, as { \"corp.example\" = \"127.0.0.1@5353\" }; believed "
+                  "without "
+                  "DNSSEC, unless trust_anchors has a key of the zone",
+                  set_dns_stub},
+                 path(
+                     "trust_anchors", "/usr/share/dns/root.key",
+                     [](Settings& s) -> auto& { return s.relay.dns.trust_anchors; },
+                     "DNSSEC keys of the root; empty: answers are not validated"),
+                 duration(
+                     "timeout", "20s", "1s", "5m", [](Settings& s) -> auto& { return s.relay.dns.timeout; },
+                     "for one question with all its detours")}};
 }
 
 }  // namespace

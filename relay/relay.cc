@@ -377,6 +377,10 @@ std::vector<EgressView> Relay::egress() {
     return impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.egress(); });
 }
 
+std::string Relay::dns_trouble() {
+    return impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.dns_trouble(); });
+}
+
 bool Relay::absolve(const std::string& address, const std::string& site) {
     return impl_->on(impl_->delivery_io,
                      [impl = impl_.get(), address, site] { return impl->delivery.absolve(address, site); });

@@ -69,6 +69,8 @@ public:
     Applied move(const QueueFilter& filter, const std::string& gateway);
     std::vector<GatewayView> gateways();
     std::vector<EgressView> egress();
+    /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
+    std::string dns_trouble();
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was
     /// known.
     bool absolve(const std::string& address, const std::string& site);

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "relay/delivery/dnssec_memory.h"
+#include "relay/net/dnssec.h"
 #include "relay/trial_parts.h"
 
 namespace postern::relay {
@@ -33,7 +35,9 @@ bool lacks_family(const std::vector<EgressSettings>& pool) {
 }
 
 std::vector<Part> parts_of(const Settings& settings) {
-    std::vector<Part> parts{{"dns", try_name_servers}, {"hostname", try_hostname}};
+    std::vector<Part> parts{{"dns", try_name_servers}};
+    if (net::anchors_the_root(settings.dns)) parts.push_back({"dnssec", try_dnssec});
+    parts.push_back({"hostname", try_hostname});
     for (const auto& one : settings.listeners) {
         if (one.address.host.empty()) continue;
         const bool implicit = one.tls == ListenerTls::implicit;
@@ -90,9 +94,12 @@ World::World(net::io_context& loop, SettingsPtr given, std::string sender, std::
       settings(std::move(given)),
       from(std::move(sender)),
       to(std::move(recipient)),
+      proven(recall_proof(settings->state_dir, settings->dns) != net::Proof::none),
       resolver(loop, settings->dns),
       policies(loop, {}),
-      tls(net::client_context(settings->tls)) {}
+      tls(net::client_context(settings->tls)) {
+    resolver.watch_dnssec(proven, [] {});
+}
 
 bool gateways_take_all(const Settings& settings) {
     return std::any_of(settings.gateways.begin(), settings.gateways.end(), [&](const GatewaySettings& one) {

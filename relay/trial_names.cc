@@ -6,6 +6,7 @@
 #include "relay/egress/blocklist.h"
 #include "relay/mail/address.h"
 #include "relay/net/address_range.h"
+#include "relay/net/dnssec.h"
 #include "relay/trial_parts.h"
 
 namespace postern::relay::trial {
@@ -125,8 +126,31 @@ net::awaitable<Findings> try_name_servers(World& world, std::string what) {
     if (answered)
         out.push_back({what, Result::ok, "the name servers answer", ""});
     else
-        out.push_back({what, Result::failed, "cannot look up " + name + ": " + answer.why,
-                       "set dns.servers to a resolver that can be reached, or allow port 53 to the outside"});
+        out.push_back(
+            {what, Result::failed, "cannot look up " + name + ": " + answer.why,
+             world.resolver.dnssec().reason().empty()
+                 ? "set dns.servers to a resolver that can be reached, or allow port 53 to the outside"
+                 : "see what is said of dnssec"});
+    co_return out;
+}
+
+net::awaitable<Findings> try_dnssec(World& world, std::string what) {
+    auto questions = std::make_shared<net::Questions>(world.io, world.settings->dns);
+    const net::RootKeys keys = co_await net::find_root_keys(questions, world.settings->dns);
+    std::string asker, name = lower(world.settings->hostname);
+    const bool answered =
+        keys.found != net::RootKeys::Found::unanswered ||
+        (co_await questions->ask(asker, name, net::RecordType::a)).status != net::Lookup::transient;
+    questions->close();
+    Findings out;
+    if (!answered) co_return out;  // the name servers are silent, which is told
+    net::Dnssec dnssec(world.settings->dns, world.proven);
+    dnssec.learn(keys, true);
+    if (dnssec.well())
+        out.push_back({what, Result::ok, "answers can be validated", ""});
+    else
+        out.push_back(
+            {what, dnssec.waived() ? Result::warning : Result::failed, dnssec.effect(), dnssec.advice()});
     co_return out;
 }
 

@@ -22,12 +22,15 @@ struct World {
     net::io_context& io;
     SettingsPtr settings;  // less patient than those given
     std::string from, to;
+    const bool proven;  // DNSSEC validation worked before with these settings
     net::Resolver resolver;
     StsStore policies;
     net::TlsContext tls;
 };
 
 net::awaitable<Findings> try_name_servers(World& world, std::string what);
+/// Whether they pass DNSSEC on; nothing when they are silent.
+net::awaitable<Findings> try_dnssec(World& world, std::string what);
 net::awaitable<Findings> try_hostname(World& world, std::string what);
 /// The reverse names of the addresses that the system chooses to leave from, for families that no [[egress]]
 /// address is of.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "relay/delivery/dnssec_memory.h"
 #include "relay/delivery/report.h"
 #include "relay/delivery/route.h"
 #include "relay/mail/trace.h"
+#include "relay/net/dnssec.h"
 #include "relay/net/tls.h"
 #include "relay/queue/durable_file.h"
 #include "relay/queue/schedule.h"
@@ -34,6 +36,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       directory_(std::move(directory)),
       observer_(observer),
       resolver_(std::make_unique<net::Resolver>(io, settings_->dns)),
+      proof_(recall_proof(settings_->state_dir, settings_->dns)),
       ours_(our_listeners(*settings_)),
       tls_(net::client_context(settings_->tls)),
       policies_(io, read_small_file(settings_->state_dir / policies_file)),
@@ -79,6 +82,7 @@ Queue::Hooks Delivery::hooks() {
 void Delivery::start() {
     newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
     move_obsolete();
+    watch_dnssec();
     tick();
     run(watch_blocklists(), {});
 }
@@ -101,11 +105,14 @@ void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
 }
 
 void Delivery::reload(SettingsPtr settings) {
-    if (settings->dns != settings_->dns) {
+    if (settings->dns != resolver_->dnssec().settings()) {
         try {
             resolver_->reload(settings->dns);
+            proof_due_ = true;
         } catch (const std::exception& fault) {
-            observer_.on(event::Trouble{"dns", fault.what(), false});
+            observer_.on(event::Trouble{
+                "dns", std::string(fault.what()) + "; names are asked for as before until the next reload",
+                false});
         }
     }
     settings_ = std::move(settings);

@@ -18,6 +18,7 @@
 #include "relay/delivery/site.h"
 #include "relay/egress/pool.h"
 #include "relay/net/asio.h"
+#include "relay/net/dnssec_proof.h"
 #include "relay/net/resolver.h"
 #include "relay/observer.h"
 #include "relay/queue/queue.h"
@@ -68,6 +69,8 @@ public:
     std::vector<EgressView> egress() const;
     bool absolve(const std::string& address, const std::string& site);
     std::size_t connections() const { return connections_; }
+    /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
+    std::string dns_trouble() const;
     /// Fills in what is known only here: hosts, TLS, egress, limits.
     net::awaitable<Explanation> explain(Explanation begun, Envelope envelope);
 
@@ -215,6 +218,11 @@ private:
     net::awaitable<void> watch_blocklists();
     void persist(bool wait);
 
+    // delivery_dnssec.cc: whether answers are validated
+    void watch_dnssec();
+    void dnssec_changed();
+    void keep_proof();
+
     net::io_context& io_;
     Spool& spool_;
     SettingsPtr settings_;
@@ -222,6 +230,10 @@ private:
     Observer& observer_;
     std::set<std::pair<std::string, std::string>> between_;  // primaries whose mail goes to another, told
     std::unique_ptr<net::Resolver> resolver_;
+    net::Proof proof_;        // of the start
+    std::string dns_told_;    // dns_trouble()
+    bool proof_due_ = false;  // is to be written
+    bool proof_failed_ = false;
     IsOurs ours_;
     net::TlsContext tls_;
     StsStore policies_;

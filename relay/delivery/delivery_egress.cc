@@ -298,6 +298,7 @@ void Delivery::persist(bool wait) {
         });
     };
     if (wait || pool_.changed(base::wall_now())) write(dir / egress_file, pool_.save());
+    keep_proof();
     if (policies_.changed()) write(dir / policies_file, policies_.save());
     if (wait) keeper_.join();
 }

@@ -118,7 +118,15 @@ void Questions::answered(std::uint64_t number, DnsAnswer answer) {
     if (answer.status == Lookup::found)
         remembered_.keep(key(found->second->name, found->second->type), answer,
                          std::chrono::steady_clock::now());
-    finish(number, std::move(answer));
+    if (answer.bogus && suspect_ && suspect_())
+        suspects_.emplace_back(number, std::move(answer));
+    else
+        finish(number, std::move(answer));
+}
+
+void Questions::proceed(std::string why) {
+    why_bogus_ = std::move(why);
+    for (auto& [number, answer] : std::exchange(suspects_, {})) finish(number, std::move(answer));
 }
 
 void Questions::finish(std::uint64_t number, DnsAnswer answer) {
@@ -130,6 +138,7 @@ void Questions::finish(std::uint64_t number, DnsAnswer answer) {
         if (const auto* known =
                 remembered_.find(key(question->name, question->type), std::chrono::steady_clock::now()))
             answer = *known;
+    if (answer.bogus && !why_bogus_.empty()) answer.why = why_bogus_;
     question->done(std::move(answer));
 }
 
@@ -187,6 +196,7 @@ void Questions::reload(const DnsSettings& settings) {
     asio::post(io_, [former = std::exchange(unbound_, std::move(other))] { former->close(); });
     turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);
     remembered_.clear();
+    suspects_.clear();
     for (auto& [number, question] : questions_) line_up(number, *question);
     next();
 }
@@ -195,6 +205,8 @@ void Questions::close() {
     // Waiting coroutines hold this object and it holds their handlers: what is still open is let go here.
     auto open = std::move(questions_);
     questions_.clear();
+    suspects_.clear();
+    suspect_ = nullptr;
     unbound_->close();
 }
 

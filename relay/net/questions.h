@@ -8,6 +8,8 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "relay/net/asio.h"
 #include "relay/net/turns.h"
@@ -50,6 +52,13 @@ public:
     /// AAAA and A, at the same time. Where one of them is found the other is waited for only a moment.
     awaitable<std::tuple<DnsAnswer, DnsAnswer>> ask_addresses(std::string asker, std::string name);
 
+    /// `suspect` is called when an answer does not validate. Where it gives true the answer waits, within its
+    /// time, for proceed() or reload().
+    void suspect_with(std::function<bool()> suspect) { suspect_ = std::move(suspect); }
+    /// Lets what waits go on. From now on `why` is the reason of answers that do not validate, unless it is
+    /// "".
+    void proceed(std::string why);
+
     /// Other name servers: what is under way is asked anew, of them. Throws as the constructor does, and
     /// changes nothing then.
     void reload(const DnsSettings& settings);
@@ -86,6 +95,9 @@ private:
     Turns<std::uint64_t> turns_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions_;
     Remembered remembered_;
+    std::function<bool()> suspect_;
+    std::string why_bogus_;
+    std::vector<std::pair<std::uint64_t, DnsAnswer>> suspects_;  // that wait for proceed()
     std::uint64_t last_ = 0;
 };
 

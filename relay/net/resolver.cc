@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "relay/net/dnssec.h"
 #include "relay/net/questions.h"
 #include "sync/base/domain_name.h"
 
@@ -90,9 +91,11 @@ std::string reverse_name(const asio::ip::address& address) {
 
 struct Resolver::Impl {
     Impl(io_context& io, const DnsSettings& settings)
-        : questions(std::make_shared<Questions>(io, settings)) {}
+        : questions(std::make_shared<Questions>(io, settings)),
+          watch(std::make_shared<DnssecWatch>(io, questions, settings)) {}
 
     std::shared_ptr<Questions> questions;
+    std::shared_ptr<DnssecWatch> watch;
     std::minstd_rand random{std::random_device{}()};
 };
 
@@ -102,7 +105,9 @@ Resolver::Resolver(io_context& io, const DnsSettings& settings)
 Resolver::Resolver(const Resolver& other) : impl_(other.impl_), asker_(other.asker_) {}
 
 Resolver::~Resolver() {
-    if (owner_) impl_->questions->close();
+    if (!owner_) return;
+    impl_->watch->close();
+    impl_->questions->close();
 }
 
 Resolver Resolver::for_asker(std::string asker) const {
@@ -111,7 +116,13 @@ Resolver Resolver::for_asker(std::string asker) const {
     return out;
 }
 
-void Resolver::reload(const DnsSettings& settings) { impl_->questions->reload(settings); }
+void Resolver::reload(const DnsSettings& settings) { impl_->watch->reload(settings); }
+
+void Resolver::watch_dnssec(bool proven, std::function<void()> told) {
+    impl_->watch->start(proven, std::move(told));
+}
+
+const Dnssec& Resolver::dnssec() const { return impl_->watch->dnssec(); }
 
 awaitable<MxAnswer> Resolver::mx(std::string domain) {
     auto impl = impl_;

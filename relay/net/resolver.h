@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "relay/settings.h"
 
 namespace postern::relay::net {
+
+class Dnssec;
 
 enum class Lookup : std::uint8_t {
     found,
@@ -83,6 +86,10 @@ public:
     /// Other settings; what is under way is asked anew. Throws as the constructor does, and changes nothing
     /// then.
     void reload(const DnsSettings& settings);
+    /// Finds out whether the name servers pass DNSSEC on, and goes on without where they never did: see
+    /// dnssec.h. `proven`: it worked before with these settings. `told`: there is something else in dnssec().
+    void watch_dnssec(bool proven, std::function<void()> told);
+    const Dnssec& dnssec() const;
 
     awaitable<MxAnswer> mx(std::string domain);
     awaitable<AddressAnswer> addresses(std::string host);  // A and AAAA; an IP literal is its own answer

@@ -19,6 +19,7 @@ namespace postern::relay::net {
 namespace {
 
 constexpr int class_in = 1, rcode_servfail = 2;
+constexpr std::uint16_t type_rrsig = 46;
 constexpr std::size_t records_max = 100;
 
 /// That this process may open.
@@ -48,6 +49,9 @@ struct FreeResult {
 
 DnsAnswer read(const ub_result& result) {
     DnsAnswer answer;
+    if (result.qtype == static_cast<int>(RecordType::dnskey) && result.answer_packet != nullptr)
+        answer.has_signatures = is_signed(
+            {static_cast<const char*>(result.answer_packet), static_cast<std::size_t>(result.answer_len)});
     if (result.bogus != 0) {
         // A bogus answer still carries data; it must not be looked at.
         answer.bogus = true;
@@ -106,6 +110,36 @@ std::string name_of(std::string_view wire) {
         at += 1u + length;
     }
     return {};
+}
+
+bool is_signed(std::string_view message) {
+    std::size_t at = 12;
+    const auto number = [&](std::size_t from) -> std::size_t {
+        if (from + 2 > message.size()) return 0;
+        return std::size_t{static_cast<unsigned char>(message[from])} << 8 |
+               static_cast<unsigned char>(message[from + 1]);
+    };
+    const auto skip_name = [&] {
+        while (at < message.size() && message[at] != 0) {
+            const auto length = static_cast<unsigned char>(message[at]);
+            if (length >= 0xc0) {  // the rest is elsewhere
+                at += 2;
+                return;
+            }
+            at += 1u + length;
+        }
+        ++at;
+    };
+    for (std::size_t questions = number(4); questions > 0 && at < message.size(); --questions) {
+        skip_name();
+        at += 4;
+    }
+    for (std::size_t records = number(6); records > 0 && at < message.size(); --records) {
+        skip_name();
+        if (number(at) == type_rrsig) return true;
+        at += 10 + number(at + 8);
+    }
+    return false;
 }
 
 Unbound::Unbound(io_context& io, const DnsSettings& settings) : io_(io), descriptor_(io) {

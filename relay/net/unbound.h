@@ -19,7 +19,16 @@ struct ub_result;
 
 namespace postern::relay::net {
 
-enum class RecordType : std::uint8_t { a = 1, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+enum class RecordType : std::uint8_t {
+    a = 1,
+    cname = 5,
+    ptr = 12,
+    mx = 15,
+    txt = 16,
+    aaaa = 28,
+    dnskey = 48,
+    tlsa = 52,
+};
 
 struct DnsAnswer {
     Lookup status = Lookup::transient;
@@ -28,11 +37,15 @@ struct DnsAnswer {
     bool secure = false;               // data or absence are proven, CNAMEs on the way included
     bool bogus = false;                // transient, because DNSSEC says that it was tampered with
     std::string why;                   // in words, when not found
+    bool has_signatures = false;       // of DNSKEY: RRSIG records came with it, whatever they are worth
 };
 
 /// A domain name in wire form to text in lower case, "." for the root. Empty when the octets are no host
 /// name.
 std::string name_of(std::string_view wire);
+
+/// Whether the answer section of a message (RFC 1035 §4) has an RRSIG record.
+bool is_signed(std::string_view message);
 
 /// Used from the thread of its io_context.
 class Unbound : public std::enable_shared_from_this<Unbound> {

@@ -29,10 +29,11 @@ class NameServer:
     """`zones` is {"dest.example": ["@ MX 10 mx1", "mx1 A 127.20.1.7"]}; serial and NS records are added.
 
     The zones of `signed` are signed; `tampered` is {zone: (text, other)}: `other` is put in the place of `text` after
-    signing, so that the zone is bogus there.
+    signing, so that the zone is bogus there. With `root` there is a signed root above them, whose key is the trust
+    anchor: the server is then a resolver for all there is.
     """
 
-    def __init__(self, workspace, zones, host=2, signed=(), tampered=None):
+    def __init__(self, workspace, zones, host=2, signed=(), tampered=None, root=False):
         self.address = workspace.host(host)
         self._zones = sorted(zones)
         self._signed, self._tampered = set(signed) | set(tampered or {}), tampered or {}
@@ -45,10 +46,13 @@ class NameServer:
         for zone, records in zones.items():
             self._write(zone, records)
             lines += ["zone:", f'  name: "{zone}"', f'  zonefile: "{zone}"']
+        if root:
+            self._write_root()
+            lines += ["zone:", '  name: "."', '  zonefile: "root"']
         self.trust_anchors = None
-        if self._signed:
+        if self._keys:
             self.trust_anchors = workspace.file("trust-anchors", "".join(
-                (folder / f"{key}.ds").read_text() for key in self._keys.values()))
+                (folder / f"{key}.ds").read_text() for zone, key in self._keys.items() if not root or zone == "."))
         configuration = folder / "nsd.conf"
         configuration.write_text("\n".join(lines) + "\n")
         self._process = Process(["nsd", "-d", "-c", configuration], folder / "log")
@@ -78,6 +82,14 @@ class NameServer:
                 raise ValueError(f"{before!r} is not in the zone {zone}:\n{text}")
             text = text.replace(before, after)
         plain.write_text(text)
+
+    def _write_root(self):
+        text = "\n".join(["$ORIGIN .", "$TTL 60", "@ SOA ns hostmaster 1 3600 600 86400 1", "@ NS ns", f"ns A {self.address}",
+                          *(f"{zone}. NS ns" for zone in self._zones),
+                          *((self._folder / f"{key}.ds").read_text() for key in self._keys.values())])
+        (self._folder / "root.plain").write_text(text + "\n")
+        key = self._keys["."] = self._run("ldns-keygen", "-r", "/dev/urandom", "-a", "ECDSAP256SHA256", "-k", ".")
+        self._run("ldns-signzone", "-o", ".", "-f", "root", "root.plain", key)
 
     def _answered(self, zone):
         """The answer to a question for the zone's SOA, None without one."""

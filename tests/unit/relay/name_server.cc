@@ -50,6 +50,9 @@ void run(const std::string& command) {
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
 }
 
+/// The zone "." has a name that is no file's.
+std::string file_of(const Zone& zone) { return zone.name == "." ? "root" : zone.name; }
+
 std::string content(const std::filesystem::path& path) {
     std::ostringstream text;
     text << std::ifstream(path).rdbuf();
@@ -81,7 +84,7 @@ NameServer::NameServer(const std::vector<Zone>& zones) : zones_(zones), port_(fr
     for (const auto& zone : zones_) {
         write_zone(zone);
         if (zone.signing) sign(zone);
-        configuration << "zone:\n  name: \"" << zone.name << "\"\n  zonefile: \"" << zone.name
+        configuration << "zone:\n  name: \"" << zone.name << "\"\n  zonefile: \"" << file_of(zone)
                       << (zone.signing ? ".signed" : "") << "\"\n";
     }
     configuration.close();
@@ -93,24 +96,27 @@ NameServer::~NameServer() { stop(); }
 relay::DnsSettings NameServer::settings() const {
     relay::DnsSettings settings;
     for (const auto& zone : zones_)
-        settings.stub.emplace_back(zone.name, "127.0.0.1@" + std::to_string(port_));
+        if (zone.name == ".")
+            settings.servers = {"127.0.0.1@" + std::to_string(port_)};
+        else
+            settings.stub.emplace_back(zone.name, "127.0.0.1@" + std::to_string(port_));
     settings.trust_anchors = folder_.path() / "anchors";
     return settings;
 }
 
 void NameServer::write_zone(const Zone& zone) const {
-    std::ofstream file(folder_.path() / zone.name);
-    file << "$ORIGIN " << zone.name
-         << ".\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n";
+    std::ofstream file(folder_.path() / file_of(zone));
+    file << "$ORIGIN " << zone.name << (zone.name == "." ? "" : ".")
+         << "\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n";
     for (const auto& record : zone.records) file << record << '\n';
 }
 
 void NameServer::sign(const Zone& zone) const {
     const std::string enter = "cd " + folder_.path().string() + " && ";
     run(enter + "key=$(ldns-keygen -a ECDSAP256SHA256 -k " + zone.name +
-        ") && cat $key.ds >> anchors && ldns-signzone " + zone.name + " $key");
+        ") && cat $key.ds >> anchors && ldns-signzone " + file_of(zone) + " $key");
     if (zone.tampered.first.empty()) return;
-    const std::filesystem::path path = folder_.path() / (zone.name + ".signed");
+    const std::filesystem::path path = folder_.path() / (file_of(zone) + ".signed");
     std::string text = content(path);
     const std::size_t at = text.find(zone.tampered.first);
     if (at == std::string::npos) throw std::runtime_error(zone.tampered.first + " is not in " + zone.name);
@@ -141,7 +147,7 @@ void NameServer::start() {
 /// One question for the last zone's SOA; waits a moment for the answer.
 bool NameServer::answers() const {
     std::string query("\x42\x42\0\0\0\1\0\0\0\0\0\0", 12);
-    std::istringstream labels(zones_.back().name);
+    std::istringstream labels(zones_.back().name == "." ? std::string() : zones_.back().name);
     for (std::string label; std::getline(labels, label, '.');)
         query += static_cast<char>(label.size()) + label;
     query += std::string("\0\0\6\0\1", 5);

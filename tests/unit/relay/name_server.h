@@ -28,7 +28,8 @@ public:
     NameServer(const NameServer&) = delete;
     NameServer& operator=(const NameServer&) = delete;
 
-    /// Reaches the zones, and trusts the keys of those that are signed.
+    /// Reaches the zones, and trusts the keys of those that are signed. With the zone "." it is a resolver
+    /// for everything.
     relay::DnsSettings settings() const;
 
 private:
