@@ -177,6 +177,7 @@ awaitable<AddressAnswer> Resolver::addresses(std::string host) {
         if (out.secure || out.canonical == ascii->text()) co_return out;
         DnsAnswer alias = co_await impl->questions->ask(asker, ascii->text(), RecordType::cname);
         out.alias_secure = alias.status == Lookup::found && alias.secure;
+        if (alias.status == Lookup::transient) out.alias_why = alias.why;
         co_return out;
     }
     out.secure = six.secure && four.secure;

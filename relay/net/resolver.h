@@ -43,6 +43,7 @@ struct AddressAnswer {
     bool secure = false;  // the addresses are proven, CNAMEs on the way included; a proven absence too
     bool alias_secure =
         false;              // the name is an alias, and its own CNAME record is proven; whatever `secure` is
+    std::string alias_why;  // why nobody knows whether that is so; "" where it is known, or no matter
     std::string canonical;  // the name at the end of the CNAMEs in A-labels; the name itself without any
     std::string why;
 };

@@ -2,6 +2,7 @@
 
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unbound.h>
 #include <unistd.h>
 
@@ -43,6 +44,27 @@ void require_descriptors() {
             " (raise the limit of open files: LimitNOFILE= of the unit, ulimit -n)");
 }
 
+/// What this machine lacks to ask anybody, in words; "" when nothing. The library takes that for a failure of
+/// the name servers, and does not say.
+std::string shortage() {
+    const int probe = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int error = probe < 0 ? errno : 0;
+    if (probe >= 0) ::close(probe);
+    if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS) return {};
+    return "this machine cannot ask the name servers: " + std::generic_category().message(error);
+}
+
+/// Whether a name can be asked for at all (RFC 1035 §2.3.4).
+bool fits(std::string_view name) {
+    if (name.size() > 253) return false;
+    while (!name.empty()) {
+        const std::size_t dot = std::min(name.find('.'), name.size());
+        if (dot == 0 || dot > 63) return false;
+        name.remove_prefix(std::min(dot + 1, name.size()));
+    }
+    return true;
+}
+
 struct FreeResult {
     void operator()(ub_result* result) const { ub_resolve_free(result); }
 };
@@ -52,6 +74,8 @@ DnsAnswer read(const ub_result& result) {
     if (result.qtype == static_cast<int>(RecordType::dnskey) && result.answer_packet != nullptr)
         answer.has_signatures = is_signed(
             {static_cast<const char*>(result.answer_packet), static_cast<std::size_t>(result.answer_len)});
+    if (result.bogus != 0 || (result.havedata == 0 && result.rcode == rcode_servfail))
+        if (answer.why = shortage(); !answer.why.empty()) return answer;
     if (result.bogus != 0) {
         // A bogus answer still carries data; it must not be looked at.
         answer.bogus = true;
@@ -81,14 +105,16 @@ DnsAnswer read(const ub_result& result) {
     return answer;
 }
 
-DnsAnswer failed(int error) {
+DnsAnswer failed(int error, std::string_view name) {
     DnsAnswer answer;
-    if (error == UB_SYNTAX) {
+    // Without memory the library says the same as of a name that is none.
+    if (error == UB_SYNTAX && !fits(name)) {
         answer.status = Lookup::no_name;
         answer.why = "cannot be a domain name";
-    } else {
-        answer.why = ub_strerror(error);
+        return answer;
     }
+    answer.why = shortage();
+    if (answer.why.empty()) answer.why = error == UB_SYNTAX ? ub_strerror(UB_NOMEM) : ub_strerror(error);
     return answer;
 }
 
@@ -244,7 +270,7 @@ void Unbound::watch() {
 void Unbound::answered(void* opaque, int error, ub_result* raw) {
     const std::unique_ptr<ub_result, FreeResult> result(raw);
     const auto* question = static_cast<Question*>(opaque);
-    question->owner->finish(question->number, error != 0 ? failed(error) : read(*result));
+    question->owner->finish(question->number, error != 0 ? failed(error, question->name) : read(*result));
 }
 
 void Unbound::finish(std::uint64_t number, DnsAnswer answer) {
@@ -258,13 +284,13 @@ void Unbound::finish(std::uint64_t number, DnsAnswer answer) {
 void Unbound::ask(const std::string& name, RecordType type, Done done) {
     const std::uint64_t number = ++last_;
     auto& question = questions_[number];
-    question = std::make_unique<Question>(Question{this, number, 0, std::move(done)});
+    question = std::make_unique<Question>(Question{this, number, 0, name, std::move(done)});
     // An empty or over-long name goes to the library too: it says what is wrong with it.
     const int error = ub_resolve_async(context_.get(), name.c_str(), static_cast<int>(type), class_in,
                                        question.get(), answered, &question->async_id);
     if (error == 0) return watch();
-    asio::post(io_, [weak = weak_from_this(), number, error] {
-        if (auto self = weak.lock()) self->finish(number, failed(error));
+    asio::post(io_, [weak = weak_from_this(), number, answer = failed(error, name)] {
+        if (auto self = weak.lock()) self->finish(number, answer);
     });
 }
 

@@ -71,6 +71,7 @@ private:
         Unbound* owner;
         std::uint64_t number;
         int async_id;
+        std::string name;
         Done done;
     };
 

@@ -35,6 +35,11 @@ void add_name(std::vector<std::string>& names, const std::string& name) {
 net::awaitable<net::TlsaAnswer> find_tlsa(net::Resolver& resolver, std::string host, std::uint16_t port,
                                           net::AddressAnswer addresses) {
     net::TlsaAnswer answer;
+    if (!addresses.alias_why.empty()) {
+        // Otherwise whoever suppresses that one answer would switch DANE off (RFC 7672 §2.2.2).
+        answer.why = "whether its alias is proven cannot be looked up: " + addresses.alias_why;
+        co_return answer;
+    }
     if (!addresses.secure && !addresses.alias_secure) {
         answer.status = net::Lookup::no_data;
         answer.why = "the addresses of " + host + " are not proven by DNSSEC";
@@ -62,7 +67,7 @@ bool usable(const net::TlsaRecord& record) {
 
 HostPolicy dane_policy(HostPolicy base, const std::string& host, const std::string& domain, bool mx_secure,
                        const net::AddressAnswer& addresses, const net::TlsaAnswer& tlsa) {
-    if (!addresses.secure && !addresses.alias_secure) return base;
+    if (!addresses.secure && !addresses.alias_secure && addresses.alias_why.empty()) return base;
     switch (tlsa.status) {
         case net::Lookup::no_data:
         case net::Lookup::no_name: return base;

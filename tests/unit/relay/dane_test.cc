@@ -128,6 +128,12 @@ TEST_CASE("without proof or records nothing changes", "[dane]") {
     net::AddressAnswer unproven = secure_addresses("elsewhere.example");
     unproven.secure = false;
     CHECK(dane_policy(base(), "mx.example", "example", true, unproven, found({good})) == base());
+    SECTION("nobody knows whether its alias is proven") {
+        unproven.alias_why = "no answer";
+        net::TlsaAnswer tlsa;
+        tlsa.why = "no answer";
+        CHECK_FALSE(dane_policy(base(), "mx.example", "example", true, unproven, tlsa).barred.empty());
+    }
     SECTION("a proven alias is enough, but not for the name it leads to") {
         unproven.alias_secure = true;
         const auto policy = dane_policy(base(), "mx.example", "example", true, unproven, found({good}));

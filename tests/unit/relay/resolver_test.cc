@@ -2,9 +2,11 @@
 
 #include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "relay/security/dane.h"
 #include "tests/unit/relay/name_server.h"
+#include "tests/unit/relay/no_descriptors.h"
 #include "tests/unit/relay/silent_server.h"
 
 using namespace postern::relay::net;
@@ -377,6 +379,31 @@ TEST_CASE("other servers answer what is asked after a reload, and what was under
     bad.servers = {"nonsense"};
     CHECK_THROWS(world.resolver.reload(bad));
     CHECK(world.get(world.resolver.mx("signed.example")).secure);
+}
+
+TEST_CASE("a lack of descriptors is no answer", "[resolver]") {
+    if (sanitized) return;
+    World world;
+    CHECK(world.get(world.resolver.mx("signed.example")).status == Lookup::found);
+    {
+        const NoDescriptors none;
+        const auto mx = world.get(world.resolver.mx("unsigned.example"));
+        const auto absent = world.get(world.resolver.mx("nowhere.signed.example"));
+        const auto tlsa = world.get(world.resolver.tlsa("mx2.signed.example", 25));
+        const auto addresses = world.get(world.resolver.addresses("mx.unsigned.example"));
+        for (const auto& [status, why] :
+             {std::pair(mx.status, mx.why), std::pair(absent.status, absent.why),
+              std::pair(tlsa.status, tlsa.why), std::pair(addresses.status, addresses.why)}) {
+            CHECK(status == Lookup::transient);
+            CHECK_THAT(why, Catch::Contains("Too many open files"));
+        }
+        CHECK_FALSE(tlsa.secure);
+    }
+    // The library keeps a failure for some seconds.
+    while (world.get(world.resolver.mx("unsigned.example")).status != Lookup::found)
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    while (!world.get(world.resolver.tlsa("mx2.signed.example", 25)).secure)
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
 }
 
 TEST_CASE("settings that cannot be used are named", "[resolver]") {
