@@ -14,7 +14,9 @@
 #include "agent/giveaways.h"
 #include "agent/own_certificate.h"
 #include "agent/sockets.h"
+#include "relay/mail/srs.h"
 #include "relay/net/tls.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::agent {
 namespace {
@@ -88,6 +90,37 @@ void check_state_dir(Reading& reading) {
         fault("cannot be made: " + above.string() + " is not a directory");
 }
 
+/// What is in it, made by root's hand or copied as root: a start needs some of it, and does badly without the
+/// rest.
+void check_state(Reading& reading) {
+    const auto& directory = reading.settings.relay.state_dir;
+    if (directory.empty() || has_fault(reading, "state_dir")) return;
+    const auto needed = [&](const std::filesystem::path& file) {
+        const auto name = file.filename().string();
+        return name == "lock" || name == "spool" || name.find(".volume") != std::string::npos;
+    };
+    std::error_code none;
+    std::string refused, wanting;
+    for (const auto& folder : {directory, directory / "spool"})
+        for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+            const int how = R_OK | W_OK | (entry.is_directory(none) ? X_OK : 0);
+            if (faccessat(AT_FDCWD, entry.path().c_str(), how, AT_EACCESS) == 0) continue;
+            const std::error_code error(errno, std::generic_category());
+            auto& text = needed(entry.path()) ? refused : wanting;
+            if (text.empty()) text = base::file_fault(entry.path(), error);
+        }
+    if (!refused.empty()) return passing_fault(reading, "state_dir", refused);
+    if (!wanting.empty()) reading.warn("state_dir", wanting);
+    if (reading.settings.relay.accept.foreign_sender != relay::ForeignSender::rewrite) return;
+    const auto secret = directory / "srs.secret";
+    if (!std::filesystem::exists(secret, none)) return;
+    try {
+        relay::obtain_srs_secret(secret);
+    } catch (const std::runtime_error& error) {
+        passing_fault(reading, "state_dir", error.what());
+    }
+}
+
 void check_listeners(Reading& reading, const InUse& in_use) {
     const auto& listeners = reading.settings.relay.listeners;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
@@ -120,6 +153,7 @@ void check_environment(Reading& reading, const InUse& in_use, const std::optiona
     check_files(reading);
     check_tls_files(reading);
     check_state_dir(reading);
+    check_state(reading);
     warn_of_giveaways(reading);
     std::stable_sort(reading.warnings.begin(), reading.warnings.end(), [](const Fault& a, const Fault& b) {
         return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);

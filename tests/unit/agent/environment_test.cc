@@ -87,6 +87,49 @@ TEST_CASE("whatever a start would refuse is a fault with its place") {
     CHECK(elsewhere[0].passing);
 }
 
+TEST_CASE("what the account cannot use of the state is a fault where a start needs it") {
+    if (geteuid() != 0) return;  // only root leaves such files
+    const Place place;
+    chmod(place.path.c_str(), 0755);
+    const Account nobody{"nobody", 65534, 65534};
+    const auto state = place.path / "state";
+    const auto text = place.text("state", "127.0.0.1:2599", "", "");
+    const auto look = [&] {
+        auto reading = parse_settings(text);
+        REQUIRE(reading.faults.empty());
+        check_environment(reading, {}, nobody);
+        return reading;
+    };
+    std::filesystem::create_directory(state / "spool");
+    for (const auto& each : {state, state / "spool"}) CHECK(chown(each.c_str(), 65534, 65534) == 0);
+    CHECK(lines(look().faults).empty());
+
+    std::ofstream(state / "client-id") << "x";
+    chmod((state / "client-id").c_str(), 0600);
+    CHECK(look().faults.empty());
+    CHECK_THAT(lines(look().warnings), Contains("client-id") && Contains("chown -R nobody"));
+
+    for (const auto* name : {"lock", "spool/00000001.volume"}) {
+        CAPTURE(name);
+        std::ofstream(state / name) << "x";
+        chmod((state / name).c_str(), 0600);
+        const auto faults = look().faults;
+        CHECK_THAT(lines(faults), Contains(name) && Contains("chown -R nobody"));
+        REQUIRE(faults.size() == 1);
+        CHECK(faults[0].passing);
+        std::filesystem::remove(state / name);
+    }
+    std::ofstream(state / "srs.secret") << "short";
+    CHECK(look().faults.empty());
+    auto reading = parse_settings("hostname = \"gw1.example.net\"\nstate_dir = " + place.at("state") +
+                                  "\n[[listener]]\naddress = \"127.0.0.1:2599\"\n[[primary]]\nname = \"m\"\n"
+                                  "addresses = [\"192.0.2.10\"]\n[accept]\nsender = \"any\"\n"
+                                  "foreign_sender = \"rewrite\"\n");
+    REQUIRE(reading.faults.empty());
+    check_environment(reading, {});
+    CHECK_THAT(lines(reading.faults), Contains("srs.secret") && Contains("16 to 4096 octets"));
+}
+
 TEST_CASE("a port in use is a fault, unless a gateway has it") {
     const Place place;
     const int fd = bound_socket({"127.0.0.1", 0});
