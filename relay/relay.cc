@@ -40,7 +40,9 @@ struct Relay::Impl {
           lock(settings->state_dir),
           spool(
               settings->state_dir, spool_options(), [this](Committed done) { committed(std::move(done)); },
-              [this](std::string_view what, bool grave) { trouble(what, grave); }),
+              [this](std::string_view what, bool grave) {
+                  observer.on(event::Trouble{"spool", what, grave});
+              }),
           delivery(delivery_io, spool, settings, directory, observer),
           reception(reception_io, spool, settings, directory, observer) {}
 
@@ -50,9 +52,9 @@ struct Relay::Impl {
         return out;
     }
 
-    void trouble(std::string_view what, bool grave) {
-        if (grave) ++damaged;
-        observer.on(event::Trouble{"spool", what, grave});
+    std::uint64_t minimum_free() {
+        std::lock_guard guard(mutex);
+        return settings->accept.minimum_free;
     }
 
     /// On the commit thread: one post per batch to each loop.
@@ -193,7 +195,6 @@ struct Relay::Impl {
     SettingsPtr settings;
     DirectoryPtr directory;
     Observer& observer;
-    std::atomic<std::uint64_t> damaged{0};
     std::atomic<bool> stopped{false};
     bool started = false;
 
@@ -246,7 +247,7 @@ State Relay::state() {
     State out;
     out.messages = impl_->spool.count();
     out.bytes = impl_->spool.bytes();
-    out.damaged = impl_->damaged;
+    out.damaged = impl_->spool.set_aside_so_far();
     out.held = impl_->spool.waiting(std::string(held_route));
     for (std::uint32_t volume : impl_->spool.volumes())
         for (MessageId first : impl_->spool.messages(volume, {}, 1))
@@ -260,6 +261,7 @@ State Relay::state() {
         return In{impl->reception.sessions(), impl->reception.admission(0).reply};
     });
     out.sessions = in.sessions;
+    if (out.not_ready.empty()) out.not_ready = impl_->spool.want(impl_->minimum_free());
     if (out.not_ready.empty() && !in.admission.positive()) out.not_ready = in.admission.text;
     struct Out {
         std::size_t connections = 0;

@@ -83,15 +83,18 @@ void SettledLog::open_next() {
     size_ = 0;
 }
 
-void SettledLog::note(MessageId id, const std::vector<std::uint16_t>& recipients) {
+bool SettledLog::note(MessageId id, const std::vector<std::uint16_t>& recipients) {
     std::string record;
     append(record, id.value);
     append(record, static_cast<std::uint16_t>(recipients.size()));
     for (auto recipient : recipients) append(record, recipient);
     append(record, checksum(record));
     if (noted_[id.value].insert(dropped_ + files_.size() - 1).second) ++files_.back().open;
-    if (fd_ >= 0 && ::write(fd_, record.data(), record.size()) > 0) size_ += record.size();
+    bool written =
+        fd_ >= 0 && ::write(fd_, record.data(), record.size()) == static_cast<ssize_t>(record.size());
+    if (written) size_ += record.size();
     if (size_ >= file_max / 2) open_next();
+    return written;
 }
 
 void SettledLog::recorded(MessageId id, std::uint64_t change) {

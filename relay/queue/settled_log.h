@@ -29,7 +29,8 @@ public:
     SettledLog(const SettledLog&) = delete;
     SettledLog& operator=(const SettledLog&) = delete;
 
-    void note(MessageId id, const std::vector<std::uint16_t>& recipients);
+    /// False when it could not be written.
+    bool note(MessageId id, const std::vector<std::uint16_t>& recipients);
     /// The change of this number says durably what was noted of the message so far.
     void recorded(MessageId id, std::uint64_t change);
     /// All changes up to this number are committed: what only they needed is dropped.

@@ -98,6 +98,7 @@ std::error_code Spool::set_aside(const std::filesystem::path& file, const std::s
                 true);
         return error;
     }
+    ++set_aside_;
     std::error_code ignored;
     std::filesystem::remove(file.string() + "-lock", ignored);
     report_("spool volume " + file.filename().string() + " cannot be used (" + why +
@@ -193,12 +194,29 @@ std::string Spool::unhealthy() const {
     return unhealthy_;
 }
 
-std::uint64_t Spool::free_bytes() const {
+tl::expected<std::uint64_t, std::error_code> Spool::room() const {
     struct statvfs disk {};
-    if (statvfs(dir_.c_str(), &disk) != 0) return 0;
+    if (statvfs(dir_.c_str(), &disk) != 0)
+        return tl::unexpected(std::error_code(errno, std::generic_category()));
     // Without inodes a content file cannot be made, however many bytes are free.
     if (disk.f_files > 0 && disk.f_favail < 64) return 0;
     return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+std::string Spool::want(std::uint64_t minimum_free) const {
+    const std::string disk = "the disk of " + dir_.parent_path().string();
+    if (stuck_)
+        return disk +
+               " is full: what was delivered cannot be written down, so mail waits and none is taken until "
+               "there is room";
+    auto free = room();
+    if (!free)
+        return "no mail is taken, since " + disk +
+               " does not tell how much room it has: " + base::file_fault(dir_, free.error());
+    if (*free >= minimum_free) return {};
+    return "no mail is taken, since " + disk + " has " + std::to_string(*free >> 20) +
+           " MiB left, or no inodes, and accept.minimum_free wants " + std::to_string(minimum_free >> 20) +
+           " MiB: make room";
 }
 
 std::uint64_t Spool::change(Change change) {
@@ -216,7 +234,11 @@ std::uint64_t Spool::change(Change change) {
 }
 
 void Spool::note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients) {
-    settled_->note(id, recipients);
+    if (settled_->note(id, recipients) || unhealthy().empty() || stuck_.exchange(true)) return;
+    report_(
+        "what is delivered cannot be written down anywhere on the disk, so deliveries pause until postern is "
+        "restarted",
+        true);
 }
 
 // ---- reading

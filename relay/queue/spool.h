@@ -106,8 +106,14 @@ public:
     void arriving(int difference);
     /// Why nothing can be accepted, "" when all is well. Cheap.
     std::string unhealthy() const;
-    std::uint64_t free_bytes() const;  // on the disk, for others than root
+    /// On the disk, for others than root; 0 where no more files can be made.
+    tl::expected<std::uint64_t, std::error_code> room() const;
+    std::uint64_t free_bytes() const { return room().value_or(0); }
+    /// What keeps mail out or in though the disk does not fail, for whoever can help; "" when nothing does.
+    std::string want(std::uint64_t minimum_free) const;
+    std::uint64_t set_aside_so_far() const { return set_aside_; }  // records and volumes
     /// Progress cannot be written down at present: nothing should be delivered that would be delivered again.
+    /// A failing disk is no such thing as long as what is delivered can be noted.
     bool stuck() const { return stuck_; }
 
     // Progress; one thread.
@@ -182,6 +188,7 @@ private:
     std::optional<SettledLog> settled_;
     std::atomic<std::uint64_t> last_id_{0};
     std::atomic<bool> stuck_{false};
+    std::atomic<std::uint64_t> set_aside_{0};
 
     mutable std::mutex volumes_mutex_;
     std::vector<VolumePtr> volumes_;  // by number

@@ -405,6 +405,7 @@ bool Spool::set_aside(Volume& volume, const Change& change) {
                         error.message()
                   : "was set aside in " + damaged_.string();
     report_(what, true);
+    if (!error) ++set_aside_;
     return !error;
 }
 

@@ -1,13 +1,16 @@
 // What cannot be used is told apart from what cannot be had, and nothing is taken away that is not kept
 // elsewhere.
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <condition_variable>
+#include <csignal>
 #include <fstream>
 #include <future>
+#include <limits>
 #include <mutex>
 
 #include "relay/queue/inspection.h"
@@ -93,6 +96,27 @@ std::size_t files_in(const fs::path& folder) {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(folder, none), fs::directory_iterator()));
 }
+
+/// No file grows while it lives.
+class NoLongerFiles {
+public:
+    NoLongerFiles() {
+        before_ = std::signal(SIGXFSZ, SIG_IGN);
+        getrlimit(RLIMIT_FSIZE, &limit_);
+        rlimit none{0, limit_.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &none);
+    }
+    ~NoLongerFiles() {
+        setrlimit(RLIMIT_FSIZE, &limit_);
+        std::signal(SIGXFSZ, before_);
+    }
+    NoLongerFiles(const NoLongerFiles&) = delete;
+    NoLongerFiles& operator=(const NoLongerFiles&) = delete;
+
+private:
+    rlimit limit_{};
+    void (*before_)(int) = nullptr;
+};
 
 const char* const first_volume = "spool/00000001.volume";
 
@@ -265,4 +289,36 @@ TEST_CASE("a volume that was given up and cannot be opened anew is waited for", 
     CHECK(kept.spool.load(before->message.id, before->volume));
     CHECK(kept.spool.count() == 2);
     CHECK(files_in(folder.path() / "damaged") == 0);
+}
+
+TEST_CASE("on a failing disk mail leaves as long as that can be noted", "[spool]") {
+    Folder folder;
+    Kept kept(folder.path());
+    auto first = message(kept.spool, false);
+    REQUIRE_FALSE(kept.accept(first));
+    {
+        FailingWrites broken(".volume", std::numeric_limits<long>::max(), EIO, 1000);
+        CHECK(kept.accept(message(kept.spool, false)));
+    }
+    CHECK_FALSE(kept.spool.unhealthy().empty());
+    CHECK(kept.spool.set_aside_so_far() == 0);
+    kept.spool.note_delivered(first->message.id, {0});
+    CHECK_FALSE(kept.spool.stuck());
+    {
+        NoLongerFiles full;
+        kept.spool.note_delivered(first->message.id, {0});
+    }
+    CHECK(kept.spool.stuck());
+    CHECK_THAT(kept.reports(), Catch::Contains("deliveries pause until postern is restarted"));
+}
+
+TEST_CASE("what is wanted is told to whoever can help", "[spool]") {
+    Folder folder;
+    Kept kept(folder.path());
+    CHECK(kept.spool.want(0).empty());
+    CHECK_THAT(kept.spool.want(std::numeric_limits<std::uint64_t>::max()),
+               Catch::Contains("accept.minimum_free") && Catch::Contains(folder.path().string()));
+    fs::rename(folder.path() / "spool", folder.path() / "away");
+    CHECK_THAT(kept.spool.want(0), Catch::Contains("does not tell") && Catch::Contains("No such file"));
+    fs::rename(folder.path() / "away", folder.path() / "spool");
 }
