@@ -70,7 +70,8 @@ std::string reasons(const json& summary) {
 
 std::string present_queue(const json& queue, WallTime now) {
     const auto& messages = queue.at("messages");
-    if (messages.empty()) return "no such message is in the queue\n";
+    if (messages.empty())
+        return "no such message is in the queue; what has left it is in the log: journalctl -u postern\n";
     std::vector<Row> rows{{"ID", "ARRIVED", "SIZE", "SENDER"}};
     for (const auto& message : messages)
         rows.push_back({text_field(message, "id"), when_field(message, "arrived", now),

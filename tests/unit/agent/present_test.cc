@@ -55,7 +55,7 @@ TEST_CASE("the queue says why a message waits and when it is tried next, safely 
           "said: 450 4.2.0 \\x1b[31mlater  [mx:dest.example]\n"
           "1 message\n");
     CHECK(present_queue({{"messages", nlohmann::json::array()}, {"more", false}}) ==
-          "no such message is in the queue\n");
+          "no such message is in the queue; what has left it is in the log: journalctl -u postern\n");
 }
 
 TEST_CASE("one message in full") {
