@@ -31,6 +31,13 @@ bool is_shortage(const std::error_code& error) {
     return base::is_passing(error) || error == lmdb_error(MDB_READERS_FULL);
 }
 
+/// Something was moved away or taken from us. No write and no sync says this: nothing is known to be lost,
+/// and all is well when it is back.
+bool is_out_of_reach(const std::error_code& error) {
+    return error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory ||
+           error == std::errc::permission_denied;
+}
+
 /// By the engine's own word the volume is unsound, while the disk may be well.
 bool is_unsound(const std::error_code& error) {
     if (error.category() != lmdb_category()) return false;
@@ -411,10 +418,10 @@ bool Spool::set_aside(Volume& volume, const Change& change) {
 
 bool Spool::fatal(const std::error_code& error) {
     if (is_full(error)) return false;
-    if (is_shortage(error)) {
+    if (is_shortage(error) || is_out_of_reach(error)) {
         // Put off, not given up: clients come again, and what is to be written down is kept.
         if (!std::exchange(short_, true))
-            report_("the spool cannot be written at this moment: " + error.message() +
+            report_("the spool cannot be written at this moment: " + base::file_fault(dir_, error) +
                         "; mail is put off until it can be",
                     false);
         return false;

@@ -322,3 +322,16 @@ TEST_CASE("what is wanted is told to whoever can help", "[spool]") {
     CHECK_THAT(kept.spool.want(0), Catch::Contains("does not tell") && Catch::Contains("No such file"));
     fs::rename(folder.path() / "away", folder.path() / "spool");
 }
+
+TEST_CASE("a content that somebody took away puts that mail off, and nothing after it", "[spool]") {
+    Folder folder;
+    Kept kept(folder.path());
+    auto gone = message(kept.spool, true);
+    fs::remove(gone->message.content.file);
+    CHECK(kept.accept(gone) == std::errc::no_such_file_or_directory);
+    CHECK(kept.spool.unhealthy().empty());
+    CHECK_THAT(kept.reports(), Catch::Contains("mail is put off until it can be"));
+    CHECK_FALSE(kept.accept(message(kept.spool, true)));
+    CHECK_THAT(kept.reports(), Catch::Contains("can be written again"));
+    CHECK(kept.spool.count() == 1);
+}
