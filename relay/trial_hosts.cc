@@ -111,9 +111,9 @@ net::awaitable<Findings> try_listener(World& world, std::string what, HostPort a
     {
         net::tcp::acceptor acceptor(world.io);
         acceptor.open(endpoint.protocol(), error);
-        acceptor.set_option(net::tcp::acceptor::reuse_address(true), error);
-        if (ip.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
-        acceptor.bind(endpoint, error);
+        if (!error) acceptor.set_option(net::tcp::acceptor::reuse_address(true), error);
+        if (!error && ip.is_v6()) acceptor.set_option(asio::ip::v6_only(true), error);
+        if (!error) acceptor.bind(endpoint, error);
         if (!error) acceptor.listen(1, error);
     }
     if (!error) {
@@ -136,6 +136,9 @@ net::awaitable<Findings> try_listener(World& world, std::string what, HostPort a
                  ""});
         else if (error == asio::error::access_denied && greeting.empty())
             out.push_back({what, Result::ok, "not tried: only root may listen there, and the service", ""});
+        else if (greeting.starts_with('4'))
+            out.push_back({what, Result::warning, "whoever listens there is busy: " + greeting,
+                           "try again; \"ss -ltnp\" shows whether it is the running gateway"});
         else
             out.push_back({what, Result::failed,
                            "another program listens there" + (greeting.empty() ? "" : ": " + greeting),
