@@ -76,7 +76,8 @@ void Events::on(const relay::event::Bounced& event) {
 void Events::on(const relay::event::Removed& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, "removed", [&](LogLine& line) {
-        line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+        line.add("id", event.id).add("from", event.from).add_if("to", event.to);
+        line.add("recipients", std::uint64_t{event.recipients});
     });
 }
 
@@ -90,7 +91,8 @@ void Events::on(const relay::event::Reported& event) {
 
 void Events::on(const relay::event::Held& event) {
     log_.write(LogLevel::info, event.released ? "released" : "held", [&](LogLine& line) {
-        line.add("id", event.id).add("from", event.from).add("recipients", std::uint64_t{event.recipients});
+        line.add("id", event.id).add("from", event.from).add_if("to", event.to);
+        line.add("recipients", std::uint64_t{event.recipients});
     });
 }
 

@@ -69,11 +69,13 @@ struct Reported {
 
 struct Removed {  // by an operator
     std::string_view id, from;
+    std::string_view to;  // the first of those it had not reached yet
     std::size_t recipients = 0;
 };
 
 struct Held {  // by an operator, or released again
     std::string_view id, from;
+    std::string_view to;  // as in Removed
     std::size_t recipients = 0;
     bool released = false;
 };

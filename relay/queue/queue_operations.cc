@@ -20,6 +20,19 @@ std::vector<bool> worked_on(const Queued& message) {
     return out;
 }
 
+/// "a@one.example, b@two.example, ...": the first few that still wait.
+std::string some_pending(const Envelope& envelope, const Progress& progress) {
+    constexpr std::size_t most = 5;
+    std::string out;
+    std::size_t named = 0;
+    for (std::size_t at = 0; at < progress.size(); ++at) {
+        if (!progress[at].pending()) continue;
+        if (++named > most) return out + ", ...";
+        out += (out.empty() ? "" : ", ") + envelope.forward_paths[at].text();
+    }
+    return out;
+}
+
 void add(std::vector<WaitKey>& keys, WaitKey key) {
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
 }
@@ -81,8 +94,9 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
         record(message, {}, std::move(change), true);
         if (order != Order::hold && order != Order::none) continue;
         const Message& mail = message->stored->message;
-        std::string text = id.text(), from = mail.envelope.reverse_path.text();
-        observer_.on(event::Held{text, from, message->progress.size(), order == Order::none});
+        std::string text = id.text(), from = mail.envelope.reverse_path.text(),
+                    to = some_pending(mail.envelope, message->progress);
+        observer_.on(event::Held{text, from, to, message->progress.size(), order == Order::none});
     }
     return out;
 }
@@ -237,8 +251,9 @@ Applied Queue::remove(const std::vector<MessageId>& ids) {
         message->removed = true;
         ++message->uncommitted;
         uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
-        std::string text = id.text(), from = mail.envelope.reverse_path.text();
-        observer_.on(event::Removed{text, from, message->progress.size()});
+        std::string text = id.text(), from = mail.envelope.reverse_path.text(),
+                    to = some_pending(mail.envelope, message->progress);
+        observer_.on(event::Removed{text, from, to, message->progress.size()});
     }
     return out;
 }

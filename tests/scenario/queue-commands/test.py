@@ -125,9 +125,11 @@ class QueueCommands(scenario.Scenario):
         self.assertNotIn(ids["user2@company.example"], listed)
         page = json.loads(self.postern.command("queue", "list", "--held", "--offset", "1", "--json").stdout)
         self.assertEqual([m["id"] for m in page["messages"]], [max(one, other)])
+        self.assertEqual(self.postern.wait_for_event("held", id=one)["to"], "bob0@dest.example, eve0@dest.example")
         self.postern.command("queue", "release", "--held")
         self.assertEqual(self.postern.command("queue", "delete", "0" * len(one), check=False).returncode, 66)
         self.assertEqual(self.postern.command("queue", "delete", one, other).returncode, 0)
+        self.assertEqual(self.postern.wait_for_event("removed", id=other)["to"], "bob1@dest.example, eve1@dest.example")
         self.assertEqual(len(self.postern.messages()), 1)
         self.assertTrue(self.postern.wait_for_event("changed", what=f"queue delete: id={other}")["by"])
 

@@ -78,8 +78,8 @@ TEST_CASE("a message's way is told with its id") {
           "delivered id=01ABC from=\"\" to=b@dest.example route=mx:dest.example "
           "host=mx.dest.example[192.0.2.1]:25 egress=192.0.2.20 tls=\"dane (DANE): TLSv1.3, verified\" "
           "reply=\"250 2.0.0 queued\" delay=0.012\n");
-    CHECK(logged(relay::event::Removed{"01ABC", "a@example.com", 3}) ==
-          "removed id=01ABC from=a@example.com recipients=3\n");
+    CHECK(logged(relay::event::Removed{"01ABC", "a@example.com", "b@x.example, c@x.example", 3}) ==
+          "removed id=01ABC from=a@example.com to=\"b@x.example, c@x.example\" recipients=3\n");
 }
 
 TEST_CASE("a refusal names rule, verdict and the directory's age; monitoring is told apart") {
@@ -115,10 +115,10 @@ TEST_CASE("reports, holds and what befalls an egress address are told") {
     const auto noon = std::chrono::system_clock::time_point(std::chrono::seconds(1767355200));
     CHECK(logged(relay::event::Reported{"01ABC", "a@b.example", "01DEF", "delayed", 2}) ==
           "reported id=01ABC from=a@b.example action=delayed recipients=2 report=01DEF\n");
-    CHECK(logged(relay::event::Held{"01ABC", "a@b.example", 2, false}) ==
-          "held id=01ABC from=a@b.example recipients=2\n");
-    CHECK(logged(relay::event::Held{"01ABC", "a@b.example", 2, true}) ==
-          "released id=01ABC from=a@b.example recipients=2\n");
+    CHECK(logged(relay::event::Held{"01ABC", "a@b.example", "c@x.example", 2, false}) ==
+          "held id=01ABC from=a@b.example to=c@x.example recipients=2\n");
+    CHECK(logged(relay::event::Held{"01ABC", "a@b.example", "c@x.example", 2, true}) ==
+          "released id=01ABC from=a@b.example to=c@x.example recipients=2\n");
     CHECK(logged(
               relay::event::Listed{"192.0.2.20", "mx.d.example", "reply spamhaus", "blocked\nusing", noon}) ==
           "level=warning listed egress=192.0.2.20 site=mx.d.example by=\"reply spamhaus\" "
@@ -151,7 +151,7 @@ TEST_CASE("what the network says cannot begin a line of its own") {
 
 TEST_CASE("levels leave out what is less important") {
     const LogSettings errors{LogFormat::text, LogLevel::error};
-    CHECK(logged(relay::event::Removed{"01ABC", "a@b", 1}, errors).empty());
+    CHECK(logged(relay::event::Removed{"01ABC", "a@b", "", 1}, errors).empty());
     CHECK(logged(relay::event::Trouble{"dns", "slow"}, errors).empty());
     CHECK(logged(relay::event::Trouble{"spool", "sync failed", true}, errors) ==
           "level=error trouble where=spool text=\"sync failed\"\n");
@@ -168,7 +168,7 @@ TEST_CASE("lines of several threads do not mix") {
         for (int i = 0; i < 4; ++i)
             threads.emplace_back([&events, i] {
                 const std::string id(200, static_cast<char>('a' + i));
-                for (int n = 0; n < 200; ++n) events.on(relay::event::Removed{id, "x@y.example", 1});
+                for (int n = 0; n < 200; ++n) events.on(relay::event::Removed{id, "x@y.example", "", 1});
             });
         for (auto& thread : threads) thread.join();
     }
