@@ -16,12 +16,13 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t ready_max = 2'000;    // jobs per site in memory
-constexpr std::size_t ready_unproven = 50;  // as long as it has not taken a message
-constexpr std::size_t share = 20;           // jobs of a route that come in even when the site has enough
-constexpr std::size_t part = 50;            // jobs of a route that are taken up in its turn
-constexpr unsigned turns = 4;               // taken at once
-constexpr std::size_t closed_max = 20;      // routes looked at that have no room, before the rest is left
+constexpr std::size_t ready_max = 2'000;       // jobs per site in memory
+constexpr std::size_t ready_unproven = 50;     // as long as it has not taken a message
+constexpr std::size_t share = 20;              // jobs of a route that come in even when the site has enough
+constexpr std::size_t part = 50;               // jobs of a route that are taken up in its turn
+constexpr unsigned turns = 4;                  // taken at once
+constexpr std::size_t closed_max = 20;         // routes looked at that have no room, before the rest is left
+constexpr std::chrono::milliseconds slice{5};  // of work that is due, before others have their turn
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 constexpr std::chrono::seconds dot_grace{150};     // at a stop, for a message that is sent and not answered
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
@@ -352,7 +353,10 @@ void Delivery::tick() {
     Time time = base::steady_now();
     // What is over is known before anybody asks: the queue gives nothing up whose destination is about to be
     // tried.
-    while (!alarms_.empty() && alarms_.front().at <= time) {
+    // One message may have had thousands of destinations: others have their turn between them.
+    auto begun = std::chrono::steady_clock::now();
+    while (!alarms_.empty() && alarms_.front().at <= time &&
+           std::chrono::steady_clock::now() - begun < slice) {
         std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
         Alarm alarm = std::move(alarms_.back());
         alarms_.pop_back();
