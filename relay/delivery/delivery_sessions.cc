@@ -249,7 +249,7 @@ net::awaitable<FormPtr> Delivery::fit_to(const Client& client, Job& job) {
     auto refuse_all = [&](const Reply& why) {
         refuse(client, job, std::vector<Reply>(job.recipients.size(), why));
     };
-    if (envelope.require_tls && (!client.verified() || !client.extensions().require_tls)) {
+    if (envelope.demands_tls() && (!client.verified() || !client.extensions().require_tls)) {
         refuse_all(Reply{0,
                          {5, 7, 30},
                          "the sender demands REQUIRETLS, which " + client.target().host + " does not offer"});

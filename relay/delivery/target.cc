@@ -213,7 +213,7 @@ Families families_of(const std::vector<Target>& targets) {
 }
 
 TlsWish tls_wish(const Envelope& envelope) {
-    if (envelope.require_tls) return TlsWish::required;
+    if (envelope.demands_tls()) return TlsWish::required;
     return envelope.tls_optional ? TlsWish::optional : TlsWish::none;
 }
 

@@ -68,6 +68,10 @@ struct Envelope {
     std::string primary;  // name of the primary that handed it over, or that a bounce goes back through
     bool bounce = false;  // our own report, to be handed to `primary`
 
+    /// Whether it goes over proven TLS or not at all. Mail without a sender, which is a report and would be
+    /// lost without a word, takes what TLS there is (RFC 8689 §5).
+    bool demands_tls() const { return require_tls && !reverse_path.null(); }
+
     const RecipientOptions& options_of(std::size_t recipient) const {
         static const RecipientOptions none;
         return recipient < options.size() ? options[recipient] : none;

@@ -28,10 +28,10 @@ class RequireTls(scenario.Scenario):
     def signed(self):
         return ["dest.example"]
 
-    def _send(self, certificate, extensions=OFFERS):
+    def _send(self, certificate, extensions=OFFERS, primary_knows=True):
         receiver = self.receiver(tls=certificate and certificate.server_context(), extensions=extensions)
-        primary = self.receiver(scenario.PRIMARY, tls=self.authority.issue(self.primary_address).server_context(),
-                                extensions=OFFERS)
+        primary = self.receiver(scenario.PRIMARY, extensions=OFFERS if primary_knows else OFFERS[:-1],
+                                tls=primary_knows and self.authority.issue(self.primary_address).server_context())
         gateway = self.gateway(tls=self.tls)
         with smtp_client.Client(gateway.address) as client:
             self.assertNotIn("REQUIRETLS", client.greet().text)
@@ -57,8 +57,18 @@ class RequireTls(scenario.Scenario):
         gateway.wait_for_event("bounced")
         self.assertEqual(receiver.offered, [])
         report = self.wait_for_messages(primary, 1)[0]
+        self.assertIn("REQUIRETLS", report.sender_parameters.split())
         self.assertIn(b"Status: 5.7.30", report.data)
         self.assertNotIn(b"Hello.", report.data)  # content that TLS was demanded for is not repeated
+
+    def test_the_sender_hears_of_it_by_a_primary_that_does_not_know_it(self):
+        receiver, gateway, primary = self._send(self.good, OFFERS[:-1], primary_knows=False)
+        report = self.wait_for_messages(primary, 1)[0]
+        self.assertEqual((report.sender, report.recipients), ("", ("alice@company.example",)))
+        self.assertNotIn("REQUIRETLS", report.sender_parameters)
+        self.assertIn(b"Status: 5.7.30", report.data)
+        self.assertNotIn(b"Hello.", report.data)
+        gateway.wait_until_empty()
 
     def test_the_wrong_certificate(self):
         receiver, gateway, _ = self._send(self.wrong)
