@@ -56,8 +56,8 @@ struct Operations {
     std::function<std::vector<std::string>()> degraded;   // mail is taken, but some of it cannot leave
     std::function<std::string()> metrics;
     std::function<Metrics::Totals()> totals;
-    std::function<std::vector<relay::MessageView>(const relay::QueueFilter&, std::size_t limit,
-                                                  std::size_t skip, relay::QueueOrder order)>
+    std::function<relay::QueuePage(const relay::QueueFilter&, std::size_t limit, std::size_t skip,
+                                   relay::QueueOrder order)>
         list;
     std::function<relay::QueueSummary(const relay::QueueFilter&, std::size_t most)> summary;
     std::function<std::optional<relay::MessageView>(const std::string&)> show;

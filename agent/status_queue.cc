@@ -107,12 +107,10 @@ Answer answer_queue(const Operations& operations, const Request& request) {
     if (!sort) return refusal(400, "sort is one of oldest, newest, next, size, attempts");
     const auto filter = choice(request);
     if (!filter) return filter.error();
-    auto messages = operations.list(*filter, *limit + 1, *offset, *sort);
-    const bool more = messages.size() > *limit;
-    if (more) messages.resize(*limit);
+    const auto page = operations.list(*filter, *limit, *offset, *sort);
     json list = json::array();
-    for (const auto& message : messages) list.push_back(view(message));
-    return ok({{"messages", std::move(list)}, {"more", more}});
+    for (const auto& message : page.messages) list.push_back(view(message));
+    return ok({{"messages", std::move(list)}, {"more", page.more}});
 }
 
 Answer answer_summary(const Operations& operations, const Request& request) {

@@ -280,22 +280,24 @@ State Relay::state() {
     return out;
 }
 
-std::vector<MessageView> Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t skip,
-                                     QueueOrder order) {
-    std::vector<MessageView> out;
+QueuePage Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t skip, QueueOrder order) {
+    QueuePage out;
     SettingsPtr settings;
     {
         std::lock_guard guard(impl_->mutex);
         settings = impl_->settings;
     }
     const auto route = impl_->router();
-    for (const auto& loaded : Search(impl_->spool, filter, route).list(order, limit, skip)) {
+    const auto part = Search(impl_->spool, filter, route).list(order, limit, skip);
+    out.more = part.more;
+    for (const auto& loaded : part.messages) {
         const Message& message = loaded.stored->message;
-        out.push_back(view_of(message, loaded.progress, *settings,
-                              [&](const Address& recipient) { return route(message.envelope, recipient); }));
+        out.messages.push_back(view_of(message, loaded.progress, *settings, [&](const Address& recipient) {
+            return route(message.envelope, recipient);
+        }));
     }
     return impl_->on(impl_->delivery_io, [impl = impl_.get(), out = std::move(out)]() mutable {
-        impl->delivery.queue().overlay(out);
+        impl->delivery.queue().overlay(out.messages);
         return std::move(out);
     });
 }
@@ -313,7 +315,7 @@ QueueSummary Relay::summary(const QueueFilter& filter, std::size_t most) {
 std::optional<MessageView> Relay::show(const std::string& id) {
     QueueFilter filter;
     filter.id = id.empty() ? "-" : id;
-    auto found = list(filter, 1);
+    auto found = list(filter, 1).messages;
     if (found.empty()) return std::nullopt;
     const auto parsed = MessageId::parse(id);
     const auto volume = parsed ? impl_->spool.find(*parsed) : std::nullopt;

@@ -54,8 +54,9 @@ public:
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();
-    std::vector<MessageView> list(const QueueFilter& filter, std::size_t limit, std::size_t skip = 0,
-                                  QueueOrder order = QueueOrder::oldest);
+    /// At most `limit` messages behind the first `skip`; fewer, when they have very many recipients.
+    QueuePage list(const QueueFilter& filter, std::size_t limit, std::size_t skip = 0,
+                   QueueOrder order = QueueOrder::oldest);
     /// At most `most` of each kind.
     QueueSummary summary(const QueueFilter& filter, std::size_t most);
     std::optional<MessageView> show(const std::string& id);

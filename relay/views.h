@@ -71,6 +71,12 @@ struct MessageView {
     std::string header;  // of one message that is shown, at most 64 KiB, without our own field
 };
 
+/// A part of the queue.
+struct QueuePage {
+    std::vector<MessageView> messages;
+    bool more = false;  // others follow
+};
+
 /// What came of something an operator asked of messages.
 struct Applied {
     std::size_t messages = 0;    // it applies to

@@ -9,6 +9,8 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t part = 256;  // ids read at once
+/// After which a list ends: what is shown of them takes memory, and the delivery loop's time.
+constexpr std::size_t recipients_max = 20'000;
 
 bool matches(const std::string& wanted, const Address& address) {
     if (wanted.empty()) return true;
@@ -119,17 +121,21 @@ void Search::each(const std::function<bool(const Loaded&)>& each) const {
     look([&](const Loaded& loaded) { return !meant(loaded) || each(loaded); });
 }
 
-std::vector<Loaded> Search::list(QueueOrder order, std::size_t limit, std::size_t skip) const {
-    std::vector<Loaded> out;
+Search::Part Search::list(QueueOrder order, std::size_t limit, std::size_t skip) const {
+    Part out;
+    std::size_t recipients = 0;
+    const auto take = [&](Loaded loaded) {
+        out.more = out.messages.size() == limit || recipients >= recipients_max;
+        if (out.more) return false;
+        recipients += loaded.progress.size();
+        out.messages.push_back(std::move(loaded));
+        return true;
+    };
     if (order == QueueOrder::oldest) {
-        each([&](const Loaded& loaded) {
-            if (skip > 0) return --skip, true;
-            out.push_back(loaded);
-            return out.size() < limit;
-        });
+        each([&](const Loaded& loaded) { return skip > 0 ? (--skip, true) : take(loaded); });
         return out;
     }
-    const std::size_t most = skip + limit;
+    const std::size_t most = skip + limit + 1;  // the last one only tells that there are more
     std::vector<Ranked> front;
     each([&](const Loaded& loaded) {
         const Message& message = loaded.stored->message;
@@ -140,8 +146,9 @@ std::vector<Loaded> Search::list(QueueOrder order, std::size_t limit, std::size_
     keep_front(front, most);
     std::sort(front.begin(), front.end());
     for (std::size_t at = skip; at < front.size(); ++at)
-        if (auto loaded = spool_.load(front[at].id, front[at].volume); loaded && loaded->stored)
-            out.push_back(std::move(*loaded));
+        if (auto loaded = spool_.load(front[at].id, front[at].volume);
+            loaded && loaded->stored && !take(std::move(*loaded)))
+            break;
     return out;
 }
 

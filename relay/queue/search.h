@@ -19,8 +19,13 @@ public:
 
     /// All that is meant, the oldest first, until `each` gives false.
     void each(const std::function<bool(const Loaded&)>& each) const;
-    /// In this order, `limit` of them behind `skip`. In another order than by age all are read before.
-    std::vector<Loaded> list(QueueOrder order, std::size_t limit, std::size_t skip) const;
+    struct Part {
+        std::vector<Loaded> messages;
+        bool more = false;  // others follow
+    };
+    /// In this order, `limit` of them behind `skip`, or fewer that have very many recipients. In another
+    /// order than by age all are read before.
+    Part list(QueueOrder order, std::size_t limit, std::size_t skip) const;
 
 private:
     bool meant(const Loaded& loaded) const;

@@ -142,6 +142,29 @@ class QueueCommands(scenario.Scenario):
         self.assertNotIn("\nSubject:", shown)
         self.assertIn("\nSubject: number 1", self.postern.command("queue", "show", id, "--header").stdout)
 
+    def test_mail_to_very_many_recipients_is_listed_part_by_part(self):
+        """A list costs what its recipients cost: it ends behind 20,000 of them, and goes on where it is told to."""
+        self.destination.close()
+        self.postern.command("queue", "delete", "--all")
+        paths = "".join(f"RCPT TO:<user{n}@dest.example>\r\n" for n in range(1000))
+        for sender in range(21):
+            with smtp_client.Client(self.postern.address) as client:
+                client.greet()
+                client.send(f"MAIL FROM:<list{sender}@company.example>\r\n{paths}DATA\r\n".encode())
+                self.assertEqual([client.reply().code for _ in range(1002)][-1], 354)
+                client.send(samples.simple() + b".\r\n")
+                self.assertEqual(client.reply().code, 250)
+
+        def page(*arguments):
+            listed = json.loads(self.postern.command("queue", "list", "--json", "--limit", "1000", *arguments).stdout)
+            return [m["from"] for m in listed["messages"]], listed["more"]
+        first, more = page()
+        self.assertEqual((len(first), more), (20, True))
+        rest, more = page("--offset", "20")
+        self.assertEqual((len(rest), more), (1, False))
+        self.assertEqual(sorted(first + rest), sorted(f"list{n}@company.example" for n in range(21)))
+        self.assertIn("go on with --offset", self.postern.command("queue", "list", "--limit", "1000").stdout)
+
     def test_retry_by_route(self):
         self.destination.on.clear()
         self.postern.command("queue", "retry", "--route", "mx:dest.example")

@@ -45,7 +45,9 @@ struct Fake {
             relay::MessageView message;
             message.id = "01ABC";
             message.from = "\xff";
-            return std::vector<relay::MessageView>(most > 2 ? 2 : most, message);
+            constexpr std::size_t all = 2;
+            return relay::QueuePage{std::vector<relay::MessageView>(std::min(most, all), message),
+                                    most < all};
         };
         operations.show = [](const std::string& id) {
             relay::MessageView message;
