@@ -13,6 +13,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "agent/http_place.h"
 #include "agent/http_request.h"
 #include "agent/privileges.h"
 
@@ -67,6 +68,15 @@ std::string not_there(const std::filesystem::path& path, int error) {
     return where +
            "it is not running, or runs with another configuration file (--config). Start it with \"systemctl "
            "start postern\"; why it stopped is in \"journalctl -u postern\"";
+}
+
+/// 0 or the error.
+int connect_to(int socket, const std::filesystem::path& path) {
+    sockaddr_un address{};
+    if (path.native().size() >= sizeof address.sun_path) return ENAMETOOLONG;
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.native().size());
+    return connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
 }
 
 bool wait(int socket, short events, Clock::time_point until) {
@@ -133,14 +143,12 @@ std::string percent_encoded(std::string_view text) {
     return result;
 }
 
-tl::expected<Received, std::string> call(const std::filesystem::path& path, const Call& call) {
-    sockaddr_un address{};
-    if (path.native().size() >= sizeof address.sun_path) return tl::unexpected(not_there(path, ENAMETOOLONG));
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.c_str(), path.native().size());
-    const Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        return tl::unexpected(not_there(path, errno));
+tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call) {
+    const Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    std::filesystem::path path = socket;
+    int error = fd < 0 ? errno : connect_to(fd, path);
+    if (error == EACCES) error = connect_to(fd, path = everybodys_socket(socket));
+    if (error != 0) return tl::unexpected(not_there(socket, error));
     if (auto why = stranger(fd, path); !why.empty()) return tl::make_unexpected(std::move(why));
     const auto until = Clock::now() + patience;
     const std::string head = call.method + ' ' + target(call) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";

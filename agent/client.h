@@ -21,8 +21,9 @@ struct Call {
     std::multimap<std::string, std::string> parameters;
 };
 
-/// Over the Unix socket; nothing is asked of a stranger who listens there. The error says in words that
-/// nobody answered, or what broke on the way.
+/// Over the Unix socket, or where that is not for us the one beside it that is for everybody; nothing is
+/// asked of a stranger who listens there. The error says in words that nobody answered, or what broke on the
+/// way.
 tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call);
 
 /// Percent-encodes all but unreserved characters and '/' (RFC 3986 §2.3).

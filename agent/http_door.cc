@@ -14,7 +14,6 @@
 #include <mutex>
 #include <thread>
 
-#include "agent/http_place.h"
 #include "relay/net/asio.h"
 
 namespace postern::agent {
@@ -132,7 +131,7 @@ bool HttpDoor::Impl::open() {
     bool news = false;
     std::string why = result ? "" : result.error();
     if (result) {
-        const bool unix_socket = std::holds_alternative<std::filesystem::path>(place);
+        const bool unix_socket = std::holds_alternative<UnixPlace>(place);
         const bool v6 = !unix_socket && std::get<relay::HostPort>(place).host.find(':') != std::string::npos;
         acceptor.assign(Protocol(unix_socket ? AF_UNIX : v6 ? AF_INET6 : AF_INET, 0), result->fd);
         port = result->port;
@@ -306,8 +305,8 @@ bool HttpDoor::stop(std::chrono::milliseconds grace) {
     if (impl_->end.wait_for(grace) != std::future_status::ready) return false;
     impl_->thread.join();
     std::error_code ignored;
-    if (const auto* path = std::get_if<std::filesystem::path>(&impl_->place); path && impl_->made)
-        std::filesystem::remove(*path, ignored);
+    if (const auto* place = std::get_if<UnixPlace>(&impl_->place); place && impl_->made)
+        std::filesystem::remove(place->path, ignored);
     return true;
 }
 

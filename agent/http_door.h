@@ -5,13 +5,13 @@
 
 #include <chrono>
 #include <cstddef>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 
+#include "agent/http_place.h"
 #include "agent/http_request.h"
 #include "agent/status_api.h"
 #include "relay/settings.h"
@@ -44,7 +44,7 @@ struct HttpDoorLimits {
 /// and total time; one request each. Runs on threads of its own.
 class HttpDoor {
 public:
-    using Place = std::variant<relay::HostPort, std::filesystem::path>;
+    using Place = std::variant<relay::HostPort, UnixPlace>;
     using Judge =
         std::function<HttpTask(const HttpRequest&, const HttpPeer&)>;  // quick; on the door's thread
     using Opened = std::function<void(const std::string& trouble)>;    // "" after trouble: open

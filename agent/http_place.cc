@@ -34,7 +34,12 @@ tl::expected<OpenPlace, std::string> open_place(const relay::HostPort& address) 
     return OpenPlace{fd, local_port(fd)};
 }
 
-tl::expected<OpenPlace, std::string> open_place(const std::filesystem::path& path) {
+std::filesystem::path everybodys_socket(const std::filesystem::path& socket) {
+    return socket.native() + ".read";
+}
+
+tl::expected<OpenPlace, std::string> open_place(const UnixPlace& place) {
+    const auto& path = place.path;
     const std::string what = path.string() + " cannot be made";
     sockaddr_un address{};
     if (path.native().size() >= sizeof address.sun_path) return failed(-1, what, ENAMETOOLONG);
@@ -49,7 +54,8 @@ tl::expected<OpenPlace, std::string> open_place(const std::filesystem::path& pat
         if (connect(fd, name, sizeof address) == 0) return failed(fd, what, EADDRINUSE);
         unlink(path.c_str());
     }
-    if (bind(fd, name, sizeof address) != 0 || chmod(path.c_str(), 0666) != 0 || listen(fd, backlog) != 0)
+    const mode_t mode = place.everybody ? 0666 : 0600;
+    if (bind(fd, name, sizeof address) != 0 || chmod(path.c_str(), mode) != 0 || listen(fd, backlog) != 0)
         return failed(fd, what, errno);
     return OpenPlace{fd, 0};
 }

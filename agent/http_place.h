@@ -19,8 +19,16 @@ struct OpenPlace {
 /// The error says in words why not. Port 0 takes any free one.
 tl::expected<OpenPlace, std::string> open_place(const relay::HostPort& address);
 
-/// A socket that anybody may connect to; who it is, the peer's credentials tell. One that nobody listens at
-/// any more is replaced.
-tl::expected<OpenPlace, std::string> open_place(const std::filesystem::path& path);
+/// A Unix socket. Who may not connect cannot keep others out either, by filling the line of those who wait.
+struct UnixPlace {
+    std::filesystem::path path;
+    bool everybody = false;  // may connect; otherwise root and whoever opens it
+};
+
+/// The socket beside that of root and the account, for everybody else.
+std::filesystem::path everybodys_socket(const std::filesystem::path& socket);
+
+/// One that nobody listens at any more is replaced.
+tl::expected<OpenPlace, std::string> open_place(const UnixPlace& place);
 
 }  // namespace postern::agent

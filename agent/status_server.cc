@@ -56,13 +56,17 @@ struct StatusServer::Impl {
               [trouble](const std::string& text) {
                   trouble("status.address", text.empty() ? "is open now" : text);
               }) {
-        if (!places.socket.empty())
-            commands.emplace(
-                places.socket, HttpDoorLimits(),
+        if (places.socket.empty()) return;
+        const auto open = [&](std::optional<HttpDoor>& door, UnixPlace place) {
+            door.emplace(
+                std::move(place), HttpDoorLimits(),
                 [this](const auto& request, const auto& peer) { return over_socket(request, peer); },
                 [trouble](const std::string& text) {
                     trouble("status.socket", text.empty() ? "is open now" : text);
                 });
+        };
+        open(commands, {places.socket});
+        open(readers, {everybodys_socket(places.socket), true});
     }
 
     std::shared_ptr<const StatusTerms> current() {
@@ -114,7 +118,7 @@ struct StatusServer::Impl {
     std::mutex mutex;  // over terms
     std::shared_ptr<const StatusTerms> terms;
     HttpDoor endpoint;
-    std::optional<HttpDoor> commands;
+    std::optional<HttpDoor> commands, readers;
 };
 
 StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Operations operations, Trouble trouble)
@@ -124,12 +128,15 @@ StatusServer::~StatusServer() { stop(std::chrono::hours(1)); }
 
 void StatusServer::start() {
     impl_->endpoint.start();
-    if (impl_->commands) impl_->commands->start();
+    for (auto* door : {&impl_->commands, &impl_->readers})
+        if (*door) (*door)->start();
 }
 
 bool StatusServer::stop(std::chrono::milliseconds grace) {
-    const bool one = impl_->endpoint.stop(grace);
-    return (!impl_->commands || impl_->commands->stop(grace)) && one;
+    bool all = impl_->endpoint.stop(grace);
+    for (auto* door : {&impl_->commands, &impl_->readers})
+        if (*door) all = (*door)->stop(grace) && all;
+    return all;
 }
 
 void StatusServer::reload(StatusTerms terms) {
@@ -141,8 +148,9 @@ void StatusServer::reload(StatusTerms terms) {
 std::vector<std::string> StatusServer::troubles() const {
     std::vector<std::string> found;
     if (auto why = impl_->endpoint.trouble(); !why.empty()) found.push_back("status.address " + why);
-    if (impl_->commands)
-        if (auto why = impl_->commands->trouble(); !why.empty()) found.push_back("status.socket " + why);
+    for (const auto* door : {&impl_->commands, &impl_->readers})
+        if (*door)
+            if (auto why = (*door)->trouble(); !why.empty()) found.push_back("status.socket " + why);
     return found;
 }
 

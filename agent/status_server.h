@@ -24,7 +24,7 @@ struct StatusTerms {
 
 struct StatusPlaces {
     relay::HostPort address;       // for browsers, monitoring and programs
-    std::filesystem::path socket;  // for the commands; empty: none
+    std::filesystem::path socket;  // for the commands, and the one beside it for those of others; empty: none
     uid_t account = 0;             // besides root, whose commands may change things
 };
 

@@ -62,6 +62,11 @@ class CommandsSocket(scenario.Scenario):
         gateway = self.gateway(status={"socket": str(self.workspace.folder("run", owner="nobody") / "control.sock")})
         (self.workspace.path / "run").chmod(0o755)
         gateway.configuration_file.chmod(0o644)
+        # Where they cannot even stand in line they keep nobody out.
+        knock = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+        done = subprocess.run(["/usr/bin/python3", "-c", knock, self.workspace.path / "run" / "control.sock"],
+                              capture_output=True, text=True, user="daemon", group="daemon", extra_groups=[])
+        self.assertIn("PermissionError", done.stderr)
 
         def ask(*words):
             return subprocess.run([BINARY, *words, "--config", gateway.configuration_file], capture_output=True,

@@ -204,19 +204,20 @@ TEST_CASE("a place that is taken is told, and the other one serves") {
 TEST_CASE("a socket left by a gateway that was killed is replaced, a file is not") {
     Folder folder;
     const auto path = folder.path / "control.sock";
+    const UnixPlace place{path};
     {
-        const auto dead = open_place(path);
+        const auto dead = open_place(place);
         REQUIRE(dead);
-        CHECK_FALSE(open_place(path));  // somebody listens
+        CHECK_FALSE(open_place(place));  // somebody listens
         close(dead->fd);
     }
-    const auto next = open_place(path);
+    const auto next = open_place(place);
     REQUIRE(next);
     close(next->fd);
     std::filesystem::remove(path);
     std::ofstream(path) << "mine";
-    CHECK_FALSE(open_place(path));
-    CHECK_FALSE(open_place(folder.path / std::string(200, 'x')));
+    CHECK_FALSE(open_place(place));
+    CHECK_FALSE(open_place(UnixPlace{folder.path / std::string(200, 'x')}));
 }
 
 TEST_CASE("clients that drip do not keep the others out") {
