@@ -142,6 +142,7 @@ void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& tro
         wake(destination, obstacle.next_try);
     } else {
         obstacle = {};
+        destination->site.reset();  // nothing of it is good any more, should the name servers be away next
     }
     std::vector<Job> jobs;
     for (Job& job : std::exchange(destination->unresolved, {})) jobs.push_back(std::move(job));

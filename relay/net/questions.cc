@@ -46,6 +46,13 @@ const DnsAnswer* Remembered::find(const std::string& question, std::chrono::stea
     return place == places_.end() || now - place->second->at > good_for ? nullptr : &place->second->answer;
 }
 
+void Remembered::forget(const std::string& question) {
+    auto place = places_.find(question);
+    if (place == places_.end()) return;
+    entries_.erase(place->second);
+    places_.erase(place);
+}
+
 void Remembered::clear() {
     places_.clear();
     entries_.clear();
@@ -115,9 +122,11 @@ void Questions::next() {
 void Questions::answered(std::uint64_t number, DnsAnswer answer) {
     auto found = questions_.find(number);
     if (found == questions_.end()) return;
+    const std::string question = key(found->second->name, found->second->type);
     if (answer.status == Lookup::found)
-        remembered_.keep(key(found->second->name, found->second->type), answer,
-                         std::chrono::steady_clock::now());
+        remembered_.keep(question, answer, std::chrono::steady_clock::now());
+    else if (answer.status != Lookup::transient)
+        remembered_.forget(question);
     if (answer.bogus && suspect_ && suspect_())
         suspects_.emplace_back(number, std::move(answer));
     else

@@ -18,7 +18,7 @@
 namespace postern::relay::net {
 
 /// Answers that were good once, those asked for last. RFC 8767: better than none while name servers are away.
-/// Only what was found: a denial that is over may be over for a reason.
+/// Only what was found, until it is denied: a denial that is over may be over for a reason.
 class Remembered {
 public:
     explicit Remembered(std::size_t most) : most_(most) {}
@@ -27,6 +27,8 @@ public:
               std::chrono::steady_clock::time_point now);
     /// Null when there is none, or none younger than a day.
     const DnsAnswer* find(const std::string& question, std::chrono::steady_clock::time_point now);
+    /// The name servers say that there is no such thing any more.
+    void forget(const std::string& question);
     void clear();
 
 private:

@@ -97,6 +97,35 @@ class SilentZones(scenario.Scenario):
         self.assertGreater(len(names.asked), asked)
         self.assertEqual(gateway.events("deferred"), [])
 
+    def test_what_was_denied_meanwhile_is_not_remembered(self):
+        """A domain that is given up: its mail does not go to its former host once the resolver is away."""
+        now = [self._good]
+        names = self._names(lambda name, kind: now[0](name, kind), ttl=0)
+        receiver = self.receiver()
+        gateway = self._gateway(names, timeout="4s")
+        self.send(gateway, recipients="bob@d.good.example")
+        self.wait_for_messages(receiver, 1)
+
+        def outcomes(answer):
+            """What becomes of the next message."""
+            now[0] = answer
+            seen = [len(gateway.events("bounced")), len(gateway.events("deferred")), len(receiver.messages)]
+            reloads = len(gateway.events("reloaded"))
+            gateway.reload()  # what is known is looked up again
+            wait_for(lambda: len(gateway.events("reloaded")) > reloads, "the reload")
+            self.send(gateway, recipients="bob@d.good.example")
+
+            def news():
+                return ([e for e in gateway.events("bounced")[seen[0]:] if e["to"] == "bob@d.good.example"] +
+                        [e for e in gateway.events("deferred")[seen[1]:] if e["to"] == "bob@d.good.example"] +
+                        [{"event": "delivered"} for _ in receiver.messages[seen[2]:]])
+            gateway.process.wait_for(news, "an outcome")
+            return [e["event"] for e in news()]
+        self.assertEqual(outcomes(lambda name, kind: 3), ["bounced"])
+        # As long as the denial is in the resolver's own memory that is the answer, and then there is none.
+        last = wait_for(lambda: [e for e in outcomes(lambda name, kind: None) if e != "bounced"], "a look-up in vain")
+        self.assertEqual(last, ["deferred"])
+
 
 if __name__ == "__main__":
     scenario.main()

@@ -74,6 +74,10 @@ TEST_CASE("what was found is remembered for a day", "[questions]") {
     CHECK(memory.find("a", begin + std::chrono::hours(26)) == nullptr);
     CHECK(memory.find("b", begin) == nullptr);
     CHECK(memory.find("c", begin) != nullptr);
+    memory.forget("c");  // it was denied
+    memory.forget("never known");
+    CHECK(memory.find("c", begin) == nullptr);
+    CHECK(memory.find("a", begin) != nullptr);
 }
 
 TEST_CASE("the zones that trust anchors are for", "[anchors]") {
