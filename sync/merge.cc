@@ -18,12 +18,19 @@ bool unchanged(const DomainRecord& record, Time now, std::chrono::seconds longes
            !suspected(record) && now - record.complete() < longest;
 }
 
+/// Who is disabled is as good as gone: his mail is refused just so.
 Change change(const AddressList& before, const AddressList& after) {
     std::unordered_set<std::string_view> names;
     names.reserve(after.size());
-    after.each([&](Kind, std::string_view name) { names.insert(name); });
-    Change change{before.size(), after.size(), 0};
-    before.each([&](Kind, std::string_view name) { change.gone += names.contains(name) ? 0 : 1; });
+    after.each([&](Kind kind, std::string_view name) {
+        if (kind != Kind::user_disabled) names.insert(name);
+    });
+    Change change{0, names.size(), 0};
+    before.each([&](Kind kind, std::string_view name) {
+        if (kind == Kind::user_disabled) return;
+        ++change.before;
+        change.gone += names.contains(name) ? 0 : 1;
+    });
     return change;
 }
 
@@ -63,9 +70,14 @@ void update(Part<T>& part, Result<T>& reading, std::string_view name, Time began
 
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
                                std::vector<Loss>& losses, const Turn& turn) {
-    std::vector<std::string> before, after;
-    for (const auto& [name, domain] : record.domains) before.push_back(name);
-    for (const ListedDomain& domain : listed) after.push_back(domain.name);
+    std::vector<std::string> before, after;  // those that are not disabled, which is as good as gone
+    for (const auto& [name, domain] : record.domains)
+        if (domain.enabled) before.push_back(name);
+    for (const ListedDomain& domain : listed) {
+        const auto known = record.domains.find(domain.name);
+        if (domain.enabled.value_or(known == record.domains.end() || known->second.enabled))
+            after.push_back(domain.name);
+    }
     const bool taken = take(record.suspicion, change(before, after), now, "domains", losses, turn.hold);
 
     decltype(record.domains) domains;
@@ -74,11 +86,13 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
     std::size_t still = 0;  // domains in which nothing has changed
     for (ListedDomain& domain : listed) {
         auto known = record.domains.extract(domain.name);
+        const bool is_new = known.empty() && !domains.contains(domain.name);
         DomainRecord& entry =
             known.empty() ? domains[domain.name] : domains.insert(std::move(known)).position->second;
         entry.spelling = std::move(domain.spelling);
         entry.listed = now;
-        entry.enabled = domain.enabled.value_or(entry.enabled);
+        if (taken || is_new || domain.enabled.value_or(false))
+            entry.enabled = domain.enabled.value_or(entry.enabled);
         entry.counts = domain.counts;
         if (!turn.all && unchanged(entry, now, longest)) ++still;
         if (domain.enabled.value_or(true))

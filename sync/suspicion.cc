@@ -12,7 +12,7 @@ constexpr unsigned believed_when_seen = 3;
 
 bool sudden_loss(const Change& change) {
     if (change.before == 0) return false;
-    if (change.after == 0) return true;
+    if (change.gone == change.before) return true;
     return change.gone > small_loss && change.gone > change.before / share;
 }
 

@@ -22,10 +22,10 @@ struct Suspicion {
 /// How an answer differs from the one in force.
 struct Change {
     std::size_t before = 0, after = 0;  // entries
-    std::size_t gone = 0;               // entries in force that it lacks
+    std::size_t gone = 0;               // entries in force that it lacks, or calls disabled
 };
 
-/// Everything gone, or more than ten entries and a fifth of all.
+/// Everything gone, whatever came instead, or more than ten entries and a fifth of all.
 bool sudden_loss(const Change& change);
 
 /// How long a loss is held back at least: a primary that is being restored is half empty for a while.

@@ -16,6 +16,8 @@ TEST_CASE("what is a sudden loss", "[suspicion]") {
     };
     const auto row = GENERATE(values<Row>({{0, 0, 0, false},
                                            {1, 0, 1, true},
+                                           {1, 1, 1, true},
+                                           {8, 8, 8, true},
                                            {8, 0, 8, true},
                                            {8, 1, 7, false},
                                            {50, 40, 10, false},
@@ -111,6 +113,80 @@ TEST_CASE("domains that vanish at once stay, and new ones are taken", "[suspicio
     REQUIRE(losses.size() == 1);
     CHECK(losses[0].taken);
     CHECK_FALSE(confirm(record));
+}
+
+TEST_CASE("domains that are disabled at once stay as they were until it is believed", "[suspicion][merge]") {
+    PrimaryRecord record{"main"};
+    for (const char* name : {"a.example", "b.example"}) record.domains[name] = read_domain(name, at(1));
+    const std::vector<ListedDomain> all{listed_domain("a.example", false), listed_domain("b.example", false),
+                                        listed_domain("new.example", false)};
+    std::vector<Loss> losses;
+    const auto enabled = [&](const char* name) { return record.domains.at(name).enabled; };
+
+    SECTION("one of them is taken at once") {
+        merge(record, {listed_domain("a.example", false), listed_domain("b.example", true)}, at(2), losses);
+        CHECK(losses.empty());
+        CHECK_FALSE(enabled("a.example"));
+        CHECK(enabled("b.example"));
+    }
+    SECTION("all of them are doubted") {
+        merge(record, all, at(2), losses);
+        REQUIRE(losses.size() == 1);
+        CHECK(losses[0].what == "domains");
+        CHECK(losses[0].suspicion.now == 0);
+        CHECK(enabled("a.example"));
+        CHECK(enabled("b.example"));
+        CHECK_FALSE(enabled("new.example"));
+
+        SECTION("and believed the third time") {
+            merge(record, all, at(3), losses);
+            CHECK(enabled("a.example"));
+            merge(record, all, at(4), losses);
+            CHECK_FALSE(enabled("a.example"));
+            CHECK_FALSE(enabled("b.example"));
+        }
+        SECTION("what comes back is taken at once") {
+            merge(record, {listed_domain("a.example"), listed_domain("b.example", true)}, at(3), losses);
+            CHECK_FALSE(record.suspicion);
+            CHECK(enabled("a.example"));
+        }
+    }
+    SECTION("however often it is named") {
+        auto twice = all;
+        twice.insert(twice.end(), all.begin(), all.end());
+        merge(record, twice, at(2), losses);
+        CHECK(enabled("a.example"));
+    }
+}
+
+TEST_CASE("other domains in place of all that were there are doubted", "[suspicion][merge]") {
+    PrimaryRecord record{"main"};
+    record.domains["a.example"] = read_domain("a.example", at(1));
+    std::vector<Loss> losses;
+    merge(record, {listed_domain("default.example", true)}, at(2), losses);
+    CHECK(losses.size() == 1);
+    CHECK(record.domains.contains("a.example"));
+    CHECK(record.domains.contains("default.example"));
+}
+
+TEST_CASE("users that are disabled at once stay good until it is believed", "[suspicion][merge]") {
+    DomainRecord record = read_domain("a.example", at(1));
+    record.users.content = address_list(Kind::user, {"ann", "bob"});
+    DomainReading reading;
+    reading.options = DomainOptions{};
+    reading.users = address_list(Kind::user_disabled, {"ann", "bob"});
+    Applied applied = apply(record, reading, at(2));
+    REQUIRE(applied.losses.size() == 1);
+    CHECK(applied.losses[0].what == "users");
+    record.users.content.each([](Kind kind, std::string_view) { CHECK(kind == Kind::user); });
+
+    reading.users = address_list(Kind::user_disabled, {"ann"});
+    reading.users->add(Kind::user, "bob");
+    CHECK(apply(record, reading, at(3)).losses.empty());
+    CHECK_FALSE(record.users.suspicion);
+    std::size_t disabled = 0;
+    record.users.content.each([&](Kind kind, std::string_view) { disabled += kind == Kind::user_disabled; });
+    CHECK(disabled == 1);
 }
 
 TEST_CASE("one of the parts vanishing keeps only that one", "[suspicion][merge]") {
