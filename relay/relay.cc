@@ -29,6 +29,7 @@ namespace {
 constexpr std::chrono::seconds patience{10};  // for a change to get onto the disk
 constexpr std::size_t scan_part =
     256;  // messages worked on at once, so that mail is not held up behind an operator
+constexpr std::size_t part_recipients = 5'000;  // the same of their recipients
 
 }  // namespace
 
@@ -157,13 +158,16 @@ struct Relay::Impl {
                       const std::function<Applied(const std::vector<MessageId>&)>& work) {
         Applied done;
         std::vector<MessageId> part;
+        std::size_t recipients = 0;
         auto flush = [&] {
             if (!part.empty()) done += on(delivery_io, [&work, part] { return work(part); });
             part.clear();
+            recipients = 0;
         };
         Search(spool, filter, router()).each([&](const Loaded& loaded) {
             part.push_back(loaded.stored->message.id);
-            if (part.size() == scan_part) flush();
+            recipients += loaded.progress.size();
+            if (part.size() == scan_part || recipients >= part_recipients) flush();
             return true;
         });
         flush();
