@@ -1,9 +1,11 @@
 #include "relay/egress/blocklist.h"
 
+#include <algorithm>
+
 namespace postern::relay {
 namespace {
 
-/// What an answer about a listed name says; "" when it lists nothing.
+/// What an answer about a name says; no codes when it lists nothing.
 struct Listing {
     std::string codes;
     std::string fault;
@@ -11,6 +13,10 @@ struct Listing {
 
 Listing read_answer(const net::AddressAnswer& answer) {
     Listing listing;
+    // Where only the other kind of address came, the answer that counts may be the one that did not.
+    if (!answer.addresses.empty() && std::none_of(answer.addresses.begin(), answer.addresses.end(),
+                                                  [](const auto& address) { return address.is_v4(); }))
+        listing.fault = "it answers " + answer.addresses.front().to_string() + ", which lists nothing";
     for (const auto& address : answer.addresses) {
         if (!address.is_v4()) continue;
         switch (blocklist_code(address)) {

@@ -28,12 +28,14 @@ Zone good(const std::string& name) {
 }
 
 BlocklistAnswer ask(const std::vector<std::string>& zones, const std::string& address) {
-    static const NameServer server({good("good.example"),
-                                    {"refusing.example", {"* A 127.255.255.254"}, false, {}},
-                                    {"everything.example", {"* A 127.0.0.2"}, false, {}},
-                                    {"sold.example", {"* A 192.0.2.200"}, false, {}},
-                                    {"emptied.example", {"www A 192.0.2.201"}, false, {}},
-                                    {"four.example", {"2.0.0.127 A 127.0.0.2"}, false, {}}});
+    static const NameServer server(
+        {good("good.example"),
+         {"refusing.example", {"* A 127.255.255.254"}, false, {}},
+         {"everything.example", {"* A 127.0.0.2"}, false, {}},
+         {"sold.example", {"* A 192.0.2.200"}, false, {}},
+         {"emptied.example", {"www A 192.0.2.201"}, false, {}},
+         {"six.example", {"2.0.0.127 A 127.0.0.2", "1.2.0.192 AAAA ::1"}, false, {}},
+         {"four.example", {"2.0.0.127 A 127.0.0.2"}, false, {}}});
     auto settings = server.settings();
     settings.stub.emplace_back("dead.example", settings.stub.front().second);
     settings.timeout = std::chrono::seconds(3);
@@ -110,6 +112,13 @@ TEST_CASE("a zone that refuses us, lists everything, has been sold or is gone li
     CHECK(answer.faults["refusing.example"].find("refuses our questions (127.255.255.254)") !=
           std::string::npos);
     CHECK(answer.faults["everything.example"].find("everything") != std::string::npos);
+}
+
+TEST_CASE("an answer without the kind of address that counts is none", "[blocklist]") {
+    const auto answer = ask({"six.example"}, "192.0.2.1");
+    CHECK(answer.checked.empty());
+    CHECK(faulty(answer) == Zones{"six.example"});
+    CHECK(ask({"six.example"}, "192.0.2.2").checked == Zones{"six.example"});
 }
 
 TEST_CASE("a zone that knows no IPv6 says nothing of it", "[blocklist]") {
