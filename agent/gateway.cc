@@ -16,7 +16,6 @@
 #include "agent/metrics.h"
 #include "agent/operations.h"
 #include "agent/overrides.h"
-#include "agent/policy_fetch.h"
 #include "agent/readiness.h"
 #include "agent/service.h"
 #include "agent/status_server.h"
@@ -30,10 +29,6 @@ namespace {
 
 relay::SettingsPtr relay_settings(const Settings& settings, const Overrides& overrides) {
     return std::make_shared<const relay::Settings>(merged(settings.relay, overrides));
-}
-
-std::shared_ptr<PolicyFetch> policy_fetch(const Settings& settings) {
-    return std::make_shared<PolicyFetch>(PolicyFetchSettings{.ca_file = settings.relay.tls.ca_file});
 }
 
 void warn(Log& log, std::string_view where, const std::string& text) {
@@ -125,10 +120,9 @@ struct Gateway::Impl {
     Log& log;
     const Settings started;   // what runs, of what only a restart can change
     std::mutex change_mutex;  // one reload or change at a time
-    std::mutex facts;   // over the three below, while they are copied; they are written under change_mutex
+    std::mutex facts;   // over the two below, while they are copied; they are written under change_mutex
     Settings settings;  // of the file in force
     Overrides overrides;
-    std::shared_ptr<PolicyFetch> policies;
     const std::filesystem::path overrides_file;
     Metrics metrics;
     Events events{log, metrics};
@@ -147,7 +141,6 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
       started(given),
       settings(std::move(given)),
       overrides(kept_overrides(overrides_path(settings), log)),
-      policies(policy_fetch(settings)),
       overrides_file(overrides_path(settings)),
       directory(
           settings.synced(), settings.relay.state_dir, events,
@@ -161,14 +154,6 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
             directory.ask(local_part, domain, std::move(done));
         });
     relay.notice_with([this](std::string_view domain) { directory.notice(domain); });
-    relay.fetch_with(
-        [this](const std::string& domain, const std::vector<std::string>& addresses, PolicyFetch::Done done) {
-            const auto fetch = [this] {
-                const std::lock_guard lock(facts);
-                return policies;
-            }();
-            (*fetch)(domain, addresses, std::move(done));
-        });
     if (!settings.gateway_mode.on()) return;
     gateway_mode.emplace(
         settings.gateway_mode.address, terms(settings),
@@ -370,9 +355,6 @@ Reloaded Gateway::Impl::reload() {
     }
     while_running([&] { relay.reload(relay_settings(reading.settings, overrides)); });
     for (const auto& warning : reading.warnings) warn(log, "configuration", warning.line(file));
-    auto latest = policies;
-    if (reading.settings.relay.tls.ca_file != settings.relay.tls.ca_file)
-        latest = policy_fetch(reading.settings);
     if (gateway_mode_after) gateway_mode->reload(std::move(*gateway_mode_after));
     status.reload(status_terms(reading.settings, log));
     log.reload(reading.settings.log);
@@ -381,13 +363,10 @@ Reloaded Gateway::Impl::reload() {
     for (const auto& key : result.after_restart_only) later.append(later.empty() ? "" : ", ").append(key);
     log.write(later.empty() ? LogLevel::info : LogLevel::warning, "reloaded",
               [&](LogLine& line) { line.add("file", file.native()).add_if("after_restart_only", later); });
-    const auto former = policies;
     {
         const std::lock_guard lock(facts);
         settings = std::move(reading.settings);
-        policies = latest;
     }
-    if (former != latest) former->stop();
     service::ready("");
     return result;
 }
@@ -434,7 +413,6 @@ bool Gateway::stop(std::chrono::seconds grace) {
     { const std::unique_lock lock(impl_->gate); }
     const std::lock_guard no_change(impl_->change_mutex);
     impl_->relay.stop(grace);
-    impl_->policies->stop();
     impl_->directory.stop();
     if (impl_->gateway_mode) impl_->gateway_mode->stop();
     const bool ended = impl_->status.stop(std::chrono::seconds(3));

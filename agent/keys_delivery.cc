@@ -222,7 +222,8 @@ Section delivery() {
                     "where tls is opportunistic: do as the domain's MTA-STS policy asks (RFC 8461)"),
             networks("ignore_addresses", {"0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"},
                      place(&D::ignore_addresses),
-                     "where no MX record or address literal leads; add private ranges nobody shall reach"),
+                     "where no MX record, policy host or address literal leads; add private ranges nobody "
+                     "shall reach"),
             integer("connections", 500, 1, 50'000, place(&D::connections), "at once, in all"),
             integer("per_destination", 20, 1, 1000, place(&D::per_destination), "connections to one of them"),
             integer("messages_per_minute", 0, 0, many, place(&D::messages_per_minute),

@@ -230,7 +230,6 @@ void Relay::reload(SettingsPtr settings) {
     asio::post(impl_->delivery_io, [impl = impl_.get(), settings] { impl->delivery.reload(settings); });
 }
 
-void Relay::fetch_with(FetchPolicy fetch) { impl_->delivery.fetch_with(std::move(fetch)); }
 void Relay::ask_with(AskDirectory ask) { impl_->reception.ask_with(std::move(ask)); }
 void Relay::notice_with(std::function<void(std::string_view)> notice) {
     impl_->reception.notice_with(std::move(notice));

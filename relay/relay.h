@@ -19,11 +19,6 @@ namespace postern::relay {
 
 using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
                                         std::function<void(bool answered)> done)>;
-/// Gets https://mta-sts.DOMAIN/.well-known/mta-sts.txt from one of `addresses` (RFC 8461 §3.3), without
-/// redirects, with a verified certificate, at most 64 KiB. `done` is called once, on any thread: the body, or
-/// "" and why there is none.
-using FetchPolicy = std::function<void(const std::string& domain, const std::vector<std::string>& addresses,
-                                       std::function<void(std::string body, std::string fault)> done)>;
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 
 class Relay {
@@ -49,8 +44,6 @@ public:
     void ask_with(AskDirectory ask);
     /// Is told the domain of each sender of a primary's mail, on relay's thread: before start().
     void notice_with(std::function<void(std::string_view domain)> notice);
-    /// How an MTA-STS policy is got: before start(). Without it none is.
-    void fetch_with(FetchPolicy fetch);
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <asio/ip/udp.hpp>
 
-#include "relay/delivery/host_lookup.h"
 #include "relay/egress/blocklist.h"
 #include "relay/mail/address.h"
 #include "relay/net/address_range.h"
+#include "relay/net/addresses.h"
 #include "relay/net/dnssec.h"
 #include "relay/trial_parts.h"
 

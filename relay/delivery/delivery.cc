@@ -40,11 +40,17 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       proof_(recall_proof(settings_->state_dir, settings_->dns)),
       ours_(our_listeners(*settings_)),
       tls_(net::client_context(settings_->tls)),
+      fetch_(io),
       policies_(io, read_small_file(settings_->state_dir / policies_file)),
       pool_(settings_, read_small_file(settings_->state_dir / egress_file), base::wall_now()),
       queue_(spool, settings_, observer, hooks()),
       timer_(io),
-      blocklists_(io) {}
+      blocklists_(io) {
+    fetch_.terms(tls_, settings_->delivery.ignore_addresses);
+    policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
+        return fetch_.get(std::move(domain), std::move(addresses));
+    });
+}
 
 /// Each pair of primaries once: that one gets the other's mail is what an administrator wants to know.
 void Delivery::tell_between(const Envelope& envelope, const Address& recipient, const std::string& route) {
@@ -126,6 +132,7 @@ void Delivery::reload(SettingsPtr settings) {
     } catch (const std::exception& fault) {
         observer_.on(event::Trouble{"tls", fault.what(), false});
     }
+    fetch_.terms(tls_, settings_->delivery.ignore_addresses);
     for (auto& [key, one] : destinations_) one->fresh_until = {};
     for (auto& [key, one] : sites_) {
         one->looked_up = {};

@@ -54,7 +54,6 @@ public:
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
-    void fetch_with(StsStore::Fetch fetch) { policies_.fetch_with(std::move(fetch)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes);
 
     Queue& queue() { return queue_; }
@@ -236,6 +235,7 @@ private:
     bool proof_failed_ = false;
     IsOurs ours_;
     net::TlsContext tls_;
+    StsFetch fetch_;
     StsStore policies_;
     EgressPool pool_;
     Queue queue_;

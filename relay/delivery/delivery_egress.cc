@@ -4,6 +4,7 @@
 #include "relay/delivery/delivery.h"
 #include "relay/egress/blocklist.h"
 #include "relay/egress/reply_rules.h"
+#include "relay/net/addresses.h"
 #include "relay/queue/durable_file.h"
 #include "sync/base/clock.h"
 

@@ -4,6 +4,7 @@
 
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/route.h"
+#include "relay/net/addresses.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
 

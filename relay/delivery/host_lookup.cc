@@ -1,11 +1,8 @@
 #include "relay/delivery/host_lookup.h"
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 
-#include "relay/net/address_range.h"
+#include "relay/net/addresses.h"
 #include "relay/security/dane.h"
 
 namespace postern::relay {
@@ -142,42 +139,6 @@ net::awaitable<std::vector<HostFound>> look_up_hosts(Surroundings around, std::v
         co_await search->end.async_wait(net::as_value);
     if (search->fault) std::rethrow_exception(search->fault);
     co_return search->found;
-}
-
-asio::ip::address plain(const asio::ip::address& address) {
-    if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-}
-
-bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address) {
-    const asio::ip::address own = plain(address);
-    const std::string text = own.to_string();
-    if (std::any_of(ignored.begin(), ignored.end(),
-                    [&](const Network& network) { return contains(network, text); }))
-        return true;
-    if (own.is_loopback()) return false;
-    const auto all = own_addresses();
-    return std::find(all.begin(), all.end(), own) != all.end();
-}
-
-std::vector<asio::ip::address> own_addresses() {
-    std::vector<asio::ip::address> out;
-    ifaddrs* list = nullptr;
-    if (getifaddrs(&list) != 0) return out;
-    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
-        if (one->ifa_addr == nullptr) continue;
-        if (one->ifa_addr->sa_family == AF_INET) {
-            const auto* four = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
-            out.emplace_back(asio::ip::address_v4(ntohl(four->sin_addr.s_addr)));
-        } else if (one->ifa_addr->sa_family == AF_INET6) {
-            const auto* six = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
-            asio::ip::address_v6::bytes_type bytes{};
-            std::copy_n(six->sin6_addr.s6_addr, bytes.size(), bytes.begin());
-            out.emplace_back(asio::ip::address_v6(bytes));
-        }
-    }
-    freeifaddrs(list);
-    return out;
 }
 
 }  // namespace postern::relay

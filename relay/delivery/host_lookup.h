@@ -16,7 +16,7 @@ struct HostWanted {
     std::uint16_t port = 25;
     std::uint16_t preference = 0;
     HostPolicy base;
-    std::optional<StsPolicy> sts;
+    StsKnown sts;
     TlsWish wish = TlsWish::none;
 };
 
@@ -31,15 +31,5 @@ struct HostFound {
 /// What the hosts have come to, in their order. As soon as one can be used the others are waited for only a
 /// few seconds, then they count as not found for now.
 net::awaitable<std::vector<HostFound>> look_up_hosts(Surroundings around, std::vector<HostWanted> hosts);
-
-/// Whether an MX record or an address literal must not lead to this address: one of `ignored`, or another of
-/// this machine's own but the loopback ones. IPv4 in IPv6 counts as IPv4.
-bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address);
-
-/// IPv4-mapped IPv6 as IPv4, anything else as it is.
-asio::ip::address plain(const asio::ip::address& address);
-
-/// Of this machine's interfaces.
-std::vector<asio::ip::address> own_addresses();
 
 }  // namespace postern::relay

@@ -1,8 +1,6 @@
 #include "relay/delivery/target.h"
 
 #include <algorithm>
-#include <asio/ip/network_v4.hpp>
-#include <asio/ip/network_v6.hpp>
 #include <map>
 #include <set>
 
@@ -10,6 +8,7 @@
 #include "relay/delivery/route.h"
 #include "relay/egress/reply_rules.h"
 #include "relay/net/address_range.h"
+#include "relay/net/addresses.h"
 #include "relay/security/transport.h"
 
 namespace postern::relay {
@@ -114,9 +113,9 @@ net::awaitable<Targets> exchangers(Surroundings around, TlsWish wish, std::strin
 
     HostPolicy base = configured_policy(*around.settings, domain);
     if (wish == TlsWish::optional) base = waived(std::move(base));
-    std::optional<StsPolicy> sts;
+    StsKnown sts;
     if (wants_sts(base, delivery) && !domain.starts_with('[') && wish != TlsWish::optional)
-        sts = (co_await around.policies.find(around.resolver, domain)).policy;
+        sts = co_await around.policies.find(around.resolver, domain);
 
     std::vector<HostWanted> hosts;
     std::set<std::string> names;
@@ -165,7 +164,7 @@ net::awaitable<Targets> configured(Surroundings around, TlsWish wish, std::strin
     out.exchangers = key;
     out.site = key + (wish == TlsWish::required ? " (REQUIRETLS)" : "");
     std::vector<HostWanted> hosts{
-        HostWanted{{lower(address.host), {}, true}, address.port, 0, std::move(policy), std::nullopt, wish}};
+        HostWanted{{lower(address.host), {}, true}, address.port, 0, std::move(policy), {}, wish}};
     auto found = co_await look_up_hosts(std::move(around), std::move(hosts));
     out.list = std::move(found.front().targets);
     out.trouble = std::move(found.front().trouble);
@@ -179,11 +178,6 @@ net::awaitable<Targets> configured(Surroundings around, TlsWish wish, std::strin
 
 std::string Target::text() const {
     return host + '[' + endpoint.address().to_string() + "]:" + std::to_string(endpoint.port());
-}
-
-std::string network_of(const asio::ip::address& address, unsigned short six) {
-    return address.is_v4() ? asio::ip::network_v4(address.to_v4(), 24).canonical().to_string()
-                           : asio::ip::network_v6(address.to_v6(), six).canonical().to_string();
 }
 
 bool permits(const std::vector<Target>& list, const Target& target) {

@@ -59,9 +59,6 @@ struct Targets {
     unsigned connections = 0, messages_per_minute = 0;
 };
 
-/// "192.0.2.0/24"; of an IPv6 address so many bits.
-std::string network_of(const asio::ip::address& address, unsigned short six = 64);
-
 /// Whether the list has the target's host with the same demands.
 bool permits(const std::vector<Target>& list, const Target& target);
 

@@ -268,6 +268,11 @@ awaitable<std::error_code> Connection::start_tls_client(TlsContext context, Peer
     co_return std::error_code();
 }
 
+bool Connection::ended() const {
+    if (!tls_) return false;
+    return (SSL_get_shutdown(const_cast<TlsStream&>(*tls_).native_handle()) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
 std::string Connection::tls() const {
     if (!tls_) return {};
     const SSL* ssl = const_cast<TlsStream&>(*tls_).native_handle();

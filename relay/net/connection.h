@@ -57,6 +57,8 @@ public:
     awaitable<std::error_code> start_tls_server(TlsContext context);
     awaitable<std::error_code> start_tls_client(TlsContext context, PeerProof proof);
 
+    /// After Error::closed: whether the peer ended TLS properly, so that what came before is whole.
+    bool ended() const;
     std::string tls() const;  // "TLSv1.3 with cipher …", "" for clear text
     const std::string& tls_failure() const { return tls_failure_; }  // in words, after Error::tls_failed
     /// "" when the server's certificate was valid for its name (or by DANE), else why not, in words.

@@ -9,7 +9,7 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t body_max = 64u << 10, patterns_max = 100, id_max = 32, name_max = 32, digits_max = 10;
+constexpr std::size_t patterns_max = 100, id_max = 32, name_max = 32, digits_max = 10;
 constexpr std::chrono::seconds age_max{31557600};  // RFC 8461 §3.2
 
 bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
@@ -117,9 +117,19 @@ std::optional<std::string> parse_sts_record(const std::vector<std::string>& text
     return id_of(*first);
 }
 
+tl::expected<std::string, std::string> sts_reply(base::HttpMessage reply) {
+    using Fault = tl::unexpected<std::string>;
+    if (reply.status != 200) return Fault("answers " + std::to_string(reply.status));
+    if (!reply.content_encoding.empty()) return Fault("answers with compressed content");
+    if (reply.content_type != "text/plain")
+        return Fault("answers with another type of content than text/plain");
+    if (reply.body.empty()) return Fault("answers with an empty policy");
+    return std::move(reply.body);
+}
+
 tl::expected<StsPolicy, std::string> parse_sts_policy(std::string_view body) {
     using Fault = tl::unexpected<std::string>;
-    if (body.size() > body_max) return Fault("it is larger than 64 KiB");
+    if (body.size() > sts_policy_max) return Fault("it is larger than 64 KiB");
     Fields fields;
     while (!body.empty()) {
         const std::size_t end = std::min(body.find('\n'), body.size());

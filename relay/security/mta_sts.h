@@ -1,4 +1,5 @@
-// MTA-STS (RFC 8461) as pure functions: the TXT record, the policy, and which hosts it allows.
+// MTA-STS (RFC 8461) as pure functions: the TXT record, the reply of a policy host, the policy, and which
+// hosts it allows.
 #pragma once
 
 #include <chrono>
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include <tl/expected.hpp>
+
+#include "sync/base/http_reply.h"
 
 namespace postern::relay {
 
@@ -21,9 +24,23 @@ struct StsPolicy {
     bool operator==(const StsPolicy&) const = default;
 };
 
+/// What is known of a domain's policy.
+struct StsKnown {
+    std::optional<StsPolicy> policy;  // none: the domain has none, or none that can be had
+    bool unsure = false;              // or it cannot be told now: its mail waits
+    std::string why;  // in words: "fetched 2 hours ago", "cannot be fetched: …", what stands in the way
+};
+
 /// The id of the one "v=STSv1" record among a name's TXT records; nullopt when there is none, or more than
 /// one.
 std::optional<std::string> parse_sts_record(const std::vector<std::string>& texts);
+
+/// What octets of a policy file there are at most.
+inline constexpr std::size_t sts_policy_max = 64u << 10;
+
+/// The policy file in a policy host's reply, which is not empty, or in words why the reply has none (RFC 8461
+/// §3.3): "answers 404".
+tl::expected<std::string, std::string> sts_reply(base::HttpMessage reply);
 
 /// The policy file, or what is wrong with it in words. At most 64 KiB and 100 patterns.
 tl::expected<StsPolicy, std::string> parse_sts_policy(std::string_view body);

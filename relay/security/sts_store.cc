@@ -1,7 +1,7 @@
 #include "relay/security/sts_store.h"
 
+#include <algorithm>
 #include <map>
-#include <mutex>
 
 #include "relay/mail/address.h"
 #include "relay/security/sts_state.h"
@@ -14,8 +14,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::seconds check_every = 1h, fetch_every = 24h, pause = 5min, patience = 1min;
-// A fetch that was never answered does not block the domain for ever.
-constexpr std::chrono::seconds lost_after = 10min;
+constexpr std::chrono::seconds soon = 5s;         // where it is unsure: name servers get as much of a pause
+constexpr std::chrono::seconds denied_for = 24h;  // "there is none" stands while nobody says otherwise
+constexpr std::chrono::seconds unsure_for = 4h;   // then what others do not tell is taken for none
+constexpr std::chrono::seconds connected = 24h;   // failures further apart are two matters
 constexpr std::size_t domains_max = 20'000;
 
 std::string ago(std::chrono::system_clock::duration age) {
@@ -29,146 +31,172 @@ std::string ago(std::chrono::system_clock::duration age) {
     return words(seconds / 86'400, "day");
 }
 
-/// Lets a fetch's callback, which comes on any thread and at any time, in only while the store is there.
-struct Gate {
-    std::mutex mutex;
-    net::io_context* io;
-};
-
 }  // namespace
 
 struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
     /// A question under way. Its timer wakes all who wait for the answer, or ends their patience.
     struct Look {
-        Look(net::io_context& io, Time at) : started(at), over(io) { over.expires_after(patience); }
-        Time started;
+        explicit Look(net::io_context& io) : over(io) { over.expires_after(patience); }
         asio::steady_timer over;
     };
 
     struct Entry {
         std::optional<StsRecord> record;
-        Time checked{};     // the TXT record was looked at
-        Time not_before{};  // after a failure, or where there is no policy
-        std::string why;    // there is none
+        Time checked{};                  // the TXT record was looked at
+        Time not_before{};               // after a failure, or where there is no policy
+        Time denied{};                   // the TXT record said that there is none, and nothing else since
+        Time failing_since{}, failed{};  // in a row, by no fault of ours
+        StsKnown otherwise{std::nullopt, true, "it is still being looked up"};  // where no record is in force
         std::shared_ptr<Look> look;
     };
 
-    Impl(net::io_context& io_, std::string_view state, Now now_) : io(io_), now(std::move(now_)) {
-        gate->io = &io;
+    Impl(net::io_context& io_, std::string_view state, Now wall_, Now steady_)
+        : io(io_), wall(std::move(wall_)), steady(std::move(steady_)) {
         for (auto& [domain, record] : read_sts_state(state)) {
-            entries[domain].checked = record.fetched;
+            entries[domain].checked = std::min(record.fetched, steady());
             entries[domain].record = std::move(record);
         }
     }
 
     void close() {
-        const std::lock_guard lock(gate->mutex);
-        gate->io = nullptr;
+        fetch = nullptr;
         for (auto& [domain, entry] : entries)
             if (entry.look) entry.look->over.cancel();
     }
 
     bool in_force(const Entry& entry) const {
         // A policy is good for its max_age, and for as long as it is not asked for again.
-        return entry.record && now() < std::max(entry.record->expires(), entry.record->fetched + pause);
+        return entry.record && wall() < std::max(entry.record->expires(), entry.record->fetched + pause);
     }
 
-    Known known(const Entry& entry) const {
-        if (in_force(entry))
-            return Known{entry.record->policy, "fetched " + ago(now() - entry.record->fetched)};
-        return Known{std::nullopt, entry.why.empty() ? "cannot be fetched in time" : entry.why};
+    StsKnown known(const Entry& entry) const {
+        if (!in_force(entry)) return entry.look ? Entry().otherwise : entry.otherwise;
+        return StsKnown{entry.record->policy, false, "fetched " + ago(wall() - entry.record->fetched)};
     }
 
     bool due(const Entry& entry) const {
-        if (now() < entry.not_before) return false;
-        return !in_force(entry) || now() - entry.checked >= check_every;
+        if (steady() < entry.not_before) return false;
+        return !in_force(entry) || steady() - entry.checked >= check_every;
     }
 
     bool stale(const Entry& entry) const {
         const auto renew = std::min<std::chrono::seconds>(fetch_every, entry.record->policy.max_age / 2);
-        return now() - entry.record->fetched >= renew;
+        return wall() - entry.record->fetched >= renew;
     }
 
-    /// Ends a look whose coroutine goes before its time, because the resolver does: the next one starts anew.
-    struct UnderWay {
-        UnderWay(std::shared_ptr<Impl> store_, std::string domain_, std::shared_ptr<Look> look_)
-            : store(std::move(store_)), domain(std::move(domain_)), look(std::move(look_)) {}
+    /// Ends a look, also that of a coroutine which goes before its time, because the resolver does: the next
+    /// one starts anew.
+    class UnderWay {
+    public:
+        UnderWay(std::shared_ptr<Impl> store, std::string domain, std::shared_ptr<Look> look)
+            : store_(std::move(store)), domain_(std::move(domain)), look_(std::move(look)) {}
         ~UnderWay() {
-            if (!handed_over) store->finish(domain, look, "");
+            if (look_) unsure("it was interrupted", Whose::ours);
         }
         UnderWay(const UnderWay&) = delete;
         UnderWay& operator=(const UnderWay&) = delete;
 
-        std::shared_ptr<Impl> store;
-        std::string domain;
-        std::shared_ptr<Look> look;
-        bool handed_over = false;
-    };
+        enum class Whose : std::uint8_t { ours, of_others };
 
-    /// Ends a look, if it is still the one its domain waits for.
-    void finish(const std::string& domain, const std::shared_ptr<Look>& look, std::string why,
-                std::optional<StsRecord> got = std::nullopt) {
-        auto at = entries.find(domain);
-        if (!look || at == entries.end() || at->second.look != look) return;
-        Entry& entry = at->second;
-        entry.look.reset();
-        entry.checked = now();
-        if (got) {
-            entry.record = std::move(got);
-            entry.why.clear();
-            changed = true;
-        } else if (!why.empty()) {
-            entry.why = std::move(why);
-            entry.not_before = now() + pause;
-            // With a policy at hand the next check comes after the pause, not after an hour.
-            entry.checked = Time();
+        /// Null when the question is nobody's any more.
+        Entry* entry() const {
+            auto at = store_->entries.find(domain_);
+            return at == store_->entries.end() || at->second.look != look_ ? nullptr : &at->second;
         }
-        look->over.cancel();
-    }
 
-    void fetched(const std::string& domain, const std::string& id, const std::shared_ptr<Look>& look,
-                 const std::string& body, const std::string& fault) {
-        if (!fault.empty() || body.empty())
-            return finish(domain, look, "cannot be fetched: " + (fault.empty() ? "it is empty" : fault));
-        auto policy = parse_sts_policy(body);
-        if (!policy) return finish(domain, look, "cannot be used: " + policy.error());
-        finish(domain, look, "", StsRecord{std::move(*policy), id, now()});
+        /// The record is the one it was.
+        void same() { end(); }
+
+        void got(StsRecord record) {
+            if (Entry* entry = end()) {
+                entry->record = std::move(record);
+                store_->changed = true;
+            }
+        }
+
+        void none(std::string why, bool denied = false) {
+            if (Entry* entry = end()) {
+                if (denied) entry->denied = store_->steady();
+                store_->failed(*entry, StsKnown{std::nullopt, false, std::move(why)}, pause);
+            }
+        }
+
+        void unsure(std::string why, Whose whose) {
+            Entry* entry = end(false);
+            if (entry == nullptr) return;
+            const Time time = store_->steady();
+            if (entry->denied != Time() && time - entry->denied < denied_for)
+                return store_->failed(*entry, entry->otherwise, pause);
+            if (whose == Whose::of_others && !store_->in_force(*entry)) {
+                if (time - entry->failed >= connected) entry->failing_since = time;
+                entry->failed = time;
+                if (time - entry->failing_since >= unsure_for)
+                    return store_->failed(
+                        *entry, StsKnown{std::nullopt, false, "taken for none after hours: " + why}, pause);
+            }
+            store_->failed(*entry, StsKnown{std::nullopt, true, std::move(why)}, soon);
+        }
+
+    private:
+        Entry* end(bool told = true) {
+            Entry* out = entry();
+            if (out != nullptr) {
+                out->look.reset();
+                out->checked = store_->steady();
+                if (told) out->failed = out->denied = Time();
+                look_->over.cancel();
+            }
+            look_.reset();
+            return out;
+        }
+
+        std::shared_ptr<Impl> store_;
+        std::string domain_;
+        std::shared_ptr<Look> look_;
+    };
+    using Whose = UnderWay::Whose;
+
+    void failed(Entry& entry, StsKnown otherwise, std::chrono::seconds wait) const {
+        // With a policy at hand the next check comes after the pause, not after an hour.
+        entry.checked = Time();
+        entry.not_before = steady() + (in_force(entry) ? pause : wait);
+        entry.otherwise = std::move(otherwise);
     }
 
     net::awaitable<void> refresh(net::Resolver resolver, std::string domain, std::shared_ptr<Look> look) {
-        UnderWay under_way{shared_from_this(), domain, look};
+        UnderWay under_way{shared_from_this(), domain, std::move(look)};
         net::TextAnswer answer = co_await resolver.text("_mta-sts." + domain);
         if (answer.status == net::Lookup::transient)
-            co_return finish(domain, look, "its TXT record cannot be looked up: " + answer.why);
+            co_return under_way.unsure("its TXT record cannot be looked up: " + answer.why, Whose::of_others);
         const auto id = parse_sts_record(answer.texts);
-        if (!id) co_return finish(domain, look, "the domain has no MTA-STS policy");
-        auto at = entries.find(domain);
-        if (at == entries.end() || at->second.look != look) co_return;
-        const Entry& entry = at->second;
-        if (in_force(entry) && entry.record->id == *id && !stale(entry)) co_return finish(domain, look, "");
-        if (!fetch) co_return finish(domain, look, "cannot be fetched: there is nothing to fetch it with");
+        if (!id) co_return under_way.none("the domain has no MTA-STS policy", true);
+        Entry* entry = under_way.entry();
+        if (entry == nullptr) co_return;
+        if (in_force(*entry) && entry->record->id == *id && !stale(*entry)) co_return under_way.same();
+        entry->denied = Time();
 
         const std::string host = "mta-sts." + domain;
         net::AddressAnswer found = co_await resolver.addresses(host);
+        if (found.status == net::Lookup::transient)
+            co_return under_way.unsure(host + " cannot be looked up: " + found.why, Whose::of_others);
         if (found.status != net::Lookup::found)
-            co_return finish(domain, look, "cannot be fetched: cannot look up " + host + ": " + found.why);
-        std::vector<std::string> addresses;
-        for (const auto& address : found.addresses) addresses.push_back(address.to_string());
-        under_way.handed_over = true;
-        // The callback may outlive this thread's loop, so it holds nothing that belongs to it.
-        fetch(domain, addresses,
-              [weak = weak_from_this(), gate = gate, domain, id = *id, waiting = std::weak_ptr<Look>(look)](
-                  std::string body, std::string fault) {
-                  const std::lock_guard lock(gate->mutex);
-                  if (gate->io == nullptr) return;
-                  asio::post(*gate->io, [=, body = std::move(body), fault = std::move(fault)] {
-                      if (auto there = weak.lock()) there->fetched(domain, id, waiting.lock(), body, fault);
-                  });
-              });
+            co_return under_way.none("cannot be fetched: " + host + " cannot be looked up: " + found.why);
+        if (!fetch) co_return;
+        StsFetched got = co_await fetch(domain, std::move(found.addresses));
+        switch (got.asked) {
+            case net::Asked::not_made:
+                co_return under_way.unsure("it was not fetched: " + got.why, Whose::ours);
+            case net::Asked::unreachable: co_return under_way.unsure(got.why, Whose::of_others);
+            case net::Asked::failed: co_return under_way.none("cannot be fetched: " + got.why);
+            case net::Asked::answered: break;
+        }
+        auto policy = parse_sts_policy(got.body);
+        if (!policy) co_return under_way.none("cannot be used: " + policy.error());
+        under_way.got(StsRecord{std::move(*policy), *id, wall()});
     }
 
     void look_up(const net::Resolver& resolver, const std::string& domain, Entry& entry) {
-        entry.look = std::make_shared<Look>(io, now());
+        entry.look = std::make_shared<Look>(io);
         asio::co_spawn(io, refresh(resolver, domain, entry.look), [](const std::exception_ptr& error) {
             if (error) std::rethrow_exception(error);
         });
@@ -192,45 +220,42 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
     }
 
     net::io_context& io;
-    Now now;
+    Now wall, steady;
     Fetch fetch;
-    std::shared_ptr<Gate> gate = std::make_shared<Gate>();
     std::map<std::string, Entry, std::less<>> entries;  // by domain, in A-labels
     mutable bool changed = false;
 };
 
-StsStore::StsStore(net::io_context& io, std::string_view state, Now now)
-    : impl_(std::make_shared<Impl>(io, state, std::move(now))) {}
+StsStore::StsStore(net::io_context& io, std::string_view state, Now wall, Now steady)
+    : impl_(std::make_shared<Impl>(io, state, std::move(wall), std::move(steady))) {}
 
 StsStore::~StsStore() { impl_->close(); }
 
 void StsStore::fetch_with(Fetch fetch) { impl_->fetch = std::move(fetch); }
 
-net::awaitable<StsStore::Known> StsStore::find(net::Resolver& resolver, std::string domain) {
+net::awaitable<StsKnown> StsStore::find(net::Resolver& resolver, std::string domain) {
     auto impl = impl_;
     const auto parsed = base::DomainName::parse(domain);
-    if (!parsed) co_return Known{std::nullopt, "is no domain that could have a policy"};
+    if (!parsed) co_return StsKnown{std::nullopt, false, "is no domain that could have a policy"};
     auto at = impl->entries.find(parsed->text());
     if (at == impl->entries.end()) {
         impl->make_room();
         at = impl->entries.emplace(parsed->text(), Impl::Entry()).first;
     }
     Impl::Entry& entry = at->second;
-    if (entry.look && impl->now() - entry.look->started >= lost_after) entry.look.reset();
     if (!entry.look && impl->due(entry)) impl->look_up(resolver, parsed->text(), entry);
     if (impl->in_force(entry) || !entry.look) co_return impl->known(entry);
 
     const auto look = entry.look;
     co_await look->over.async_wait(net::as_value);
     at = impl->entries.find(parsed->text());  // may have been forgotten meanwhile
-    if (at == impl->entries.end()) co_return Known{std::nullopt, "cannot be fetched in time"};
-    co_return impl->known(at->second);
+    co_return impl->known(at == impl->entries.end() ? Impl::Entry() : at->second);
 }
 
 std::string StsStore::save() const {
     StsRecords records;
     for (const auto& [domain, entry] : impl_->entries)
-        if (entry.record && impl_->now() < entry.record->expires()) records.emplace(domain, *entry.record);
+        if (entry.record && impl_->wall() < entry.record->expires()) records.emplace(domain, *entry.record);
     impl_->changed = false;
     return write_sts_state(records);
 }

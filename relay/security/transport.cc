@@ -6,10 +6,18 @@ namespace postern::relay {
 
 namespace {
 
-HostPolicy sts_policy(HostPolicy base, const Exchanger& exchanger, const StsPolicy& sts) {
-    const bool listed = sts_allows(sts, exchanger.host);
+HostPolicy sts_policy(HostPolicy base, const Exchanger& exchanger, const StsKnown& sts) {
     const std::string policy = "MTA-STS of " + exchanger.domain;
-    switch (sts.mode) {
+    if (sts.unsure) {
+        base.tls = ClientTls::verify;
+        base.origin = policy;
+        base.names = {exchanger.host};
+        base.barred = "the MTA-STS policy of " + exchanger.domain + " is not known: " + sts.why;
+        return base;
+    }
+    if (!sts.policy) return base;
+    const bool listed = sts_allows(*sts.policy, exchanger.host);
+    switch (sts.policy->mode) {
         case StsPolicy::Mode::none: return base;
         case StsPolicy::Mode::testing:
             base.testing = true;
@@ -60,13 +68,11 @@ bool wants_dane(const HostPolicy& configured, const DeliverySettings& delivery) 
     return configured.tls == ClientTls::dane || (configured.tls == ClientTls::opportunistic && delivery.dane);
 }
 
-HostPolicy exchanger_policy(const HostPolicy& configured, const Exchanger& exchanger,
-                            const std::optional<StsPolicy>& sts, const net::AddressAnswer& addresses,
-                            const std::optional<net::TlsaAnswer>& tlsa) {
+HostPolicy exchanger_policy(const HostPolicy& configured, const Exchanger& exchanger, const StsKnown& sts,
+                            const net::AddressAnswer& addresses, const std::optional<net::TlsaAnswer>& tlsa) {
     HostPolicy policy = configured;
     if (policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit) policy.names = {exchanger.host};
-    if (policy.tls == ClientTls::opportunistic && sts)
-        policy = sts_policy(std::move(policy), exchanger, *sts);
+    if (policy.tls == ClientTls::opportunistic) policy = sts_policy(std::move(policy), exchanger, sts);
     const std::string unlisted = exchanger.mx_secure ? std::string() : policy.barred;
 
     const bool demanded = configured.tls == ClientTls::dane;

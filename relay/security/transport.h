@@ -28,11 +28,11 @@ struct Exchanger {
     bool mx_secure = false;
 };
 
-/// `sts` and `tlsa` are what was asked, nullopt where nothing was. DANE stands above MTA-STS (RFC 8461 §2):
-/// it decides whenever it applies, except that a host which unproven MX records name must be in a policy that
-/// is enforced all the same.
-HostPolicy exchanger_policy(const HostPolicy& configured, const Exchanger& exchanger,
-                            const std::optional<StsPolicy>& sts, const net::AddressAnswer& addresses,
-                            const std::optional<net::TlsaAnswer>& tlsa);
+/// `sts` is what is known, nothing where nothing was asked; `tlsa` what was asked, nullopt where nothing was.
+/// DANE stands above MTA-STS (RFC 8461 §2): it decides whenever it applies, except that a host which unproven
+/// MX records name must be in a policy that is enforced all the same. Where it cannot be told whether there
+/// is a policy, the hosts are barred that DANE does not vouch for.
+HostPolicy exchanger_policy(const HostPolicy& configured, const Exchanger& exchanger, const StsKnown& sts,
+                            const net::AddressAnswer& addresses, const std::optional<net::TlsaAnswer>& tlsa);
 
 }  // namespace postern::relay

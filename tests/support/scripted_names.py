@@ -6,8 +6,8 @@ import time
 
 from workspace import DNS_PORT
 
-A, MX, AAAA = 1, 15, 28
-TYPES = {A: "A", MX: "MX", AAAA: "AAAA", 16: "TXT", 52: "TLSA", 12: "PTR"}
+A, MX, TXT, AAAA = 1, 15, 16, 28
+TYPES = {A: "A", MX: "MX", AAAA: "AAAA", TXT: "TXT", 52: "TLSA", 12: "PTR"}
 
 
 def _wire(name):
@@ -16,7 +16,7 @@ def _wire(name):
 
 class ScriptedNames:
     """`answer(name, type)` gives None for silence, a number for an error code, or a list of records: addresses for A
-    and AAAA, (preference, host) for MX. `asked` has what was asked, in order."""
+    and AAAA, (preference, host) for MX, texts for TXT. `asked` has what was asked, in order."""
 
     def __init__(self, address, answer, delay=0.0, ttl=1):
         self.server = f"{address}@{DNS_PORT}"
@@ -63,6 +63,8 @@ class ScriptedNames:
         for record in records:
             if kind == MX:
                 data = struct.pack("!H", record[0]) + _wire(record[1])
+            elif kind == TXT:
+                data = bytes([len(record)]) + record.encode()
             elif kind == AAAA:
                 data = socket.inet_pton(socket.AF_INET6, record)
             else:

@@ -122,6 +122,30 @@ TEST_CASE("what is no MTA-STS policy", "[mta_sts]") {
     }
 }
 
+TEST_CASE("the reply of a policy host", "[mta_sts]") {
+    postern::base::HttpMessage reply;
+    reply.status = 200;
+    reply.content_type = "text/plain";
+    reply.body = "version: STSv1";
+    CHECK(sts_reply(reply) == "version: STSv1");
+    const auto fault = [](auto message) { return sts_reply(std::move(message)).error(); };
+    for (int status : {201, 204, 206, 301, 304, 404, 503}) {
+        auto other = reply;
+        other.status = status;
+        CHECK(fault(other) == "answers " + std::to_string(status));
+    }
+    for (const char* type : {"", "text/html", "text/plainer", "application/octet-stream"}) {
+        auto other = reply;
+        other.content_type = type;
+        CHECK(fault(other) == "answers with another type of content than text/plain");
+    }
+    reply.content_encoding = "gzip";
+    CHECK(fault(reply) == "answers with compressed content");
+    reply.content_encoding.clear();
+    reply.body.clear();
+    CHECK(fault(reply) == "answers with an empty policy");
+}
+
 TEST_CASE("hosts an MTA-STS policy allows", "[mta_sts]") {
     StsPolicy policy;
     policy.patterns = {"mail.example.com", "*.example.net"};

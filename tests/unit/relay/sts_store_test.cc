@@ -2,7 +2,6 @@
 
 #include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
-#include <thread>
 
 #include "relay/security/sts_state.h"
 #include "tests/unit/relay/name_server.h"
@@ -30,54 +29,89 @@ const NameServer& name_server() {
     return server;
 }
 
-struct Fetched {
+/// A fetch that was asked for, and ends when the test says how.
+struct Fetching {
+    Fetching(net::io_context& io, std::string domain_) : domain(std::move(domain_)), over(io) {}
+    void end(StsFetched with) {
+        outcome = std::move(with);
+        over.expires_at(asio::steady_timer::time_point::min());
+    }
     std::string domain;
     std::vector<std::string> addresses;
-    std::function<void(std::string, std::string)> done;
+    StsFetched outcome;
+    asio::steady_timer over;
 };
+
+StsFetched got(const std::string& body) { return {net::Asked::answered, body, {}}; }
+StsFetched not_got(net::Asked asked, const std::string& why) { return {asked, {}, why}; }
 
 class World {
 public:
     explicit World(const std::string& state = "") : resolver(io, name_server().settings()) { open(state); }
 
     void open(const std::string& state) {
-        store = std::make_unique<StsStore>(io, state, [this] { return now; });
-        store->fetch_with(
-            [this](const std::string& domain, const std::vector<std::string>& addresses, auto done) {
-                if (answer_at_once)
-                    done(body, fault);
-                else
-                    waiting.push_back(Fetched{domain, addresses, done});
-                asked.push_back(Fetched{domain, addresses, nullptr});
-            });
+        store = std::make_unique<StsStore>(
+            io, state, [this] { return now + step; }, [this] { return now; });
+        store->fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
+            return fetch(std::move(domain), std::move(addresses));
+        });
     }
-    std::future<StsStore::Known> ask(const std::string& domain) {
-        return asio::co_spawn(io, store->find(resolver, domain), asio::use_future);
+    net::awaitable<StsFetched> fetch(std::string domain, std::vector<asio::ip::address> addresses) {
+        auto fetching = std::make_shared<Fetching>(io, std::move(domain));
+        for (const auto& address : addresses) fetching->addresses.push_back(address.to_string());
+        asked.push_back(fetching);
+        if (answer_at_once) co_return outcome;
+        fetching->over.expires_at(asio::steady_timer::time_point::max());
+        co_await fetching->over.async_wait(net::as_value);
+        co_return fetching->outcome;
     }
-    void run() {
+    std::future<StsKnown> ask(const std::string& domain) { return ask(resolver, domain); }
+    std::future<StsKnown> ask(net::Resolver& names, const std::string& domain) {
+        return asio::co_spawn(io, store->find(names, domain), asio::use_future);
+    }
+    /// The loop's work until `done`, or until there is none.
+    template <class Done>
+    void run_until(Done done) {
         io.restart();
-        io.run();
-    }
-    /// Until the fetch is asked for.
-    void run_to_fetch() {
-        io.restart();
-        while (waiting.empty() && io.run_one() > 0) {
+        // A future is told on another thread, so that the loop may have nothing left to wake it.
+        while (!done() && (io.run_one_for(10ms) > 0 || !io.stopped())) {
         }
     }
-    StsStore::Known find(const std::string& domain) {
-        auto known = ask(domain);
-        run();
+    void run_to_fetches(std::size_t count) {
+        run_until([&] { return asked.size() >= count; });
+        REQUIRE(asked.size() == count);
+    }
+    StsKnown get(std::future<StsKnown> known) {
+        run_until([&] { return known.wait_for(0s) == std::future_status::ready; });
+        REQUIRE(known.wait_for(60s) == std::future_status::ready);
         return known.get();
+    }
+    StsKnown find(const std::string& domain) { return get(ask(domain)); }
+    /// What is found once everything that is under way has ended.
+    StsKnown find_whole(const std::string& domain) {
+        StsKnown known = find(domain);
+        run_until([] { return false; });
+        return known;
     }
 
     net::io_context io{1};
     net::Resolver resolver;
     Time now = start;
+    std::chrono::seconds step{0};  // of the wall clock
     bool answer_at_once = true;
-    std::string body = enforce, fault;
-    std::vector<Fetched> asked, waiting;
+    StsFetched outcome = got(enforce);
+    std::vector<std::shared_ptr<Fetching>> asked;
     std::unique_ptr<StsStore> store;  // goes first
 };
+
+/// One whose questions are answered by nobody.
+net::Resolver no_answers(net::io_context& io) {
+    auto settings = name_server().settings();
+    const std::string port = '@' + std::to_string(free_dns_port());
+    for (auto& [zone, server] : settings.stub) server = "127.0.0.1" + port;
+    settings.timeout = 1s;
+    return {io, settings};
+}
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -91,8 +125,8 @@ TEST_CASE("a policy is fetched once, and then known", "[sts_store]") {
     CHECK(known.policy->mode == StsPolicy::Mode::enforce);
     CHECK(world.store->changed());
     REQUIRE(world.asked.size() == 1);
-    CHECK(world.asked[0].domain == "two.example");
-    CHECK(world.asked[0].addresses == std::vector<std::string>{"2001:db8::2", "192.0.2.2"});
+    CHECK(world.asked[0]->domain == "two.example");
+    CHECK(world.asked[0]->addresses == std::vector<std::string>{"2001:db8::2", "192.0.2.2"});
     world.now += 59min;
     const auto again = world.find("two.example");
     CHECK(again.policy == known.policy);
@@ -105,17 +139,10 @@ TEST_CASE("one question however many wait", "[sts_store]") {
     world.answer_at_once = false;
     auto first = world.ask("one.example"), second = world.ask("one.example"),
          other = world.ask("two.example");
-    world.run_to_fetch();
-    while (world.waiting.size() < 2 && world.io.run_one() > 0) {
-    }
-    REQUIRE(world.waiting.size() == 2);
+    world.run_to_fetches(2);
     auto late = world.ask("one.example");
-    // The answer comes from another thread.
-    std::thread([&world] {
-        for (auto& fetched : world.waiting) fetched.done(enforce, "");
-    }).join();
-    world.run();
-    for (auto* known : {&first, &second, &other, &late}) CHECK(known->get().policy);
+    for (auto& fetching : world.asked) fetching->end(got(enforce));
+    for (auto* known : {&first, &second, &other, &late}) CHECK(world.get(std::move(*known)).policy);
     CHECK(world.asked.size() == 2);
 }
 
@@ -124,14 +151,19 @@ TEST_CASE("domains without a policy are not asked again and again", "[sts_store]
     for (const char* domain : {"none.two.example", "odd.two.example"}) {
         const auto known = world.find(domain);
         CHECK_FALSE(known.policy);
+        CHECK_FALSE(known.unsure);
         CHECK(has(known.why, "has no MTA-STS policy"));
     }
     const auto bare = world.find("bare.two.example");
     CHECK_FALSE(bare.policy);
+    CHECK_FALSE(bare.unsure);
     CHECK(has(bare.why, "mta-sts.bare.two.example"));
     for (const std::string& domain :
-         {std::string("[192.0.2.1]"), std::string("a b"), std::string(), std::string(300, 'a')})
-        CHECK_FALSE(world.find(domain).policy);
+         {std::string("[192.0.2.1]"), std::string("a b"), std::string(), std::string(300, 'a')}) {
+        const auto known = world.find(domain);
+        CHECK_FALSE(known.policy);
+        CHECK_FALSE(known.unsure);
+    }
     CHECK(world.asked.empty());
     CHECK_FALSE(world.store->changed());
 }
@@ -144,37 +176,125 @@ TEST_CASE("an international domain has its policy under its A-labels", "[sts_sto
               .policy);
     CHECK(world.find("xn--bcher-kva.two.example").policy);
     REQUIRE(world.asked.size() == 1);
-    CHECK(world.asked[0].domain == "xn--bcher-kva.two.example");
+    CHECK(world.asked[0]->domain == "xn--bcher-kva.two.example");
 }
 
 TEST_CASE("a failed fetch is told, and repeated after five minutes", "[sts_store]") {
     World world;
-    world.body.clear();
-    world.fault = "answers 404";
+    world.outcome = not_got(net::Asked::failed, "answers 404");
     const auto failed = world.find("one.example");
     CHECK_FALSE(failed.policy);
+    CHECK_FALSE(failed.unsure);
     CHECK(has(failed.why, "answers 404"));
-    world.fault.clear();
+    world.outcome = got(enforce);
     world.now += 299s;
-    world.body = enforce;
     CHECK_FALSE(world.find("one.example").policy);
     CHECK(world.asked.size() == 1);
     world.now += 1s;
     CHECK(world.find("one.example").policy);
     SECTION("a policy that cannot be read") {
         World other;
-        other.body = "<html>";
-        CHECK(has(other.find("one.example").why, "cannot be used"));
+        other.outcome = got("<html>");
+        const auto known = other.find("one.example");
+        CHECK(has(known.why, "cannot be used"));
+        CHECK_FALSE(known.unsure);
     }
-    SECTION("an empty one") {
-        World other;
-        other.body.clear();
-        CHECK(has(other.find("one.example").why, "empty"));
+}
+
+TEST_CASE("a fetch that was not made is no answer, and made soon", "[sts_store]") {
+    World world;
+    world.outcome = not_got(net::Asked::not_made, "too many policies are being fetched");
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        const auto known = world.find("one.example");
+        CHECK_FALSE(known.policy);
+        CHECK(known.unsure);
+        CHECK(has(known.why, "too many policies are being fetched"));
+        CHECK(world.asked.size() == static_cast<std::size_t>(attempt) + 1);
+        world.now += attempt == 0 ? 5s : 3600s;  // however long it goes on
     }
-    SECTION("nothing to fetch with") {
+    world.outcome = got(enforce);
+    CHECK(world.find("one.example").policy);
+    SECTION("not even without anything to fetch with") {
         World other;
         other.store->fetch_with(nullptr);
-        CHECK_FALSE(other.find("one.example").policy);
+        CHECK(other.find("one.example").unsure);
+    }
+}
+
+TEST_CASE("what others do not tell is taken for none after four hours", "[sts_store]") {
+    World world;
+    SECTION("a policy host that no network leads to") {
+        world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
+        CHECK(world.find("one.example").unsure);
+        world.now += 239min;
+        CHECK(world.find("one.example").unsure);
+        SECTION("the wall clock is set meanwhile") {
+            world.step = 48h;
+            CHECK(world.find("one.example").unsure);
+        }
+        world.now += 1min;
+        auto known = world.find("one.example");
+        CHECK_FALSE(known.unsure);
+        CHECK_FALSE(known.policy);
+        CHECK(has(known.why, "network is unreachable"));
+        SECTION("and asked all the same") {
+            world.now += 5min;
+            world.outcome = got(enforce);
+            CHECK(world.find("one.example").policy);
+        }
+        SECTION("a domain that nobody wrote to for a day begins anew") {
+            world.now += 24h;
+            CHECK(world.find("one.example").unsure);
+        }
+        SECTION("an answer in between ends it") {
+            world.now += 5min;
+            world.outcome = not_got(net::Asked::failed, "answers 404");
+            CHECK_FALSE(world.find("one.example").unsure);
+            world.now += 5min;
+            world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
+            CHECK(world.find("one.example").unsure);
+        }
+    }
+    SECTION("a TXT record that cannot be looked up") {
+        auto silent = no_answers(world.io);
+        for (const auto wait : {0min, 239min}) {
+            world.now += wait;
+            const auto known = world.get(world.ask(silent, "one.example"));
+            CHECK(known.unsure);
+            CHECK(has(known.why, "TXT record cannot be looked up"));
+        }
+        world.now += 1min;
+        const auto known = world.get(world.ask(silent, "one.example"));
+        CHECK_FALSE(known.unsure);
+        CHECK_FALSE(known.policy);
+        world.now += 5min;
+        CHECK(world.find("one.example").policy);
+    }
+    SECTION("what is ours between is no part of it") {
+        world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
+        CHECK(world.find("one.example").unsure);
+        world.now += 5h;
+        world.outcome = not_got(net::Asked::not_made, "too many policies are being fetched");
+        CHECK(world.find("one.example").unsure);
+    }
+}
+
+TEST_CASE("name servers that are away say nothing new", "[sts_store]") {
+    World world(write_sts_state({{"one.example", {*parse_sts_policy(enforce), "1", start - 2h}}}));
+    auto silent = no_answers(world.io);
+    SECTION("a policy stays in force") { CHECK(world.get(world.ask(silent, "one.example")).policy); }
+    SECTION("a domain that had none within a day is taken to have none") {
+        CHECK_FALSE(world.find("none.two.example").unsure);
+        world.now += 23h;
+        CHECK_FALSE(world.get(world.ask(silent, "none.two.example")).unsure);
+        world.now += 1h;
+        CHECK(world.get(world.ask(silent, "none.two.example")).unsure);
+    }
+    SECTION("a domain whose policy could not be had is not") {
+        world.outcome = not_got(net::Asked::failed, "answers 404");
+        CHECK_FALSE(world.find("two.example").unsure);
+        world.now += 5min;
+        CHECK(world.get(world.ask(silent, "two.example")).unsure);
     }
 }
 
@@ -189,29 +309,25 @@ TEST_CASE("an old policy is checked without anybody waiting", "[sts_store]") {
     SECTION("the same id for a day: fetched again") {
         world.now += 22h;
         world.answer_at_once = false;
-        auto known = world.ask("one.example");
-        world.run_to_fetch();
-        while (known.wait_for(0s) != std::future_status::ready && world.io.run_one() > 0) {
-        }
-        REQUIRE(known.wait_for(0s) == std::future_status::ready);
-        CHECK(known.get().policy);
-        world.waiting[0].done(brief, "");
-        world.run();
+        CHECK(world.find("one.example").policy);
+        world.run_to_fetches(1);
+        world.asked[0]->end(got(brief));
+        world.run_until([] { return false; });
         CHECK(world.find("one.example").policy->max_age == 600s);
     }
     SECTION("a failed check leaves the policy in force, and is repeated soon") {
         world.now += 22h;
-        world.fault = "answers 500";
-        CHECK(world.find("one.example").policy);
-        CHECK(world.find("one.example").policy);
-        CHECK(world.asked.size() == 1);
-        world.now += 5min;
-        CHECK(world.find("one.example").policy);
-        CHECK(world.asked.size() == 2);
+        for (auto asked : {net::Asked::failed, net::Asked::unreachable, net::Asked::not_made}) {
+            const std::size_t before = world.asked.size();
+            world.outcome = not_got(asked, "it rains");
+            CHECK(world.find_whole("one.example").policy);
+            CHECK(world.find_whole("one.example").policy);
+            CHECK(world.asked.size() == before + 1);
+            world.now += 5min;
+        }
     }
     SECTION("another id: fetched again") {
         world.now += 30s;
-        world.body = enforce;
         CHECK(world.find("two.example").policy->max_age == 600s);
         CHECK(world.asked.empty());  // not an hour old
         world.now += 30s;
@@ -220,8 +336,19 @@ TEST_CASE("an old policy is checked without anybody waiting", "[sts_store]") {
     }
     SECTION("older than its max_age and not to be had: none") {
         world.now += 2min;
-        world.fault = "answers 500";
-        CHECK_FALSE(world.find("two.example").policy);
+        world.outcome = not_got(net::Asked::failed, "answers 500");
+        const auto known = world.find("two.example");
+        CHECK_FALSE(known.policy);
+        CHECK_FALSE(known.unsure);
+    }
+    SECTION("older than its max_age, and four hours begin then") {
+        world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
+        world.now += 22h;
+        CHECK(world.find_whole("one.example").policy);
+        world.now += 143h;
+        CHECK(world.find_whole("one.example").policy);
+        world.now += 2h;
+        CHECK(world.find("one.example").unsure);
     }
 }
 
@@ -229,32 +356,29 @@ TEST_CASE("patience ends before a fetch that never does", "[sts_store]") {
     World world;
     world.answer_at_once = false;
     auto known = world.ask("one.example");
-    world.run_to_fetch();
-    REQUIRE(world.waiting.size() == 1);
+    world.run_to_fetches(1);
     world.store.reset();
-    world.io.restart();
-    world.io.run();
-    CHECK_FALSE(known.get().policy);
+    CHECK(world.get(std::move(known)).unsure);
     // The answer comes when nobody is there to take it.
-    world.waiting[0].done(enforce, "");
-    world.waiting.clear();
+    world.asked[0]->end(got(enforce));
+    world.run_until([] { return false; });
 }
 
 TEST_CASE("a resolver that goes ends the question, and the next one asks anew", "[sts_store]") {
     World world;
     auto resolver = std::make_unique<net::Resolver>(world.io, name_server().settings());
-    auto known = asio::co_spawn(world.io, world.store->find(*resolver, "one.example"), asio::use_future);
+    auto known = world.ask(*resolver, "one.example");
     for (int i = 0; i < 2; ++i) world.io.poll_one();
     resolver.reset();
-    world.run();
-    CHECK_FALSE(known.get().policy);
+    CHECK(world.get(std::move(known)).unsure);
+    world.now += 5s;
     CHECK(world.find("one.example").policy);
 }
 
 TEST_CASE("what is known survives a restart", "[sts_store]") {
     World world;
     world.find("one.example");
-    world.body = brief;
+    world.outcome = got(brief);
     world.find("two.example");
     const std::string state = world.store->save();
     CHECK_FALSE(world.store->changed());

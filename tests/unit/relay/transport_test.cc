@@ -12,7 +12,7 @@ const net::TlsaRecord record{3, 1, 1, std::string(32, 'a')}, unusable{1, 1, 1, s
 struct World {
     HostPolicy configured{ClientTls::opportunistic, "delivery.tls", {}, {}, false, {}, {}};
     Exchanger exchanger{"mx1.example.net", "example.com", true};
-    std::optional<StsPolicy> sts;
+    StsKnown sts;
     net::AddressAnswer addresses;
     std::optional<net::TlsaAnswer> tlsa;
 
@@ -22,7 +22,7 @@ struct World {
         addresses.canonical = exchanger.host;
     }
     void publish(StsPolicy::Mode mode, const std::string& pattern) {
-        sts = StsPolicy{mode, {pattern}, std::chrono::seconds(86400)};
+        sts = StsKnown{StsPolicy{mode, {pattern}, std::chrono::seconds(86400)}, false, "fetched"};
     }
     void publish(const net::TlsaRecord& tlsa_record) {
         tlsa.emplace();
@@ -96,6 +96,28 @@ TEST_CASE("MTA-STS testing changes nothing but what is told", "[transport]") {
     CHECK(world.policy().would_bar.find("is not in the MTA-STS of example.com") != std::string::npos);
     world.publish(StsPolicy::Mode::none, "other.example.net");
     CHECK(world.policy() == world.configured);
+}
+
+TEST_CASE("a policy that is not known bars the hosts", "[transport]") {
+    World world;
+    world.sts = StsKnown{std::nullopt, true, "its TXT record cannot be looked up"};
+    CHECK(world.policy().barred ==
+          "the MTA-STS policy of example.com is not known: its TXT record cannot be looked up");
+    SECTION("but those that DANE vouches for, where proof leads to them") {
+        world.publish(record);
+        CHECK(world.policy().barred.empty());
+        CHECK(world.policy().tls == ClientTls::dane);
+        world.exchanger.mx_secure = false;
+        CHECK_FALSE(world.policy().barred.empty());
+    }
+    SECTION("records that cannot be used vouch for nothing") {
+        world.publish(unusable);
+        CHECK_FALSE(world.policy().barred.empty());
+    }
+    SECTION("an explicit setting stands above it") {
+        world.configured.tls = ClientTls::required;
+        CHECK(world.policy().barred.empty());
+    }
 }
 
 TEST_CASE("MTA-STS does not touch an explicit setting", "[transport]") {

@@ -1,4 +1,4 @@
-#include "tests/unit/agent/https_server.h"
+#include "tests/unit/relay/https_server.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -27,6 +27,11 @@ void HttpsServer::Client::wait_until_gone() {
     char octet = 0;
     while (SSL_read(tls_, &octet, 1) > 0) {
     }
+    ::shutdown(socket_, SHUT_RDWR);
+}
+
+void HttpsServer::Client::cut_off() {
+    SSL_set_quiet_shutdown(tls_, 1);
     ::shutdown(socket_, SHUT_RDWR);
 }
 

@@ -27,6 +27,7 @@ public:
         Client(ssl_st* tls, int socket) : tls_(tls), socket_(socket) {}
         bool write(std::string_view octets);  // false: the other side is gone
         void wait_until_gone();
+        void cut_off();  // closes without the goodbye of TLS
 
     private:
         ssl_st* tls_;

@@ -1,0 +1,55 @@
+#include "relay/net/addresses.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <asio/ip/network_v4.hpp>
+#include <asio/ip/network_v6.hpp>
+
+#include "relay/net/address_range.h"
+
+namespace postern::relay {
+
+asio::ip::address plain(const asio::ip::address& address) {
+    if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
+std::string network_of(const asio::ip::address& address, unsigned short six) {
+    return address.is_v4() ? asio::ip::network_v4(address.to_v4(), 24).canonical().to_string()
+                           : asio::ip::network_v6(address.to_v6(), six).canonical().to_string();
+}
+
+std::vector<asio::ip::address> own_addresses() {
+    std::vector<asio::ip::address> out;
+    ifaddrs* list = nullptr;
+    if (getifaddrs(&list) != 0) return out;
+    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+        if (one->ifa_addr == nullptr) continue;
+        if (one->ifa_addr->sa_family == AF_INET) {
+            const auto* four = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+            out.emplace_back(asio::ip::address_v4(ntohl(four->sin_addr.s_addr)));
+        } else if (one->ifa_addr->sa_family == AF_INET6) {
+            const auto* six = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr);
+            asio::ip::address_v6::bytes_type bytes{};
+            std::copy_n(six->sin6_addr.s6_addr, bytes.size(), bytes.begin());
+            out.emplace_back(asio::ip::address_v6(bytes));
+        }
+    }
+    freeifaddrs(list);
+    return out;
+}
+
+bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address) {
+    const asio::ip::address own = plain(address);
+    const std::string text = own.to_string();
+    if (std::any_of(ignored.begin(), ignored.end(),
+                    [&](const Network& network) { return contains(network, text); }))
+        return true;
+    if (own.is_loopback()) return false;
+    const auto all = own_addresses();
+    return std::find(all.begin(), all.end(), own) != all.end();
+}
+
+}  // namespace postern::relay

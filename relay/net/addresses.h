@@ -1,0 +1,25 @@
+// What an address is to us: whose it is, which network it is in, and whether others may lead us there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "relay/net/asio.h"
+#include "relay/settings.h"
+
+namespace postern::relay {
+
+/// IPv4-mapped IPv6 as IPv4, anything else as it is.
+asio::ip::address plain(const asio::ip::address& address);
+
+/// "192.0.2.0/24"; of an IPv6 address so many bits.
+std::string network_of(const asio::ip::address& address, unsigned short six = 64);
+
+/// Of this machine's interfaces.
+std::vector<asio::ip::address> own_addresses();
+
+/// Whether names of others and address literals must not lead to this address: one of `ignored`, or another
+/// of this machine's own but the loopback ones. IPv4 in IPv6 counts as IPv4.
+bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address);
+
+}  // namespace postern::relay

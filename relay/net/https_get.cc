@@ -1,0 +1,99 @@
+#include "relay/net/https_get.h"
+
+#include <algorithm>
+
+#include "relay/net/connection.h"
+
+namespace postern::relay::net {
+
+namespace {
+
+using Steady = std::chrono::steady_clock;
+using Step = base::HttpReplyReader::Step;
+
+Milliseconds left(Steady::time_point until) { return std::chrono::ceil<Milliseconds>(until - Steady::now()); }
+
+std::string words(const std::error_code& error) {
+    if (error == Error::timed_out) return "it took too long";
+    return "the connection ended before the reply was complete";
+}
+
+/// "" or why the reply is not there.
+awaitable<std::string> converse(Connection& connection, const HttpsRequest& request, Steady::time_point until,
+                                base::HttpMessage& out) {
+    const std::string octets = "GET " + request.path + " HTTP/1.1\r\nHost: " + request.host +
+                               "\r\nUser-Agent: postern\r\nAccept: text/plain\r\nConnection: close\r\n\r\n";
+    if (auto error = co_await connection.write(octets)) co_return words(error);
+    base::HttpReplyReader reader({request.body});
+    for (;;) {
+        // A server that always has something to say must not keep us from looking at the clock.
+        if (left(until) <= Milliseconds(0)) co_return words(Error::timed_out);
+        const auto error = co_await connection.fill();
+        if (error && (error != Error::closed || !connection.ended())) co_return words(error);
+        const Step step = error ? reader.end() : reader.feed(connection.buffered());
+        connection.consume(connection.buffered().size());
+        if (step == Step::failed) co_return reader.fault();
+        if (step == Step::more) continue;
+        out = reader.take();
+        co_return std::string();
+    }
+}
+
+}  // namespace
+
+Asked asked_after(const std::error_code& error) {
+    if (error.category() == error_category()) return Asked::failed;
+    // By their numbers: Asio's category of system errors is not equivalent to all of these conditions.
+    switch (static_cast<std::errc>(error.value())) {
+        case std::errc::too_many_files_open:
+        case std::errc::too_many_files_open_in_system:
+        case std::errc::no_buffer_space:
+        case std::errc::not_enough_memory:
+        case std::errc::resource_unavailable_try_again: return Asked::not_made;
+        case std::errc::network_unreachable:
+        case std::errc::network_down:
+        case std::errc::address_not_available:
+        case std::errc::address_family_not_supported: return Asked::unreachable;
+        default: return Asked::failed;
+    }
+}
+
+awaitable<HttpsReply> https_get(io_context& io, TlsContext tls, HttpsRequest request) {
+    HttpsReply out{Asked::failed, {}, request.host + " has no address"};
+    if (!request.addresses.empty()) out.asked = Asked::unreachable;
+    const auto until = Steady::now() + request.total;
+    for (const auto& address : request.addresses) {
+        if (left(until) <= Milliseconds(0)) break;
+        const std::string where = request.host + " (" + address.to_string() + "): ";
+        const Endpoint endpoint(address, request.port);
+        std::error_code error;
+        std::string from;
+        auto connection = co_await Connection::connect(io, endpoint, std::move(from),
+                                                       std::min(request.connect, left(until)), error);
+        if (!connection) {
+            // Another address is for a server that is down, not for one that does not please.
+            const Asked asked = asked_after(error);
+            if (asked < out.asked) continue;
+            out.asked = asked;
+            out.why = where + "cannot connect: " + describe(error);
+            continue;
+        }
+        connection->deadline(left(until));
+        PeerProof proof;
+        proof.by = PeerProof::By::name;
+        proof.host = request.host;
+        error = co_await connection->start_tls_client(tls, std::move(proof));
+        out.asked = Asked::failed;
+        out.why =
+            error ? connection->tls_failure() : co_await converse(*connection, request, until, out.reply);
+        connection->close();
+        if (out.why.empty())
+            out.asked = Asked::answered;
+        else
+            out.why = where + out.why;
+        co_return out;
+    }
+    co_return out;
+}
+
+}  // namespace postern::relay::net
