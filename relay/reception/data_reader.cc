@@ -4,16 +4,16 @@
 
 namespace postern::relay {
 
-void DataReader::append(std::string& content, std::string_view octets) {
+void DataReader::append_without_nuls(std::string& content, std::string_view octets) {
     for (std::size_t nul; (nul = octets.find('\0')) != std::string_view::npos;
          octets.remove_prefix(nul + 1)) {
         nuls_ = true;
-        append_clean(content, octets.substr(0, nul));
+        append(content, octets.substr(0, nul));
     }
-    append_clean(content, octets);
+    append(content, octets);
 }
 
-void DataReader::append_clean(std::string& content, std::string_view octets) {
+void DataReader::append(std::string& content, std::string_view octets) {
     if (octets.empty()) return;
     if (fresh_line_ && octets[0] == '.') dots_ = true;
     fresh_line_ = false;
@@ -30,6 +30,9 @@ void DataReader::newline(std::string& content, bool bare) {
 
 std::size_t DataReader::feed(std::string_view octets, std::string& content) {
     std::size_t at = 0;
+    // Looked for once, not in each line: hardly any mail has one.
+    const auto put =
+        octets.find('\0') == std::string_view::npos ? &DataReader::append : &DataReader::append_without_nuls;
     while (at < octets.size() && !complete_) {
         char c = octets[at];
         switch (at_) {
@@ -51,11 +54,11 @@ std::size_t DataReader::feed(std::string_view octets, std::string& content) {
                 const auto* cr = static_cast<const char*>(std::memchr(from, '\r', span));
                 if (cr != nullptr) {
                     auto length = static_cast<std::size_t>(cr - from);
-                    append(content, {from, length});
+                    (this->*put)(content, {from, length});
                     at_ = At::cr;
                     at += length + 1;
                 } else {
-                    append(content, {from, span});
+                    (this->*put)(content, {from, span});
                     at += span;
                     if (lf != nullptr) {
                         newline(content, true);

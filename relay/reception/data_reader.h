@@ -29,7 +29,7 @@ private:
     enum class At : std::uint8_t { line_start, line, cr, dot, dot_cr };
 
     void append(std::string& content, std::string_view octets);
-    void append_clean(std::string& content, std::string_view octets);
+    void append_without_nuls(std::string& content, std::string_view octets);
     void newline(std::string& content, bool bare);
 
     At at_ = At::line_start;
