@@ -16,6 +16,7 @@
 #include "agent/http_place.h"
 #include "agent/http_request.h"
 #include "agent/privileges.h"
+#include "sync/base/descriptor.h"
 
 namespace postern::agent {
 namespace {
@@ -24,20 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t largest_answer = 64u << 20;
 constexpr std::chrono::seconds patience{120};
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    operator int() const { return fd_; }
-
-private:
-    const int fd_;
-};
 
 std::string target(const Call& call) {
     std::string text = percent_encoded(call.path);
@@ -144,18 +131,18 @@ std::string percent_encoded(std::string_view text) {
 }
 
 tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call) {
-    const Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const base::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     std::filesystem::path path = socket;
-    int error = fd < 0 ? errno : connect_to(fd, path);
-    if (error == EACCES) error = connect_to(fd, path = everybodys_socket(socket));
+    int error = fd ? connect_to(fd.get(), path) : errno;
+    if (error == EACCES) error = connect_to(fd.get(), path = everybodys_socket(socket));
     if (error != 0) return tl::unexpected(not_there(socket, error));
-    if (auto why = stranger(fd, path); !why.empty()) return tl::make_unexpected(std::move(why));
+    if (auto why = stranger(fd.get(), path); !why.empty()) return tl::make_unexpected(std::move(why));
     const auto until = Clock::now() + patience;
     const std::string head = call.method + ' ' + target(call) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
     std::string octets;
-    std::string broken = send_all(fd, head, until) ? "" : "did not take the question";
+    std::string broken = send_all(fd.get(), head, until) ? "" : "did not take the question";
     // What it said before it broke off may say why.
-    const auto fault = receive_all(fd, octets, until);
+    const auto fault = receive_all(fd.get(), octets, until);
     if (broken.empty()) broken = fault;
     auto received = parsed(octets);
     if (received.status == 0)

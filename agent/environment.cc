@@ -14,8 +14,9 @@
 #include "agent/giveaways.h"
 #include "agent/own_certificate.h"
 #include "agent/sockets.h"
-#include "relay/mail/srs.h"
+#include "relay/reception/srs_secret.h"
 #include "relay/net/tls.h"
+#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::agent {
@@ -82,7 +83,7 @@ void check_state_dir(Reading& reading) {
         const std::string why = system_text(errno);  // before a look-up of the account changes it
         return fault("cannot be used by " + account_name(geteuid()) + ": " + why);
     }
-    if (errno != ENOENT) return fault("cannot be used: " + system_text(errno));
+    if (errno != ENOENT) return fault("cannot be used: " + base::file_trouble(directory, base::last_error()));
     auto above = directory.parent_path();
     while (above.has_relative_path() && stat(above.c_str(), &status) != 0 && errno == ENOENT)
         above = above.parent_path();
@@ -131,9 +132,8 @@ void check_listeners(Reading& reading, const InUse& in_use) {
         if (std::any_of(held.begin(), held.end(),
                         [&](const auto& each) { return same_place(each, address); }))
             continue;
-        const int fd = bound_socket(address);
-        const int error = fd < 0 ? errno : listen(fd, 1) != 0 ? errno : 0;
-        if (fd >= 0) close(fd);
+        const base::Descriptor fd = bound_socket(address);
+        const int error = !fd || listen(fd.get(), 1) != 0 ? errno : 0;
         // Low ports are the service's to have; an ordinary user who only looks cannot tell.
         if (error == 0 || error == EACCES || (error == EADDRINUSE && in_use.every_address)) continue;
         passing_fault(reading, key,

@@ -15,7 +15,7 @@
 #include "agent/http_server.h"
 #include "agent/operations.h"
 #include "relay/net/address_range.h"
-#include "sync/secret.h"
+#include "sync/base/secret.h"
 
 namespace postern::agent {
 namespace {
@@ -85,20 +85,18 @@ std::string bearer(const httplib::Request& request) {
 }  // namespace
 
 tl::expected<GatewayModeTerms, std::string> gateway_mode_terms(const Settings& settings) {
-    const auto password = sync::Secret::read(settings.gateway_mode.password_file);
+    const auto password = base::Secret::read(settings.gateway_mode.password_file);
     if (!password) return tl::unexpected("status.gateway_mode_password_file: " + password.error());
     GatewayModeTerms terms;
     terms.user = settings.gateway_mode.user;
     terms.credentials = Credentials(terms.user, password->text());
     for (const auto& primary : settings.relay.primaries)
         terms.clients.insert(terms.clients.end(), primary.addresses.begin(), primary.addresses.end());
-    const auto& tls = settings.relay.tls;
-    if (tls.certificate.empty()) return terms;
-    terms.tls = server_context(tls.certificate, tls.private_key);
-    if (!terms.tls)
-        return tl::unexpected<std::string>(
-            "status.gateway_mode: tls.certificate and tls.private_key are not a certificate "
-            "and its key in PEM");
+    try {
+        terms.tls = relay::net::server_context(settings.relay.tls);
+    } catch (const std::runtime_error& error) {
+        return tl::make_unexpected(std::string("status.gateway_mode: ") + error.what());
+    }
     return terms;
 }
 
@@ -162,7 +160,7 @@ struct GatewayModeServer::Impl final : private httplib::Server {
         if (!known) return tell({client, "connect", GatewayModeOutcome::stranger});
         fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
         GatewayModeStream stream(socket, client, {});
-        if (in_force->tls && !stream.secure(*in_force->tls))
+        if (in_force->tls && !stream.secure(*in_force->tls->native_handle()))
             return tell({client, "TLS handshake", GatewayModeOutcome::malformed});
         bool closed = false;
         process_request(stream, true, closed, nullptr);

@@ -1,8 +1,6 @@
 // The HTTP server under gateway mode: sockets, TLS, limits, and who may ask.
 #pragma once
 
-#include <openssl/types.h>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -13,12 +11,13 @@
 
 #include "agent/gateway_mode.h"
 #include "agent/settings.h"
+#include "relay/net/tls.h"
 
 namespace postern::agent {
 
 /// What a reload can change, read from the files the settings name.
 struct GatewayModeTerms {
-    std::shared_ptr<SSL_CTX> tls;         // null: plain HTTP
+    relay::net::TlsContext tls;           // as of the listeners; null: plain HTTP
     std::vector<relay::Network> clients;  // the primaries' addresses
     std::string user;
     Credentials credentials;

@@ -58,6 +58,8 @@ ssize_t GatewayModeStream::complete(short direction, Attempt attempt) {
 bool GatewayModeStream::secure(SSL_CTX& context) {
     ssl_.reset(SSL_new(&context));
     if (!ssl_ || SSL_set_fd(ssl_.get(), socket_) != 1) return false;
+    // SSL_write may be tried again with what is left of the same octets.
+    SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return complete(POLLIN, [this] { return ssize_t{SSL_accept(ssl_.get())}; }) > 0;
 }
 
@@ -114,22 +116,6 @@ void GatewayModeStream::get_remote_ip_and_port(std::string& ip, int& port) const
 void GatewayModeStream::get_local_ip_and_port(std::string& ip, int& port) const {
     ip.clear();
     port = 0;
-}
-
-std::shared_ptr<SSL_CTX> server_context(const std::string& certificate, const std::string& private_key) {
-    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
-    if (!context) return nullptr;
-    SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-    SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
-    // SSL_write may be tried again with what is left of the same octets.
-    SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    if (SSL_CTX_use_certificate_chain_file(context.get(), certificate.c_str()) != 1 ||
-        SSL_CTX_use_PrivateKey_file(context.get(), private_key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context.get()) != 1) {
-        ERR_clear_error();
-        return nullptr;
-    }
-    return context;
 }
 
 }  // namespace postern::agent

@@ -59,7 +59,4 @@ private:
     std::size_t begin_ = 0, filled_ = 0;
 };
 
-/// A context for servers, TLS 1.2 or newer; null when the PEM files do not give a certificate and its key.
-std::shared_ptr<SSL_CTX> server_context(const std::string& certificate, const std::string& private_key);
-
 }  // namespace postern::agent

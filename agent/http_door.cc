@@ -127,13 +127,17 @@ struct HttpDoor::Impl {
 };
 
 bool HttpDoor::Impl::open() {
-    const auto result = std::visit([](const auto& where) { return open_place(where); }, place);
+    auto result = std::visit([](const auto& where) { return open_place(where); }, place);
     bool news = false;
     std::string why = result ? "" : result.error();
     if (result) {
         const bool unix_socket = std::holds_alternative<UnixPlace>(place);
         const bool v6 = !unix_socket && std::get<relay::HostPort>(place).host.find(':') != std::string::npos;
-        acceptor.assign(Protocol(unix_socket ? AF_UNIX : v6 ? AF_INET6 : AF_INET, 0), result->fd);
+        acceptor.assign(Protocol(unix_socket ? AF_UNIX
+                                 : v6        ? AF_INET6
+                                             : AF_INET,
+                                 0),
+                        result->socket.release());
         port = result->port;
         made = true;
     }

@@ -8,11 +8,12 @@
 #include <tl/expected.hpp>
 
 #include "relay/settings.h"
+#include "sync/base/descriptor.h"
 
 namespace postern::agent {
 
 struct OpenPlace {
-    int fd = -1;  // listening, not blocking
+    base::Descriptor socket;  // listening, not blocking
     std::uint16_t port = 0;
 };
 

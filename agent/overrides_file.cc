@@ -1,12 +1,13 @@
 // How overrides are written down, and how they get onto the disk.
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <system_error>
 
 #include "agent/address_text.h"
 #include "agent/overrides.h"
-#include "agent/settings.h"
-#include "relay/queue/durable_file.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::agent {
 namespace {
@@ -69,14 +70,18 @@ tl::expected<Overrides, std::string> from_json(std::string_view text) {
 }
 
 Overrides load_overrides(const std::filesystem::path& file, std::string& trouble) {
-    std::error_code error;
-    if (!std::filesystem::exists(file, error) && !error) return {};
-    const auto text = read_small_file(file);
-    const auto overrides = text ? from_json(*text) : tl::make_unexpected(text.error());
+    const auto text = base::read_file(file, largest);
+    if (!text && text.error() == std::errc::no_such_file_or_directory) return {};
+    if (!text && text.error() != std::errc::file_too_large)
+        throw std::runtime_error("state_dir: cannot read what was set while running, " +
+                                 base::file_fault(file, text.error()));
+    const auto overrides = text ? from_json(*text) : tl::make_unexpected("it is larger than 1 MiB");
     if (overrides) return *overrides;
+    std::error_code error;
     auto aside = file;
     aside += ".damaged";
     std::filesystem::rename(file, aside, error);
+    if (!error) error = base::sync_folder(file.parent_path());
     trouble =
         "what was set while running is lost, the configuration file alone is in force: \"" + file.string() +
         "\": " + overrides.error() +
@@ -91,8 +96,8 @@ tl::expected<void, std::string> save_overrides(const std::filesystem::path& file
         return tl::unexpected<std::string>(
             "more than 1 MiB was set while running: take some of it back, or put it "
             "into the configuration file");
-    if (const auto error = relay::replace_file(file, text))
-        return tl::make_unexpected('"' + file.string() + "\" cannot be written: " + error.message());
+    if (const auto error = base::replace_file(file, text))
+        return tl::make_unexpected("cannot write " + base::file_fault(file, error));
     return {};
 }
 

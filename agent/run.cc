@@ -27,6 +27,7 @@
 #include "agent/settings.h"
 #include "agent/sockets.h"
 #include "agent/views.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::agent {
 namespace {
@@ -85,13 +86,13 @@ void make_runtime_directory(const Settings& settings, const std::optional<Accoun
 
 std::string make_state_dir(const std::filesystem::path& directory, const std::optional<Account>& account) {
     struct stat status {};
-    if (stat(directory.c_str(), &status) == 0)
+    if (::stat(directory.c_str(), &status) == 0)
         return S_ISDIR(status.st_mode) ? "" : directory.string() + " is not a directory";
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     if (!error && account && chown(directory.c_str(), account->user, account->group) != 0)
         error.assign(errno, std::generic_category());
-    return error ? directory.string() + " cannot be made: " + error.message() : "";
+    return error ? "cannot make " + base::file_fault(directory, error) : "";
 }
 
 /// Binds what needs root, then gives root up. Words when something fails.

@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fstream>
 #include <iterator>
 #include <optional>
 
 #include "agent/fault_words.h"
 #include "agent/keys.h"
+#include "sync/base/file.h"
 
 namespace postern::agent {
 namespace {
@@ -253,21 +252,14 @@ Reading parse_settings(std::string_view text) {
 }
 
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream) {
-        const int error = errno;
-        return tl::unexpected(
-            "cannot be read: " + std::generic_category().message(error) +
-            (error == EACCES ? "; it is not for this account: run this as root, or with sudo" : ""));
-    }
-    std::string text(largest_file + 1, '\0');
-    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (stream.bad() || (stream.fail() && !stream.eof()))
-        return tl::unexpected<std::string>("cannot be read; is it a regular file?");
-    text.resize(static_cast<std::size_t>(stream.gcount()));
-    if (text.size() > largest_file)
+    auto text = base::read_file(file, largest_file);
+    if (text) return std::move(*text);
+    if (text.error() == std::errc::file_too_large)
         return tl::unexpected<std::string>("is larger than 1 MiB; is it the right file?");
-    return text;
+    return tl::make_unexpected("cannot be read: " + text.error().message() +
+                               (text.error() == std::errc::permission_denied
+                                    ? "; it is not for this account: run this as root, or with sudo"
+                                    : ""));
 }
 
 Reading read_settings(const std::filesystem::path& file) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
 #include <system_error>
 
@@ -14,6 +13,8 @@
 #include "agent/settings.h"
 #include "agent/sockets.h"
 #include "agent/suggestion.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 #include "sync/http.h"
 
 namespace postern::agent {
@@ -196,19 +197,16 @@ void check_gateway_mode(Reading& reading) {
 void check_readable(Reading& reading, const std::string& key, const std::filesystem::path& file) {
     if (file.empty()) return;
     const auto fault = [&](const std::string& why) { reading.fault(key, '"' + file.string() + "\" " + why); };
-    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        const int error = errno;
-        const std::string why = std::generic_category().message(error);
-        if (error != EACCES) return fault("cannot be read: " + why);
+    const auto opened = base::open_file(file, O_RDONLY);
+    if (!opened) {
+        const std::string why = opened.error().message();
+        if (opened.error() != std::errc::permission_denied) return fault("cannot be read: " + why);
         const std::string account = account_name(geteuid());
         return fault("cannot be read by the account " + account + ": " + why + "; chown root:" + account +
                      " and chmod 640 (and its folders must let that account in)");
     }
     struct stat status {};
-    const bool regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    close(fd);
-    if (!regular)
+    if (fstat(opened->get(), &status) != 0 || !S_ISREG(status.st_mode))
         fault("is not a regular file");
     else if (status.st_size == 0)
         fault("is empty");
@@ -219,9 +217,12 @@ void check_readable(Reading& reading, const std::string& key, const std::filesys
 void check_anchors(Reading& reading) {
     constexpr const char* key = "dns.trust_anchors";
     const auto& file = reading.settings.relay.dns.trust_anchors;
-    if (file.empty() || access(file.c_str(), R_OK) == 0) return check_readable(reading, key, file);
+    if (file.empty()) return;
+    const auto opened = base::open_file(file, O_RDONLY);
+    if (opened) return check_readable(reading, key, file);
     const std::string why =
-        '"' + file.string() + "\" cannot be read (" + std::generic_category().message(errno) +
+        '"' + file.string() + "\" cannot be read (" +
+        base::file_trouble(file, opened.error(), base::FileUse::read) +
         "), so no answer of a name server is validated and there is no DANE; it comes with the "
         "package dns-root-data";
     if (given(reading, key))

@@ -108,19 +108,16 @@ bool same_place(const relay::HostPort& a, const relay::HostPort& b) {
     return left && right && left->host == right->host && left->port == right->port;
 }
 
-int bound_socket(const relay::HostPort& wanted) {
+base::Descriptor bound_socket(const relay::HostPort& wanted) {
     auto address = socket_address(wanted);
-    const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    base::Descriptor fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
-    const bool bound = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+    const bool bound = fd && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                        (address.storage.ss_family != AF_INET6 ||
-                        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-                       bind(fd, address.get(), address.length) == 0;
-    if (bound) return fd;
-    const int error = errno;
-    if (fd >= 0) close(fd);
-    errno = error;
-    return -1;
+                        setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+                       bind(fd.get(), address.get(), address.length) == 0;
+    if (!bound) fd.close();
+    return fd;
 }
 
 std::uint16_t local_port(int fd) {
@@ -133,25 +130,23 @@ std::uint16_t local_port(int fd) {
 tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettings>& listeners) {
     for (auto& listener : listeners) {
         if (listener.inherited_fd >= 0) continue;
-        const int fd = bound_socket(listener.address);
-        if (fd < 0 || listen(fd, backlog) != 0) {
+        base::Descriptor fd = bound_socket(listener.address);
+        if (!fd || listen(fd.get(), backlog) != 0) {
             const int error = errno;
-            if (fd >= 0) close(fd);
             return tl::unexpected("listener " + format_host_port(listener.address) +
                                   " cannot be bound: " + system_text(error) +
                                   (error == EADDRINUSE ? "; another mail server is probably running" : ""));
         }
-        listener.inherited_fd = fd;
+        listener.inherited_fd = fd.release();
     }
     return {};
 }
 
 std::string binding_fault(const std::string& address) {
     auto local = socket_address({address, 0});
-    const int fd = socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool bound = fd >= 0 && bind(fd, local.get(), local.length) == 0;
+    const base::Descriptor fd(socket(local.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const bool bound = fd && bind(fd.get(), local.get(), local.length) == 0;
     const int error = errno;
-    if (fd >= 0) close(fd);
     if (bound) return "";
     if (error == EADDRNOTAVAIL)
         return "is not an address of this machine: add it to a network interface, or take it out";

@@ -7,6 +7,7 @@
 #include <tl/expected.hpp>
 
 #include "relay/settings.h"
+#include "sync/base/descriptor.h"
 
 namespace postern::agent {
 
@@ -30,9 +31,9 @@ tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettin
 /// Whether both are the same address and port, however they are written ("::0001" and "::1").
 bool same_place(const relay::HostPort& a, const relay::HostPort& b);
 
-/// A stream socket bound to an IP literal and a port, not blocking, IPv6 alone for IPv6; -1 with errno when
+/// A stream socket bound to an IP literal and a port, not blocking, IPv6 alone for IPv6; none with errno when
 /// that fails.
-int bound_socket(const relay::HostPort& address);
+base::Descriptor bound_socket(const relay::HostPort& address);
 
 /// The port a socket is bound to.
 std::uint16_t local_port(int fd);

@@ -1,13 +1,12 @@
 #include "sync/cache.h"
 
-#include <fcntl.h>
 #include <openssl/sha.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <system_error>
 #include <type_traits>
+
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::sync {
 
@@ -16,7 +15,7 @@ namespace {
 constexpr std::string_view magic = "postern directory";
 constexpr std::uint32_t version = 1;
 constexpr std::size_t start = magic.size() + 4 + 8;  // of the records
-constexpr off_t largest_file = off_t{2} << 30;
+constexpr std::size_t largest_file = std::size_t{2} << 30;
 
 std::string digest(std::string_view bytes) {
     std::string sum(SHA256_DIGEST_LENGTH, '\0');
@@ -138,32 +137,6 @@ DomainRecord read_domain(Reader& in) {
     return record;
 }
 
-std::error_code last_error() { return {errno, std::generic_category()}; }
-
-class File {
-public:
-    File(const std::filesystem::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
-    ~File() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-std::error_code write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return last_error();
-        bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return ::fsync(fd) == 0 ? std::error_code() : last_error();
-}
-
 }  // namespace
 
 std::string encode(const Directory& directory) {
@@ -212,46 +185,24 @@ tl::expected<Directory, std::string> decode(std::string_view content) {
     return directory;
 }
 
-tl::expected<Directory, Cache::Damage> Cache::load() const {
-    const auto set_aside = [&](const std::string& reason) {
-        std::filesystem::path target = file_;
-        target += ".damaged";
-        if (::rename(file_.c_str(), target.c_str()) != 0) target.clear();
-        return tl::make_unexpected(Damage{reason, target});
-    };
-    const File file(file_, O_RDONLY);
-    if (file.fd() < 0 && errno == ENOENT) return Directory{};
-    struct stat status {};
-    if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return set_aside(last_error().message());
-    if (!S_ISREG(status.st_mode) || status.st_size > largest_file)
-        return set_aside("it is not a file of ours");
-    std::string content(static_cast<std::size_t>(status.st_size), '\0');
-    std::size_t size = 0;
-    ssize_t got = 0;
-    while (size < content.size() &&
-           (got = ::read(file.fd(), content.data() + size, content.size() - size)) > 0)
-        size += static_cast<std::size_t>(got);
-    if (got < 0) return set_aside(last_error().message());
-    content.resize(size);
-    tl::expected<Directory, std::string> directory = decode(content);
-    if (!directory) return set_aside(directory.error());
-    return std::move(*directory);
+tl::expected<Directory, Cache::Unusable> Cache::load() const {
+    const auto content = base::read_file(file_, largest_file);
+    if (!content && content.error() == std::errc::no_such_file_or_directory) return Directory{};
+    if (!content && content.error() != std::errc::file_too_large)
+        return tl::make_unexpected(Unusable{base::file_fault(file_, content.error()), false, {}});
+    auto directory = content ? decode(*content) : tl::make_unexpected("it is larger than any file of ours");
+    if (directory) return std::move(*directory);
+    std::filesystem::path target = file_;
+    target += ".damaged";
+    std::error_code error;
+    std::filesystem::rename(file_, target, error);
+    if (!error) error = base::sync_folder(target.parent_path());
+    if (error) target.clear();
+    return tl::make_unexpected(Unusable{directory.error(), true, target});
 }
 
 tl::expected<void, std::error_code> Cache::save(const Directory& directory) const {
-    std::filesystem::path temporary = file_;
-    temporary += ".new";
-    {
-        const File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-        if (file.fd() < 0) return tl::make_unexpected(last_error());
-        if (const std::error_code error = write_all(file.fd(), encode(directory))) {
-            ::unlink(temporary.c_str());
-            return tl::make_unexpected(error);
-        }
-    }
-    if (::rename(temporary.c_str(), file_.c_str()) != 0) return tl::make_unexpected(last_error());
-    const File folder(file_.parent_path(), O_RDONLY | O_DIRECTORY);
-    if (folder.fd() < 0 || ::fsync(folder.fd()) != 0) return tl::make_unexpected(last_error());
+    if (const auto error = base::replace_file(file_, encode(directory))) return tl::make_unexpected(error);
     return {};
 }
 

@@ -24,13 +24,14 @@ public:
 
     const std::filesystem::path& file() const { return file_; }
 
-    struct Damage {
-        std::string reason;
-        std::filesystem::path set_aside;  // empty: it could not be renamed
+    struct Unusable {
+        std::string reason;    // in words
+        bool damaged = false;  // false: it cannot be read at this moment, and nothing follows from it
+        std::filesystem::path set_aside;  // of a damaged one; empty: it could not be renamed
     };
     /// The directory as saved last; empty when there is no file. A damaged file is renamed to "….damaged",
-    /// over an earlier one.
-    tl::expected<Directory, Damage> load() const;
+    /// over an earlier one; one that cannot be read stays where it is.
+    tl::expected<Directory, Unusable> load() const;
 
     /// Returns only when the new content is durable; on an error the old file stays as it was.
     tl::expected<void, std::error_code> save(const Directory& directory) const;

@@ -1,8 +1,8 @@
 #include "sync/generation.h"
 
-#include <fstream>
 #include <utility>
 
+#include "sync/base/file.h"
 #include "sync/http.h"
 #include "sync/rest.h"
 #include "sync/soap.h"
@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr auto choose_at_most_every = std::chrono::minutes(10);
+constexpr std::size_t largest_memory = 4096;
 
 std::filesystem::path file_in(const std::filesystem::path& memory, const std::string& name) {
     return memory.empty() ? memory : memory / ("generation-" + percent_encode(name));
@@ -51,24 +52,20 @@ Generation::Generation(PrimarySettings settings, std::string client_id, const st
     }
 }
 
+/// What cannot be read is chosen anew, as after a change of the url: that costs a few requests.
 Api Generation::remembered() const {
-    std::ifstream in(file_);
-    std::string word, url;
-    if (!(in >> word >> url) || url != settings_.url) return Api::auto_;
-    return word == "soap" ? Api::soap : word == "rest" ? Api::rest : Api::auto_;
+    if (file_.empty()) return Api::auto_;
+    const auto text = base::read_file(file_, largest_memory);
+    if (text == "soap " + settings_.url + '\n') return Api::soap;
+    if (text == "rest " + settings_.url + '\n') return Api::rest;
+    return Api::auto_;
 }
 
 /// Forgetting it costs a few requests after the next start, so a failure changes nothing.
 void Generation::remember() const {
     if (file_.empty()) return;
-    std::filesystem::path temporary = file_;
-    temporary += ".new";
-    std::ofstream out(temporary, std::ios::trunc);
-    out << (api_ == Api::soap ? "soap " : "rest ") << settings_.url << '\n' << std::flush;
-    if (!out) return;
-    out.close();
-    std::error_code ignored;
-    std::filesystem::rename(temporary, file_, ignored);
+    [[maybe_unused]] const auto ignored =
+        base::replace_file(file_, (api_ == Api::soap ? "soap " : "rest ") + settings_.url + '\n');
 }
 
 void Generation::take(Api api, std::unique_ptr<Primary> primary) {

@@ -8,8 +8,8 @@
 #include <mutex>
 
 #include "sync/base/http_reply.h"
+#include "sync/base/secret.h"
 #include "sync/http_stream.h"
-#include "sync/secret.h"
 
 namespace postern::sync {
 
@@ -176,7 +176,7 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
         never.wait_until(lock, stop_, rest_until_, [] { return false; });
     }
     if (stop_.stop_requested()) {
-        wipe(request.body);
+        base::wipe(request.body);
         return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
     }
 
@@ -201,8 +201,8 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
     head += "\r\n";
     ++sent_;
     auto message = exchange(head, request, began + settings_.total);
-    wipe(request.body);
-    wipe(head);
+    base::wipe(request.body);
+    base::wipe(head);
     const auto now = Steady::now();
     rest_until_ = now + (hurry_ ? std::min<Steady::duration>(settings_.gap, now - began) : settings_.gap);
     if (!message) return tl::make_unexpected(std::move(message.error()));

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +17,7 @@
 #include <optional>
 #include <system_error>
 
+#include "sync/base/descriptor.h"
 #include "sync/lookup.h"
 
 namespace postern::sync {
@@ -33,22 +33,6 @@ tl::unexpected<HttpFailure> failure(Trouble trouble, std::string words) {
 tl::unexpected<HttpFailure> interrupted() {
     return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
 }
-
-class Descriptor {
-public:
-    explicit Descriptor(int number = -1) : number_(number) {}
-    ~Descriptor() { reset(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return number_; }
-    void reset(int number = -1) {
-        if (number_ >= 0) ::close(number_);
-        number_ = number;
-    }
-
-private:
-    int number_;
-};
 
 std::string error_text(int number) { return std::generic_category().message(number); }
 
@@ -105,10 +89,10 @@ struct HttpStream::State {
     std::stop_token stop;
     std::string where;
     Lookup lookup;
-    Descriptor wake;  // readable once `stop` is requested
+    base::Descriptor wake;  // readable once `stop` is requested
     std::stop_callback<std::function<void()>> waker{stop, [this] { ::eventfd_write(wake.get(), 1); }};
     std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{nullptr, &SSL_CTX_free};
-    Descriptor socket;
+    base::Descriptor socket;
     std::unique_ptr<SSL, decltype(&SSL_free)> tls{nullptr, &SSL_free};  // before the socket
 };
 
@@ -121,7 +105,7 @@ const std::string& HttpStream::where() const { return state_->where; }
 
 void HttpStream::close() {
     state_->tls.reset();
-    state_->socket.reset();
+    state_->socket.close();
 }
 
 bool HttpStream::idle() const {
@@ -145,7 +129,7 @@ HttpStream::Result<void> HttpStream::State::connect(const sockaddr_storage& addr
                                                     Steady::time_point deadline) {
     const std::string to =
         where + (text_of(address) == base.host ? std::string() : " (" + text_of(address) + ")");
-    socket.reset(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    socket = base::Descriptor(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (socket.get() < 0)
         return failure(trouble_of(errno), "cannot connect to " + to + ": " + error_text(errno));
     const int on = 1;

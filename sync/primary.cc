@@ -10,7 +10,7 @@ ListedDomain listed_domain(std::string_view spelling, std::optional<bool> enable
     return {canonical_domain(spelling).value_or(""), std::string(spelling), enabled, counts};
 }
 
-Failure with_doubt(Failure failure, const Secret& password) {
+Failure with_doubt(Failure failure, const base::Secret& password) {
     const std::string doubt = password.doubt();
     if (failure.trouble != Trouble::credentials || doubt.empty()) return failure;
     failure.words += "; the password file " + doubt + ", which was sent as part of the password";

@@ -8,8 +8,8 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "sync/base/secret.h"
 #include "sync/directory.h"
-#include "sync/secret.h"
 #include "sync/trouble.h"
 
 namespace postern::sync {
@@ -47,7 +47,7 @@ struct ListedDomain {
 };
 
 /// Names what looks odd about a password that was not taken.
-Failure with_doubt(Failure failure, const Secret& password);
+Failure with_doubt(Failure failure, const base::Secret& password);
 
 /// What a primary lists as a domain.
 ListedDomain listed_domain(std::string_view spelling, std::optional<bool> enabled = {},

@@ -63,7 +63,7 @@ Result<void> Rest::new_session() {
     if (const auto wait = sign_ins_.take(Steady::now()))
         return tl::make_unexpected(
             Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts});
-    const auto password = Secret::read(settings_.password_file);
+    const auto password = base::Secret::read(settings_.password_file);
     if (!password)
         return tl::make_unexpected(Failure{Fault::credentials, password.error(), {}, Trouble::password_file});
     return send(post("auth/authenticate-user", rest::sign_in_body(settings_.username, *password, client_id_)),

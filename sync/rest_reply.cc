@@ -220,11 +220,12 @@ std::optional<Time> parse_iso_time(std::string_view text) {
     return to_time(parts);
 }
 
-std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id) {
+std::string sign_in_body(std::string_view username, const base::Secret& password,
+                         std::string_view client_id) {
     Out json{
         {"username", username}, {"password", password.text()}, {"clientId", client_id}, {"language", "en"}};
     std::string body = json.dump(-1, ' ', false, Out::error_handler_t::replace);
-    wipe(json["password"].get_ref<std::string&>());
+    base::wipe(json["password"].get_ref<std::string&>());
     return body;
 }
 

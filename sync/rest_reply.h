@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sync/base/secret.h"
 #include "sync/primary.h"
-#include "sync/secret.h"
 
 namespace postern::sync::rest {
 
@@ -41,7 +41,7 @@ struct ListPage {
     std::string list_command;  // "" when no row gave one
 };
 
-std::string sign_in_body(std::string_view username, const Secret& password, std::string_view client_id);
+std::string sign_in_body(std::string_view username, const base::Secret& password, std::string_view client_id);
 std::string refresh_body(std::string_view refresh_token);
 std::string account_search_body(AccountType wanted, std::size_t skip, std::size_t take);
 /// Users and aliases by a part of their name.

@@ -48,7 +48,7 @@ auto Soap::call(const soap::Operation& operation, const std::vector<Parameter>& 
         if (const auto wait = attempts_.take(Limit::Clock::now()))
             return Answer(tl::make_unexpected(
                 Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts}));
-    const auto password = Secret::read(settings_.password_file);
+    const auto password = base::Secret::read(settings_.password_file);
     if (!password)
         return Answer(
             tl::make_unexpected(Failure{Fault::credentials, password.error(), {}, Trouble::password_file}));

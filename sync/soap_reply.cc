@@ -5,7 +5,7 @@
 #include <charconv>
 #include <pugixml.hpp>
 
-#include "sync/secret.h"
+#include "sync/base/secret.h"
 #include "sync/soap_text.h"
 
 namespace postern::sync::soap {
@@ -189,7 +189,7 @@ template <class Parse>
 auto with(Reply reply, std::string_view operation, Parse&& parse) -> decltype(parse(xml_node())) {
     pugi::xml_document document;  // points into the reply
     struct Wiper {
-        ~Wiper() { wipe(bytes); }
+        ~Wiper() { base::wipe(bytes); }
         std::string& bytes;
     } const wiper{reply.body};
     const Result<xml_node> result = open(reply, operation, document);

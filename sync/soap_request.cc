@@ -46,7 +46,7 @@ void write(std::string& out, const Parameter& parameter) {
 }  // namespace
 
 std::optional<HttpRequest> request(const Operation& operation, std::string_view username,
-                                   const Secret& password, const std::vector<Parameter>& parameters) {
+                                   const base::Secret& password, const std::vector<Parameter>& parameters) {
     bool fits = carried(username) && carried(password.text());
     std::size_t size = 512 + longest_escape * (username.size() + password.text().size());
     for (const Parameter& parameter : parameters) {

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sync/base/secret.h"
 #include "sync/http.h"
-#include "sync/secret.h"
 
 namespace postern::sync::soap {
 
@@ -43,7 +43,7 @@ struct Parameter {
 /// The call with the credential pair before its parameters; nullopt when a text has characters that XML
 /// cannot carry (XML 1.0 §2.2). The password is in the body and nowhere else.
 std::optional<HttpRequest> request(const Operation& operation, std::string_view username,
-                                   const Secret& password, const std::vector<Parameter>& parameters);
+                                   const base::Secret& password, const std::vector<Parameter>& parameters);
 
 /// Asks for the description of a service, which needs no credentials.
 HttpRequest wsdl_request(std::string_view service);

@@ -1,14 +1,11 @@
 #include "sync/sync.h"
 
-#include <fcntl.h>
 #include <openssl/rand.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
@@ -17,6 +14,7 @@
 #include <thread>
 
 #include "sync/asker.h"
+#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 #include "sync/cache.h"
 #include "sync/fold.h"
@@ -37,6 +35,7 @@ constexpr int publish_share = 20;  // a snapshot is built at most during this fr
 
 constexpr std::string_view name_prefix = "postern-";
 constexpr std::size_t name_length = name_prefix.size() + 32;
+constexpr std::size_t largest_name = 4096;  // of a file that should have one
 
 std::string random_name() {
     unsigned char bytes[16];
@@ -47,20 +46,18 @@ std::string random_name() {
     return name;
 }
 
-/// The name of this installation towards the primaries, made at the first start.
+/// The name of this installation towards the primaries, made at the first start. A file that was cut short,
+/// as earlier versions could leave it, is written anew; one that cannot be read is not.
 std::string client_name(const std::filesystem::path& file) {
-    std::string name;
-    if (std::ifstream in(file); std::getline(in, name) && name.size() == name_length) return name;
+    const auto refuse = [&file](const std::error_code& error) {
+        throw std::runtime_error("state_dir: cannot use " + base::file_fault(file, error));
+    };
+    const auto text = base::obtain_file(file, largest_name, [] { return random_name() + '\n'; });
+    if (!text) refuse(text.error());
+    std::string name = text->substr(0, text->find('\n'));
+    if (name.size() == name_length) return name;
     name = random_name();
-    std::filesystem::path temporary = file;
-    temporary += ".new";
-    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    std::error_code error;
-    if (fd < 0 || ::write(fd, (name + '\n').data(), name.size() + 1) < 0 || ::fsync(fd) != 0)
-        error = {errno, std::generic_category()};
-    if (fd >= 0) ::close(fd);
-    if (!error) std::filesystem::rename(temporary, file, error);
-    if (error) throw std::runtime_error("state_dir: cannot make " + base::file_fault(file, error));
+    if (const auto error = base::replace_file(file, name + '\n')) refuse(error);
     return name;
 }
 
@@ -214,11 +211,15 @@ private:
             });
     }
 
+    /// Without it every address would be unknown, and what is saved next would take its place.
     Directory load() {
         auto directory = cache_.load();
         if (directory) return std::move(*directory);
-        const Cache::Damage& damage = directory.error();
-        observer_.on(event::CacheDamaged{cache_.file().native(), damage.set_aside.native(), damage.reason});
+        const Cache::Unusable& fault = directory.error();
+        if (!fault.damaged)
+            throw std::runtime_error("state_dir: cannot read " + fault.reason +
+                                     "; or take it away: the directory is read from the primaries again");
+        observer_.on(event::CacheDamaged{cache_.file().native(), fault.set_aside.native(), fault.reason});
         return {};
     }
 
@@ -303,7 +304,9 @@ private:
         unsaved_ = false;
         save_after_ = Clock::now() + save_at_least_every;
         const auto saved = cache_.save(poller_.directory());
-        if (!saved) observer_.on(event::CacheUnwritable{cache_.file().native(), saved.error().message()});
+        if (saved) return;
+        const std::string why = base::file_fault(cache_.file(), saved.error());
+        observer_.on(event::CacheUnwritable{cache_.file().native(), why});
     }
 
     void wait() {

@@ -1,8 +1,5 @@
 #include "relay/delivery/client.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <openssl/crypto.h>
 
 #include <algorithm>
@@ -12,6 +9,7 @@
 #include "relay/delivery/sasl.h"
 #include "relay/net/elsewhere.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/secret.h"
 
 namespace postern::relay {
 
@@ -23,31 +21,6 @@ constexpr std::chrono::seconds last_word{2};  // for a reply that is there alrea
 constexpr std::size_t piece = 128 * 1024;     // of a file sent at once
 constexpr std::string_view final_dot = ".\r\n";
 constexpr int auth_steps_max = 10;
-constexpr std::size_t secret_max = 4096;
-
-class File {
-public:
-    explicit File(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
-    ~File() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
-
-/// The first line of a file; "" when it cannot be read.
-std::string read_secret(const std::filesystem::path& path) {
-    File file(path);
-    std::string out(secret_max, '\0');
-    ssize_t got = file.fd() < 0 ? 0 : ::read(file.fd(), out.data(), out.size());
-    out.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    out.resize(std::min(out.size(), out.find_first_of("\r\n")));
-    return out;
-}
 
 }  // namespace
 
@@ -229,13 +202,12 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
         for (const auto& name : extensions_.auth) refusal.reason += ' ' + name;
         co_return false;
     }
-    std::string password = read_secret(login.password_file);
-    if (password.empty()) {
-        refusal.reason = "cannot read a password from " + login.password_file.string();
+    const auto password = base::Secret::read(login.password_file);
+    if (!password) {
+        refusal.reason = password.error();
         co_return false;
     }
-    Sasl sasl(*mechanism, login.user, password);
-    OPENSSL_cleanse(password.data(), password.size());
+    Sasl sasl(*mechanism, login.user, password->text());
     auto timeout = options_.command_timeout;
     std::string line = sasl.start();
     for (int step = 0; step < auth_steps_max; ++step) {
@@ -254,6 +226,8 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
             refusal.reply = answer;
             refusal.reason = answer.code == 235 ? "the server has not proven that it knows the password"
                                                 : "the server refuses user " + login.user;
+            if (const std::string doubt = password->doubt(); !doubt.empty())
+                refusal.reason += "; the password in " + login.password_file.string() + ' ' + doubt;
             co_return false;
         }
         auto response = sasl.respond(answer.text);

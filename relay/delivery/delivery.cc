@@ -1,6 +1,7 @@
 #include "relay/delivery/delivery.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "relay/delivery/dnssec_memory.h"
 #include "relay/delivery/report.h"
@@ -8,9 +9,10 @@
 #include "relay/mail/trace.h"
 #include "relay/net/dnssec.h"
 #include "relay/net/tls.h"
-#include "relay/queue/durable_file.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -26,6 +28,17 @@ constexpr std::chrono::milliseconds slice{5};  // of work that is due, before ot
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 constexpr std::chrono::seconds dot_grace{150};     // at a stop, for a message that is sent and not answered
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
+constexpr std::size_t learnt_max = 64u << 20;      // octets of a file of what was learnt
+
+/// What was learnt before this start; "" when nothing was. Without a file that is there all of it would be
+/// forgotten, and then replaced.
+std::string learnt(const std::filesystem::path& file) {
+    auto text = base::read_file(file, learnt_max);
+    if (text) return std::move(*text);
+    if (text.error() == std::errc::no_such_file_or_directory) return {};
+    throw std::runtime_error("state_dir: cannot read " + base::file_fault(file, text.error()) +
+                             "; or take it away: what was learnt of receivers is learnt again");
+}
 
 }  // namespace
 
@@ -41,8 +54,8 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       ours_(our_listeners(*settings_)),
       tls_(net::client_context(settings_->tls)),
       fetch_(io),
-      policies_(io, read_small_file(settings_->state_dir / policies_file)),
-      pool_(settings_, read_small_file(settings_->state_dir / egress_file), base::wall_now()),
+      policies_(io, learnt(settings_->state_dir / policies_file)),
+      pool_(settings_, learnt(settings_->state_dir / egress_file), base::wall_now()),
       queue_(spool, settings_, observer, hooks()),
       timer_(io),
       blocklists_(io) {

@@ -1,7 +1,8 @@
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/dnssec_memory.h"
 #include "relay/net/dnssec.h"
-#include "relay/queue/durable_file.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -40,9 +41,9 @@ void Delivery::keep_proof() {
         return;
     asio::post(keeper_, [this, file = settings_->state_dir / dnssec_file,
                          text = net::write_proof(resolver_->dnssec().settings())] {
-        const auto error = replace_file(file, text);
+        const auto error = base::replace_file(file, text);
         if (!error) return;
-        asio::post(io_, [this, what = "cannot write " + file.string() + ": " + error.message()] {
+        asio::post(io_, [this, what = "cannot write " + base::file_fault(file, error)] {
             if (!std::exchange(proof_failed_, true)) observer_.on(event::Trouble{"dns", what, false});
             proof_due_ = true;
         });

@@ -5,8 +5,9 @@
 #include "relay/egress/blocklist.h"
 #include "relay/egress/reply_rules.h"
 #include "relay/net/addresses.h"
-#include "relay/queue/durable_file.h"
 #include "sync/base/clock.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -293,9 +294,9 @@ void Delivery::persist(bool wait) {
     const auto& dir = settings_->state_dir;
     auto write = [this](std::filesystem::path path, std::string text) {
         asio::post(keeper_, [this, path = std::move(path), text = std::move(text)] {
-            if (auto error = replace_file(path, text))
-                observer_.on(event::Trouble{"egress",
-                                            "cannot write " + path.string() + ": " + error.message(), false});
+            if (auto error = base::replace_file(path, text))
+                observer_.on(
+                    event::Trouble{"egress", "cannot write " + base::file_fault(path, error), false});
         });
     };
     if (wait || pool_.changed(base::wall_now())) write(dir / egress_file, pool_.save());

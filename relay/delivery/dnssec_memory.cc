@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "relay/queue/durable_file.h"
+#include "sync/base/file.h"
 
 namespace postern::relay {
 
@@ -12,8 +12,8 @@ net::Proof recall_proof(const std::filesystem::path& state_dir, const DnsSetting
     std::error_code ignored;
     if (std::filesystem::symlink_status(file, ignored).type() == std::filesystem::file_type::not_found)
         return net::read_proof(std::nullopt, settings);
-    const std::string text = read_small_file(file);
-    return net::read_proof(text, settings);
+    constexpr std::size_t most = 64 << 10;
+    return net::read_proof(base::read_file(file, most).value_or(""), settings);
 }
 
 }  // namespace postern::relay

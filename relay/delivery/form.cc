@@ -1,11 +1,9 @@
 #include "relay/delivery/form.h"
 
 #include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "relay/queue/record.h"
+#include "sync/base/file.h"
 
 namespace postern::relay {
 
@@ -18,11 +16,6 @@ constexpr std::uint64_t growth_max = 3;  // of what is converted, at the worst
 class Converted {
 public:
     explicit Converted(std::filesystem::path folder) : folder_(std::move(folder)) {}
-    ~Converted() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Converted(const Converted&) = delete;
-    Converted& operator=(const Converted&) = delete;
 
     void write(std::string_view octets) {
         if (error_) return;
@@ -34,14 +27,14 @@ public:
     }
 
     tl::expected<FormPtr, ContentFault> take(Fit fit) {
-        if (fd_ >= 0) flush();
+        if (file_) flush();
         if (error_) return tl::unexpected(ContentFault::unreadable("what is converted for the host", error_));
         auto out = std::make_shared<Form>();
         out->fit = fit;
         out->size = size_;
         out->dots = dots_;
-        if (fd_ >= 0)
-            out->file.emplace(std::exchange(fd_, -1), size_, sum_);
+        if (file_)
+            out->file.emplace(std::move(file_), size_, sum_);
         else
             out->bytes = std::make_shared<const std::string>(std::move(memory_));
         return out;
@@ -55,22 +48,20 @@ private:
     }
 
     void flush() {
-        if (fd_ < 0) fd_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (fd_ < 0) fail();
-        for (std::string_view rest = memory_; !error_ && !rest.empty();) {
-            ssize_t wrote = ::write(fd_, rest.data(), rest.size());
-            if (wrote > 0)
-                rest.remove_prefix(static_cast<std::size_t>(wrote));
-            else if (errno != EINTR)
-                fail();
+        if (!file_) {
+            auto opened = base::open_file(folder_, O_TMPFILE | O_RDWR);
+            if (opened)
+                file_ = std::move(*opened);
+            else
+                error_ = opened.error();
         }
+        if (!error_) error_ = base::write_all(file_.get(), memory_);
         memory_.clear();
     }
-    void fail() { error_ = {errno, std::generic_category()}; }
 
     std::filesystem::path folder_;
     std::string memory_;
-    int fd_ = -1;
+    base::Descriptor file_;
     std::error_code error_;
     std::uint64_t size_ = 0;
     std::uint32_t sum_ = 0;

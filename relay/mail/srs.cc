@@ -1,16 +1,10 @@
 #include "relay/mail/srs.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <stdexcept>
-#include <system_error>
 
 namespace postern::relay {
 
@@ -21,7 +15,6 @@ constexpr std::size_t hash_length = 12;  // 60 bits: not to be found by trying
 constexpr std::size_t local_max = 256;
 constexpr unsigned day_wraps = 1024;  // two digits
 constexpr unsigned valid_days = 21;
-constexpr std::size_t secret_min = 16, secret_size = 32, secret_max = 4096;
 
 unsigned day_of(Time now) {
     auto days = std::chrono::duration_cast<std::chrono::days>(now.time_since_epoch()).count();
@@ -150,45 +143,6 @@ Srs::Origin Srs::reverse(const Address& rewritten, Time now) const {
     // A day ahead is one of a clock that has been set back.
     if (age > valid_days && age != day_wraps - 1) return {{}, Fault::expired};
     return {std::move(*origin), Fault::none};
-}
-
-std::string obtain_srs_secret(const std::filesystem::path& file) {
-    auto fail = [&file](const std::string& what) {
-        throw std::runtime_error("the secret of the sender rewriting scheme, " + file.string() + ", " + what);
-    };
-    auto failed = [&fail](const char* what) { fail(what + std::generic_category().message(errno)); };
-    struct Descriptor {
-        int fd;
-        ~Descriptor() {
-            if (fd >= 0) ::close(fd);
-        }
-    };
-    Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-    if (in.fd >= 0) {
-        std::string secret(secret_max + 1, '\0');
-        ssize_t length = ::read(in.fd, secret.data(), secret.size());
-        if (length < 0) failed("cannot be read: ");
-        secret.resize(static_cast<std::size_t>(length));
-        if (secret.size() < secret_min || secret.size() > secret_max) fail("must have 16 to 4096 octets");
-        return secret;
-    }
-    if (errno != ENOENT) failed("cannot be read: ");
-
-    std::string secret(secret_size, '\0');
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) != 1)
-        fail("cannot be made: no random numbers");
-    // Written under another name first: a secret cut short by a crash would pass for one.
-    std::filesystem::path fresh = file.string() + ".new";
-    {
-        Descriptor out{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
-        if (out.fd < 0 ||
-            ::write(out.fd, secret.data(), secret.size()) != static_cast<ssize_t>(secret.size()) ||
-            ::fsync(out.fd) != 0 || ::rename(fresh.c_str(), file.c_str()) != 0)
-            failed("cannot be made: ");
-    }
-    Descriptor folder{::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (folder.fd < 0 || ::fsync(folder.fd) != 0) failed("cannot be made: ");
-    return secret;
 }
 
 }  // namespace postern::relay

@@ -36,8 +36,4 @@ private:
     std::string secret_, domain_;
 };
 
-/// The secret in `file`, made and synced at the first start, mode 0600. Throws std::runtime_error naming the
-/// file.
-std::string obtain_srs_secret(const std::filesystem::path& file);
-
 }  // namespace postern::relay

@@ -1,9 +1,9 @@
 #include "relay/net/anchors.h"
 
-#include <fstream>
 #include <sstream>
 
 #include "relay/mail/address.h"
+#include "sync/base/file.h"
 
 namespace postern::relay::net {
 
@@ -27,9 +27,8 @@ std::set<std::string> anchored_zones(std::string_view text) {
 }
 
 std::set<std::string> anchored_zones_of(const std::filesystem::path& file) {
-    std::ostringstream text;
-    text << std::ifstream(file).rdbuf();
-    return anchored_zones(text.str());
+    constexpr std::size_t most = 1 << 20;
+    return anchored_zones(base::read_file(file, most).value_or(""));
 }
 
 bool is_anchored(const std::set<std::string>& zones, std::string_view name) {

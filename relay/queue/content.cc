@@ -8,6 +8,8 @@
 
 #include "relay/mail/trace.h"
 #include "relay/queue/record.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -16,13 +18,6 @@ namespace {
 constexpr std::size_t piece = 128 << 10;
 constexpr std::size_t header_max = 64 << 10;
 
-std::shared_ptr<const int> owner_of(int fd) {
-    return {new int(fd), [](const int* one) {
-                ::close(*one);
-                delete one;
-            }};
-}
-
 }  // namespace
 
 ContentFault ContentFault::unreadable(std::string what, std::error_code error) {
@@ -30,18 +25,23 @@ ContentFault ContentFault::unreadable(std::string what, std::error_code error) {
 }
 
 tl::expected<ContentFile, ContentFault> ContentFile::open(const Content& content) {
-    int fd = ::open(content.file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT) return tl::unexpected(ContentFault::proven("its content is missing"));
-    if (fd < 0)
-        return tl::unexpected(
-            ContentFault::unreadable(content.file.string(), {errno, std::generic_category()}));
-    ContentFile out(fd, content.size, content.checksum);
+    auto file = base::open_file(content.file, O_RDONLY);
+    if (!file && file.error() == std::errc::no_such_file_or_directory)
+        return tl::unexpected(ContentFault::proven("its content is missing"));
+    if (!file)
+        return tl::unexpected(ContentFault{ContentFault::Kind::unreadable,
+                                           "at present " + base::file_fault(content.file, file.error()),
+                                           file.error()});
+    ContentFile out(std::move(*file), content.size, content.checksum);
     out.name_ = content.file.string();
     return out;
 }
 
-ContentFile::ContentFile(int fd, std::uint64_t size, std::uint32_t checksum)
-    : fd_(owner_of(fd)), name_("its content"), size_(size), checksum_(checksum) {}
+ContentFile::ContentFile(base::Descriptor file, std::uint64_t size, std::uint32_t checksum)
+    : file_(std::make_shared<const base::Descriptor>(std::move(file))),
+      name_("its content"),
+      size_(size),
+      checksum_(checksum) {}
 
 tl::expected<std::string_view, ContentFault> ContentFile::next(std::string& space, std::size_t most) {
     if (read_ == size_) {
@@ -51,9 +51,9 @@ tl::expected<std::string_view, ContentFault> ContentFile::next(std::string& spac
     }
     space.resize(std::min<std::uint64_t>(most, size_ - read_));
     ssize_t got = 0;
-    do got = ::pread(*fd_, space.data(), space.size(), static_cast<off_t>(read_));
+    do got = ::pread(file_->get(), space.data(), space.size(), static_cast<off_t>(read_));
     while (got < 0 && errno == EINTR);
-    if (got < 0) return tl::unexpected(ContentFault::unreadable(name_, {errno, std::generic_category()}));
+    if (got < 0) return tl::unexpected(ContentFault::unreadable(name_, base::last_error()));
     if (got == 0) return tl::unexpected(ContentFault::proven("its content is cut short"));
     read_ += static_cast<std::uint64_t>(got);
     std::string_view octets(space.data(), static_cast<std::size_t>(got));

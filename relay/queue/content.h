@@ -11,6 +11,7 @@
 #include <tl/expected.hpp>
 
 #include "relay/mail/message.h"
+#include "sync/base/descriptor.h"
 
 namespace postern::relay {
 
@@ -32,8 +33,8 @@ struct ContentFault {
 class ContentFile {
 public:
     static tl::expected<ContentFile, ContentFault> open(const Content& content);
-    /// What was just written to `fd`, which is closed with the last copy; the file needs no name.
-    ContentFile(int fd, std::uint64_t size, std::uint32_t checksum);
+    /// What was just written to `file`, which is closed with the last copy; it needs no name.
+    ContentFile(base::Descriptor file, std::uint64_t size, std::uint32_t checksum);
 
     /// The next octets, at most `most` of them. "" at the end, which is only given when size and checksum are
     /// as they must be: until then nothing is known about what was read before.
@@ -41,7 +42,7 @@ public:
     std::uint64_t size() const { return size_; }
 
 private:
-    std::shared_ptr<const int> fd_;
+    std::shared_ptr<const base::Descriptor> file_;
     std::string name_;  // in messages
     std::uint64_t size_ = 0, read_ = 0;
     std::uint32_t checksum_ = 0, sum_ = 0;

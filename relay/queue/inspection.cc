@@ -11,6 +11,7 @@
 #include <string>
 
 #include "relay/queue/volume.h"
+#include "sync/base/file.h"
 
 namespace postern::relay {
 
@@ -38,12 +39,12 @@ void require_sound(bool sound) {
 void check_meta_pages(const std::filesystem::path& file, std::uint64_t map_size) {
     constexpr std::uint32_t magic = 0xBEEFC0DE;
     constexpr std::size_t header = 16, page_size_at = 40, last_page_at = 136, octets = 152;
-    int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) cannot_tell(errno);
+    const auto opened = base::open_file(file, O_RDONLY);
+    if (!opened) cannot_tell(opened.error().value());
     std::uint32_t page_size = 0;
     for (off_t at : {off_t{0}, off_t{1}}) {
         std::array<char, octets> meta{};
-        ssize_t got = ::pread(fd, meta.data(), meta.size(), at * page_size);
+        ssize_t got = ::pread(opened->get(), meta.data(), meta.size(), at * page_size);
         if (got < 0) cannot_tell(errno);
         std::uint32_t found = 0;
         std::uint64_t last = 0;
@@ -57,7 +58,6 @@ void check_meta_pages(const std::filesystem::path& file, std::uint64_t map_size)
         }
         require_sound(page_size >= 512 && page_size <= 65536 && last <= map_size / page_size);
     }
-    ::close(fd);
 }
 
 /// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the
@@ -190,16 +190,13 @@ void walk_table(MDB_txn* txn, MDB_dbi table, std::uintptr_t end, std::uintptr_t&
 /// What a read of the whole file says: a page that the disk cannot give ends whoever touches it in the map
 /// with a signal, as one that is not there does.
 std::error_code read_through(const std::filesystem::path& file) {
-    int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return {errno, std::generic_category()};
+    const auto opened = base::open_file(file, O_RDONLY);
+    if (!opened) return opened.error();
     std::string part(1 << 20, '\0');
     ssize_t got = 0;
-    while ((got = ::read(fd, part.data(), part.size())) > 0) {
+    while ((got = ::read(opened->get(), part.data(), part.size())) > 0) {
     }
-    std::error_code error;
-    if (got < 0) error = {errno, std::generic_category()};
-    ::close(fd);
-    return error;
+    return got < 0 ? base::last_error() : std::error_code();
 }
 
 }  // namespace

@@ -3,18 +3,17 @@
 
 #include <filesystem>
 
+#include "sync/base/descriptor.h"
+
 namespace postern::relay {
 
 /// Holds `dir`/lock for its lifetime. Throws std::runtime_error naming the process that has it.
 class Lock {
 public:
     explicit Lock(const std::filesystem::path& dir);
-    ~Lock();
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
 
 private:
-    int fd_ = -1;
+    base::Descriptor file_;
 };
 
 }  // namespace postern::relay

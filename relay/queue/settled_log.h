@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "relay/mail/message.h"
+#include "sync/base/descriptor.h"
 
 namespace postern::relay {
 
@@ -20,14 +21,12 @@ class SettledLog {
 public:
     using Delivered = std::map<MessageId, std::set<std::uint16_t>>;
 
-    /// Recipients that earlier processes noted and perhaps did not commit. A torn end is ignored.
+    /// Recipients that earlier processes noted and perhaps did not commit. A torn end is ignored. Throws
+    /// std::runtime_error naming a file that cannot be read: to go on without it is to deliver twice.
     static Delivered read(const std::filesystem::path& dir);
     static void clear(const std::filesystem::path& dir);
 
     explicit SettledLog(std::filesystem::path dir);
-    ~SettledLog();
-    SettledLog(const SettledLog&) = delete;
-    SettledLog& operator=(const SettledLog&) = delete;
 
     /// False when it could not be written.
     bool note(MessageId id, const std::vector<std::uint16_t>& recipients);
@@ -50,7 +49,7 @@ private:
     std::uint64_t dropped_ = 0;                                         // files before the first of them
     std::unordered_map<std::uint64_t, std::set<std::uint64_t>> noted_;  // by message, in which files
     std::size_t size_ = 0;
-    int fd_ = -1;
+    base::Descriptor file_;  // none: it could not be opened, and the next note tries again
 };
 
 }  // namespace postern::relay

@@ -6,9 +6,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "relay/queue/durable_file.h"
 #include "relay/queue/inspection.h"
 #include "sync/base/clock.h"
+#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
@@ -53,8 +53,10 @@ Spool::~Spool() { stop(); }
 
 void Spool::open_volumes() {
     std::vector<std::pair<std::uint32_t, std::filesystem::path>> found;
-    for (const auto& entry : std::filesystem::directory_iterator(dir_))
+    std::error_code unreadable;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_, unreadable))
         if (auto number = volume_number(entry.path())) found.emplace_back(*number, entry.path());
+    if (unreadable) throw std::runtime_error("state_dir: cannot read " + base::file_fault(dir_, unreadable));
     std::sort(found.begin(), found.end());
 
     std::uint32_t last = 0;
@@ -86,8 +88,8 @@ std::error_code Spool::move_aside(const std::filesystem::path& file) const {
     for (int again = 2; std::filesystem::exists(to, error); ++again)
         to = damaged_ / (file.filename().string() + '.' + std::to_string(again));
     if (!error) std::filesystem::rename(file, to, error);
-    if (!error) error = sync_folder(damaged_);
-    if (!error) error = sync_folder(file.parent_path());
+    if (!error) error = base::sync_folder(damaged_);
+    if (!error) error = base::sync_folder(file.parent_path());
     return error;
 }
 
@@ -112,7 +114,7 @@ void Spool::add_volume(std::uint32_t number) {
     std::string name =
         std::string(8 - std::min<std::size_t>(8, digits.size()), '0') + digits + std::string(suffix);
     auto volume = std::make_shared<Volume>(dir_ / name, number, options_.volume_size);
-    std::error_code error = sync_folder(dir_);
+    std::error_code error = base::sync_folder(dir_);
     if (error) throw std::system_error(error, dir_.string());
     std::lock_guard lock(volumes_mutex_);
     volumes_.push_back(std::move(volume));
@@ -146,12 +148,18 @@ void Spool::replay_settled() {
 }
 
 /// Content files that no record names: of messages that were never accepted, unless a volume is missing whose
-/// records may name them.
+/// records may name them, or it cannot be seen whether one is.
 void Spool::remove_orphans() {
-    std::error_code ignored;
+    std::error_code ignored, unseen;
     bool all_here = true;
-    for (const auto& entry : std::filesystem::directory_iterator(damaged_, ignored))
+    for (const auto& entry : std::filesystem::directory_iterator(damaged_, unseen))
         all_here = all_here && entry.path().filename().string().find(suffix) == std::string::npos;
+    if (unseen && unseen != std::errc::no_such_file_or_directory)
+        return report_(
+            "content files that no message has are left where they are: it cannot be seen what was "
+            "set aside, " +
+                base::file_fault(damaged_, unseen),
+            false);
     for (const auto& entry : std::filesystem::directory_iterator(contents_, ignored)) {
         auto id = MessageId::parse(entry.path().filename().string());
         if (id && find(*id)) continue;

@@ -1,14 +1,13 @@
 // The spool's commit thread: what was accepted, and what became of it, made durable in groups.
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
-#include "relay/queue/durable_file.h"
 #include "relay/queue/inspection.h"
 #include "relay/queue/spool.h"
+#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
@@ -227,11 +226,10 @@ void Spool::keep_reserve() {
     if (std::filesystem::exists(file, ignored)) return;
     std::uint64_t size = std::min({reserve_bytes, options_.volume_size / 16, free_bytes() / 16});
     if (size == 0) return;
-    int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return;
-    bool kept = ::fallocate(fd, 0, 0, static_cast<off_t>(size)) == 0;
-    ::close(fd);
-    if (!kept) std::filesystem::remove(file, ignored);
+    const auto opened = base::open_file(file, O_WRONLY | O_CREAT);
+    if (!opened) return;
+    if (::fallocate(opened->get(), 0, 0, static_cast<off_t>(size)) != 0)
+        std::filesystem::remove(file, ignored);
 }
 
 /// Damaged pages make the engine ask for absurd amounts of memory; so does a machine that has none left.
@@ -374,9 +372,9 @@ std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) con
     for (const auto& stored : messages) {
         if (stored->message.content.file.empty()) continue;
         any = true;
-        if (auto error = sync_file(stored->message.content.file)) return error;
+        if (auto error = base::sync_file(stored->message.content.file)) return error;
     }
-    return any ? sync_folder(contents_) : std::error_code();
+    return any ? base::sync_folder(contents_) : std::error_code();
 }
 
 void Spool::tidy(const ChangeRefs& changes) {
@@ -397,7 +395,7 @@ bool Spool::set_aside(Volume& volume, const Change& change) {
     std::filesystem::create_directories(damaged_, error);
     auto keep = [&](Table table, const char* name) {
         if (auto octets = error ? std::nullopt : volume.get(table, change.id))
-            error = replace_file(damaged_ / (change.id.text() + name), *octets);
+            error = base::replace_file(damaged_ / (change.id.text() + name), *octets);
     };
     keep(Table::message, ".message");
     keep(Table::content, ".content");
@@ -405,7 +403,7 @@ bool Spool::set_aside(Volume& volume, const Change& change) {
     if (!error && !change.file.empty()) {
         std::filesystem::rename(change.file, damaged_ / (change.id.text() + ".content"), error);
         if (error == std::errc::no_such_file_or_directory) error.clear();  // that is its damage
-        if (!error) error = sync_folder(damaged_);
+        if (!error) error = base::sync_folder(damaged_);
     }
     std::string what = "message " + change.id.text() + " is damaged (" + change.damage + ") and ";
     what += error ? "stays in the spool, untried, since it cannot be copied to " + damaged_.string() + ": " +

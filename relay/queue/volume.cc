@@ -1,12 +1,13 @@
 #include "relay/queue/volume.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <mutex>
+
+#include "sync/base/file.h"
 
 namespace postern::relay {
 
@@ -20,11 +21,9 @@ std::filesystem::path lock_file(const std::filesystem::path& volume) { return vo
 /// LMDB makes its lock file sparse, maps it and writes: without room on the disk for that, the kernel answers
 /// with a signal. With its space taken beforehand, being full is an error like any other.
 std::error_code reserve_lock_file(const std::filesystem::path& volume) {
-    int fd = ::open(lock_file(volume).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return {errno, std::generic_category()};
-    int error = posix_fallocate(fd, 0, lock_file_size);
-    ::close(fd);
-    return {error, std::generic_category()};
+    const auto file = base::open_file(lock_file(volume), O_RDWR | O_CREAT);
+    if (!file) return file.error();
+    return {posix_fallocate(file->get(), 0, lock_file_size), std::generic_category()};
 }
 
 class Category final : public std::error_category {

@@ -1,35 +1,27 @@
 #include "relay/reception/incoming.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "relay/mail/trace.h"
 #include "relay/queue/record.h"
+#include "sync/base/file.h"
 
 namespace postern::relay {
 
 std::error_code ContentWriter::write(std::string_view octets) {
     sum_ = relay::checksum(octets, sum_);
     if (!made_ && !error_) {
-        fd_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        made_ = fd_ >= 0;
-        if (!made_) error_ = {errno, std::generic_category()};
+        auto opened = base::open_file(file_, O_WRONLY | O_CREAT | O_EXCL);
+        made_ = opened.has_value();
+        if (opened)
+            opened_ = std::move(*opened);
+        else
+            error_ = opened.error();
     }
-    while (!error_ && !octets.empty()) {
-        const ssize_t wrote = ::write(fd_, octets.data(), octets.size());
-        if (wrote > 0)
-            octets.remove_prefix(static_cast<std::size_t>(wrote));
-        else if (errno != EINTR)
-            error_ = {errno, std::generic_category()};
-    }
+    if (!error_) error_ = base::write_all(opened_.get(), octets);
     return error_;
-}
-
-void ContentWriter::close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
 void ContentWriter::discard() {

@@ -10,6 +10,7 @@
 
 #include "relay/reception/data_reader.h"
 #include "relay/reception/session_memory.h"
+#include "sync/base/descriptor.h"
 
 namespace postern::relay {
 
@@ -17,13 +18,10 @@ namespace postern::relay {
 class ContentWriter {
 public:
     explicit ContentWriter(std::filesystem::path file) : file_(std::move(file)) {}
-    ~ContentWriter() { close(); }
-    ContentWriter(const ContentWriter&) = delete;
-    ContentWriter& operator=(const ContentWriter&) = delete;
 
     /// Makes the file with the first octets. After an error nothing more is written.
     std::error_code write(std::string_view octets);
-    void close();
+    void close() { opened_.close(); }
     void discard();  // the file goes
 
     const std::filesystem::path& file() const { return file_; }
@@ -31,7 +29,7 @@ public:
 
 private:
     std::filesystem::path file_;
-    int fd_ = -1;
+    base::Descriptor opened_;
     bool made_ = false;
     std::uint32_t sum_ = 0;
     std::error_code error_;

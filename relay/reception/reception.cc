@@ -8,6 +8,7 @@
 #include "relay/net/elsewhere.h"
 #include "relay/net/error.h"
 #include "relay/reception/session.h"
+#include "relay/reception/srs_secret.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {

@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import xml.etree.ElementTree as xml
 
 import samples
@@ -16,6 +17,7 @@ import smtp_client
 from certificates import Authority
 from gateway import ACCOUNT
 from process import wait_for
+from workspace import SMTP_PORT
 
 PORT = 9998
 PASSWORD = "the spool's own <&> password"
@@ -259,6 +261,29 @@ class GatewayMode(scenario.Scenario):
             with self.tls.wrap_socket(s, server_hostname=self.workspace.host(1)) as secured:
                 names = {name for _, name in secured.getpeercert()["subjectAltName"]}
         self.assertIn("new.example", names)
+
+    def test_over_tls_it_is_what_the_listeners_are(self):
+        authority = Authority(self.workspace)
+        pair = authority.issue("gw.example", self.workspace.host(1))
+        self._start(tls={"certificate": pair.certificate, "private_key": pair.key})
+        context = authority.client_context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+        def ticket(port, greet):
+            with socket.create_connection((self.workspace.host(1), port), 30, (self.primary_address, 0)) as s:
+                greet(s)
+                with context.wrap_socket(s, server_hostname=self.workspace.host(1)) as secured:
+                    return secured.session.has_ticket, bool(secured.session.id)
+
+        def starttls(s):
+            s.recv(1000)
+            s.sendall(b"EHLO client\r\n")
+            s.recv(10000)
+            s.sendall(b"STARTTLS\r\n")
+            self.assertTrue(s.recv(1000).startswith(b"220"))
+
+        self.assertEqual(ticket(SMTP_PORT, starttls), (False, False))
+        self.assertEqual(ticket(PORT, lambda s: None), (False, False))
 
     def test_who_is_a_primary_can_be_changed(self):
         self._start()

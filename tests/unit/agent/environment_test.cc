@@ -132,14 +132,13 @@ TEST_CASE("what the account cannot use of the state is a fault where a start nee
 
 TEST_CASE("a port in use is a fault, unless a gateway has it") {
     const Place place;
-    const int fd = bound_socket({"127.0.0.1", 0});
-    REQUIRE(listen(fd, 1) == 0);
-    const auto address = "127.0.0.1:" + std::to_string(local_port(fd));
+    const auto socket = bound_socket({"127.0.0.1", 0});
+    REQUIRE(listen(socket.get(), 1) == 0);
+    const auto address = "127.0.0.1:" + std::to_string(local_port(socket.get()));
     const auto text = place.text("state", address, "", "");
     CHECK_THAT(lines(looked_at(text).faults), Contains(address) && Contains("another mail server"));
-    CHECK(looked_at(text, {{{"127.0.0.1", local_port(fd)}}, false}).faults.empty());
+    CHECK(looked_at(text, {{{"127.0.0.1", local_port(socket.get())}}, false}).faults.empty());
     CHECK(looked_at(text, {{}, true}).faults.empty());
-    close(fd);
 }
 
 TEST_CASE("a certificate that has ended is a warning") {

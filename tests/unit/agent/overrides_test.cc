@@ -168,6 +168,16 @@ TEST_CASE("a damaged file is set aside with words and does not stop anything") {
     CHECK(std::filesystem::exists(folder.path / "overrides.json.damaged"));
 }
 
+TEST_CASE("a file that cannot be read stops the start, and stays where it is") {
+    const Folder folder;
+    const auto file = folder.path / "overrides.json";
+    std::filesystem::create_directory(file);
+    std::string trouble;
+    CHECK_THROWS_WITH(load_overrides(file, trouble), Catch::Contains(file.string() + ": Is a directory"));
+    CHECK(std::filesystem::exists(file));
+    CHECK(trouble.empty());
+}
+
 TEST_CASE("what cannot be kept is not done") {
     const Folder folder;
     CHECK_FALSE(save_overrides(folder.path / "none" / "overrides.json", {}));

@@ -34,6 +34,12 @@ TEST_CASE("a token is made once, readable by its owner only") {
         REQUIRE_FALSE(read);
         CHECK_THAT(read.error(), Catch::Contains((folder / "other").string()));
     }
+    SECTION("one that cannot be read is not made anew") {
+        std::filesystem::remove(file);
+        std::filesystem::create_directory(file);
+        CHECK_THAT(obtain_token(file).error(), Catch::Contains(file.string() + ": Is a directory"));
+        CHECK(std::filesystem::is_directory(file));
+    }
     std::filesystem::remove_all(folder);
 }
 

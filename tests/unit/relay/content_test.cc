@@ -5,7 +5,7 @@
 
 #include "relay/queue/record.h"
 #include "tests/unit/relay/folder.h"
-#include "tests/unit/relay/no_descriptors.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern::relay;
 using namespace postern::tests;

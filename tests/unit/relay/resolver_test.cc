@@ -6,7 +6,7 @@
 
 #include "relay/security/dane.h"
 #include "tests/unit/relay/name_server.h"
-#include "tests/unit/relay/no_descriptors.h"
+#include "tests/unit/shortage.h"
 #include "tests/unit/relay/silent_server.h"
 
 using namespace postern::relay::net;

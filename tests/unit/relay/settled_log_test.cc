@@ -3,8 +3,10 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "tests/unit/relay/folder.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern::relay;
 using namespace postern::tests;
@@ -112,4 +114,48 @@ TEST_CASE("what no change has recorded yet stays noted, whatever is committed", 
     CHECK(SettledLog::read(folder.path()).contains(MessageId{1}));
     log.committed(701);
     CHECK_FALSE(SettledLog::read(folder.path()).contains(MessageId{1}));
+}
+
+TEST_CASE("a log that cannot be read is told, not taken for an empty one", "[settled]") {
+    Folder folder;
+    write_example(folder.path());
+    fs::path file = only_file(folder.path());
+    if (!sanitized) {
+        const NoDescriptors none;
+        CHECK_THROWS_WITH(SettledLog::read(folder.path()),
+                          Catch::Contains(folder.path().string()) && Catch::Contains("Too many open files"));
+    }
+    CHECK(SettledLog::read(folder.path()) == noted);
+    fs::remove(file);
+    fs::create_directory(file);
+    CHECK_THROWS_WITH(SettledLog::read(folder.path()),
+                      Catch::Contains(file.string() + ": Is a directory") && Catch::Contains("twice"));
+    CHECK_THROWS(SettledLog::read(folder.path() / "none"));
+}
+
+TEST_CASE("what follows a note that could not be written is noted all the same", "[settled]") {
+    Folder folder;
+    SettledLog log(folder.path());
+    log.note(MessageId{5}, {0, 2});
+    {
+        const FilesUpTo small(fs::file_size(only_file(folder.path())) + 3);  // a part of the next
+        log.note(MessageId{6}, {0});
+    }
+    log.note(MessageId{7}, {1});
+    const auto found = SettledLog::read(folder.path());
+    CHECK(found.at(MessageId{5}) == std::set<std::uint16_t>{0, 2});
+    CHECK(found.at(MessageId{7}) == std::set<std::uint16_t>{1});
+    for (std::uint64_t id : {5u, 6u, 7u}) log.recorded(MessageId{id}, 1);
+    log.committed(1);
+    CHECK(SettledLog::read(folder.path()).contains(MessageId{7}));
+
+    if (sanitized) return;
+    std::optional<SettledLog> poor;
+    {
+        const NoDescriptors none;
+        poor.emplace(folder.path());
+        poor->note(MessageId{8}, {1});
+    }
+    poor->note(MessageId{9}, {1});
+    CHECK(SettledLog::read(folder.path()).contains(MessageId{9}));
 }

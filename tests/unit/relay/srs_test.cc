@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "relay/reception/srs_secret.h"
 #include "tests/unit/relay/folder.h"
 
 using namespace postern::relay;
@@ -176,6 +177,7 @@ TEST_CASE("the secret is made once", "[srs]") {
     CHECK_THROWS_WITH(written("short"), Catch::Contains("srs.secret"));
     CHECK_THROWS(written(""));
     CHECK_THROWS(written(std::string(5000, 'x')));
+    CHECK_THROWS_WITH(obtain_srs_secret(folder.path()), Catch::Contains("Is a directory"));
     CHECK_THROWS_WITH(obtain_srs_secret(folder.path() / "missing" / "srs.secret"),
                       Catch::Contains("missing"));
 }

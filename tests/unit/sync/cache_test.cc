@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <catch2/catch.hpp>
 
+#include "sync/sync.h"
+#include "tests/unit/shortage.h"
 #include "tests/unit/sync/fixture.h"
 
 using namespace postern::sync;
@@ -107,6 +109,39 @@ TEST_CASE("a damaged file is set aside and said to be", "[cache]") {
         CHECK_FALSE(std::filesystem::exists(cache.file()));
         CHECK(cache.load()->empty());
     }
+}
+
+TEST_CASE("a file that cannot be read stays where it is and is not said to be damaged", "[cache]") {
+    const Folder folder;
+    const Cache cache(folder.path() / "directory.cache");
+    REQUIRE(cache.save(sample()));
+    if (!sanitized) {
+        const auto loaded = [&] {
+            const NoDescriptors none;
+            return cache.load();
+        }();
+        REQUIRE_FALSE(loaded);
+        CHECK_FALSE(loaded.error().damaged);
+        CHECK_THAT(loaded.error().reason, Catch::Contains(cache.file().string() + ": Too many open files"));
+        check_same(sample(), *cache.load());
+    }
+    std::filesystem::remove(cache.file());
+    std::filesystem::create_directory(cache.file());
+    CHECK_FALSE(cache.load().error().damaged);
+    CHECK(std::filesystem::exists(cache.file()));
+
+    Recorder recorder;
+    const auto start = [&] { Sync({}, folder.path(), recorder, {}); };
+    CHECK_THROWS_WITH(start(), Catch::Contains(cache.file().string() + ": Is a directory"));
+    std::filesystem::remove(cache.file());
+    start();
+    const std::string name = folder.read("client-id");
+    CHECK(name.size() == 41);
+    start();
+    CHECK(folder.read("client-id") == name);
+    std::filesystem::remove(folder.path() / "client-id");
+    std::filesystem::create_directory(folder.path() / "client-id");
+    CHECK_THROWS_WITH(start(), Catch::Contains("client-id: Is a directory"));
 }
 
 TEST_CASE("a save that fails leaves the old file", "[cache]") {

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "sync/secret.h"
+#include "sync/base/secret.h"
 #include "tests/support/primary_double.h"
 #include "tests/unit/sync/certificate.h"
 #include "tests/unit/sync/fixture.h"
@@ -199,11 +199,11 @@ TEST_CASE("a common name does not stand in for an alternative name", "[http]") {
 
 TEST_CASE("passwords from files", "[secret]") {
     const Folder folder;
-    CHECK(Secret::read(folder.write("a", "secret\n"))->text() == "secret");
-    CHECK(Secret::read(folder.write("b", " se cret \r\n"))->text() == " se cret ");
-    CHECK(Secret::read(folder.write("c", "two\n\n"))->text() == "two\n");
-    CHECK_FALSE(Secret::read(folder.write("d", "\n")));
-    CHECK_FALSE(Secret::read(folder.write("e", std::string(4097, 'x'))));
-    CHECK_FALSE(Secret::read(folder.path() / "missing"));
-    CHECK_FALSE(Secret::read(folder.path()));
+    CHECK(postern::base::Secret::read(folder.write("a", "secret\n"))->text() == "secret");
+    CHECK(postern::base::Secret::read(folder.write("b", " se cret \r\n"))->text() == " se cret ");
+    CHECK(postern::base::Secret::read(folder.write("c", "two\n\n"))->text() == "two\n");
+    CHECK_FALSE(postern::base::Secret::read(folder.write("d", "\n")));
+    CHECK_FALSE(postern::base::Secret::read(folder.write("e", std::string(4097, 'x'))));
+    CHECK_FALSE(postern::base::Secret::read(folder.path() / "missing"));
+    CHECK_FALSE(postern::base::Secret::read(folder.path()));
 }

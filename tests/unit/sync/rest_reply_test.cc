@@ -271,7 +271,7 @@ TEST_CASE("domain settings", "[reply]") {
 }
 
 TEST_CASE("a request body keeps odd characters", "[reply]") {
-    const std::string body = rest::sign_in_body("gate\"way", Secret("p\"\\\xc3\xa4\n"), "id");
+    const std::string body = rest::sign_in_body("gate\"way", postern::base::Secret("p\"\\\xc3\xa4\n"), "id");
     CHECK(body ==
           "{\"clientId\":\"id\",\"language\":\"en\",\"password\":\"p\\\"\\\\\xc3\xa4\\n\",\"username\":"
           "\"gate\\\"way\"}");

@@ -6,7 +6,7 @@ using namespace postern::sync;
 using soap::Parameter;
 
 TEST_CASE("a call", "[soap]") {
-    const Secret password("se<c&r>et");
+    const postern::base::Secret password("se<c&r>et");
     const auto request = soap::request(soap::get_domain_settings, "gateway", password,
                                        {Parameter::text("DomainName", "example.com"),
                                         Parameter::strings("requestedSettings", {"catchall", "isenabled"})});
@@ -29,8 +29,8 @@ TEST_CASE("a call", "[soap]") {
 }
 
 TEST_CASE("what XML cannot carry is not sent", "[soap]") {
-    const Secret good("secret"), bad(std::string("se\x01"
-                                                 "cret"));
+    const postern::base::Secret good("secret"), bad(std::string("se\x01"
+                                                                "cret"));
     CHECK_FALSE(soap::request(soap::get_all_domains, "gateway", bad, {}));
     CHECK_FALSE(soap::request(soap::get_all_domains, "gate\x02way", good, {}));
     CHECK_FALSE(soap::request(soap::get_users, "gateway", good, {Parameter::text("DomainName", "a\x03")}));

@@ -1,13 +1,13 @@
-#include "sync/secret.h"
+#include "sync/base/secret.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <system_error>
+#include <utility>
 
-namespace postern::sync {
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
+
+namespace postern::base {
 
 namespace {
 
@@ -36,25 +36,17 @@ std::string Secret::doubt() const {
 
 tl::expected<Secret, std::string> Secret::read(const std::filesystem::path& file) {
     const auto failed = [&](const std::string& why) {
-        return tl::make_unexpected("cannot read the password file " + file.string() + ": " + why);
+        return tl::make_unexpected("cannot read the password file " + why);
     };
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return failed(std::generic_category().message(errno));
-    std::string text(largest + 1, '\0');
-    std::size_t size = 0;
-    ssize_t got = 0;
-    while (size < text.size() && (got = ::read(fd, text.data() + size, text.size() - size)) > 0)
-        size += static_cast<std::size_t>(got);
-    const int error = errno;
-    ::close(fd);
-    text.resize(size);
-    Secret secret(std::move(text));
-    if (got < 0) return failed(std::generic_category().message(error));
-    if (size > largest) return failed("larger than 4 KiB");
+    auto text = read_file(file, largest);
+    if (!text && text.error() == std::errc::file_too_large)
+        return failed(file.string() + ": larger than 4 KiB");
+    if (!text) return failed(file_fault(file, text.error(), FileUse::read));
+    Secret secret(std::move(*text));
     if (secret.text_.ends_with('\n')) secret.text_.pop_back();
     if (secret.text_.ends_with('\r')) secret.text_.pop_back();
-    if (secret.text_.empty()) return failed("it is empty");
+    if (secret.text_.empty()) return failed(file.string() + ": it is empty");
     return secret;
 }
 
-}  // namespace postern::sync
+}  // namespace postern::base

@@ -3,9 +3,10 @@
 
 #include <filesystem>
 #include <string>
+
 #include <tl/expected.hpp>
 
-namespace postern::sync {
+namespace postern::base {
 
 /// Overwrites the text, its spare capacity included, and empties it.
 void wipe(std::string& text) noexcept;
@@ -31,4 +32,4 @@ private:
     std::string text_;
 };
 
-}  // namespace postern::sync
+}  // namespace postern::base

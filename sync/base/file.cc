@@ -1,0 +1,101 @@
+#include "sync/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace postern::base {
+
+namespace {
+
+constexpr std::size_t piece = 64 << 10;
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+    return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+std::error_code sync(const std::filesystem::path& path, int flags, int (*how)(int)) {
+    const auto opened = open_file(path, flags);
+    if (!opened) return opened.error();
+    return how(opened->get()) == 0 ? std::error_code() : last_error();
+}
+
+}  // namespace
+
+std::error_code last_error() { return {errno, std::generic_category()}; }
+
+tl::expected<Descriptor, std::error_code> open_file(const std::filesystem::path& file, int flags,
+                                                    mode_t mode) {
+    Descriptor opened(::open(file.c_str(), flags | O_CLOEXEC | O_NONBLOCK, mode));
+    if (!opened) return tl::make_unexpected(last_error());
+    return opened;
+}
+
+tl::expected<std::string, std::error_code> read_file(const std::filesystem::path& file, std::size_t most) {
+    const auto opened = open_file(file, O_RDONLY);
+    if (!opened) return tl::make_unexpected(opened.error());
+    const auto too_large = [] {
+        return tl::make_unexpected(std::make_error_code(std::errc::file_too_large));
+    };
+    struct stat status {};
+    if (::fstat(opened->get(), &status) != 0) return tl::make_unexpected(last_error());
+    const auto expected = static_cast<std::size_t>(std::max<off_t>(status.st_size, 0));
+    if (S_ISREG(status.st_mode) && expected > most) return too_large();
+    std::string text(std::max(std::min(expected, most) + 1, std::min(most + 1, piece)), '\0');
+    std::size_t size = 0;
+    for (;;) {
+        const ssize_t got = ::read(opened->get(), text.data() + size, text.size() - size);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return tl::make_unexpected(last_error());
+        if (got == 0) break;
+        size += static_cast<std::size_t>(got);
+        if (size > most) return too_large();
+        if (size == text.size()) text.resize(std::min(2 * size, most + 1));
+    }
+    text.resize(size);
+    return text;
+}
+
+std::error_code write_all(int descriptor, std::string_view octets) {
+    while (!octets.empty()) {
+        const ssize_t wrote = ::write(descriptor, octets.data(), octets.size());
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0) return last_error();
+        octets.remove_prefix(static_cast<std::size_t>(wrote));
+    }
+    return {};
+}
+
+std::error_code replace_file(const std::filesystem::path& file, std::string_view octets) {
+    std::filesystem::path fresh = file;
+    fresh += ".new";
+    std::error_code error;
+    {
+        const auto opened = open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+        if (!opened) return opened.error();
+        error = write_all(opened->get(), octets);
+        if (!error && ::fsync(opened->get()) != 0) error = last_error();
+    }
+    if (!error && ::rename(fresh.c_str(), file.c_str()) != 0) error = last_error();
+    if (error) ::unlink(fresh.c_str());
+    return error ? error : sync_folder(folder_of(file));
+}
+
+tl::expected<std::string, std::error_code> obtain_file(const std::filesystem::path& file, std::size_t most,
+                                                       const std::function<std::string()>& make) {
+    auto text = read_file(file, most);
+    if (text || text.error() != std::errc::no_such_file_or_directory) return text;
+    text = make();
+    if (const auto error = replace_file(file, *text)) return tl::make_unexpected(error);
+    return text;
+}
+
+std::error_code sync_file(const std::filesystem::path& file) { return sync(file, O_RDONLY, ::fdatasync); }
+std::error_code sync_folder(const std::filesystem::path& folder) {
+    return sync(folder, O_RDONLY | O_DIRECTORY, ::fsync);
+}
+
+}  // namespace postern::base

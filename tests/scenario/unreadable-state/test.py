@@ -1,0 +1,77 @@
+"""What is ours and cannot be read is told with its name and its owner, and nothing is taken for empty instead."""
+import os
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+import gateway
+import scenario
+from primary import Primary
+from process import Process
+
+
+class UnreadableState(scenario.Scenario):
+    def setUp(self):
+        super().setUp()
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to make files that the account may not read")
+        web = self.workspace.add(Primary(self.workspace))
+        primary = {"name": "main", "addresses": ["127.0.0.1"]} | web.settings()
+        self.receiver(host=20)
+        self.postern = self.gateway(primary=[primary], accept={"foreign_sender": "rewrite"},
+                                    gateway=[{"name": "archive", "address": f"{self.workspace.host(30)}:2525"}])
+        self.postern.wait_for_event("synced")
+        self.postern.command("gateway", "disable", "archive")
+        self.send(self.postern)
+        self.postern.wait_until_empty()
+        self.postern.stop()
+        self.state = self.postern.state_dir
+
+    def _refusal(self):
+        """Why it does not start."""
+        log = self.workspace.file("refused", "")
+        process = Process([gateway.BINARY, "run", "--config", self.postern.configuration_file], log)
+        self.assertNotEqual(process.wait(), 0, log.read_text())
+        return log.read_text()
+
+    def _content(self):
+        return {str(path.relative_to(self.state)): path.read_bytes()
+                for path in self.state.rglob("*") if path.is_file() and path.name not in ("lock", "volume-lock")
+                and not path.name.endswith("-lock")}
+
+    def test_files_of_another_account_refuse_the_start(self):
+        settled = sorted(self.state.glob("spool/settled.*"))
+        self.assertTrue(settled)
+        files = ["directory.cache", "client-id", "srs.secret", "overrides.json", "egress.state", settled[-1]]
+        for file in files:
+            path = self.state / file
+            self.assertTrue(path.exists(), sorted(self._content()))
+            shutil.chown(path, "root")
+            path.chmod(0o600)
+            with self.subTest(file=path.name):
+                before = self._content()
+                why = self._refusal()
+                self.assertIn(f"{path}: Permission denied ({path} belongs to root, and this runs as nobody", why)
+                self.assertIn(f"chown -R nobody {path.parent}", why)
+                self.assertEqual(self._content(), before, "nothing is changed, nothing is set aside")
+            shutil.chown(path, "nobody")
+        self.postern.start()
+
+    def test_a_folder_of_another_account_refuses_the_start(self):
+        for folder in ["spool", "."]:
+            path = self.state / folder
+            shutil.chown(path, "root")
+            path.chmod(0o700)
+            with self.subTest(folder=folder):
+                why = self._refusal()
+                self.assertIn("Permission denied", why)
+                self.assertIn(str(path), why)
+                self.assertIn("nobody", why)
+            shutil.chown(path, "nobody")
+        self.postern.start()
+
+
+if __name__ == "__main__":
+    scenario.main()
