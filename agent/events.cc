@@ -176,9 +176,11 @@ void Events::on(const sync::event::DomainClaimed& event) {
     });
 }
 
-void Events::on(const sync::event::DomainUnusable& event) {
-    log_.write(LogLevel::warning, "domain-unusable", [&](LogLine& line) {
-        line.add("primary", event.primary).add("domain", event.domain).add("reason", event.reason);
+void Events::on(const sync::event::NamesUnusable& event) {
+    log_.write(LogLevel::warning, "names-unusable", [&](LogLine& line) {
+        line.add("primary", event.primary);
+        line.add_if("domain", event.domain);
+        line.add("names", event.names);
     });
 }
 

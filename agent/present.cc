@@ -24,6 +24,11 @@ std::string suspicions(const json& object) {
     return notes;
 }
 
+std::string unusable(const json& object) {
+    const auto names = printable(object.value("unusable", std::string()));
+    return names.empty() ? names : names + " that no mail can have";
+}
+
 Row primary_row(const json& primary, WallTime now) {
     std::string state = or_else(when_field(primary, "last_success", now), "not read since the start");
     if (!primary.at("credentials_refused_since").is_null())
@@ -31,7 +36,7 @@ Row primary_row(const json& primary, WallTime now) {
     if (primary.at("polling").get<bool>()) state += " (reading now)";
     return {text_field(primary, "name"), text_field(primary, "url"), state,
             when_field(primary, "next_round", now),
-            joined(text_field(primary, "error"), suspicions(primary))};
+            joined(joined(text_field(primary, "error"), suspicions(primary)), unusable(primary))};
 }
 
 std::string primaries(const json& list, WallTime now) {
@@ -54,7 +59,7 @@ Row domain_row(const json& domain) {
     std::string state = domain.at("enabled").get<bool>() ? "" : "disabled";
     if (const auto error = text_field(domain, "error"); !error.empty())
         state = joined(state, error + " (" + time_field(domain, "error_at") + ')');
-    state = joined(state, suspicions(domain));
+    state = joined(joined(state, suspicions(domain)), unusable(domain));
     return {text_field(domain, "name"),
             text_field(domain, "primary"),
             number_field(domain, "users"),

@@ -144,6 +144,7 @@ json view(const sync::PrimaryReport& primary) {
             {"error", primary.error},
             {"trusted_until", time(primary.trusted_until)},
             {"suspicions", suspicions},
+            {"unusable", primary.unusable},
             {"requests", primary.requests}};
 }
 
@@ -159,6 +160,7 @@ json view(const sync::DomainView& domain) {
             {"read", time(domain.read)},
             {"trusted_until", time(domain.trusted_until)},
             {"suspicions", list(domain.suspicions)},
+            {"unusable", domain.unusable},
             {"error", domain.error},
             {"error_at", time(domain.error_at)}};
 }

@@ -13,8 +13,11 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 
 }  // namespace
 
 bool AddressList::add(Kind kind, std::string_view local_part) {
-    if (local_part.empty() || local_part.size() > longest) return false;
-    if (std::any_of(local_part.begin(), local_part.end(), control)) return false;
+    if (local_part.empty()) return false;
+    if (local_part.size() > longest || std::any_of(local_part.begin(), local_part.end(), control)) {
+        unfit_.note(local_part);
+        return false;
+    }
     packed_ += static_cast<char>(kind);
     packed_ += static_cast<char>(static_cast<unsigned char>(local_part.size()));
     for (const char c : local_part) packed_ += lower(c);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sync/snapshot.h"
+#include "sync/unfit.h"
 
 namespace postern::sync {
 
@@ -14,13 +15,16 @@ class AddressList {
 public:
     static constexpr std::size_t longest = 255;  // octets of a local part
 
-    /// Adds a local part, ASCII letters in lower case; false (and no change) when it is empty, too long or
-    /// has control characters.
+    /// Adds a local part, ASCII letters in lower case; false when it is empty, too long or has control
+    /// characters: then it is not in the list, and noted as unfit unless it is empty.
     bool add(Kind kind, std::string_view local_part);
 
     std::size_t size() const { return count_; }
     bool empty() const { return count_ == 0; }
-    bool operator==(const AddressList&) const = default;
+    /// What could not be added.
+    const Unfit& unfit() const { return unfit_; }
+    void note(const Unfit& more) { unfit_.note(more); }
+    friend bool operator==(const AddressList& a, const AddressList& b) { return a.packed_ == b.packed_; }
 
     template <class Visit>  // Visit(Kind, std::string_view local_part)
     void each(Visit&& visit) const {
@@ -38,6 +42,7 @@ public:
 private:
     std::string packed_;  // kind (1), length (1), local part
     std::size_t count_ = 0;
+    Unfit unfit_;
 };
 
 }  // namespace postern::sync

@@ -130,8 +130,9 @@ DomainRecord read_domain(Reader& in) {
     for (Part<AddressList>* part : {&record.users, &record.aliases, &record.lists, &record.resources})
         *part = in.part();
     record.domain_aliases.read = in.time();
-    for (std::size_t left = in.count(); left > 0 && in.good(); --left)
-        record.domain_aliases.content.push_back(in.text());
+    std::vector<std::string> aliases;
+    for (std::size_t left = in.count(); left > 0 && in.good(); --left) aliases.push_back(in.text());
+    record.domain_aliases.content = std::move(aliases);
     record.error = in.text();
     record.error_at = in.time();
     return record;

@@ -39,6 +39,41 @@ std::vector<SuspicionView> suspicions(const DomainRecord& record) {
 
 }  // namespace
 
+std::string unusable(const DomainRecord& record) {
+    std::string words;
+    const auto add = [&](const Unfit& unfit, std::string_view kind) {
+        const std::string more = unfit.words(kind);
+        words += (words.empty() || more.empty() ? "" : ", ") + more;
+    };
+    add(record.users.content.unfit(), "users");
+    add(record.aliases.content.unfit(), "aliases");
+    add(record.lists.content.unfit(), "mailing lists");
+    add(record.resources.content.unfit(), "resources");
+    add(record.domain_aliases.content.unfit(), "domain aliases");
+    return words;
+}
+
+namespace {
+
+constexpr std::size_t beside_a_name = 16;
+
+}  // namespace
+
+std::size_t octets(const AddressList& list) { return list.packed().size() + beside_a_name * list.size(); }
+
+std::size_t octets(const DomainNames& names) {
+    std::size_t sum = 0;
+    for (const std::string& name : names) sum += name.size() + beside_a_name;
+    return sum;
+}
+
+std::size_t octets(const DomainRecord& record) {
+    std::size_t sum = octets(record.domain_aliases.content);
+    for (const Part<AddressList>* part : {&record.users, &record.aliases, &record.lists, &record.resources})
+        sum += octets(part->content);
+    return sum;
+}
+
 bool suspected(const DomainRecord& record) { return !suspicions(record).empty(); }
 
 std::vector<DomainView> view(const Directory& directory) {
@@ -48,9 +83,10 @@ std::vector<DomainView> view(const Directory& directory) {
             const Time read = record.complete();
             views.push_back({name, primary.name, record.enabled, record.users.content.size(),
                              record.aliases.content.size(), record.lists.content.size(),
-                             record.domain_aliases.content, record.options.content.catch_all, read,
+                             record.domain_aliases.content.all(), record.options.content.catch_all, read,
                              record.error, record.error_at,
-                             read == Time{} ? Time{} : read + primary.trust_for, suspicions(record)});
+                             read == Time{} ? Time{} : read + primary.trust_for, suspicions(record),
+                             unusable(record)});
         }
     }
     return views;

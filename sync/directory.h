@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sync/address_list.h"
+#include "sync/domain_names.h"
 #include "sync/snapshot.h"
 #include "sync/suspicion.h"
 
@@ -44,8 +45,8 @@ struct DomainRecord {
     Time listed{};  // when the primary last listed it
     Part<DomainOptions> options;
     Part<AddressList> users, aliases, lists, resources;
-    Part<std::vector<std::string>> domain_aliases;  // A-labels, lower case
-    std::string error;                              // of the last attempt to read it; "" when it went well
+    Part<DomainNames> domain_aliases;
+    std::string error;  // of the last attempt to read it; "" when it went well
     Time error_at{};
     std::optional<DomainCounts> counts{}, counts_read{};  // as listed last, and before it was last read whole
 
@@ -53,6 +54,14 @@ struct DomainRecord {
     /// builds without them exist.
     Time complete() const;
 };
+
+/// Names that the primary has in it and mail cannot have, in words; "" when there are none.
+std::string unusable(const DomainRecord& record);
+
+/// Octets that names take, 16 for each besides.
+std::size_t octets(const AddressList& list);
+std::size_t octets(const DomainNames& names);
+std::size_t octets(const DomainRecord& record);
 
 /// Whether something that was read of it is held back.
 bool suspected(const DomainRecord& record);
@@ -94,6 +103,7 @@ struct DomainView {
     Time error_at{};
     Time trusted_until{};  // beyond it absence proves nothing; epoch: not complete yet
     std::vector<SuspicionView> suspicions{};
+    std::string unusable{};  // names in it that mail cannot have, in words; "" when there are none
 };
 std::vector<DomainView> view(const Directory& directory);
 

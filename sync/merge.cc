@@ -34,7 +34,7 @@ Change change(const AddressList& before, const AddressList& after) {
     return change;
 }
 
-Change change(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+Change change(const DomainNames& before, const DomainNames& after) {
     const std::unordered_set<std::string_view> names(after.begin(), after.end());
     const auto gone = std::count_if(before.begin(), before.end(),
                                     [&](const std::string& name) { return !names.contains(name); });
@@ -78,7 +78,8 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
         if (domain.enabled.value_or(known == record.domains.end() || known->second.enabled))
             after.push_back(domain.name);
     }
-    const bool taken = take(record.suspicion, change(before, after), now, "domains", losses, turn.hold);
+    const bool taken = take(record.suspicion, change(DomainNames(before), DomainNames(after)), now, "domains",
+                            losses, turn.hold);
 
     decltype(record.domains) domains;
     const auto longest = std::min<std::chrono::seconds>(longest_unread, record.trust_for / 2);

@@ -50,8 +50,10 @@ struct DomainClaimed {                          // by two primaries
     std::string_view domain, primary, besides;  // primary: whose answer counts
 };
 
-struct DomainUnusable {  // the primary lists it, and it cannot be a domain name
-    std::string_view primary, domain, reason;
+struct NamesUnusable {  // the primary has them, and no mail can have them
+    std::string_view primary;
+    std::string_view domain;  // that has them; "" for domains, and for what more domains have than are told
+    std::string_view names;   // how many of what, and a few of them
 };
 
 struct CacheDamaged {
@@ -75,7 +77,7 @@ public:
     virtual void on(const event::CredentialsRefused&) {}
     virtual void on(const event::SuddenLoss&) {}
     virtual void on(const event::DomainClaimed&) {}
-    virtual void on(const event::DomainUnusable&) {}
+    virtual void on(const event::NamesUnusable&) {}
     virtual void on(const event::CacheDamaged&) {}
     virtual void on(const event::CacheUnwritable&) {}
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sync/base/clock.h"
-#include "sync/base/domain_name.h"
+#include "sync/bounds.h"
 #include "sync/merge.h"
 #include "sync/schedule.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr unsigned most_barren = 3;
 constexpr std::uint64_t brisk_requests = 120;  // of a round; those that follow take twice the gap each
-constexpr std::size_t most_unusable = 1000;    // names that are remembered
+constexpr std::size_t most_told = 20;          // domains with unusable names, in a round
 
 /// So much that a round of unchanged domains takes about half of the time until the next one.
 Turn turn(const PrimarySettings& settings, bool all) {
@@ -24,6 +24,13 @@ Turn turn(const PrimarySettings& settings, bool all) {
     if (settings.gap.count() == 0) return {all, static_cast<std::size_t>(-1), hold};
     const auto domains = std::chrono::milliseconds(settings.poll_every) / (2 * settings.gap * usual_requests);
     return {all, static_cast<std::size_t>(std::max<std::chrono::milliseconds::rep>(domains, 1)), hold};
+}
+
+std::size_t octets(const DomainReading& reading) {
+    std::size_t sum = reading.domain_aliases ? sync::octets(*reading.domain_aliases) : 0;
+    for (const auto* part : {&reading.users, &reading.aliases, &reading.lists, &reading.resources})
+        if (*part) sum += sync::octets(**part);
+    return sum;
 }
 
 FileState state_of(const std::filesystem::path& file) {
@@ -36,14 +43,19 @@ FileState state_of(const std::filesystem::path& file) {
 
 }  // namespace
 
-Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect)
-    : directory_(std::move(known)), observer_(observer), connect_(std::move(connect)) {
+Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect,
+               std::function<void()> answered)
+    : directory_(std::move(known)),
+      observer_(observer),
+      connect_(std::move(connect)),
+      answered_(std::move(answered)) {
     reload(std::move(settings));
 }
 
 Poller::Source Poller::make_source(PrimarySettings settings) {
     Source source;
-    source.primary = connect_(settings);
+    source.primary = std::make_unique<Correspondent>(
+        [&](std::stop_token stop) { return connect_(settings, std::move(stop)); }, answered_);
     source.due = Clock::now();
     source.report.name = settings.name;
     source.report.url = settings.url;
@@ -92,8 +104,13 @@ void Poller::poll_now() {
 
 Poller::Clock::time_point Poller::next_due() const {
     Clock::time_point next = Clock::now() + std::chrono::hours(1);
-    for (const Source& source : sources_) next = std::min(next, source.due);
+    for (const Source& source : sources_)
+        if (!source.primary->waiting()) next = std::min(next, source.due);
     return next;
+}
+
+void Poller::interrupt() {
+    for (Source& source : sources_) source.primary->interrupt();
 }
 
 Time Poller::due_time(const Source& source) const {
@@ -127,15 +144,32 @@ std::vector<PrimaryReport> Poller::report() const {
 }
 
 Poller::Step Poller::step() {
-    const auto source = std::min_element(sources_.begin(), sources_.end(),
-                                         [](const Source& a, const Source& b) { return a.due < b.due; });
-    if (source == sources_.end() || source->due > Clock::now()) return Step::nothing;
-    PrimaryRecord& record = directory_[static_cast<std::size_t>(source - sources_.begin())];
-    try {
-        return source->round ? read_domain(*source, record) : list_domains(*source, record);
-    } catch (const std::exception& error) {  // out of memory, or a library's own
-        return fail(*source, {Fault::unreadable, error.what(), {}}, {});
+    if (const Step step = take_answer(); step != Step::nothing) return step;
+    Source* next = nullptr;
+    for (Source& source : sources_)
+        if (!source.primary->waiting() && (next == nullptr || source.due < next->due)) next = &source;
+    if (next == nullptr || next->due > Clock::now()) return Step::nothing;
+    if (next->round)
+        ask_about_domain(*next, directory_[static_cast<std::size_t>(next - sources_.data())]);
+    else
+        ask_for_domains(*next);
+    return take_answer();
+}
+
+Poller::Step Poller::take_answer() {
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+        auto answer = sources_[i].primary->take();
+        if (!answer) continue;
+        try {
+            if (auto* listed = std::get_if<Correspondent::Listing>(&answer->content))
+                return domains_listed(sources_[i], directory_[i], std::move(*listed));
+            auto reading = std::get<Correspondent::Reading>(std::move(answer->content));
+            return domain_read(sources_[i], directory_[i], std::move(reading), *answer);
+        } catch (const std::exception& error) {  // out of memory
+            return fail(sources_[i], {Fault::unreadable, error.what(), {}}, {});
+        }
     }
+    return Step::nothing;
 }
 
 bool Poller::still_rejected(Source& source) {
@@ -147,51 +181,61 @@ bool Poller::still_rejected(Source& source) {
     return true;
 }
 
-Poller::Step Poller::list_domains(Source& source, PrimaryRecord& record) {
+void Poller::ask_for_domains(Source& source) {
     const bool all = source.forced;
-    if (still_rejected(source)) return Step::nothing;
+    if (still_rejected(source)) return;
     source.password_state =
         state_of(source.settings.password_file);  // before it is used, so that no change is missed
-    source.round = Round{Clock::now(), source.primary->requests(), {}, 0, 0, 0, {}, 0};
-    Result<std::vector<ListedDomain>> listed = source.primary->domains();
+    source.round = Round{};
+    source.round->started = Clock::now();
+    source.round->requests = source.primary->requests();
+    source.round->all = all;
+    source.primary->list();
+}
+
+Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Correspondent::Listing listed) {
     if (!listed) return fail(source, listed.error(), {});
     source.report.reachable = true;
     source.report.refused_since = {};
     set_aside_unusable(source, *listed);
     std::vector<Loss> losses;
-    source.round->queue =
-        merge(record, std::move(*listed), system_clock::now(), losses, turn(source.settings, all));
+    source.round->queue = merge(record, std::move(*listed), system_clock::now(), losses,
+                                turn(source.settings, source.round->all));
     std::stable_partition(source.round->queue.begin(), source.round->queue.end(),
                           [this](const std::string& name) { return preferred_.contains(name); });
     for (const std::string& name : source.round->queue) preferred_.erase(name);
     tell(source, {}, losses);
+    source.octets = 0;
+    for (const auto& [name, domain] : record.domains) source.octets += octets(domain);
     if (source.round->queue.empty()) return end_round(source, record);
     source.due = Clock::now();
     return Step::progress;
 }
 
-Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
+void Poller::ask_about_domain(Source& source, PrimaryRecord& record) {
     Round& round = *source.round;
-    const std::string name = round.queue[round.next++];
+    round.reading = round.queue[round.next++];
+    const DomainRecord& domain = record.domains.at(round.reading);
+    round.began = system_clock::now();
+    round.first = domain.complete() == Time{} && domain.error.empty();
+    source.primary->read(domain, round.first);
+}
+
+Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspondent::Reading reading,
+                                 const Correspondent::Answer& answer) {
+    Round& round = *source.round;
+    const std::string name = round.reading;
     DomainRecord& domain = record.domains.at(name);
-    const Time began = system_clock::now();
-    const auto started = Clock::now();
-    const std::uint64_t before = source.primary->requests();
-    const bool first = domain.complete() == Time{} && domain.error.empty();
-    source.primary->hurry(first);
-    Result<DomainReading> reading = source.primary->read(domain);
-    source.primary->hurry(false);
-    if (first)
-        round.hurried += Clock::now() - started;
+    if (round.first)
+        round.hurried += answer.took;
     else
-        round.polite += source.primary->requests() - before;
+        round.polite += answer.requests;
     if (!reading && reading.error().fault != Fault::interrupted) {
         domain.error = reading.error().words;
         domain.error_at = system_clock::now();
     }
     if (!reading) return fail(source, reading.error(), name);
-    const Applied applied =
-        apply(domain, *reading, began, {base::steady_now(), source.settings.sudden_loss_hold});
+    const Applied applied = take_over(source, domain, *reading);
     round.barren = applied.any ? 0 : round.barren + 1;
     round.unreadable += applied.errors.empty() ? 0 : 1;
     note(source, name, domain, applied.errors);
@@ -207,17 +251,43 @@ Poller::Step Poller::read_domain(Source& source, PrimaryRecord& record) {
 
 /// Mail of such a domain will be refused: told once, not in every round.
 void Poller::set_aside_unusable(Source& source, std::vector<ListedDomain>& listed) {
-    std::set<std::string, std::less<>> unusable;
-    std::erase_if(listed, [&](ListedDomain& domain) {
-        if (!domain.name.empty()) return false;
-        if (unusable.size() < most_unusable) unusable.insert(domain.spelling);
-        return true;
+    Unfit unfit;
+    std::erase_if(listed, [&](const ListedDomain& domain) {
+        if (domain.name.empty()) unfit.note(domain.spelling);
+        return domain.name.empty();
     });
-    for (const std::string& name : unusable)
-        if (!source.unusable.contains(name))
-            observer_.on(
-                event::DomainUnusable{source.settings.name, name, base::DomainName::parse(name).error()});
-    source.unusable = std::move(unusable);
+    std::string words = unfit.words("domains");
+    if (!words.empty() && words != source.report.unusable)
+        observer_.on(event::NamesUnusable{source.settings.name, {}, words});
+    source.report.unusable = std::move(words);
+}
+
+/// Takes over what was read, unless the primary would have more names than are kept of one.
+Applied Poller::take_over(Source& source, DomainRecord& domain, DomainReading& reading) {
+    const std::size_t before = octets(domain);
+    if (source.octets - before + octets(reading) > most_octets) {
+        const Failure failure{Fault::unreadable,
+                              "the primary would have more names than are kept of one, " +
+                                  std::to_string(most_octets >> 20) + " MiB",
+                              {},
+                              Trouble::too_large};
+        for (auto* part : {&reading.users, &reading.aliases, &reading.lists, &reading.resources})
+            *part = tl::make_unexpected(failure);
+        reading.domain_aliases = tl::make_unexpected(failure);
+    }
+    const std::string known = unusable(domain);
+    Applied applied =
+        apply(domain, reading, source.round->began, {base::steady_now(), source.settings.sudden_loss_hold});
+    source.octets += octets(domain) - before;
+    if (const std::string now = unusable(domain); !now.empty() && now != known) tell_unusable(source, now);
+    return applied;
+}
+
+/// Once, not in every round; of very many domains a few.
+void Poller::tell_unusable(Source& source, const std::string& names) {
+    Round& round = *source.round;
+    if (++round.told <= most_told)
+        observer_.on(event::NamesUnusable{source.settings.name, round.reading, names});
 }
 
 void Poller::tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses) {
@@ -235,6 +305,11 @@ void Poller::note(Source& source, const std::string& domain, DomainRecord& recor
 
 Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
     const Round round = *std::exchange(source.round, std::nullopt);
+    if (round.told > most_told)
+        observer_.on(event::NamesUnusable{
+            source.settings.name,
+            {},
+            "names in " + std::to_string(round.told - most_told) + " more domains; see postern directory"});
     source.failures = 0;
     source.not_before = {};
     source.due = std::exchange(source.again, false)

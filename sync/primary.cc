@@ -7,7 +7,9 @@ namespace postern::sync {
 
 ListedDomain listed_domain(std::string_view spelling, std::optional<bool> enabled,
                            std::optional<DomainCounts> counts) {
-    return {canonical_domain(spelling).value_or(""), std::string(spelling), enabled, counts};
+    constexpr std::size_t longest = 1000;  // no name that can be one is longer
+    return {canonical_domain(spelling).value_or(""), std::string(spelling.substr(0, longest)), enabled,
+            counts};
 }
 
 Failure with_doubt(Failure failure, const base::Secret& password) {

@@ -63,7 +63,7 @@ struct DomainReading {
     Result<AddressList> aliases = tl::make_unexpected(Failure{});
     Result<AddressList> lists = tl::make_unexpected(Failure{});
     Result<AddressList> resources = tl::make_unexpected(Failure{});
-    Result<std::vector<std::string>> domain_aliases = tl::make_unexpected(Failure{});
+    Result<DomainNames> domain_aliases = tl::make_unexpected(Failure{});
 };
 
 /// Blocking; used by one thread at a time.

@@ -23,6 +23,7 @@ struct PrimaryReport {
     Time trusted_until{};                  // the list of its domains; epoch: never read
     std::optional<Suspicion> suspicion{};  // of a list of its domains that is held back
     std::uint64_t requests = 0;            // sent since the start
+    std::string unusable{};                // domains it lists that cannot be any, in words; "" when none
 };
 
 struct Report {

@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "sync/bounds.h"
 #include "sync/connection_settings.h"
 #include "sync/http_answer.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::size_t page_size = 500;
 constexpr std::size_t most_pages = 20000;
-constexpr std::size_t most_octets = 64u << 20;         // of the names in all pages
+constexpr std::size_t octets_of_pages = 64u << 20;     // of the names in all of them
 constexpr std::size_t mail_settings_per_reading = 50;  // one request each
 constexpr std::chrono::seconds usual_token_life = 15min;
 constexpr std::string_view default_list_command = "listserv";
@@ -209,6 +210,7 @@ Result<AddressList> Rest::resolve_disabled(const std::string& domain, const Addr
         if (!receives && ++failures == 3) break;  // as it will be for the others
     }
     AddressList users;
+    users.note(listed.unfit());
     listed.each([&](Kind kind, std::string_view name) {
         const auto found = kinds.find(name);
         users.add(found == kinds.end() ? kind : found->second, name);
@@ -240,9 +242,10 @@ Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wa
             }
         }
         if (seen.size() == before) return found;
-        if (octets > most_octets) break;
+        if (octets > octets_of_pages || seen.size() > most_addresses) break;
     }
-    return tl::make_unexpected(Failure{Fault::unreadable, "a list of accounts without an end", {}});
+    return tl::make_unexpected(
+        Failure{Fault::unreadable, "a list of accounts without an end", {}, Trouble::too_large});
 }
 
 /// The whole list at once; in pages when that is too large or unknown to this build.

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sync/base/json.h"
+#include "sync/bounds.h"
 #include "sync/http.h"
 
 namespace postern::sync::rest {
@@ -93,6 +94,7 @@ Result<Json> parse(const Reply& reply) {
         switch (fault) {
             case base::JsonFault::interrupted: return Failure{Fault::interrupted, "interrupted", {}};
             case base::JsonFault::too_deep: return unreadable("a reply nested too deeply");
+            case base::JsonFault::too_long: return unreadable("a reply with a value that is too long");
             case base::JsonFault::too_many: return unreadable("a reply with too many values");
             case base::JsonFault::damaged: break;
         }
@@ -145,22 +147,31 @@ auto with(const Reply& reply, const char* key, Parse&& parse) -> decltype(parse(
     return parse(value);
 }
 
-/// Calls `row` for each object of the list; false from it makes the whole list unreadable.
+/// Calls `row` for each object of the list; false from it makes the whole list unreadable, and so does more
+/// than `most` of them.
 template <class Row>
-Result<void> each(const Value& list, const char* key, bool null_is_empty, Row&& row) {
+Result<void> each(const Value& list, const char* key, bool null_is_empty, Row&& row,
+                  std::size_t most = most_addresses) {
     if (null_is_empty && list.is_null()) return {};
     if (!list.is_array()) return tl::make_unexpected(unreadable(std::string(key) + " is not a list"));
     for (Value entry = list.first(); entry; entry = entry.next())
-        if (!row(entry))
+        if (most-- == 0)
+            return tl::make_unexpected(Failure{Fault::unreadable,
+                                               std::string(key) + " has more entries than any primary should",
+                                               {},
+                                               Trouble::too_large});
+        else if (!row(entry))
             return tl::make_unexpected(unreadable(std::string(key) + " has an entry that cannot be read"));
     return {};
 }
 
 template <class T, class Row>
-Result<T> collect(const Reply& reply, const char* key, bool null_is_empty, Row&& row) {
+Result<T> collect(const Reply& reply, const char* key, bool null_is_empty, Row&& row,
+                  std::size_t most = most_addresses) {
     return with(reply, key, [&](const Value& list) -> Result<T> {
         T result;
-        return each(list, key, null_is_empty, [&](const Value& entry) { return row(entry, result); })
+        return each(
+                   list, key, null_is_empty, [&](const Value& entry) { return row(entry, result); }, most)
             .map([&] { return std::move(result); });
     });
 }
@@ -310,19 +321,25 @@ Result<Session> parse_impersonation(const Reply& reply) {
 
 Result<std::vector<ListedDomain>> parse_domains(const Reply& reply) {
     using Domains = std::vector<ListedDomain>;
-    return collect<Domains>(reply, "data", false, [](const Value& entry, Domains& domains) {
-        std::optional<bool> enabled = flag(entry, "isEnabled");
-        if (const auto status = text(entry, "status"); !enabled && !status.empty())
-            enabled = !equal_ignoring_case(status, "disabled");
-        return add_domain(domains, text(entry, "name"), enabled, counts_of(entry));
-    });
+    return collect<Domains>(
+        reply, "data", false,
+        [](const Value& entry, Domains& domains) {
+            std::optional<bool> enabled = flag(entry, "isEnabled");
+            if (const auto status = text(entry, "status"); !enabled && !status.empty())
+                enabled = !equal_ignoring_case(status, "disabled");
+            return add_domain(domains, text(entry, "name"), enabled, counts_of(entry));
+        },
+        most_domains);
 }
 
 Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply) {
     using Domains = std::vector<ListedDomain>;
-    return collect<Domains>(reply, "data", false, [](const Value& entry, Domains& domains) {
-        return entry.is_string() && add_domain(domains, entry.text(), std::nullopt, std::nullopt);
-    });
+    return collect<Domains>(
+        reply, "data", false,
+        [](const Value& entry, Domains& domains) {
+            return entry.is_string() && add_domain(domains, entry.text(), std::nullopt, std::nullopt);
+        },
+        most_domains);
 }
 
 Result<std::vector<std::string>> parse_domain_admins(const Reply& reply) {
@@ -412,14 +429,13 @@ Result<AddressList> parse_alias_grid(const Reply& reply) {
     });
 }
 
-Result<std::vector<std::string>> parse_domain_aliases(const Reply& reply) {
-    using Names = std::vector<std::string>;
-    return collect<Names>(reply, "domainAliasData", true, [](const Value& entry, Names& names) {
+Result<DomainNames> parse_domain_aliases(const Reply& reply) {
+    const auto row = [](const Value& entry, DomainNames& names) {
         const std::string_view name = text(entry, "name");
-        if (std::optional<std::string> canonical = canonical_domain(name))
-            names.push_back(std::move(*canonical));
+        names.add(name);
         return !name.empty();
-    });
+    };
+    return collect<DomainNames>(reply, "domainAliasData", true, row, most_domains);
 }
 
 Result<ListPage> parse_lists(const Reply& reply) {

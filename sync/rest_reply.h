@@ -68,7 +68,7 @@ Result<bool> parse_user_mail(const Reply& reply);
 /// All rows: what is asked for and what comes are two things. A row without a type is of the wanted one.
 Result<std::vector<Account>> parse_accounts(const Reply& reply, AccountType wanted);
 Result<AddressList> parse_alias_grid(const Reply& reply);
-Result<std::vector<std::string>> parse_domain_aliases(const Reply& reply);
+Result<DomainNames> parse_domain_aliases(const Reply& reply);
 Result<ListPage> parse_lists(const Reply& reply);
 Result<AddressList> parse_resources(const Reply& reply);
 

@@ -145,10 +145,10 @@ Result<DomainOptions> Soap::options(const std::string& domain) {
                          command.substr(0, std::min(command.find('@'), AddressList::longest))};
 }
 
-Result<soap::Names> Soap::domain_aliases(const std::string& domain) {
+Result<DomainNames> Soap::domain_aliases(const std::string& domain) {
     if (!domain_aliases_) return call(soap::get_domain_aliases, {in(domain)}, soap::parse_domain_aliases);
     const auto found = domain_aliases_->find(canonical_domain(domain).value_or(domain));
-    return found == domain_aliases_->end() ? soap::Names() : found->second;
+    return found == domain_aliases_->end() ? DomainNames() : found->second;
 }
 
 /// Calls `look` for new entries first, then for as many of the others as fit.
@@ -191,6 +191,7 @@ Result<AddressList> Soap::users(const std::string& domain, const Part<AddressLis
     const Result<void> looked = look_at(std::move(fresh), others, progress.users, look);
     if (!looked) return tl::make_unexpected(looked.error());
     AddressList users;
+    users.note(listed->unfit());
     listed->each([&](Kind, std::string_view name) { users.add(kinds.find(name)->second, name); });
     return users;
 }
@@ -235,7 +236,7 @@ Result<void> Soap::unite(const std::string& domain, const Progress& progress, Do
         list->each([&](Kind, std::string_view name) { known.emplace(name); });
     const auto ours = [&](std::string_view name) {
         const auto canonical = canonical_domain(name);
-        const soap::Names none, &aliases = reading.domain_aliases ? *reading.domain_aliases : none;
+        const DomainNames none, &aliases = reading.domain_aliases ? *reading.domain_aliases : none;
         return canonical && (canonical == canonical_domain(domain) ||
                              std::find(aliases.begin(), aliases.end(), *canonical) != aliases.end());
     };

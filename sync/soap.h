@@ -64,7 +64,7 @@ private:
                          Rotation& rotation, Look&& look);
 
     Result<DomainOptions> options(const std::string& domain);
-    Result<soap::Names> domain_aliases(const std::string& domain);
+    Result<DomainNames> domain_aliases(const std::string& domain);
     Result<AddressList> users(const std::string& domain, const Part<AddressList>& known, Progress& progress);
     Result<AddressList> lists(const std::string& domain, const Part<AddressList>& known, Progress& progress);
     Result<void> unite(const std::string& domain, const Progress& progress, DomainReading& reading);

@@ -216,11 +216,6 @@ Result<T> collect(Reply reply, std::string_view operation, std::string_view list
     });
 }
 
-bool add_canonical(Names& names, std::string_view name) {
-    if (std::optional<std::string> canonical = canonical_domain(name)) names.push_back(std::move(*canonical));
-    return !name.empty();
-}
-
 }  // namespace
 
 std::optional<bool> parse_switch(std::string_view value) {
@@ -247,15 +242,18 @@ Result<DomainAliases> parse_all_domain_aliases(Reply reply) {
                                       const std::string_view domain =
                                           text(child(node, "DomainName")).value_or("");
                                       if (const auto canonical = canonical_domain(domain))
-                                          add_canonical(aliases[*canonical], alias);
+                                          aliases[*canonical].add(alias);
                                       return !alias.empty() && !domain.empty();
                                   });
 }
 
-Result<Names> parse_domain_aliases(Reply reply) {
-    return collect<Names>(
-        std::move(reply), "GetAliases", "DomainAliasNames", "string",
-        [](xml_node node, Names& names) { return add_canonical(names, text(node).value_or("")); });
+Result<DomainNames> parse_domain_aliases(Reply reply) {
+    return collect<DomainNames>(std::move(reply), "GetAliases", "DomainAliasNames", "string",
+                                [](xml_node node, DomainNames& names) {
+                                    const std::string_view name = text(node).value_or("");
+                                    names.add(name);
+                                    return !name.empty();
+                                });
 }
 
 Result<Settings> parse_settings(Reply reply, std::string_view operation,

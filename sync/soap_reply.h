@@ -23,14 +23,14 @@ struct Reply {
 };
 
 using Names = std::vector<std::string>;
-using DomainAliases = std::map<std::string, Names, std::less<>>;   // by domain; A-labels, lower case
-using Settings = std::map<std::string, std::string, std::less<>>;  // by key, lower case
+using DomainAliases = std::map<std::string, DomainNames, std::less<>>;  // by domain
+using Settings = std::map<std::string, std::string, std::less<>>;       // by key, lower case
 
 /// Fault::credentials when the account is refused, Fault::busy with a long retry_after when the primary
 /// counts too many attempts; so in every function below.
 Result<std::vector<ListedDomain>> parse_domains(Reply reply);
 Result<DomainAliases> parse_all_domain_aliases(Reply reply);
-Result<Names> parse_domain_aliases(Reply reply);  // A-labels, lower case
+Result<DomainNames> parse_domain_aliases(Reply reply);
 /// The values of those `keys` (in lower case) that the reply has; `operation`: which of the three calls for
 /// settings it answers.
 Result<Settings> parse_settings(Reply reply, std::string_view operation,

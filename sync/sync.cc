@@ -77,13 +77,20 @@ public:
           state_dir_(state_dir),
           observer_(observer),
           cache_(state_dir / "directory.cache"),
-          poller_(settings, load(), observer,
-                  [this](const PrimarySettings& primary) {
-                      return make_primary(primary, client_name_ + "-" + primary.name, state_dir_,
-                                          stop_.get_token());
-                  }),
-          publication_(poller_.directory(), std::move(publish)),
-          report_{poller_.report(), view(poller_.directory())} {
+          poller_(
+              settings, load(), observer,
+              [this](const PrimarySettings& primary, std::stop_token stop) {
+                  return make_primary(primary, client_name_ + "-" + primary.name, state_dir_,
+                                      std::move(stop));
+              },
+              [this] {
+                  const std::lock_guard lock(mutex_);
+                  answered_ = true;
+                  woken_.notify_all();
+              }),
+          publication_(poller_.directory(), std::move(publish)) {
+        report_.primaries = poller_.report();
+        report_.domains = view(poller_.directory());
         keep_askers(settings);
     }
 
@@ -228,13 +235,16 @@ private:
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, nullptr);
         while (!stop_.stop_requested()) {
-            guarded([this] { work(); });
-            wait();
+            bool more = false;
+            guarded([&] { more = work(); });
+            if (!more) wait();
         }
+        poller_.interrupt();
         if (unsaved_) guarded([this] { save(); });
     }
 
-    void work() {
+    /// False when nothing is left to do before the next answer.
+    bool work() {
         take_wishes();
         const Poller::Step step = poller_.step();
         const bool ended = step == Poller::Step::round_ended;
@@ -250,6 +260,7 @@ private:
             report_.primaries = std::move(primaries);
         }
         poller_.announce();
+        return step != Poller::Step::nothing;
     }
 
     /// Out of memory, mostly: what was in force stays, and the next round tries again.
@@ -314,7 +325,8 @@ private:
         if (unpublished_) until = std::min(until, publish_after_);
         std::unique_lock lock(mutex_);
         woken_.wait_until(lock, stop_.get_token(), until,
-                          [this] { return poll_ || accept_ || settings_.has_value(); });
+                          [this] { return answered_ || poll_ || accept_ || settings_.has_value(); });
+        answered_ = false;
     }
 
     std::stop_source stop_;
@@ -322,8 +334,6 @@ private:
     std::filesystem::path state_dir_;
     Observer& observer_;
     Cache cache_;
-    Poller poller_;  // the directory thread's alone once it runs
-    Publication publication_;
     bool unpublished_ = false, unsaved_ = false;
     Clock::time_point publish_after_{}, save_after_ = Clock::now() + save_at_least_every;
 
@@ -333,10 +343,12 @@ private:
     std::condition_variable_any woken_;
     Report report_;
     std::optional<std::vector<PrimarySettings>> settings_;
-    bool poll_ = false, accept_ = false;
+    bool poll_ = false, accept_ = false, answered_ = false;
     std::set<std::string, std::less<>> with_mail_;  // domains, since the last wishes were taken
     Askers askers_;                                 // by the primary's name
 
+    Poller poller_;  // the directory thread's alone once it runs; its own threads call back
+    Publication publication_;
     std::thread thread_;
 };
 

@@ -5,6 +5,29 @@
 
 namespace postern::base {
 
+namespace {
+
+/// Octets of the longest string or number. The parser has each in memory several times.
+std::size_t longest_value(std::string_view text) {
+    constexpr std::string_view around = " \t\r\n,:[]{}";
+    std::size_t longest = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t end = 0;
+        if (text[at] == '"') {
+            end = text.find_first_of("\"\\", at + 1);
+            while (end < text.size() && text[end] == '\\') end = text.find_first_of("\"\\", end + 2);
+            end = end < text.size() ? end + 1 : text.size();
+        } else {
+            end = std::min(text.find_first_of(around, at), text.size());
+        }
+        longest = std::max(longest, end - at);
+        at = std::max(end, at + 1);
+    }
+    return longest;
+}
+
+}  // namespace
+
 /// What the library's reader calls for each thing it finds; false ends the reading.
 class Json::Builder {
 public:
@@ -108,6 +131,7 @@ tl::expected<Json, JsonFault> Json::parse(std::string_view text, std::span<const
     Json json;
     json.keys_ = keys;
     if (text.size() >> 32 != 0) return tl::make_unexpected(JsonFault::too_many);
+    if (longest_value(text) > limits.value) return tl::make_unexpected(JsonFault::too_long);
     Builder builder(json, limits, std::move(stop));
     if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder) || json.nodes_.empty())
         return tl::make_unexpected(builder.fault());

@@ -16,9 +16,10 @@ namespace postern::base {
 struct JsonLimits {
     int depth = 32;
     std::size_t values = 2'000'000;  // that are kept
+    std::size_t value = 1u << 20;    // octets of a string or number, kept or not
 };
 
-enum class JsonFault : std::uint8_t { damaged, too_deep, too_many, interrupted };
+enum class JsonFault : std::uint8_t { damaged, too_deep, too_many, too_long, interrupted };
 
 class Json final {
 public:

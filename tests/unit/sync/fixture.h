@@ -60,9 +60,9 @@ public:
     void on(const sync::event::CredentialsRefused& event) override {
         add("refused " + std::string(event.primary) + " " + std::string(event.reason));
     }
-    void on(const sync::event::DomainUnusable& event) override {
+    void on(const sync::event::NamesUnusable& event) override {
         add("unusable " + std::string(event.primary) + " " + std::string(event.domain) + " " +
-            std::string(event.reason));
+            std::string(event.names));
     }
     void on(const sync::event::CacheDamaged& event) override {
         add("damaged " + std::string(event.set_aside) + " " + std::string(event.reason));

@@ -50,6 +50,12 @@ TEST_CASE("JSON is bounded", "[json]") {
     CHECK(fault(std::string(100'000, '[')) == JsonFault::too_deep);
     CHECK(fault(R"({"x":)" + std::string(100'000, '[')) == JsonFault::too_deep);
     CHECK(fault("[1,2,3]", {32, 3}) == JsonFault::too_many);
+    const JsonLimits short_ones{.value = 10};
+    for (const char* fits : {R"(["12345678","12345678"])", "1234567890", R"("123456\"")", R"({"a":  "b"})"})
+        CHECK(Json::parse(fits, keys, short_ones));
+    for (const char* long_one : {R"("123456789")", "12345678901", R"("1234567\"")", R"({"123456789":1})",
+                                 R"("unfinished)", R"("\\\\\\\\\\\\)"})
+        CHECK(fault(long_one, short_ones) == JsonFault::too_long);
     for (const char* bad : {"", "{", "[1,]", "{\"a\"}", "1 2", "\"\xff\"", "nul", "{\"x\":}"}) {
         CAPTURE(bad);
         CHECK(fault(bad) == JsonFault::damaged);

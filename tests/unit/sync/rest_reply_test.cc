@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "sync/bounds.h"
 #include "tests/unit/sync/fixture.h"
 
 using namespace postern::sync;
@@ -138,6 +139,18 @@ TEST_CASE("hostile JSON is bounded", "[reply]") {
     CHECK(failure.error().words.size() < 300);
     const auto control = rest::parse_users({200, R"({"success":false,"message":"a\r\nb\u0000c"})", {}});
     CHECK(control.error().words == "\"a  b c\"");
+}
+
+TEST_CASE("a list with more entries than any primary should have is none", "[reply]") {
+    const auto reply_with = [](std::size_t count) {
+        std::string body = R"({"success":true,"data":[)";
+        for (std::size_t i = 0; i < count; ++i) body += i == 0 ? "\"a.example\"" : ",\"a.example\"";
+        return body + "]}";
+    };
+    CHECK(rest::parse_domain_names({200, reply_with(most_domains), {}})->size() == most_domains);
+    const auto listed = rest::parse_domain_names({200, reply_with(most_domains + 1), {}});
+    REQUIRE_FALSE(listed);
+    CHECK(listed.error().trouble == Trouble::too_large);
 }
 
 TEST_CASE("domains", "[reply]") {

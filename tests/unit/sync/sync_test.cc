@@ -6,6 +6,7 @@
 
 #include "tests/support/primary_double.h"
 #include "tests/unit/sync/fixture.h"
+#include "tests/unit/sync/raw_server.h"
 
 using namespace postern::sync;
 using namespace postern::tests;
@@ -191,6 +192,32 @@ TEST_CASE("stopping interrupts a request", "[sync]") {
     wait_for([&] { return primary.requests()["count"] == 1; });
     sync->stop();
     CHECK(site.recorder.events().empty());
+}
+
+TEST_CASE("a primary that never comes to an end keeps no other waiting", "[sync]") {
+    Site site;
+    std::atomic<bool> over = false;
+    const RawServer endless([&](const RawServer::Send& send) {
+        send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{");
+        while (!over && send(" ")) std::this_thread::sleep_for(20ms);
+    });
+    PrimaryDouble honest(example_world());
+    PrimarySettings first = site.settings("http://" + endless.where()), second = site.settings(honest.url());
+    first.name = "endless";
+    first.patience = second.patience = 1h;  // nobody waits for the end of it
+    first.poll_every = second.poll_every = 1s;
+    Sync sync({first, second}, site.folder.path(), site.recorder, {});
+    sync.start();
+    wait_for([&] { return site.recorder.count("synced main") >= 2; });
+    CHECK(endless.connections() == 1);
+    CHECK(reason(sync, "alice", "example.com") == Reason::user);
+    second.poll_every = 2s;
+    sync.reload({second});  // interrupts the other
+    wait_for([&] { return sync.report().primaries.size() == 1; });
+    sync.reload({first, second});
+    wait_for([&] { return endless.connections() == 2; });
+    sync.stop();
+    over = true;
 }
 
 TEST_CASE("a damaged cache is reported and starts from nothing", "[sync]") {
