@@ -86,7 +86,7 @@ std::string bearer(const httplib::Request& request) {
 
 tl::expected<GatewayModeTerms, std::string> gateway_mode_terms(const Settings& settings) {
     const auto password = base::Secret::read(settings.gateway_mode.password_file);
-    if (!password) return tl::unexpected("status.gateway_mode_password_file: " + password.error());
+    if (!password) return tl::unexpected("status.gateway_mode_password_file: " + password.error().why);
     GatewayModeTerms terms;
     terms.user = settings.gateway_mode.user;
     terms.credentials = Credentials(terms.user, password->text());

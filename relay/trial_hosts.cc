@@ -30,6 +30,7 @@ net::awaitable<Opened> open_one(World& world, std::vector<Target> targets, std::
                             std::min(world.settings->delivery.connect_timeout, connect_patience),
                             std::min(world.settings->delivery.command_timeout, command_patience),
                             world.settings->delivery.data_timeout,
+                            &world.files,
                             std::move(login)};
     Opened out;
     for (std::size_t at = 0; at < targets.size(); ++at) {

@@ -1,6 +1,7 @@
 // The single trials of try_out(), each a coroutine beside the others.
 #pragma once
 
+#include <asio/thread_pool.hpp>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct World {
     net::Resolver resolver;
     StsStore policies;
     net::TlsContext tls;
+    asio::thread_pool files{1};  // passwords are read on
 };
 
 net::awaitable<Findings> try_name_servers(World& world, std::string what);

@@ -202,9 +202,11 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
         for (const auto& name : extensions_.auth) refusal.reason += ' ' + name;
         co_return false;
     }
-    const auto password = base::Secret::read(login.password_file);
+    auto read = [file = login.password_file] { return base::Secret::read(file); };
+    const auto password = co_await net::elsewhere(*options_.files, read);
     if (!password) {
-        refusal.reason = password.error();
+        refusal.reason = password.error().why;
+        refusal.ours = base::is_passing(password.error().error);
         co_return false;
     }
     Sasl sasl(*mechanism, login.user, password->text());
@@ -291,8 +293,7 @@ net::awaitable<Reply> Client::command(std::string line) {
     co_return answer;
 }
 
-net::awaitable<Client::Unsent> Client::send_content(const Message& message, Form& content,
-                                                    asio::thread_pool& files) {
+net::awaitable<Client::Unsent> Client::send_content(const Message& message, Form& content) {
     connection_->deadline(options_.command_timeout);
     if (content.bytes) {
         Unsent out;
@@ -306,7 +307,7 @@ net::awaitable<Client::Unsent> Client::send_content(const Message& message, Form
     auto file = std::make_shared<ContentFile>(std::move(*content.file));
     auto next = [file, space] { return file->next(*space, piece); };
     while (!out.error) {
-        auto octets = co_await net::elsewhere(files, next);
+        auto octets = co_await net::elsewhere(*options_.files, next);
         if (!octets) {
             out.fault = std::move(octets.error());
             co_return out;
@@ -346,11 +347,11 @@ net::awaitable<std::error_code> Client::send_bytes(const Message& message, const
 }
 
 net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction, const Message& message,
-                                                        Form content, asio::thread_pool& files) {
+                                                        Form content) {
     ++transactions;
     std::optional<ContentFault> fault;
     try {
-        fault = co_await exchange(transaction, message, std::move(content), files);
+        fault = co_await exchange(transaction, message, std::move(content));
     } catch (const std::exception& what) {
         transaction.lost(what.what());
     }
@@ -361,7 +362,7 @@ net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction
 }
 
 net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transaction, const Message& message,
-                                                             Form content, asio::thread_pool& files) {
+                                                             Form content) {
     auto timeout = options_.command_timeout;
     while (!transaction.done()) {
         Unsent unsent;
@@ -378,7 +379,7 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
             if (transaction.discard())
                 unsent.error = co_await connection_->write(final_dot);
             else
-                unsent = co_await send_content(message, content, files);
+                unsent = co_await send_content(message, content);
             if (!unsent) transaction.content_sent();
         }
         if (unsent.fault) {

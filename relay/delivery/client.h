@@ -37,6 +37,7 @@ public:
         Source source;  // where we call from, and our EHLO name
         net::TlsContext tls;
         std::chrono::seconds connect_timeout, command_timeout, data_timeout;  // as in DeliverySettings
+        asio::thread_pool* files;                                             // where files are read
         std::optional<Login> login;
         /// Shorter ones where others wait, or another way is open; 0: connect_timeout, command_timeout.
         std::chrono::seconds connect_patience{0}, greeting_patience{0};
@@ -52,11 +53,11 @@ public:
     static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target,
                                                         const Options& options, Refusal& refusal);
 
-    /// Runs one transaction; its outcomes are then complete. Does not throw on network errors. Files are read
-    /// on `files`. When the content cannot be had the final dot is not sent, so that nobody has taken it, and
-    /// the connection is of no more use.
+    /// Runs one transaction; its outcomes are then complete. Does not throw on network errors. When the
+    /// content cannot be had the final dot is not sent, so that nobody has taken it, and the connection is of
+    /// no more use.
     net::awaitable<std::optional<ContentFault>> run(Transaction& transaction, const Message& message,
-                                                    Form content, asio::thread_pool& files);
+                                                    Form content);
     /// One command outside a transaction, for a trial; code 0 with the text set when the connection failed.
     net::awaitable<Reply> command(std::string line);
     net::awaitable<void> quit();
@@ -95,13 +96,13 @@ private:
         explicit operator bool() const { return error || fault; }
     };
     net::awaitable<std::optional<ContentFault>> exchange(Transaction& transaction, const Message& message,
-                                                         Form content, asio::thread_pool& files);
+                                                         Form content);
     net::awaitable<bool> hello(Refusal& refusal);
     net::awaitable<bool> secure(Refusal& refusal);
     net::awaitable<bool> log_in(Refusal& refusal);
     /// `only`: no reply to a further command is on its way, that could be taken for this one.
     net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout, bool only = true);
-    net::awaitable<Unsent> send_content(const Message& message, Form& content, asio::thread_pool& files);
+    net::awaitable<Unsent> send_content(const Message& message, Form& content);
     net::awaitable<std::error_code> send_bytes(const Message& message, const Form& content);
 
     std::shared_ptr<net::Connection> connection_;

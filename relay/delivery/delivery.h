@@ -144,7 +144,7 @@ private:
     void settle_later(Job job, Outcome why);
 
     // delivery_connect.cc: a connection
-    Client::Options client_options(const Source& source) const;
+    Client::Options client_options(const Source& source);
     static void know_tls(const Site& site, const Target& target, Client::Options& options);
     net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
     void refused_for_good(const SitePtr& site, Lane& lane, Outcome why);

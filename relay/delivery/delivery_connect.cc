@@ -18,9 +18,10 @@ constexpr std::chrono::seconds other_family_after{5};  // a host that has both
 
 }  // namespace
 
-Client::Options Delivery::client_options(const Source& source) const {
+Client::Options Delivery::client_options(const Source& source) {
     const DeliverySettings& delivery = settings_->delivery;
-    return {source, tls_, delivery.connect_timeout, delivery.command_timeout, delivery.data_timeout, {}};
+    return {source,  tls_, delivery.connect_timeout, delivery.command_timeout, delivery.data_timeout,
+            &files_, {}};
 }
 
 namespace {

@@ -343,7 +343,7 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     {
         Sending sending(traffic_, job);
         Form content(*form);
-        unread = co_await client.run(transaction, message, std::move(content), files_);
+        unread = co_await client.run(transaction, message, std::move(content));
     }
     Turn turn;
     turn.usable = transaction.usable();

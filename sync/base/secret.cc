@@ -34,14 +34,14 @@ std::string Secret::doubt() const {
     return {};
 }
 
-tl::expected<Secret, std::string> Secret::read(const std::filesystem::path& file) {
-    const auto failed = [&](const std::string& why) {
-        return tl::make_unexpected("cannot read the password file " + why);
+tl::expected<Secret, Secret::Missing> Secret::read(const std::filesystem::path& file) {
+    const auto failed = [&](const std::string& why, std::error_code error = {}) {
+        return tl::unexpected(Missing{"cannot read the password file " + why, error});
     };
     auto text = read_file(file, largest);
     if (!text && text.error() == std::errc::file_too_large)
         return failed(file.string() + ": larger than 4 KiB");
-    if (!text) return failed(file_fault(file, text.error(), FileUse::read));
+    if (!text) return failed(file_fault(file, text.error(), FileUse::read), text.error());
     Secret secret(std::move(*text));
     if (secret.text_.ends_with('\n')) secret.text_.pop_back();
     if (secret.text_.ends_with('\r')) secret.text_.pop_back();

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <system_error>
 
 #include <tl/expected.hpp>
 
@@ -24,9 +25,14 @@ public:
     /// What is odd about it as a password, as the rest of a sentence about its file; "" when nothing is.
     std::string doubt() const;
 
-    /// The file's content without one final newline; an error in words when it cannot be read, is empty or
-    /// larger than 4 KiB.
-    static tl::expected<Secret, std::string> read(const std::filesystem::path& file);
+    /// Why there is none, in words; `error` when the system said so.
+    struct Missing {
+        std::string why;
+        std::error_code error;
+    };
+    /// The file's content without one final newline; an error when it cannot be read, is empty or larger than
+    /// 4 KiB. May wait for a disk.
+    static tl::expected<Secret, Missing> read(const std::filesystem::path& file);
 
 private:
     std::string text_;
