@@ -78,8 +78,9 @@ struct Relay::Impl {
             durable = std::max(durable, batch->changes);
         }
         durable_changed.notify_all();
-        asio::post(delivery_io, [this, stored = std::move(stored), changes = batch->changes]() mutable {
-            delivery.committed(std::move(stored), changes);
+        asio::post(delivery_io, [this, stored = std::move(stored), changes = batch->changes,
+                                 unstuck = batch->unstuck]() mutable {
+            delivery.committed(std::move(stored), changes, unstuck);
         });
     }
 

@@ -181,12 +181,11 @@ bool Delivery::exists(const std::string& route) const {
     return !route.starts_with("primary:") || find_primary(*settings_, route.substr(8)) != nullptr;
 }
 
-void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes) {
+void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck) {
     if (stopping_) return queue_.committed(changes);
     for (auto& stored : accepted) queue_.admit(std::move(stored));
     queue_.committed(changes);
-    if (paused_ && !spool_.stuck()) resume();
-    paused_ = spool_.stuck();
+    if (unstuck) resume();
     arm();
 }
 

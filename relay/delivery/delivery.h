@@ -54,7 +54,7 @@ public:
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
-    void committed(std::vector<StoredPtr> accepted, std::uint64_t changes);
+    void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);
 
     Queue& queue() { return queue_; }
     /// Gives back what stands in line although an operator wants something else with it.
@@ -254,7 +254,7 @@ private:
     asio::steady_timer timer_, blocklists_;
     Time armed_ = Time::max(), next_sweep_{}, next_persist_{}, next_told_{};
     std::size_t turn_ = 0;  // of the round-robin gateways
-    bool stopping_ = false, paused_ = false;
+    bool stopping_ = false;
     std::minstd_rand random_{std::random_device{}()};
     Forms forms_;                     // used on converter_ only
     asio::thread_pool keeper_{1};     // writes down what was learnt

@@ -318,6 +318,10 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     }
     FormPtr form = co_await fit_to(client, job);
     if (!form) co_return Turn();
+    if (spool_.stuck()) {  // meanwhile: that it was delivered could not be noted
+        lane.ready.push_front(std::exchange(job, Job()));
+        co_return Turn();
+    }
     if (std::size_t most = client.extensions().recipients_max; most > 0 && job.recipients.size() > most) {
         std::vector<bool> apart(job.recipients.size(), true);
         std::fill_n(apart.begin(), most, false);

@@ -249,9 +249,7 @@ void Queue::set_aside(const QueuedPtr& message, Change change) {
     message->removed = true;
     change.id = message->stored->message.id;
     change.volume = message->stored->volume;
-    std::error_code ignored;
-    std::filesystem::path file = spool_.content_file(change.id);
-    if (std::filesystem::exists(file, ignored)) change.file = file;
+    change.file = spool_.content_file(change.id);  // if there is one
     ++message->uncommitted;
     uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
 }

@@ -42,7 +42,7 @@ Spool::Spool(const std::filesystem::path& dir, Options options, std::function<vo
     if (error) throw std::runtime_error("state_dir: cannot create " + base::file_fault(contents_, error));
     open_volumes();
     replay_settled();
-    settled_.emplace(dir_);
+    settled_.emplace(dir_, [this](const std::error_code& error) { tell_of_notes(error); });
     remove_orphans();
     keep_reserve();
 }

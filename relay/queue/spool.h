@@ -58,7 +58,7 @@ struct Change {
 /// moment later.
 bool short_of_room(const std::error_code& error);
 
-/// What one commit did, told on the commit thread.
+/// What one commit did, told on the commit thread; `unstuck` alone also on another.
 struct Committed {
     struct Accept {
         StoredPtr stored;
@@ -68,6 +68,7 @@ struct Committed {
     std::error_code error;           // of all in `accepted`
     std::vector<StoredPtr> bounces;  // that changes brought along; durable
     std::uint64_t changes = 0;       // every change up to this number is durable
+    bool unstuck = false;            // what could not be written down is: see Spool::stuck()
     std::chrono::microseconds duration{0};
 };
 
@@ -113,8 +114,9 @@ public:
     std::string want(std::uint64_t minimum_free) const;
     std::uint64_t set_aside_so_far() const { return set_aside_; }  // records and volumes
     /// Progress cannot be written down at present: nothing should be delivered that would be delivered again.
-    /// A failing disk is no such thing as long as what is delivered can be noted.
-    bool stuck() const { return stuck_; }
+    /// A failing disk is no such thing as long as what is delivered can be noted. Committed::unstuck follows
+    /// when it is over.
+    bool stuck() const { return stuck_ || settled_->behind(); }
 
     // Progress; one thread.
     std::uint64_t change(Change change);  // gives its number
@@ -167,6 +169,9 @@ private:
     std::error_code commit_or_make_room(std::vector<StoredPtr>& messages, Changes& changes, bool& accepted);
     std::error_code commit_newest(const std::vector<StoredPtr>& messages, Changes& changes);
     void commit_older(bool stopping);
+    void pause_deliveries(const std::error_code& error);
+    bool over_again();
+    void tell_of_notes(const std::error_code& error);
     void put_back(Changes changes);
     void keep_reserve();
     bool retire(Volume& volume, const std::error_code& error);
@@ -210,6 +215,7 @@ private:
     std::uint64_t taken_ = 0;
     unsigned shortages_ = 0;  // commits in a row that failed for want of memory
     bool short_ = false;      // the last one failed for want of something, which was told
+    bool newest_stuck_ = false, older_stuck_ = false;  // changes could not be written for want of something
 
     std::thread thread_;
 };

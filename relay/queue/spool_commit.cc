@@ -68,7 +68,9 @@ void Spool::stop() {
         stopping_ = true;
         wake_.notify_one();
     }
-    if (thread_.joinable()) thread_.join();
+    if (!thread_.joinable()) return;
+    thread_.join();
+    settled_->wait();
 }
 
 Steady::time_point Spool::next_work() const {
@@ -161,6 +163,7 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
         (older_.size() >= group_changes || older_since_ + 5 * options_.change_delay <= Steady::now()))
         commit_older(false);
     shrink();
+    out.unstuck = over_again();
     {
         std::lock_guard lock(mutex_);
         std::uint64_t open = changes_.empty() || !put_back_ ? taken_ + 1 : changes_.front().number;
@@ -196,7 +199,7 @@ std::error_code Spool::commit_or_make_room(std::vector<StoredPtr>& messages, Cha
         })));
     std::error_code error = commit_newest(messages, changes);
     accepted = !error;
-    if (error && is_full(error)) {
+    if (error && short_of_room(error)) {
         messages.erase(messages.begin(), messages.begin() + count);
         if (changes.empty()) return error;
         if (count > 0) error = commit_newest(messages, changes);
@@ -204,18 +207,38 @@ std::error_code Spool::commit_or_make_room(std::vector<StoredPtr>& messages, Cha
         if (error && is_full(error) && std::filesystem::remove(dir_ / reserve_name, ignored))
             error = commit_newest(messages, changes);
     }
-    bool stuck = error && is_full(error);
-    if (stuck && !stuck_.exchange(true))
-        report_(
-            "the disk is full: what was delivered cannot be written down, so deliveries pause until there is "
-            "room",
-            true);
+    newest_stuck_ = error && short_of_room(error);
+    if (newest_stuck_) pause_deliveries(error);
     if (!error) {
         if (std::exchange(short_, false)) report_("the spool can be written again", false);
-        if (stuck_.exchange(false)) report_("there is room on the disk again: deliveries go on", false);
         keep_reserve();
     }
     return error;
+}
+
+void Spool::pause_deliveries(const std::error_code& error) {
+    if (stuck_.exchange(true)) return;
+    std::string why = is_full(error) ? "the disk is full" : base::file_fault(dir_, error);
+    report_(why + ": what was delivered cannot be written down, so deliveries pause until it can be", true);
+}
+
+/// Whether everything could be written that could not be before.
+bool Spool::over_again() {
+    if (newest_stuck_ || older_stuck_ || !stuck_.exchange(false)) return false;
+    report_("what was delivered can be written down again: deliveries go on", false);
+    return true;
+}
+
+/// What was delivered and could not be noted, or only late. Nothing of it is forgotten meanwhile.
+void Spool::tell_of_notes(const std::error_code& error) {
+    if (error)
+        return report_(base::file_fault(dir_, error) +
+                           ": what was delivered cannot be noted, so deliveries pause until it can be",
+                       true);
+    report_("what was delivered is noted again: deliveries go on", false);
+    Committed out;
+    out.unstuck = true;
+    committed_(std::move(out));
 }
 
 /// A little space of our own, given up when the disk is full: emptying a volume needs pages before it frees
@@ -311,6 +334,7 @@ std::error_code Spool::commit_newest(const std::vector<StoredPtr>& messages, Cha
 }
 
 void Spool::commit_older(bool stopping) {
+    older_stuck_ = false;
     std::map<std::uint32_t, Changes> by_volume;
     for (auto& one : std::exchange(older_, {})) by_volume[one.change.volume].push_back(std::move(one));
     for (auto& [number, changes] : by_volume) {
@@ -319,9 +343,11 @@ void Spool::commit_older(bool stopping) {
         if (auto error = write(*at, {}, refs(changes))) {
             // Nothing is lost by waiting: the settled log knows what was delivered.
             bool gone = damaged(*at, error) && retire(*at, error);
-            if (!gone && !fatal(error) && !stopping)
-                older_.insert(older_.end(), std::make_move_iterator(changes.begin()),
-                              std::make_move_iterator(changes.end()));
+            if (gone || fatal(error) || stopping) continue;
+            older_stuck_ = true;
+            pause_deliveries(error);
+            older_.insert(older_.end(), std::make_move_iterator(changes.begin()),
+                          std::make_move_iterator(changes.end()));
             continue;
         }
         tidy(refs(changes));

@@ -11,7 +11,7 @@
 #include "relay/net/error.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/https_server.h"
-#include "tests/unit/relay/no_descriptors.h"
+#include "tests/unit/shortage.h"
 #include "tests/unit/sync/certificate.h"
 
 using namespace postern::relay;
