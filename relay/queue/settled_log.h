@@ -29,7 +29,7 @@ class SettledLog {
 public:
     using Delivered = std::map<MessageId, std::set<std::uint16_t>>;
     /// On its thread: why nothing can be noted at present, and that it can be again (no error) or that what
-    /// had waited long is written.
+    /// had waited long is written; with an error that is no shortage, that a note was given up.
     using Tell = std::function<void(const std::error_code& error)>;
 
     /// Recipients that earlier processes noted and perhaps did not commit. A torn end is ignored. Throws
@@ -42,8 +42,7 @@ public:
     SettledLog(const SettledLog&) = delete;
     SettledLog& operator=(const SettledLog&) = delete;
 
-    /// False when it could not be written.
-    bool note(MessageId id, const std::vector<std::uint16_t>& recipients);
+    void note(MessageId id, const std::vector<std::uint16_t>& recipients);
     /// The change of this number says durably what was noted of the message so far.
     void recorded(MessageId id, std::uint64_t change);
     /// All changes up to this number are committed: what only they needed is dropped.
@@ -66,6 +65,7 @@ private:
 
     void add(Entry entry);
     void run();
+    void tell_outside(std::unique_lock<std::mutex>& lock, const std::error_code& error);
     std::error_code apply(const Entry& entry);
     std::error_code write(const Entry& entry);
     void record(const Entry& entry);

@@ -213,7 +213,7 @@ tl::expected<std::uint64_t, std::error_code> Spool::room() const {
 
 std::string Spool::want(std::uint64_t minimum_free) const {
     const std::string disk = "the disk of " + dir_.parent_path().string();
-    if (stuck_)
+    if (stuck())
         return disk +
                " is full: what was delivered cannot be written down, so mail waits and none is taken until "
                "there is room";
@@ -242,11 +242,7 @@ std::uint64_t Spool::change(Change change) {
 }
 
 void Spool::note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients) {
-    if (settled_->note(id, recipients) || unhealthy().empty() || stuck_.exchange(true)) return;
-    report_(
-        "what is delivered cannot be written down anywhere on the disk, so deliveries pause until postern is "
-        "restarted",
-        true);
+    settled_->note(id, recipients);
 }
 
 // ---- reading

@@ -231,6 +231,14 @@ bool Spool::over_again() {
 
 /// What was delivered and could not be noted, or only late. Nothing of it is forgotten meanwhile.
 void Spool::tell_of_notes(const std::error_code& error) {
+    if (error && !short_of_room(error)) {
+        // As long as changes are committed only a crash would deliver again.
+        if (unhealthy().empty() || stuck_.exchange(true)) return;
+        return report_(base::file_fault(dir_, error) +
+                           ": what is delivered cannot be written down anywhere on the disk, so deliveries "
+                           "pause until postern is restarted",
+                       true);
+    }
     if (error)
         return report_(base::file_fault(dir_, error) +
                            ": what was delivered cannot be noted, so deliveries pause until it can be",
