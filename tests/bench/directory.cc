@@ -71,8 +71,8 @@ void requests(int domains) {
     settings.poll_every = 1s;
     settings.gap = 0ms;
     sync::Observer nobody;
-    sync::Poller poller({settings}, {}, nobody, [](const sync::PrimarySettings& given) {
-        return std::make_unique<sync::Rest>(given, "postern-bench", std::stop_token());
+    sync::Poller poller({settings}, {}, nobody, [](const sync::PrimarySettings& given, std::stop_token stop) {
+        return std::make_unique<sync::Rest>(given, "postern-bench", std::move(stop));
     });
     const auto first = round(poller, 0);
     std::uint64_t all = first, steady = 0;

@@ -436,6 +436,7 @@ TEST_CASE("what a primary may fill memory with is bounded, and what was known st
     script.domains = std::vector<ListedDomain>{listed_domain("a.example"), listed_domain("b.example")};
     stage.run();
     AddressList large;
+    large.add(Kind::user, "alice");
     const std::string name(255, 'x');
     while (octets(large) < most_octets * 2 / 3) large.add(Kind::user, name);
     DomainReading reading = full_reading({});
