@@ -14,8 +14,8 @@
 #include "agent/giveaways.h"
 #include "agent/own_certificate.h"
 #include "agent/sockets.h"
-#include "relay/reception/srs_secret.h"
 #include "relay/net/tls.h"
+#include "relay/reception/srs_secret.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 

@@ -66,7 +66,8 @@ Result<void> Rest::new_session() {
             Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts});
     const auto password = base::Secret::read(settings_.password_file);
     if (!password)
-        return tl::make_unexpected(Failure{Fault::credentials, password.error().why, {}, Trouble::password_file});
+        return tl::make_unexpected(
+            Failure{Fault::credentials, password.error().why, {}, Trouble::password_file});
     return send(post("auth/authenticate-user", rest::sign_in_body(settings_.username, *password, client_id_)),
                 {})
         .and_then([&](const HttpReply& reply) -> Result<void> {

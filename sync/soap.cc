@@ -50,8 +50,8 @@ auto Soap::call(const soap::Operation& operation, const std::vector<Parameter>& 
                 Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts}));
     const auto password = base::Secret::read(settings_.password_file);
     if (!password)
-        return Answer(
-            tl::make_unexpected(Failure{Fault::credentials, password.error().why, {}, Trouble::password_file}));
+        return Answer(tl::make_unexpected(
+            Failure{Fault::credentials, password.error().why, {}, Trouble::password_file}));
     Result<soap::Reply> reply = send(soap::request(operation, settings_.username, *password, parameters));
     if (!reply) return Answer(tl::make_unexpected(std::move(reply.error())));
     Answer answer = parse(std::move(*reply));

@@ -6,8 +6,8 @@
 
 #include "relay/security/dane.h"
 #include "tests/unit/relay/name_server.h"
-#include "tests/unit/shortage.h"
 #include "tests/unit/relay/silent_server.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern::relay::net;
 using namespace postern::tests;
