@@ -131,9 +131,12 @@ bool SettledLog::behind() const {
 
 void SettledLog::wait() {
     std::unique_lock lock(mutex_);
-    due_ = true;
-    wake_.notify_one();
-    done_.wait(lock, [this] { return (entries_.empty() && !busy_) || short_; });
+    // What comes after this began and does not ask for the thread would wait for company, and we with it.
+    while ((!entries_.empty() || busy_) && !short_) {
+        due_ = true;
+        wake_.notify_one();
+        done_.wait(lock);
+    }
 }
 
 void SettledLog::run() {

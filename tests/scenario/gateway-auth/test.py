@@ -106,7 +106,7 @@ class GatewayAuth(scenario.Scenario):
         gateway = self._gateway()
         self.password_file.unlink()
         self.send(gateway)
-        self._waits(gateway, peer, "No such file or directory")
+        self._waits(gateway, peer, "no such file or directory")
 
     def test_a_gateway_that_offers_no_mechanism_of_ours(self):
         peer = self._peer(mechanisms=["XOAUTH2", "GSSAPI"])
