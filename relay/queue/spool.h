@@ -120,8 +120,10 @@ public:
 
     // Progress; one thread.
     std::uint64_t change(Change change);  // gives its number
-    /// Notes deliveries at once; the message's next change records them.
+    /// Notes deliveries, an instant later; the message's next change records them.
     void note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients);
+    /// Until what was noted is written, or cannot be: an instant, as long as the disk is well.
+    void wait_for_notes() { settled_->wait(); }
     void changes_committed(std::uint64_t number) { settled_->committed(number); }
 
     // Reading; any thread. Committed state only.

@@ -70,7 +70,7 @@ void Spool::stop() {
     }
     if (!thread_.joinable()) return;
     thread_.join();
-    settled_->wait();
+    wait_for_notes();
 }
 
 Steady::time_point Spool::next_work() const {

@@ -428,6 +428,7 @@ private:
         life_->hold();
         accept();
         life_->wait_until_held();
+        life_->spool.wait_for_notes();
         auto copy = std::make_unique<Folder>();
         fs::copy(folder_->path(), copy->path(), fs::copy_options::recursive);
         for (auto& [id, message] : known_) {

@@ -276,6 +276,7 @@ TEST_CASE("what was delivered and not yet written down is not sent again after a
     MessageId id = desk.accept(std::move(recipients));
     desk.deliver(desk.next());
     desk.life->hold();
+    desk.life->spool.wait_for_notes();
     Folder copy;
     std::filesystem::copy(desk.folder.path(), copy.path(), std::filesystem::copy_options::recursive);
     desk.life->let_go();
