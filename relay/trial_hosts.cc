@@ -60,6 +60,24 @@ net::awaitable<Targets> targets_of(World& world, std::string key) {
     co_return co_await find_targets(std::move(around), std::move(key), TlsWish::none);
 }
 
+/// A connection to a next hop of ours; null, and why stands in `out`, when there is none. `section`: where it
+/// is configured.
+net::awaitable<std::unique_ptr<Client>> reach(World& world, std::string what, std::string key,
+                                              std::string_view section, std::optional<Login> login,
+                                              Findings& out) {
+    Targets targets = co_await targets_of(world, std::move(key));
+    if (targets.list.empty()) {
+        out.push_back({what, Result::failed, targets.trouble.text,
+                       std::string(advice_without_target(targets.trouble))});
+        co_return nullptr;
+    }
+    Opened opened = co_await open_one(world, std::move(targets.list), std::move(login));
+    if (!opened.client)
+        out.push_back(
+            {what, Result::failed, std::move(opened.seen), std::string(advice_for(opened.refusal, section))});
+    co_return std::move(opened.client);
+}
+
 }  // namespace
 
 std::string_view advice_for(const Refusal& refusal, std::string_view section) {
@@ -153,23 +171,14 @@ net::awaitable<Findings> try_listener(World& world, std::string what, HostPort a
 
 net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySettings gateway) {
     Findings out;
-    Targets targets = co_await targets_of(world, "gateway:" + gateway.name);
-    if (targets.list.empty()) {
-        out.push_back({what, Result::failed, targets.trouble.text,
-                       std::string(advice_without_target(targets.trouble))});
-        co_return out;
-    }
     std::optional<Login> login;
     if (!gateway.username.empty())
         login = Login{gateway.username, gateway.password_file, gateway.allow_insecure_auth};
     const bool signs_in = login.has_value();
-    Opened opened = co_await open_one(world, std::move(targets.list), std::move(login));
-    if (!opened.client) {
-        out.push_back({what, Result::failed, std::move(opened.seen),
-                       std::string(advice_for(opened.refusal, "[[gateway]]"))});
-        co_return out;
-    }
-    Client& client = *opened.client;
+    std::string key = "gateway:" + gateway.name;
+    auto opened = co_await reach(world, what, std::move(key), "[[gateway]]", std::move(login), out);
+    if (!opened) co_return out;
+    Client& client = *opened;
     const std::string reached =
         client.target().text() + ", TLS " + client.tls() + (signs_in ? ", signed in" : "");
     for (const auto& line : {"MAIL FROM:<" + world.from + ">", "RCPT TO:<" + world.to + ">"}) {
@@ -192,20 +201,11 @@ net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySett
 
 net::awaitable<Findings> try_deliver_to(World& world, std::string what, PrimarySettings primary) {
     Findings out;
-    Targets targets = co_await targets_of(world, "primary:" + primary.name);
-    if (targets.list.empty()) {
-        out.push_back({what, Result::failed, targets.trouble.text,
-                       std::string(advice_without_target(targets.trouble))});
-        co_return out;
-    }
+    std::string key = "primary:" + primary.name;
     std::optional<Login> nobody;
-    Opened opened = co_await open_one(world, std::move(targets.list), nobody);
-    if (!opened.client) {
-        out.push_back({what, Result::failed, std::move(opened.seen),
-                       std::string(advice_for(opened.refusal, "[[primary]]"))});
-        co_return out;
-    }
-    Client& client = *opened.client;
+    auto opened = co_await reach(world, what, std::move(key), "[[primary]]", std::move(nobody), out);
+    if (!opened) co_return out;
+    Client& client = *opened;
     const bool ours = lower(client.name()) == lower(world.settings->hostname);
     const std::string reached = client.target().text();
     if (ours)

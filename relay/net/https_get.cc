@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/net/connection.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay::net {
 
@@ -42,20 +43,12 @@ awaitable<std::string> converse(Connection& connection, const HttpsRequest& requ
 }  // namespace
 
 Asked asked_after(const std::error_code& error) {
-    if (error.category() == error_category()) return Asked::failed;
-    // By their numbers: Asio's category of system errors is not equivalent to all of these conditions.
-    switch (static_cast<std::errc>(error.value())) {
-        case std::errc::too_many_files_open:
-        case std::errc::too_many_files_open_in_system:
-        case std::errc::no_buffer_space:
-        case std::errc::not_enough_memory:
-        case std::errc::resource_unavailable_try_again: return Asked::not_made;
-        case std::errc::network_unreachable:
-        case std::errc::network_down:
-        case std::errc::address_not_available:
-        case std::errc::address_family_not_supported: return Asked::unreachable;
-        default: return Asked::failed;
-    }
+    const auto system = of_system(error);
+    if (base::is_passing(system)) return Asked::not_made;
+    for (const auto one : {std::errc::network_unreachable, std::errc::network_down,
+                           std::errc::address_not_available, std::errc::address_family_not_supported})
+        if (system == one) return Asked::unreachable;
+    return Asked::failed;
 }
 
 awaitable<HttpsReply> https_get(io_context& io, TlsContext tls, HttpsRequest request) {

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unbound.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,8 @@
 
 #include "relay/mail/address.h"
 #include "relay/net/anchors.h"
+#include "sync/base/descriptor.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay::net {
 
@@ -31,27 +32,23 @@ std::size_t descriptors() {
 
 /// The library ends the process when it finds none left for its own use.
 void require_descriptors() {
-    std::array<int, 24> some{};
-    some.fill(-1);
-    int error = 0;
-    for (int& one : some)
-        if ((one = ::eventfd(0, EFD_CLOEXEC)) < 0) error = errno;
-    for (const int one : some)
-        if (one >= 0) ::close(one);
-    if (error != 0)
-        throw std::runtime_error(
-            "the resolver cannot be started: " + std::error_code(error, std::generic_category()).message() +
-            " (raise the limit of open files: LimitNOFILE= of the unit, ulimit -n)");
+    std::array<base::Descriptor, 24> some;
+    for (auto& one : some) {
+        one = base::Descriptor(::eventfd(0, EFD_CLOEXEC));
+        if (one) continue;
+        const int error = errno;
+        throw std::runtime_error("the resolver cannot be started: " + std::generic_category().message(error) +
+                                 " (raise the limit of open files: LimitNOFILE= of the unit, ulimit -n)");
+    }
 }
 
 /// What this machine lacks to ask anybody, in words; "" when nothing. The library takes that for a failure of
 /// the name servers, and does not say.
 std::string shortage() {
-    const int probe = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const int error = probe < 0 ? errno : 0;
-    if (probe >= 0) ::close(probe);
-    if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS) return {};
-    return "this machine cannot ask the name servers: " + std::generic_category().message(error);
+    const base::Descriptor probe(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const std::error_code error(probe ? 0 : errno, std::generic_category());
+    if (!base::is_passing(error)) return {};
+    return "this machine cannot ask the name servers: " + error.message();
 }
 
 /// Whether a name can be asked for at all (RFC 1035 §2.3.4).

@@ -32,10 +32,7 @@ constexpr std::string_view prefix = "settled.";
 }
 
 /// What is kept until it can be written.
-bool is_shortage(const std::error_code& error) {
-    return base::is_passing(error) || error == std::errc::no_space_on_device ||
-           error == std::error_code(EDQUOT, std::generic_category());
-}
+bool is_shortage(const std::error_code& error) { return base::is_passing(error) || base::is_full(error); }
 
 std::vector<std::filesystem::path> files(const std::filesystem::path& dir) {
     std::vector<std::filesystem::path> out;

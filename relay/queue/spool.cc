@@ -214,9 +214,8 @@ tl::expected<std::uint64_t, std::error_code> Spool::room() const {
 std::string Spool::want(std::uint64_t minimum_free) const {
     const std::string disk = "the disk of " + dir_.parent_path().string();
     if (stuck())
-        return disk +
-               " is full: what was delivered cannot be written down, so mail waits and none is taken until "
-               "there is room";
+        return "what was delivered cannot be written down on " + disk +
+               ", so deliveries pause; the trouble in the log says why";
     auto free = room();
     if (!free)
         return "no mail is taken, since " + disk +

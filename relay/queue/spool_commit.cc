@@ -21,8 +21,7 @@ constexpr std::uint64_t full_below = 64ull << 10;
 constexpr std::uint64_t shrink_min = 2ull << 20;  // a volume smaller than this is not worth replacing
 
 bool is_full(const std::error_code& error) {
-    return error == std::errc::no_space_on_device ||
-           error == std::error_code(EDQUOT, std::generic_category()) || error == lmdb_error(MDB_MAP_FULL);
+    return base::is_full(error) || error == lmdb_error(MDB_MAP_FULL);
 }
 
 /// The machine is short of something for a while; nothing was written, and it can be tried again.

@@ -1,5 +1,7 @@
 #include "sync/base/file_fault.h"
 
+#include <cerrno>
+
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -69,12 +71,17 @@ std::string file_trouble(const std::filesystem::path& path, const std::error_cod
     if (error == std::errc::permission_denied || error == std::errc::operation_not_permitted)
         return out + whose(path, use);
     if (error == std::errc::read_only_file_system) return out + " (mount it for writing)";
-    if (error == std::errc::no_space_on_device) return out + " (make room on that file system)";
+    if (is_full(error)) return out + " (make room on that file system)";
     if (error == std::errc::io_error)
         return out + " (its disk could not read or write it: see what the kernel says, dmesg)";
     if (error == std::errc::too_many_files_open)
         return out + " (raise the limit of open files: LimitNOFILE= of the unit, ulimit -n)";
     return out;
+}
+
+bool is_full(const std::error_code& error) {
+    return error == std::errc::no_space_on_device ||
+           error == std::error_code(EDQUOT, std::generic_category());
 }
 
 bool is_passing(const std::error_code& error) {

@@ -25,4 +25,7 @@ std::string file_trouble(const std::filesystem::path& path, const std::error_cod
 /// may work a moment later and nothing is known about the file.
 bool is_passing(const std::error_code& error);
 
+/// Whether there is no room left, or the account may take no more of it.
+bool is_full(const std::error_code& error);
+
 }  // namespace postern::base

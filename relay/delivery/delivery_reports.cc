@@ -1,0 +1,50 @@
+// What the sender is told of a message, or the postmaster of the sender's domain.
+#include "relay/delivery/delivery.h"
+#include "relay/delivery/report.h"
+#include "relay/queue/schedule.h"
+#include "sync/base/clock.h"
+
+namespace postern::relay {
+
+StoredPtr Delivery::report(Stored stored, const Progress& progress,
+                           const std::vector<Queue::Notice>& notices) const {
+    Message& original = stored.message;
+    if (original.envelope.reverse_path.null()) {
+        if (!original.envelope.bounce)
+            return nullptr;  // what has no sender is never answered (RFC 5321 §6.1)
+        // One of our reports, which goes on to the postmaster instead.
+        original.envelope.reverse_path = {"postmaster", original.envelope.forward_paths.front().domain};
+        original.envelope.return_content = ReturnContent::full;
+    }
+    std::vector<ReportedRecipient> recipients;
+    for (const auto& notice : notices) {
+        ReportedRecipient one;
+        one.address = original.envelope.forward_paths[notice.recipient];
+        one.options = original.envelope.options_of(notice.recipient);
+        one.progress = progress[notice.recipient];
+        switch (notice.kind) {
+            case Queue::Notice::Kind::failed: one.action = ReportAction::failed; break;
+            case Queue::Notice::Kind::relayed: one.action = ReportAction::relayed; break;
+            case Queue::Notice::Kind::delayed:
+                one.action = ReportAction::delayed;
+                one.next = base::on_the_wall(one.progress.next);
+                one.give_up = expiry(settings_->queue, original.arrived);
+                break;
+        }
+        recipients.push_back(std::move(one));
+    }
+    auto out = std::make_shared<Stored>();
+    out->message.id = spool_.new_id();
+    // What is returned of the message has to be read first, where waiting for a disk holds up nobody.
+    out->complete = [&spool = spool_, settings = settings_, stored = std::move(stored),
+                     recipients = std::move(recipients)](Stored& report) {
+        Returned returned = read_returned(spool, stored, recipients, settings->queue.report_size);
+        Time arrived = report.message.arrived;
+        report.message = make_report(settings->hostname, stored.message, returned.content(), recipients,
+                                     report.message.id, base::wall_now());
+        report.message.arrived = arrived;
+    };
+    return out;
+}
+
+}  // namespace postern::relay
