@@ -55,6 +55,15 @@ net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds t
     co_return make_error_code(net::Error::not_understood);
 }
 
+net::awaitable<std::error_code> Client::ask(std::string_view line, Reply& answer) {
+    // It would be taken for the answer; 421 is one to any command (RFC 5321 §3.8).
+    if (const std::string unasked = connection_->unread(3); !std::string_view("421").starts_with(unasked))
+        co_return make_error_code(net::Error::unasked);
+    connection_->deadline(options_.command_timeout);
+    if (auto error = co_await connection_->write(line)) co_return error;
+    co_return co_await reply(answer, options_.command_timeout);
+}
+
 Before Client::before() const {
     Before out;
     out.reused = transactions > 0;
@@ -65,14 +74,10 @@ Before Client::before() const {
 }
 
 net::awaitable<bool> Client::hello(Refusal& refusal) {
-    auto timeout = options_.command_timeout;
     refusal = Refusal{text_of(Stage::ehlo), {}, {}};
     for (const char* verb : {"EHLO ", "HELO "}) {
         Reply answer;
-        std::string line = verb + options_.source.hostname + "\r\n";
-        connection_->deadline(timeout);
-        std::error_code error = co_await connection_->write(line);
-        if (!error) error = co_await reply(answer, timeout);
+        const std::error_code error = co_await ask(verb + options_.source.hostname + "\r\n", answer);
         refusal.meaning = meaning_of(Stage::ehlo, answer, before());
         if (refusal.meaning == Meaning::go_on) {
             extensions_ = verb[0] == 'E' ? parse_extensions(answer) : Extensions();
@@ -161,10 +166,8 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
     refusal.meaning = meaning_of(Stage::tls, Reply(), before());
     std::error_code error;
     if (policy.tls != ClientTls::implicit) {
-        connection_->deadline(options_.command_timeout);
-        error = co_await connection_->write("STARTTLS\r\n");
         Reply ready;
-        if (!error) error = co_await reply(ready, options_.command_timeout);
+        error = co_await ask("STARTTLS\r\n", ready);
         if (!error && ready.code != 220) {
             refusal.reply = ready;
             co_return false;
@@ -210,15 +213,12 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
         co_return false;
     }
     Sasl sasl(*mechanism, login.user, password->text());
-    auto timeout = options_.command_timeout;
     std::string line = sasl.start();
     for (int step = 0; step < auth_steps_max; ++step) {
         line += "\r\n";
-        connection_->deadline(timeout);
-        std::error_code error = co_await connection_->write(line);
-        OPENSSL_cleanse(line.data(), line.size());
         Reply answer;
-        if (!error) error = co_await reply(answer, timeout);
+        const std::error_code error = co_await ask(line, answer);
+        OPENSSL_cleanse(line.data(), line.size());
         if (error) {
             refusal.reason = net::describe(error);
             co_return false;
@@ -285,11 +285,8 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target
 
 net::awaitable<Reply> Client::command(std::string line) {
     line += "\r\n";
-    connection_->deadline(options_.command_timeout);
-    std::error_code error = co_await connection_->write(line);
     Reply answer;
-    if (!error) error = co_await reply(answer, options_.command_timeout);
-    if (error) answer = Reply{0, {}, net::describe(error)};
+    if (auto error = co_await ask(line, answer)) answer = Reply{0, {}, net::describe(error)};
     co_return answer;
 }
 
@@ -361,17 +358,19 @@ net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction
     co_return fault;
 }
 
+void Client::refuse_unasked(Transaction& transaction) {
+    if (!transaction.at_rest()) return;
+    if (const std::string octets = connection_->unread(3); !octets.empty()) transaction.unasked(octets);
+}
+
 net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transaction, const Message& message,
                                                              Form content) {
     auto timeout = options_.command_timeout;
     while (!transaction.done()) {
+        refuse_unasked(transaction);
+        if (transaction.done()) break;
         Unsent unsent;
         if (std::string commands = transaction.to_send(); !commands.empty()) {
-            // A reply nobody asked for would be taken for the answer to what is asked next.
-            if (!connection_->buffered().empty()) {
-                transaction.lost("the server sent a reply that nothing had asked for");
-                break;
-            }
             connection_->deadline(timeout);
             unsent.error = co_await connection_->write(commands);
         }
@@ -391,11 +390,14 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
         behind_dot_ = transaction.stage() == Stage::dot;
         const auto patience = unsent ? last_word : behind_dot_ ? options_.data_timeout : timeout;
         auto error = co_await reply(answer, patience, behind_dot_ || !extensions_.pipelining);
-        if (error)
+        if (error == net::Error::not_understood && !unsent)
+            transaction.garbled(net::describe(error));
+        else if (error)
             transaction.lost(net::describe(unsent ? unsent.error : error));
         else
             transaction.on_reply(std::move(answer));
     }
+    refuse_unasked(transaction);
     co_return std::nullopt;
 }
 

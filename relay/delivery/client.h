@@ -102,6 +102,9 @@ private:
     net::awaitable<bool> log_in(Refusal& refusal);
     /// `only`: no reply to a further command is on its way, that could be taken for this one.
     net::awaitable<std::error_code> reply(Reply& out, std::chrono::seconds timeout, bool only = true);
+    /// Sends one command (with its line end), and reads the reply to it.
+    net::awaitable<std::error_code> ask(std::string_view line, Reply& answer);
+    void refuse_unasked(Transaction& transaction);
     net::awaitable<Unsent> send_content(const Message& message, Form& content);
     net::awaitable<std::error_code> send_bytes(const Message& message, const Form& content);
 

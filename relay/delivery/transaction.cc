@@ -1,8 +1,11 @@
 #include "relay/delivery/transaction.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <unordered_map>
+
+#include "relay/net/error.h"
 
 namespace postern::relay {
 
@@ -202,6 +205,38 @@ void Transaction::abandon(const std::string& reason, Meaning meaning) {
 
 void Transaction::lost(const std::string& reason) { abandon(reason, meaning(Reply())); }
 
+/// Takes back what was said of it.
+void Transaction::reopen(Recipient& recipient) {
+    recipient.open = true;
+    recipient.outcome = Outcome();
+}
+
+void Transaction::doubt_group() {
+    if (extensions_.pipelining && at_ <= Stage::data)
+        std::for_each(recipients_.begin(), recipients_.end(), reopen);
+}
+
+void Transaction::garbled(const std::string& reason) {
+    doubt_group();
+    lost(reason);
+}
+
+void Transaction::unasked(std::string_view octets) {
+    // This one may come at any time (RFC 5321 §3.8), and is met again at the next command.
+    if (std::string_view("421").starts_with(octets.substr(0, 3))) return;
+    const bool behind_dot = done_ && at_ == Stage::dot;
+    for (Recipient& recipient : recipients_) {
+        const Outcome& said = recipient.outcome;
+        // The envelope's replies were in order when the content went; what was taken must not go twice; and
+        // a refusal told twice is one.
+        const bool stands = behind_dot && (delivered_ || said.stage != text_of(Stage::dot) ||
+                                           octets.front() == '0' + said.reply.code / 100);
+        if (!stands) reopen(recipient);
+    }
+    abandon(net::make_error_code(net::Error::unasked).message(),
+            options_.before.reused && !behind_dot ? Meaning::session : Meaning::broken);
+}
+
 /// Whatever did not end in success may have left an envelope at the server, which RSET clears.
 void Transaction::over(bool usable) {
     usable_ = usable;
@@ -211,6 +246,9 @@ void Transaction::over(bool usable) {
 
 /// Whether the session ends with it.
 bool Transaction::ends(const Reply& reply, Meaning meaning) {
+    // It is at another point than we are, and perhaps has been since the first of its replies to this group.
+    const bool out_of_step = meaning == Meaning::broken || (meaning == Meaning::session && reply.code != 421);
+    if (out_of_step) doubt_group();
     if (meaning == Meaning::broken) {
         static constexpr std::array<const char*, 6> asked{"RSET", "MAIL",        "RCPT",
                                                           "DATA", "the content", "the content"};
@@ -251,7 +289,7 @@ void Transaction::on_reply(Reply reply) {
     // Nobody is left whom this could be about.
     const bool moot = at_ >= Stage::data && accepted_ == 0;
     const bool go_ahead = reply.code >= 300 && reply.code < 400;
-    if (moot && (at_ != Stage::data || !go_ahead)) return over(reply.code != 421 && !go_ahead);
+    if (moot && (at_ != Stage::data || !reply.positive())) return over(reply.code != 421 && !go_ahead);
     const Meaning said = meaning(reply, at_ == Stage::mail && has_parameters());
     if (ends(reply, said)) return;
     const bool well = said == Meaning::go_on;

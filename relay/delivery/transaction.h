@@ -49,6 +49,13 @@ public:
     void on_reply(Reply reply);
     /// The connection failed; `reason` in words. Whoever has no outcome yet is deferred.
     void lost(const std::string& reason);
+    /// The same when what came is no reply: those before it in the same group are in doubt too.
+    void garbled(const std::string& reason);
+    /// Nothing is being waited for, and these octets (at least the first) have come. Which reply was to which
+    /// command is then not known.
+    void unasked(std::string_view octets);
+    /// All that was asked is answered: what comes now is unasked.
+    bool at_rest() const { return done_ ? usable_ : !written_ || at_ == Stage::content; }
 
     Stage stage() const { return at_; }          // where it is, or was when it ended
     bool answered() const { return answered_; }  // at least one reply came
@@ -73,6 +80,8 @@ private:
     void refuse_all(const Reply& reply, Meaning meaning);
     void settle(Recipient& recipient, const Reply& reply, Meaning meaning);
     void abandon(const std::string& reason, Meaning meaning);
+    static void reopen(Recipient& recipient);
+    void doubt_group();
     void over(bool usable);
     void on_recipient(const Reply& reply);
     std::string mail_command() const;

@@ -279,6 +279,21 @@ std::string Connection::tls() const {
     return std::string(SSL_get_version(ssl)) + ' ' + SSL_get_cipher_name(ssl);
 }
 
+std::string Connection::unread(std::size_t most) {
+    if (begin_ < end_) return std::string(buffered().substr(0, most));
+    std::string out(most, '\0');
+    if (tls_) {
+        // Of TLS, what came with the last read.
+        const int got = SSL_peek(tls_->native_handle(), out.data(), static_cast<int>(most));
+        ERR_clear_error();
+        out.resize(static_cast<std::size_t>(std::max(got, 0)));
+    } else {
+        const ssize_t got = ::recv(socket_.native_handle(), out.data(), most, MSG_PEEK | MSG_DONTWAIT);
+        out.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+    return out;
+}
+
 bool Connection::stale() {
     if (!socket_.is_open() || begin_ < end_) return true;
     char octet = 0;

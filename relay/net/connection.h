@@ -50,6 +50,8 @@ public:
     awaitable<std::error_code> fill();
     std::string_view buffered() const { return {buffer_.data() + begin_, end_ - begin_}; }
     void consume(std::size_t octets) { begin_ += octets; }
+    /// The first octets, at most `most`, of what has come and nobody has read; does not wait.
+    std::string unread(std::size_t most);
 
     awaitable<std::error_code> write(std::string_view octets);
     awaitable<std::error_code> write(std::span<const asio::const_buffer> buffers);

@@ -17,6 +17,7 @@ public:
             case Error::no_such_address: return "the address to leave from is none of this machine's";
             case Error::tls_failed: return "TLS handshake failed";
             case Error::not_understood: return "the server's reply cannot be understood";
+            case Error::unasked: return "the server sent a reply that nothing had asked for";
             case Error::buffered_plaintext: return "clear text was sent behind STARTTLS";
         }
         return "unknown";

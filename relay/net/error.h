@@ -13,6 +13,7 @@ enum class Error {
     tls_failed,          // the handshake failed; `Connection::tls_failure()` says why
     no_such_address,     // of our own, to leave from
     not_understood,      // what came is no reply
+    unasked,             // something came that nothing had asked for
     buffered_plaintext,  // octets behind STARTTLS, a command injection (RFC 3207, CVE-2011-0411)
 };
 

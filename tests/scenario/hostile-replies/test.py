@@ -58,6 +58,41 @@ class HostileReplies(scenario.Scenario):
                 self.assertEqual(len(receiver.messages) + len(primary.messages), 1)
                 self.assertTrue(all(words in report.data for report in primary.messages))
 
+    def test_one_reply_too_many(self):
+        """Whatever it is behind, nobody is told what was said of another; and it goes by the next session."""
+        extensions = Raw(b"250-mx.dest.example\r\n250 PIPELINING\r\n250 again\r\n")
+        for stage, answer in (("banner", Raw(b"220 mx.dest.example\r\n220 again\r\n")), ("EHLO", extensions), ("MAIL", Raw(b"250 ok\r\n250 ok\r\n")),
+                              ("RCPT", Raw(b"250 ok\r\n450 not now\r\n")), ("DATA", Raw(b"550 5.1.1 not here\r\n354 go on\r\n")),
+                              ("DATA", Raw(b"354 go on\r\n250 ok\r\n"))):
+            with self.each(stage=stage, answer=answer.octets):
+                receiver, primary = self.receiver(), self.receiver(scenario.PRIMARY)
+                receiver.on["RCPT"] = lambda session, path: "550 5.1.1 not here" if path.startswith("u1@") else None
+                refuse = receiver.on["RCPT"]
+                receiver.on[stage] = lambda session, what, stage=stage, answer=answer: (
+                    answer if session.number == 0 and (stage != "RCPT" or what.startswith("u0@")) else refuse(session, what) if stage == "RCPT" else None)
+                gateway = self.gateway(delivery=self.IMPATIENT)
+                self.send(gateway, recipients=[f"u{n}@dest.example" for n in range(4)])
+                gateway.wait_until_empty()
+                self.assertEqual([event["to"] for event in gateway.events("bounced")], ["u1@dest.example"])
+                self.assertEqual([m.recipients for m in receiver.messages], [tuple(f"u{n}@dest.example" for n in (0, 2, 3))])
+                self.wait_for_messages(primary, 1)
+
+    def test_a_second_reply_behind_the_dot(self):
+        """Success counts, and is not asked for again; a refusal counts when it is told twice."""
+        for octets, offered, bounced in ((b"250 taken\r\n550 no\r\n", 1, 0), (b"250 taken\r\n250 twice\r\n", 1, 0),
+                                         (b"550 no\r\n250 taken\r\n", 2, 0), (b"550 no\r\n554 no\r\n", 1, 1)):
+            with self.each(octets=octets):
+                receiver, primary = self.receiver(), self.receiver(scenario.PRIMARY)
+                receiver.on["."] = lambda session, _, octets=octets: Raw(octets) if session.number == 0 else None
+                gateway = self.gateway(delivery=self.IMPATIENT)
+                self.send(gateway)
+                gateway.wait_until_empty()
+                self.assertEqual((len(receiver.offered), len(gateway.events("bounced"))), (offered, bounced))
+                self.send(gateway, recipients="next@dest.example")
+                gateway.wait_until_empty()
+                self.assertEqual(receiver.messages[-1].recipients, ("next@dest.example",))
+                self.assertEqual(len(primary.messages), bounced)
+
     def test_421_in_the_middle_of_pipelining(self):
         receiver = self.receiver()
 

@@ -226,6 +226,92 @@ TEST_CASE("replies out of turn are no success", "[transaction]") {
     CHECK_FALSE(play({550}, 1, true, true).usable);
 }
 
+TEST_CASE("a server that is out of step has said nothing about anybody", "[transaction]") {
+    // One reply too many behind MAIL: what was said of the first is read as the second's, and so on.
+    for (const auto& replies : {std::deque<unsigned>{250, 250, 550, 250}, {250, 550, 250, 250}}) {
+        Played shifted = play(replies, 2, true);
+        CHECK(shifted.results == "tt");
+        CHECK(shifted.codes == std::vector<unsigned>{0, 0});
+        CHECK_FALSE(shifted.usable);
+    }
+    // Nobody was granted, as it seems, and yet DATA is not refused.
+    CHECK(play({250, 550, 550, 250}, 2, true).results == "tt");
+    // Without pipelining each reply is to the one command that was out.
+    CHECK(play({250, 550, 250, 250}, 2, false).results == "ft");
+}
+
+TEST_CASE("what comes unasked makes doubtful what came before it", "[transaction]") {
+    struct Row {
+        std::deque<unsigned> replies;  // then octets that nothing had asked for
+        const char* octets;
+        const char* results;
+        bool usable, reused = false;
+    };
+    const Row rows[] = {
+        {{250, 550, 250, 354}, "250", "tt", false},  // before the content
+        {{250, 550, 250, 550}, "354", "tt", false},  // DATA's own, most likely
+        {{250, 550, 550, 554}, "354", "tt", false},
+        {{250, 550, 250, 550}, "354", "tt", false, true},
+        {{550, 503, 503, 503}, "250", "tt", false},
+        {{250, 550, 250, 354, 250}, "550", "fd", false},  // taken is taken
+        {{250, 550, 250, 354, 250}, "250", "fd", false},
+        {{250, 550, 250, 354, 550}, "250", "ft", false},  // perhaps it was taken
+        {{250, 550, 250, 354, 550}, "\r\n", "ft", false},
+        {{250, 550, 250, 354, 550}, "554", "ff", false},  // the same twice
+        {{250, 550, 250, 354, 450}, "554", "ft", false},
+        // The session's end may be told at any time.
+        {{250, 550, 250, 550}, "421", "ff", true},
+        {{250, 550, 250, 354, 250}, "421", "fd", true},
+        {{250, 550, 250, 354, 550}, "4", "ff", true},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.replies, row.octets, row.reused);
+        Message message = message_of();
+        Extensions extensions;
+        extensions.pipelining = true;
+        Transaction::Options options;
+        options.before.reused = row.reused;
+        Transaction transaction(message, recipients_of(2), extensions, options);
+        CHECK(transaction.at_rest());
+        for (unsigned reply : row.replies) {
+            transaction.to_send();
+            if (transaction.wants_content()) transaction.content_sent();
+            CHECK_FALSE(transaction.at_rest());
+            transaction.on_reply(Reply{static_cast<std::uint16_t>(reply), {}, "said"});
+        }
+        REQUIRE(transaction.at_rest());
+        transaction.unasked(row.octets);
+        REQUIRE(transaction.done());
+        std::string results;
+        for (const auto& outcome : transaction.outcomes())
+            results += outcome.result == Outcome::Result::delivered  ? 'd'
+                       : outcome.result == Outcome::Result::deferred ? 't'
+                                                                     : 'f';
+        CHECK(results == row.results);
+        CHECK(transaction.usable() == row.usable);
+        if (row.reused) CHECK(transaction.meanings()[0] == Meaning::session);
+    }
+}
+
+TEST_CASE("what is no reply makes doubtful what came before it in its group", "[transaction]") {
+    for (bool pipelining : {false, true}) {
+        Message message = message_of();
+        Extensions extensions;
+        extensions.pipelining = pipelining;
+        Transaction transaction(message, recipients_of(2), extensions, {});
+        for (unsigned reply : {250u, 550u}) {
+            transaction.to_send();
+            transaction.on_reply(Reply{static_cast<std::uint16_t>(reply), {}, "said"});
+        }
+        transaction.to_send();
+        transaction.garbled("no reply");
+        const auto said = transaction.outcomes()[0].result;
+        CHECK(said == (pipelining ? Outcome::Result::deferred : Outcome::Result::failed));
+        CHECK(transaction.outcomes()[1].result == Outcome::Result::deferred);
+        CHECK_FALSE(transaction.usable());
+    }
+}
+
 TEST_CASE("what each recipient's reply means goes with its outcome", "[transaction]") {
     auto meanings = [](std::deque<unsigned> replies, std::size_t recipients, bool pipelining,
                        Before before = {}) {
