@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 
+#include <malloc.h>
 #include <sysexits.h>
 
 #include "agent/command_line.h"
@@ -10,13 +11,25 @@
 #include "agent/reply_rules.h"
 #include "agent/run.h"
 
+namespace {
+
+/// A commit frees what it wrote, and the next one needs as much: memory that goes back to the system in
+/// between comes again page fault by page fault, a tenth of all the time spent on large mail. At most this
+/// much of it stays with each thread.
+void keep_freed_memory() {
+    ::mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     using namespace postern::agent;
     try {
         const auto command = parse_command_line(argc, argv);
         if (!command) return command.error();
         switch (command->verb) {
-            case Verb::run: return run(command->config);
+            case Verb::run: keep_freed_memory(); return run(command->config);
             case Verb::check: return check(*command);
             case Verb::config_defaults: std::fputs(reference_toml().c_str(), stdout); return EX_OK;
             case Verb::config_markdown: std::fputs(reference_markdown().c_str(), stdout); return EX_OK;

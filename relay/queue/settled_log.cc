@@ -21,6 +21,8 @@ constexpr std::size_t file_max = 1 << 20;
 constexpr std::size_t read_max = 64 << 20;   // far more than a file of ours has
 constexpr std::chrono::seconds patience{1};  // until something noted should be written
 constexpr std::chrono::seconds again{1};     // after a shortage
+/// Before what came meanwhile is written: to wake the thread for each note costs more than to write it.
+constexpr std::chrono::microseconds company_for{500};
 constexpr std::size_t company = 1000;
 constexpr std::string_view prefix = "settled.";
 
@@ -128,12 +130,14 @@ bool SettledLog::behind() const {
 
 void SettledLog::wait() {
     std::unique_lock lock(mutex_);
+    ++waiters_;
     // What comes after this began and does not ask for the thread would wait for company, and we with it.
     while ((!entries_.empty() || busy_) && !short_) {
         due_ = true;
         wake_.notify_one();
         done_.wait(lock);
     }
+    --waiters_;
 }
 
 void SettledLog::run() {
@@ -158,6 +162,7 @@ void SettledLog::run() {
             entries.pop_front();
         }
         lock.lock();
+        if (!error) wake_.wait_for(lock, company_for, [this] { return stopping_ || waiters_ > 0; });
         busy_ = false;
         entries_.insert(entries_.begin(), std::make_move_iterator(entries.begin()),
                         std::make_move_iterator(entries.end()));

@@ -91,6 +91,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable wake_, done_;
     std::deque<Entry> entries_;  // to be written
+    unsigned waiters_ = 0;       // in wait()
     bool due_ = false, busy_ = false, stopping_ = false;
     bool short_ = false;                         // the first of them could not be, for want of something
     std::atomic<Steady::rep> waiting_since_{0};  // the first of them; 0: none waits
