@@ -16,6 +16,7 @@
 #include "relay/delivery/client.h"
 #include "relay/delivery/newcomers.h"
 #include "relay/delivery/site.h"
+#include "relay/delivery/sorting.h"
 #include "relay/egress/pool.h"
 #include "relay/net/asio.h"
 #include "relay/net/dnssec_proof.h"
@@ -184,10 +185,9 @@ private:
     void refuse(const Client& client, const Job& job, const std::vector<Reply>& replies);
     void tell_our_trouble(const std::string& what);
     void cannot_read(const Job& job, const ContentFault& fault);
-    /// Takes out of the job the recipients that `which` says, outcomes and all; nullopt for none.
-    std::optional<Job> take_out(Job& job, std::vector<Outcome>& outcomes, std::vector<Meaning>& meanings,
-                                const std::function<bool(Meaning)>& which);
-    std::optional<SecondOpinion> set_apart(Job& job, std::vector<Outcome>& outcomes, net::Endpoint asked);
+    std::optional<Job> take_out(Job& job, Results& results, const std::vector<bool>& apart);
+    std::optional<SecondOpinion> send_on(const SitePtr& site, Lane& lane, const Client& client, Job& job,
+                                         Results& results, bool others);
 
     // delivery_egress.cc: which of our addresses
     bool out_of_use(const Site& site, const Lane& lane) const;
@@ -204,9 +204,15 @@ private:
     void put_off(const std::string& route, const EgressPool::Choice& choice);
     void told(const std::optional<EgressPool::Verdict>& verdict);
     void over(const std::vector<EgressPool::Verdict>& verdicts, std::string_view why);
-    /// Takes out of the job, and sends on from another address, what was refused because of ours.
-    void move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
-                 const Target& target);
+    /// What a host's replies say of the lane's address. Marks in `results` whose mail may go from another.
+    struct Words {
+        bool listed = false;     // the address is, by the rules
+        bool suspected = false;  // nobody knows the text, and it may be about the address
+    };
+    Words weigh(const SitePtr& site, const Lane& lane, const Job& job, Results& results,
+                const Target& target);
+    /// Whether there is another to try at once; if there is none at all, the mail's domain waits.
+    bool another_address(const SitePtr& site, const Job& job);
     /// Refused before any mail was named, for a reason nobody knows: others of our addresses are tried.
     bool another_for(const SitePtr& site, const Lane& lane) const;
     bool compare(const SitePtr& site, Lane& lane, const Reply& reply);

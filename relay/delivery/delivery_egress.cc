@@ -120,67 +120,45 @@ bool Delivery::taken_at_its_word(const SitePtr& site, const Job& job, std::size_
     });
 }
 
-void Delivery::move_on(const SitePtr& site, Lane& lane, Job& job, std::vector<Outcome>& outcomes,
-                       const Target& target) {
-    std::vector<bool> apart(outcomes.size());
-    bool suspected = false;
+Delivery::Words Delivery::weigh(const SitePtr& site, const Lane& lane, const Job& job, Results& results,
+                                const Target& target) {
+    Words out;
+    results.listed.assign(results.size(), false);
     // Who took a part of it does not ask for less, but for the rest in another transaction.
-    bool any = false, slowed = std::any_of(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
-                          return outcome.result == Outcome::Result::delivered;
-                      });
+    bool slowed = results.delivered();
     const std::string domain = domain_of(job);
-    for (std::size_t at = 0; at < outcomes.size(); ++at) {
-        Outcome& outcome = outcomes[at];
+    for (std::size_t at = 0; at < results.size(); ++at) {
+        Outcome& outcome = results.outcomes[at];
         if (outcome.result == Outcome::Result::delivered || outcome.reply.code < 400) continue;
         std::size_t recipient = job.recipients[at];
         Judgement judgement = judge(job, recipient, outcome, lane.source, target.host);
         if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true)) slow_down(site);
         // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
-        suspected =
-            suspected || (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
-                          outcome.stage == "mail" && job.suspect.empty() && !lane.source.address.empty() &&
-                          outcome.reply.text.find(lane.source.address) != std::string::npos);
+        out.suspected = out.suspected ||
+                        (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
+                         outcome.stage == "mail" && job.suspect.empty() && !lane.source.address.empty() &&
+                         outcome.reply.text.find(lane.source.address) != std::string::npos);
         if (!about_us(judgement.meaning)) continue;
-        if (!std::exchange(any, true)) {
+        if (!std::exchange(out.listed, true)) {
             bool named = outcome.stage != "mail";
             refused(site, lane.source, judgement, outcome.reply,
                     {Place(site->exchangers, named ? domain : std::string()),
                      witness(target.endpoint.address(), domain)});
         }
         if (taken_at_its_word(site, job, recipient, lane.source, outcome, target.host)) continue;
-        apart[at] = true;
+        results.listed[at] = true;
         // Should no other address be left, it waits with these words.
         if (outcome.result == Outcome::Result::failed) outcome.result = Outcome::Result::deferred;
     }
-    if (suspected && !any && another_for(site, lane)) {
-        Job moved = job;
-        moved.suspect = lane.source.address;
-        moved.suspicion = outcomes.front().reply;
-        job.recipients.clear();
-        outcomes.clear();
-        return dispatch(std::move(moved), site);
-    }
-    if (!any) return;
-    redistribute(site, lane);
-    job.suspect.clear();
-    job.refused_from.insert(lane.source.address);
-    auto next = pool_.preview(Place(site->exchangers, domain), {}, families(*site), base::wall_now());
-    if (!next.source || job.refused_from.contains(next.source->address)) {
-        // This mail waits for itself, so that what finds out whether it is over is other mail.
-        if (!next.source) put_off(job.route, next);
-        return;
-    }
-    if (std::find(apart.begin(), apart.end(), true) == apart.end()) return;
-    std::vector<Outcome> rest;
-    for (std::size_t at = 0; at < outcomes.size(); ++at)
-        if (!apart[at]) rest.push_back(std::move(outcomes[at]));
-    Job moved = job;
-    if (rest.empty())
-        job.recipients.clear();
-    else
-        moved = queue_.split(job, apart);
-    outcomes = std::move(rest);
-    dispatch(std::move(moved), site);
+    out.suspected = out.suspected && !out.listed;
+    return out;
+}
+
+bool Delivery::another_address(const SitePtr& site, const Job& job) {
+    auto next = pool_.preview(Place(site->exchangers, domain_of(job)), {}, families(*site), base::wall_now());
+    // This mail waits for itself, so that what finds out whether it is over is other mail.
+    if (!next.source) put_off(job.route, next);
+    return next.source && !job.refused_from.contains(next.source->address);
 }
 
 void Delivery::put_off(const std::string& route, const EgressPool::Choice& choice) {

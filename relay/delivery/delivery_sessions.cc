@@ -356,22 +356,18 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
         co_return turn;
     }
     learn_tls(site, client, transaction);
-    auto outcomes = transaction.outcomes();
-    auto meanings = transaction.meanings();
+    Results results{transaction.outcomes(), transaction.meanings(), {}};
     Outcome why;
-    bool delivered = false;
-    for (Outcome& outcome : outcomes) {
+    for (Outcome& outcome : results.outcomes) {
         outcome.host = client.target().text();
         outcome.tls = client.tls();
         outcome.egress = lane.source.address;
         outcome.relayed = !client.extensions().dsn || job.bare;
-        delivered = delivered || outcome.result == Outcome::Result::delivered;
         if (outcome.reply.code == 0) why = outcome;
     }
-    if (!last_word)
-        turn.again = take_out(job, outcomes, meanings, [](Meaning meaning) {
-            return meaning == Meaning::session || meaning == Meaning::clear_text;
-        });
+    const bool delivered = results.delivered();
+    auto ways = sort_recipients(results, {.last_word = last_word});
+    turn.again = take_out(job, results, marked(ways, Way::fresh));
     bool lost = !turn.usable && !transaction.answered() && !turn.again;
     if (!turn.again) {
         if (!turn.usable && !lost) site->window.bad(site->connections - site->opening - 1);
@@ -379,26 +375,62 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     }
     if (transaction.answered()) site->cut_off.reset();
     if (delivered) accepted(site, lane, job);
-    bool progress = delivered || turn.again;
-    if (auto rest = take_out(job, outcomes, meanings, [progress](Meaning meaning) {
-            return progress && meaning == Meaning::too_many;
-        }))
-        lane.ready.push_front(std::move(*rest));
-    if (auto rest =
-            take_out(job, outcomes, meanings, [](Meaning meaning) { return meaning == Meaning::bare; })) {
+    std::erase(ways, Way::fresh);
+    if (auto rest = take_out(job, results, marked(ways, Way::line))) lane.ready.push_front(std::move(*rest));
+    std::erase(ways, Way::line);
+    if (auto rest = take_out(job, results, marked(ways, Way::bare))) {
         rest->bare = true;
         lane.ready.push_front(std::move(*rest));
     }
-    if (site->pooled && !stopping_) move_on(site, lane, job, outcomes, client.target());
-    // Another host is asked about what this one defers, unless the site as a whole asked for less.
-    bool slow = site->pace.wait(base::steady_now()) > std::chrono::seconds(1);
-    if (!last_word && !turn.again && !slow && !stopping_ && !job.recipients.empty() &&
-        site->targets.size() > 1)
-        turn.open = set_apart(job, outcomes, client.target().endpoint);
+    const bool others = !last_word && !turn.again;
+    turn.open = send_on(site, lane, client, job, results, others);
     bool of_site = lost && !stopping_ && !cut_off(site, job, why);
-    if (!job.recipients.empty()) queue_.settle(std::exchange(job, Job()), std::move(outcomes));
+    if (!job.recipients.empty()) queue_.settle(std::exchange(job, Job()), std::move(results.outcomes));
     if (of_site) fails(site, why, site->connections - site->opening - 1, begun);
     co_return turn;
+}
+
+/// What the host did not take for good may go from another of our addresses, or to another host (`others`),
+/// at once.
+std::optional<Delivery::SecondOpinion> Delivery::send_on(const SitePtr& site, Lane& lane,
+                                                         const Client& client, Job& job, Results& results,
+                                                         bool others) {
+    if (stopping_ || job.recipients.empty()) return std::nullopt;
+    Circumstances now{.last_word = !others};
+    const Reply said = results.outcomes.front().reply;
+    bool listed = false;
+    if (site->pooled) {
+        Words words = weigh(site, lane, job, results, client.target());
+        listed = words.listed;
+        now.suspected = words.suspected && another_for(site, lane);
+        now.other_address = now.suspected;
+    }
+    if (listed) {
+        redistribute(site, lane);
+        job.suspect.clear();
+        job.refused_from.insert(lane.source.address);
+        now.other_address = another_address(site, job);
+    }
+    // Another host is asked about what this one defers, unless the site as a whole asked for less.
+    bool slow = site->pace.wait(base::steady_now()) > std::chrono::seconds(1);
+    now.other_host = others && !slow && site->targets.size() > 1;
+    auto ways = sort_recipients(results, now);
+    if (auto moved = take_out(job, results, marked(ways, Way::other_address))) {
+        if (now.suspected) {
+            moved->suspect = lane.source.address;
+            moved->suspicion = said;
+        }
+        dispatch(std::move(*moved), site);
+    }
+    std::erase(ways, Way::other_address);
+    auto apart = marked(ways, Way::other_host);
+    if (apart.empty()) return std::nullopt;
+    SecondOpinion out;
+    out.asked = client.target().endpoint;
+    Results asked = results;
+    out.job = *take_out(job, results, apart);
+    out.outcomes = asked.take(apart).outcomes;
+    return out;
 }
 
 void Delivery::learn_tls(const SitePtr& site, const Client& client, const Transaction& transaction) {
@@ -440,54 +472,13 @@ bool Delivery::cut_off(const SitePtr& site, const Job& job, const Outcome& why) 
     return true;
 }
 
-std::optional<Job> Delivery::take_out(Job& job, std::vector<Outcome>& outcomes,
-                                      std::vector<Meaning>& meanings,
-                                      const std::function<bool(Meaning)>& which) {
-    std::vector<bool> apart(meanings.size());
-    std::transform(meanings.begin(), meanings.end(), apart.begin(), which);
-    auto count = static_cast<std::size_t>(std::count(apart.begin(), apart.end(), true));
-    if (count == 0) return std::nullopt;
-    std::optional<Job> out;
-    if (count == apart.size()) {
-        out = job;
-        job.recipients.clear();
-    } else {
-        out = queue_.split(job, apart);
-    }
-    std::size_t kept = 0;
-    for (std::size_t at = 0; at < apart.size(); ++at) {
-        if (apart[at]) continue;
-        if (kept != at) {
-            outcomes[kept] = std::move(outcomes[at]);
-            meanings[kept] = meanings[at];
-        }
-        ++kept;
-    }
-    outcomes.resize(kept);
-    meanings.resize(kept);
-    return out;
-}
-
-/// Takes out of the job what the host deferred by a reply of its own; all of it may be.
-std::optional<Delivery::SecondOpinion> Delivery::set_apart(Job& job, std::vector<Outcome>& outcomes,
-                                                           net::Endpoint asked) {
-    std::vector<bool> apart(outcomes.size());
-    for (std::size_t at = 0; at < outcomes.size(); ++at)
-        apart[at] = outcomes[at].result == Outcome::Result::deferred && outcomes[at].reply.code != 0 &&
-                    !outcomes[at].reply.permanent();
-    auto count = std::count(apart.begin(), apart.end(), true);
-    if (count == 0) return std::nullopt;
-    SecondOpinion out{{}, {}, std::move(asked)};
-    std::vector<Outcome> rest;
-    for (std::size_t at = 0; at < outcomes.size(); ++at)
-        (apart[at] ? out.outcomes : rest).push_back(std::move(outcomes[at]));
-    outcomes = std::move(rest);
-    if (outcomes.empty()) {
-        out.job = job;
-        job.recipients.clear();
-    } else {
-        out.job = queue_.split(job, apart);
-    }
+/// The recipients that are marked, out of the job and of its results; nullopt for none.
+std::optional<Job> Delivery::take_out(Job& job, Results& results, const std::vector<bool>& apart) {
+    if (apart.empty()) return std::nullopt;
+    results.take(apart);
+    if (results.size() > 0) return queue_.split(job, apart);
+    Job out = job;
+    job.recipients.clear();
     return out;
 }
 
