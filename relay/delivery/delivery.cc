@@ -1,17 +1,11 @@
 #include "relay/delivery/delivery.h"
 
 #include <algorithm>
-#include <stdexcept>
 
-#include "relay/delivery/dnssec_memory.h"
+#include "relay/delivery/reporter.h"
 #include "relay/delivery/route.h"
-#include "relay/mail/trace.h"
-#include "relay/net/dnssec.h"
-#include "relay/net/tls.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
-#include "sync/base/file.h"
-#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -27,42 +21,21 @@ constexpr std::chrono::milliseconds slice{5};  // of work that is due, before ot
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 constexpr std::chrono::seconds dot_grace{150};     // at a stop, for a message that is sent and not answered
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
-constexpr std::size_t learnt_max = 64u << 20;      // octets of a file of what was learnt
-
-/// What was learnt before this start; "" when nothing was. Without a file that is there all of it would be
-/// forgotten, and then replaced.
-std::string learnt(const std::filesystem::path& file) {
-    auto text = base::read_file(file, learnt_max);
-    if (text) return std::move(*text);
-    if (text.error() == std::errc::no_such_file_or_directory) return {};
-    throw std::runtime_error("state_dir: cannot read " + base::file_fault(file, text.error()) +
-                             "; or take it away: what was learnt of receivers is learnt again");
-}
 
 }  // namespace
 
 Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : io_(io),
-      spool_(spool),
-      settings_(std::move(settings)),
+    : env_{io, spool, observer, std::move(settings)},
       directory_(std::move(directory)),
-      observer_(observer),
-      resolver_(std::make_unique<net::Resolver>(io, settings_->dns)),
-      proof_(recall_proof(settings_->state_dir, settings_->dns)),
-      ours_(our_listeners(*settings_)),
-      tls_(net::client_context(settings_->tls)),
-      fetch_(io),
-      policies_(io, learnt(settings_->state_dir / policies_file)),
-      pool_(settings_, learnt(settings_->state_dir / egress_file), base::wall_now()),
-      queue_(spool, settings_, observer, hooks()),
-      timer_(io),
-      blocklists_(io) {
-    fetch_.terms(tls_, settings_->delivery.ignore_addresses);
-    policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
-        return fetch_.get(std::move(domain), std::move(addresses));
-    });
-}
+      learnt_(env_),
+      names_(env_, learnt_),
+      contents_(env_),
+      pool_(env_.settings, learnt_.recall(egress_file), base::wall_now()),
+      queue_(spool, env_.settings, observer, hooks()),
+      alarms_(
+          io, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
+      blocklists_(io) {}
 
 /// Each pair of primaries once: that one gets the other's mail is what an administrator wants to know.
 void Delivery::tell_between(const Envelope& envelope, const Address& recipient, const std::string& route) {
@@ -70,13 +43,14 @@ void Delivery::tell_between(const Envelope& envelope, const Address& recipient, 
     if (envelope.bounce || envelope.primary.empty() || !route.starts_with(primary)) return;
     std::string to = route.substr(primary.size());
     if (to == envelope.primary || !between_.emplace(envelope.primary, to).second) return;
-    observer_.on(event::BetweenPrimaries{envelope.primary, to, recipient.domain});
+    env_.observer.on(event::BetweenPrimaries{envelope.primary, to, recipient.domain});
 }
 
 Queue::Hooks Delivery::hooks() {
     Queue::Hooks out;
     out.route = [this](const Envelope& envelope, const Address& recipient) {
-        std::string key = choose_route(*settings_, *directory_, envelope, recipient, base::wall_now()).key;
+        std::string key =
+            choose_route(*env_.settings, *directory_, envelope, recipient, base::wall_now()).key;
         tell_between(envelope, recipient, key);
         return key;
     };
@@ -93,62 +67,32 @@ Queue::Hooks Delivery::hooks() {
     };
     out.report = [this](const Stored& stored, const Progress& progress,
                         const std::vector<Queue::Notice>& notices) {
-        return report(stored, progress, notices);
+        return report_on(env_.spool, env_.settings, stored, progress, notices);
     };
     return out;
 }
 
 void Delivery::start() {
-    newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
+    newcomers_.limit(env_.settings->delivery.connections, env_.settings->delivery.per_destination);
     move_obsolete();
-    watch_dnssec();
-    tick();
-    run(watch_blocklists(), {});
-}
-
-/// Lets `work` go on by itself; `after` comes at its end, however that is.
-void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
-    auto over = [this, after = std::move(after)](const std::exception_ptr& fault) {
-        if (after) after();
-        if (!fault) return;
-        try {
-            std::rethrow_exception(fault);
-        } catch (const std::exception& what) {
-            observer_.on(event::Trouble{"delivery", what.what(), true});
-        }
-    };
-    // Never at once: the queue may be offering a job just now, and must not be told of it before it has done.
-    asio::post(io_, [this, work = std::move(work), over = std::move(over)]() mutable {
-        asio::co_spawn(io_, std::move(work), std::move(over));
+    names_.start([this] {
+        for (auto& [key, one] : destinations_) one->fresh_until = {};
+        retry_destinations({});
     });
+    tick();
+    env_.run(watch_blocklists(), {});
 }
 
 void Delivery::reload(SettingsPtr settings) {
-    if (settings->dns != resolver_->dnssec().settings()) {
-        try {
-            resolver_->reload(settings->dns);
-            proof_due_ = true;
-        } catch (const std::exception& fault) {
-            observer_.on(event::Trouble{
-                "dns", std::string(fault.what()) + "; names are asked for as before until the next reload",
-                false});
-        }
-    }
-    settings_ = std::move(settings);
-    queue_.reload(settings_);
-    newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
-    pool_.reload(settings_, base::wall_now());
-    ours_ = our_listeners(*settings_);
-    try {
-        tls_ = net::client_context(settings_->tls);
-    } catch (const std::exception& fault) {
-        observer_.on(event::Trouble{"tls", fault.what(), false});
-    }
-    fetch_.terms(tls_, settings_->delivery.ignore_addresses);
+    env_.settings = std::move(settings);
+    names_.reload();
+    queue_.reload(env_.settings);
+    newcomers_.limit(env_.settings->delivery.connections, env_.settings->delivery.per_destination);
+    pool_.reload(env_.settings, base::wall_now());
     for (auto& [key, one] : destinations_) one->fresh_until = {};
     for (auto& [key, one] : sites_) {
         one->looked_up = {};
-        std::string origin = origin_of(*settings_, one->route);
+        std::string origin = origin_of(*env_.settings, one->route);
         if (origin == one->origin) continue;
         // Neither the mail nor a new password goes to what was a gateway before.
         one->origin = std::move(origin);
@@ -161,7 +105,7 @@ void Delivery::reload(SettingsPtr settings) {
     move_obsolete();
     redistribute_all();
     blocklists_.cancel();
-    arm();
+    alarms_.arm();
 }
 
 /// What waits for something the configuration has no more, since a reload or since the last start.
@@ -174,18 +118,18 @@ void Delivery::move_obsolete() {
 bool Delivery::exists(const std::string& route) const {
     if (route == all_gateways) return !lanes(route).empty();
     if (route.starts_with("gateway:")) {
-        const GatewaySettings* gateway = find_gateway(*settings_, route.substr(8));
+        const GatewaySettings* gateway = find_gateway(*env_.settings, route.substr(8));
         return gateway != nullptr && gateway->enabled;
     }
-    return !route.starts_with("primary:") || find_primary(*settings_, route.substr(8)) != nullptr;
+    return !route.starts_with("primary:") || find_primary(*env_.settings, route.substr(8)) != nullptr;
 }
 
 void Delivery::committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck) {
-    if (stopping_) return queue_.committed(changes);
+    if (env_.stopping) return queue_.committed(changes);
     for (auto& stored : accepted) queue_.admit(std::move(stored));
     queue_.committed(changes);
     if (unstuck) resume();
-    arm();
+    alarms_.arm();
 }
 
 void Delivery::resume() {
@@ -202,7 +146,7 @@ void Delivery::resume() {
 std::vector<std::string> Delivery::lanes(const std::string& route) const {
     if (route != all_gateways) return {route};
     std::vector<std::string> out;
-    for (const auto& gateway : settings_->gateways)
+    for (const auto& gateway : env_.settings->gateways)
         if (gateway.enabled && gateway.type == GatewayType::round_robin)
             out.push_back("gateway:" + gateway.name);
     return out;
@@ -262,7 +206,7 @@ std::size_t Delivery::room(const std::string& route) {
 }
 
 std::size_t Delivery::room_at(const std::string& key) const {
-    if (stopping_ || spool_.stuck()) return 0;
+    if (env_.stopping || env_.spool.stuck()) return 0;
     const Destination* known = find(key);
     if (known == nullptr) return ready_unproven;
     if (known->obstacle.down || known->listed.down) return 0;
@@ -324,61 +268,32 @@ std::size_t Delivery::retry_destinations(const std::string& route) {
             if (obstacle->down) {
                 ++done;
                 obstacle->next_try = time;
-                wake(one, time);
+                alarms_.set(one, time);
             }
         if (one->site && one->site->obstacle.down && one->site->obstacle.next_try > time) {
             ++done;
             one->site->obstacle.next_try = time;
-            wake(one->site, time);
+            alarms_.set(one->site, time);
         }
     }
-    arm();
+    alarms_.arm();
     return done;
 }
 
 // ---- time
 
-void Delivery::wake(const SitePtr& site, Time at) {
-    if (site->alarmed != Time{} && site->alarmed <= at) return;  // that one sees what is to be done, and when
-    site->alarmed = at;
-    alarms_.push_back(Alarm{at, site, {}});
-    std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
-    arm();
-}
-
-void Delivery::wake(const DestinationPtr& destination, Time at) {
-    alarms_.push_back(Alarm{at, {}, destination});
-    std::push_heap(alarms_.begin(), alarms_.end(), std::greater<>());
-    arm();
-}
-
-void Delivery::arm() {
-    if (stopping_) return;
-    Time next = std::min(queue_.next_run(), next_persist_);
-    if (!alarms_.empty()) next = std::min(next, alarms_.front().at);
-    if (next >= armed_) return;
-    armed_ = next;
-    auto pause = std::max(next - base::steady_now(), Time::duration(std::chrono::milliseconds(1)));
-    timer_.expires_after(std::min<Time::duration>(pause, std::chrono::hours(1)));
-    timer_.async_wait([this](std::error_code error) {
-        if (!error) tick();
-    });
-}
-
 void Delivery::tick() {
-    armed_ = Time::max();
-    if (stopping_) return;
+    alarms_.disarm();
+    if (env_.stopping) return;
     Time time = base::steady_now();
     // What is over is known before anybody asks: the queue gives nothing up whose destination is about to be
     // tried.
     // One message may have had thousands of destinations: others have their turn between them.
     auto begun = std::chrono::steady_clock::now();
-    while (!alarms_.empty() && alarms_.front().at <= time &&
-           std::chrono::steady_clock::now() - begun < slice) {
-        std::pop_heap(alarms_.begin(), alarms_.end(), std::greater<>());
-        Alarm alarm = std::move(alarms_.back());
-        alarms_.pop_back();
-        if (auto known = alarm.destination.lock()) {
+    while (std::chrono::steady_clock::now() - begun < slice) {
+        auto alarm = alarms_.take(time);
+        if (!alarm) break;
+        if (const auto& known = alarm->destination) {
             bool over = false;
             for (Obstacle* obstacle : {&known->obstacle, &known->listed})
                 if (obstacle->down && obstacle->next_try <= time) {
@@ -392,11 +307,10 @@ void Delivery::tick() {
             }
             if (over && !known->obstacle.down && !known->unresolved.empty()) look_up(known);
         }
-        auto site = alarm.site.lock();
+        const auto& site = alarm->site;
         if (!site) continue;
-        if (site->alarmed <= time) site->alarmed = {};
         if (site->obstacle.down && site->obstacle.next_try > time) {
-            wake(site, site->obstacle.next_try);
+            alarms_.set(site, site->obstacle.next_try);
             continue;
         }
         if (std::exchange(site->obstacle.down, false)) {
@@ -409,7 +323,7 @@ void Delivery::tick() {
     }
     queue_.run(time);
     if (next_persist_ <= time) tidy(time);
-    arm();
+    alarms_.arm();
 }
 
 /// Forgets what nobody sends to, and has what was learnt written down.
@@ -437,8 +351,8 @@ void Delivery::tidy(Time time) {
 }
 
 net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
-    stopping_ = true;
-    timer_.cancel();
+    env_.stopping = true;
+    alarms_.stop();
     blocklists_.cancel();
     for (auto& [key, one] : destinations_) one->unresolved.clear();
     for (auto& [key, one] : sites_)
@@ -451,7 +365,7 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
         }
     const auto begun = std::chrono::steady_clock::now();
     const auto patience = grace.count() > 0 ? std::max(grace, dot_grace) : grace;
-    asio::steady_timer poll(io_);
+    asio::steady_timer poll(env_.io);
     while (traffic_->transactions > 0 && std::chrono::steady_clock::now() < begun + patience) {
         if (std::chrono::steady_clock::now() >= begun + grace)
             for (Client* client : traffic_->clients)

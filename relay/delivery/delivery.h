@@ -2,7 +2,6 @@
 // one line for each of our addresses; a site is the set of hosts that routes lead to.
 #pragma once
 
-#include <asio/thread_pool.hpp>
 #include <deque>
 #include <functional>
 #include <list>
@@ -13,26 +12,24 @@
 #include <string>
 #include <vector>
 
+#include "relay/delivery/alarms.h"
 #include "relay/delivery/client.h"
+#include "relay/delivery/contents.h"
+#include "relay/delivery/environment.h"
+#include "relay/delivery/learnt.h"
+#include "relay/delivery/names.h"
 #include "relay/delivery/newcomers.h"
 #include "relay/delivery/site.h"
 #include "relay/delivery/sorting.h"
 #include "relay/egress/pool.h"
 #include "relay/net/asio.h"
-#include "relay/net/dnssec_proof.h"
-#include "relay/net/resolver.h"
 #include "relay/observer.h"
 #include "relay/queue/queue.h"
-#include "relay/security/sts_store.h"
 #include "relay/settings.h"
 #include "relay/views.h"
 #include "sync/snapshot.h"
 
 namespace postern::relay {
-
-/// What was learnt, in state_dir.
-inline constexpr const char* egress_file = "egress.state";
-inline constexpr const char* policies_file = "mta-sts.state";
 
 /// What is going on. Its connections share it: at the end of the process they may outlive everything else
 /// here.
@@ -61,7 +58,7 @@ public:
     /// Gives back what stands in line although an operator wants something else with it.
     void recall();
     void recall(const std::function<bool(const Job&)>& which);
-    void arm();  // the timer, after something that may have changed when it is needed
+    void arm() { alarms_.arm(); }  // the timer, after something that may have changed when it is needed
     /// Destinations that are down are tried at once. Gives how many there were.
     std::size_t retry_destinations(const std::string& route);
     std::vector<DestinationView> destinations(std::size_t limit) const;
@@ -70,7 +67,7 @@ public:
     bool absolve(const std::string& address, const std::string& site);
     std::size_t connections() const { return connections_; }
     /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
-    std::string dns_trouble() const;
+    std::string dns_trouble() const { return names_.trouble(); }
     /// Fills in what is known only here: hosts, TLS, egress, limits.
     net::awaitable<Explanation> explain(Explanation begun, Envelope envelope);
 
@@ -91,13 +88,6 @@ private:
         std::string trouble;
         Time next_try{};
     };
-    struct Alarm {
-        Time at;
-        std::weak_ptr<Site> site;
-        std::weak_ptr<Destination> destination;
-        bool operator>(const Alarm& other) const { return at > other.at; }
-    };
-
     // delivery.cc: routes, room, time, reports; delivery_views.cc: what is told
     Queue::Hooks hooks();
     void tell_between(const Envelope& envelope, const Address& recipient, const std::string& route);
@@ -114,16 +104,10 @@ private:
     void resume();
     void tick();
     void tidy(Time time);
-    void run(net::awaitable<void> work, std::function<void()> after);
-    void wake(const SitePtr& site, Time at);
-    void wake(const DestinationPtr& destination, Time at);
-    StoredPtr report(Stored stored, const Progress& progress,
-                     const std::vector<Queue::Notice>& notices) const;
 
     // delivery_sites.cc: from a job to a line, and connections for it
     DestinationPtr destination(const std::string& route, TlsWish wish);
     SitePtr site(const std::string& key);
-    Surroundings surroundings(const std::string& asker);
     void offer(Job job);
     void enter(Job job, const std::string& route);
     void look_up(const DestinationPtr& destination);
@@ -181,9 +165,7 @@ private:
     /// Settles at once whom the host cannot take this message for; what is left of the job fits it in the
     /// form it gives. Null when nothing is left, or it cannot be read now.
     net::awaitable<FormPtr> fit_to(const Client& client, Job& job);
-    net::awaitable<FormPtr> form_for(const Client& client, const Job& job, Formless& why);
     void refuse(const Client& client, const Job& job, const std::vector<Reply>& replies);
-    void tell_our_trouble(const std::string& what);
     void cannot_read(const Job& job, const ContentFault& fault);
     std::optional<Job> take_out(Job& job, Results& results, const std::vector<bool>& apart);
     std::optional<SecondOpinion> send_on(const SitePtr& site, Lane& lane, const Client& client, Job& job,
@@ -223,31 +205,17 @@ private:
     net::awaitable<void> watch_blocklists();
     void persist(bool wait);
 
-    // delivery_dnssec.cc: whether answers are validated
-    void watch_dnssec();
-    void dnssec_changed();
-    void keep_proof();
-
-    net::io_context& io_;
-    Spool& spool_;
-    SettingsPtr settings_;
+    Environment env_;
     std::shared_ptr<const sync::Snapshot> directory_;
-    Observer& observer_;
     std::set<std::pair<std::string, std::string>> between_;  // primaries whose mail goes to another, told
-    std::unique_ptr<net::Resolver> resolver_;
-    net::Proof proof_;        // of the start
-    std::string dns_told_;    // dns_trouble()
-    bool proof_due_ = false;  // is to be written
-    bool proof_failed_ = false;
-    IsOurs ours_;
-    net::TlsContext tls_;
-    StsFetch fetch_;
-    StsStore policies_;
+    Learnt learnt_;
+    Names names_;
+    Contents contents_;
     EgressPool pool_;
     Queue queue_;
     std::map<std::string, SitePtr> sites_;
     std::map<std::pair<std::string, TlsWish>, DestinationPtr> destinations_;
-    std::vector<Alarm> alarms_;     // a heap, the earliest first
+    Alarms alarms_;
     FamilyMemory families_{3};      // of all sites that have both
     std::deque<SitePtr> starving_;  // had to wait for the limit of all connections
     std::deque<SitePtr> unknown_;   // had to wait for the limit of newcomers
@@ -257,15 +225,9 @@ private:
     TrafficPtr traffic_ = std::make_shared<Traffic>();
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
     std::size_t connections_ = 0;
-    asio::steady_timer timer_, blocklists_;
-    Time armed_ = Time::max(), next_sweep_{}, next_persist_{}, next_told_{};
+    asio::steady_timer blocklists_;
+    Time next_sweep_{}, next_persist_{};
     std::size_t turn_ = 0;  // of the round-robin gateways
-    bool stopping_ = false;
-    std::minstd_rand random_{std::random_device{}()};
-    Forms forms_;                     // used on converter_ only
-    asio::thread_pool keeper_{1};     // writes down what was learnt
-    asio::thread_pool files_{4};      // contents are read on
-    asio::thread_pool converter_{1};  // forms are made on
 };
 
 }  // namespace postern::relay

@@ -19,9 +19,14 @@ constexpr std::chrono::seconds other_family_after{5};  // a host that has both
 }  // namespace
 
 Client::Options Delivery::client_options(const Source& source) {
-    const DeliverySettings& delivery = settings_->delivery;
-    return {source,  tls_, delivery.connect_timeout, delivery.command_timeout, delivery.data_timeout,
-            &files_, {}};
+    const DeliverySettings& delivery = env_.settings->delivery;
+    return {source,
+            names_.tls(),
+            delivery.connect_timeout,
+            delivery.command_timeout,
+            delivery.data_timeout,
+            &contents_.files(),
+            {}};
 }
 
 namespace {
@@ -59,7 +64,7 @@ std::vector<Target> Delivery::targets_from(const Site& site, const Source& sourc
     for (const auto& target : site.targets)
         if (source.address.empty() || is_six(target) == six) out.push_back(target);
     std::map<std::string, std::uint32_t> lot;
-    for (const auto& target : out) lot.emplace(target.host, static_cast<std::uint32_t>(random_()));
+    for (const auto& target : out) lot.emplace(target.host, static_cast<std::uint32_t>(env_.random()));
     Families usual = families(site);
     auto place = [&](const Target& target) {
         bool unusual = !(is_six(target) ? usual.six : usual.four);
@@ -80,7 +85,7 @@ bool Delivery::gives_way(const Site& site, const Client& client) {
     if (client.target().origin != site.origin) return true;
     if (client.transactions == 0 || starving_.size() <= leaving_) return false;
     bool more_than_its_share =
-        site.connections * (employed_ + starving_.size()) > settings_->delivery.connections;
+        site.connections * (employed_ + starving_.size()) > env_.settings->delivery.connections;
     if (!more_than_its_share) return false;
     ++leaving_;
     return true;
@@ -118,7 +123,7 @@ Families Delivery::families(const Site& site) const {
     if (!four && !six) four = families_.doubtful(false, time), six = families_.doubtful(true, time);
     if (four == six) return all;
     Families rest{!four, !six};
-    if (!site.pooled || settings_->egress.empty()) return rest;
+    if (!site.pooled || env_.settings->egress.empty()) return rest;
     auto other = pool_.preview(site.exchangers, {}, rest, base::wall_now());
     return other.source && !other.source->address.empty() ? rest : all;
 }
@@ -155,8 +160,8 @@ void Delivery::reached(const SitePtr& site, const Target& target, Time begun) {
 void Delivery::spoils(Site& site, const net::Endpoint& endpoint) {
     Bad& bad = site.bad[endpoint];
     ++bad.times;
-    bad.until = base::steady_now() +
-                std::min<std::chrono::milliseconds>(bad_longest, pause_after(settings_->queue, bad.times, 0));
+    bad.until = base::steady_now() + std::min<std::chrono::milliseconds>(
+                                         bad_longest, pause_after(env_.settings->queue, bad.times, 0));
 }
 
 /// A site that is always busy hears of changes too. False when its routes lead elsewhere by now.
@@ -164,10 +169,10 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
     if (base::steady_now() - site->looked_up < targets_age) co_return true;
     SettingsPtr settings;
     Targets targets;
-    while (settings != settings_) {
-        settings = settings_;
-        targets = co_await find_targets(surroundings(site->route), site->route, site->wish);
-        if (stopping_) co_return false;
+    while (settings != env_.settings) {
+        settings = env_.settings;
+        targets = co_await find_targets(names_.surroundings(site->route), site->route, site->wish);
+        if (env_.stopping) co_return false;
     }
     if (targets.list.empty() && site->targets.empty()) {
         // They were those of other settings.
@@ -204,7 +209,7 @@ std::chrono::seconds Delivery::patience(const Site& site, const Lane& lane, cons
     };
     bool other =
         lane.source.address.empty() ? std::any_of(rest.begin(), rest.end(), good) : usual.four && usual.six;
-    auto whole = settings_->delivery.connect_timeout;
+    auto whole = env_.settings->delivery.connect_timeout;
     return other ? std::min<std::chrono::seconds>(whole, other_family_after) : whole;
 }
 
@@ -228,7 +233,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
     auto targets = targets_from(*site, lane.source);
     for (auto at = targets.begin(); at != targets.end();) {
         const Target& target = *at;
-        if (stopping_) co_return nullptr;
+        if (env_.stopping) co_return nullptr;
         Refusal refusal;
         bool newcomer = !site->proven || site->obstacle.failures > 0;
         bool crowded = newcomer && (newcomers_.crowded() || !newcomers_.room(site->where));
@@ -236,26 +241,26 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         options.connect_patience = patience(*site, lane, target, {at + 1, targets.end()});
         know_tls(*site, target, options);
         options.login = target.login;
-        auto client = co_await Client::open(io_, target, options, refusal);
+        auto client = co_await Client::open(env_.io, target, options, refusal);
         if (client && target.origin != site->origin) co_return nullptr;  // changed meanwhile
         if (client) {
             reached(site, target, begun);
             if (std::string fault = client->would_fail();
                 fault != std::exchange(site->told, fault) && !fault.empty())
-                observer_.on(event::Trouble{"tls", fault, false});
+                env_.observer.on(event::Trouble{"tls", fault, false});
             co_return client;
         }
         if (refusal.ours) {
             // It says nothing about the destination, whose mail stays in line.
-            tell_our_trouble("no connection can be opened: " + refusal.reason);
-            asio::steady_timer pause(io_, std::chrono::seconds(1));
+            env_.tell_our_trouble("no connection can be opened: " + refusal.reason);
+            asio::steady_timer pause(env_.io, std::chrono::seconds(1));
             co_await pause.async_wait(net::as_value);
             continue;
         }
         if (refusal.no_source) {
             // Another of our addresses may be there.
             pool_.absent(lane.source.address, base::wall_now() + std::chrono::minutes(1));
-            observer_.on(event::Trouble{"egress", refusal.reason, false});
+            env_.observer.on(event::Trouble{"egress", refusal.reason, false});
             redistribute(site, lane);
             co_return nullptr;
         }
@@ -299,12 +304,12 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site
                                                                     const SecondOpinion& open) {
     auto options = client_options(lane.source);
     for (const Target& target : targets_from(*site, lane.source)) {
-        if (stopping_) break;
+        if (env_.stopping) break;
         if (target.endpoint == open.asked) continue;
         Refusal refusal;
         know_tls(*site, target, options);
         options.login = target.login;
-        auto client = co_await Client::open(io_, target, options, refusal);
+        auto client = co_await Client::open(env_.io, target, options, refusal);
         if (client) co_return client;
         if (!refusal.ours) spoils(*site, target.endpoint);
     }

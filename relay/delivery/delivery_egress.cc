@@ -6,8 +6,6 @@
 #include "relay/egress/reply_rules.h"
 #include "relay/net/addresses.h"
 #include "sync/base/clock.h"
-#include "sync/base/file.h"
-#include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
@@ -35,7 +33,7 @@ bool Delivery::out_of_use(const Site& site, const Lane& lane) const {
     if (!site.pooled) return false;
     Time time = base::wall_now();
     if (!pool_.usable(lane.source.address, site.exchangers, time)) return true;
-    if (settings_->egress.size() < 2 || !pool_.spent(lane.source.address, time)) return false;
+    if (env_.settings->egress.size() < 2 || !pool_.spent(lane.source.address, time)) return false;
     auto better = pool_.preview(site.exchangers, {}, families(site), time);
     return better.source && better.source->address != lane.source.address &&
            !pool_.spent(better.source->address, time);
@@ -43,18 +41,20 @@ bool Delivery::out_of_use(const Site& site, const Lane& lane) const {
 
 void Delivery::told(const std::optional<EgressPool::Verdict>& verdict) {
     if (!verdict) return;
-    observer_.on(event::Listed{verdict->address, verdict->site, verdict->by, verdict->text, verdict->until});
+    env_.observer.on(
+        event::Listed{verdict->address, verdict->site, verdict->by, verdict->text, verdict->until});
 }
 
 void Delivery::over(const std::vector<EgressPool::Verdict>& verdicts, std::string_view why) {
-    for (const auto& verdict : verdicts) observer_.on(event::Unlisted{verdict.address, verdict.site, why});
+    for (const auto& verdict : verdicts)
+        env_.observer.on(event::Unlisted{verdict.address, verdict.site, why});
 }
 
 bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& reply, const Target& target) {
     if (!site->pooled || reply.code < 400) return false;
     OwnWords own;
     own.names.push_back(source.hostname);
-    Judgement judgement = judge_reply(settings_->delivery.reply_rules, reply, target.host, own);
+    Judgement judgement = judge_reply(env_.settings->delivery.reply_rules, reply, target.host, own);
     if (!about_us(judgement.meaning)) return false;
     // No mail was named: it can only be about us.
     refused(site, source, judgement, reply,
@@ -69,7 +69,7 @@ Judgement Delivery::judge(const Job& job, std::size_t recipient, const Outcome& 
     own.senders = {message.envelope.reverse_path, message.envelope.sent_as};
     own.names = {source.hostname, message.id.text()};
     if (outcome.stage != "mail") own.recipient = message.envelope.forward_paths[recipient];
-    return judge_reply(settings_->delivery.reply_rules, outcome.reply, host, own);
+    return judge_reply(env_.settings->delivery.reply_rules, outcome.reply, host, own);
 }
 
 /// The rules say that it is about our address: a verdict, and another address takes the lead.
@@ -79,14 +79,15 @@ void Delivery::refused(const SitePtr& site, const Source& source, const Judgemen
     told(verdict);
     // The list that is named may be one that is asked: it knows for certain.
     if (verdict && judgement.meaning == ReplyMeaning::listed_everywhere) blocklists_.cancel();
-    if (!verdict || settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing)
+    if (!verdict || env_.settings->egress.size() < 2 ||
+        env_.settings->delivery.rotation != Rotation::on_listing)
         return;
     auto next = pool_.preview(who.place, {}, families(*site), base::wall_now());
     if (!next.source) return;  // told when mail has to wait for it
     bool one_domain = verdict->site.starts_with('@');
     if (!one_domain) leading_[site->key] = next.source->address;
-    observer_.on(event::Rotated{one_domain ? verdict->site : site->exchangers, source.address,
-                                next.source->address, "the other is refused"});
+    env_.observer.on(event::Rotated{one_domain ? verdict->site : site->exchangers, source.address,
+                                    next.source->address, "the other is refused"});
 }
 
 /// It wants less of us: half the connections, and a pause only when nothing at all was taken since the last
@@ -111,13 +112,14 @@ bool Delivery::taken_at_its_word(const SitePtr& site, const Job& job, std::size_
     last.stage = before.stage;
     if (last.reply.permanent() && about_us(judge(job, recipient, last, source, host).meaning)) return true;
     // All of them, by somebody who had been told whom it is for.
-    if (outcome.stage == "mail" || settings_->egress.size() < 2) return false;
+    if (outcome.stage == "mail" || env_.settings->egress.size() < 2) return false;
     Families reach = families_of(site->targets);
-    return std::all_of(settings_->egress.begin(), settings_->egress.end(), [&](const EgressSettings& one) {
-        bool six = one.address.find(':') != std::string::npos;
-        return one.suspended || !(six ? reach.six : reach.four) || one.address == source.address ||
-               job.refused_from.contains(one.address);
-    });
+    return std::all_of(env_.settings->egress.begin(), env_.settings->egress.end(),
+                       [&](const EgressSettings& one) {
+                           bool six = one.address.find(':') != std::string::npos;
+                           return one.suspended || !(six ? reach.six : reach.four) ||
+                                  one.address == source.address || job.refused_from.contains(one.address);
+                       });
 }
 
 Delivery::Words Delivery::weigh(const SitePtr& site, const Lane& lane, const Job& job, Results& results,
@@ -171,8 +173,8 @@ void Delivery::put_off(const std::string& route, const EgressPool::Choice& choic
     to->listed.down = true;
     to->listed.trouble = choice.why;
     to->listed.next_try = base::steady_now() + pause;
-    observer_.on(event::Rotated{route.substr(3), {}, {}, choice.why});
-    wake(to, to->listed.next_try);
+    env_.observer.on(event::Rotated{route.substr(3), {}, {}, choice.why});
+    alarms_.set(to, to->listed.next_try);
 }
 
 bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
@@ -181,7 +183,7 @@ bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
 }
 
 bool Delivery::compare(const SitePtr& site, Lane& lane, const Reply& reply) {
-    if (!site->pooled || reply.code < 500 || settings_->egress.size() < 2) return false;
+    if (!site->pooled || reply.code < 500 || env_.settings->egress.size() < 2) return false;
     auto jobs = lane.ready.extract([](const Job& job) { return job.suspect.empty(); });
     if (jobs.empty()) return false;
     if (!another_for(site, lane)) {
@@ -209,7 +211,7 @@ void Delivery::accepted(const SitePtr& site, const Lane& lane, const Job& job) {
     }
     if (!job.suspect.empty() && job.suspect != lane.source.address)
         told(pool_.compared(job.suspect, site->exchangers, job.suspicion, time));
-    if (settings_->egress.size() < 2 || settings_->delivery.rotation != Rotation::on_listing) return;
+    if (env_.settings->egress.size() < 2 || env_.settings->delivery.rotation != Rotation::on_listing) return;
     auto [leader, is_new] = leading_.emplace(site->key, lane.source.address);
     if (is_new || leader->second == lane.source.address) return;
     // It leads for the rest of the site's mail.
@@ -217,7 +219,7 @@ void Delivery::accepted(const SitePtr& site, const Lane& lane, const Job& job) {
         return;
     std::string why =
         pool_.usable(leader->second, site->exchangers, time) ? "it leads again" : "the other is refused";
-    observer_.on(event::Rotated{site->exchangers, leader->second, lane.source.address, why});
+    env_.observer.on(event::Rotated{site->exchangers, leader->second, lane.source.address, why});
     leader->second = lane.source.address;
 }
 
@@ -236,16 +238,16 @@ void Delivery::redistribute_all() {
 
 net::awaitable<void> Delivery::watch_blocklists() {
     std::map<std::string, std::string> faults;  // told once each
-    while (!stopping_) {
-        auto zones = settings_->delivery.blocklists;
-        auto pool = settings_->egress;
+    while (!env_.stopping) {
+        auto zones = env_.settings->delivery.blocklists;
+        auto pool = env_.settings->egress;
         for (const auto& egress : pool) {
-            if (zones.empty() || stopping_) break;
-            BlocklistAnswer answer = co_await ask_blocklists(*resolver_, zones, egress.address);
+            if (zones.empty() || env_.stopping) break;
+            BlocklistAnswer answer = co_await ask_blocklists(names_.resolver(), zones, egress.address);
             for (const auto& [zone, fault] : answer.faults) {
                 if (faults[zone] == fault) continue;
                 faults[zone] = fault;
-                observer_.on(event::Trouble{"egress", "blocklist " + zone + ": " + fault, false});
+                env_.observer.on(event::Trouble{"egress", "blocklist " + zone + ": " + fault, false});
             }
             for (const auto& zone : answer.checked) faults.erase(zone);
             auto change = pool_.blocklisted(egress.address, answer.listed, answer.checked, base::wall_now());
@@ -253,8 +255,8 @@ net::awaitable<void> Delivery::watch_blocklists() {
             over(change.unlisted, "the blocklist does not name it any more");
         }
         redistribute_all();
-        arm();
-        blocklists_.expires_after(settings_->delivery.blocklist_every);
+        alarms_.arm();
+        blocklists_.expires_after(env_.settings->delivery.blocklist_every);
         co_await blocklists_.async_wait(net::as_value);
     }
 }
@@ -269,18 +271,12 @@ bool Delivery::absolve(const std::string& address, const std::string& site) {
 
 /// Writes down what was learnt; with `wait` it is on disk when this returns.
 void Delivery::persist(bool wait) {
-    const auto& dir = settings_->state_dir;
-    auto write = [this](std::filesystem::path path, std::string text) {
-        asio::post(keeper_, [this, path = std::move(path), text = std::move(text)] {
-            if (auto error = base::replace_file(path, text))
-                observer_.on(
-                    event::Trouble{"egress", "cannot write " + base::file_fault(path, error), false});
+    if (wait || pool_.changed(base::wall_now()))
+        learnt_.write(egress_file, pool_.save(), [this](const std::string& what) {
+            env_.observer.on(event::Trouble{"egress", what, false});
         });
-    };
-    if (wait || pool_.changed(base::wall_now())) write(dir / egress_file, pool_.save());
-    keep_proof();
-    if (policies_.changed()) write(dir / policies_file, policies_.save());
-    if (wait) keeper_.join();
+    names_.persist();
+    if (wait) learnt_.finish();
 }
 
 }  // namespace postern::relay

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "relay/delivery/delivery.h"
-#include "relay/net/elsewhere.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
@@ -86,7 +85,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::open_for(SitePtr site, Lane& l
         why.reason = fault.what();
     }
     why.stage = text_of(Stage::connect);
-    observer_.on(event::Trouble{"delivery", why.reason, true});
+    env_.observer.on(event::Trouble{"delivery", why.reason, true});
     fails(site, why, 0, begun);
     co_return nullptr;
 }
@@ -107,7 +106,7 @@ net::awaitable<void> Delivery::work(SitePtr site, Lane& lane) {
         ++site->opening;
         ++lane.opening;
     }
-    if (!first || stopping_) co_return;
+    if (!first || env_.stopping) co_return;
     if (!site->obstacle.down) co_return dispatch(std::move(*first), site);
     Outcome why;
     why.stage = text_of(Stage::connect);
@@ -139,8 +138,8 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
     unsigned most = client.extensions().transactions_max;
     most = most > 0 ? std::min(most, transactions_max) : transactions_max;
     Time leave = client.opened() + age_max;
-    while (!stopping_ && !spool_.stuck() && client.transactions < most && base::steady_now() < leave &&
-           !gives_way(*site, client)) {
+    while (!env_.stopping && !env_.spool.stuck() && client.transactions < most &&
+           base::steady_now() < leave && !gives_way(*site, client)) {
         if (!first) {
             if (out_of_use(*site, lane)) {
                 redistribute(site, lane);
@@ -148,7 +147,7 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
             }
             auto wait = site->pace.wait(base::steady_now());
             if (lane.ready.empty() || wait > Time::duration::zero()) {
-                if (!lane.ready.empty()) wake(site, base::steady_now() + wait);
+                if (!lane.ready.empty()) alarms_.set(site, base::steady_now() + wait);
                 if (co_await rest(site, lane, client)) continue;
                 break;
             }
@@ -172,65 +171,36 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
             co_return turn;
         }
         if (site->ready() < ready_low) refill(site);
-        arm();
+        alarms_.arm();
     }
-    if (first && !stopping_) lane.ready.push_front(std::move(*first));
+    if (first && !env_.stopping) lane.ready.push_front(std::move(*first));
     co_await client.quit();
     co_return Turn();
 }
 
 /// Waits for work; false when there is none for so long that the connection is better closed.
 net::awaitable<bool> Delivery::rest(SitePtr site, Lane& lane, Client& client) {
-    Rest resting{asio::steady_timer(io_)};
-    resting.timer.expires_after(settings_->delivery.idle);
+    Rest resting{asio::steady_timer(env_.io)};
+    resting.timer.expires_after(env_.settings->delivery.idle);
     auto place = lane.idle.insert(lane.idle.end(), &resting);
     auto among_all = resting_.insert(resting_.end(), &resting);
     co_await resting.timer.async_wait(net::as_value);
     resting_.erase(among_all);
-    if (resting.woken) co_return !stopping_ && !client.stale();  // and off the list
+    if (resting.woken) co_return !env_.stopping && !client.stale();  // and off the list
     lane.idle.erase(place);
     co_return false;
-}
-
-/// Once a minute: it concerns everything that is going on.
-void Delivery::tell_our_trouble(const std::string& what) {
-    Time time = base::steady_now();
-    if (time < next_told_) return;
-    next_told_ = time + std::chrono::minutes(1);
-    observer_.on(event::Trouble{"delivery", what, true});
 }
 
 /// Puts a job off for a trouble of ours, or has it set aside for damage that is proven.
 void Delivery::cannot_read(const Job& job, const ContentFault& fault) {
     if (fault.damaged()) return queue_.spoil(job, fault.why);
-    tell_our_trouble(fault.why);
+    env_.tell_our_trouble(fault.why);
     Outcome why;
     why.reason = fault.why;
     why.stage = text_of(Stage::content);
     why.ours = true;
     why.attempted = false;
     queue_.settle(job, std::vector<Outcome>(job.recipients.size(), why));
-}
-
-net::awaitable<FormPtr> Delivery::form_for(const Client& client, const Job& job, Formless& why) {
-    StoredPtr stored = job.message->stored;
-    Abilities host{client.extensions().eight_bit, client.extensions().utf8};
-    const Content& content = stored->message.content;
-    if (!needs_a_look(stored->message.envelope, host)) {
-        if (content.bytes)
-            co_return std::make_shared<const Form>(
-                Form{Fit::as_is, content.bytes, std::nullopt, content.size, content.dots});
-        auto open = [this, stored] { return plain_form(spool_, *stored); };
-        auto plain = co_await net::elsewhere(files_, open);
-        if (!plain) why = std::move(plain.error());
-        co_return plain ? std::move(*plain) : nullptr;
-    }
-    auto make = [this, stored, host, minimum = settings_->accept.minimum_free] {
-        return forms_.make(spool_, *stored, host, minimum);
-    };
-    auto made = co_await net::elsewhere(converter_, make);
-    if (!made) why = std::move(made.error());
-    co_return made ? std::move(*made) : nullptr;
 }
 
 /// Refuses for the host, at once, what it cannot take.
@@ -256,7 +226,8 @@ net::awaitable<FormPtr> Delivery::fit_to(const Client& client, Job& job) {
         co_return nullptr;
     }
     Formless why;
-    FormPtr form = co_await form_for(client, job, why);
+    const Abilities host{client.extensions().eight_bit, client.extensions().utf8};
+    FormPtr form = co_await contents_.form_for(stored, host, why);
     if (job.message->halted()) {  // in the meantime
         queue_.give_back(job);
         co_return nullptr;
@@ -268,7 +239,6 @@ net::awaitable<FormPtr> Delivery::fit_to(const Client& client, Job& job) {
             refuse_all(std::get<Unfit>(why).reply);
         co_return nullptr;
     }
-    Abilities host{client.extensions().eight_bit, client.extensions().utf8};
     std::vector<bool> apart(job.recipients.size());
     std::vector<Reply> replies;
     for (std::size_t at = 0; envelope.utf8 && at < job.recipients.size(); ++at)
@@ -296,7 +266,7 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     } catch (const std::exception& fault) {
         why.reason = fault.what();
     }
-    observer_.on(event::Trouble{"delivery", why.reason, true});
+    env_.observer.on(event::Trouble{"delivery", why.reason, true});
     why.stage = text_of(Stage::content);
     std::vector<Outcome> outcomes(job.recipients.size(), why);
     if (!outcomes.empty()) queue_.settle(job, std::move(outcomes));
@@ -318,7 +288,7 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     }
     FormPtr form = co_await fit_to(client, job);
     if (!form) co_return Turn();
-    if (spool_.stuck()) {  // meanwhile: that it was delivered could not be noted
+    if (env_.spool.stuck()) {  // meanwhile: that it was delivered could not be noted
         lane.ready.push_front(std::exchange(job, Job()));
         co_return Turn();
     }
@@ -384,7 +354,7 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     }
     const bool others = !last_word && !turn.again;
     turn.open = send_on(site, lane, client, job, results, others);
-    bool of_site = lost && !stopping_ && !cut_off(site, job, why);
+    bool of_site = lost && !env_.stopping && !cut_off(site, job, why);
     if (!job.recipients.empty()) queue_.settle(std::exchange(job, Job()), std::move(results.outcomes));
     if (of_site) fails(site, why, site->connections - site->opening - 1, begun);
     co_return turn;
@@ -395,7 +365,7 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
 std::optional<Delivery::SecondOpinion> Delivery::send_on(const SitePtr& site, Lane& lane,
                                                          const Client& client, Job& job, Results& results,
                                                          bool others) {
-    if (stopping_ || job.recipients.empty()) return std::nullopt;
+    if (env_.stopping || job.recipients.empty()) return std::nullopt;
     Circumstances now{.last_word = !others};
     const Reply said = results.outcomes.front().reply;
     bool listed = false;

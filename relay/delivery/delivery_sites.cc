@@ -20,11 +20,6 @@ constexpr std::size_t bad_max = 200;        // addresses of a site remembered as
 
 }  // namespace
 
-/// `asker` is what names are looked up for: a message's id, or a route.
-Surroundings Delivery::surroundings(const std::string& asker) {
-    return Surroundings{resolver_->for_asker(asker), policies_, settings_, ours_};
-}
-
 DestinationPtr Delivery::destination(const std::string& route, TlsWish wish) {
     DestinationPtr& out = destinations_[{route, wish}];
     if (!out) {
@@ -46,7 +41,7 @@ void Delivery::offer(Job job) {
     if (key.empty()) {
         auto all = lanes(job.route);
         if (all.empty()) {  // the last of them was taken out of the configuration just now
-            asio::post(io_, [this, job = std::move(job)] { queue_.give_back(job); });
+            asio::post(env_.io, [this, job = std::move(job)] { queue_.give_back(job); });
             return;
         }
         key = all.front();  // more jobs of one message than there was room for: they stand in line
@@ -64,7 +59,7 @@ void Delivery::enter(Job job, const std::string& route) {
 
 void Delivery::look_up(const DestinationPtr& destination) {
     if (std::exchange(destination->resolving, true)) return;
-    run(resolve(destination), [destination] { destination->resolving = false; });
+    env_.run(resolve(destination), [destination] { destination->resolving = false; });
 }
 
 net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
@@ -74,10 +69,10 @@ net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
     SettingsPtr settings;
     Targets targets;
     // What comes of settings that are gone is not used.
-    while (settings != settings_) {
-        settings = settings_;
-        targets = co_await find_targets(surroundings(asker), destination->route, destination->wish);
-        if (stopping_) co_return;
+    while (settings != env_.settings) {
+        settings = env_.settings;
+        targets = co_await find_targets(names_.surroundings(asker), destination->route, destination->wish);
+        if (env_.stopping) co_return;
     }
     Time time = base::steady_now();
     if (targets.list.empty() && still_known(*destination, targets)) {
@@ -108,7 +103,7 @@ bool Delivery::still_known(const Destination& destination, const Targets& target
 }
 
 void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets) {
-    const DeliverySettings& delivery = settings_->delivery;
+    const DeliverySettings& delivery = env_.settings->delivery;
     site->exchangers = std::move(targets.exchangers);
     site->route = route;
     site->wish = wish;
@@ -135,12 +130,12 @@ void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& tro
     why.result = trouble.status.klass == 5 ? Outcome::Result::failed : Outcome::Result::deferred;
     Obstacle& obstacle = destination->obstacle;
     if (why.result == Outcome::Result::deferred) {
-        double spread = std::uniform_real_distribution<>(0, 1)(random_);
+        double spread = env_.spread();
         ++obstacle.failures;
         obstacle.down = true;
         obstacle.trouble = why.reason;
-        obstacle.next_try = base::steady_now() + site_pause(settings_->queue, obstacle.failures, spread);
-        wake(destination, obstacle.next_try);
+        obstacle.next_try = base::steady_now() + site_pause(env_.settings->queue, obstacle.failures, spread);
+        alarms_.set(destination, obstacle.next_try);
     } else {
         obstacle = {};
         destination->site.reset();  // nothing of it is good any more, should the name servers be away next
@@ -175,8 +170,8 @@ void Delivery::settle_all(std::vector<Job> jobs, const Outcome& why) {
 
 /// The queue may be offering it just now, and hears of it behind that.
 void Delivery::settle_later(Job job, Outcome why) {
-    asio::post(io_, [this, job = std::move(job), why = std::move(why)]() mutable {
-        if (stopping_) return;
+    asio::post(env_.io, [this, job = std::move(job), why = std::move(why)]() mutable {
+        if (env_.stopping) return;
         std::vector<Job> jobs;
         jobs.push_back(std::move(job));
         settle_all(std::move(jobs), why);
@@ -190,7 +185,7 @@ Lane& Delivery::lane(Site& site, const Source& source) {
 }
 
 void Delivery::dispatch(Job job, const SitePtr& site) {
-    Source source{{}, settings_->hostname};
+    Source source{{}, env_.settings->hostname};
     if (site->pooled) {
         const Address& sender = job.message->stored->message.envelope.reverse_path;
         std::string_view domain = job.route;
@@ -207,10 +202,11 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
                 put_off(job.route, choice);
             } else if (!site->obstacle.down) {
                 auto leader = leading_.find(site->key);
-                observer_.on(event::Rotated{site->exchangers,
-                                            leader == leading_.end() ? std::string_view() : leader->second,
-                                            {},
-                                            choice.why});
+                env_.observer.on(
+                    event::Rotated{site->exchangers,
+                                   leader == leading_.end() ? std::string_view() : leader->second,
+                                   {},
+                                   choice.why});
                 auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(),
                                                         Time::duration::zero(), std::chrono::hours(1));
                 put_down(site, choice.why, base::steady_now() + pause);
@@ -224,10 +220,10 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
 }
 
 void Delivery::employ(const SitePtr& site) {
-    if (stopping_ || spool_.stuck() || site->obstacle.down || site->lanes.empty()) return;
+    if (env_.stopping || env_.spool.stuck() || site->obstacle.down || site->lanes.empty()) return;
     Time time = base::steady_now();
     if (auto wait = site->pace.wait(time); wait > Time::duration::zero()) {
-        if (site->ready() > 0) wake(site, time + wait);
+        if (site->ready() > 0) alarms_.set(site, time + wait);
         return;
     }
     for (std::size_t at = 0; at < site->lanes.size(); ++at) {
@@ -253,7 +249,7 @@ void Delivery::employ(const SitePtr& site) {
         ++lane.opening;
         ++connections_;
         site->turn += at + 1;
-        run(work(site, lane), [this, site, &lane] { release(site, lane); });
+        env_.run(work(site, lane), [this, site, &lane] { release(site, lane); });
         return;
     }
 }
@@ -264,7 +260,7 @@ bool Delivery::may_open(const SitePtr& site) {
         if (!std::exchange(site->in_want, true)) line.push_back(site);
         return false;
     };
-    if (connections_ >= settings_->delivery.connections) {
+    if (connections_ >= env_.settings->delivery.connections) {
         auto other =
             std::find_if(resting_.begin(), resting_.end(), [](Rest* one) { return !one->dismissed; });
         if (other != resting_.end()) {
@@ -296,11 +292,11 @@ void Delivery::release(const SitePtr& site, Lane& lane) {
     }
     call_next();
     employ(site);
-    arm();
+    alarms_.arm();
 }
 
 void Delivery::call_next() {
-    const std::size_t most = settings_->delivery.connections;
+    const std::size_t most = env_.settings->delivery.connections;
     auto take = [](std::deque<SitePtr>& line) {
         SitePtr out = std::move(line.front());
         line.pop_front();
@@ -331,7 +327,7 @@ void Delivery::put_down(const SitePtr& site, std::string why, Time until) {
     ++site->obstacle.failures;
     site->obstacle.trouble = std::move(why);
     site->obstacle.next_try = until;
-    wake(site, until);
+    alarms_.set(site, until);
 }
 
 /// `others`: connections to the site that stand; `begun`: when that began which failed.
@@ -349,9 +345,9 @@ void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others, T
     site->failed_at = base::steady_now();
     newcomers_.bad(site->where);
     site->families = FamilyMemory(1);  // the next attempt tries both again
-    double spread = std::uniform_real_distribution<>(0, 1)(random_);
+    double spread = env_.spread();
     put_down(site, why.reason.empty() ? why.reply.line() : why.reason,
-             base::steady_now() + site_pause(settings_->queue, site->obstacle.failures + 1, spread));
+             base::steady_now() + site_pause(env_.settings->queue, site->obstacle.failures + 1, spread));
     site->window.bad(0);
     std::vector<Job> jobs;
     for (auto& [address, lane] : site->lanes)

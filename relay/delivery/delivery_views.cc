@@ -55,7 +55,7 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
 
 std::vector<GatewayView> Delivery::gateways() const {
     std::vector<GatewayView> out;
-    for (const auto& gateway : settings_->gateways) {
+    for (const auto& gateway : env_.settings->gateways) {
         GatewayView view;
         view.name = gateway.name;
         view.address = gateway.address.host + ':' + std::to_string(gateway.address.port);
@@ -83,7 +83,7 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
     TlsWish wish = tls_wish(envelope);
     Targets first;
     for (const auto& key : all) {
-        Targets targets = co_await find_targets(surroundings("explain"), key, wish);
+        Targets targets = co_await find_targets(names_.surroundings("explain"), key, wish);
         for (const auto& target : targets.list) begun.hosts.push_back(target.text());
         if (targets.list.empty()) begun.hosts.push_back(targets.trouble.text);
         if (first.list.empty()) first = std::move(targets);
@@ -100,11 +100,13 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
                            " as " + choice.source->hostname +
                            (choice.why.empty() ? "" : " (" + choice.why + ")");
     } else {
-        begun.egress = "the system's choice as " + settings_->hostname + " (the pool is for mail exchangers)";
+        begun.egress =
+            "the system's choice as " + env_.settings->hostname + " (the pool is for mail exchangers)";
     }
-    unsigned connections = first.connections > 0 ? first.connections : settings_->delivery.per_destination;
-    unsigned rate =
-        first.messages_per_minute > 0 ? first.messages_per_minute : settings_->delivery.messages_per_minute;
+    unsigned connections =
+        first.connections > 0 ? first.connections : env_.settings->delivery.per_destination;
+    unsigned rate = first.messages_per_minute > 0 ? first.messages_per_minute
+                                                  : env_.settings->delivery.messages_per_minute;
     begun.limits = "at most " + std::to_string(connections) + " connections";
     if (auto known = sites_.find(first.site); known != sites_.end())
         begun.limits += ", " + std::to_string(known->second->window.size()) + " at present";

@@ -1,13 +1,15 @@
-// What the sender is told of a message, or the postmaster of the sender's domain.
-#include "relay/delivery/delivery.h"
+#include "relay/delivery/reporter.h"
+
+#include <utility>
+
 #include "relay/delivery/report.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
 
-StoredPtr Delivery::report(Stored stored, const Progress& progress,
-                           const std::vector<Queue::Notice>& notices) const {
+StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Progress& progress,
+                    const std::vector<Queue::Notice>& notices) {
     Message& original = stored.message;
     if (original.envelope.reverse_path.null()) {
         if (!original.envelope.bounce)
@@ -28,15 +30,15 @@ StoredPtr Delivery::report(Stored stored, const Progress& progress,
             case Queue::Notice::Kind::delayed:
                 one.action = ReportAction::delayed;
                 one.next = base::on_the_wall(one.progress.next);
-                one.give_up = expiry(settings_->queue, original.arrived);
+                one.give_up = expiry(settings->queue, original.arrived);
                 break;
         }
         recipients.push_back(std::move(one));
     }
     auto out = std::make_shared<Stored>();
-    out->message.id = spool_.new_id();
+    out->message.id = spool.new_id();
     // What is returned of the message has to be read first, where waiting for a disk holds up nobody.
-    out->complete = [&spool = spool_, settings = settings_, stored = std::move(stored),
+    out->complete = [&spool, settings = std::move(settings), stored = std::move(stored),
                      recipients = std::move(recipients)](Stored& report) {
         Returned returned = read_returned(spool, stored, recipients, settings->queue.report_size);
         Time arrived = report.message.arrived;

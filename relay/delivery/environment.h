@@ -1,0 +1,32 @@
+// What all parts of delivery are given: their loop, the settings as they are now, and what is random.
+#pragma once
+
+#include <functional>
+#include <random>
+#include <string>
+
+#include "relay/net/asio.h"
+#include "relay/observer.h"
+#include "relay/queue/spool.h"
+#include "relay/settings.h"
+
+namespace postern::relay {
+
+/// One for all of them, on the thread of `io`. Delivery alone changes it.
+struct Environment {
+    net::io_context& io;
+    Spool& spool;
+    Observer& observer;
+    SettingsPtr settings;
+    bool stopping = false;  // nothing new is begun
+    std::minstd_rand random{std::random_device{}()};
+    Time next_trouble{};  // when our own trouble is told again
+
+    /// Lets `work` go on by itself, never at once; `after` comes at its end, however that is, on the loop.
+    void run(net::awaitable<void> work, std::function<void()> after = {});
+    /// Once a minute: it concerns everything that is going on.
+    void tell_our_trouble(const std::string& what);
+    double spread() { return std::uniform_real_distribution<>(0, 1)(random); }
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,98 @@
+#include "relay/delivery/names.h"
+
+#include <exception>
+#include <utility>
+
+#include "relay/delivery/dnssec_memory.h"
+#include "relay/net/dnssec.h"
+
+namespace postern::relay {
+
+Names::Names(Environment& env, Learnt& learnt)
+    : env_(env),
+      learnt_(learnt),
+      resolver_(env.io, env.settings->dns),
+      proof_(recall_proof(env.settings->state_dir, env.settings->dns)),
+      ours_(our_listeners(*env.settings)),
+      tls_(net::client_context(env.settings->tls)),
+      fetch_(env.io),
+      policies_(env.io, learnt.recall(policies_file)) {
+    fetch_.terms(tls_, env_.settings->delivery.ignore_addresses);
+    policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
+        return fetch_.get(std::move(domain), std::move(addresses));
+    });
+}
+
+void Names::start(std::function<void()> changed) {
+    changed_ = std::move(changed);
+    if (proof_ == net::Proof::damaged)
+        env_.observer.on(
+            event::Trouble{"dns",
+                           (env_.settings->state_dir / dnssec_file).string() +
+                               " cannot be read, so DNSSEC validation is demanded as if it had worked "
+                               "before with these [dns] settings",
+                           false});
+    proof_due_ = proof_ != net::Proof::given;
+    resolver_.watch_dnssec(proof_ != net::Proof::none, [this] { validation_changed(); });
+}
+
+void Names::reload() {
+    const Settings& settings = *env_.settings;
+    if (settings.dns != resolver_.dnssec().settings()) {
+        try {
+            resolver_.reload(settings.dns);
+            proof_due_ = true;
+        } catch (const std::exception& fault) {
+            env_.observer.on(event::Trouble{
+                "dns", std::string(fault.what()) + "; names are asked for as before until the next reload",
+                false});
+        }
+    }
+    ours_ = our_listeners(settings);
+    try {
+        tls_ = net::client_context(settings.tls);
+    } catch (const std::exception& fault) {
+        env_.observer.on(event::Trouble{"tls", fault.what(), false});
+    }
+    fetch_.terms(tls_, settings.delivery.ignore_addresses);
+}
+
+Surroundings Names::surroundings(const std::string& asker) {
+    return Surroundings{resolver_.for_asker(asker), policies_, env_.settings, ours_};
+}
+
+std::string Names::trouble() const { return resolver_.dnssec().trouble(); }
+
+void Names::validation_changed() {
+    const std::string now = trouble();
+    if (now != told_)
+        env_.observer.on(event::Trouble{
+            "dns",
+            now.empty() ? "DNSSEC validation works, and is demanded as long as [dns] is the same" : now,
+            false});
+    told_ = now;
+    keep_proof();
+    changed_();
+}
+
+/// Has it written down that validation works, once.
+void Names::keep_proof() {
+    if (!resolver_.dnssec().proven() || !resolver_.dnssec().well() || !std::exchange(proof_due_, false))
+        return;
+    learnt_.write(dnssec_file, net::write_proof(resolver_.dnssec().settings()), [this](std::string what) {
+        asio::post(env_.io, [this, what = std::move(what)] {
+            if (!std::exchange(proof_failed_, true)) env_.observer.on(event::Trouble{"dns", what, false});
+            proof_due_ = true;
+        });
+    });
+}
+
+void Names::persist() {
+    keep_proof();
+    if (!policies_.changed()) return;
+    learnt_.write(policies_file, policies_.save(), [this](const std::string& what) {
+        env_.observer.on(event::Trouble{"egress", what, false});
+    });
+}
+
+}  // namespace postern::relay
