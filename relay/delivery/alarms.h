@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "relay/delivery/destination.h"
 #include "relay/delivery/site.h"
 #include "relay/net/asio.h"
 

@@ -19,7 +19,6 @@ constexpr unsigned turns = 4;                  // taken at once
 constexpr std::size_t closed_max = 20;         // routes looked at that have no room, before the rest is left
 constexpr std::chrono::milliseconds slice{5};  // of work that is due, before others have their turn
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
-constexpr std::chrono::seconds dot_grace{150};     // at a stop, for a message that is sent and not answered
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
 
 }  // namespace
@@ -35,6 +34,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       queue_(spool, env_.settings, observer, hooks()),
       alarms_(
           io, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
+      connections_(env_),
       blocklists_(io) {}
 
 /// Each pair of primaries once: that one gets the other's mail is what an administrator wants to know.
@@ -73,7 +73,7 @@ Queue::Hooks Delivery::hooks() {
 }
 
 void Delivery::start() {
-    newcomers_.limit(env_.settings->delivery.connections, env_.settings->delivery.per_destination);
+    connections_.reload();
     move_obsolete();
     names_.start([this] {
         for (auto& [key, one] : destinations_) one->fresh_until = {};
@@ -87,17 +87,10 @@ void Delivery::reload(SettingsPtr settings) {
     env_.settings = std::move(settings);
     names_.reload();
     queue_.reload(env_.settings);
-    newcomers_.limit(env_.settings->delivery.connections, env_.settings->delivery.per_destination);
+    connections_.reload();
     pool_.reload(env_.settings, base::wall_now());
     for (auto& [key, one] : destinations_) one->fresh_until = {};
-    for (auto& [key, one] : sites_) {
-        one->looked_up = {};
-        std::string origin = origin_of(*env_.settings, one->route);
-        if (origin == one->origin) continue;
-        // Neither the mail nor a new password goes to what was a gateway before.
-        one->origin = std::move(origin);
-        one->targets.clear();
-    }
+    for (auto& [key, one] : sites_) one->distrust(origin_of(*env_.settings, one->hosts().route));
     // Everything in line asks again which way it goes.
     recall([](const Job&) { return true; });
     // What is down may be so because of the settings that were just changed.
@@ -178,8 +171,8 @@ std::optional<Delivery::Blocked> Delivery::blocked(const std::string& route) con
         const Obstacle* obstacle = nullptr;
         if (known != nullptr && known->obstacle.down) obstacle = &known->obstacle;
         if (known != nullptr && known->listed.down) obstacle = &known->listed;
-        if (known != nullptr && obstacle == nullptr && known->site && known->site->obstacle.down)
-            obstacle = &known->site->obstacle;
+        if (known != nullptr && obstacle == nullptr && known->site && known->site->obstacle().down)
+            obstacle = &known->site->obstacle();
         if (obstacle == nullptr) return std::nullopt;
         if (!out || obstacle->next_try < out->next_try) out = Blocked{obstacle->trouble, obstacle->next_try};
     }
@@ -200,7 +193,7 @@ std::size_t Delivery::room(const std::string& route) {
         auto known = destinations_.find({key, TlsWish::none});
         if (known == destinations_.end()) continue;
         Destination& one = *known->second;
-        (one.site ? one.site->hungry : one.hungry).add(route);
+        (one.site ? one.site->routes_without_room : one.routes_without_room).add(route);
     }
     return 0;
 }
@@ -211,12 +204,12 @@ std::size_t Delivery::room_at(const std::string& key) const {
     if (known == nullptr) return ready_unproven;
     if (known->obstacle.down || known->listed.down) return 0;
     std::size_t taken = known->unresolved.size();
-    std::size_t limit = known->site && known->site->proven ? ready_max : ready_unproven;
+    std::size_t limit = known->site && known->site->proven() ? ready_max : ready_unproven;
     // After a failure one message finds out whether it is over.
     bool probing = known->obstacle.failures > 0 || known->listed.failures > 0;
     if (known->site) {
-        if (known->site->obstacle.down) return 0;
-        probing = probing || known->site->obstacle.failures > 0;
+        if (known->site->obstacle().down) return 0;
+        probing = probing || known->site->obstacle().failures > 0;
         taken += known->site->ready();
     }
     if (probing) return 1 - std::min<std::size_t>(1, taken);
@@ -244,7 +237,7 @@ void Delivery::recall() {
 
 void Delivery::recall(const std::function<bool(const Job&)>& which) {
     for (auto& [key, one] : std::map(sites_))
-        for (auto& [address, from] : one->lanes)
+        for (auto& [address, from] : one->queues())
             for (const Job& job : from.ready.extract(which)) queue_.give_back(job);
     for (auto& [key, one] : std::map(destinations_)) {
         std::deque<Job> kept;
@@ -270,9 +263,9 @@ std::size_t Delivery::retry_destinations(const std::string& route) {
                 obstacle->next_try = time;
                 alarms_.set(one, time);
             }
-        if (one->site && one->site->obstacle.down && one->site->obstacle.next_try > time) {
+        if (one->site && one->site->obstacle().down && one->site->obstacle().next_try > time) {
             ++done;
-            one->site->obstacle.next_try = time;
+            one->site->retry_at(time);
             alarms_.set(one->site, time);
         }
     }
@@ -302,21 +295,21 @@ void Delivery::tick() {
                 }
             if (over) {
                 queue_.refill(known->route);
-                feed(known->hungry);
+                feed(known->routes_without_room);
                 if (known->site) refill(known->site);
             }
             if (over && !known->obstacle.down && !known->unresolved.empty()) look_up(known);
         }
         const auto& site = alarm->site;
         if (!site) continue;
-        if (site->obstacle.down && site->obstacle.next_try > time) {
-            alarms_.set(site, site->obstacle.next_try);
+        if (site->obstacle().down && site->obstacle().next_try > time) {
+            alarms_.set(site, site->obstacle().next_try);
             continue;
         }
-        if (std::exchange(site->obstacle.down, false)) {
+        if (site->end_pause()) {
             // Nothing waits there any more: its trouble is history.
             refill(site);
-            if (site->ready() == 0 && site->connections == 0) site->obstacle = {};
+            if (site->ready() == 0 && site->connections() == 0) site->forget_trouble();
         }
         // What stood in line here all the time left no room for more, and is the probe itself.
         employ(site);
@@ -337,15 +330,15 @@ void Delivery::tidy(Time time) {
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;
         bool troubled = one.obstacle.failures > 0 || one.listed.failures > 0 ||
-                        (one.site && one.site->obstacle.failures > 0);
+                        (one.site && one.site->obstacle().failures > 0);
         return one.fresh_until + forget_after < time && !one.resolving && one.unresolved.empty() &&
                !(troubled && routes.contains(one.route)) &&
                (one.route.starts_with("mx:") || !exists(one.route));
     });
     std::erase_if(sites_, [](const auto& entry) {
         const Site& one = *entry.second;
-        return entry.second.use_count() == 1 && one.connections == 0 && one.ready() == 0 &&
-               one.obstacle.failures == 0;
+        return entry.second.use_count() == 1 && one.connections() == 0 && one.ready() == 0 &&
+               one.obstacle().failures == 0;
     });
     std::erase_if(leading_, [this](const auto& entry) { return !sites_.contains(entry.first); });
 }
@@ -356,28 +349,11 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     blocklists_.cancel();
     for (auto& [key, one] : destinations_) one->unresolved.clear();
     for (auto& [key, one] : sites_)
-        for (auto& [address, from] : one->lanes) {
+        for (auto& [address, from] : one->queues()) {
             from.ready.drain();
-            for (Rest* resting : std::exchange(from.idle, {})) {
-                resting->woken = true;
-                resting->timer.cancel();
-            }
+            while (from.wake_one()) continue;
         }
-    const auto begun = std::chrono::steady_clock::now();
-    const auto patience = grace.count() > 0 ? std::max(grace, dot_grace) : grace;
-    asio::steady_timer poll(env_.io);
-    while (traffic_->transactions > 0 && std::chrono::steady_clock::now() < begun + patience) {
-        if (std::chrono::steady_clock::now() >= begun + grace)
-            for (Client* client : traffic_->clients)
-                if (!client->behind_dot()) client->abort();
-        poll.expires_after(std::chrono::milliseconds(20));
-        co_await poll.async_wait(net::as_value);
-    }
-    for (Client* client : traffic_->clients) client->abort();
-    for (int round = 0; traffic_->transactions > 0 && round < 50; ++round) {
-        poll.expires_after(std::chrono::milliseconds(20));
-        co_await poll.async_wait(net::as_value);
-    }
+    co_await connections_.finish(grace);
     persist(true);
 }
 

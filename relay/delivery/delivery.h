@@ -14,11 +14,12 @@
 
 #include "relay/delivery/alarms.h"
 #include "relay/delivery/client.h"
+#include "relay/delivery/connections.h"
 #include "relay/delivery/contents.h"
+#include "relay/delivery/destination.h"
 #include "relay/delivery/environment.h"
 #include "relay/delivery/learnt.h"
 #include "relay/delivery/names.h"
-#include "relay/delivery/newcomers.h"
 #include "relay/delivery/site.h"
 #include "relay/delivery/sorting.h"
 #include "relay/egress/pool.h"
@@ -30,14 +31,6 @@
 #include "sync/snapshot.h"
 
 namespace postern::relay {
-
-/// What is going on. Its connections share it: at the end of the process they may outlive everything else
-/// here.
-struct Traffic {
-    std::set<Client*> clients;
-    std::size_t transactions = 0;
-};
-using TrafficPtr = std::shared_ptr<Traffic>;
 
 /// Everything here happens on the thread of its io_context.
 class Delivery {
@@ -65,7 +58,7 @@ public:
     std::vector<GatewayView> gateways() const;
     std::vector<EgressView> egress() const;
     bool absolve(const std::string& address, const std::string& site);
-    std::size_t connections() const { return connections_; }
+    std::size_t connections() const { return connections_.traffic()->connections; }
     /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
     std::string dns_trouble() const { return names_.trouble(); }
     /// Fills in what is known only here: hosts, TLS, egress, limits.
@@ -116,11 +109,8 @@ private:
     bool still_known(const Destination& destination, const Targets& targets) const;
     void lookup_failed(const DestinationPtr& destination, const Reply& trouble);
     void dispatch(Job job, const SitePtr& site);
-    Lane& lane(Site& site, const Source& source);
     void employ(const SitePtr& site);  // wakes or opens a connection when there is work for one more
-    bool may_open(const SitePtr& site);
-    void release(const SitePtr& site, Lane& lane);
-    void call_next();
+    void release(const SitePtr& site);
     void refill(const SitePtr& site);
     void works(const SitePtr& site);
     void fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun);
@@ -131,17 +121,17 @@ private:
     // delivery_connect.cc: a connection
     Client::Options client_options(const Source& source);
     static void know_tls(const Site& site, const Target& target, Client::Options& options);
-    net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, Lane& lane);
-    void refused_for_good(const SitePtr& site, Lane& lane, Outcome why);
+    net::awaitable<std::unique_ptr<Client>> connect(SitePtr site, SourceQueue& from);
+    void refused_for_good(const SitePtr& site, SourceQueue& from, Outcome why);
     net::awaitable<bool> look_up_again(SitePtr site);
     std::vector<Target> targets_from(const Site& site, const Source& source);
     Families families(const Site& site) const;  // that its hosts are tried by at present
-    bool family_fails(const SitePtr& site, const Lane& lane, Time begun);
+    bool family_fails(const SitePtr& site, const SourceQueue& from, Time begun);
     void reached(const SitePtr& site, const Target& target, Time begun);
     void spoils(Site& site, const net::Endpoint& endpoint);
-    std::chrono::seconds patience(const Site& site, const Lane& lane, const Target& target,
+    std::chrono::seconds patience(const Site& site, const SourceQueue& from, const Target& target,
                                   std::span<const Target> rest) const;
-    net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, Lane& lane,
+    net::awaitable<std::unique_ptr<Client>> connect_elsewhere(SitePtr site, SourceQueue& from,
                                                               const SecondOpinion& open);
 
     /// Whether a connection is better closed between two transactions, for others or because it is of before.
@@ -151,13 +141,12 @@ private:
     void turn_away(const SitePtr& site, const Client& client, Job job);
 
     // delivery_sessions.cc: what a connection does
-    net::awaitable<void> work(SitePtr site, Lane& lane);
-    net::awaitable<std::unique_ptr<Client>> open_for(SitePtr site, Lane& lane);
-    net::awaitable<Turn> serve(SitePtr site, Lane& lane, Client& client, std::optional<Job> first);
-    net::awaitable<void> ask_elsewhere(SitePtr site, Lane& lane, SecondOpinion open);
-    net::awaitable<bool> rest(SitePtr site, Lane& lane, Client& client);
-    net::awaitable<Turn> transact(SitePtr site, Lane& lane, Client& client, Job job, bool last_word);
-    net::awaitable<Turn> carry(SitePtr site, Lane& lane, Client& client, Job& job, bool last_word);
+    net::awaitable<void> work(SitePtr site, SourceQueue& from, std::unique_ptr<ConnectionSlot> slot);
+    net::awaitable<std::unique_ptr<Client>> open_for(SitePtr site, SourceQueue& from, ConnectionSlot& slot);
+    net::awaitable<Turn> serve(SitePtr site, SourceQueue& from, Client& client, std::optional<Job> first);
+    net::awaitable<void> ask_elsewhere(SitePtr site, SourceQueue& from, SecondOpinion open);
+    net::awaitable<Turn> transact(SitePtr site, SourceQueue& from, Client& client, Job job, bool last_word);
+    net::awaitable<Turn> carry(SitePtr site, SourceQueue& from, Client& client, Job& job, bool last_word);
     void learn_tls(const SitePtr& site, const Client& client, const Transaction& transaction);
     /// After a session that ended at MAIL without a word: true when that may be a policy against the sender,
     /// and says nothing of the site yet.
@@ -168,11 +157,11 @@ private:
     void refuse(const Client& client, const Job& job, const std::vector<Reply>& replies);
     void cannot_read(const Job& job, const ContentFault& fault);
     std::optional<Job> take_out(Job& job, Results& results, const std::vector<bool>& apart);
-    std::optional<SecondOpinion> send_on(const SitePtr& site, Lane& lane, const Client& client, Job& job,
-                                         Results& results, bool others);
+    std::optional<SecondOpinion> send_on(const SitePtr& site, SourceQueue& from, const Client& client,
+                                         Job& job, Results& results, bool others);
 
     // delivery_egress.cc: which of our addresses
-    bool out_of_use(const Site& site, const Lane& lane) const;
+    bool out_of_use(const Site& site, const SourceQueue& from) const;
     /// What the receiver said of our address. True when the job's mail is better sent from another.
     bool blame(const SitePtr& site, const Source& source, const Reply& reply, const Target& target);
     void refused(const SitePtr& site, const Source& source, const Judgement& judgement, const Reply& reply,
@@ -191,17 +180,16 @@ private:
         bool listed = false;     // the address is, by the rules
         bool suspected = false;  // nobody knows the text, and it may be about the address
     };
-    Words weigh(const SitePtr& site, const Lane& lane, const Job& job, Results& results,
+    Words weigh(const SitePtr& site, const SourceQueue& from, const Job& job, Results& results,
                 const Target& target);
     /// Whether there is another to try at once; if there is none at all, the mail's domain waits.
     bool another_address(const SitePtr& site, const Job& job);
     /// Refused before any mail was named, for a reason nobody knows: others of our addresses are tried.
-    bool another_for(const SitePtr& site, const Lane& lane) const;
-    bool compare(const SitePtr& site, Lane& lane, const Reply& reply);
-    void accepted(const SitePtr& site, const Lane& lane, const Job& job);
-    void redistribute(const SitePtr& site, Lane& lane);
+    bool another_for(const SitePtr& site, const SourceQueue& from) const;
+    bool compare(const SitePtr& site, SourceQueue& from, const Reply& reply);
+    void accepted(const SitePtr& site, const SourceQueue& from, const Job& job);
+    void redistribute(const SitePtr& site, SourceQueue& from);
     void redistribute_all();
-    void slow_down(const SitePtr& site);
     net::awaitable<void> watch_blocklists();
     void persist(bool wait);
 
@@ -216,15 +204,9 @@ private:
     std::map<std::string, SitePtr> sites_;
     std::map<std::pair<std::string, TlsWish>, DestinationPtr> destinations_;
     Alarms alarms_;
-    FamilyMemory families_{3};      // of all sites that have both
-    std::deque<SitePtr> starving_;  // had to wait for the limit of all connections
-    std::deque<SitePtr> unknown_;   // had to wait for the limit of newcomers
-    Newcomers newcomers_;
-    std::list<Rest*> resting_;                // of all sites, the longest first
-    std::size_t employed_ = 0, leaving_ = 0;  // sites with connections; connections that give way
-    TrafficPtr traffic_ = std::make_shared<Traffic>();
+    FamilyMemory families_{3};  // of all sites that have both
+    Connections connections_;
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
-    std::size_t connections_ = 0;
     asio::steady_timer blocklists_;
     Time next_sweep_{}, next_persist_{};
     std::size_t turn_ = 0;  // of the round-robin gateways

@@ -12,7 +12,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::minutes targets_age{5};
-constexpr std::chrono::minutes bad_longest{15};
 constexpr std::chrono::seconds crowded_patience{20};   // for the greeting, while others wait
 constexpr std::chrono::seconds other_family_after{5};  // a host that has both
 
@@ -41,17 +40,15 @@ bool of_host(const Target& target, const std::string& host, bool six) {
 
 /// What is known of the host's TLS.
 void Delivery::know_tls(const Site& site, const Target& target, Client::Options& options) {
-    auto failure = site.tls_failed.find(target.endpoint);
-    bool failed = failure != site.tls_failed.end() && failure->second.until > base::steady_now();
-    options.tls_failed = failed ? failure->second.why : std::string();
-    options.tls_works = site.tls_works.contains(target.endpoint);
+    options.tls_failed = site.memory.tls_fault(target.endpoint, base::steady_now());
+    options.tls_works = site.memory.tls_works(target.endpoint);
 }
 
 /// All hosts said that they take no mail of ours: it needs no days of waiting for the sender to hear that.
-void Delivery::refused_for_good(const SitePtr& site, Lane& lane, Outcome why) {
+void Delivery::refused_for_good(const SitePtr& site, SourceQueue& from, Outcome why) {
     why.result = Outcome::Result::failed;
-    site->obstacle = {};
-    settle_all(lane.ready.drain(), why);
+    site->forget_trouble();
+    settle_all(from.ready.drain(), why);
     refill(site);
 }
 
@@ -61,7 +58,7 @@ std::vector<Target> Delivery::targets_from(const Site& site, const Source& sourc
     std::vector<Target> out;
     Time time = base::steady_now();
     bool six = source.address.find(':') != std::string::npos;
-    for (const auto& target : site.targets)
+    for (const auto& target : site.hosts().targets)
         if (source.address.empty() || is_six(target) == six) out.push_back(target);
     std::map<std::string, std::uint32_t> lot;
     for (const auto& target : out) lot.emplace(target.host, static_cast<std::uint32_t>(env_.random()));
@@ -72,27 +69,20 @@ std::vector<Target> Delivery::targets_from(const Site& site, const Source& sourc
     };
     std::stable_sort(out.begin(), out.end(),
                      [&](const Target& a, const Target& b) { return place(a) < place(b); });
-    std::stable_partition(out.begin(), out.end(), [&](const Target& target) {
-        auto bad = site.bad.find(target.endpoint);
-        return bad == site.bad.end() || bad->second.until <= time;
-    });
+    std::stable_partition(out.begin(), out.end(),
+                          [&](const Target& target) { return !site.memory.doubtful(target.endpoint, time); });
     return out;
 }
 
 // ---- which mail may go there
 
 bool Delivery::gives_way(const Site& site, const Client& client) {
-    if (client.target().origin != site.origin) return true;
-    if (client.transactions == 0 || starving_.size() <= leaving_) return false;
-    bool more_than_its_share =
-        site.connections * (employed_ + starving_.size()) > env_.settings->delivery.connections;
-    if (!more_than_its_share) return false;
-    ++leaving_;
-    return true;
+    if (client.target().origin != site.hosts().origin) return true;
+    return client.transactions > 0 && connections_.gives_way(site);
 }
 
 std::string Delivery::lane_of(const Site& site, const Job& job) const {
-    return job.route == all_gateways ? site.route : job.route;
+    return job.route == all_gateways ? site.hosts().route : job.route;
 }
 
 /// Sites are told apart by what may be connected to, so that this never fails; whoever changes what tells
@@ -116,25 +106,25 @@ void Delivery::turn_away(const SitePtr& site, const Client& client, Job job) {
 
 /// Without the one that leads nowhere at present, as long as mail can go by the other.
 Families Delivery::families(const Site& site) const {
-    Families all = families_of(site.targets);
+    Families all = families_of(site.hosts().targets);
     if (!all.four || !all.six) return all;
     Time time = base::steady_now();
-    bool four = site.families.doubtful(false, time), six = site.families.doubtful(true, time);
+    bool four = site.memory.families.doubtful(false, time), six = site.memory.families.doubtful(true, time);
     if (!four && !six) four = families_.doubtful(false, time), six = families_.doubtful(true, time);
     if (four == six) return all;
     Families rest{!four, !six};
-    if (!site.pooled || env_.settings->egress.empty()) return rest;
-    auto other = pool_.preview(site.exchangers, {}, rest, base::wall_now());
+    if (!site.hosts().pooled || env_.settings->egress.empty()) return rest;
+    auto other = pool_.preview(site.hosts().exchangers, {}, rest, base::wall_now());
     return other.source && !other.source->address.empty() ? rest : all;
 }
 
 /// None of the hosts could be reached from the lane's address. True when they are tried by the other family
 /// first, before the site is said to be down.
-bool Delivery::family_fails(const SitePtr& site, const Lane& lane, Time begun) {
-    Families all = families_of(site->targets);
-    if (lane.source.address.empty() || !all.four || !all.six) return false;
-    bool six = lane.source.address.find(':') != std::string::npos;
-    site->families.failed(six, begun, base::steady_now());
+bool Delivery::family_fails(const SitePtr& site, const SourceQueue& from, Time begun) {
+    Families all = families_of(site->hosts().targets);
+    if (from.source.address.empty() || !all.four || !all.six) return false;
+    bool six = from.source.address.find(':') != std::string::npos;
+    site->memory.families.failed(six, begun, base::steady_now());
     Families rest = families(*site);
     return six ? !rest.six : !rest.four;
 }
@@ -143,38 +133,36 @@ bool Delivery::family_fails(const SitePtr& site, const Lane& lane, Time begun) {
 /// everywhere.
 void Delivery::reached(const SitePtr& site, const Target& target, Time begun) {
     Time time = base::steady_now();
-    site->bad.erase(target.endpoint);
+    site->memory.reached(target.endpoint);
     bool six = is_six(target), other_failed = false;
-    for (const auto& one : site->targets) {
+    for (const auto& one : site->hosts().targets) {
         if (!of_host(one, target.host, !six)) continue;
-        auto bad = site->bad.find(one.endpoint);
-        other_failed = other_failed || (bad != site->bad.end() && bad->second.until > time);
+        other_failed = other_failed || site->memory.doubtful(one.endpoint, time);
     }
-    site->families.worked(six);
+    site->memory.families.worked(six);
     families_.worked(six);
     if (!other_failed) return;
-    site->families.failed(!six, begun, time);
-    if (!std::exchange(site->told_family, true)) families_.failed(!six, begun, time);
+    site->memory.families.failed(!six, begun, time);
+    if (!std::exchange(site->memory.told_family, true)) families_.failed(!six, begun, time);
 }
 
 void Delivery::spoils(Site& site, const net::Endpoint& endpoint) {
-    Bad& bad = site.bad[endpoint];
-    ++bad.times;
-    bad.until = base::steady_now() + std::min<std::chrono::milliseconds>(
-                                         bad_longest, pause_after(env_.settings->queue, bad.times, 0));
+    const unsigned times = site.memory.failures(endpoint) + 1;
+    site.memory.failed(endpoint, base::steady_now(), pause_after(env_.settings->queue, times, 0));
 }
 
 /// A site that is always busy hears of changes too. False when its routes lead elsewhere by now.
 net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
-    if (base::steady_now() - site->looked_up < targets_age) co_return true;
+    if (base::steady_now() - site->hosts().looked_up < targets_age) co_return true;
     SettingsPtr settings;
     Targets targets;
     while (settings != env_.settings) {
         settings = env_.settings;
-        targets = co_await find_targets(names_.surroundings(site->route), site->route, site->wish);
+        targets = co_await find_targets(names_.surroundings(site->hosts().route), site->hosts().route,
+                                        site->hosts().wish);
         if (env_.stopping) co_return false;
     }
-    if (targets.list.empty() && site->targets.empty()) {
+    if (targets.list.empty() && site->hosts().targets.empty()) {
         // They were those of other settings.
         Outcome why;
         why.stage = "dns";
@@ -183,70 +171,67 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
         co_return false;
     }
     if (targets.list.empty() || targets.site == site->key) {
-        site->looked_up = base::steady_now();
-        if (!targets.list.empty()) adopt(site, site->route, site->wish, std::move(targets));
+        site->believe(base::steady_now());
+        if (!targets.list.empty())
+            adopt(site, std::string(site->hosts().route), site->hosts().wish, std::move(targets));
         co_return true;
     }
     for (auto& [key, one] : destinations_)
         if (one->site == site) one->fresh_until = {};
-    for (auto& [address, from] : site->lanes)
-        for (Job& job : from.ready.drain()) {
-            std::string key = lane_of(*site, job);
-            enter(std::move(job), key);
-        }
+    for (Job& job : site->drain()) {
+        std::string key = lane_of(*site, job);
+        enter(std::move(job), key);
+    }
     co_return false;
 }
 
 /// A host that is not there by one family may be by the other: no time is lost with the first (RFC 8305).
-std::chrono::seconds Delivery::patience(const Site& site, const Lane& lane, const Target& target,
+std::chrono::seconds Delivery::patience(const Site& site, const SourceQueue& from, const Target& target,
                                         std::span<const Target> rest) const {
     bool six = is_six(target);
     Families usual = families(site);
     auto good = [&](const Target& next) {
-        auto bad = site.bad.find(next.endpoint);
-        return of_host(next, target.host, !six) &&
-               (bad == site.bad.end() || bad->second.until <= base::steady_now());
+        return of_host(next, target.host, !six) && !site.memory.doubtful(next.endpoint, base::steady_now());
     };
     bool other =
-        lane.source.address.empty() ? std::any_of(rest.begin(), rest.end(), good) : usual.four && usual.six;
+        from.source.address.empty() ? std::any_of(rest.begin(), rest.end(), good) : usual.four && usual.six;
     auto whole = env_.settings->delivery.connect_timeout;
     return other ? std::min<std::chrono::seconds>(whole, other_family_after) : whole;
 }
 
-net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& lane) {
+net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, SourceQueue& from) {
     if (!co_await look_up_again(site)) co_return nullptr;
     Time begun = base::steady_now();
     Families usual = families(*site);
-    bool six = lane.source.address.find(':') != std::string::npos;
-    bool unusual = !lane.source.address.empty() && !(six ? usual.six : usual.four);
-    if (unusual || out_of_use(*site, lane)) {
-        redistribute(site, lane);
+    bool six = from.source.address.find(':') != std::string::npos;
+    bool unusual = !from.source.address.empty() && !(six ? usual.six : usual.four);
+    if (unusual || out_of_use(*site, from)) {
+        redistribute(site, from);
         co_return nullptr;
     }
     Outcome why;
-    why.egress = lane.source.address;
+    why.egress = from.source.address;
     why.stage = "connect";
-    why.reason = "no host can be reached from " + lane.source.address;
-    auto options = client_options(lane.source);
+    why.reason = "no host can be reached from " + from.source.address;
+    auto options = client_options(from.source);
     Reply refused;
-    bool all_refused = true, for_good = site->pooled;
-    auto targets = targets_from(*site, lane.source);
+    bool all_refused = true, for_good = site->hosts().pooled;
+    auto targets = targets_from(*site, from.source);
     for (auto at = targets.begin(); at != targets.end();) {
         const Target& target = *at;
         if (env_.stopping) co_return nullptr;
         Refusal refusal;
-        bool newcomer = !site->proven || site->obstacle.failures > 0;
-        bool crowded = newcomer && (newcomers_.crowded() || !newcomers_.room(site->where));
+        const bool crowded = connections_.crowded(*site);
         options.greeting_patience = crowded ? crowded_patience : std::chrono::seconds(0);
-        options.connect_patience = patience(*site, lane, target, {at + 1, targets.end()});
+        options.connect_patience = patience(*site, from, target, {at + 1, targets.end()});
         know_tls(*site, target, options);
         options.login = target.login;
         auto client = co_await Client::open(env_.io, target, options, refusal);
-        if (client && target.origin != site->origin) co_return nullptr;  // changed meanwhile
+        if (client && target.origin != site->hosts().origin) co_return nullptr;  // changed meanwhile
         if (client) {
             reached(site, target, begun);
             if (std::string fault = client->would_fail();
-                fault != std::exchange(site->told, fault) && !fault.empty())
+                fault != std::exchange(site->last_policy_fault, fault) && !fault.empty())
                 env_.observer.on(event::Trouble{"tls", fault, false});
             co_return client;
         }
@@ -259,9 +244,9 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
         }
         if (refusal.no_source) {
             // Another of our addresses may be there.
-            pool_.absent(lane.source.address, base::wall_now() + std::chrono::minutes(1));
+            pool_.absent(from.source.address, base::wall_now() + std::chrono::minutes(1));
             env_.observer.on(event::Trouble{"egress", refusal.reason, false});
-            redistribute(site, lane);
+            redistribute(site, from);
             co_return nullptr;
         }
         spoils(*site, target.endpoint);
@@ -270,8 +255,8 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
                                  [&](const Target& next) { return next.preference != target.preference; });
         std::stable_partition(
             at + 1, same, [&](const Target& next) { return !of_host(next, target.host, is_six(target)); });
-        if (blame(site, lane.source, refusal.reply, target)) {
-            redistribute(site, lane);
+        if (blame(site, from.source, refusal.reply, target)) {
+            redistribute(site, from);
             co_return nullptr;
         }
         why.host = target.text();
@@ -287,23 +272,23 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, Lane& la
             all_refused = false;
         ++at;
     }
-    if (all_refused && refused.code != 0 && compare(site, lane, refused)) co_return nullptr;
-    if (for_good && refused.code != 0 && site->connections == site->opening) {
-        refused_for_good(site, lane, std::move(why));
+    if (all_refused && refused.code != 0 && compare(site, from, refused)) co_return nullptr;
+    if (for_good && refused.code != 0 && site->established() == 0) {
+        refused_for_good(site, from, std::move(why));
         co_return nullptr;
     }
-    if (family_fails(site, lane, begun)) {
-        redistribute(site, lane);
+    if (family_fails(site, from, begun)) {
+        redistribute(site, from);
         co_return nullptr;
     }
-    fails(site, why, site->connections - site->opening, begun);
+    fails(site, why, site->established(), begun);
     co_return nullptr;
 }
 
-net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site, Lane& lane,
+net::awaitable<std::unique_ptr<Client>> Delivery::connect_elsewhere(SitePtr site, SourceQueue& from,
                                                                     const SecondOpinion& open) {
-    auto options = client_options(lane.source);
-    for (const Target& target : targets_from(*site, lane.source)) {
+    auto options = client_options(from.source);
+    for (const Target& target : targets_from(*site, from.source)) {
         if (env_.stopping) break;
         if (target.endpoint == open.asked) continue;
         Refusal refusal;

@@ -11,8 +11,6 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::chrono::seconds slow_first{1}, slow_max{300};  // pauses of a site that asks for less
-
 std::string domain_of(const Job& job) {
     return job.route.starts_with("mx:") ? job.route.substr(3) : std::string();
 }
@@ -29,13 +27,13 @@ bool about_us(ReplyMeaning meaning) {
 }  // namespace
 
 /// Whether mail in the lane is better sent from another address by now.
-bool Delivery::out_of_use(const Site& site, const Lane& lane) const {
-    if (!site.pooled) return false;
+bool Delivery::out_of_use(const Site& site, const SourceQueue& from) const {
+    if (!site.hosts().pooled) return false;
     Time time = base::wall_now();
-    if (!pool_.usable(lane.source.address, site.exchangers, time)) return true;
-    if (env_.settings->egress.size() < 2 || !pool_.spent(lane.source.address, time)) return false;
-    auto better = pool_.preview(site.exchangers, {}, families(site), time);
-    return better.source && better.source->address != lane.source.address &&
+    if (!pool_.usable(from.source.address, site.hosts().exchangers, time)) return true;
+    if (env_.settings->egress.size() < 2 || !pool_.spent(from.source.address, time)) return false;
+    auto better = pool_.preview(site.hosts().exchangers, {}, families(site), time);
+    return better.source && better.source->address != from.source.address &&
            !pool_.spent(better.source->address, time);
 }
 
@@ -51,14 +49,14 @@ void Delivery::over(const std::vector<EgressPool::Verdict>& verdicts, std::strin
 }
 
 bool Delivery::blame(const SitePtr& site, const Source& source, const Reply& reply, const Target& target) {
-    if (!site->pooled || reply.code < 400) return false;
+    if (!site->hosts().pooled || reply.code < 400) return false;
     OwnWords own;
     own.names.push_back(source.hostname);
     Judgement judgement = judge_reply(env_.settings->delivery.reply_rules, reply, target.host, own);
     if (!about_us(judgement.meaning)) return false;
     // No mail was named: it can only be about us.
     refused(site, source, judgement, reply,
-            {Place(site->exchangers), witness(target.endpoint.address(), target.host)});
+            {Place(site->hosts().exchangers), witness(target.endpoint.address(), target.host)});
     return true;
 }
 
@@ -86,20 +84,8 @@ void Delivery::refused(const SitePtr& site, const Source& source, const Judgemen
     if (!next.source) return;  // told when mail has to wait for it
     bool one_domain = verdict->site.starts_with('@');
     if (!one_domain) leading_[site->key] = next.source->address;
-    env_.observer.on(event::Rotated{one_domain ? verdict->site : site->exchangers, source.address,
+    env_.observer.on(event::Rotated{one_domain ? verdict->site : site->hosts().exchangers, source.address,
                                     next.source->address, "the other is refused"});
-}
-
-/// It wants less of us: half the connections, and a pause only when nothing at all was taken since the last
-/// time. What comes of transactions that were under way together counts once.
-void Delivery::slow_down(const SitePtr& site) {
-    Time time = base::steady_now();
-    if (time - site->slowed_at < slow_first) return;
-    site->slowed_at = time;
-    site->window.halve();
-    if (site->slowed > 0)
-        site->pace.pause(time + std::min(slow_max, slow_first * (1u << std::min(site->slowed, 9u))));
-    ++site->slowed;
 }
 
 bool Delivery::taken_at_its_word(const SitePtr& site, const Job& job, std::size_t recipient,
@@ -113,7 +99,7 @@ bool Delivery::taken_at_its_word(const SitePtr& site, const Job& job, std::size_
     if (last.reply.permanent() && about_us(judge(job, recipient, last, source, host).meaning)) return true;
     // All of them, by somebody who had been told whom it is for.
     if (outcome.stage == "mail" || env_.settings->egress.size() < 2) return false;
-    Families reach = families_of(site->targets);
+    Families reach = families_of(site->hosts().targets);
     return std::all_of(env_.settings->egress.begin(), env_.settings->egress.end(),
                        [&](const EgressSettings& one) {
                            bool six = one.address.find(':') != std::string::npos;
@@ -122,8 +108,8 @@ bool Delivery::taken_at_its_word(const SitePtr& site, const Job& job, std::size_
                        });
 }
 
-Delivery::Words Delivery::weigh(const SitePtr& site, const Lane& lane, const Job& job, Results& results,
-                                const Target& target) {
+Delivery::Words Delivery::weigh(const SitePtr& site, const SourceQueue& from, const Job& job,
+                                Results& results, const Target& target) {
     Words out;
     results.listed.assign(results.size(), false);
     // Who took a part of it does not ask for less, but for the rest in another transaction.
@@ -133,21 +119,22 @@ Delivery::Words Delivery::weigh(const SitePtr& site, const Lane& lane, const Job
         Outcome& outcome = results.outcomes[at];
         if (outcome.result == Outcome::Result::delivered || outcome.reply.code < 400) continue;
         std::size_t recipient = job.recipients[at];
-        Judgement judgement = judge(job, recipient, outcome, lane.source, target.host);
-        if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true)) slow_down(site);
+        Judgement judgement = judge(job, recipient, outcome, from.source, target.host);
+        if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true))
+            site->flow.slow_down(base::steady_now());
         // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
         out.suspected = out.suspected ||
                         (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
-                         outcome.stage == "mail" && job.suspect.empty() && !lane.source.address.empty() &&
-                         outcome.reply.text.find(lane.source.address) != std::string::npos);
+                         outcome.stage == "mail" && job.suspect.empty() && !from.source.address.empty() &&
+                         outcome.reply.text.find(from.source.address) != std::string::npos);
         if (!about_us(judgement.meaning)) continue;
         if (!std::exchange(out.listed, true)) {
             bool named = outcome.stage != "mail";
-            refused(site, lane.source, judgement, outcome.reply,
-                    {Place(site->exchangers, named ? domain : std::string()),
+            refused(site, from.source, judgement, outcome.reply,
+                    {Place(site->hosts().exchangers, named ? domain : std::string()),
                      witness(target.endpoint.address(), domain)});
         }
-        if (taken_at_its_word(site, job, recipient, lane.source, outcome, target.host)) continue;
+        if (taken_at_its_word(site, job, recipient, from.source, outcome, target.host)) continue;
         results.listed[at] = true;
         // Should no other address be left, it waits with these words.
         if (outcome.result == Outcome::Result::failed) outcome.result = Outcome::Result::deferred;
@@ -157,7 +144,8 @@ Delivery::Words Delivery::weigh(const SitePtr& site, const Lane& lane, const Job
 }
 
 bool Delivery::another_address(const SitePtr& site, const Job& job) {
-    auto next = pool_.preview(Place(site->exchangers, domain_of(job)), {}, families(*site), base::wall_now());
+    auto next =
+        pool_.preview(Place(site->hosts().exchangers, domain_of(job)), {}, families(*site), base::wall_now());
     // This mail waits for itself, so that what finds out whether it is over is other mail.
     if (!next.source) put_off(job.route, next);
     return next.source && !job.refused_from.contains(next.source->address);
@@ -177,62 +165,64 @@ void Delivery::put_off(const std::string& route, const EgressPool::Choice& choic
     alarms_.set(to, to->listed.next_try);
 }
 
-bool Delivery::another_for(const SitePtr& site, const Lane& lane) const {
-    auto other = pool_.preview(site->exchangers, {}, families(*site), base::wall_now(), lane.source.address);
-    return other.source && other.source->address != lane.source.address;
+bool Delivery::another_for(const SitePtr& site, const SourceQueue& from) const {
+    auto other =
+        pool_.preview(site->hosts().exchangers, {}, families(*site), base::wall_now(), from.source.address);
+    return other.source && other.source->address != from.source.address;
 }
 
-bool Delivery::compare(const SitePtr& site, Lane& lane, const Reply& reply) {
-    if (!site->pooled || reply.code < 500 || env_.settings->egress.size() < 2) return false;
-    auto jobs = lane.ready.extract([](const Job& job) { return job.suspect.empty(); });
+bool Delivery::compare(const SitePtr& site, SourceQueue& from, const Reply& reply) {
+    if (!site->hosts().pooled || reply.code < 500 || env_.settings->egress.size() < 2) return false;
+    auto jobs = from.ready.extract([](const Job& job) { return job.suspect.empty(); });
     if (jobs.empty()) return false;
-    if (!another_for(site, lane)) {
-        for (Job& job : jobs) lane.ready.push(std::move(job));
+    if (!another_for(site, from)) {
+        for (Job& job : jobs) from.ready.push(std::move(job));
         return false;
     }
     for (Job& job : jobs) {
-        job.suspect = lane.source.address;
+        job.suspect = from.source.address;
         job.suspicion = reply;
         dispatch(std::move(job), site);
     }
     return true;
 }
 
-void Delivery::accepted(const SitePtr& site, const Lane& lane, const Job& job) {
-    if (!site->pooled) return;
+void Delivery::accepted(const SitePtr& site, const SourceQueue& from, const Job& job) {
+    if (!site->hosts().pooled) return;
     Time time = base::wall_now();
-    site->slowed = 0;
-    Place place(site->exchangers, domain_of(job));
-    over(pool_.accepted(lane.source.address, place, time), "mail from it is accepted again");
+    site->flow.took();
+    Place place(site->hosts().exchangers, domain_of(job));
+    over(pool_.accepted(from.source.address, place, time), "mail from it is accepted again");
     if (auto known = destinations_.find({job.route, TlsWish::none});
         known != destinations_.end() && std::exchange(known->second->listed, {}).failures > 0) {
-        site->hungry.add(job.route);
+        site->routes_without_room.add(job.route);
         refill(site);
     }
-    if (!job.suspect.empty() && job.suspect != lane.source.address)
-        told(pool_.compared(job.suspect, site->exchangers, job.suspicion, time));
+    if (!job.suspect.empty() && job.suspect != from.source.address)
+        told(pool_.compared(job.suspect, site->hosts().exchangers, job.suspicion, time));
     if (env_.settings->egress.size() < 2 || env_.settings->delivery.rotation != Rotation::on_listing) return;
-    auto [leader, is_new] = leading_.emplace(site->key, lane.source.address);
-    if (is_new || leader->second == lane.source.address) return;
+    auto [leader, is_new] = leading_.emplace(site->key, from.source.address);
+    if (is_new || leader->second == from.source.address) return;
     // It leads for the rest of the site's mail.
-    if (pool_.usable(leader->second, site->exchangers, time) && !pool_.usable(leader->second, place, time))
+    if (pool_.usable(leader->second, site->hosts().exchangers, time) &&
+        !pool_.usable(leader->second, place, time))
         return;
-    std::string why =
-        pool_.usable(leader->second, site->exchangers, time) ? "it leads again" : "the other is refused";
-    env_.observer.on(event::Rotated{site->exchangers, leader->second, lane.source.address, why});
-    leader->second = lane.source.address;
+    std::string why = pool_.usable(leader->second, site->hosts().exchangers, time) ? "it leads again"
+                                                                                   : "the other is refused";
+    env_.observer.on(event::Rotated{site->hosts().exchangers, leader->second, from.source.address, why});
+    leader->second = from.source.address;
 }
 
 /// Everything in the lane's line looks for an address again.
-void Delivery::redistribute(const SitePtr& site, Lane& lane) {
-    for (Job& job : lane.ready.drain()) dispatch(std::move(job), site);
+void Delivery::redistribute(const SitePtr& site, SourceQueue& from) {
+    for (Job& job : from.ready.drain()) dispatch(std::move(job), site);
 }
 
 void Delivery::redistribute_all() {
     for (auto& [key, one] : std::map(sites_)) {
-        if (!one->pooled) continue;
-        for (auto& [address, lane] : one->lanes)
-            if (out_of_use(*one, lane)) redistribute(one, lane);
+        if (!one->hosts().pooled) continue;
+        for (auto& [address, from] : one->queues())
+            if (out_of_use(*one, from)) redistribute(one, from);
     }
 }
 

@@ -11,10 +11,6 @@ namespace {
 constexpr std::size_t ready_low = 100;        // below this more is fetched from the spool
 constexpr unsigned transactions_max = 1'000;  // over one connection
 constexpr std::chrono::minutes age_max{5};    // of a connection that is always busy
-// After which TLS that failed is tried again.
-constexpr std::chrono::minutes tls_first{1}, tls_longest{60};
-constexpr std::size_t hosts_max = 200;  // of a site, whose TLS is remembered
-
 Outcome unfit(const Reply& why) {
     Outcome out;
     out.result = Outcome::Result::failed;
@@ -24,63 +20,16 @@ Outcome unfit(const Reply& why) {
     return out;
 }
 
-/// A transaction that is going on.
-class Sending {
-public:
-    Sending(TrafficPtr traffic, const Job& job)
-        : traffic_(std::move(traffic)), message_(job.message), recipients_(job.recipients) {
-        message_->sending.resize(message_->stored->message.envelope.forward_paths.size());
-        mark(true);
-        ++traffic_->transactions;
-    }
-    ~Sending() {
-        --traffic_->transactions;
-        mark(false);
-    }
-    Sending(const Sending&) = delete;
-    Sending& operator=(const Sending&) = delete;
-
-private:
-    void mark(bool going_on) {
-        for (auto at : recipients_) message_->sending[at] = going_on;
-    }
-
-    TrafficPtr traffic_;
-    QueuedPtr message_;
-    std::vector<std::uint16_t> recipients_;
-};
-
-/// A connection that stop() knows of.
-class Known {
-public:
-    Known(TrafficPtr traffic, Client& client) : traffic_(std::move(traffic)), client_(client) {
-        traffic_->clients.insert(&client_);
-    }
-    ~Known() { traffic_->clients.erase(&client_); }
-    Known(const Known&) = delete;
-    Known& operator=(const Known&) = delete;
-
-private:
-    TrafficPtr traffic_;
-    Client& client_;
-};
-
 }  // namespace
 
 /// What is thrown is the site's trouble: it is told, and nobody tries again at once.
-net::awaitable<std::unique_ptr<Client>> Delivery::open_for(SitePtr site, Lane& lane) {
-    struct Opening {
-        Site& site;
-        Lane& lane;
-        ~Opening() {
-            --site.opening;
-            --lane.opening;
-        }
-    } opening{*site, lane};
+net::awaitable<std::unique_ptr<Client>> Delivery::open_for(SitePtr site, SourceQueue& from,
+                                                           ConnectionSlot& slot) {
+    ConnectionSlot::Opening opening(slot);
     Outcome why;
     Time begun = base::steady_now();
     try {
-        co_return co_await connect(site, lane);
+        co_return co_await connect(site, from);
     } catch (const std::exception& fault) {
         why.reason = fault.what();
     }
@@ -90,27 +39,26 @@ net::awaitable<std::unique_ptr<Client>> Delivery::open_for(SitePtr site, Lane& l
     co_return nullptr;
 }
 
-net::awaitable<void> Delivery::work(SitePtr site, Lane& lane) {
+net::awaitable<void> Delivery::work(SitePtr site, SourceQueue& from, std::unique_ptr<ConnectionSlot> slot) {
     std::optional<Job> first;
     for (;;) {
-        auto client = co_await open_for(site, lane);
+        auto client = co_await open_for(site, from, *slot);
         if (!client) break;
         Turn turn;
         {
-            Known known(traffic_, *client);
-            turn = co_await serve(site, lane, *client, std::move(first));
+            Known known(connections_.traffic(), *client);
+            turn = co_await serve(site, from, *client, std::move(first));
         }
         first = std::move(turn.again);
-        if (turn.open) co_await ask_elsewhere(site, lane, std::move(*turn.open));
+        if (turn.open) co_await ask_elsewhere(site, from, std::move(*turn.open));
         if (!first) co_return;
-        ++site->opening;
-        ++lane.opening;
+        slot->reopen();
     }
     if (!first || env_.stopping) co_return;
-    if (!site->obstacle.down) co_return dispatch(std::move(*first), site);
+    if (!site->obstacle().down) co_return dispatch(std::move(*first), site);
     Outcome why;
     why.stage = text_of(Stage::connect);
-    why.reason = site->obstacle.trouble;
+    why.reason = site->obstacle().trouble;
     std::vector<Job> jobs;
     jobs.push_back(std::move(*first));
     settle_all(std::move(jobs), why);
@@ -118,14 +66,14 @@ net::awaitable<void> Delivery::work(SitePtr site, Lane& lane) {
 
 /// Asks another host about what one deferred, and nothing else: other mail prefers the first as long as it
 /// answers (RFC 5321 §5.1).
-net::awaitable<void> Delivery::ask_elsewhere(SitePtr site, Lane& lane, SecondOpinion open) {
-    auto client = co_await connect_elsewhere(site, lane, open);
+net::awaitable<void> Delivery::ask_elsewhere(SitePtr site, SourceQueue& from, SecondOpinion open) {
+    auto client = co_await connect_elsewhere(site, from, open);
     if (!client) {
         queue_.settle(open.job, std::move(open.outcomes));
         co_return;
     }
-    Known known(traffic_, *client);
-    Turn turn = co_await transact(site, lane, *client, std::move(open.job), true);
+    Known known(connections_.traffic(), *client);
+    Turn turn = co_await transact(site, from, *client, std::move(open.job), true);
     if (turn.usable)
         co_await client->quit();
     else
@@ -133,7 +81,7 @@ net::awaitable<void> Delivery::ask_elsewhere(SitePtr site, Lane& lane, SecondOpi
 }
 
 /// Works off what is ready, `first` before all. Comes back with what another connection should carry.
-net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client& client,
+net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, SourceQueue& from, Client& client,
                                                std::optional<Job> first) {
     unsigned most = client.extensions().transactions_max;
     most = most > 0 ? std::min(most, transactions_max) : transactions_max;
@@ -141,27 +89,23 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
     while (!env_.stopping && !env_.spool.stuck() && client.transactions < most &&
            base::steady_now() < leave && !gives_way(*site, client)) {
         if (!first) {
-            if (out_of_use(*site, lane)) {
-                redistribute(site, lane);
+            if (out_of_use(*site, from)) {
+                redistribute(site, from);
                 break;
             }
-            auto wait = site->pace.wait(base::steady_now());
-            if (lane.ready.empty() || wait > Time::duration::zero()) {
-                if (!lane.ready.empty()) alarms_.set(site, base::steady_now() + wait);
-                if (co_await rest(site, lane, client)) continue;
+            auto wait = site->flow.pace.wait(base::steady_now());
+            if (from.ready.empty() || wait > Time::duration::zero()) {
+                if (!from.ready.empty()) alarms_.set(site, base::steady_now() + wait);
+                if (co_await connections_.rest(from) && !client.stale()) continue;
                 break;
             }
-            bool others_wait = site->connections >= site->window.size() &&
-                               std::any_of(site->lanes.begin(), site->lanes.end(), [&](const auto& other) {
-                                   return other.second.connections == 0 && !other.second.ready.empty();
-                               });
-            if (others_wait && client.transactions > 0) break;
-            first = lane.ready.pop();
-            site->pace.take(base::steady_now());
+            if (client.transactions > 0 && site->queue_starves()) break;
+            first = from.ready.pop();
+            site->flow.pace.take(base::steady_now());
         }
         Job job = std::move(*first);
         first.reset();
-        Turn turn = co_await transact(site, lane, client, std::move(job), false);
+        Turn turn = co_await transact(site, from, client, std::move(job), false);
         if (!turn.usable) {
             client.abort();
             co_return turn;
@@ -173,22 +117,9 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, Lane& lane, Client&
         if (site->ready() < ready_low) refill(site);
         alarms_.arm();
     }
-    if (first && !env_.stopping) lane.ready.push_front(std::move(*first));
+    if (first && !env_.stopping) from.ready.push_front(std::move(*first));
     co_await client.quit();
     co_return Turn();
-}
-
-/// Waits for work; false when there is none for so long that the connection is better closed.
-net::awaitable<bool> Delivery::rest(SitePtr site, Lane& lane, Client& client) {
-    Rest resting{asio::steady_timer(env_.io)};
-    resting.timer.expires_after(env_.settings->delivery.idle);
-    auto place = lane.idle.insert(lane.idle.end(), &resting);
-    auto among_all = resting_.insert(resting_.end(), &resting);
-    co_await resting.timer.async_wait(net::as_value);
-    resting_.erase(among_all);
-    if (resting.woken) co_return !env_.stopping && !client.stale();  // and off the list
-    lane.idle.erase(place);
-    co_return false;
 }
 
 /// Puts a job off for a trouble of ours, or has it set aside for damage that is proven.
@@ -258,11 +189,11 @@ net::awaitable<FormPtr> Delivery::fit_to(const Client& client, Job& job) {
 }
 
 /// `last_word`: no further host or connection is asked about what this one defers.
-net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Client& client, Job job,
+net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, SourceQueue& from, Client& client, Job job,
                                                   bool last_word) {
     Outcome why;
     try {
-        co_return co_await carry(site, lane, client, job, last_word);
+        co_return co_await carry(site, from, client, job, last_word);
     } catch (const std::exception& fault) {
         why.reason = fault.what();
     }
@@ -275,7 +206,7 @@ net::awaitable<Delivery::Turn> Delivery::transact(SitePtr site, Lane& lane, Clie
     co_return turn;
 }
 
-net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client& client, Job& job,
+net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, SourceQueue& from, Client& client, Job& job,
                                                bool last_word) {
     const Stored& stored = *job.message->stored;
     if (job.message->halted()) {
@@ -289,13 +220,13 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     FormPtr form = co_await fit_to(client, job);
     if (!form) co_return Turn();
     if (env_.spool.stuck()) {  // meanwhile: that it was delivered could not be noted
-        lane.ready.push_front(std::exchange(job, Job()));
+        from.ready.push_front(std::exchange(job, Job()));
         co_return Turn();
     }
     if (std::size_t most = client.extensions().recipients_max; most > 0 && job.recipients.size() > most) {
         std::vector<bool> apart(job.recipients.size(), true);
         std::fill_n(apart.begin(), most, false);
-        lane.ready.push_front(queue_.split(job, apart));
+        from.ready.push_front(queue_.split(job, apart));
     }
     std::shared_ptr<const Message> converted;
     if (form->fit != Fit::as_is) {
@@ -308,14 +239,14 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     const Message& message = converted ? *converted : stored.message;
     Transaction::Options options;
     options.reset = client.needs_reset;
-    options.rewritten = !site->route.starts_with("primary:");
+    options.rewritten = !site->hosts().route.starts_with("primary:");
     options.bare = job.bare;
     options.before = client.before();
     Transaction transaction(message, job.recipients, client.extensions(), options);
     Time begun = base::steady_now();
     std::optional<ContentFault> unread;
     {
-        Sending sending(traffic_, job);
+        Sending sending(connections_.traffic(), job);
         Form content(*form);
         unread = co_await client.run(transaction, message, std::move(content));
     }
@@ -331,7 +262,7 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     for (Outcome& outcome : results.outcomes) {
         outcome.host = client.target().text();
         outcome.tls = client.tls();
-        outcome.egress = lane.source.address;
+        outcome.egress = from.source.address;
         outcome.relayed = !client.extensions().dsn || job.bare;
         if (outcome.reply.code == 0) why = outcome;
     }
@@ -340,54 +271,54 @@ net::awaitable<Delivery::Turn> Delivery::carry(SitePtr site, Lane& lane, Client&
     turn.again = take_out(job, results, marked(ways, Way::fresh));
     bool lost = !turn.usable && !transaction.answered() && !turn.again;
     if (!turn.again) {
-        if (!turn.usable && !lost) site->window.bad(site->connections - site->opening - 1);
+        if (!turn.usable && !lost) site->flow.window.bad(site->established() - 1);
         if (!lost && transaction.answered()) works(site);
     }
     if (transaction.answered()) site->cut_off.reset();
-    if (delivered) accepted(site, lane, job);
+    if (delivered) accepted(site, from, job);
     std::erase(ways, Way::fresh);
-    if (auto rest = take_out(job, results, marked(ways, Way::line))) lane.ready.push_front(std::move(*rest));
+    if (auto rest = take_out(job, results, marked(ways, Way::line))) from.ready.push_front(std::move(*rest));
     std::erase(ways, Way::line);
     if (auto rest = take_out(job, results, marked(ways, Way::bare))) {
         rest->bare = true;
-        lane.ready.push_front(std::move(*rest));
+        from.ready.push_front(std::move(*rest));
     }
     const bool others = !last_word && !turn.again;
-    turn.open = send_on(site, lane, client, job, results, others);
+    turn.open = send_on(site, from, client, job, results, others);
     bool of_site = lost && !env_.stopping && !cut_off(site, job, why);
     if (!job.recipients.empty()) queue_.settle(std::exchange(job, Job()), std::move(results.outcomes));
-    if (of_site) fails(site, why, site->connections - site->opening - 1, begun);
+    if (of_site) fails(site, why, site->established() - 1, begun);
     co_return turn;
 }
 
 /// What the host did not take for good may go from another of our addresses, or to another host (`others`),
 /// at once.
-std::optional<Delivery::SecondOpinion> Delivery::send_on(const SitePtr& site, Lane& lane,
+std::optional<Delivery::SecondOpinion> Delivery::send_on(const SitePtr& site, SourceQueue& from,
                                                          const Client& client, Job& job, Results& results,
                                                          bool others) {
     if (env_.stopping || job.recipients.empty()) return std::nullopt;
     Circumstances now{.last_word = !others};
     const Reply said = results.outcomes.front().reply;
     bool listed = false;
-    if (site->pooled) {
-        Words words = weigh(site, lane, job, results, client.target());
+    if (site->hosts().pooled) {
+        Words words = weigh(site, from, job, results, client.target());
         listed = words.listed;
-        now.suspected = words.suspected && another_for(site, lane);
+        now.suspected = words.suspected && another_for(site, from);
         now.other_address = now.suspected;
     }
     if (listed) {
-        redistribute(site, lane);
+        redistribute(site, from);
         job.suspect.clear();
-        job.refused_from.insert(lane.source.address);
+        job.refused_from.insert(from.source.address);
         now.other_address = another_address(site, job);
     }
     // Another host is asked about what this one defers, unless the site as a whole asked for less.
-    bool slow = site->pace.wait(base::steady_now()) > std::chrono::seconds(1);
-    now.other_host = others && !slow && site->targets.size() > 1;
+    bool slow = site->flow.slow(base::steady_now());
+    now.other_host = others && !slow && site->hosts().targets.size() > 1;
     auto ways = sort_recipients(results, now);
     if (auto moved = take_out(job, results, marked(ways, Way::other_address))) {
         if (now.suspected) {
-            moved->suspect = lane.source.address;
+            moved->suspect = from.source.address;
             moved->suspicion = said;
         }
         dispatch(std::move(*moved), site);
@@ -405,25 +336,16 @@ std::optional<Delivery::SecondOpinion> Delivery::send_on(const SitePtr& site, La
 
 void Delivery::learn_tls(const SitePtr& site, const Client& client, const Transaction& transaction) {
     const net::Endpoint& host = client.target().endpoint;
+    HostMemory& memory = site->memory;
     bool silent = !transaction.usable() && !transaction.answered();
-    if (site->tls_works.size() > hosts_max) site->tls_works.clear();
-    if (site->tls_failed.size() > hosts_max) site->tls_failed.clear();
-    if (!silent && client.encrypted()) {
-        site->tls_works.insert(host);
-        site->tls_failed.erase(host);
-    }
-    // In clear text it fares no better: it was not TLS.
-    if (silent && client.gave_up_tls()) site->tls_failed.erase(host);
+    if (!silent && client.encrypted()) memory.tls_worked(host);
+    if (silent && client.gave_up_tls()) memory.tls_not_at_fault(host);
     auto meanings = transaction.meanings();
     // Another session may have shown meanwhile that it works.
-    if (site->tls_works.contains(host) ||
+    if (memory.tls_works(host) ||
         std::find(meanings.begin(), meanings.end(), Meaning::clear_text) == meanings.end())
         return;
-    TlsFailure& failure = site->tls_failed[host];
-    failure.until = base::steady_now() +
-                    std::min<Time::duration>(tls_longest, tls_first * (1u << std::min(failure.times, 9u)));
-    ++failure.times;
-    failure.why = "its TLS session ended at MAIL without a reply";
+    memory.tls_failed(host, base::steady_now(), "its TLS session ended at MAIL without a reply");
 }
 
 bool Delivery::cut_off(const SitePtr& site, const Job& job, const Outcome& why) {
@@ -433,8 +355,8 @@ bool Delivery::cut_off(const SitePtr& site, const Job& job, const Outcome& why) 
     if (site->cut_off && *site->cut_off != sender) return false;
     site->cut_off = sender;
     // Not each of its messages has to find that out by itself.
-    for (auto& [address, lane] : site->lanes)
-        for (Job& other : lane.ready.extract([&](const Job& one) { return sender_of(one) == sender; })) {
+    for (auto& [address, from] : site->queues())
+        for (Job& other : from.ready.extract([&](const Job& one) { return sender_of(one) == sender; })) {
             std::vector<Outcome> outcomes(other.recipients.size(), why);
             for (auto& outcome : outcomes) outcome.attempted = false;
             queue_.settle(other, std::move(outcomes));

@@ -15,8 +15,6 @@ namespace {
 constexpr std::chrono::seconds believed{60};        // a look-up, for further mail on the same route
 constexpr std::chrono::seconds believed_again{30};  // the last one, when there is none
 constexpr std::chrono::hours stale_max{24};
-constexpr std::size_t called_at_once = 50;  // of those who wait for a connection
-constexpr std::size_t bad_max = 200;        // addresses of a site remembered as bad
 
 }  // namespace
 
@@ -91,35 +89,28 @@ net::awaitable<void> Delivery::resolve(DestinationPtr destination) {
     SitePtr to = destination->site;
     for (Job& job : std::exchange(destination->unresolved, {})) dispatch(std::move(job), to);
     // Who was refused while this was going on is called, or waits for the site from now on.
-    while (!destination->hungry.empty()) to->hungry.add(destination->hungry.take());
-    to->hungry.add(destination->route);
+    while (!destination->routes_without_room.empty())
+        to->routes_without_room.add(destination->routes_without_room.take());
+    to->routes_without_room.add(destination->route);
     refill(to);
 }
 
 /// Name servers that do not answer for a while take nobody's mail away who was known (RFC 8767).
 bool Delivery::still_known(const Destination& destination, const Targets& targets) const {
     return targets.trouble.status == EnhancedStatus{4, 4, 3} && !targets.barred && destination.site &&
-           !destination.site->targets.empty() && destination.known_at + stale_max > base::steady_now();
+           !destination.site->hosts().targets.empty() &&
+           destination.known_at + stale_max > base::steady_now();
 }
 
 void Delivery::adopt(const SitePtr& site, const std::string& route, TlsWish wish, Targets targets) {
     const DeliverySettings& delivery = env_.settings->delivery;
-    site->exchangers = std::move(targets.exchangers);
-    site->route = route;
-    site->wish = wish;
-    site->pooled = route.starts_with("mx:");
-    site->targets = std::move(targets.list);
-    site->origin = site->targets.front().origin;
-    bool is_new = site->looked_up == Time{};
-    site->looked_up = base::steady_now();
-    unsigned most = targets.connections > 0 ? targets.connections : delivery.per_destination;
-    if (is_new && site->connections == 0)
-        site->window = Window(most);
-    else
-        site->window.limit(most);
-    site->pace.limit(targets.messages_per_minute > 0 ? targets.messages_per_minute
-                                                     : delivery.messages_per_minute);
-    if (site->bad.size() > bad_max) site->bad.clear();
+    unsigned connections = targets.connections > 0 ? targets.connections : delivery.per_destination;
+    unsigned a_minute =
+        targets.messages_per_minute > 0 ? targets.messages_per_minute : delivery.messages_per_minute;
+    std::string origin = targets.list.front().origin;
+    site->adopt({std::move(targets.exchangers), route, wish, route.starts_with("mx:"),
+                 std::move(targets.list), std::move(origin), base::steady_now()},
+                connections, a_minute);
 }
 
 void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& trouble) {
@@ -145,7 +136,7 @@ void Delivery::lookup_failed(const DestinationPtr& destination, const Reply& tro
     settle_all(std::move(jobs), why);
     if (obstacle.down) return;
     queue_.refill(destination->route);  // the verdict holds for the rest of its mail too
-    feed(destination->hungry);
+    feed(destination->routes_without_room);
 }
 
 /// The same for all of them; but what another gateway can take goes there.
@@ -178,32 +169,26 @@ void Delivery::settle_later(Job job, Outcome why) {
     });
 }
 
-Lane& Delivery::lane(Site& site, const Source& source) {
-    Lane& out = site.lanes[source.address];
-    out.source = source;
-    return out;
-}
-
 void Delivery::dispatch(Job job, const SitePtr& site) {
     Source source{{}, env_.settings->hostname};
-    if (site->pooled) {
+    if (site->hosts().pooled) {
         const Address& sender = job.message->stored->message.envelope.reverse_path;
         std::string_view domain = job.route;
         domain.remove_prefix(std::min<std::size_t>(3, domain.size()));  // "mx:"
         Families reach = families(*site);
-        auto choice = pool_.choose(Place(site->exchangers, domain), sender.domain, reach, base::wall_now(),
-                                   job.suspect);
+        auto choice = pool_.choose(Place(site->hosts().exchangers, domain), sender.domain, reach,
+                                   base::wall_now(), job.suspect);
         if (!choice.source) {
             Outcome why;
             why.stage = "egress";
             why.reason = choice.why;
             why.attempted = false;
-            if (pool_.preview(site->exchangers, sender.domain, reach, base::wall_now()).source) {
+            if (pool_.preview(site->hosts().exchangers, sender.domain, reach, base::wall_now()).source) {
                 put_off(job.route, choice);
-            } else if (!site->obstacle.down) {
+            } else if (!site->obstacle().down) {
                 auto leader = leading_.find(site->key);
                 env_.observer.on(
-                    event::Rotated{site->exchangers,
+                    event::Rotated{site->hosts().exchangers,
                                    leader == leading_.end() ? std::string_view() : leader->second,
                                    {},
                                    choice.why});
@@ -215,144 +200,62 @@ void Delivery::dispatch(Job job, const SitePtr& site) {
         }
         source = std::move(*choice.source);
     }
-    lane(*site, source).ready.push(std::move(job));
+    site->queue(source).ready.push(std::move(job));
     employ(site);
 }
 
 void Delivery::employ(const SitePtr& site) {
-    if (env_.stopping || env_.spool.stuck() || site->obstacle.down || site->lanes.empty()) return;
+    if (env_.stopping || env_.spool.stuck() || site->obstacle().down) return;
     Time time = base::steady_now();
-    if (auto wait = site->pace.wait(time); wait > Time::duration::zero()) {
+    if (auto wait = site->flow.pace.wait(time); wait > Time::duration::zero()) {
         if (site->ready() > 0) alarms_.set(site, time + wait);
         return;
     }
-    for (std::size_t at = 0; at < site->lanes.size(); ++at) {
-        auto found = std::next(site->lanes.begin(),
-                               static_cast<std::ptrdiff_t>((site->turn + at) % site->lanes.size()));
-        Lane& lane = found->second;
-        if (lane.ready.empty()) continue;
-        if (!lane.idle.empty()) {
-            Rest* resting = lane.idle.front();
-            lane.idle.pop_front();
-            resting->woken = true;
-            resting->timer.cancel();
-            site->turn += at + 1;
-            return;
-        }
-        unsigned limit = site->obstacle.failures > 0 ? 1 : site->window.size();
-        if (site->connections >= limit || lane.opening >= lane.ready.size()) continue;
-        if (!may_open(site)) return;
-        if (site->connections == 0) ++employed_;
-        ++site->connections;
-        ++site->opening;
-        ++lane.connections;
-        ++lane.opening;
-        ++connections_;
-        site->turn += at + 1;
-        env_.run(work(site, lane), [this, site, &lane] { release(site, lane); });
-        return;
-    }
+    site->in_turn([&](SourceQueue& from) {
+        if (from.ready.empty()) return Site::Turn::pass;
+        if (from.wake_one()) return Site::Turn::served;
+        if (!site->has_room() || from.opening() >= from.ready.size()) return Site::Turn::pass;
+        if (!connections_.grant(site)) return Site::Turn::stop;
+        auto slot = std::make_unique<ConnectionSlot>(site, from, connections_.traffic());
+        env_.run(work(site, from, std::move(slot)), [this, site] { release(site); });
+        return Site::Turn::served;
+    });
 }
 
-/// Whether there is a connection for it; if not, it is called when there may be.
-bool Delivery::may_open(const SitePtr& site) {
-    auto want = [&](std::deque<SitePtr>& line) {
-        if (!std::exchange(site->in_want, true)) line.push_back(site);
-        return false;
-    };
-    if (connections_ >= env_.settings->delivery.connections) {
-        auto other =
-            std::find_if(resting_.begin(), resting_.end(), [](Rest* one) { return !one->dismissed; });
-        if (other != resting_.end()) {
-            (*other)->dismissed = true;
-            (*other)->timer.cancel();
-        }
-        return want(starving_);
-    }
-    if (site->proven && site->obstacle.failures == 0) return true;
-    if (site->newcomers == 0 && !site->targets.empty()) {
-        auto address = site->targets.front().endpoint.address();
-        site->where = {address.to_string(), network_of(address)};
-    }
-    if (!newcomers_.room(site->where)) return want(unknown_);
-    newcomers_.begin(site->where);
-    ++site->newcomers;
-    return true;
-}
-
-void Delivery::release(const SitePtr& site, Lane& lane) {
-    --site->connections;
-    --lane.connections;
-    --connections_;
-    if (site->connections == 0) --employed_;
-    if (leaving_ > 0) --leaving_;
-    if (site->newcomers > site->connections) {
-        --site->newcomers;
-        newcomers_.end(site->where);
-    }
-    call_next();
+void Delivery::release(const SitePtr& site) {
+    connections_.closed(*site);
+    connections_.call_next([this](const SitePtr& next) { employ(next); });
     employ(site);
     alarms_.arm();
 }
 
-void Delivery::call_next() {
-    const std::size_t most = env_.settings->delivery.connections;
-    auto take = [](std::deque<SitePtr>& line) {
-        SitePtr out = std::move(line.front());
-        line.pop_front();
-        out->in_want = false;
-        return out;
-    };
-    while (!starving_.empty() && connections_ < most) employ(take(starving_));
-    // Those of a network that has its part stay in line.
-    for (std::size_t left = std::min(unknown_.size(), called_at_once); left > 0 && connections_ < most;
-         --left)
-        employ(take(unknown_));
-}
-
-void Delivery::refill(const SitePtr& site) { feed(site->hungry); }
+void Delivery::refill(const SitePtr& site) { feed(site->routes_without_room); }
 
 void Delivery::works(const SitePtr& site) {
-    bool more = site->obstacle.failures > 0 || !site->proven;
-    if (more) newcomers_.good(site->where);
-    site->proven = true;
-    site->obstacle = {};
-    if (site->newcomers > 0) newcomers_.end(site->where, std::exchange(site->newcomers, 0));
-    site->window.good();
-    if (more) refill(site);
+    const bool doubted = site->record_success();
+    connections_.well(*site, doubted);
+    if (doubted) refill(site);
 }
 
 void Delivery::put_down(const SitePtr& site, std::string why, Time until) {
-    site->obstacle.down = true;
-    ++site->obstacle.failures;
-    site->obstacle.trouble = std::move(why);
-    site->obstacle.next_try = until;
+    site->put_down(std::move(why), until);
     alarms_.set(site, until);
 }
 
 /// `others`: connections to the site that stand; `begun`: when that began which failed.
 void Delivery::fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun) {
-    // Ten connections that were under way when it went down found out the same thing.
-    if (begun <= site->failed_at) {
-        if (!site->obstacle.down) employ(site);
-        return;
+    const Time time = base::steady_now();
+    switch (site->record_failure(others, begun, time)) {
+        case Site::Failure::known:
+            if (!site->obstacle().down) employ(site);
+            return;
+        case Site::Failure::fewer: return;
+        case Site::Failure::trouble: break;
     }
-    if (others > 0 && site->obstacle.failures == 0) {
-        // Some connections stand: the site wants fewer of them, it is not down.
-        site->window.bad(others);
-        return;
-    }
-    site->failed_at = base::steady_now();
-    newcomers_.bad(site->where);
-    site->families = FamilyMemory(1);  // the next attempt tries both again
-    double spread = env_.spread();
+    connections_.badly(*site);
     put_down(site, why.reason.empty() ? why.reply.line() : why.reason,
-             base::steady_now() + site_pause(env_.settings->queue, site->obstacle.failures + 1, spread));
-    site->window.bad(0);
-    std::vector<Job> jobs;
-    for (auto& [address, lane] : site->lanes)
-        for (Job& job : lane.ready.drain()) jobs.push_back(std::move(job));
-    settle_all(std::move(jobs), why);
+             time + site_pause(env_.settings->queue, site->obstacle().failures + 1, env_.spread()));
+    settle_all(site->drain(), why);
 }
 
 }  // namespace postern::relay

@@ -16,8 +16,8 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
             if (out.size() == limit) return out;
             const Obstacle* obstacle = one->obstacle.failures > 0 ? &one->obstacle : nullptr;
             if (obstacle == nullptr && one->listed.failures > 0) obstacle = &one->listed;
-            if (obstacle == nullptr && one->site && one->site->obstacle.failures > 0)
-                obstacle = &one->site->obstacle;
+            if (obstacle == nullptr && one->site && one->site->obstacle().failures > 0)
+                obstacle = &one->site->obstacle();
             if ((obstacle != nullptr) != troubled || !shown.insert(one->route).second) continue;
             DestinationView view;
             view.route = one->route;
@@ -28,9 +28,8 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
                 // A site's line has mail of other domains too.
                 view.ready =
                     one->route.starts_with("mx:") ? queue_.in_hand(one->route) : view.ready + site.ready();
-                view.connections = site.connections;
-                view.delivering = site.connections - site.opening -
-                                  std::min<std::size_t>(site.idle(), site.connections - site.opening);
+                view.connections = site.connections();
+                view.delivering = site.established() - std::min<std::size_t>(site.idle(), site.established());
             }
             if (obstacle != nullptr) {
                 view.trouble = obstacle->trouble;
@@ -67,7 +66,7 @@ std::vector<GatewayView> Delivery::gateways() const {
             view.next_try = base::on_the_wall(obstacle->next_try);
         }
         if (const Destination* known = find("gateway:" + gateway.name); known != nullptr && known->site)
-            view.connections = known->site->connections;
+            view.connections = known->site->connections();
         out.push_back(std::move(view));
     }
     return out;
@@ -109,7 +108,7 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
                                                   : env_.settings->delivery.messages_per_minute;
     begun.limits = "at most " + std::to_string(connections) + " connections";
     if (auto known = sites_.find(first.site); known != sites_.end())
-        begun.limits += ", " + std::to_string(known->second->window.size()) + " at present";
+        begun.limits += ", " + std::to_string(known->second->flow.window.size()) + " at present";
     begun.limits += rate > 0 ? ", " + std::to_string(rate) + " messages a minute" : ", no limit of messages";
     co_return begun;
 }

@@ -1,40 +1,54 @@
-// What delivery knows of the hosts it hands mail to, and of the domains that lead there: plain data of one
-// thread.
+// What delivery knows of the hosts it hands mail to: their lines, their connections, their troubles.
 #pragma once
 
 #include <asio/steady_timer.hpp>
-#include <deque>
+#include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "relay/delivery/family_memory.h"
+#include "relay/delivery/flow.h"
+#include "relay/delivery/host_memory.h"
 #include "relay/delivery/hungry.h"
 #include "relay/delivery/line.h"
 #include "relay/delivery/newcomers.h"
 #include "relay/delivery/target.h"
-#include "relay/delivery/window.h"
 #include "relay/egress/pool.h"
 
 namespace postern::relay {
 
-/// A connection without work.
-struct Rest {
+class ConnectionSlot;
+
+/// A connection without work. Lives in the frame of Courier::rest(), and is in the list of its source queue
+/// until it is woken.
+struct IdleConnection {
     asio::steady_timer timer;
     bool woken = false;
     bool dismissed = false;  // its place is wanted by somebody else
 };
 
-/// What is ready for a site and leaves from one of our addresses.
-struct Lane {
+/// Jobs for one site that leave from one of our addresses, and the connections opened for them. Lives as long
+/// as its Site.
+class SourceQueue {
+public:
+    explicit SourceQueue(Source from) : source(std::move(from)) {}
+
     Source source;
     Line ready;
-    std::list<Rest*> idle;
-    unsigned connections = 0, opening = 0;
+    std::list<IdleConnection*> idle;
+
+    unsigned connections() const { return connections_; }
+    unsigned opening() const { return opening_; }
+    bool wake_one();  // false when none is idle
+
+private:
+    friend ConnectionSlot;
+    unsigned connections_ = 0, opening_ = 0;
 };
 
 /// What keeps mail from going somewhere, and until when nobody tries.
@@ -45,81 +59,97 @@ struct Obstacle {
     std::string trouble;  // in words, "" when all is well
 };
 
-/// An address that failed: comes last until then, longer each time.
-struct Bad {
-    Time until{};
-    unsigned times = 0;
+/// What the last look-up gave, of one of the routes that lead to a site.
+struct Hosts {
+    std::string exchangers;
+    std::string route;
+    TlsWish wish = TlsWish::none;
+    bool pooled = false;  // mail leaves from the egress pool: mail exchangers only
+    std::vector<Target> targets;
+    std::string origin;  // the settings they are from, of a gateway or primary: connections by others end
+    Time looked_up{};
 };
 
-/// TLS that nobody demands and that a host offers but does not master: not used until then.
-struct TlsFailure {
-    Time until{};
-    unsigned times = 0;  // in a row
-    std::string why;
+/// How Connections counts a site's connections, which alone changes this.
+struct Standing {
+    unsigned newcomers = 0;  // connections that are counted as such
+    Newcomers::Where where;  // that they are counted for
+    bool waits = false;      // for others to close a connection
 };
 
 /// The hosts that one or more destinations lead to: what one connection limit, one pace and one trouble are
 /// kept for (Targets::site).
-struct Site {
-    explicit Site(std::string name) : key(std::move(name)), window(1) {}
+///
+/// Life: Destinations makes it for the first route that leads there. Couriers, and whoever waits for one of
+/// its connections, hold it; Destinations forgets it when nobody does, nothing stands in line, it has no
+/// connection and is in no trouble. Source queues stay as long as their site does.
+///
+/// Always: opening <= connections, both are the sums over the source queues, and only ConnectionSlot changes
+/// them. A slot is taken only while has_room(); the limit may fall below what stands, which then is not
+/// replaced. While the obstacle is `down` nothing is opened, and an alarm is set for its end.
+class Site {
+public:
+    explicit Site(std::string name) : key(std::move(name)) {}
 
-    std::string key, exchangers;
-    std::string route;  // of the destination that was looked up last
-    TlsWish wish = TlsWish::none;
-    bool pooled = false;  // leaves from the egress pool: mail exchangers only
-    std::vector<Target> targets;
-    std::string origin;  // the settings they are from, of a gateway or primary: connections by others end
-    Time looked_up{};
-    std::map<std::string, Lane> lanes;  // by the source's address; they stay as long as the site does
-    Window window;
-    Pace pace;
-    Obstacle obstacle;
-    unsigned connections = 0, opening = 0;
-    unsigned slowed = 0;  // times in a row that it asked for less and took nothing
-    Time slowed_at{};
-    std::size_t turn = 0;
-    Time failed_at{};  // when the last failure was known: what was begun before is part of it
-    FamilyMemory families{1};
-    bool told_family = false;  // this site has said of one that it leads nowhere
-    std::map<net::Endpoint, Bad> bad;
-    Hungry hungry;           // routes that were told there is no room
-    bool proven = false;     // it has taken a message: it may have a long line
-    unsigned newcomers = 0;  // connections that are counted as such
-    Newcomers::Where where;  // that they are counted for
-    bool in_want = false;    // waits for others to close a connection
-    Time alarmed{};          // when the next alarm is set for
-    std::string told;        // the last fault against a policy that is being tested
-    std::map<net::Endpoint, TlsFailure> tls_failed;
-    std::set<net::Endpoint> tls_works;   // hosts that have answered in a transaction over TLS
+    const std::string key;
+    Flow flow;
+    HostMemory memory;
+    Hungry routes_without_room;  // that were told so
+    Standing standing;
+    Time alarmed{};                      // when the next alarm is set for: kept by Alarms
+    std::string last_policy_fault;       // against a policy that is being tested
     std::optional<std::string> cut_off;  // the sender at whose name the last session ended without a word
 
-    std::size_t ready() const {
-        std::size_t out = 0;
-        for (const auto& [address, lane] : lanes) out += lane.ready.size();
-        return out;
-    }
-    std::size_t idle() const {
-        std::size_t out = 0;
-        for (const auto& [address, lane] : lanes) out += lane.idle.size();
-        return out;
-    }
+    /// `connections` and `messages_per_minute`: its limits. `hosts` has at least one target.
+    void adopt(Hosts hosts, unsigned connections, unsigned messages_per_minute);
+    /// The settings have changed, and have `origin` for it: it is looked up again before anything is opened.
+    /// Neither the mail nor a new password goes to what was a gateway before.
+    void distrust(std::string origin);
+    void believe(Time now) { hosts_.looked_up = now; }  // the last look-up again, when there is none
+    const Hosts& hosts() const { return hosts_; }
+
+    SourceQueue& queue(const Source& source);
+    std::map<std::string, SourceQueue>& queues() { return queues_; }
+    /// Asks the queues, from the one whose turn it is, until one is served or `serve` stops it.
+    enum class Turn : std::uint8_t { pass, served, stop };
+    void in_turn(const std::function<Turn(SourceQueue&)>& serve);
+    std::vector<Job> drain();
+    std::size_t ready() const;
+    std::size_t idle() const;
+
+    unsigned connections() const { return connections_; }
+    unsigned opening() const { return opening_; }
+    unsigned established() const { return connections_ - opening_; }
+    bool has_room() const { return connections_ < (obstacle_.failures > 0 ? 1 : flow.window.size()); }
+    /// It has all the connections it may, and something in line that none of them is for.
+    bool queue_starves() const;
+
+    /// Nothing good is known of it, or it is in trouble.
+    bool doubtful() const { return !proven_ || obstacle_.failures > 0; }
+    bool proven() const { return proven_; }  // it has taken part in a transaction: it may have a long line
+    const Obstacle& obstacle() const { return obstacle_; }
+    /// A transaction went well. True when that was in doubt.
+    bool record_success();
+    /// Something failed that was begun at `begun`, while `others` connections stood. Says what it was: a part
+    /// of a failure that is known, a wish for fewer connections, or the site's trouble, for which put_down()
+    /// is due.
+    enum class Failure : std::uint8_t { known, fewer, trouble };
+    Failure record_failure(unsigned others, Time begun, Time now);
+    void put_down(std::string why, Time until);
+    void retry_at(Time time) { obstacle_.next_try = time; }
+    bool end_pause() { return std::exchange(obstacle_.down, false); }  // the next one finds out
+    void forget_trouble() { obstacle_ = {}; }
+
+private:
+    friend ConnectionSlot;
+    Hosts hosts_;
+    std::map<std::string, SourceQueue> queues_;  // by the source's address
+    Obstacle obstacle_;
+    Time failed_at_{};  // when the last failure was known: what was begun before is part of it
+    bool proven_ = false;
+    unsigned connections_ = 0, opening_ = 0;
+    std::size_t turn_ = 0;
 };
 using SitePtr = std::shared_ptr<Site>;
-
-/// A route, with what a message asks of TLS: which site it leads to, as far as that is known.
-struct Destination {
-    std::string route;
-    TlsWish wish = TlsWish::none;
-    SitePtr site;
-    Time fresh_until{};         // the name servers' answer is believed
-    Time known_at{};            // when there was one
-    std::vector<Target> hosts;  // of it: to no other does this domain's mail go
-    bool resolving = false;
-    std::deque<Job> unresolved;
-    Hungry hungry;      // as long as no site is known
-    Obstacle obstacle;  // of the look-up
-    Obstacle listed;    // none of our addresses may send there, though the site takes other mail
-};
-using DestinationPtr = std::shared_ptr<Destination>;
 
 }  // namespace postern::relay
