@@ -30,12 +30,12 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),
-      pool_(env_.settings, learnt_.recall(egress_file), base::wall_now()),
+      sources_(env_, learnt_.recall(egress_file)),
+      listing_(env_, sources_, names_),
       queue_(spool, env_.settings, observer, hooks()),
       alarms_(
           io, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
-      connections_(env_),
-      blocklists_(io) {}
+      connections_(env_) {}
 
 /// Each pair of primaries once: that one gets the other's mail is what an administrator wants to know.
 void Delivery::tell_between(const Envelope& envelope, const Address& recipient, const std::string& route) {
@@ -80,7 +80,10 @@ void Delivery::start() {
         retry_destinations({});
     });
     tick();
-    env_.run(watch_blocklists(), {});
+    env_.run(listing_.watch([this] {
+        redistribute_all();
+        alarms_.arm();
+    }));
 }
 
 void Delivery::reload(SettingsPtr settings) {
@@ -88,7 +91,7 @@ void Delivery::reload(SettingsPtr settings) {
     names_.reload();
     queue_.reload(env_.settings);
     connections_.reload();
-    pool_.reload(env_.settings, base::wall_now());
+    sources_.reload();
     for (auto& [key, one] : destinations_) one->fresh_until = {};
     for (auto& [key, one] : sites_) one->distrust(origin_of(*env_.settings, one->hosts().route));
     // Everything in line asks again which way it goes.
@@ -97,7 +100,7 @@ void Delivery::reload(SettingsPtr settings) {
     retry_destinations({});
     move_obsolete();
     redistribute_all();
-    blocklists_.cancel();
+    listing_.ask_now();
     alarms_.arm();
 }
 
@@ -340,13 +343,13 @@ void Delivery::tidy(Time time) {
         return entry.second.use_count() == 1 && one.connections() == 0 && one.ready() == 0 &&
                one.obstacle().failures == 0;
     });
-    std::erase_if(leading_, [this](const auto& entry) { return !sites_.contains(entry.first); });
+    listing_.forget([this](const std::string& site) { return !sites_.contains(site); });
 }
 
 net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     env_.stopping = true;
     alarms_.stop();
-    blocklists_.cancel();
+    listing_.ask_now();
     for (auto& [key, one] : destinations_) one->unresolved.clear();
     for (auto& [key, one] : sites_)
         for (auto& [address, from] : one->queues()) {

@@ -19,9 +19,11 @@
 #include "relay/delivery/destination.h"
 #include "relay/delivery/environment.h"
 #include "relay/delivery/learnt.h"
+#include "relay/delivery/listing.h"
 #include "relay/delivery/names.h"
 #include "relay/delivery/site.h"
 #include "relay/delivery/sorting.h"
+#include "relay/delivery/sources.h"
 #include "relay/egress/pool.h"
 #include "relay/net/asio.h"
 #include "relay/observer.h"
@@ -125,9 +127,6 @@ private:
     void refused_for_good(const SitePtr& site, SourceQueue& from, Outcome why);
     net::awaitable<bool> look_up_again(SitePtr site);
     std::vector<Target> targets_from(const Site& site, const Source& source);
-    Families families(const Site& site) const;  // that its hosts are tried by at present
-    bool family_fails(const SitePtr& site, const SourceQueue& from, Time begun);
-    void reached(const SitePtr& site, const Target& target, Time begun);
     void spoils(Site& site, const net::Endpoint& endpoint);
     std::chrono::seconds patience(const Site& site, const SourceQueue& from, const Target& target,
                                   std::span<const Target> rest) const;
@@ -161,36 +160,15 @@ private:
                                          Job& job, Results& results, bool others);
 
     // delivery_egress.cc: which of our addresses
-    bool out_of_use(const Site& site, const SourceQueue& from) const;
-    /// What the receiver said of our address. True when the job's mail is better sent from another.
-    bool blame(const SitePtr& site, const Source& source, const Reply& reply, const Target& target);
-    void refused(const SitePtr& site, const Source& source, const Judgement& judgement, const Reply& reply,
-                 const EgressPool::Refuser& who);
-    Judgement judge(const Job& job, std::size_t recipient, const Outcome& outcome, const Source& source,
-                    std::string_view host) const;
-    /// Whether a refusal because of our address is about this mail after all.
-    bool taken_at_its_word(const SitePtr& site, const Job& job, std::size_t recipient, const Source& source,
-                           const Outcome& outcome, std::string_view host) const;
     /// None of our addresses may send to this domain for now.
     void put_off(const std::string& route, const EgressPool::Choice& choice);
-    void told(const std::optional<EgressPool::Verdict>& verdict);
-    void over(const std::vector<EgressPool::Verdict>& verdicts, std::string_view why);
-    /// What a host's replies say of the lane's address. Marks in `results` whose mail may go from another.
-    struct Words {
-        bool listed = false;     // the address is, by the rules
-        bool suspected = false;  // nobody knows the text, and it may be about the address
-    };
-    Words weigh(const SitePtr& site, const SourceQueue& from, const Job& job, Results& results,
-                const Target& target);
     /// Whether there is another to try at once; if there is none at all, the mail's domain waits.
     bool another_address(const SitePtr& site, const Job& job);
     /// Refused before any mail was named, for a reason nobody knows: others of our addresses are tried.
-    bool another_for(const SitePtr& site, const SourceQueue& from) const;
     bool compare(const SitePtr& site, SourceQueue& from, const Reply& reply);
     void accepted(const SitePtr& site, const SourceQueue& from, const Job& job);
     void redistribute(const SitePtr& site, SourceQueue& from);
     void redistribute_all();
-    net::awaitable<void> watch_blocklists();
     void persist(bool wait);
 
     Environment env_;
@@ -199,15 +177,13 @@ private:
     Learnt learnt_;
     Names names_;
     Contents contents_;
-    EgressPool pool_;
+    Sources sources_;
+    Listing listing_;
     Queue queue_;
     std::map<std::string, SitePtr> sites_;
     std::map<std::pair<std::string, TlsWish>, DestinationPtr> destinations_;
     Alarms alarms_;
-    FamilyMemory families_{3};  // of all sites that have both
     Connections connections_;
-    std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
-    asio::steady_timer blocklists_;
     Time next_sweep_{}, next_persist_{};
     std::size_t turn_ = 0;  // of the round-robin gateways
 };

@@ -30,8 +30,6 @@ Client::Options Delivery::client_options(const Source& source) {
 
 namespace {
 
-bool is_six(const Target& target) { return target.endpoint.address().is_v6(); }
-
 bool of_host(const Target& target, const std::string& host, bool six) {
     return target.host == host && is_six(target) == six;
 }
@@ -57,12 +55,12 @@ void Delivery::refused_for_good(const SitePtr& site, SourceQueue& from, Outcome 
 std::vector<Target> Delivery::targets_from(const Site& site, const Source& source) {
     std::vector<Target> out;
     Time time = base::steady_now();
-    bool six = source.address.find(':') != std::string::npos;
+    const bool six = is_six(source);
     for (const auto& target : site.hosts().targets)
         if (source.address.empty() || is_six(target) == six) out.push_back(target);
     std::map<std::string, std::uint32_t> lot;
     for (const auto& target : out) lot.emplace(target.host, static_cast<std::uint32_t>(env_.random()));
-    Families usual = families(site);
+    Families usual = sources_.families(site);
     auto place = [&](const Target& target) {
         bool unusual = !(is_six(target) ? usual.six : usual.four);
         return std::tuple(target.preference, lot[target.host], unusual);
@@ -100,50 +98,6 @@ void Delivery::turn_away(const SitePtr& site, const Client& client, Job job) {
     why.stage = "connect";
     why.reason = client.target().text() + " is no host that this mail may go to";
     queue_.settle(job, std::vector<Outcome>(job.recipients.size(), why));
-}
-
-// ---- address families
-
-/// Without the one that leads nowhere at present, as long as mail can go by the other.
-Families Delivery::families(const Site& site) const {
-    Families all = families_of(site.hosts().targets);
-    if (!all.four || !all.six) return all;
-    Time time = base::steady_now();
-    bool four = site.memory.families.doubtful(false, time), six = site.memory.families.doubtful(true, time);
-    if (!four && !six) four = families_.doubtful(false, time), six = families_.doubtful(true, time);
-    if (four == six) return all;
-    Families rest{!four, !six};
-    if (!site.hosts().pooled || env_.settings->egress.empty()) return rest;
-    auto other = pool_.preview(site.hosts().exchangers, {}, rest, base::wall_now());
-    return other.source && !other.source->address.empty() ? rest : all;
-}
-
-/// None of the hosts could be reached from the lane's address. True when they are tried by the other family
-/// first, before the site is said to be down.
-bool Delivery::family_fails(const SitePtr& site, const SourceQueue& from, Time begun) {
-    Families all = families_of(site->hosts().targets);
-    if (from.source.address.empty() || !all.four || !all.six) return false;
-    bool six = from.source.address.find(':') != std::string::npos;
-    site->memory.families.failed(six, begun, base::steady_now());
-    Families rest = families(*site);
-    return six ? !rest.six : !rest.four;
-}
-
-/// What it says of the families: one that failed at the same host is worse than the other, here and perhaps
-/// everywhere.
-void Delivery::reached(const SitePtr& site, const Target& target, Time begun) {
-    Time time = base::steady_now();
-    site->memory.reached(target.endpoint);
-    bool six = is_six(target), other_failed = false;
-    for (const auto& one : site->hosts().targets) {
-        if (!of_host(one, target.host, !six)) continue;
-        other_failed = other_failed || site->memory.doubtful(one.endpoint, time);
-    }
-    site->memory.families.worked(six);
-    families_.worked(six);
-    if (!other_failed) return;
-    site->memory.families.failed(!six, begun, time);
-    if (!std::exchange(site->memory.told_family, true)) families_.failed(!six, begun, time);
 }
 
 void Delivery::spoils(Site& site, const net::Endpoint& endpoint) {
@@ -189,7 +143,7 @@ net::awaitable<bool> Delivery::look_up_again(SitePtr site) {
 std::chrono::seconds Delivery::patience(const Site& site, const SourceQueue& from, const Target& target,
                                         std::span<const Target> rest) const {
     bool six = is_six(target);
-    Families usual = families(site);
+    Families usual = sources_.families(site);
     auto good = [&](const Target& next) {
         return of_host(next, target.host, !six) && !site.memory.doubtful(next.endpoint, base::steady_now());
     };
@@ -202,10 +156,7 @@ std::chrono::seconds Delivery::patience(const Site& site, const SourceQueue& fro
 net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, SourceQueue& from) {
     if (!co_await look_up_again(site)) co_return nullptr;
     Time begun = base::steady_now();
-    Families usual = families(*site);
-    bool six = from.source.address.find(':') != std::string::npos;
-    bool unusual = !from.source.address.empty() && !(six ? usual.six : usual.four);
-    if (unusual || out_of_use(*site, from)) {
+    if (sources_.unusual(*site, from.source) || sources_.out_of_use(*site, from)) {
         redistribute(site, from);
         co_return nullptr;
     }
@@ -229,7 +180,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, SourceQu
         auto client = co_await Client::open(env_.io, target, options, refusal);
         if (client && target.origin != site->hosts().origin) co_return nullptr;  // changed meanwhile
         if (client) {
-            reached(site, target, begun);
+            sources_.reached(*site, target, begun);
             if (std::string fault = client->would_fail();
                 fault != std::exchange(site->last_policy_fault, fault) && !fault.empty())
                 env_.observer.on(event::Trouble{"tls", fault, false});
@@ -244,7 +195,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, SourceQu
         }
         if (refusal.no_source) {
             // Another of our addresses may be there.
-            pool_.absent(from.source.address, base::wall_now() + std::chrono::minutes(1));
+            sources_.absent(from.source);
             env_.observer.on(event::Trouble{"egress", refusal.reason, false});
             redistribute(site, from);
             co_return nullptr;
@@ -255,7 +206,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, SourceQu
                                  [&](const Target& next) { return next.preference != target.preference; });
         std::stable_partition(
             at + 1, same, [&](const Target& next) { return !of_host(next, target.host, is_six(target)); });
-        if (blame(site, from.source, refusal.reply, target)) {
+        if (listing_.learn_from_reply(*site, from.source, refusal.reply, target)) {
             redistribute(site, from);
             co_return nullptr;
         }
@@ -277,7 +228,7 @@ net::awaitable<std::unique_ptr<Client>> Delivery::connect(SitePtr site, SourceQu
         refused_for_good(site, from, std::move(why));
         co_return nullptr;
     }
-    if (family_fails(site, from, begun)) {
+    if (sources_.family_failed(*site, from.source, begun)) {
         redistribute(site, from);
         co_return nullptr;
     }

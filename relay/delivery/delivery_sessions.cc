@@ -89,7 +89,7 @@ net::awaitable<Delivery::Turn> Delivery::serve(SitePtr site, SourceQueue& from, 
     while (!env_.stopping && !env_.spool.stuck() && client.transactions < most &&
            base::steady_now() < leave && !gives_way(*site, client)) {
         if (!first) {
-            if (out_of_use(*site, from)) {
+            if (sources_.out_of_use(*site, from)) {
                 redistribute(site, from);
                 break;
             }
@@ -301,9 +301,9 @@ std::optional<Delivery::SecondOpinion> Delivery::send_on(const SitePtr& site, So
     const Reply said = results.outcomes.front().reply;
     bool listed = false;
     if (site->hosts().pooled) {
-        Words words = weigh(site, from, job, results, client.target());
+        auto words = listing_.weigh(*site, from.source, job, results, client.target());
         listed = words.listed;
-        now.suspected = words.suspected && another_for(site, from);
+        now.suspected = words.suspected && sources_.another_than(from.source, *site);
         now.other_address = now.suspected;
     }
     if (listed) {

@@ -172,26 +172,16 @@ void Delivery::settle_later(Job job, Outcome why) {
 void Delivery::dispatch(Job job, const SitePtr& site) {
     Source source{{}, env_.settings->hostname};
     if (site->hosts().pooled) {
-        const Address& sender = job.message->stored->message.envelope.reverse_path;
-        std::string_view domain = job.route;
-        domain.remove_prefix(std::min<std::size_t>(3, domain.size()));  // "mx:"
-        Families reach = families(*site);
-        auto choice = pool_.choose(Place(site->hosts().exchangers, domain), sender.domain, reach,
-                                   base::wall_now(), job.suspect);
+        auto choice = sources_.choose(*site, job);
         if (!choice.source) {
             Outcome why;
             why.stage = "egress";
             why.reason = choice.why;
             why.attempted = false;
-            if (pool_.preview(site->hosts().exchangers, sender.domain, reach, base::wall_now()).source) {
+            if (sources_.any_for(*site, job)) {
                 put_off(job.route, choice);
             } else if (!site->obstacle().down) {
-                auto leader = leading_.find(site->key);
-                env_.observer.on(
-                    event::Rotated{site->hosts().exchangers,
-                                   leader == leading_.end() ? std::string_view() : leader->second,
-                                   {},
-                                   choice.why});
+                listing_.none_left(*site, choice.why);
                 auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(),
                                                         Time::duration::zero(), std::chrono::hours(1));
                 put_down(site, choice.why, base::steady_now() + pause);

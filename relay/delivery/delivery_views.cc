@@ -90,7 +90,8 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
     if (begun.route.starts_with("mx:")) {
-        auto choice = pool_.preview(Place(first.exchangers, std::string_view(begun.route).substr(3)),
+        auto choice =
+            sources_.pool().preview(Place(first.exchangers, std::string_view(begun.route).substr(3)),
                                     envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)
