@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "relay/delivery/delivery.h"
+#include "relay/delivery/overview.h"
 #include "relay/delivery/route.h"
 #include "relay/mail/trace.h"
 #include "relay/net/asio.h"
@@ -273,8 +274,8 @@ State Relay::state() {
         std::chrono::seconds overdue{0};
     };
     Out sent = impl_->on(impl_->delivery_io, [impl = impl_.get()] {
-        return Out{impl->delivery.connections(), impl->delivery.destinations(1000),
-                   impl->delivery.queue().overdue()};
+        return Out{impl->delivery.workplace().connections.traffic()->connections,
+                   destination_views(impl->delivery.workplace(), 1000), impl->delivery.queue().overdue()};
     });
     out.overdue = sent.overdue;
     out.connections = sent.connections;
@@ -376,17 +377,21 @@ Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
 }
 
 std::vector<GatewayView> Relay::gateways() {
-    auto out = impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.gateways(); });
+    auto out = impl_->on(impl_->delivery_io,
+                         [impl = impl_.get()] { return gateway_views(impl->delivery.workplace()); });
     for (auto& one : out) one.waiting = impl_->spool.waiting("gateway:" + one.name);
     return out;
 }
 
 std::vector<EgressView> Relay::egress() {
-    return impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.egress(); });
+    return impl_->on(impl_->delivery_io, [impl = impl_.get()] {
+        return impl->delivery.workplace().sources.pool().views(base::wall_now());
+    });
 }
 
 std::string Relay::dns_trouble() {
-    return impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.dns_trouble(); });
+    return impl_->on(impl_->delivery_io,
+                     [impl = impl_.get()] { return impl->delivery.workplace().names.trouble(); });
 }
 
 bool Relay::absolve(const std::string& address, const std::string& site) {
@@ -458,7 +463,8 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     out.route_why = route.why;
     auto promise = std::make_shared<std::promise<Explanation>>();
     auto future = promise->get_future();
-    asio::co_spawn(impl_->delivery_io, impl_->delivery.explain(out, std::move(envelope)),
+    asio::co_spawn(impl_->delivery_io,
+                   explain_delivery(impl_->delivery.workplace(), out, std::move(envelope)),
                    [promise](std::exception_ptr fault, Explanation whole) {
                        if (fault)
                            promise->set_exception(fault);

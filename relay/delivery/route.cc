@@ -98,4 +98,22 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     return {"mx:" + recipient.domain, std::move(mx_why)};
 }
 
+bool route_exists(const Settings& settings, const std::string& route) {
+    if (route == all_gateways) return !ways_of(settings, route).empty();
+    if (route.starts_with("gateway:")) {
+        const GatewaySettings* gateway = find_gateway(settings, route.substr(8));
+        return gateway != nullptr && gateway->enabled;
+    }
+    return !route.starts_with("primary:") || find_primary(settings, route.substr(8)) != nullptr;
+}
+
+std::vector<std::string> ways_of(const Settings& settings, const std::string& route) {
+    if (route != all_gateways) return {route};
+    std::vector<std::string> out;
+    for (const auto& gateway : settings.gateways)
+        if (gateway.enabled && gateway.type == GatewayType::round_robin)
+            out.push_back("gateway:" + gateway.name);
+    return out;
+}
+
 }  // namespace postern::relay

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "relay/mail/message.h"
 #include "relay/settings.h"
@@ -25,6 +26,11 @@ inline constexpr std::string_view all_gateways = "gateways";
 /// round-robin gateways, then the recipient domain's mail exchangers.
 Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
                    const Address& recipient, sync::Time now);
+
+/// Whether the settings still have what a route is named after.
+bool route_exists(const Settings& settings, const std::string& route);
+/// The routes that mail for a route may take: one, but for the round-robin gateways.
+std::vector<std::string> ways_of(const Settings& settings, const std::string& route);
 
 const GatewaySettings* find_gateway(const Settings& settings, std::string_view name);
 const PrimarySettings* find_primary(const Settings& settings, std::string_view name);

@@ -1,18 +1,25 @@
-// What delivery tells about itself, and what it would do with a message.
+#include "relay/delivery/overview.h"
+
 #include <algorithm>
 #include <set>
 
-#include "relay/delivery/delivery.h"
+#include "relay/delivery/destinations.h"
+#include "relay/delivery/environment.h"
+#include "relay/delivery/names.h"
+#include "relay/delivery/room.h"
+#include "relay/delivery/route.h"
+#include "relay/delivery/sources.h"
+#include "relay/queue/queue.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
 
-std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
+std::vector<DestinationView> destination_views(const Workplace& at, std::size_t limit) {
     std::vector<DestinationView> out, idle;
     std::set<std::string> shown;
-    const auto waiting = queue_.waiting();
+    const auto waiting = at.queue.waiting();
     for (bool troubled : {true, false})
-        for (const auto& [key, one] : destinations_) {
+        for (const auto& [key, one] : at.destinations.all()) {
             if (out.size() == limit) return out;
             const Obstacle* obstacle = one->obstacle.failures > 0 ? &one->obstacle : nullptr;
             if (obstacle == nullptr && one->listed.failures > 0) obstacle = &one->listed;
@@ -27,7 +34,7 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
                 view.site = site.key;
                 // A site's line has mail of other domains too.
                 view.ready =
-                    one->route.starts_with("mx:") ? queue_.in_hand(one->route) : view.ready + site.ready();
+                    one->route.starts_with("mx:") ? at.queue.in_hand(one->route) : view.ready + site.ready();
                 view.connections = site.connections();
                 view.delivering = site.established() - std::min<std::size_t>(site.idle(), site.established());
             }
@@ -52,37 +59,38 @@ std::vector<DestinationView> Delivery::destinations(std::size_t limit) const {
     return out;
 }
 
-std::vector<GatewayView> Delivery::gateways() const {
+std::vector<GatewayView> gateway_views(const Workplace& at) {
     std::vector<GatewayView> out;
-    for (const auto& gateway : env_.settings->gateways) {
+    for (const auto& gateway : at.env.settings->gateways) {
         GatewayView view;
         view.name = gateway.name;
         view.address = gateway.address.host + ':' + std::to_string(gateway.address.port);
         view.tls = in_words(gateway.tls);
         view.type = gateway.type == GatewayType::round_robin ? "round-robin" : "specified";
         view.enabled = gateway.enabled;
-        if (auto obstacle = blocked("gateway:" + gateway.name)) {
+        if (auto obstacle = at.room.blocked("gateway:" + gateway.name)) {
             view.trouble = obstacle->trouble;
             view.next_try = base::on_the_wall(obstacle->next_try);
         }
-        if (const Destination* known = find("gateway:" + gateway.name); known != nullptr && known->site)
+        if (const Destination* known = at.destinations.find("gateway:" + gateway.name);
+            known != nullptr && known->site)
             view.connections = known->site->connections();
         out.push_back(std::move(view));
     }
     return out;
 }
 
-net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelope) {
+net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation begun, Envelope envelope) {
     Time time = base::wall_now();
-    auto all = lanes(begun.route);
-    if (auto obstacle = blocked(begun.route)) {
+    auto all = ways_of(*at.env.settings, begun.route);
+    if (auto obstacle = at.room.blocked(begun.route)) {
         begun.trouble = obstacle->trouble;
         begun.next_try = base::on_the_wall(obstacle->next_try);
     }
     TlsWish wish = tls_wish(envelope);
     Targets first;
     for (const auto& key : all) {
-        Targets targets = co_await find_targets(names_.surroundings("explain"), key, wish);
+        Targets targets = co_await find_targets(at.names.surroundings("explain"), key, wish);
         for (const auto& target : targets.list) begun.hosts.push_back(target.text());
         if (targets.list.empty()) begun.hosts.push_back(targets.trouble.text);
         if (first.list.empty()) first = std::move(targets);
@@ -91,8 +99,8 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
     begun.tls = first.list.front().policy->text();
     if (begun.route.starts_with("mx:")) {
         auto choice =
-            sources_.pool().preview(Place(first.exchangers, std::string_view(begun.route).substr(3)),
-                                    envelope.reverse_path.domain, families_of(first.list), time);
+            at.sources.pool().preview(Place(first.exchangers, std::string_view(begun.route).substr(3)),
+                                      envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)
             begun.egress = (choice.source->address.empty() ? std::string("the system's choice")
@@ -101,14 +109,14 @@ net::awaitable<Explanation> Delivery::explain(Explanation begun, Envelope envelo
                            (choice.why.empty() ? "" : " (" + choice.why + ")");
     } else {
         begun.egress =
-            "the system's choice as " + env_.settings->hostname + " (the pool is for mail exchangers)";
+            "the system's choice as " + at.env.settings->hostname + " (the pool is for mail exchangers)";
     }
     unsigned connections =
-        first.connections > 0 ? first.connections : env_.settings->delivery.per_destination;
+        first.connections > 0 ? first.connections : at.env.settings->delivery.per_destination;
     unsigned rate = first.messages_per_minute > 0 ? first.messages_per_minute
-                                                  : env_.settings->delivery.messages_per_minute;
+                                                  : at.env.settings->delivery.messages_per_minute;
     begun.limits = "at most " + std::to_string(connections) + " connections";
-    if (auto known = sites_.find(first.site); known != sites_.end())
+    if (auto known = at.destinations.sites().find(first.site); known != at.destinations.sites().end())
         begun.limits += ", " + std::to_string(known->second->flow.window.size()) + " at present";
     begun.limits += rate > 0 ? ", " + std::to_string(rate) + " messages a minute" : ", no limit of messages";
     co_return begun;

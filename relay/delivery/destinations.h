@@ -1,0 +1,82 @@
+// From routes to sites: what was looked up, how long it is believed, and what keeps mail from a route.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "relay/delivery/alarms.h"
+#include "relay/delivery/destination.h"
+#include "relay/delivery/environment.h"
+#include "relay/delivery/names.h"
+#include "relay/egress/pool.h"
+
+namespace postern::relay {
+
+/// Owns the destinations and the sites they lead to, and forgets both. It moves no mail: whoever asks does
+/// that. On the delivery loop; a pointer that was got before a co_await may be to one that is forgotten.
+class Destinations {
+public:
+    using ByRoute = std::map<std::pair<std::string, TlsWish>, DestinationPtr>;
+    using BySite = std::map<std::string, SitePtr>;
+
+    Destinations(Environment& env, Names& names, Alarms& alarms)
+        : env_(env), names_(names), alarms_(alarms) {}
+
+    DestinationPtr get(const std::string& route, TlsWish wish);
+    /// Null for one that nobody has sent to. Without a wish: that the route as such is judged by.
+    Destination* find(const std::string& route, TlsWish wish = TlsWish::none) const;
+    const ByRoute& all() const { return destinations_; }
+    const BySite& sites() const { return sites_; }
+
+    /// Looks up where it leads. `found`: to `site` from now on. Else the trouble is known, and the pause
+    /// behind it has begun, where waiting may help.
+    struct Answer {
+        bool stopped = false, found = false;
+        Reply trouble;
+    };
+    net::awaitable<Answer> look_up(DestinationPtr destination, std::string asker);
+    /// A site that is always busy hears of changes too.
+    enum class Again : std::uint8_t {
+        stopped,
+        current,
+        elsewhere,  // its routes lead to another by now, and are looked up again
+        nowhere,    // nothing is known of it any more; `trouble` says why
+    };
+    net::awaitable<Again> look_up_again(SitePtr site, Reply& trouble);
+    /// Nothing that was looked up is believed any more.
+    void distrust();
+    void reload();  // the same, of other settings
+
+    /// Of the ways a job's route has (ways_of()) the one that leads to the site.
+    std::string way_of(const Site& site, const Job& job) const;
+    /// Whether the job's mail may go to that host. Sites are told apart by what may be connected to, so that
+    /// it may; whoever changes what tells them apart finds out here, and not by mail that went to the wrong
+    /// host.
+    bool permits(const Site& site, const Job& job, const Target& target) const;
+
+    /// None of our addresses may send there for now, though they may to others of its site.
+    void put_off(const std::string& route, const EgressPool::Choice& choice);
+    /// Mail was taken there. True when it had been put off.
+    bool taken(const std::string& route);
+    /// What is down is tried at once: that route, or with "" each. Gives how many there were.
+    std::size_t retry(const std::string& route);
+    /// What nobody sends to is forgotten; `waiting` are the routes with mail.
+    void forget(Time now, const std::set<std::string>& waiting);
+
+private:
+    SitePtr site(const std::string& key);
+    net::awaitable<Targets> find(std::string asker, std::string route, TlsWish wish);
+    void adopt(Site& site, const std::string& route, TlsWish wish, Targets targets);
+    bool still_known(const Destination& destination, const Targets& targets) const;
+    void failed(const DestinationPtr& destination, const Reply& trouble);
+
+    Environment& env_;
+    Names& names_;
+    Alarms& alarms_;
+    ByRoute destinations_;
+    BySite sites_;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,43 @@
+// How much mail a route takes at present, and what holds it up.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "relay/delivery/destinations.h"
+#include "relay/delivery/environment.h"
+#include "relay/queue/queue.h"
+
+namespace postern::relay {
+
+class Room {
+public:
+    Room(Environment& env, Destinations& destinations, const Queue& queue)
+        : env_(env), destinations_(destinations), queue_(queue) {}
+
+    /// How many jobs; 0 when it is down or has enough, and then it is called as soon as that may have
+    /// changed (Dispatch::feed()).
+    std::size_t of(const std::string& route);
+    /// The same, without being called.
+    std::size_t look(const std::string& route) const;
+    /// What holds it up, with the earliest time to try: nothing as long as one of its ways is open.
+    struct Blocked {
+        std::string trouble;
+        Time next_try{};
+    };
+    std::optional<Blocked> blocked(const std::string& route) const;
+    /// The way for the next job of a route, in turn; "" when there is none in the configuration. Where none
+    /// has room the job stands in line at the first.
+    std::string next_way(const std::string& route);
+
+private:
+    std::size_t at(const std::string& way) const;
+
+    Environment& env_;
+    Destinations& destinations_;
+    const Queue& queue_;
+    std::size_t turn_ = 0;  // of the round-robin gateways
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,33 @@
+// Who is who in this room, for those that move mail between them.
+#pragma once
+
+namespace postern::relay {
+
+struct Environment;
+class Queue;
+class Names;
+class Contents;
+class Sources;
+class Listing;
+class Destinations;
+class Room;
+class Connections;
+class Alarms;
+class Dispatch;
+
+/// All of it lives as long as Delivery, and is used on its loop.
+struct Workplace {
+    Environment& env;
+    Queue& queue;
+    Names& names;
+    Contents& contents;
+    Sources& sources;
+    Listing& listing;
+    Destinations& destinations;
+    Room& room;
+    Connections& connections;
+    Alarms& alarms;
+    Dispatch& dispatch;
+};
+
+}  // namespace postern::relay
