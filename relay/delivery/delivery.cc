@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "relay/delivery/reporter.h"
 #include "relay/delivery/route.h"
 #include "sync/base/clock.h"
 
@@ -18,13 +17,13 @@ constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
     : env_{io, spool, observer, std::move(settings)},
-      directory_(std::move(directory)),
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),
       sources_(env_, learnt_.recall(egress_file)),
       listing_(env_, sources_, names_),
-      queue_(spool, env_.settings, observer, hooks()),
+      intake_(env_, std::move(directory), room_, dispatch_),
+      queue_(spool, env_.settings, observer, intake_),
       alarms_(
           io, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
       destinations_(env_, names_, alarms_),
@@ -33,40 +32,6 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       workplace_{env_,          queue_, names_,       contents_, sources_, listing_,
                  destinations_, room_,  connections_, alarms_,   dispatch_},
       dispatch_(workplace_) {}
-
-std::string Delivery::route(const Envelope& envelope, const Address& recipient) {
-    constexpr std::string_view primary = "primary:";
-    std::string key = choose_route(*env_.settings, *directory_, envelope, recipient, base::wall_now()).key;
-    if (envelope.bounce || envelope.primary.empty() || !key.starts_with(primary)) return key;
-    // Each pair once: that one gets the other's mail is what an administrator wants to know.
-    std::string to = key.substr(primary.size());
-    if (to != envelope.primary && between_.emplace(envelope.primary, to).second)
-        env_.observer.on(event::BetweenPrimaries{envelope.primary, to, recipient.domain});
-    return key;
-}
-
-Queue::Hooks Delivery::hooks() {
-    Queue::Hooks out;
-    out.route = [this](const Envelope& envelope, const Address& recipient) {
-        return route(envelope, recipient);
-    };
-    out.exists = [this](const std::string& route) { return route_exists(*env_.settings, route); };
-    out.room = [this](const std::string& route) { return room_.of(route); };
-    out.offer = [this](Job job) { dispatch_.offer(std::move(job)); };
-    out.trouble = [this](const std::string& route) {
-        auto obstacle = room_.blocked(route);
-        return obstacle ? obstacle->trouble : std::string();
-    };
-    out.next_try = [this](const std::string& route) {
-        auto obstacle = room_.blocked(route);
-        return obstacle ? obstacle->next_try : base::steady_now();
-    };
-    out.report = [this](const Stored& stored, const Progress& progress,
-                        const std::vector<Queue::Notice>& notices) {
-        return report_on(env_.spool, env_.settings, stored, progress, notices);
-    };
-    return out;
-}
 
 void Delivery::start() {
     connections_.reload();

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "relay/delivery/destinations.h"
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/environment.h"
+#include "relay/delivery/intake.h"
 #include "relay/delivery/learnt.h"
 #include "relay/delivery/listing.h"
 #include "relay/delivery/names.h"
@@ -43,7 +43,7 @@ public:
     /// off there may get it twice.
     net::awaitable<void> stop(std::chrono::seconds grace);
     void reload(SettingsPtr settings);
-    void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
+    void publish(std::shared_ptr<const sync::Snapshot> directory) { intake_.publish(std::move(directory)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);
 
     Queue& queue() { return queue_; }
@@ -57,21 +57,18 @@ public:
     const Workplace& workplace() const { return workplace_; }
 
 private:
-    Queue::Hooks hooks();
-    std::string route(const Envelope& envelope, const Address& recipient);
     void move_obsolete();
     void tick();
     void tidy(Time time);
     void persist(bool all);
 
     Environment env_;
-    std::shared_ptr<const sync::Snapshot> directory_;
-    std::set<std::pair<std::string, std::string>> between_;  // primaries whose mail goes to another, told
     Learnt learnt_;
     Names names_;
     Contents contents_;
     Sources sources_;
     Listing listing_;
+    Intake intake_;
     Queue queue_;
     Alarms alarms_;
     Destinations destinations_;

@@ -9,7 +9,7 @@
 #include "relay/delivery/hungry.h"
 #include "relay/delivery/site.h"
 #include "relay/delivery/target.h"
-#include "relay/queue/queue.h"
+#include "relay/queue/job.h"
 
 namespace postern::relay {
 

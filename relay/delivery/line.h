@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "relay/queue/queue.h"
+#include "relay/queue/job.h"
 
 namespace postern::relay {
 

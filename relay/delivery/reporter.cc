@@ -9,7 +9,7 @@
 namespace postern::relay {
 
 StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Progress& progress,
-                    const std::vector<Queue::Notice>& notices) {
+                    const std::vector<Notice>& notices) {
     Message& original = stored.message;
     if (original.envelope.reverse_path.null()) {
         if (!original.envelope.bounce)
@@ -25,9 +25,9 @@ StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Pro
         one.options = original.envelope.options_of(notice.recipient);
         one.progress = progress[notice.recipient];
         switch (notice.kind) {
-            case Queue::Notice::Kind::failed: one.action = ReportAction::failed; break;
-            case Queue::Notice::Kind::relayed: one.action = ReportAction::relayed; break;
-            case Queue::Notice::Kind::delayed:
+            case Notice::Kind::failed: one.action = ReportAction::failed; break;
+            case Notice::Kind::relayed: one.action = ReportAction::relayed; break;
+            case Notice::Kind::delayed:
                 one.action = ReportAction::delayed;
                 one.next = base::on_the_wall(one.progress.next);
                 one.give_up = expiry(settings->queue, original.arrived);

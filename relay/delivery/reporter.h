@@ -3,13 +3,14 @@
 
 #include <vector>
 
-#include "relay/queue/queue.h"
+#include "relay/queue/job.h"
+#include "relay/settings.h"
 
 namespace postern::relay {
 
 /// The report to be committed with its id, null when none is due. Its text is made when it is written, off
 /// the loop, for what it returns of the message has to be read from the disk first.
 StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Progress& progress,
-                    const std::vector<Queue::Notice>& notices);
+                    const std::vector<Notice>& notices);
 
 }  // namespace postern::relay

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "relay/delivery/meaning.h"
-#include "relay/queue/queue.h"
+#include "relay/queue/job.h"
 
 namespace postern::relay {
 

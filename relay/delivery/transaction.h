@@ -9,7 +9,7 @@
 #include "relay/delivery/meaning.h"
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
-#include "relay/queue/queue.h"
+#include "relay/queue/job.h"
 
 namespace postern::relay {
 

@@ -2,6 +2,8 @@
 #include "relay/queue/queue.h"
 
 #include <algorithm>
+#include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "relay/queue/schedule.h"
@@ -20,8 +22,8 @@ constexpr unsigned passes = 4;  // messages from the spool, before a new one goe
 
 }  // namespace
 
-Queue::Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks)
-    : spool_(spool), settings_(std::move(settings)), observer_(observer), hooks_(std::move(hooks)) {
+Queue::Queue(Spool& spool, SettingsPtr settings, Observer& observer, Deliverer& deliverer)
+    : spool_(spool), settings_(std::move(settings)), observer_(observer), deliverer_(deliverer) {
     for (auto& key : spool_.routes()) wake(key.route, key.due);
     recovery_ = Recovery{spool_.volumes(), {}, spool_.new_id()};
     roll_.volumes = spool_.volumes();
@@ -85,9 +87,9 @@ void Queue::admit(StoredPtr stored) {
 /// Where a recipient's mail goes by the rules, or by what an operator wants instead.
 std::string Queue::way(const Queued& message, std::size_t recipient) const {
     const std::string& pinned = message.progress[recipient].pinned;
-    if (!pinned.empty() && hooks_.exists(pinned)) return pinned;
+    if (!pinned.empty() && deliverer_.exists(pinned)) return pinned;
     const Envelope& envelope = message.stored->message.envelope;
-    return hooks_.route(envelope, envelope.forward_paths[recipient]);
+    return deliverer_.route(envelope, envelope.forward_paths[recipient]);
 }
 
 // ---- legs
@@ -152,7 +154,7 @@ std::size_t Queue::window(const std::string& route) const {
 
 /// Whether mail for a route may be handed out now; if not, it is filed.
 bool Queue::takes(const std::string& route, bool filed) {
-    if (hooks_.room(route) == 0) return false;
+    if (deliverer_.room(route) == 0) return false;
     if (messages_.size() > crowded && in_hand(route) > little) return false;
     if (messages_.size() > active_max && in_hand(route) > 1) return false;
     if (filed) return true;
@@ -175,7 +177,7 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
     }
     if (message->ordered) return end_leg(message, route);
     if (!takes(route, !leg.filed.empty())) {
-        std::string trouble = hooks_.trouble(route);
+        std::string trouble = deliverer_.trouble(route);
         leg.due = now_exact();
         for (auto recipient : leg.recipients) {
             if (trouble.empty()) break;
@@ -183,13 +185,14 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
             one.reply = Reply();
             one.reason = trouble;
             one.stage = "destination";
-            if (message->fresh) announce_deferral(*message, recipient, route, hooks_.next_try(route));
+            if (message->fresh) announce_deferral(*message, recipient, route, deliverer_.next_try(route));
         }
         return end_leg(message, route);
     }
     std::size_t size = std::max<std::size_t>(1, settings_->delivery.recipients);
     leg.open_jobs = static_cast<unsigned>((leg.recipients.size() + size - 1) / size);
-    ++offering_;
+    offering_ = true;
+    const std::unique_ptr<bool, void (*)(bool*)> over(&offering_, [](bool* going_on) { *going_on = false; });
     for (std::size_t from = 0; from < leg.recipients.size(); from += size) {
         std::size_t to = std::min(from + size, leg.recipients.size());
         Job job;
@@ -198,10 +201,12 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
         job.recipients.assign(leg.recipients.begin() + static_cast<std::ptrdiff_t>(from),
                               leg.recipients.begin() + static_cast<std::ptrdiff_t>(to));
         job.further = from > 0;
-        hooks_.offer(std::move(job));
+        deliverer_.offer(std::move(job));
     }
-    if (--offering_ > 0) return;
-    for (auto& late : std::exchange(kept_, {})) late();
+}
+
+void Queue::must_not_be_offering() const {
+    if (offering_) throw std::logic_error("the deliverer calls back while it is offered a job");
 }
 
 }  // namespace postern::relay

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
@@ -17,96 +16,18 @@
 #include <vector>
 
 #include "relay/observer.h"
+#include "relay/queue/deliverer.h"
+#include "relay/queue/job.h"
 #include "relay/queue/spool.h"
 #include "relay/settings.h"
 #include "relay/views.h"
 
 namespace postern::relay {
 
-/// A message that is being worked on. Its Progress here is ahead of the spool's by what is not yet committed.
-/// Each of its pending recipients has a place: in a leg, or filed in the spool under a route and a time.
-struct Queued {
-    StoredPtr stored;
-    Progress progress;
-    bool fresh = false;    // filed nowhere else yet
-    bool removed = false;  // taken out while in hand: nothing of it is sent any more
-    bool ordered = false;  // an operator wants something else with what is in hand (RecipientProgress::order)
-    unsigned uncommitted = 0;   // changes on their way to the disk
-    std::vector<bool> sending;  // by recipient: a transaction with it is going on; empty while there is none
-
-    /// The recipients that go one way, from the time they are taken up until what came of it is committed.
-    struct Leg {
-        std::vector<std::uint16_t> recipients;
-        unsigned open_jobs = 0;
-        std::vector<Time> filed;   // under these times in the spool
-        Time due = Time::max();    // when what is left of it is tried again; not theirs until it is filed so
-        bool ended = false;        // only what came of it is still to be written down
-        std::uint64_t change = 0;  // the change that does so, once it has a number
-    };
-    std::map<std::string, Leg> legs;  // by route
-    std::size_t open_legs = 0;        // that have not ended
-    Change unwritten;                 // what the next change of it says besides its progress
-    bool put_off = false;             // that change waits for company
-
-    bool halted() const { return removed || ordered; }
-};
-using QueuedPtr = std::shared_ptr<Queued>;
-
-/// One transaction's worth: recipients of one message that go to one destination.
-struct Job {
-    QueuedPtr message;
-    std::string route;
-    std::vector<std::uint16_t> recipients;  // indexes into Envelope::forward_paths
-    bool further = false;                   // its message has another that was offered before
-    bool bare = false;                      // a server did not take its DSN parameters: it goes without
-    /// Our address that was refused for a reason nobody knows: another is tried, and compared with it.
-    std::string suspect;
-    Reply suspicion;
-    std::set<std::string> refused_from;  // our addresses that this attempt was told are listed
-};
-
-/// What came of one recipient of a job.
-struct Outcome {
-    enum class Result : std::uint8_t { delivered, deferred, failed };
-    Result result = Result::deferred;
-    Reply reply;                   // the remote server's, code 0 when there was none
-    std::string reason;            // in words, when there was no reply
-    std::string host, stage, tls;  // tls: what was wanted and what was reached
-    std::string egress;            // our address
-    bool relayed = false;          // delivered to a host that reports nothing itself
-    bool destination = false;      // the fault is the destination's: tried again as soon as that works
-    bool ours = false;             // the trouble is ours and passes: tried again soon, never given up for it
-    bool attempted = true;         // false: not even tried, because the destination was known to be down
-};
-
 /// Used on the delivery thread only.
 class Queue {
 public:
-    /// Something the sender is to be told about a recipient.
-    struct Notice {
-        enum class Kind : std::uint8_t { failed, delayed, relayed };
-        std::uint16_t recipient = 0;
-        Kind kind = Kind::failed;
-    };
-    struct Hooks {
-        /// Which destination a recipient goes to now.
-        std::function<std::string(const Envelope&, const Address&)> route;
-        /// Whether the configuration has the destination that mail was moved to.
-        std::function<bool(const std::string& route)> exists;
-        /// How many jobs a destination takes at present: 0 when it is down or has enough; it then calls
-        /// refill() as soon as it takes some again.
-        std::function<std::size_t(const std::string& route)> room;
-        /// Takes the job; settle() or give_back() follows. What comes before this has returned is kept until
-        /// then: nothing of a message changes while its jobs are handed out.
-        std::function<void(Job)> offer;
-        /// What is wrong with a destination, "" when nothing is; and when one that is down is tried next.
-        std::function<std::string(const std::string& route)> trouble;
-        std::function<Time(const std::string& route)> next_try;
-        /// The report to the sender, to be committed with its id; null when none is due.
-        std::function<StoredPtr(const Stored&, const Progress&, const std::vector<Notice>&)> report;
-    };
-
-    Queue(Spool& spool, SettingsPtr settings, Observer& observer, Hooks hooks);
+    Queue(Spool& spool, SettingsPtr settings, Observer& observer, Deliverer& deliverer);
 
     void reload(SettingsPtr settings) { settings_ = std::move(settings); }
     void admit(StoredPtr stored);                                // committed just now
@@ -167,6 +88,7 @@ private:
     void drop_leg(Queued& message, const std::string& route);
     void start_leg(const QueuedPtr& message, const std::string& route);
     void start_some();
+    void must_not_be_offering() const;
     bool takes(const std::string& route, bool filed);
     std::size_t window(const std::string& route) const;
 
@@ -215,13 +137,12 @@ private:
     Spool& spool_;
     SettingsPtr settings_;
     Observer& observer_;
-    Hooks hooks_;
+    Deliverer& deliverer_;
     std::unordered_map<std::uint64_t, QueuedPtr> messages_;
     std::unordered_map<std::string, std::size_t> in_hand_;    // legs by route
     std::deque<std::pair<QueuedPtr, std::string>> starting_;  // legs still to be handed out
     std::deque<std::pair<Time, QueuedPtr>> put_off_;          // when what came of them is written down
-    unsigned offering_ = 0;                                   // depth of the offers going on
-    std::vector<std::function<void()>> kept_;                 // came from within an offer
+    bool offering_ = false;  // a message's jobs are handed out: nothing of it changes meanwhile
     Waiting waiting_;
     std::set<std::pair<Time, std::string>> agenda_;  // when to look at which route: Waits::look
 

@@ -264,9 +264,9 @@ void Queue::overlay(std::vector<MessageView>& views) const {
         for (auto& one : view.recipients) {
             // A message whose time has come waits on as long as its destination is down.
             if (one.state != "waiting") continue;
-            std::string trouble = hooks_.trouble(one.route);
+            std::string trouble = deliverer_.trouble(one.route);
             if (trouble.empty()) continue;
-            one.next = std::max(one.next, base::on_the_wall(hooks_.next_try(one.route)));
+            one.next = std::max(one.next, base::on_the_wall(deliverer_.next_try(one.route)));
             if (one.why.empty()) one.why = trouble;
         }
 }
@@ -280,7 +280,7 @@ void Queue::lay_memory_over(std::vector<MessageView>& views) const {
         if (message.removed) return true;
         const Envelope& envelope = message.stored->message.envelope;
         view = view_of(message.stored->message, message.progress, *settings_,
-                       [&](const Address& recipient) { return hooks_.route(envelope, recipient); });
+                       [&](const Address& recipient) { return deliverer_.route(envelope, recipient); });
         for (const auto& [route, leg] : message.legs) {
             if (leg.ended) continue;
             for (auto at : leg.recipients) {

@@ -89,11 +89,7 @@ void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, co
 }
 
 void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
-    if (offering_ > 0) {
-        kept_.emplace_back(
-            [this, job, outcomes = std::move(outcomes)]() mutable { settle(job, std::move(outcomes)); });
-        return;
-    }
+    must_not_be_offering();
     Time now = now_exact();
     double spread = std::uniform_real_distribution<>(0, 1)(random_);
     const QueuedPtr& message = job.message;
@@ -112,7 +108,7 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
         const RecipientProgress& one = message->progress[recipient];
         if (deferred && one.pending() && !message->removed)
             announce_deferral(*message, recipient, job.route,
-                              by_destination ? hooks_.next_try(job.route) : next);
+                              by_destination ? deliverer_.next_try(job.route) : next);
     }
     if (!delivered.empty() && !message->removed) spool_.note_delivered(mail.id, delivered);
     bool last = --leg->open_jobs == 0;
@@ -127,10 +123,7 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
 }
 
 void Queue::give_back(const Job& job) {
-    if (offering_ > 0) {
-        kept_.emplace_back([this, job] { give_back(job); });
-        return;
-    }
+    must_not_be_offering();
     const QueuedPtr& message = job.message;
     Queued::Leg* leg = open_leg(*message, job.route);
     if (leg == nullptr) return;

@@ -70,7 +70,7 @@ void Queue::report(Queued& message, Change& change) {
         }
         one.reported = true;
     }
-    if (!notices.empty()) change.bounce = hooks_.report(*message.stored, progress, notices);
+    if (!notices.empty()) change.bounce = deliverer_.report(*message.stored, progress, notices);
     if (failed.empty() && relayed == 0) return;
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
                 report = change.bounce ? change.bounce->message.id.text() : std::string();
@@ -186,7 +186,7 @@ bool Queue::announce_delay(Queued& message, Change& change) {
         if (wants_delay(mail, message.progress[at], at) && tried_since(message.progress[at], delay_due(mail)))
             notices.push_back(Notice{static_cast<std::uint16_t>(at), Notice::Kind::delayed});
     if (notices.empty()) return false;
-    change.bounce = hooks_.report(*message.stored, message.progress, notices);
+    change.bounce = deliverer_.report(*message.stored, message.progress, notices);
     for (const auto& notice : notices) message.progress[notice.recipient].delay_reported = true;
     if (!change.bounce) return true;
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),

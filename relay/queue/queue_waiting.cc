@@ -43,17 +43,14 @@ void Queue::look_everywhere() {
 }
 
 bool Queue::refill(const std::string& route, std::size_t part) {
-    if (offering_ > 0) {
-        kept_.emplace_back([this, route, part] { refill(route, part); });
-        return false;
-    }
+    must_not_be_offering();
     auto at = waiting_.find(route);
     Time now = now_exact();
     std::size_t taken = 0;
     while (at != waiting_.end() && at->second.due <= now) {
-        std::size_t wanted = hooks_.room(route);
+        std::size_t wanted = deliverer_.room(route);
         if (wanted == 0) {
-            Time next = hooks_.trouble(route).empty() ? now : hooks_.next_try(route);
+            Time next = deliverer_.trouble(route).empty() ? now : deliverer_.next_try(route);
             look(at, std::max(now, next) + safety, true);
             return false;
         }
@@ -93,7 +90,8 @@ bool Queue::refill(const std::string& route, std::size_t part) {
 void Queue::forgotten(const std::string& route, Time now) {
     auto at = waiting_.find(route);
     bool late = at->second.refused && at->second.due + safety <= now && at->second.look + punctual > now;
-    if (!late || in_hand(route) > 0 || !hooks_.trouble(route).empty() || hooks_.room(route) == 0) return;
+    if (!late || in_hand(route) > 0 || !deliverer_.trouble(route).empty() || deliverer_.room(route) == 0)
+        return;
     auto span = std::chrono::duration_cast<std::chrono::seconds>(now - at->second.due);
     observer_.on(event::Trouble{"queue",
                                 "mail for " + route + " was due " + span_in_words(span) +
@@ -110,7 +108,7 @@ std::map<std::string, Time> Queue::waiting() const {
 std::chrono::seconds Queue::overdue() const {
     Time now = now_exact(), first = now;
     for (const auto& [route, waits] : waiting_)
-        if (waits.due < first && route != held_route && hooks_.trouble(route).empty()) first = waits.due;
+        if (waits.due < first && route != held_route && deliverer_.trouble(route).empty()) first = waits.due;
     return std::chrono::duration_cast<std::chrono::seconds>(now - first);
 }
 

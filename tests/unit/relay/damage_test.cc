@@ -38,15 +38,15 @@ struct Receiver {
     std::size_t bounced = 0;
     Observer silent;
 
-    Queue::Hooks hooks() {
-        Queue::Hooks out;
+    Answers answers() {
+        Answers out;
         out.route = [](const Envelope&, const Address& to) { return "mx:" + to.domain; };
         out.room = [this](const std::string&) -> std::size_t { return open ? 10 : 0; };
         out.offer = [this](Job job) { offered.push_back(std::move(job)); };
         out.trouble = [this](const std::string&) { return open ? std::string() : "cannot be reached"; };
         out.next_try = [](const std::string&) { return std::chrono::system_clock::now(); };
         out.exists = [](const std::string&) { return true; };
-        out.report = [this](const Stored&, const Progress&, const std::vector<Queue::Notice>& notices) {
+        out.report = [this](const Stored&, const Progress&, const std::vector<Notice>& notices) {
             bounced += notices.size();
             return nullptr;
         };
@@ -60,7 +60,7 @@ std::map<std::uint64_t, std::string> fill(const fs::path& folder) {
     std::mt19937 random(7);
     Receiver receiver;
     receiver.open = false;
-    GatewayLife life(folder, options, settings(), receiver.silent, receiver.hooks());
+    GatewayLife life(folder, options, settings(), receiver.silent, receiver.answers());
     for (int at = 0; at < 150; ++at) {
         auto stored = std::make_shared<Stored>();
         Message& message = stored->message;
@@ -88,7 +88,7 @@ std::map<std::uint64_t, std::string> fill(const fs::path& folder) {
 /// Opens the folder and lets everything be delivered. 0 when all is as it has to be, else what is wrong.
 int open_and_deliver(const fs::path& folder, const std::map<std::uint64_t, std::string>& contents) {
     Receiver receiver;
-    GatewayLife life(folder, options, settings(), receiver.silent, receiver.hooks());
+    GatewayLife life(folder, options, settings(), receiver.silent, receiver.answers());
     std::set<std::uint64_t> delivered;
     bool expired = false;
     while (life.spool.unhealthy().empty()) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "relay/queue/queue.h"
+#include "tests/unit/relay/deliverer_double.h"
 
 namespace postern::tests {
 
@@ -18,14 +19,15 @@ namespace postern::tests {
 class GatewayLife {
 public:
     GatewayLife(const std::filesystem::path& folder, relay::Spool::Options options,
-                relay::SettingsPtr settings, relay::Observer& observer, relay::Queue::Hooks hooks)
-        : spool(
+                relay::SettingsPtr settings, relay::Observer& observer, Answers answers)
+        : deliverer_(std::move(answers)),
+          spool(
               folder, options, [this](relay::Committed done) { tell(std::move(done)); },
               [this](std::string_view what, bool) {
                   std::lock_guard lock(mutex_);
                   reports_.emplace_back(what);
               }),
-          queue(spool, std::move(settings), observer, std::move(hooks)) {
+          queue(spool, std::move(settings), observer, deliverer_) {
         spool.start();
     }
     ~GatewayLife() {
@@ -93,6 +95,7 @@ private:
     std::deque<relay::Committed> told_;
     std::vector<std::string> reports_;
     bool hold_ = false, held_ = false;
+    DelivererDouble deliverer_;
 
 public:
     relay::Spool spool;

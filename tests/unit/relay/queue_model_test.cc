@@ -164,27 +164,27 @@ private:
     Known& known(const Stored& stored) { return known_.at(stored.message.id.value); }
 
     void open() {
-        Queue::Hooks hooks;
-        hooks.route = [this](const Envelope& envelope, const Address& to) {
+        Answers answers;
+        answers.route = [this](const Envelope& envelope, const Address& to) {
             return envelope.bounce ? "primary:main" : route((std::stoul(to.local) + shift_) % routes);
         };
-        hooks.room = [this](const std::string& to) -> std::size_t {
+        answers.room = [this](const std::string& to) -> std::size_t {
             if (down_.contains(to)) return 0;
             std::size_t busy = 0;
             for (const auto& job : offered_) busy += job.route == to;
             return busy < 4 ? 4 - busy : 0;
         };
-        hooks.offer = [this](Job job) { offered_.push_back(std::move(job)); };
-        hooks.trouble = [this](const std::string& to) {
+        answers.offer = [this](Job job) { offered_.push_back(std::move(job)); };
+        answers.trouble = [this](const std::string& to) {
             return down_.contains(to) ? "cannot be reached" : std::string();
         };
-        hooks.next_try = [](const std::string&) { return now(); };
-        hooks.exists = [](const std::string& to) { return to != "gateway:gone"; };
-        hooks.report = [this](const Stored& stored, const Progress& progress,
-                              const std::vector<Queue::Notice>& notices) {
+        answers.next_try = [](const std::string&) { return now(); };
+        answers.exists = [](const std::string& to) { return to != "gateway:gone"; };
+        answers.report = [this](const Stored& stored, const Progress& progress,
+                                const std::vector<Notice>& notices) {
             std::vector<std::uint16_t> failed;
             for (const auto& notice : notices) {
-                CHECK(notice.kind == Queue::Notice::Kind::failed);
+                CHECK(notice.kind == Notice::Kind::failed);
                 CHECK(progress[notice.recipient].status == RecipientStatus::failed);
                 failed.push_back(notice.recipient);
             }
@@ -193,7 +193,7 @@ private:
         life_ = std::make_unique<GatewayLife>(
             folder_->path(),
             Spool::Options{1 << 19, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings_,
-            *this, hooks);
+            *this, answers);
         check_places();
     }
 

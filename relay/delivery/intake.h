@@ -1,0 +1,42 @@
+// What the queue asks of delivery: where mail goes, whether there is room for it, and what came to nothing.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "relay/delivery/dispatch.h"
+#include "relay/delivery/environment.h"
+#include "relay/delivery/room.h"
+#include "relay/queue/deliverer.h"
+#include "sync/snapshot.h"
+
+namespace postern::relay {
+
+class Intake : public Deliverer {
+public:
+    Intake(Environment& env, std::shared_ptr<const sync::Snapshot> directory, Room& room, Dispatch& dispatch)
+        : env_(env), directory_(std::move(directory)), room_(room), dispatch_(dispatch) {}
+
+    void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
+
+    std::string route(const Envelope& envelope, const Address& recipient) override;
+    bool exists(const std::string& route) const override;
+    std::size_t room(const std::string& route) override { return room_.of(route); }
+    void offer(Job job) override { dispatch_.offer(std::move(job)); }
+    std::string trouble(const std::string& route) const override;
+    Time next_try(const std::string& route) const override;
+    StoredPtr report(const Stored& stored, const Progress& progress,
+                     const std::vector<Notice>& notices) const override;
+
+private:
+    Environment& env_;
+    std::shared_ptr<const sync::Snapshot> directory_;
+    Room& room_;
+    Dispatch& dispatch_;
+    std::set<std::pair<std::string, std::string>> between_;  // primaries whose mail goes to another, told
+};
+
+}  // namespace postern::relay
