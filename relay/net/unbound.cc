@@ -72,7 +72,10 @@ DnsAnswer read(const ub_result& result) {
         answer.has_signatures = is_signed(
             {static_cast<const char*>(result.answer_packet), static_cast<std::size_t>(result.answer_len)});
     if (result.bogus != 0 || (result.havedata == 0 && result.rcode == rcode_servfail))
-        if (answer.why = shortage(); !answer.why.empty()) return answer;
+        if (answer.why = shortage(); !answer.why.empty()) {
+            answer.lacking = true;
+            return answer;
+        }
     if (result.bogus != 0) {
         // A bogus answer still carries data; it must not be looked at.
         answer.bogus = true;
@@ -111,7 +114,8 @@ DnsAnswer failed(int error, std::string_view name) {
         return answer;
     }
     answer.why = shortage();
-    if (answer.why.empty()) answer.why = error == UB_SYNTAX ? ub_strerror(UB_NOMEM) : ub_strerror(error);
+    answer.lacking = !answer.why.empty() || error == UB_SYNTAX || error == UB_NOMEM;
+    if (answer.why.empty()) answer.why = ub_strerror(answer.lacking ? UB_NOMEM : error);
     return answer;
 }
 

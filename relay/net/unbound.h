@@ -36,6 +36,7 @@ struct DnsAnswer {
     std::string canonical;             // the name at the end of the CNAMEs, lower case, no trailing dot
     bool secure = false;               // data or absence are proven, CNAMEs on the way included
     bool bogus = false;                // transient, because DNSSEC says that it was tampered with
+    bool lacking = false;              // transient, because this machine had nothing left to ask with
     std::string why;                   // in words, when not found
     bool has_signatures = false;       // of DNSKEY: RRSIG records came with it, whatever they are worth
 };
