@@ -182,6 +182,7 @@ private:
     void set_aside(const QueuedPtr& message, Change change);
 
     // queue_waiting.cc: what waits on disk
+    void work(Time now);
     void wake(const std::string& route, Time due);
     void look(Waiting::iterator at, Time when, bool refused = false);
     void forget_route(Waiting::iterator at);
@@ -238,6 +239,8 @@ private:
         MessageId after, until;
     };
     std::optional<Recovery> recovery_;
+    Time resume_{};                       // not before, because the spool could not be read
+    bool unreadable_ = false;             // and that was told
     std::set<std::string> obsolete_;      // routes that what waits is moved away from
     std::map<std::string, Time> probed_;  // when a destination last turned out to take nothing; wall clock
 

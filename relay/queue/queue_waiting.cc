@@ -221,6 +221,18 @@ void Queue::move_away(const std::string& route) {
 }
 
 void Queue::run(Time now) {
+    if (now < resume_) return;
+    try {
+        work(now);
+        unreadable_ = false;
+    } catch (const std::system_error& fault) {
+        resume_ = now + crowded_pause;
+        if (!std::exchange(unreadable_, true))
+            observer_.on(event::Trouble{"spool", std::string(fault.what()) + "; it is tried again", true});
+    }
+}
+
+void Queue::work(Time now) {
     auto begun = std::chrono::steady_clock::now();
     start_some();
     write_some(now);
@@ -247,7 +259,7 @@ Time Queue::next_run() const {
         next = std::min(
             next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
     if (!starting_.empty()) next = Time{};
-    return next;
+    return std::max(next, resume_);
 }
 
 }  // namespace postern::relay

@@ -42,7 +42,8 @@ struct WaitEntry {
 
 /// Tables: `message` id → record, `content` id → octets, `progress` id → record, `fresh` id (not tried yet),
 /// `waiting` (route, due, id). Reads are for any thread and see committed state; writes are for one thread.
-/// Reads throw std::system_error when the system cannot give what they need.
+/// Reads throw std::system_error when the system or the engine cannot give what they need; otherwise what is
+/// not found is not there.
 class Volume {
 public:
     enum class Table : std::uint8_t { message, content, progress, fresh, waiting };
