@@ -50,7 +50,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       observer_(observer),
       resolver_(std::make_unique<net::Resolver>(io, settings_->dns)),
       proof_(recall_proof(settings_->state_dir, settings_->dns)),
-      ours_(our_listeners(*settings_)),
+      ours_(our_listeners(*settings_, *own_)),
       tls_(net::client_context(settings_->tls)),
       fetch_(io),
       policies_(io, learnt(settings_->state_dir / policies_file)),
@@ -58,7 +58,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       queue_(spool, settings_, observer, hooks()),
       timer_(io),
       blocklists_(io) {
-    fetch_.terms(tls_, settings_->delivery.ignore_addresses);
+    fetch_.terms(tls_, settings_->delivery.ignore_addresses, own_);
     policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
         return fetch_.get(std::move(domain), std::move(addresses));
     });
@@ -138,13 +138,13 @@ void Delivery::reload(SettingsPtr settings) {
     queue_.reload(settings_);
     newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
     pool_.reload(settings_, base::wall_now());
-    ours_ = our_listeners(*settings_);
+    ours_ = our_listeners(*settings_, *own_);
     try {
         tls_ = net::client_context(settings_->tls);
     } catch (const std::exception& fault) {
         observer_.on(event::Trouble{"tls", fault.what(), false});
     }
-    fetch_.terms(tls_, settings_->delivery.ignore_addresses);
+    fetch_.terms(tls_, settings_->delivery.ignore_addresses, own_);
     for (auto& [key, one] : destinations_) one->fresh_until = {};
     for (auto& [key, one] : sites_) {
         one->looked_up = {};

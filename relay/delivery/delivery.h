@@ -233,6 +233,7 @@ private:
     std::string dns_told_;    // dns_trouble()
     bool proof_due_ = false;  // is to be written
     bool proof_failed_ = false;
+    std::shared_ptr<OwnAddresses> own_ = std::make_shared<OwnAddresses>();
     IsOurs ours_;
     net::TlsContext tls_;
     StsFetch fetch_;

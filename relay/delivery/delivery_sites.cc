@@ -22,7 +22,7 @@ constexpr std::size_t bad_max = 200;        // addresses of a site remembered as
 
 /// `asker` is what names are looked up for: a message's id, or a route.
 Surroundings Delivery::surroundings(const std::string& asker) {
-    return Surroundings{resolver_->for_asker(asker), policies_, settings_, ours_};
+    return Surroundings{resolver_->for_asker(asker), policies_, settings_, ours_, own_};
 }
 
 DestinationPtr Delivery::destination(const std::string& route, TlsWish wish) {

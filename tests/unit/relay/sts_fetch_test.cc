@@ -42,7 +42,7 @@ public:
 
     StsFetch fetcher() {
         StsFetch out(io, limits);
-        out.terms(net::client_context(tls), ignored);
+        out.terms(net::client_context(tls), ignored, std::make_shared<OwnAddresses>());
         return out;
     }
     std::future<StsFetched> ask(StsFetch& fetch, const std::vector<std::string>& literals = {"127.0.0.1"}) {
