@@ -29,7 +29,8 @@ bool ask_the_same(const DnsSettings& a, const DnsSettings& b) {
 }  // namespace
 
 bool anchors_the_root(const DnsSettings& settings) {
-    return !settings.trust_anchors.empty() && anchored_zones_of(settings.trust_anchors).contains("");
+    const auto anchored = anchored_zones_of(settings.trust_anchors);
+    return anchored && anchored->contains("");
 }
 
 DnsSettings unvalidated(DnsSettings settings) {
@@ -168,12 +169,12 @@ void DnssecWatch::wait() {
 }
 
 void DnssecWatch::reload(const DnsSettings& settings) {
-    const bool same = ask_the_same(settings, dnssec_.settings());
+    const bool same = ask_the_same(settings, dnssec_.settings()), rooted = anchors_the_root(settings);
     questions_->reload(same && dnssec_.waived() ? unvalidated(settings) : settings);
     dnssec_.reload(settings);
     if (same) return;
     questions_->proceed({});
-    rooted_ = anchors_the_root(settings);
+    rooted_ = rooted;
     looked_ = {};
     if (looking_) std::exchange(looking_, nullptr)->close();
     timer_.cancel();

@@ -220,7 +220,7 @@ void Unbound::set_up(const DnsSettings& settings) {
     for (const auto& [zone, server] : settings.stub) {
         // A zone of the administrator's own is seldom one that the root leads to: what its server says is
         // believed, unless there is a key for it.
-        if (!is_anchored(anchored, zone)) set_option("domain-insecure:", zone);
+        if (!anchored || !is_anchored(*anchored, zone)) set_option("domain-insecure:", zone);
         private_zones = private_zones || zone == "arpa" || zone.ends_with(".arpa");
     }
     // The library answers for private zones itself, with "does not exist", as long as nobody else is named.
@@ -228,9 +228,7 @@ void Unbound::set_up(const DnsSettings& settings) {
         set_option("unblock-lan-zones:", "yes");
         set_option("insecure-lan-zones:", "yes");
     }
-    std::error_code ignored;
-    if (!settings.trust_anchors.empty() && std::filesystem::exists(settings.trust_anchors, ignored) &&
-        ub_ctx_add_ta_file(context, settings.trust_anchors.c_str()) != 0)
+    if (anchored && ub_ctx_add_ta_file(context, settings.trust_anchors.c_str()) != 0)
         throw std::runtime_error("dns.trust_anchors: cannot read " + settings.trust_anchors.string());
     // The same of test, home.arpa and others (RFC 6761). Opening just a part of them is not what it can do: a
     // zone added later hides its parent from the names beside it.
