@@ -266,10 +266,16 @@ Changed Gateway::Impl::change(Make make) {
     const std::lock_guard one_at_a_time(change_mutex);
     auto changed = make(overrides, settings.relay);
     if (!changed) return tl::make_unexpected(changed.error());
+    std::shared_ptr<const relay::Relay::Prepared> prepared;
+    try {
+        prepared = relay::Relay::prepare(relay_settings(settings, *changed));
+    } catch (const std::runtime_error& error) {
+        return tl::make_unexpected(Objection{Objection::Kind::failed, error.what()});
+    }
     while_running([&] {
         const auto saved = save_overrides(overrides_file, *changed);
         if (!saved) changed = tl::make_unexpected(Objection{Objection::Kind::failed, saved.error()});
-        if (saved) relay.reload(relay_settings(settings, *changed));
+        if (saved) relay.reload(std::move(prepared));
     });
     if (!changed) return tl::make_unexpected(changed.error());
     const std::lock_guard lock(facts);
@@ -338,6 +344,14 @@ Reloaded Gateway::Impl::reload() {
         else
             reading.fault("status.gateway_mode", read.error());
     }
+    std::shared_ptr<const relay::Relay::Prepared> prepared;
+    if (reading.faults.empty()) {
+        try {
+            prepared = relay::Relay::prepare(relay_settings(reading.settings, overrides));
+        } catch (const std::runtime_error& error) {
+            reading.fault("state_dir", error.what());
+        }
+    }
     if (reading.faults.empty()) {
         try {
             while_running([&] { directory.reload(reading.settings.synced()); });
@@ -353,7 +367,7 @@ Reloaded Gateway::Impl::reload() {
         service::ready("the changed configuration file has faults, the old settings stay in force");
         return result;
     }
-    while_running([&] { relay.reload(relay_settings(reading.settings, overrides)); });
+    while_running([&] { relay.reload(std::move(prepared)); });
     for (const auto& warning : reading.warnings) warn(log, "configuration", warning.line(file));
     if (gateway_mode_after) gateway_mode->reload(std::move(*gateway_mode_after));
     status.reload(status_terms(reading.settings, log));

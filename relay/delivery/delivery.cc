@@ -123,7 +123,7 @@ void Delivery::run(net::awaitable<void> work, std::function<void()> after) {
     });
 }
 
-void Delivery::reload(SettingsPtr settings) {
+void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls) {
     if (settings->dns != resolver_->dnssec().settings()) {
         try {
             resolver_->reload(settings->dns);
@@ -139,11 +139,10 @@ void Delivery::reload(SettingsPtr settings) {
     newcomers_.limit(settings_->delivery.connections, settings_->delivery.per_destination);
     pool_.reload(settings_, base::wall_now());
     ours_ = our_listeners(*settings_, *own_);
-    try {
-        tls_ = net::client_context(settings_->tls);
-    } catch (const std::exception& fault) {
-        observer_.on(event::Trouble{"tls", fault.what(), false});
-    }
+    if (tls)
+        tls_ = *tls;
+    else
+        observer_.on(event::Trouble{"tls", tls.error(), false});
     fetch_.terms(tls_, settings_->delivery.ignore_addresses, own_);
     for (auto& [key, one] : destinations_) one->fresh_until = {};
     for (auto& [key, one] : sites_) {

@@ -52,7 +52,7 @@ public:
     /// any grace at all, those whose message is sent and not answered get two and a half minutes: who is cut
     /// off there may get it twice.
     net::awaitable<void> stop(std::chrono::seconds grace);
-    void reload(SettingsPtr settings);
+    void reload(SettingsPtr settings, const net::PreparedTls& tls);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);
 

@@ -228,14 +228,11 @@ net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_
 
 /// The answer to MAIL.
 net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t size) {
+    const auto srs = reception_.srs();  // of the settings by which it is judged
     Decision decision = co_await judge_sender_now(address, size);
     Address sent_as;
-    if (decision.reply.positive() && decision.rewrite) {
-        if (const auto& srs = reception_.srs())
-            sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
-        else
-            decision = refuse(Rule::no_rewriting);
-    }
+    if (decision.reply.positive() && decision.rewrite)
+        sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
     if (decision.reply.positive()) {
         expect(true);
         if (!primary_.empty() && !address.null()) reception_.notice(address.domain);
