@@ -44,7 +44,12 @@ awaitable<RootKeys> find_root_keys(std::shared_ptr<Questions> questions, DnsSett
     if (proven.secure) co_return RootKeys{Found::valid, {}};
     questions->reload(unvalidated(std::move(settings)));
     const DnsAnswer plain = co_await questions->ask(asker, root, RecordType::dnskey);
-    if (plain.status == Lookup::transient) co_return RootKeys{Found::unanswered, plain.why};
+    if (plain.status == Lookup::transient) {
+        if (plain.silent) co_return RootKeys{Found::unanswered, plain.why};
+        const DnsAnswer other = co_await questions->ask(asker, root, RecordType::ns);
+        const bool works = other.status != Lookup::transient;
+        co_return RootKeys{works ? Found::withheld : Found::unanswered, plain.why};
+    }
     if (plain.has_signatures) co_return RootKeys{Found::broken, proven.why};
     co_return RootKeys{Found::stripped, proven.why};
 }
@@ -59,7 +64,7 @@ void Dnssec::reload(const DnsSettings& settings) {
 }
 
 void Dnssec::learn(const RootKeys& keys, bool suspected) {
-    if (keys.found == Found::unanswered && found_ == Found::stripped) return;  // no news
+    if (keys.found == Found::unanswered && passed_over()) return;  // no news
     found_ = keys.found;
     reason_.clear();
     advice_.clear();
@@ -67,9 +72,14 @@ void Dnssec::learn(const RootKeys& keys, bool suspected) {
     const bool waits = !waived();
     switch (keys.found) {
         case Found::valid: proven_ = true; return;
+        case Found::withheld:
         case Found::stripped:
             reason_ =
-                std::string("no DNSSEC signatures come ") + (proven_ ? "any more " : "") + "from " + names;
+                std::string(keys.found == Found::stripped ? "no DNSSEC signatures come "
+                                                          : "the DNSSEC keys of the root do not come ") +
+                (proven_ ? "any more " : "") + "from " + names;
+            if (keys.found == Found::withheld)
+                reason_ += ", which answers other questions (" + keys.why + ')';
             advice_ =
                 waits ? "they did before with the same settings, and whoever forges answers would leave "
                         "them out too. Set dns.servers to a resolver that passes them on; if this one "

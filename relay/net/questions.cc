@@ -20,6 +20,7 @@ std::string key(const std::string& name, RecordType type) {
 
 DnsAnswer unanswered(std::string why) {
     DnsAnswer answer;
+    answer.silent = true;
     answer.why = std::move(why);
     return answer;
 }
