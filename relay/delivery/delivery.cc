@@ -12,6 +12,7 @@
 #include "sync/base/clock.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/forget_oldest.h"
 
 namespace postern::relay {
 
@@ -407,6 +408,7 @@ void Delivery::tick() {
         employ(site);
     }
     queue_.run(time);
+    if (forget_due_) forget(time);
     if (next_persist_ <= time) tidy(time);
     arm();
 }
@@ -417,21 +419,36 @@ void Delivery::tidy(Time time) {
     persist(false);
     if (next_sweep_ > time) return;
     next_sweep_ = time + sweep_pause;
-    auto routes = queue_.routes();
     for (auto& [key, one] : std::map(sites_)) refill(one);
+    forget(time);
+}
+
+/// Destinations and sites nobody sends to; names of strangers may make many of them in little time.
+void Delivery::forget(Time time) {
+    forget_due_ = false;
+    const auto routes = queue_.routes();
+    const auto in_use = [this](const Destination& one) {
+        return one.resolving || !one.unresolved.empty() ||
+               (!one.route.starts_with("mx:") && exists(one.route));
+    };
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;
         bool troubled = one.obstacle.failures > 0 || one.listed.failures > 0 ||
                         (one.site && one.site->obstacle.failures > 0);
-        return one.fresh_until + forget_after < time && !one.resolving && one.unresolved.empty() &&
-               !(troubled && routes.contains(one.route)) &&
-               (one.route.starts_with("mx:") || !exists(one.route));
+        return one.fresh_until + forget_after < time && !in_use(one) &&
+               !(troubled && routes.contains(one.route));
     });
-    std::erase_if(sites_, [](const auto& entry) {
-        const Site& one = *entry.second;
-        return entry.second.use_count() == 1 && one.connections == 0 && one.ready() == 0 &&
-               one.obstacle.failures == 0;
+    base::forget_oldest(
+        destinations_, known_max, [&](const DestinationPtr& one) { return !in_use(*one); },
+        [](const DestinationPtr& one) { return std::max(one->fresh_until, one->obstacle.next_try); });
+    const auto idle = [](const SitePtr& one) {
+        return one.use_count() == 1 && one->connections == 0 && one->ready() == 0;
+    };
+    std::erase_if(sites_, [&](const auto& entry) {
+        return idle(entry.second) && entry.second->obstacle.failures == 0;
     });
+    base::forget_oldest(sites_, known_max, idle,
+                        [](const SitePtr& one) { return std::max(one->looked_up, one->failed_at); });
     std::erase_if(leading_, [this](const auto& entry) { return !sites_.contains(entry.first); });
 }
 

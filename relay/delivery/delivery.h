@@ -113,6 +113,7 @@ private:
     void resume();
     void tick();
     void tidy(Time time);
+    void forget(Time time);
     void run(net::awaitable<void> work, std::function<void()> after);
     void wake(const SitePtr& site, Time at);
     void wake(const DestinationPtr& destination, Time at);
@@ -240,6 +241,8 @@ private:
     StsStore policies_;
     EgressPool pool_;
     Queue queue_;
+    static constexpr std::size_t known_max = 20'000;  // destinations, and sites, that are not in use
+    bool forget_due_ = false;
     std::map<std::string, SitePtr> sites_;
     std::map<std::pair<std::string, TlsWish>, DestinationPtr> destinations_;
     std::vector<Alarm> alarms_;     // a heap, the earliest first

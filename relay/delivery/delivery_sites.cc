@@ -31,6 +31,7 @@ DestinationPtr Delivery::destination(const std::string& route, TlsWish wish) {
         out = std::make_shared<Destination>();
         out->route = route;
         out->wish = wish;
+        forget_due_ = forget_due_ || destinations_.size() % known_max == 0;
     }
     return out;
 }
