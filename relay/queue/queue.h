@@ -49,6 +49,15 @@ struct Queued {
     bool put_off = false;             // that change waits for company
 
     bool halted() const { return removed || ordered; }
+
+    /// From now on the recipient waits there.
+    void wait_at(std::size_t recipient, const std::string& route);
+    /// The pending recipients that wait there, in order. What it takes grows with their number alone.
+    std::vector<std::uint16_t> waiting_at(const std::string& route);
+
+private:
+    /// By route, who waits there, and some who do so no more; made when it is first asked for.
+    std::optional<std::unordered_map<std::string, std::vector<std::uint16_t>>> waiting_;
 };
 using QueuedPtr = std::shared_ptr<Queued>;
 
@@ -176,7 +185,8 @@ private:
     void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
                            Time next) const;
     void end_leg(const QueuedPtr& message, const std::string& route);
-    void record(const QueuedPtr& message, const std::string& ended, Change change, bool at_once = false);
+    enum class Write : std::uint8_t { usual, at_once, in_company };
+    void record(const QueuedPtr& message, const std::string& ended, Change change, Write when = Write::usual);
     void write(const QueuedPtr& message);
     void write_some(Time now);
     void set_aside(const QueuedPtr& message, Change change);
@@ -190,6 +200,7 @@ private:
     void take_filed(const WaitEntry& entry, const std::string& route);
     void recover();
     void move_away(const std::string& route);
+    void move_some();
 
     // queue_sweeps.cc: reports, and the roll call of all that waits
     void report(Queued& message, Change& change);
@@ -242,6 +253,8 @@ private:
     Time resume_{};                       // not before, because the spool could not be read
     bool unreadable_ = false;             // and that was told
     std::set<std::string> obsolete_;      // routes that what waits is moved away from
+    std::string moved_;                   // the one of them that was looked at last
+    bool moving_ = false;                 // there was no time for the next
     std::map<std::string, Time> probed_;  // when a destination last turned out to take nothing; wall clock
 
     /// All that is in the spool is gone through, over and over.

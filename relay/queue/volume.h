@@ -4,6 +4,7 @@
 #include <lmdb.h>
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -31,7 +32,7 @@ inline constexpr std::array<const char*, 5> table_names{"message", "content", "p
 struct WaitKey {
     std::string route;
     Time due{};
-    bool operator==(const WaitKey&) const = default;
+    auto operator<=>(const WaitKey&) const = default;
 };
 
 struct WaitEntry {
