@@ -1,8 +1,5 @@
 #include "agent/log.h"
 
-#include <spdlog/logger.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +7,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <string>
+
+#include "agent/log_output.h"
 
 namespace postern::agent {
 namespace {
@@ -56,14 +55,26 @@ std::string_view now_text() {
 }  // namespace
 
 struct Log::Sink {
-    spdlog::logger logger{"postern", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
     bool journal = stderr_is_journal();
     std::atomic<LogFormat> format;
     std::atomic<LogLevel> level;
+    LogOutput output{STDERR_FILENO, [this](std::uint64_t dropped) { return gap(dropped); }};
 
-    explicit Sink(LogSettings settings) : format(settings.format), level(settings.level) {
-        logger.set_pattern("%v");
-        logger.set_level(spdlog::level::trace);
+    explicit Sink(LogSettings settings) : format(settings.format), level(settings.level) {}
+
+    LogLine begin(std::string& buffer, LogLevel of_line, std::string_view event) const {
+        const auto& names = level_names[static_cast<std::size_t>(of_line)];
+        const auto written_as = format.load(std::memory_order_relaxed);
+        if (journal) return {buffer, written_as, names.priority, "", names.name, event};
+        return {buffer, written_as, "", now_text(), names.name, event};
+    }
+
+    std::string gap(std::uint64_t dropped) const {
+        std::string buffer;
+        LogLine line = begin(buffer, LogLevel::warning, "trouble");
+        line.add("where", "log").add("text", std::to_string(dropped) + " log lines were dropped");
+        line.end();
+        return buffer.append("\n");
     }
 };
 
@@ -78,12 +89,11 @@ void Log::reload(LogSettings settings) {
 bool Log::enabled(LogLevel level) const { return level <= sink_->level.load(std::memory_order_relaxed); }
 
 LogLine Log::begin(LogLevel level, std::string_view event) const {
-    const auto& names = level_names[static_cast<std::size_t>(level)];
-    const auto format = sink_->format.load(std::memory_order_relaxed);
-    if (sink_->journal) return {line_buffer(), format, names.priority, "", names.name, event};
-    return {line_buffer(), format, "", now_text(), names.name, event};
+    return sink_->begin(line_buffer(), level, event);
 }
 
-void Log::finish() { sink_->logger.log(spdlog::level::info, spdlog::string_view_t(line_buffer())); }
+void Log::finish() { sink_->output.write(line_buffer().append("\n")); }
+
+void Log::settle() { sink_->output.settle(std::chrono::seconds(1)); }
 
 }  // namespace postern::agent

@@ -10,7 +10,8 @@
 
 namespace postern::agent {
 
-/// Thread-safe; a line is one write. Under journald lines carry its priority instead of a time.
+/// Thread-safe; nobody waits for who reads it, see LogOutput. Under journald lines carry its priority instead
+/// of a time.
 class Log {
 public:
     explicit Log(LogSettings settings);
@@ -32,6 +33,9 @@ public:
         line.end();
         finish();
     }
+
+    /// For a process that ends without destroying this: what waits is written, for a second at the most.
+    void settle();
 
 private:
     LogLine begin(LogLevel level, std::string_view event) const;

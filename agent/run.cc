@@ -186,7 +186,10 @@ int serve_until_told(const std::filesystem::path& config, Settings settings, Log
     service::stopping();
     // A client that holds on to the status endpoint must not keep the process; mail and directory are closed
     // by now.
-    if (!stop(*gateway, set)) std::_Exit(EX_OK);
+    if (!stop(*gateway, set)) {
+        log.settle();
+        std::_Exit(EX_OK);
+    }
     return EX_OK;
 }
 

@@ -15,7 +15,7 @@ ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "que
          "reception": {"mail", "net", "queue", "reception"},
          "delivery": {"mail", "net", "queue", "security", "egress", "delivery"}}
 VALUES = {"relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
-HOME = {"spdlog/": {"agent"}, "toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"},
+HOME = {"toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"},
         "unbound.h": {"relay/net"}, "asio": {"relay", "agent/http_door.cc"}, "pugixml.hpp": {"sync", "agent"}, "nlohmann/": {"sync", "agent"},
         "httplib.h": {"agent"}}
 
