@@ -44,6 +44,9 @@ std::string fault(Version version, std::string_view text);
 /// What svcServerAdmin.asmx?wsdl gives; `location` is the address to send calls to.
 std::string service_description(std::string_view location);
 
+/// The text of config/gateway-mode.wsdl, with LOCATION where the address belongs.
+std::string_view description_template();
+
 /// `text` as character data or attribute value; characters XML 1.0 does not allow become '?'.
 std::string escaped(std::string_view text);
 
