@@ -15,6 +15,12 @@ constexpr auto quiet_after_refusal = std::chrono::hours(1);
 constexpr auto longest_quiet = std::chrono::minutes(10);  // whatever Retry-After says
 constexpr double usual_cost = 4;                          // requests for an address that does not exist
 
+/// A primary that does not have the domain refuses the question in words of its own; one whose answer cannot
+/// be read has not said so.
+bool orderly_no(const Failure& failure) {
+    return failure.fault == Fault::refused || failure.fault == Fault::unauthorised;
+}
+
 void block_signals() {
     sigset_t all;
     sigfillset(&all);
@@ -110,8 +116,7 @@ bool Asker::put(const Question& question, Clock::time_point until) {
         if (!primary_) primary_ = connect_(stop_.get_token());
         before = primary_->requests();
         answer = primary_->look_up(question.local_part, question.spelling, until);
-        // A primary that does not have the domain refuses the question in words of its own.
-        if (!answer && question.unlisted && !answer.error().ends_round()) answer = std::optional<Kind>();
+        if (!answer && question.unlisted && orderly_no(answer.error())) answer = std::optional<Kind>();
         if (answer) learn_({question.local_part, question.domain, *answer, asked});
     } catch (const std::exception& error) {  // out of memory, or a library's own
         answer = tl::make_unexpected(Failure{Fault::busy, error.what(), {}});

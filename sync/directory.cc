@@ -29,6 +29,7 @@ std::vector<SuspicionView> suspicions(const DomainRecord& record) {
     const auto add = [&](const char* what, const std::optional<Suspicion>& held) {
         if (held) views.push_back({what, held->since, held->before, held->now});
     };
+    add("catch-all", record.options.suspicion);
     add("users", record.users.suspicion);
     add("aliases", record.aliases.suspicion);
     add("mailing lists", record.lists.suspicion);

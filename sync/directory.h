@@ -42,7 +42,8 @@ struct DomainCounts {
 struct DomainRecord {
     std::string spelling;  // the name as the primary writes it, for requests about it
     bool enabled = true;
-    Time listed{};  // when the primary last listed it
+    bool said_disabled = false;  // by its own settings, as read last; in force once that is believed
+    Time listed{};               // when the primary last listed it
     Part<DomainOptions> options;
     Part<AddressList> users, aliases, lists, resources;
     Part<DomainNames> domain_aliases;
@@ -72,6 +73,7 @@ struct PrimaryRecord {
     Time listed{};  // when its domains were last listed; epoch: never
     std::map<std::string, DomainRecord, std::less<>> domains{};  // by A-label, lower case
     std::optional<Suspicion> suspicion{};                        // of a later list of domains
+    std::optional<Suspicion> disabling{};                        // of what the settings of its domains say
     std::vector<std::string> own{};  // what the settings say are its domains; by A-label, lower case, sorted
 };
 

@@ -15,7 +15,7 @@ constexpr std::chrono::seconds longest_unread = std::chrono::hours(24);
 /// As far as the list of domains shows it, which is not all: a user who is disabled still counts.
 bool unchanged(const DomainRecord& record, Time now, std::chrono::seconds longest) {
     return record.enabled && record.counts && record.counts == record.counts_read && record.error.empty() &&
-           !suspected(record) && now - record.complete() < longest;
+           !record.said_disabled && !suspected(record) && now - record.complete() < longest;
 }
 
 /// Who is disabled is as good as gone: his mail is refused just so.
@@ -41,6 +41,12 @@ Change change(const DomainNames& before, const DomainNames& after) {
     return {before.size(), after.size(), static_cast<std::size_t>(gone)};
 }
 
+/// A catch-all makes an address of every name.
+Change change(const DomainOptions& before, const DomainOptions& after) {
+    const std::size_t had = before.catch_all.empty() ? 0 : 1, has = after.catch_all.empty() ? 0 : 1;
+    return {had, has, had > has ? had : 0};
+}
+
 /// believe(), noting what is worth telling.
 bool take(std::optional<Suspicion>& suspicion, const Change& change, Time now, std::string_view what,
           std::vector<Loss>& losses, const Hold& hold) {
@@ -51,17 +57,18 @@ bool take(std::optional<Suspicion>& suspicion, const Change& change, Time now, s
     return taken;
 }
 
+/// `what`: that may be lost; what cannot be read is called so too, unless it has another `name`.
 template <class T>
-void update(Part<T>& part, Result<T>& reading, std::string_view name, Time began, Applied& applied,
-            const Hold& hold) {
+void update(Part<T>& part, Result<T>& reading, std::string_view what, Time began, Applied& applied,
+            const Hold& hold, std::string_view name = {}) {
     if (!reading) {
-        applied.errors +=
-            (applied.errors.empty() ? "" : "; ") + std::string(name) + ": " + reading.error().words;
+        applied.errors += (applied.errors.empty() ? "" : "; ") + std::string(name.empty() ? what : name) +
+                          ": " + reading.error().words;
         return;
     }
     applied.any = true;
     if (part.known() &&
-        !take(part.suspicion, change(part.content, *reading), began, name, applied.losses, hold))
+        !take(part.suspicion, change(part.content, *reading), began, what, applied.losses, hold))
         return;
     part = {std::move(*reading), began};
 }
@@ -92,6 +99,7 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
             known.empty() ? domains[domain.name] : domains.insert(std::move(known)).position->second;
         entry.spelling = std::move(domain.spelling);
         entry.listed = now;
+        if (domain.enabled.value_or(false)) entry.said_disabled = false;
         if (taken || is_new || domain.enabled.value_or(false))
             entry.enabled = domain.enabled.value_or(entry.enabled);
         entry.counts = domain.counts;
@@ -117,14 +125,14 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
 
 Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Hold& hold) {
     Applied applied;
-    if (reading.options) {
-        applied.any = true;
-        record.options = {std::move(*reading.options), began};
-        record.enabled = record.options.content.enabled.value_or(record.enabled);
-        if (!record.enabled) return applied;
-    } else {
-        applied.errors = "settings: " + reading.options.error().words;
+    if (reading.options && reading.options->enabled) {
+        const bool enabled = *reading.options->enabled;
+        record.said_disabled = !enabled;
+        if (enabled || !record.options.known()) record.enabled = enabled;
     }
+    const bool read = reading.options.has_value();
+    update(record.options, reading.options, "catch-all", began, applied, hold, "settings");
+    if (read && (record.said_disabled || !record.enabled)) return applied;
     update(record.users, reading.users, "users", began, applied, hold);
     update(record.aliases, reading.aliases, "aliases", began, applied, hold);
     update(record.lists, reading.lists, "mailing lists", began, applied, hold);
@@ -134,6 +142,17 @@ Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Ho
     return applied;
 }
 
+void settle(PrimaryRecord& record, Time now, std::vector<Loss>& losses, const Hold& hold) {
+    Change change;
+    for (const auto& [name, domain] : record.domains) {
+        if (!domain.enabled) continue;
+        ++change.before;
+        ++(domain.said_disabled ? change.gone : change.after);
+    }
+    if (!take(record.disabling, change, now, "domains", losses, hold)) return;
+    for (auto& [name, domain] : record.domains) domain.enabled = domain.enabled && !domain.said_disabled;
+}
+
 bool confirm(PrimaryRecord& record) {
     bool any = false;
     const auto mark = [&](std::optional<Suspicion>& suspicion) {
@@ -141,9 +160,11 @@ bool confirm(PrimaryRecord& record) {
         suspicion->confirmed = any = true;
     };
     mark(record.suspicion);
+    mark(record.disabling);
     for (auto& [name, domain] : record.domains) {
         for (Part<AddressList>* part : {&domain.users, &domain.aliases, &domain.lists, &domain.resources})
             mark(part->suspicion);
+        mark(domain.options.suspicion);
         mark(domain.domain_aliases.suspicion);
     }
     return any;

@@ -36,8 +36,13 @@ struct Applied {
     std::string errors;  // what could not, in words
     std::vector<Loss> losses;
 };
-/// Takes over the parts that could be read and are believed. `began`: when the reading of them did.
+/// Takes over the parts that could be read and are believed. `began`: when the reading of them did. That the
+/// domain is disabled is only noted, unless nothing was known of it: settle() sees how many are.
 Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Hold& hold = {});
+
+/// At the end of a round: the domains whose settings say that they are disabled are, unless too many are at
+/// once; the same rule as for a list of domains that says so.
+void settle(PrimaryRecord& record, Time now, std::vector<Loss>& losses, const Hold& hold = {});
 
 /// Makes all that is held back believed when it comes again; false when there is nothing.
 bool confirm(PrimaryRecord& record);

@@ -134,7 +134,7 @@ std::vector<PrimaryReport> Poller::report() const {
         PrimaryReport report = source.report;
         const PrimaryRecord& record = directory_[i];
         report.trusted_until = record.listed == Time{} ? Time{} : record.listed + record.trust_for;
-        report.suspicion = record.suspicion;
+        report.suspicion = record.suspicion ? record.suspicion : record.disabling;
         report.polling = source.round.has_value();
         report.next_round = due_time(source);
         report.requests = source.primary->requests();
@@ -305,6 +305,9 @@ void Poller::note(Source& source, const std::string& domain, DomainRecord& recor
 
 Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
     const Round round = *std::exchange(source.round, std::nullopt);
+    std::vector<Loss> losses;
+    settle(record, system_clock::now(), losses, {base::steady_now(), source.settings.sudden_loss_hold});
+    tell(source, {}, losses);
     if (round.told > most_told)
         observer_.on(event::NamesUnusable{
             source.settings.name,

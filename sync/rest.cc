@@ -325,7 +325,9 @@ Result<std::optional<Kind>> Rest::look_up(const std::string& local_part, const s
     if (late()) return too_late();
     const auto resources =
         ask_in_domain(domain, get("settings/domain/shared-resources/list"), rest::parse_resources);
-    if (!resources && resources.error().ends_round()) return tl::make_unexpected(resources.error());
+    // Builds without them refuse; an answer that cannot be read is none.
+    if (!resources && resources.error().fault != Fault::refused)
+        return tl::make_unexpected(resources.error());
     return resources && has(*resources) ? std::optional(Kind::resource) : std::optional<Kind>();
 }
 

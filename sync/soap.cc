@@ -229,7 +229,10 @@ Result<void> Soap::unite(const std::string& domain, const Progress& progress, Do
     if (!reading.users || !reading.aliases || !reading.lists || !domain_users_.value_or(true)) return {};
     const Result<soap::Names> more = call(soap::get_domain_users, {in(domain)}, soap::parse_domain_users);
     if (ends(more)) return tl::make_unexpected(more.error());
-    domain_users_ = domain_users_.value_or(false) || more.has_value();
+    // A build without it refuses from the first on. Otherwise who is only there is not known, and not gone.
+    const bool without = !more && more.error().fault == Fault::refused && !domain_users_.value_or(false);
+    if (more || without) domain_users_ = more.has_value();
+    if (!more && !without) reading.users = tl::make_unexpected(more.error());
     if (!more) return {};
     std::unordered_set<std::string> known(progress.closed_lists.begin(), progress.closed_lists.end());
     for (const AddressList* list : {&*reading.users, &*reading.aliases, &*reading.lists})

@@ -142,6 +142,16 @@ TEST_CASE("a new address is known as soon as it is asked for", "[ask]") {
     }
 }
 
+TEST_CASE("an answer that cannot be read is no word that nobody is there", "[ask]") {
+    Site site;
+    site.primary.set_world(grown());
+    site.primary.set_switches({{"html", {"settings/domain/shared-resources"}}});
+    site.ask("room9", "example.com");
+    CHECK_FALSE(site.answered);
+    site.primary.set_switches({{"html", Json::array()}});
+    CHECK(site.ask("room9", "example.com").reason == Reason::user);
+}
+
 TEST_CASE("an address that does not exist is asked for once", "[ask]") {
     Site site;
     CHECK(site.ask("invented", "example.com").reason == Reason::no_such_user);
@@ -271,6 +281,23 @@ TEST_CASE("foreign domains do not use up what is there for our own", "[asker]") 
     for (int i = 0; i < 8; ++i) ask("own" + std::to_string(i) + ".example", false);
     wait_for([&] { return told == 98; });
     CHECK(answered == before + 8);
+}
+
+TEST_CASE("a foreign domain is refused by an answer, not by what cannot be read", "[asker]") {
+    Answers answers;
+    const auto asking = asker(answers);
+    auto ask = [&](const std::string& local) {
+        std::atomic<int> told = 0;
+        asking->ask({local, "a.example", "a.example", true}, [&](bool yes) { told = yes ? 1 : 2; });
+        wait_for([&] { return told != 0; });
+        return told == 1;
+    };
+    answers.answer = tl::make_unexpected(Failure{Fault::unreadable, "a web page", {}});
+    CHECK_FALSE(ask("ann"));
+    CHECK(answers.learned == 0);
+    answers.answer = tl::make_unexpected(Failure{Fault::refused, "no such domain", {}});
+    CHECK(ask("ben"));
+    CHECK(answers.learned == 1);
 }
 
 TEST_CASE("who waits is told whether there was an answer", "[asker]") {

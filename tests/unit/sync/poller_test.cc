@@ -325,10 +325,11 @@ TEST_CASE("a reload keeps what has not changed", "[poller]") {
 
 TEST_CASE("a domain found to be disabled keeps its addresses for later", "[poller]") {
     Stage stage;
+    stage.scripts["main"].domains = std::vector<ListedDomain>{{"example.com", "Example.com", std::nullopt},
+                                                              {"example.net", "example.net", std::nullopt}};
     stage.run();
     DomainReading disabled;
     disabled.options = DomainOptions{false, {}, {}};
-    stage.scripts["main"].domains = std::vector<ListedDomain>{{"example.com", "Example.com", std::nullopt}};
     stage.scripts["main"].readings["Example.com"] = disabled;
     stage.poller->poll_now();
     stage.run();
@@ -342,6 +343,57 @@ TEST_CASE("a domain found to be disabled keeps its addresses for later", "[polle
     stage.poller->poll_now();
     stage.run();
     CHECK(stage.domain("example.com").enabled);
+}
+
+TEST_CASE("that all domains are disabled is doubted though each says so for itself", "[poller]") {
+    Stage stage;
+    stage.scripts["main"].domains = std::vector<ListedDomain>{{"a.example", "a.example", std::nullopt},
+                                                              {"b.example", "b.example", std::nullopt}};
+    stage.run();
+    DomainReading disabled;
+    disabled.options = DomainOptions{false, {}, {}};
+    stage.scripts["main"].readings["a.example"] = stage.scripts["main"].readings["b.example"] = disabled;
+    const auto round = [&] {
+        stage.poller->poll_now();
+        stage.run();
+    };
+    for (int times = 0; times < 4; ++times) {  // for its time, however often it comes
+        round();
+        CHECK(stage.domain("a.example").enabled);
+        CHECK(stage.domain("b.example").enabled);
+    }
+    CHECK(stage.recorder.count("lost main domains 2 0") == 1);
+    REQUIRE(stage.poller->report()[0].suspicion);
+    CHECK(stage.poller->report()[0].suspicion->now == 0);
+
+    SECTION("until an administrator says that it is right") {
+        stage.poller->accept_suspicions();
+        stage.run();
+        CHECK_FALSE(stage.domain("a.example").enabled);
+        CHECK_FALSE(stage.domain("b.example").enabled);
+        CHECK(stage.recorder.count("taken main domains 2 0") == 1);
+        CHECK_FALSE(stage.poller->report()[0].suspicion);
+    }
+    SECTION("and forgotten once one says otherwise") {
+        stage.scripts["main"].readings.erase("b.example");
+        stage.scripts["main"].readings.emplace("b.example", full_reading({"alice"}));
+        stage.scripts["main"].readings.at("b.example")->options = DomainOptions{true, {}, {}};
+        round();
+        CHECK_FALSE(stage.domain("a.example").enabled);
+        CHECK(stage.domain("b.example").enabled);
+        CHECK_FALSE(stage.poller->report()[0].suspicion);
+    }
+}
+
+TEST_CASE("a domain that is disabled when it is first read is so at once", "[poller]") {
+    Stage stage;
+    DomainReading disabled;
+    disabled.options = DomainOptions{false, {}, {}};
+    stage.scripts["main"].domains = std::vector<ListedDomain>{{"a.example", "a.example", std::nullopt}};
+    stage.scripts["main"].readings["a.example"] = disabled;
+    stage.run();
+    CHECK_FALSE(stage.domain("a.example").enabled);
+    CHECK(stage.recorder.count("lost") == 0);
 }
 
 TEST_CASE("what was never read is read as fast as the primary answers", "[poller]") {

@@ -158,6 +158,15 @@ TEST_CASE("GetDomainUsers adds and never takes away", "[soap]") {
         CHECK(names(*reading->users, Kind::user_disabled) == Names{"carol", "dave"});
         CHECK(names(*reading->lists, Kind::mailing_list) == Names{"news"});
     }
+    for (const char* how :
+         {"html", "cut"}) {  // that is no answer: who is only there is not known, and not gone
+        INFO(how);
+        REQUIRE(pair.client->domains());
+        pair.primary.set_switches(
+            {{"domain_users", "full"}, {how, {"services/svcdomainadmin.asmx/getdomainusers"}}});
+        CHECK_FALSE(pair.read("example.com")->users);
+        pair.primary.set_switches({{how, Json::array()}});
+    }
     pair.primary.set_switches({{"soap_missing", {"AliasInfos"}}});
     const auto reading = pair.read("example.com");
     CHECK_FALSE(reading->aliases);

@@ -189,6 +189,27 @@ TEST_CASE("users that are disabled at once stay good until it is believed", "[su
     CHECK(disabled == 1);
 }
 
+TEST_CASE("that a catch-all is gone is doubted: every address it took is gone with it",
+          "[suspicion][merge]") {
+    DomainRecord record = read_domain("a.example", at(1));
+    record.options.content.catch_all = "ann";
+    DomainReading reading;
+    reading.options = DomainOptions{};
+    Applied applied = apply(record, reading, at(2));
+    REQUIRE(applied.losses.size() == 1);
+    CHECK(applied.losses[0].what == "catch-all");
+    CHECK(record.options.content.catch_all == "ann");
+    CHECK(suspected(record));
+    reading.options = DomainOptions{{}, "bob", {}};  // another one is no loss
+    CHECK(apply(record, reading, at(3)).losses.empty());
+    CHECK(record.options.content.catch_all == "bob");
+    for (int second = 4; second < 7; ++second) {
+        reading.options = DomainOptions{};
+        apply(record, reading, at(second));
+    }
+    CHECK(record.options.content.catch_all.empty());
+}
+
 TEST_CASE("one of the parts vanishing keeps only that one", "[suspicion][merge]") {
     DomainRecord record = read_domain("a.example", at(1));
     record.users.content = address_list(Kind::user, {"ann", "bob"});
