@@ -13,7 +13,7 @@
 #include "relay/observer.h"
 #include "relay/settings.h"
 #include "relay/views.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 

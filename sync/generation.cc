@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "sync/base/file.h"
-#include "sync/http.h"
-#include "sync/rest.h"
-#include "sync/soap.h"
+#include "sync/primary/http.h"
+#include "sync/rest/rest.h"
+#include "sync/soap/soap.h"
 
 namespace postern::sync {
 

@@ -9,7 +9,7 @@
 #include <stop_token>
 #include <string>
 
-#include "sync/primary.h"
+#include "sync/primary/primary.h"
 #include "sync/settings.h"
 
 namespace postern::sync {

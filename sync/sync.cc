@@ -13,15 +13,15 @@
 #include <stop_token>
 #include <thread>
 
-#include "sync/asker.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
-#include "sync/cache.h"
-#include "sync/fold.h"
+#include "sync/directory/cache.h"
+#include "sync/directory/fold.h"
+#include "sync/directory/publication.h"
 #include "sync/generation.h"
-#include "sync/http.h"
-#include "sync/poller.h"
-#include "sync/publication.h"
+#include "sync/polling/asker.h"
+#include "sync/polling/poller.h"
+#include "sync/primary/http.h"
 
 namespace postern::sync {
 

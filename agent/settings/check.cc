@@ -15,7 +15,7 @@
 #include "agent/settings/suggestion.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
-#include "sync/http.h"
+#include "sync/primary/http.h"
 
 namespace postern::agent {
 namespace {

@@ -25,7 +25,7 @@
 #include "relay/security/sts_store.h"
 #include "relay/settings.h"
 #include "relay/views.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 

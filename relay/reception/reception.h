@@ -20,7 +20,7 @@
 #include "relay/reception/refusal_events.h"
 #include "relay/reception/session_memory.h"
 #include "relay/settings.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 

@@ -12,7 +12,7 @@
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/https_server.h"
 #include "tests/unit/shortage.h"
-#include "tests/unit/sync/certificate.h"
+#include "tests/unit/sync/primary/certificate.h"
 
 using namespace postern::relay;
 using net::Asked;

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "sync/directory.h"
+#include "sync/directory/directory.h"
 #include "sync/observer.h"
 #include "sync/settings.h"
 

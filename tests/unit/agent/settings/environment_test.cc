@@ -10,7 +10,7 @@
 #include <fstream>
 
 #include "agent/machine/sockets.h"
-#include "tests/unit/sync/certificate.h"
+#include "tests/unit/sync/primary/certificate.h"
 
 using namespace postern;
 using namespace postern::agent;
