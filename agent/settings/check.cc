@@ -13,9 +13,9 @@
 #include "agent/settings/reply_rules.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
+#include "sync/back_ends.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
-#include "sync/primary/http.h"
 
 namespace postern::agent {
 namespace {
@@ -72,19 +72,38 @@ void check_tls(Reading& reading) {
         reading.fault("tls.private_key", "is of no use without tls.certificate");
 }
 
-void check_url(Reading& reading, std::string_view key, std::string_view url) {
-    const auto start = url.starts_with("https://") ? 8u : url.starts_with("http://") ? 7u : 0u;
+/// Octets before what follows the "://" of a scheme that is one of these; 0: of none.
+std::size_t length_of(std::span<const sync::Scheme> schemes, std::string_view url) {
+    for (const auto& scheme : schemes)
+        if (url.starts_with(scheme.name) && url.substr(scheme.name.size()).starts_with("://"))
+            return scheme.name.size() + 3;
+    return 0;
+}
+
+void check_url(Reading& reading, std::string_view key, const sync::PrimarySettings& web) {
+    const std::string_view url = web.url;
+    const auto& kind = sync::back_end(web);
+    const auto start = length_of(kind.schemes, url);
     const auto host = url.substr(start, url.find('/', start) - start);
     if (host.find('@') != std::string_view::npos)  // not shown: there may be a password in it
         return reading.fault(key, "names a user before the \"@\": give username and password_file instead");
-    if (start == 0 || (!host.starts_with('[') && !parse_host_port(host, std::uint16_t{443})))
-        reading.fault(
-            key, '"' + std::string(url) + "\" is not a web address such as \"https://mail.example.com\"");
+    const bool named = start != 0 && (host.starts_with('[') || parse_host_port(host, std::uint16_t{443}));
+    if (named && sync::BaseUrl::parse(url, kind.schemes)) return;
+    std::string why = '"' + std::string(url) + "\" is not " + std::string(kind.url);
+    const auto kinds = sync::back_ends();
+    const auto other = std::find_if(kinds.begin(), kinds.end(), [&](const auto& one) {
+        return start == 0 && length_of(one.schemes, url) != 0;
+    });
+    if (other != kinds.end()) why += "; for such a url set api = \"" + std::string(other->api) + '"';
+    reading.fault(key, std::move(why));
 }
 
-bool is_plain_beyond_loopback(const std::string& url) {
-    const auto parsed = sync::BaseUrl::parse(url);
-    return parsed && !parsed->tls && parsed->host != "localhost" && !is_loopback(parsed->host);
+/// Where a password would be shown on the way.
+bool is_plain_beyond_loopback(const sync::PrimarySettings& web) {
+    const auto& kind = sync::back_end(web);
+    const auto parsed = sync::BaseUrl::parse(web.url, kind.schemes);
+    return kind.account && parsed && !parsed->tls && parsed->host != "localhost" &&
+           !is_loopback(parsed->host);
 }
 
 void check_primaries(Reading& reading) {
@@ -115,8 +134,8 @@ void check_primaries(Reading& reading) {
         if (web.url.empty())
             reading.fault(key("url"), "is empty; leave it out when there is none");
         else
-            check_url(reading, key("url"), web.url);
-        if (is_plain_beyond_loopback(web.url) && !web.plain_http)
+            check_url(reading, key("url"), web);
+        if (is_plain_beyond_loopback(web) && !web.plain_http)
             reading.fault(
                 key("url"),
                 "would show the password to the network: begin it with https://, or set plain_http = true "

@@ -6,6 +6,7 @@
 #include "agent/settings/key_types.h"
 #include "agent/settings/keys_outgoing.h"
 #include "relay/mail/address.h"
+#include "sync/back_ends.h"
 
 namespace postern::agent {
 namespace {
@@ -86,7 +87,8 @@ std::string set_postmaster(Settings& settings, const Value& value) {
 }
 
 Section primary() {
-    using sync::Api;
+    std::vector<std::pair<std::string_view, std::string>> apis;
+    for (const auto& kind : sync::back_ends()) apis.emplace_back(kind.api, kind.api);
     return {
         .name = "primary",
         .help = "A mail server with mailboxes, beside which postern stands; one or more.",
@@ -109,8 +111,8 @@ Section primary() {
                  [](Settings& s) -> auto& { return s.directories.back().password_file; },
                  "holds the password and nothing else; read at each sign-in")
                  .without(),
-             choice<Api>(
-                 "api", "auto", {{"auto", Api::auto_}, {"rest", Api::rest}, {"soap", Api::soap}},
+             choice<std::string>(
+                 "api", "auto", std::move(apis),
                  [](Settings& s) -> auto& { return s.directories.back().api; },
                  "generation of its web services"),
              networks(

@@ -17,43 +17,6 @@ using Steady = std::chrono::steady_clock;
 using std::chrono::system_clock;
 using namespace std::chrono_literals;
 
-std::optional<BaseUrl> BaseUrl::parse(std::string_view url) {
-    BaseUrl base;
-    if (url.starts_with("https://")) {
-        base.tls = true;
-        url.remove_prefix(8);
-    } else if (url.starts_with("http://")) {
-        url.remove_prefix(7);
-    } else {
-        return std::nullopt;
-    }
-    const bool printable = std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c < 0x7f; });
-    if (!printable || url.size() > 1000 || url.find_first_of("?#@") != url.npos) return std::nullopt;
-    const auto slash = std::min(url.find('/'), url.size());
-    std::string_view authority = url.substr(0, slash);
-    base.prefix = url.substr(slash);
-    while (base.prefix.ends_with('/')) base.prefix.pop_back();
-    std::string_view port;
-    if (authority.starts_with('[')) {
-        const auto end = authority.find(']');
-        if (end == authority.npos) return std::nullopt;
-        base.host = authority.substr(1, end - 1);
-        port = authority.substr(end + 1);
-    } else {
-        const auto colon = std::min(authority.find(':'), authority.size());
-        base.host = authority.substr(0, colon);
-        port = authority.substr(colon);
-    }
-    if (base.host.empty()) return std::nullopt;
-    base.port = base.tls ? 443 : 80;
-    if (!port.empty()) {
-        const auto [end, error] = std::from_chars(port.data() + 1, port.data() + port.size(), base.port);
-        const bool whole = port.front() == ':' && error == std::errc() && end == port.data() + port.size();
-        if (!whole || base.port < 1 || base.port > 65535) return std::nullopt;
-    }
-    return base;
-}
-
 std::optional<system_clock::time_point> to_time(std::tm utc) {
     const std::time_t seconds = ::timegm(&utc);
     if (seconds < 0 || seconds >> 33 != 0)

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "sync/primary/url.h"
 #include "sync/trouble.h"
 
 namespace postern::base {
@@ -58,16 +59,6 @@ struct HttpFailure {
     HttpFault fault = HttpFault::transport;
     std::string words;  // what went wrong, for an administrator
     Trouble trouble = Trouble::other;
-};
-
-/// An absolute URL in its parts; nullopt unless http or https with a host and no query or user information.
-struct BaseUrl {
-    bool tls = false;
-    std::string host;  // an IPv6 literal without brackets
-    int port = 0;
-    std::string prefix;  // path without a final slash: "" or "/mail"
-
-    static std::optional<BaseUrl> parse(std::string_view url);
 };
 
 /// Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3); nullopt when it is neither. Never negative.

@@ -23,7 +23,7 @@ struct Pair {
         settings.username = "gateway";
         settings.password_file = folder.write("password", "secret\n");
         settings.gap = 0ms;
-        settings.api = Api::soap;
+        settings.api = "soap";
         client = std::make_unique<Soap>(settings, std::stop_token());
     }
 

@@ -1,4 +1,4 @@
-#include "sync/generation.h"
+#include "sync/detected_back_end.h"
 
 #include <utility>
 
@@ -28,18 +28,8 @@ bool foreign(const Failure& failure) {
 
 }  // namespace
 
-std::unique_ptr<Primary> make_primary(const PrimarySettings& settings, const std::string& client_id,
-                                      const std::filesystem::path& memory, std::stop_token stop) {
-    switch (settings.api) {
-        case Api::rest: return std::make_unique<Rest>(settings, client_id, std::move(stop));
-        case Api::soap: return std::make_unique<Soap>(settings, std::move(stop));
-        case Api::auto_: break;
-    }
-    return std::make_unique<Generation>(settings, client_id, memory, std::move(stop));
-}
-
-Generation::Generation(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
-                       std::stop_token stop)
+DetectedBackEnd::DetectedBackEnd(PrimarySettings settings, std::string client_id,
+                                 const std::filesystem::path& memory, std::stop_token stop)
     : settings_(std::move(settings)),
       client_id_(std::move(client_id)),
       file_(file_in(memory, settings_.name)),
@@ -53,29 +43,29 @@ Generation::Generation(PrimarySettings settings, std::string client_id, const st
 }
 
 /// What cannot be read is chosen anew, as after a change of the url: that costs a few requests.
-Api Generation::remembered() const {
-    if (file_.empty()) return Api::auto_;
+DetectedBackEnd::Api DetectedBackEnd::remembered() const {
+    if (file_.empty()) return Api::none;
     const auto text = base::read_file(file_, largest_memory);
     if (text == "soap " + settings_.url + '\n') return Api::soap;
     if (text == "rest " + settings_.url + '\n') return Api::rest;
-    return Api::auto_;
+    return Api::none;
 }
 
 /// Forgetting it costs a few requests after the next start, so a failure changes nothing.
-void Generation::remember() const {
+void DetectedBackEnd::remember() const {
     if (file_.empty()) return;
     [[maybe_unused]] const auto ignored =
         base::replace_file(file_, (api_ == Api::soap ? "soap " : "rest ") + settings_.url + '\n');
 }
 
-void Generation::take(Api api, std::unique_ptr<Primary> primary) {
+void DetectedBackEnd::take(Api api, std::unique_ptr<Primary> primary) {
     std::swap(primary_, primary);
     spent_ += primary->requests();
     primary_->hurry(hurry_);
     if (std::exchange(api_, api) != api) remember();
 }
 
-Result<void> Generation::choose() {
+Result<void> DetectedBackEnd::choose() {
     auto rest = std::make_unique<Rest>(settings_, client_id_, stop_);
     const Result<void> session = rest->sign_in();
     if (session || session.error().fault == Fault::credentials) {
@@ -100,10 +90,10 @@ Result<void> Generation::choose() {
                                        Trouble::not_web_service});
 }
 
-Result<void> Generation::sign_in() { return api_ == Api::auto_ ? choose() : primary_->sign_in(); }
+Result<void> DetectedBackEnd::sign_in() { return api_ == Api::none ? choose() : primary_->sign_in(); }
 
-Result<std::vector<ListedDomain>> Generation::domains() {
-    if (api_ == Api::auto_)
+Result<std::vector<ListedDomain>> DetectedBackEnd::domains() {
+    if (api_ == Api::none)
         if (const Result<void> chosen = choose(); !chosen) return tl::make_unexpected(chosen.error());
     auto listed = primary_->domains();
     if (listed || !foreign(listed.error()) || Clock::now() < choose_again_) return listed;
@@ -113,18 +103,18 @@ Result<std::vector<ListedDomain>> Generation::domains() {
     return primary_->domains();
 }
 
-Result<DomainReading> Generation::read(const DomainRecord& known) { return primary_->read(known); }
+Result<DomainReading> DetectedBackEnd::read(const DomainRecord& known) { return primary_->read(known); }
 
-Result<std::optional<Kind>> Generation::look_up(const std::string& local_part, const std::string& domain,
-                                                Clock::time_point until) {
+Result<std::optional<Kind>> DetectedBackEnd::look_up(const std::string& local_part, const std::string& domain,
+                                                     Clock::time_point until) {
     return sign_in().and_then([&] { return primary_->look_up(local_part, domain, until); });
 }
 
-void Generation::hurry(bool on) {
+void DetectedBackEnd::hurry(bool on) {
     hurry_ = on;
     primary_->hurry(on);
 }
 
-std::uint64_t Generation::requests() const { return spent_ + primary_->requests(); }
+std::uint64_t DetectedBackEnd::requests() const { return spent_ + primary_->requests(); }
 
 }  // namespace postern::sync

@@ -1,5 +1,4 @@
-// Which generation of the primary's web services is spoken: as set, or with api = "auto" the one that
-// answers, REST where both do.
+// With api = "auto": the generation of the primary's web services that answers, REST where both do.
 #pragma once
 
 #include <chrono>
@@ -14,17 +13,14 @@
 
 namespace postern::sync {
 
-/// The back end for these settings. `memory`: the folder in which the choice outlives a restart; empty: none.
-/// Throws std::invalid_argument when settings.url is no URL.
-std::unique_ptr<Primary> make_primary(const PrimarySettings& settings, const std::string& client_id,
-                                      const std::filesystem::path& memory, std::stop_token stop);
-
 /// Chooses at the first request; chooses again, at most every ten minutes, when the chosen one gives no
 /// answer of its kind any more. REST is tried by signing in, SOAP by its description without credentials.
-class Generation final : public Primary {
+class DetectedBackEnd final : public Primary {
 public:
-    Generation(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
-               std::stop_token stop);
+    /// `memory`: the folder in which the choice outlives a restart; empty: none. Throws std::invalid_argument
+    /// when settings.url is no URL.
+    DetectedBackEnd(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
+                    std::stop_token stop);
 
     Result<void> sign_in() override;
     Result<std::vector<ListedDomain>> domains() override;
@@ -34,7 +30,8 @@ public:
     std::uint64_t requests() const override;
     void hurry(bool on) override;
 
-    Api chosen() const { return api_; }  // auto_: not yet
+    enum class Api : std::uint8_t { none, rest, soap };
+    Api chosen() const { return api_; }  // none: not yet
 
 private:
     Result<void> choose();
@@ -46,7 +43,7 @@ private:
     std::string client_id_;
     std::filesystem::path file_;
     std::stop_token stop_;
-    Api api_ = Api::auto_;
+    Api api_ = Api::none;
     std::unique_ptr<Primary> primary_;
     bool hurry_ = false;
     std::uint64_t spent_ = 0;  // requests of those that were tried before
