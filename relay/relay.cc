@@ -223,13 +223,32 @@ void Relay::start() { impl_->start(); }
 void Relay::stop(std::chrono::seconds grace) { impl_->stop(grace); }
 void Relay::hurry() { impl_->hurry(); }
 
-void Relay::reload(SettingsPtr settings) {
+struct Relay::Prepared {
+    SettingsPtr settings;
+    net::PreparedTls server, client;
+    std::shared_ptr<const Srs> srs;
+};
+
+std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) {
+    auto out = std::make_shared<Prepared>();
+    out->server = net::prepare(net::server_context, settings->tls);
+    out->client = net::prepare(net::client_context, settings->tls);
+    out->srs = rewriting(*settings);
+    out->settings = std::move(settings);
+    return out;
+}
+
+void Relay::reload(std::shared_ptr<const Prepared> prepared) {
     {
         std::lock_guard guard(impl_->mutex);
-        impl_->settings = settings;
+        impl_->settings = prepared->settings;
     }
-    asio::post(impl_->reception_io, [impl = impl_.get(), settings] { impl->reception.reload(settings); });
-    asio::post(impl_->delivery_io, [impl = impl_.get(), settings] { impl->delivery.reload(settings); });
+    asio::post(impl_->reception_io, [impl = impl_.get(), prepared] {
+        impl->reception.reload(prepared->settings, prepared->server, prepared->srs);
+    });
+    asio::post(impl_->delivery_io, [impl = impl_.get(), prepared] {
+        impl->delivery.reload(prepared->settings, prepared->client);
+    });
 }
 
 void Relay::ask_with(AskDirectory ask) { impl_->reception.ask_with(std::move(ask)); }

@@ -13,7 +13,7 @@
 #include "relay/observer.h"
 #include "relay/settings.h"
 #include "relay/views.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 
@@ -37,7 +37,11 @@ public:
     void hurry();
 
     // Safe from any thread while started; answers come from relay's own threads.
-    void reload(SettingsPtr settings);  // listeners and state_dir are taken only at start
+    /// Reads what a reload needs of files, so that no thread of the mail waits for a disk. Throws
+    /// std::runtime_error when a setting cannot be used; then everything stays as it is.
+    struct Prepared;
+    static std::shared_ptr<const Prepared> prepare(SettingsPtr settings);
+    void reload(std::shared_ptr<const Prepared> prepared);  // listeners, state_dir are taken only at start
     /// How to ask the primary about an address the directory does not know: before start(). `done` comes
     /// after the publish() of what was learned, with false when nothing could be, and not after this object
     /// is gone.

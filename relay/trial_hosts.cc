@@ -56,7 +56,9 @@ std::string_view advice_without_target(const Reply& trouble) {
 }
 
 net::awaitable<Targets> targets_of(World& world, std::string key) {
-    Surroundings around{world.resolver, world.policies, world.settings, our_listeners(*world.settings)};
+    auto own = std::make_shared<OwnAddresses>();
+    Surroundings around{world.resolver, world.policies, world.settings, our_listeners(*world.settings, *own),
+                        own};
     co_return co_await find_targets(std::move(around), std::move(key), TlsWish::none);
 }
 

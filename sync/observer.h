@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 #include "sync/trouble.h"
 
 namespace postern::sync {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "sync/claim.h"
-#include "sync/directory.h"
+#include "sync/directory/claim.h"
+#include "sync/directory/directory.h"
 
 namespace postern::sync {
 

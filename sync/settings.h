@@ -9,14 +9,12 @@
 
 namespace postern::sync {
 
-enum class Api : std::uint8_t { auto_, rest, soap };  // auto_: the one that answers
-
 struct PrimarySettings {
     std::string name;  // unique
-    std::string url;   // http:// or https://, a path prefix is allowed
+    std::string url;   // of a scheme that `api` has
     std::string username;
     std::filesystem::path password_file;  // read whenever it is needed; a final newline is dropped
-    Api api = Api::auto_;
+    std::string api = "auto";             // one of back_ends()
     std::chrono::seconds poll_every{300};
     std::chrono::seconds trust_for = std::chrono::hours(72);
     std::chrono::seconds sudden_loss_hold =

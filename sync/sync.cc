@@ -13,15 +13,15 @@
 #include <stop_token>
 #include <thread>
 
-#include "sync/asker.h"
+#include "sync/back_ends.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
-#include "sync/cache.h"
-#include "sync/fold.h"
-#include "sync/generation.h"
-#include "sync/http.h"
-#include "sync/poller.h"
-#include "sync/publication.h"
+#include "sync/directory/cache.h"
+#include "sync/directory/fold.h"
+#include "sync/directory/publication.h"
+#include "sync/polling/asker.h"
+#include "sync/polling/poller.h"
+#include "sync/primary/http.h"
 
 namespace postern::sync {
 
@@ -62,9 +62,11 @@ std::string client_name(const std::filesystem::path& file) {
 }
 
 void check(const std::vector<PrimarySettings>& settings) {
-    for (const PrimarySettings& primary : settings)
-        if (!BaseUrl::parse(primary.url))
-            throw std::invalid_argument("not an http or https URL: " + primary.url);
+    for (const PrimarySettings& primary : settings) {
+        const BackEnd& kind = back_end(primary);
+        if (!BaseUrl::parse(primary.url, kind.schemes))
+            throw std::invalid_argument("not " + std::string(kind.url) + ": " + primary.url);
+    }
 }
 
 }  // namespace
@@ -80,8 +82,8 @@ public:
           poller_(
               settings, load(), observer,
               [this](const PrimarySettings& primary, std::stop_token stop) {
-                  return make_primary(primary, client_name_ + "-" + primary.name, state_dir_,
-                                      std::move(stop));
+                  return back_end(primary).make(primary, client_name_ + "-" + primary.name, state_dir_,
+                                                std::move(stop));
               },
               [this] {
                   const std::lock_guard lock(mutex_);
@@ -208,8 +210,8 @@ private:
         settings.patience = Asker::patience;
         return std::make_shared<Asker>(
             [this, settings](std::stop_token stop) {
-                return make_primary(settings, client_name_ + "-" + settings.name + "-ask", state_dir_,
-                                    std::move(stop));
+                return back_end(settings).make(settings, client_name_ + "-" + settings.name + "-ask",
+                                               state_dir_, std::move(stop));
             },
             [this](Answer answer) {
                 // That one primary has no such address says nothing about the others' domains.
@@ -386,7 +388,8 @@ tl::expected<std::size_t, ProbeFailure> probe(const PrimarySettings& settings, s
     sigemptyset(&broken);
     sigaddset(&broken, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken, nullptr);
-    return make_primary(settings, random_name(), {}, std::move(stop))
+    return back_end(settings)
+        .make(settings, random_name(), {}, std::move(stop))
         ->domains()
         .map([](const std::vector<ListedDomain>& domains) { return domains.size(); })
         .map_error([](const Failure& failure) {

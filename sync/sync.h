@@ -9,10 +9,10 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "sync/directory/snapshot.h"
 #include "sync/observer.h"
 #include "sync/report.h"
 #include "sync/settings.h"
-#include "sync/snapshot.h"
 #include "sync/trouble.h"
 
 namespace postern::sync {

@@ -286,7 +286,8 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target
 net::awaitable<Reply> Client::command(std::string line) {
     line += "\r\n";
     Reply answer;
-    if (auto error = co_await ask(line, answer)) answer = Reply{0, {}, net::describe(error)};
+    const std::error_code error = co_await ask(line, answer);
+    if (error) answer = Reply{0, {}, net::describe(error)};
     co_return answer;
 }
 

@@ -48,9 +48,9 @@ void Delivery::start() {
     }));
 }
 
-void Delivery::reload(SettingsPtr settings) {
+void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls) {
     env_.settings = std::move(settings);
-    names_.reload();
+    names_.reload(tls);
     queue_.reload(env_.settings);
     connections_.reload();
     sources_.reload();
@@ -106,6 +106,7 @@ void Delivery::tick() {
         dispatch_.answer(*alarm, time);
     }
     queue_.run(time);
+    if (destinations_.many()) forget(time);
     if (next_persist_ <= time) tidy(time);
     alarms_.arm();
 }
@@ -116,9 +117,12 @@ void Delivery::tidy(Time time) {
     persist(false);
     if (next_sweep_ > time) return;
     next_sweep_ = time + sweep_pause;
-    auto routes = queue_.routes();
     dispatch_.refill_all();
-    destinations_.forget(time, routes);
+    forget(time);
+}
+
+void Delivery::forget(Time time) {
+    destinations_.forget(time, queue_.routes());
     listing_.forget([this](const std::string& site) { return !destinations_.sites().contains(site); });
 }
 

@@ -22,11 +22,12 @@
 #include "relay/delivery/sources.h"
 #include "relay/delivery/workplace.h"
 #include "relay/net/asio.h"
+#include "relay/net/tls.h"
 #include "relay/observer.h"
 #include "relay/queue/queue.h"
 #include "relay/settings.h"
 #include "relay/views.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 
@@ -42,7 +43,7 @@ public:
     /// any grace at all, those whose message is sent and not answered get two and a half minutes: who is cut
     /// off there may get it twice.
     net::awaitable<void> stop(std::chrono::seconds grace);
-    void reload(SettingsPtr settings);
+    void reload(SettingsPtr settings, const net::PreparedTls& tls);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { intake_.publish(std::move(directory)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);
 
@@ -60,6 +61,7 @@ private:
     void move_obsolete();
     void tick();
     void tidy(Time time);
+    void forget(Time time);
     void persist(bool all);
 
     Environment env_;

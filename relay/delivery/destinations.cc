@@ -5,6 +5,7 @@
 #include "relay/delivery/route.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
+#include "sync/base/forget_oldest.h"
 
 namespace postern::relay {
 
@@ -15,6 +16,7 @@ constexpr std::chrono::seconds believed_again{30};  // the last one, when there 
 constexpr std::chrono::minutes targets_age{5};      // of a site that is always busy
 constexpr std::chrono::hours stale_max{24};
 constexpr std::chrono::seconds forget_after{120};  // destinations nobody sends to
+constexpr std::size_t known_max = 20'000;          // destinations, and sites, that are not in use
 
 }  // namespace
 
@@ -24,6 +26,7 @@ DestinationPtr Destinations::get(const std::string& route, TlsWish wish) {
         out = std::make_shared<Destination>();
         out->route = route;
         out->wish = wish;
+        many_ = many_ || destinations_.size() % known_max == 0;
     }
     return out;
 }
@@ -191,19 +194,28 @@ std::size_t Destinations::retry(const std::string& route) {
 }
 
 void Destinations::forget(Time now, const std::set<std::string>& waiting) {
+    many_ = false;
+    const auto in_use = [this](const Destination& one) {
+        return one.resolving || !one.unresolved.empty() ||
+               (!one.route.starts_with("mx:") && route_exists(*env_.settings, one.route));
+    };
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;
         bool troubled = one.obstacle.failures > 0 || one.listed.failures > 0 ||
                         (one.site && one.site->obstacle().failures > 0);
-        return one.fresh_until + forget_after < now && !one.resolving && one.unresolved.empty() &&
-               !(troubled && waiting.contains(one.route)) &&
-               (one.route.starts_with("mx:") || !route_exists(*env_.settings, one.route));
+        return one.fresh_until + forget_after < now && !in_use(one) &&
+               !(troubled && waiting.contains(one.route));
     });
-    std::erase_if(sites_, [](const auto& entry) {
-        const Site& one = *entry.second;
-        return entry.second.use_count() == 1 && one.connections() == 0 && one.ready() == 0 &&
-               one.obstacle().failures == 0;
+    base::forget_oldest(
+        destinations_, known_max, [&](const DestinationPtr& one) { return !in_use(*one); },
+        [](const DestinationPtr& one) { return std::max(one->fresh_until, one->obstacle.next_try); });
+    const auto idle = [](const SitePtr& one) {
+        return one.use_count() == 1 && one->connections() == 0 && one->ready() == 0;
+    };
+    std::erase_if(sites_, [&](const auto& entry) {
+        return idle(entry.second) && entry.second->obstacle().failures == 0;
     });
+    base::forget_oldest(sites_, known_max, idle, [](const SitePtr& one) { return one->last_seen(); });
 }
 
 }  // namespace postern::relay

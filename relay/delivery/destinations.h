@@ -62,7 +62,9 @@ public:
     bool taken(const std::string& route);
     /// What is down is tried at once: that route, or with "" each. Gives how many there were.
     std::size_t retry(const std::string& route);
-    /// What nobody sends to is forgotten; `waiting` are the routes with mail.
+    /// What nobody sends to is forgotten, and the oldest of what is not in use; `waiting` are the routes with
+    /// mail. Names of strangers may make `many` of them in little time.
+    bool many() const { return many_; }
     void forget(Time now, const std::set<std::string>& waiting);
 
 private:
@@ -77,6 +79,7 @@ private:
     Alarms& alarms_;
     ByRoute destinations_;
     BySite sites_;
+    bool many_ = false;
 };
 
 }  // namespace postern::relay

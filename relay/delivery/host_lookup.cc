@@ -72,8 +72,9 @@ net::awaitable<HostFound> look_up_host(Surroundings around, HostWanted wanted) {
     const DeliverySettings& delivery = around.settings->delivery;
     if (foreign) {
         const std::string first = answer.addresses.front().to_string();
-        std::erase_if(answer.addresses,
-                      [&](const auto& address) { return must_ignore(delivery.ignore_addresses, address); });
+        std::erase_if(answer.addresses, [&](const auto& address) {
+            return must_ignore(delivery.ignore_addresses, *around.own, address);
+        });
         out.ignored = answer.addresses.empty();
         if (out.ignored) {
             out.trouble =

@@ -11,7 +11,7 @@
 #include "relay/delivery/environment.h"
 #include "relay/delivery/room.h"
 #include "relay/queue/deliverer.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 

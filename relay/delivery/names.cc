@@ -13,11 +13,11 @@ Names::Names(Environment& env, Learnt& learnt)
       learnt_(learnt),
       resolver_(env.io, env.settings->dns),
       proof_(recall_proof(env.settings->state_dir, env.settings->dns)),
-      ours_(our_listeners(*env.settings)),
+      ours_(our_listeners(*env.settings, *own_)),
       tls_(net::client_context(env.settings->tls)),
       fetch_(env.io),
       policies_(env.io, learnt.recall(policies_file)) {
-    fetch_.terms(tls_, env_.settings->delivery.ignore_addresses);
+    fetch_.terms(tls_, env_.settings->delivery.ignore_addresses, own_);
     policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
         return fetch_.get(std::move(domain), std::move(addresses));
     });
@@ -36,7 +36,7 @@ void Names::start(std::function<void()> changed) {
     resolver_.watch_dnssec(proof_ != net::Proof::none, [this] { validation_changed(); });
 }
 
-void Names::reload() {
+void Names::reload(const net::PreparedTls& tls) {
     const Settings& settings = *env_.settings;
     if (settings.dns != resolver_.dnssec().settings()) {
         try {
@@ -48,17 +48,16 @@ void Names::reload() {
                 false});
         }
     }
-    ours_ = our_listeners(settings);
-    try {
-        tls_ = net::client_context(settings.tls);
-    } catch (const std::exception& fault) {
-        env_.observer.on(event::Trouble{"tls", fault.what(), false});
-    }
-    fetch_.terms(tls_, settings.delivery.ignore_addresses);
+    ours_ = our_listeners(settings, *own_);
+    if (tls)
+        tls_ = *tls;
+    else
+        env_.observer.on(event::Trouble{"tls", tls.error(), false});
+    fetch_.terms(tls_, settings.delivery.ignore_addresses, own_);
 }
 
 Surroundings Names::surroundings(const std::string& asker) {
-    return Surroundings{resolver_.for_asker(asker), policies_, env_.settings, ours_};
+    return Surroundings{resolver_.for_asker(asker), policies_, env_.settings, ours_, own_};
 }
 
 std::string Names::trouble() const { return resolver_.dnssec().trouble(); }

@@ -25,7 +25,8 @@ public:
     /// `changed` is called on the loop when answers are validated that were not, or are no more: what was
     /// looked up before is to be looked up again.
     void start(std::function<void()> changed);
-    void reload();
+    /// `tls` was made of the same settings.
+    void reload(const net::PreparedTls& tls);
     /// `asker` is what names are looked up for: a message's id, or a route.
     Surroundings surroundings(const std::string& asker);
     net::Resolver& resolver() { return resolver_; }
@@ -46,6 +47,7 @@ private:
     std::string told_;        // trouble()
     bool proof_due_ = false;  // is to be written
     bool proof_failed_ = false;
+    std::shared_ptr<OwnAddresses> own_ = std::make_shared<OwnAddresses>();
     IsOurs ours_;
     net::TlsContext tls_;
     StsFetch fetch_;

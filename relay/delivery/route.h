@@ -7,7 +7,7 @@
 
 #include "relay/mail/message.h"
 #include "relay/settings.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 

@@ -1,6 +1,7 @@
 // What delivery knows of the hosts it hands mail to: their lines, their connections, their troubles.
 #pragma once
 
+#include <algorithm>
 #include <asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
@@ -107,6 +108,8 @@ public:
     void distrust(std::string origin);
     void believe(Time now) { hosts_.looked_up = now; }  // the last look-up again, when there is none
     const Hosts& hosts() const { return hosts_; }
+    /// When it was looked up, or found to fail, last.
+    Time last_seen() const { return std::max(hosts_.looked_up, failed_at_); }
 
     SourceQueue& queue(const Source& source);
     std::map<std::string, SourceQueue>& queues() { return queues_; }

@@ -211,7 +211,7 @@ TlsWish tls_wish(const Envelope& envelope) {
     return envelope.tls_optional ? TlsWish::optional : TlsWish::none;
 }
 
-IsOurs our_listeners(const Settings& settings) {
+IsOurs our_listeners(const Settings& settings, OwnAddresses& own) {
     std::vector<std::pair<asio::ip::address, std::uint16_t>> ours;
     for (const auto& listener : settings.listeners) {
         std::error_code error;
@@ -221,7 +221,7 @@ IsOurs our_listeners(const Settings& settings) {
             ours.emplace_back(address, listener.address.port);
             continue;
         }
-        for (const auto& own : own_addresses()) ours.emplace_back(own, listener.address.port);
+        for (const auto& one : own.list()) ours.emplace_back(one, listener.address.port);
     }
     return [ours = std::move(ours)](const net::Endpoint& endpoint) {
         return std::find(ours.begin(), ours.end(), std::pair(endpoint.address(), endpoint.port())) !=

@@ -11,6 +11,7 @@
 
 #include "relay/egress/pool.h"
 #include "relay/mail/reply.h"
+#include "relay/net/addresses.h"
 #include "relay/net/asio.h"
 #include "relay/net/resolver.h"
 #include "relay/security/policy.h"
@@ -71,13 +72,14 @@ Families families_of(const std::vector<Target>& targets);
 
 /// Whether `endpoint` is one of our own listeners.
 using IsOurs = std::function<bool(const net::Endpoint&)>;
-IsOurs our_listeners(const Settings& settings);
+IsOurs our_listeners(const Settings& settings, OwnAddresses& own);
 
 struct Surroundings {
     net::Resolver resolver;  // asks on behalf of whoever wants to know
     StsStore& policies;
     SettingsPtr settings;
     IsOurs ours;
+    std::shared_ptr<OwnAddresses> own;
 };
 
 /// `key` as in Route::key.

@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <asio/ip/network_v4.hpp>
 #include <asio/ip/network_v6.hpp>
+#include <cerrno>
+#include <system_error>
+#include <tl/expected.hpp>
+#include <utility>
 
 #include "relay/net/address_range.h"
 
@@ -21,10 +25,12 @@ std::string network_of(const asio::ip::address& address, unsigned short six) {
                            : asio::ip::network_v6(address.to_v6(), six).canonical().to_string();
 }
 
-std::vector<asio::ip::address> own_addresses() {
+namespace {
+
+tl::expected<std::vector<asio::ip::address>, std::error_code> of_interfaces() {
     std::vector<asio::ip::address> out;
     ifaddrs* list = nullptr;
-    if (getifaddrs(&list) != 0) return out;
+    if (getifaddrs(&list) != 0) return tl::unexpected(std::error_code(errno, std::generic_category()));
     for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
         if (one->ifa_addr == nullptr) continue;
         if (one->ifa_addr->sa_family == AF_INET) {
@@ -41,15 +47,28 @@ std::vector<asio::ip::address> own_addresses() {
     return out;
 }
 
-bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address) {
-    const asio::ip::address own = plain(address);
-    const std::string text = own.to_string();
+}  // namespace
+
+OwnAddresses::OwnAddresses() {
+    auto found = of_interfaces();
+    if (!found) throw std::system_error(found.error(), "the addresses of this machine cannot be listed");
+    known_ = std::move(*found);
+}
+
+const std::vector<asio::ip::address>& OwnAddresses::list() {
+    if (auto found = of_interfaces()) known_ = std::move(*found);
+    return known_;
+}
+
+bool must_ignore(const std::vector<Network>& ignored, OwnAddresses& own, const asio::ip::address& address) {
+    const asio::ip::address one = plain(address);
+    const std::string text = one.to_string();
     if (std::any_of(ignored.begin(), ignored.end(),
                     [&](const Network& network) { return contains(network, text); }))
         return true;
-    if (own.is_loopback()) return false;
-    const auto all = own_addresses();
-    return std::find(all.begin(), all.end(), own) != all.end();
+    if (one.is_loopback()) return false;
+    const auto& all = own.list();
+    return std::find(all.begin(), all.end(), one) != all.end();
 }
 
 }  // namespace postern::relay

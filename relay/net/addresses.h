@@ -15,11 +15,19 @@ asio::ip::address plain(const asio::ip::address& address);
 /// "192.0.2.0/24"; of an IPv6 address so many bits.
 std::string network_of(const asio::ip::address& address, unsigned short six = 64);
 
-/// Of this machine's interfaces.
-std::vector<asio::ip::address> own_addresses();
+/// The addresses of this machine's interfaces. Where they cannot be listed, for want of descriptors say,
+/// those of the time before stand. Used from one thread.
+class OwnAddresses {
+public:
+    OwnAddresses();  // throws std::system_error when they cannot be listed
+    const std::vector<asio::ip::address>& list();
+
+private:
+    std::vector<asio::ip::address> known_;
+};
 
 /// Whether names of others and address literals must not lead to this address: one of `ignored`, or another
 /// of this machine's own but the loopback ones. IPv4 in IPv6 counts as IPv4.
-bool must_ignore(const std::vector<Network>& ignored, const asio::ip::address& address);
+bool must_ignore(const std::vector<Network>& ignored, OwnAddresses& own, const asio::ip::address& address);
 
 }  // namespace postern::relay

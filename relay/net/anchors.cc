@@ -1,9 +1,11 @@
 #include "relay/net/anchors.h"
 
 #include <sstream>
+#include <stdexcept>
 
 #include "relay/mail/address.h"
 #include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::relay::net {
 
@@ -26,9 +28,13 @@ std::set<std::string> anchored_zones(std::string_view text) {
     return zones;
 }
 
-std::set<std::string> anchored_zones_of(const std::filesystem::path& file) {
+std::optional<std::set<std::string>> anchored_zones_of(const std::filesystem::path& file) {
     constexpr std::size_t most = 1 << 20;
-    return anchored_zones(base::read_file(file, most).value_or(""));
+    if (file.empty()) return std::nullopt;
+    const auto text = base::read_file(file, most);
+    if (text) return anchored_zones(*text);
+    if (text.error() == std::errc::no_such_file_or_directory) return std::nullopt;
+    throw std::runtime_error("dns.trust_anchors: cannot read " + base::file_fault(file, text.error()));
 }
 
 bool is_anchored(const std::set<std::string>& zones, std::string_view name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -12,8 +13,9 @@ namespace postern::relay::net {
 /// root.
 std::set<std::string> anchored_zones(std::string_view text);
 
-/// The same of a file; none when it cannot be read.
-std::set<std::string> anchored_zones_of(const std::filesystem::path& file);
+/// The same of a file; nullopt when there is none, or its name is "". Throws std::runtime_error when it
+/// cannot be read: without its anchors DANE would be off, and nobody would be told.
+std::optional<std::set<std::string>> anchored_zones_of(const std::filesystem::path& file);
 
 /// Whether one of the zones is `name` or stands above it, the root aside.
 bool is_anchored(const std::set<std::string>& zones, std::string_view name);

@@ -29,7 +29,8 @@ bool ask_the_same(const DnsSettings& a, const DnsSettings& b) {
 }  // namespace
 
 bool anchors_the_root(const DnsSettings& settings) {
-    return !settings.trust_anchors.empty() && anchored_zones_of(settings.trust_anchors).contains("");
+    const auto anchored = anchored_zones_of(settings.trust_anchors);
+    return anchored && anchored->contains("");
 }
 
 DnsSettings unvalidated(DnsSettings settings) {
@@ -43,7 +44,12 @@ awaitable<RootKeys> find_root_keys(std::shared_ptr<Questions> questions, DnsSett
     if (proven.secure) co_return RootKeys{Found::valid, {}};
     questions->reload(unvalidated(std::move(settings)));
     const DnsAnswer plain = co_await questions->ask(asker, root, RecordType::dnskey);
-    if (plain.status == Lookup::transient) co_return RootKeys{Found::unanswered, plain.why};
+    if (plain.status == Lookup::transient) {
+        if (plain.silent) co_return RootKeys{Found::unanswered, plain.why};
+        const DnsAnswer other = co_await questions->ask(asker, root, RecordType::ns);
+        const bool works = other.status != Lookup::transient;
+        co_return RootKeys{works ? Found::withheld : Found::unanswered, plain.why};
+    }
     if (plain.has_signatures) co_return RootKeys{Found::broken, proven.why};
     co_return RootKeys{Found::stripped, proven.why};
 }
@@ -58,7 +64,7 @@ void Dnssec::reload(const DnsSettings& settings) {
 }
 
 void Dnssec::learn(const RootKeys& keys, bool suspected) {
-    if (keys.found == Found::unanswered && found_ == Found::stripped) return;  // no news
+    if (keys.found == Found::unanswered && passed_over()) return;  // no news
     found_ = keys.found;
     reason_.clear();
     advice_.clear();
@@ -66,9 +72,14 @@ void Dnssec::learn(const RootKeys& keys, bool suspected) {
     const bool waits = !waived();
     switch (keys.found) {
         case Found::valid: proven_ = true; return;
+        case Found::withheld:
         case Found::stripped:
             reason_ =
-                std::string("no DNSSEC signatures come ") + (proven_ ? "any more " : "") + "from " + names;
+                std::string(keys.found == Found::stripped ? "no DNSSEC signatures come "
+                                                          : "the DNSSEC keys of the root do not come ") +
+                (proven_ ? "any more " : "") + "from " + names;
+            if (keys.found == Found::withheld)
+                reason_ += ", which answers other questions (" + keys.why + ')';
             advice_ =
                 waits ? "they did before with the same settings, and whoever forges answers would leave "
                         "them out too. Set dns.servers to a resolver that passes them on; if this one "
@@ -168,12 +179,12 @@ void DnssecWatch::wait() {
 }
 
 void DnssecWatch::reload(const DnsSettings& settings) {
-    const bool same = ask_the_same(settings, dnssec_.settings());
+    const bool same = ask_the_same(settings, dnssec_.settings()), rooted = anchors_the_root(settings);
     questions_->reload(same && dnssec_.waived() ? unvalidated(settings) : settings);
     dnssec_.reload(settings);
     if (same) return;
     questions_->proceed({});
-    rooted_ = anchors_the_root(settings);
+    rooted_ = rooted;
     looked_ = {};
     if (looking_) std::exchange(looking_, nullptr)->close();
     timer_.cancel();

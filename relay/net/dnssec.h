@@ -1,6 +1,7 @@
 // Whether the name servers pass DNSSEC on, and what follows from it.
 //
-// A resolver may strip the DNSSEC records from its answers, as small routers do. With the keys of the root
+// A resolver may strip the DNSSEC records from its answers, as small routers do, or refuse to be asked for
+// them. With the keys of the root
 // given no answer validates then, and all mail would wait for ever. So where validation never worked with
 // these settings it is done without, until it works; DANE is off meanwhile, and that is told. Once it worked
 // it stays demanded as long as the settings are the same: otherwise whoever can forge answers could switch
@@ -22,6 +23,7 @@ struct RootKeys {
     enum class Found : std::uint8_t {
         valid,
         stripped,    // the name servers answer, without signatures: they do not pass DNSSEC on
+        withheld,    // they answer other questions, and say that they cannot answer this one
         broken,      // signatures come, and do not validate
         unanswered,  // nobody knows
     };
@@ -37,7 +39,7 @@ bool anchors_the_root(const DnsSettings& settings);
 DnsSettings unvalidated(DnsSettings settings);
 
 /// `questions` are made for this, with settings that anchor the root, and are of no use afterwards: they are
-/// not validated any more. Takes two questions at most.
+/// not validated any more. Takes three questions at most.
 awaitable<RootKeys> find_root_keys(std::shared_ptr<Questions> questions, DnsSettings settings);
 
 /// What is known, and what to do about it. A value.
@@ -54,7 +56,7 @@ public:
     bool proven() const { return proven_; }
     bool well() const { return found_ == RootKeys::Found::valid; }
     /// Whether answers that are not validated are believed.
-    bool waived() const { return !proven_ && found_ == RootKeys::Found::stripped; }
+    bool waived() const { return !proven_ && passed_over(); }
     /// What is wrong, in words; "" when all is well, or nothing is known. Why answers do not validate, where
     /// they are not believed.
     const std::string& reason() const { return reason_; }
@@ -64,6 +66,11 @@ public:
     bool operator==(const Dnssec&) const = default;
 
 private:
+    /// The name servers work, without DNSSEC.
+    bool passed_over() const {
+        return found_ == RootKeys::Found::stripped || found_ == RootKeys::Found::withheld;
+    }
+
     DnsSettings settings_;
     bool proven_;
     RootKeys::Found found_ = RootKeys::Found::unanswered;

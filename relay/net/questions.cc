@@ -12,14 +12,16 @@ constexpr std::size_t each_asker = 50, line = 20'000, remembered = 20'000;
 constexpr std::chrono::hours good_for{24};  // RFC 8767 §5: one to three days
 /// For an answer before one from memory is given (RFC 8767 §5), and for the second kind of address.
 constexpr std::chrono::milliseconds stale_after{1800}, moment{1000};
+constexpr std::chrono::milliseconds look_again{500};  // for descriptors
 
 std::string key(const std::string& name, RecordType type) {
     return std::to_string(static_cast<int>(type)) + ' ' + name;
 }
 
-DnsAnswer unanswered(const char* why) {
+DnsAnswer unanswered(std::string why) {
     DnsAnswer answer;
-    answer.why = why;
+    answer.silent = true;
+    answer.why = std::move(why);
     return answer;
 }
 
@@ -60,8 +62,9 @@ void Remembered::clear() {
 
 Questions::Questions(io_context& io, const DnsSettings& settings)
     : io_(io),
-      timeout_(settings.timeout),
+      settings_(settings),
       unbound_(std::make_shared<Unbound>(io, settings)),
+      lacking_(io),
       turns_(unbound_->at_once(), each_asker, line),
       remembered_(remembered) {}
 
@@ -88,12 +91,16 @@ void Questions::line_up(std::uint64_t number, Question& question) {
     });
 }
 
-/// Sets the end of a wait.
+/// Sets the end of a wait. Once a question was asked it stays as it is.
 void Questions::limit(std::uint64_t number, Question& question, const char* why) {
-    question.timer.expires_after(timeout_);
-    question.timer.async_wait([weak = weak_from_this(), number, why](std::error_code error) {
+    if (question.asked) return;
+    question.why = why;
+    question.timer.expires_after(settings_.timeout);
+    question.timer.async_wait([weak = weak_from_this(), number](std::error_code error) {
         auto self = weak.lock();
-        if (!error && self) self->finish(number, unanswered(why));
+        if (error || !self) return;
+        if (auto found = self->questions_.find(number); found != self->questions_.end())
+            self->finish(number, unanswered(found->second->why));
     });
 }
 
@@ -106,6 +113,7 @@ void Questions::next() {
             continue;
         }
         limit(number, *found->second, "the name servers did not answer in time");
+        found->second->asked = true;
         // The place is taken until the library gives the question up, which is when its sockets are free.
         unbound_->ask(found->second->name, found->second->type,
                       [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker = asker,
@@ -122,6 +130,10 @@ void Questions::next() {
 void Questions::answered(std::uint64_t number, DnsAnswer answer) {
     auto found = questions_.find(number);
     if (found == questions_.end()) return;
+    if (answer.lacking || (recovering_ && answer.status == Lookup::transient)) {
+        found->second->why = std::move(answer.why);
+        return recover();
+    }
     const std::string question = key(found->second->name, found->second->type);
     if (answer.status == Lookup::found)
         remembered_.keep(question, answer, std::chrono::steady_clock::now());
@@ -131,6 +143,23 @@ void Questions::answered(std::uint64_t number, DnsAnswer answer) {
         suspects_.emplace_back(number, std::move(answer));
     else
         finish(number, std::move(answer));
+}
+
+/// What was found meanwhile without anything to ask with, the library takes for failures of the name servers
+/// and keeps for up to a minute. So it is replaced.
+void Questions::recover() {
+    if (std::exchange(recovering_, true)) return;
+    lacking_.expires_after(look_again);
+    lacking_.async_wait([weak = weak_from_this()](std::error_code error) {
+        auto self = weak.lock();
+        if (error || !self) return;
+        self->recovering_ = false;
+        try {
+            self->replace(std::make_shared<Unbound>(self->io_, self->settings_));
+        } catch (const std::exception&) {
+            if (!self->questions_.empty()) self->recover();
+        }
+    });
 }
 
 void Questions::proceed(std::string why) {
@@ -200,12 +229,19 @@ awaitable<std::tuple<DnsAnswer, DnsAnswer>> Questions::ask_addresses(std::string
 
 void Questions::reload(const DnsSettings& settings) {
     auto other = std::make_shared<Unbound>(io_, settings);
-    timeout_ = settings.timeout;
-    // Not here: this may be one of its own answers.
-    asio::post(io_, [former = std::exchange(unbound_, std::move(other))] { former->close(); });
-    turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);
+    settings_ = settings;
     remembered_.clear();
     suspects_.clear();
+    for (auto& [number, question] : questions_) question->asked = false;
+    replace(std::move(other));
+}
+
+void Questions::replace(std::shared_ptr<Unbound> unbound) {
+    lacking_.cancel();
+    recovering_ = false;
+    // Not here: this may be one of its own answers.
+    asio::post(io_, [former = std::exchange(unbound_, std::move(unbound))] { former->close(); });
+    turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);
     for (auto& [number, question] : questions_) line_up(number, *question);
     next();
 }
@@ -216,6 +252,7 @@ void Questions::close() {
     questions_.clear();
     suspects_.clear();
     suspect_ = nullptr;
+    lacking_.cancel();
     unbound_->close();
 }
 

@@ -49,7 +49,8 @@ public:
     Questions(io_context& io, const DnsSettings& settings);
 
     /// `name` is ASCII. Ends within DnsSettings::timeout once it is asked, and waits at most that long
-    /// before.
+    /// before. Where this machine lacks descriptors or memory to ask with it is asked again when there are
+    /// some, within its time.
     awaitable<DnsAnswer> ask(std::string asker, std::string name, RecordType type);
     /// AAAA and A, at the same time. Where one of them is found the other is waited for only a moment.
     awaitable<std::tuple<DnsAnswer, DnsAnswer>> ask_addresses(std::string asker, std::string name);
@@ -80,6 +81,8 @@ private:
         std::string asker, name;
         RecordType type;
         Done done;
+        bool asked = false;        // its end is set
+        std::string why;           // when that comes without an answer
         asio::steady_timer timer;  // the end, of the wait for its turn and then of that for the answer
         asio::steady_timer stale;  // the time to answer from memory
     };
@@ -88,12 +91,16 @@ private:
     void line_up(std::uint64_t number, Question& question);
     void next();
     void limit(std::uint64_t number, Question& question, const char* why);
+    void replace(std::shared_ptr<Unbound> unbound);
+    void recover();
     void answered(std::uint64_t number, DnsAnswer answer);
     void finish(std::uint64_t number, DnsAnswer answer);
 
     io_context& io_;
-    std::chrono::seconds timeout_;
+    DnsSettings settings_;
     std::shared_ptr<Unbound> unbound_;
+    asio::steady_timer lacking_;  // the next look whether there is something to ask with again
+    bool recovering_ = false;
     Turns<std::uint64_t> turns_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions_;
     Remembered remembered_;

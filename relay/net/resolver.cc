@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "relay/net/dns_message.h"
 #include "relay/net/dnssec.h"
 #include "relay/net/questions.h"
 #include "sync/base/domain_name.h"

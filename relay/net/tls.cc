@@ -55,4 +55,12 @@ TlsContext client_context(const TlsSettings& settings) {
     return context;
 }
 
+PreparedTls prepare(TlsContext (*make)(const TlsSettings&), const TlsSettings& settings) {
+    try {
+        return make(settings);
+    } catch (const std::exception& fault) {
+        return tl::unexpected(std::string(fault.what()));
+    }
+}
+
 }  // namespace postern::relay::net

@@ -4,6 +4,7 @@
 #include <asio/ssl/context.hpp>
 #include <memory>
 #include <string>
+#include <tl/expected.hpp>
 
 #include "relay/settings.h"
 
@@ -18,5 +19,9 @@ TlsContext server_context(const TlsSettings& settings);
 /// For deliveries. Certificates are looked at per connection, so that an opportunistic one may go on
 /// regardless.
 TlsContext client_context(const TlsSettings& settings);
+
+/// Either, made where waiting for a disk holds up nobody; or why it could not be, in words.
+using PreparedTls = tl::expected<TlsContext, std::string>;
+PreparedTls prepare(TlsContext (*make)(const TlsSettings&), const TlsSettings& settings);
 
 }  // namespace postern::relay::net

@@ -13,6 +13,7 @@
 
 #include "relay/mail/address.h"
 #include "relay/net/anchors.h"
+#include "relay/net/dns_message.h"
 #include "sync/base/descriptor.h"
 #include "sync/base/file_fault.h"
 
@@ -21,7 +22,6 @@ namespace postern::relay::net {
 namespace {
 
 constexpr int class_in = 1, rcode_servfail = 2;
-constexpr std::uint16_t type_rrsig = 46;
 constexpr std::size_t records_max = 100;
 
 /// That this process may open.
@@ -72,7 +72,10 @@ DnsAnswer read(const ub_result& result) {
         answer.has_signatures = is_signed(
             {static_cast<const char*>(result.answer_packet), static_cast<std::size_t>(result.answer_len)});
     if (result.bogus != 0 || (result.havedata == 0 && result.rcode == rcode_servfail))
-        if (answer.why = shortage(); !answer.why.empty()) return answer;
+        if (answer.why = shortage(); !answer.why.empty()) {
+            answer.lacking = true;
+            return answer;
+        }
     if (result.bogus != 0) {
         // A bogus answer still carries data; it must not be looked at.
         answer.bogus = true;
@@ -111,59 +114,12 @@ DnsAnswer failed(int error, std::string_view name) {
         return answer;
     }
     answer.why = shortage();
-    if (answer.why.empty()) answer.why = error == UB_SYNTAX ? ub_strerror(UB_NOMEM) : ub_strerror(error);
+    answer.lacking = !answer.why.empty() || error == UB_SYNTAX || error == UB_NOMEM;
+    if (answer.why.empty()) answer.why = ub_strerror(answer.lacking ? UB_NOMEM : error);
     return answer;
 }
 
 }  // namespace
-
-std::string name_of(std::string_view wire) {
-    std::string out;
-    for (std::size_t at = 0; at < wire.size();) {
-        const auto length = static_cast<unsigned char>(wire[at]);
-        if (length == 0) {
-            if (out.empty()) return ".";
-            return is_domain_name(out) ? lower(out) : std::string();
-        }
-        if (length > 63 || at + 1 + length > wire.size()) return {};
-        const std::string_view label = wire.substr(at + 1, length);
-        if (label.find('.') != std::string_view::npos) return {};
-        if (!out.empty()) out += '.';
-        out += label;
-        at += 1u + length;
-    }
-    return {};
-}
-
-bool is_signed(std::string_view message) {
-    std::size_t at = 12;
-    const auto number = [&](std::size_t from) -> std::size_t {
-        if (from + 2 > message.size()) return 0;
-        return std::size_t{static_cast<unsigned char>(message[from])} << 8 |
-               static_cast<unsigned char>(message[from + 1]);
-    };
-    const auto skip_name = [&] {
-        while (at < message.size() && message[at] != 0) {
-            const auto length = static_cast<unsigned char>(message[at]);
-            if (length >= 0xc0) {  // the rest is elsewhere
-                at += 2;
-                return;
-            }
-            at += 1u + length;
-        }
-        ++at;
-    };
-    for (std::size_t questions = number(4); questions > 0 && at < message.size(); --questions) {
-        skip_name();
-        at += 4;
-    }
-    for (std::size_t records = number(6); records > 0 && at < message.size(); --records) {
-        skip_name();
-        if (number(at) == type_rrsig) return true;
-        at += 10 + number(at + 8);
-    }
-    return false;
-}
 
 Unbound::Unbound(io_context& io, const DnsSettings& settings) : io_(io), descriptor_(io) {
     require_descriptors();
@@ -216,7 +172,7 @@ void Unbound::set_up(const DnsSettings& settings) {
     for (const auto& [zone, server] : settings.stub) {
         // A zone of the administrator's own is seldom one that the root leads to: what its server says is
         // believed, unless there is a key for it.
-        if (!is_anchored(anchored, zone)) set_option("domain-insecure:", zone);
+        if (!anchored || !is_anchored(*anchored, zone)) set_option("domain-insecure:", zone);
         private_zones = private_zones || zone == "arpa" || zone.ends_with(".arpa");
     }
     // The library answers for private zones itself, with "does not exist", as long as nobody else is named.
@@ -224,9 +180,7 @@ void Unbound::set_up(const DnsSettings& settings) {
         set_option("unblock-lan-zones:", "yes");
         set_option("insecure-lan-zones:", "yes");
     }
-    std::error_code ignored;
-    if (!settings.trust_anchors.empty() && std::filesystem::exists(settings.trust_anchors, ignored) &&
-        ub_ctx_add_ta_file(context, settings.trust_anchors.c_str()) != 0)
+    if (anchored && ub_ctx_add_ta_file(context, settings.trust_anchors.c_str()) != 0)
         throw std::runtime_error("dns.trust_anchors: cannot read " + settings.trust_anchors.string());
     // The same of test, home.arpa and others (RFC 6761). Opening just a part of them is not what it can do: a
     // zone added later hides its parent from the names beside it.

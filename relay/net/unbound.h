@@ -21,6 +21,7 @@ namespace postern::relay::net {
 
 enum class RecordType : std::uint8_t {
     a = 1,
+    ns = 2,
     cname = 5,
     ptr = 12,
     mx = 15,
@@ -36,16 +37,11 @@ struct DnsAnswer {
     std::string canonical;             // the name at the end of the CNAMEs, lower case, no trailing dot
     bool secure = false;               // data or absence are proven, CNAMEs on the way included
     bool bogus = false;                // transient, because DNSSEC says that it was tampered with
+    bool silent = false;               // transient, because nobody answered in time
+    bool lacking = false;              // transient, because this machine had nothing left to ask with
     std::string why;                   // in words, when not found
     bool has_signatures = false;       // of DNSKEY: RRSIG records came with it, whatever they are worth
 };
-
-/// A domain name in wire form to text in lower case, "." for the root. Empty when the octets are no host
-/// name.
-std::string name_of(std::string_view wire);
-
-/// Whether the answer section of a message (RFC 1035 §4) has an RRSIG record.
-bool is_signed(std::string_view message);
 
 /// Used from the thread of its io_context.
 class Unbound : public std::enable_shared_from_this<Unbound> {

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "relay/mail/reply.h"
@@ -40,6 +42,15 @@ struct Queued {
     bool put_off = false;             // that change waits for company
 
     bool halted() const { return removed || ordered; }
+
+    /// From now on the recipient waits there.
+    void wait_at(std::size_t recipient, const std::string& route);
+    /// The pending recipients that wait there, in order. What it takes grows with their number alone.
+    std::vector<std::uint16_t> waiting_at(const std::string& route);
+
+private:
+    /// By route, who waits there, and some who do so no more; made when it is first asked for.
+    std::optional<std::unordered_map<std::string, std::vector<std::uint16_t>>> waiting_;
 };
 using QueuedPtr = std::shared_ptr<Queued>;
 

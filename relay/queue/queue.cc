@@ -22,6 +22,30 @@ constexpr unsigned passes = 4;  // messages from the spool, before a new one goe
 
 }  // namespace
 
+void Queued::wait_at(std::size_t recipient, const std::string& route) {
+    std::string& former = progress[recipient].route;
+    if (former == route) return;
+    former = route;
+    if (waiting_) (*waiting_)[route].push_back(static_cast<std::uint16_t>(recipient));
+}
+
+std::vector<std::uint16_t> Queued::waiting_at(const std::string& route) {
+    if (!waiting_) {
+        waiting_.emplace();
+        for (std::size_t at = 0; at < progress.size(); ++at)
+            if (progress[at].pending())
+                (*waiting_)[progress[at].route].push_back(static_cast<std::uint16_t>(at));
+    }
+    auto found = waiting_->find(route);
+    if (found == waiting_->end()) return {};
+    auto& here = found->second;
+    std::sort(here.begin(), here.end());
+    here.erase(std::unique(here.begin(), here.end()), here.end());
+    std::erase_if(here,
+                  [&](std::uint16_t at) { return !progress[at].pending() || progress[at].route != route; });
+    return here;
+}
+
 Queue::Queue(Spool& spool, SettingsPtr settings, Observer& observer, Deliverer& deliverer)
     : spool_(spool), settings_(std::move(settings)), observer_(observer), deliverer_(deliverer) {
     for (auto& key : spool_.routes()) wake(key.route, key.due);
@@ -63,8 +87,11 @@ bool Queue::busy(MessageId id, const std::string& route) const {
 
 void Queue::forget(const QueuedPtr& message) {
     if (!message->legs.empty() || message->uncommitted > 0 || message->put_off) return;
+    // It may have been read anew since it was forgotten.
+    auto known = messages_.find(message->stored->message.id.value);
+    if (known == messages_.end() || known->second != message) return;
     if (message->stored->message.content.bytes) held_bytes_ -= message->stored->message.content.size;
-    messages_.erase(message->stored->message.id.value);
+    messages_.erase(known);
 }
 
 void Queue::admit(StoredPtr stored) {

@@ -98,12 +98,14 @@ private:
     void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
                            Time next) const;
     void end_leg(const QueuedPtr& message, const std::string& route);
-    void record(const QueuedPtr& message, const std::string& ended, Change change, bool at_once = false);
+    enum class Write : std::uint8_t { usual, at_once, in_company };
+    void record(const QueuedPtr& message, const std::string& ended, Change change, Write when = Write::usual);
     void write(const QueuedPtr& message);
     void write_some(Time now);
     void set_aside(const QueuedPtr& message, Change change);
 
     // queue_waiting.cc: what waits on disk
+    void work(Time now);
     void wake(const std::string& route, Time due);
     void look(Waiting::iterator at, Time when, bool refused = false);
     void forget_route(Waiting::iterator at);
@@ -111,6 +113,7 @@ private:
     void take_filed(const WaitEntry& entry, const std::string& route);
     void recover();
     void move_away(const std::string& route);
+    void move_some();
 
     // queue_sweeps.cc: reports, and the roll call of all that waits
     void report(Queued& message, Change& change);
@@ -159,7 +162,11 @@ private:
         MessageId after, until;
     };
     std::optional<Recovery> recovery_;
+    Time resume_{};                       // not before, because the spool could not be read
+    bool unreadable_ = false;             // and that was told
     std::set<std::string> obsolete_;      // routes that what waits is moved away from
+    std::string moved_;                   // the one of them that was looked at last
+    bool moving_ = false;                 // there was no time for the next
     std::map<std::string, Time> probed_;  // when a destination last turned out to take nothing; wall clock
 
     /// All that is in the spool is gone through, over and over.

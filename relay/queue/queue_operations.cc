@@ -33,8 +33,14 @@ std::string some_pending(const Envelope& envelope, const Progress& progress) {
     return out;
 }
 
-void add(std::vector<WaitKey>& keys, WaitKey key) {
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
+/// Each once, in order.
+void sort(std::vector<WaitKey>& keys) {
+    std::sort(keys.begin(), keys.end());
+    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+}
+
+bool contains(const std::vector<WaitKey>& sorted, const WaitKey& key) {
+    return std::binary_search(sorted.begin(), sorted.end(), key);
 }
 
 }  // namespace
@@ -42,20 +48,24 @@ void add(std::vector<WaitKey>& keys, WaitKey key) {
 /// Files a recipient that is not in hand under a route and time instead of where it waits.
 void Queue::file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change) {
     RecipientProgress& one = message.progress[recipient];
-    if (!one.route.empty()) add(change.unwait, WaitKey{one.route, one.next});
-    one.route = route;
+    if (!one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
+    message.wait_at(recipient, route);
     one.next = due;
-    add(change.wait, WaitKey{route, due});
+    change.wait.push_back(WaitKey{route, due});
 }
 
-/// Two recipients may have shared an entry of which one keeps its place.
+/// Two recipients may have shared an entry of which one keeps its place. Names each entry once.
 void Queue::keep_shared(const Queued& message, Change& change) {
-    if (change.unwait.empty()) return;
+    sort(change.wait);
+    sort(change.unwait);
+    std::vector<WaitKey> kept;
     for (const auto& one : message.progress)
-        if (one.pending() && !one.route.empty()) {
-            WaitKey key{one.route, one.next};
-            if (std::erase(change.unwait, key) > 0) std::erase(change.wait, key);
-        }
+        if (WaitKey key{one.route, one.next};
+            one.pending() && !one.route.empty() && contains(change.unwait, key))
+            kept.push_back(std::move(key));
+    sort(kept);
+    for (auto* keys : {&change.wait, &change.unwait})
+        std::erase_if(*keys, [&](const WaitKey& key) { return contains(kept, key); });
 }
 
 /// Does `each` with every pending recipient that is not in hand; what is in hand gets the order, on the disk
@@ -91,7 +101,7 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
         ++out.messages;
         if (delivering) ++out.delivering;
         keep_shared(*message, change);
-        record(message, {}, std::move(change), true);
+        record(message, {}, std::move(change), Write::at_once);
         if (order != Order::hold && order != Order::none) continue;
         const Message& mail = message->stored->message;
         std::string text = id.text(), from = mail.envelope.reverse_path.text(),
@@ -121,7 +131,7 @@ Applied Queue::bounce(const std::vector<MessageId>& ids, const std::string& reas
     return operate(ids, Order::bounce, reason,
                    [this, &reason](Queued& message, std::size_t at, Change& change) {
                        RecipientProgress& one = message.progress[at];
-                       if (!one.route.empty()) add(change.unwait, WaitKey{one.route, one.next});
+                       if (!one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
                        one.order = Order::bounce;
                        one.order_reason = reason;
                        obey(message, static_cast<std::uint16_t>(at));
@@ -145,7 +155,7 @@ void Queue::obey(Queued& message, std::uint16_t recipient) {
     switch (std::exchange(one.order, Order::none)) {
         case Order::none: return;
         case Order::hold:
-            one.route = std::string(held_route);
+            message.wait_at(recipient, std::string(held_route));
             one.next = held_until();
             break;
         case Order::bounce:
@@ -173,13 +183,13 @@ void Queue::obey_all(const QueuedPtr& message) {
         any = true;
         WaitKey before{one.route, one.next};
         obey(*message, static_cast<std::uint16_t>(at));
-        if (!before.route.empty()) add(change.unwait, before);
+        if (!before.route.empty()) change.unwait.push_back(before);
         if (!one.pending()) continue;
         if (one.route != held_route) {
-            one.route = way(*message, at);
+            message->wait_at(at, way(*message, at));
             one.next = now_exact();
         }
-        add(change.wait, WaitKey{one.route, one.next});
+        change.wait.push_back(WaitKey{one.route, one.next});
     }
     if (!any) return;
     keep_shared(*message, change);
@@ -187,7 +197,7 @@ void Queue::obey_all(const QueuedPtr& message) {
     message->fresh =
         std::none_of(message->progress.begin(), message->progress.end(),
                      [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
-    record(message, {}, std::move(change), true);
+    record(message, {}, std::move(change), Write::at_once);
 }
 
 Applied Queue::retry(const std::vector<MessageId>& ids) {
@@ -221,7 +231,7 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
             ++out.held;
         keep_shared(*message, change);
         if (!change.wait.empty())
-            record(message, {}, std::move(change), true);
+            record(message, {}, std::move(change), Write::at_once);
         else
             forget(message);
     }

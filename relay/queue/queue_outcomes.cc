@@ -154,7 +154,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
             continue;
         }
         waits = true;
-        one.route = route;
+        message->wait_at(at, route);
     }
     if (due == Time::max()) due = now_exact();
     for (auto at : leg.recipients)
@@ -166,7 +166,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
 }
 
 /// What is known of a message now is to be on the disk; `ended` is the route of a leg that is over with it.
-void Queue::record(const QueuedPtr& message, const std::string& ended, Change change, bool at_once) {
+void Queue::record(const QueuedPtr& message, const std::string& ended, Change change, Write when) {
     if (!ended.empty()) {
         message->legs.at(ended).ended = true;
         if (--message->open_legs == 0) message->ordered = false;
@@ -176,7 +176,8 @@ void Queue::record(const QueuedPtr& message, const std::string& ended, Change ch
     all.unwait.insert(all.unwait.end(), change.unwait.begin(), change.unwait.end());
     if (change.bounce) all.bounce = std::move(change.bounce);
     std::size_t size = message->progress.size();
-    if (at_once || size <= written_at_once || message->open_legs == 0) return write(message);
+    const bool over = message->open_legs == 0 && when != Write::in_company;
+    if (when == Write::at_once || size <= written_at_once || over) return write(message);
     if (std::exchange(message->put_off, true)) return;
     put_off_.emplace_back(now_exact() + size * pause_for_each, message);
 }

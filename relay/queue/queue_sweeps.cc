@@ -26,10 +26,6 @@ std::vector<bool> taken(const Queued& message) {
     return out;
 }
 
-void add(std::vector<WaitKey>& keys, WaitKey key) {
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
-}
-
 }  // namespace
 
 // ---- reports
@@ -157,7 +153,7 @@ void Queue::put_in_place(const QueuedPtr& message, Time now) {
         if (!one.pending() || in_hand[at]) continue;
         if (given_up(mail, one)) {
             any = given = true;
-            add(change.unwait, WaitKey{one.route, one.next});
+            change.unwait.push_back(WaitKey{one.route, one.next});
             one.status = RecipientStatus::failed;
             one.reason = "given up after " + span_in_words(settings_->queue.expire) +
                          (one.reason.empty() ? std::string() : ": " + one.reason);
@@ -170,11 +166,11 @@ void Queue::put_in_place(const QueuedPtr& message, Time now) {
         if (foreign)
             file(*message, at, one.route, now, change);
         else
-            add(change.wait, WaitKey{one.route, one.next});
+            change.wait.push_back(WaitKey{one.route, one.next});
     }
     keep_shared(*message, change);
     if (!given && message->legs.empty() && announce_delay(*message, change)) any = true;
-    if (any) record(message, {}, std::move(change), true);
+    if (any) record(message, {}, std::move(change), Write::at_once);
 }
 
 /// Tells the sender once, when a message has been here for so long and was tried since.

@@ -136,9 +136,9 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
     leg.filed.push_back(entry.due);
     Time now = now_exact();
     bool moved = false;
-    for (std::size_t at = 0; at < message->progress.size(); ++at) {
+    std::set<std::string> others;
+    for (const std::uint16_t at : message->waiting_at(route)) {
         RecipientProgress& one = message->progress[at];
-        if (!one.pending() || one.route != route) continue;
         // Recipients that came here at different times go on together; none of their entries must stay
         // behind.
         if (std::find(leg.filed.begin(), leg.filed.end(), one.next) == leg.filed.end()) {
@@ -147,21 +147,19 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
         }
         std::string to = way(*message, at);
         if (to == route) {
-            leg.recipients.push_back(static_cast<std::uint16_t>(at));
+            leg.recipients.push_back(at);
             continue;
         }
         // The rules have changed since it was filed.
         moved = true;
-        one.route = to;
+        message->wait_at(at, to);
         one.next = now;
-        WaitKey key{to, now};
-        if (std::find(change.wait.begin(), change.wait.end(), key) == change.wait.end())
-            change.wait.push_back(key);
+        if (others.insert(to).second) change.wait.push_back(WaitKey{to, now});
     }
     add_leg(*message, route) = leg;
     if (leg.recipients.empty()) {
         // Until its entry is gone for good, the message must not be found under it again.
-        record(message, route, std::move(change));
+        record(message, route, std::move(change), Write::in_company);
         return;
     }
     if (moved) {
@@ -207,10 +205,7 @@ void Queue::reroute(const std::string& route) {
 }
 
 void Queue::move_away(const std::string& route) {
-    auto skip = [this, &route](MessageId id) {
-        auto found = messages_.find(id.value);
-        return found != messages_.end() && (busy(id, route) || found->second->uncommitted > 0);
-    };
+    auto skip = [this, &route](MessageId id) { return busy(id, route); };
     auto entries = spool_.due(route, Time::max(), refill_max, skip);
     for (const auto& entry : entries) take_filed(entry, route);
     if (!entries.empty() || messages_.size() >= active_max) return;
@@ -218,12 +213,37 @@ void Queue::move_away(const std::string& route) {
     if (in_hand(route) == 0) obsolete_.erase(route);
 }
 
+/// In turn, as far as there is time.
+void Queue::move_some() {
+    const auto begun = std::chrono::steady_clock::now();
+    moving_ = false;
+    for (std::size_t left = obsolete_.size(); left > 0 && !moving_; --left) {
+        auto at = obsolete_.upper_bound(moved_);
+        moved_ = at != obsolete_.end() ? *at : *obsolete_.begin();
+        move_away(moved_);
+        moving_ = std::chrono::steady_clock::now() - begun > slice;
+    }
+    moving_ = moving_ && !obsolete_.empty();
+}
+
 void Queue::run(Time now) {
+    if (now < resume_) return;
+    try {
+        work(now);
+        unreadable_ = false;
+    } catch (const std::system_error& fault) {
+        resume_ = now + crowded_pause;
+        if (!std::exchange(unreadable_, true))
+            observer_.on(event::Trouble{"spool", std::string(fault.what()) + "; it is tried again", true});
+    }
+}
+
+void Queue::work(Time now) {
     auto begun = std::chrono::steady_clock::now();
     start_some();
     write_some(now);
     if (recovery_) recover();
-    for (const auto& route : std::set(obsolete_)) move_away(route);
+    if (!obsolete_.empty()) move_some();
     while (!agenda_.empty() && agenda_.begin()->first <= now &&
            std::chrono::steady_clock::now() - begun < 2 * slice) {
         std::string route = agenda_.begin()->second;
@@ -244,8 +264,8 @@ Time Queue::next_run() const {
     if (recovery_)
         next = std::min(
             next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
-    if (!starting_.empty()) next = Time{};
-    return next;
+    if (!starting_.empty() || moving_) next = Time{};
+    return std::max(next, resume_);
 }
 
 }  // namespace postern::relay

@@ -33,7 +33,9 @@ namespace postern::relay {
 /// A message that is, or is about to be, in the spool.
 struct Stored {
     Message message;
-    std::uint32_t volume = 0;      // set by the commit, before its completion is told
+    std::uint32_t volume = 0;  // set by the commit, before its completion is told
+    /// What a content file was written through; the commit syncs and closes it.
+    std::shared_ptr<const base::Descriptor> written{};
     std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else
     /// Completes a message of our own that so far has its id alone, and takes the time of a disk for it: done
     /// on the commit thread. Empty for all others, and afterwards.

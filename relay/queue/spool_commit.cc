@@ -147,6 +147,7 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
         error = std::make_error_code(std::errc::io_error);
     else if (!messages.empty() || !changes.empty())
         error = commit_or_make_room(messages, changes, accepted);
+    for (const auto& one : messages) one->written.reset();
 
     Committed out;
     out.accepted = std::move(accepts);
@@ -395,7 +396,8 @@ std::error_code Spool::write(Volume& volume, const std::vector<StoredPtr>& messa
     }
     std::error_code error = write.commit();
     // The last write on a full disk is a short one, which LMDB reports as an input/output error.
-    if (error == std::errc::io_error && free_bytes() < full_below)
+    if (error != std::errc::io_error) return error;
+    if (const auto free = room(); free && *free < full_below)
         error = std::make_error_code(std::errc::no_space_on_device);
     return error;
 }
@@ -405,7 +407,7 @@ std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) con
     for (const auto& stored : messages) {
         if (stored->message.content.file.empty()) continue;
         any = true;
-        if (auto error = base::sync_file(stored->message.content.file)) return error;
+        if (auto error = base::sync_file(*stored->written)) return error;
     }
     return any ? base::sync_folder(contents_) : std::error_code();
 }

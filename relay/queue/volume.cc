@@ -90,26 +90,29 @@ std::optional<MessageId> id_of(const MDB_val& key) {
     return MessageId{from_big_endian(static_cast<const char*>(key.mv_data))};
 }
 
+/// Whether it is there. That the engine cannot tell is no answer, least of all "no".
+bool is_there(int code) {
+    if (code != 0 && code != MDB_NOTFOUND) throw std::system_error(lmdb_error(code), "reading the spool");
+    return code == 0;
+}
+
 class Cursor {
 public:
-    Cursor(MDB_txn* txn, MDB_dbi dbi) {
-        if (mdb_cursor_open(txn, dbi, &cursor_) != 0) cursor_ = nullptr;
-    }
-    ~Cursor() {
-        if (cursor_ != nullptr) mdb_cursor_close(cursor_);
-    }
+    Cursor(MDB_txn* txn, MDB_dbi dbi) { is_there(mdb_cursor_open(txn, dbi, &cursor_)); }
+    ~Cursor() { mdb_cursor_close(cursor_); }
     Cursor(const Cursor&) = delete;
     Cursor& operator=(const Cursor&) = delete;
 
     bool seek(std::string_view key) {
         key_ = value_of(key);
-        return cursor_ != nullptr && mdb_cursor_get(cursor_, &key_, &value_, MDB_SET_RANGE) == 0;
+        return get(MDB_SET_RANGE);
     }
-    bool next() { return mdb_cursor_get(cursor_, &key_, &value_, MDB_NEXT) == 0; }
-    bool last() { return cursor_ != nullptr && mdb_cursor_get(cursor_, &key_, &value_, MDB_LAST) == 0; }
+    bool next() { return get(MDB_NEXT); }
+    bool last() { return get(MDB_LAST); }
     const MDB_val& key() const { return key_; }
 
 private:
+    bool get(MDB_cursor_op which) { return is_there(mdb_cursor_get(cursor_, &key_, &value_, which)); }
     MDB_cursor* cursor_ = nullptr;
     MDB_val key_{}, value_{};
 };
@@ -201,8 +204,10 @@ std::error_code Volume::reopen_if_given_up() {
 
 std::uint64_t Volume::entries(Table table) const {
     Read read(*this);
+    // The count alone would be none where the engine cannot read on.
+    if (!Cursor(read.txn(), dbi(table)).last()) return 0;
     MDB_stat stat{};
-    mdb_stat(read.txn(), dbi(table), &stat);
+    is_there(mdb_stat(read.txn(), dbi(table), &stat));
     return stat.ms_entries;
 }
 
@@ -240,14 +245,14 @@ bool Volume::has(Table table, MessageId id) const {
     Read read(*this);
     Key key = key_of(id);
     MDB_val k = value_of(key), v{};
-    return mdb_get(read.txn(), dbi(table), &k, &v) == 0;
+    return is_there(mdb_get(read.txn(), dbi(table), &k, &v));
 }
 
 std::optional<std::string> Volume::get(Table table, MessageId id) const {
     Read read(*this);
     Key key = key_of(id);
     MDB_val k = value_of(key), v{};
-    if (mdb_get(read.txn(), dbi(table), &k, &v) != 0) return std::nullopt;
+    if (!is_there(mdb_get(read.txn(), dbi(table), &k, &v))) return std::nullopt;
     return std::string(static_cast<const char*>(v.mv_data), v.mv_size);
 }
 
@@ -286,7 +291,7 @@ bool Volume::waits(const WaitKey& key, MessageId id) const {
     Read read(*this);
     std::string octets = wait_key(key.route, key.due, id);
     MDB_val k = value_of(octets), v{};
-    return mdb_get(read.txn(), dbi(Table::waiting), &k, &v) == 0;
+    return is_there(mdb_get(read.txn(), dbi(Table::waiting), &k, &v));
 }
 
 std::vector<WaitKey> Volume::routes() const {

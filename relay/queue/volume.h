@@ -4,6 +4,7 @@
 #include <lmdb.h>
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -31,7 +32,7 @@ inline constexpr std::array<const char*, 5> table_names{"message", "content", "p
 struct WaitKey {
     std::string route;
     Time due{};
-    bool operator==(const WaitKey&) const = default;
+    auto operator<=>(const WaitKey&) const = default;
 };
 
 struct WaitEntry {
@@ -42,7 +43,8 @@ struct WaitEntry {
 
 /// Tables: `message` id → record, `content` id → octets, `progress` id → record, `fresh` id (not tried yet),
 /// `waiting` (route, due, id). Reads are for any thread and see committed state; writes are for one thread.
-/// Reads throw std::system_error when the system cannot give what they need.
+/// Reads throw std::system_error when the system or the engine cannot give what they need; otherwise what is
+/// not found is not there.
 class Volume {
 public:
     enum class Table : std::uint8_t { message, content, progress, fresh, waiting };

@@ -26,7 +26,7 @@ std::error_code ContentWriter::write(std::string_view octets) {
 
 void ContentWriter::discard() {
     if (!std::exchange(made_, false)) return;
-    close();
+    opened_.close();
     std::error_code ignored;
     std::filesystem::remove(file_, ignored);
 }
@@ -43,17 +43,13 @@ bool Incoming::full() {
     return held_.size() > inline_max || !share_.grow_to(inline_max);
 }
 
-std::error_code Incoming::Piece::operator()() const {
-    const std::error_code error = writer->write(*octets);
-    if (last && !error) writer->close();
-    return error;
-}
+std::error_code Incoming::Piece::operator()() const { return writer->write(*octets); }
 
-Incoming::Piece Incoming::piece(bool last) {
+Incoming::Piece Incoming::piece() {
     look();
     if (!writer_) writer_ = std::make_shared<ContentWriter>(file_);
     writing_ = std::make_shared<std::string>(std::exchange(held_, {}));
-    return Piece{writer_, writing_, last};
+    return Piece{writer_, writing_};
 }
 
 void Incoming::written(std::error_code error) {

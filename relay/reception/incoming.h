@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "relay/reception/data_reader.h"
 #include "relay/reception/session_memory.h"
@@ -21,8 +22,8 @@ public:
 
     /// Makes the file with the first octets. After an error nothing more is written.
     std::error_code write(std::string_view octets);
-    void close() { opened_.close(); }
-    void discard();  // the file goes
+    base::Descriptor take() { return std::move(opened_); }  // when all is written
+    void discard();                                         // the file goes
 
     const std::filesystem::path& file() const { return file_; }
     std::uint32_t checksum() const { return sum_; }  // of what was written
@@ -54,10 +55,9 @@ public:
     struct Piece {
         std::shared_ptr<ContentWriter> writer;
         std::shared_ptr<const std::string> octets;
-        bool last = false;
         std::error_code operator()() const;
     };
-    Piece piece(bool last);
+    Piece piece();
     void written(std::error_code error);
 
     /// Nothing of it is kept, and what still comes is only read. Gives what is to be discarded, if anything
@@ -70,7 +70,7 @@ public:
     bool in_file() const { return writer_ != nullptr || error_; }
 
     // When it is complete.
-    const ContentWriter& writer() const { return *writer_; }
+    ContentWriter& writer() { return *writer_; }
     std::string take_octets();  // of one without a file
 
     // Of its header; what had to be written down in front of a very long end of it is not seen.

@@ -44,6 +44,18 @@ bool speaks_for(const Settings& settings, const PrimarySettings& primary, std::s
     });
 }
 
+/// Why the domain is the owner's, and the remedy where that is only what the owner says.
+std::string in_words(const Settings& settings, std::string_view owner, const std::string& domain) {
+    const std::string who(owner);
+    for (const auto& one : settings.primaries)
+        if (one.name == owner &&
+            std::find(one.domains.begin(), one.domains.end(), domain) != one.domains.end())
+            return "the `domains` of " + who + " name it";
+    return who +
+           " lists it, though its `domains` do not name it; if that is wrong, name it in the `domains` of "
+           "another";
+}
+
 }  // namespace
 
 Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
@@ -69,7 +81,7 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
         constexpr std::string_view why = "another primary has the domain";
         Decision no = refuse_sender(settings, verdict, Rule::other_primary,
                                     "sender domain " + reverse_path.domain + ": " + std::string(why));
-        no.reason = why;
+        no.reason = std::string(why) + ": " + in_words(settings, verdict.primary, reverse_path.domain);
         no.ask = false;
         return no;
     }

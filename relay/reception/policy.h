@@ -10,7 +10,7 @@
 #include "relay/mail/srs.h"
 #include "relay/reception/refusal.h"
 #include "relay/settings.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 

@@ -22,14 +22,6 @@ constexpr std::chrono::seconds refusals_every{10};
 constexpr Milliseconds room_every{500};
 constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
-std::shared_ptr<const Srs> rewriting(const Settings& settings) {
-    const AcceptSettings& accept = settings.accept;
-    if (accept.foreign_sender != ForeignSender::rewrite) return nullptr;
-    return std::make_shared<const Srs>(
-        obtain_srs_secret(settings.state_dir / "srs.secret"),
-        accept.rewrite_domain.empty() ? settings.hostname : accept.rewrite_domain);
-}
-
 net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
     asio::steady_timer timer(io);
     timer.expires_after(time);
@@ -37,6 +29,14 @@ net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
 }
 
 }  // namespace
+
+std::shared_ptr<const Srs> rewriting(const Settings& settings) {
+    const AcceptSettings& accept = settings.accept;
+    if (accept.foreign_sender != ForeignSender::rewrite) return nullptr;
+    return std::make_shared<const Srs>(
+        obtain_srs_secret(settings.state_dir / "srs.secret"),
+        accept.rewrite_domain.empty() ? settings.hostname : accept.rewrite_domain);
+}
 
 Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
                      std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
@@ -184,21 +184,14 @@ std::uint64_t Reception::room() const {
     return free_ > since ? free_ - since : 0;
 }
 
-void Reception::reload(SettingsPtr settings) {
+void Reception::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs) {
     settings_ = std::move(settings);
-    try {
-        tls_ = net::server_context(settings_->tls);
-    } catch (const std::exception& fault) {
-        observer_.on(event::Trouble{
-            "tls", std::string(fault.what()) + "; the certificate loaded before stays in use", false});
-    }
-    try {
-        srs_ = rewriting(*settings_);
-    } catch (const std::exception& fault) {
-        srs_ = nullptr;
+    srs_ = std::move(srs);
+    if (tls)
+        tls_ = *tls;
+    else
         observer_.on(
-            event::Trouble{"srs", std::string(fault.what()) + "; mail of foreign senders has to wait", true});
-    }
+            event::Trouble{"tls", tls.error() + "; the certificate loaded before stays in use", false});
 }
 
 net::awaitable<bool> Reception::ask(Address address) {

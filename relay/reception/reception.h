@@ -20,7 +20,7 @@
 #include "relay/reception/refusal_events.h"
 #include "relay/reception/session_memory.h"
 #include "relay/settings.h"
-#include "sync/snapshot.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 
@@ -36,6 +36,10 @@ constexpr unsigned stranger_recipients_max = 100;
 using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
                                         std::function<void(bool answered)> done)>;
 
+/// What rewrites foreign senders; null unless accept.foreign_sender is rewrite. Throws std::runtime_error
+/// naming the secret that cannot be had. May wait for the disk.
+std::shared_ptr<const Srs> rewriting(const Settings& settings);
+
 /// Everything here happens on the thread of its io_context, but for the constructor, which binds.
 class Reception {
 public:
@@ -47,7 +51,8 @@ public:
     /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut
     /// off after `grace`.
     net::awaitable<void> stop(std::chrono::seconds grace);
-    void reload(SettingsPtr settings);
+    /// What cannot be had anew stays as it is.
+    void reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs);
     /// See Relay::ask_with.
     void ask_with(AskDirectory ask) { ask_ = std::move(ask); }
     void notice_with(std::function<void(std::string_view domain)> notice) { notice_ = std::move(notice); }
@@ -64,7 +69,7 @@ public:
     const SettingsPtr& settings() const { return settings_; }
     const std::shared_ptr<const sync::Snapshot>& directory() const { return directory_; }
     const net::TlsContext& tls() const { return tls_; }
-    /// Null unless accept.foreign_sender is rewrite, and when its secret cannot be had.
+    /// Null unless settings() say that accept.foreign_sender is rewrite.
     const std::shared_ptr<const Srs>& srs() const { return srs_; }
     bool stopping() const { return stopping_; }
     /// Has the primary asked about an address; true when directory() now knows what there is to know.

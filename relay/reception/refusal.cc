@@ -236,12 +236,6 @@ constexpr std::array table{
              451,
              {4, 3, 0},
              "the sender is not known and cannot be asked about, try again later"},
-    RuleText{Rule::no_rewriting,
-             "accept.foreign_sender",
-             "`srs.secret` cannot be had",
-             451,
-             {4, 3, 0},
-             "reverse-paths cannot be rewritten at present, try again later"},
     RuleText{
         Rule::relaying, "primary.addresses", "client is not a primary", 550, {5, 7, 1}, "relaying denied"},
     RuleText{Rule::rewritten_wrong,

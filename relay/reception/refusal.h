@@ -50,7 +50,6 @@ enum class Rule : std::uint8_t {
     foreign_domain,
     directory_unknown,
     not_answered,
-    no_rewriting,
     relaying,
     rewritten_wrong,
     reports_only,

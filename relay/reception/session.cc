@@ -228,14 +228,11 @@ net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_
 
 /// The answer to MAIL.
 net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t size) {
+    const auto srs = reception_.srs();  // of the settings by which it is judged
     Decision decision = co_await judge_sender_now(address, size);
     Address sent_as;
-    if (decision.reply.positive() && decision.rewrite) {
-        if (const auto& srs = reception_.srs())
-            sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
-        else
-            decision = refuse(Rule::no_rewriting);
-    }
+    if (decision.reply.positive() && decision.rewrite)
+        sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
     if (decision.reply.positive()) {
         expect(true);
         if (!primary_.empty() && !address.null()) reception_.notice(address.domain);
@@ -362,15 +359,15 @@ net::awaitable<std::error_code> Session::read_content(Incoming& content) {
         if (limit > 0 && content.reader().size() > limit) discard(content);
         if (primary_.empty() && content.received() > stranger_size_max + stranger_excess_max) break;
         if (!content.full()) continue;
-        co_await write_down(content, false);
+        co_await write_down(content);
         since_deadline = progress_octets;  // it was us who took the time
     }
     co_return std::error_code();
 }
 
 /// What is held of the content goes to its file, and the client is not read from meanwhile.
-net::awaitable<void> Session::write_down(Incoming& content, bool last) {
-    auto piece = content.piece(last);
+net::awaitable<void> Session::write_down(Incoming& content) {
+    auto piece = content.piece();
     connection_->deadline(disk_patience);
     content.written(co_await net::elsewhere(reception_.files(), piece));
 }
@@ -390,10 +387,11 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     content.size = incoming.reader().size();
     content.dots = incoming.reader().dots();
     if (incoming.in_file()) {
-        if (!incoming.error()) co_await write_down(incoming, true);
+        if (!incoming.error()) co_await write_down(incoming);
         if (incoming.error()) co_return not_stored(incoming.error());
         content.file = incoming.writer().file();
         content.checksum = incoming.writer().checksum();
+        stored->written = std::make_shared<const base::Descriptor>(incoming.writer().take());
     } else {
         std::string octets = incoming.take_octets();
         content.checksum = checksum(octets);

@@ -31,7 +31,7 @@ private:
     net::awaitable<bool> answer(Decision decision, Address sender, std::string recipient);
     net::awaitable<bool> receive();
     net::awaitable<std::error_code> read_content(Incoming& content);
-    net::awaitable<void> write_down(Incoming& content, bool last);
+    net::awaitable<void> write_down(Incoming& content);
     void discard(Incoming& content);
     Decision too_large() const;
     Decision judge_content(const Incoming& content) const;

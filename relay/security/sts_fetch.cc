@@ -32,6 +32,7 @@ struct StsFetch::Impl {
     StsFetchLimits limits;
     net::TlsContext tls;
     std::vector<Network> ignored;
+    std::shared_ptr<OwnAddresses> own;
     net::Turns<std::weak_ptr<Waiting>> turns;
 };
 
@@ -43,9 +44,10 @@ StsFetched not_got(net::Asked asked, std::string why) { return StsFetched{asked,
 
 StsFetch::StsFetch(net::io_context& io, StsFetchLimits limits) : impl_(std::make_shared<Impl>(io, limits)) {}
 
-void StsFetch::terms(net::TlsContext tls, std::vector<Network> ignored) {
+void StsFetch::terms(net::TlsContext tls, std::vector<Network> ignored, std::shared_ptr<OwnAddresses> own) {
     impl_->tls = std::move(tls);
     impl_->ignored = std::move(ignored);
+    impl_->own = std::move(own);
 }
 
 net::awaitable<StsFetched> StsFetch::get(std::string domain, std::vector<asio::ip::address> addresses) {
@@ -73,7 +75,8 @@ net::awaitable<StsFetched> StsFetch::get(std::string domain, std::vector<asio::i
     if (addresses.empty()) co_return not_got(net::Asked::failed, host + " has no address");
     for (auto& address : addresses) address = plain(address);
     const std::string first = addresses.front().to_string();
-    std::erase_if(addresses, [&](const auto& address) { return must_ignore(impl->ignored, address); });
+    std::erase_if(addresses,
+                  [&](const auto& address) { return must_ignore(impl->ignored, *impl->own, address); });
     if (addresses.empty())
         co_return not_got(net::Asked::failed,
                           host + " leads to " + first + ", where no host of others is asked");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/net/addresses.h"
 #include "relay/net/https_get.h"
 #include "relay/settings.h"
 
@@ -35,7 +36,7 @@ public:
     explicit StsFetch(net::io_context& io, StsFetchLimits limits = {});
 
     /// For what begins from now on: whom certificates are trusted by, and where no name of others leads.
-    void terms(net::TlsContext tls, std::vector<Network> ignored);
+    void terms(net::TlsContext tls, std::vector<Network> ignored, std::shared_ptr<OwnAddresses> own);
 
     /// https://mta-sts.DOMAIN/.well-known/mta-sts.txt, from the first of `addresses` that can be connected
     /// to. It goes on although this object is gone.

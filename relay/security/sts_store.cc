@@ -6,6 +6,7 @@
 #include "relay/mail/address.h"
 #include "relay/security/sts_state.h"
 #include "sync/base/domain_name.h"
+#include "sync/base/forget_oldest.h"
 
 namespace postern::relay {
 
@@ -202,21 +203,17 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         });
     }
 
-    /// Makes room by forgetting what is not in force and nobody waits for, or else what expires first.
+    /// Makes room for many by forgetting what nobody waits for: first what is not in force, the longest
+    /// unasked of it, then what expires first.
     void make_room() {
         if (entries.size() < domains_max) return;
-        std::erase_if(entries, [this](const auto& at) { return !at.second.look && !in_force(at.second); });
-        while (entries.size() >= domains_max) {
-            auto first = entries.end();
-            for (auto at = entries.begin(); at != entries.end(); ++at)
-                if (at->second.record && !at->second.look &&
-                    (first == entries.end() ||
-                     at->second.record->expires() < first->second.record->expires()))
-                    first = at;
-            if (first == entries.end()) return;
-            entries.erase(first);
-            changed = true;
-        }
+        const auto idle = [](const Entry& entry) { return !entry.look; };
+        const auto last = [this](const Entry& entry) {
+            const bool kept = in_force(entry);
+            return std::pair(kept,
+                             kept ? entry.record->expires() : std::max(entry.checked, entry.not_before));
+        };
+        if (base::forget_oldest(entries, domains_max / 10 * 9, idle, last) > 0) changed = true;
     }
 
     net::io_context& io;

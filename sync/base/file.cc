@@ -17,12 +17,6 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
     return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
-std::error_code sync(const std::filesystem::path& path, int flags, int (*how)(int)) {
-    const auto opened = open_file(path, flags);
-    if (!opened) return opened.error();
-    return how(opened->get()) == 0 ? std::error_code() : last_error();
-}
-
 }  // namespace
 
 std::error_code last_error() { return {errno, std::generic_category()}; }
@@ -93,9 +87,14 @@ tl::expected<std::string, std::error_code> obtain_file(const std::filesystem::pa
     return text;
 }
 
-std::error_code sync_file(const std::filesystem::path& file) { return sync(file, O_RDONLY, ::fdatasync); }
+std::error_code sync_file(const Descriptor& file) {
+    return ::fdatasync(file.get()) == 0 ? std::error_code() : last_error();
+}
+
 std::error_code sync_folder(const std::filesystem::path& folder) {
-    return sync(folder, O_RDONLY | O_DIRECTORY, ::fsync);
+    const auto opened = open_file(folder, O_RDONLY | O_DIRECTORY);
+    if (!opened) return opened.error();
+    return ::fsync(opened->get()) == 0 ? std::error_code() : last_error();
 }
 
 }  // namespace postern::base

@@ -40,8 +40,9 @@ std::error_code replace_file(const std::filesystem::path& file, std::string_view
 tl::expected<std::string, std::error_code> obtain_file(const std::filesystem::path& file, std::size_t most,
                                                        const std::function<std::string()>& make);
 
-/// fdatasync of an existing file. An error is final for what was written: the kernel may have dropped it.
-std::error_code sync_file(const std::filesystem::path& file);
+/// fdatasync through what the file was written through: an error of writing is told to nobody who opens it
+/// later. It is final for what was written: the kernel may have dropped it.
+std::error_code sync_file(const Descriptor& file);
 /// fsync of a folder, so that the names in it last.
 std::error_code sync_folder(const std::filesystem::path& folder);
 

@@ -3,6 +3,7 @@
 // should be those of the first part, and the backlog's disk space given back. A report, not a verdict.
 //
 //   churn FOLDER [MESSAGES [BACKLOG [HELD]]]      defaults: 300000 500000 10000
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "relay/queue/spool.h"
+#include "sync/base/file.h"
 
 namespace {
 
@@ -53,9 +55,9 @@ public:
             message.content.bytes = std::make_shared<const std::string>(octets);
         } else {
             message.content.file = spool.content_file(message.id);
-            std::FILE* file = std::fopen(message.content.file.c_str(), "wb");
-            std::fwrite(octets.data(), 1, octets.size(), file);
-            std::fclose(file);
+            auto file = base::open_file(message.content.file, O_WRONLY | O_CREAT).value();
+            base::write_all(file.get(), octets);
+            stored->written = std::make_shared<const base::Descriptor>(std::move(file));
         }
         return stored;
     }

@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "sync/cache.h"
-#include "sync/poller.h"
-#include "sync/rest.h"
-#include "sync/snapshot.h"
+#include "sync/directory/cache.h"
+#include "sync/directory/snapshot.h"
+#include "sync/polling/poller.h"
+#include "sync/rest/rest.h"
 #include "tests/support/primary_double.h"
 
 using namespace postern;

@@ -8,6 +8,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+from log_pipe import LogPipe
 from process import Process, wait_for
 from workspace import SMTP_PORT, STATUS_PORT
 
@@ -47,7 +48,7 @@ class Gateway:
         self.status_address = f"{self.address}:{STATUS_PORT}"
         self._workspace, self._name = workspace, name
         self.state_dir = workspace.folder(f"{name}/state", owner=ACCOUNT)
-        self.log_file = workspace.path / name / "log"
+        self._log_file, self._log = workspace.path / name / "log", None
         self.configuration_file = workspace.path / name / "postern.toml"
         self.settings = {
             "hostname": "gw1.company.example",
@@ -68,6 +69,7 @@ class Gateway:
         }
         self.configure(**settings)
         self.environment = None  # of the process, beside what it inherits
+        self.errors = None  # where the log goes instead of log_file
         self._process, self._ended = None, True
 
     def configure(self, **settings):
@@ -84,8 +86,11 @@ class Gateway:
         if not BINARY.exists():
             raise RuntimeError(f"{BINARY} is not built")
         self._ended = False
-        self._process = Process([BINARY, "run", "--config", self.configuration_file], self.log_file,
-                                self.environment)
+        self._catch_up()
+        self._log = LogPipe(self._log_file)
+        self._process = Process([BINARY, "run", "--config", self.configuration_file], self._log_file,
+                                self.environment, errors=self.errors or self._log.write_end)
+        self._log.start()
         self._process.wait_for(self._greets, "postern's greeting")
         if ready:
             self._process.wait_for(lambda: self.http("/readyz")[0] == 200, "postern's readiness")
@@ -97,6 +102,16 @@ class Gateway:
                 return s.recv(1) == b"2"
         except OSError:
             return False
+
+    def _catch_up(self):
+        if self._log:
+            self._log.catch_up()
+
+    @property
+    def log_file(self):
+        """All that was logged so far is in it."""
+        self._catch_up()
+        return self._log_file
 
     @property
     def process(self):

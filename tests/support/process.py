@@ -33,15 +33,17 @@ def _die_with_parent():
 
 
 class Process:
-    """A program in a process group of its own, its output in a file. Ended by stop() or kill()."""
+    """A program in a process group of its own, its output in a file (or its errors where `errors` says). Ended by
+    stop() or kill()."""
 
-    def __init__(self, arguments, output: pathlib.Path, environment=None, directory=None):
+    def __init__(self, arguments, output: pathlib.Path, environment=None, directory=None, errors=None):
         self.output = output
         self._arguments = [str(a) for a in arguments]
         with open(output, "ab") as stream:
             self._child = subprocess.Popen(
-                self._arguments, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=directory,
-                env={**os.environ, **(environment or {})}, start_new_session=True, preexec_fn=_die_with_parent)
+                self._arguments, stdin=subprocess.DEVNULL, stdout=stream, stderr=errors or stream,
+                cwd=directory, env={**os.environ, **(environment or {})}, start_new_session=True,
+                preexec_fn=_die_with_parent)
 
     @property
     def pid(self):

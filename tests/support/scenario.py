@@ -67,12 +67,12 @@ class Scenario(unittest.TestCase):
         """Which of them are changed after that: see NameServer."""
         return {}
 
-    def gateway(self, ready=True, environment=None, **settings):
+    def gateway(self, ready=True, environment=None, errors=None, **settings):
         """A started gateway that asks a name server with zones()."""
         self.name_server = self.workspace.add(NameServer(self.workspace, self.zones(), signed=self.signed(),
                                                          tampered=self.tampered()))
         gateway = self.workspace.add(Gateway(self.workspace, self.name_server, **settings))
-        gateway.environment = environment
+        gateway.environment, gateway.errors = environment, errors
         return gateway.start(ready)
 
     def send(self, gateway, sender="alice@company.example", recipients="bob@dest.example", content=None, **connection):

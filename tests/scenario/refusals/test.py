@@ -258,6 +258,18 @@ class RefusalsOfOurs(Told):
         self.assertIn("srs.secret", gateway.wait_for_event("reload-refused")["fault"])
         self.assertEqual(self._mail(gateway, "writer@author.example").code, 250, "the secret in force stays")
 
+    def test_a_secret_that_cannot_be_made(self):
+        """It is first wanted at a reload, which is refused then: no mail has to wait for it."""
+        gateway = self._directory()
+        (gateway.state_dir / "srs.secret.new").mkdir()
+        gateway.reload(accept={"foreign_sender": "rewrite"})
+        self.assertIn("srs.secret", gateway.wait_for_event("reload-refused")["fault"])
+        self.assertEqual(self._mail(gateway, "writer@author.example").code, 550, "the settings in force stay")
+        (gateway.state_dir / "srs.secret.new").rmdir()
+        gateway.reload(accept={"foreign_sender": "rewrite"})
+        gateway.wait_for_event("reloaded")
+        self.assertEqual(self._mail(gateway, "writer@author.example").code, 250)
+
     def test_rewritten_addresses(self):
         receiver = self.receiver()
         gateway = self._directory(accept={"foreign_sender": "rewrite"})

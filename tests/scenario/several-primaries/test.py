@@ -57,6 +57,7 @@ class SeveralPrimaries(scenario.Scenario):
         self.assertEqual((reply.code, reply.enhanced), (550, "5.7.1"), reply)
         event = gateway.wait_for_event("refused", rule="primary.sends_for", client=self.workspace.host(host), **{"from": sender})
         self.assertIn("another primary", event["reason"])
+        return event["reason"]
 
     def _sent(self, gateway, host, sender, recipient, to):
         """It is taken, and arrives there."""
@@ -112,6 +113,17 @@ class SeveralPrimaries(scenario.Scenario):
         self._sent(gateway, FIRST, "ceo@one.example", "bob@dest.example", self.exchanger)
         self._sent(gateway, FIRST, "ceo@one.example", "ceo@one.example", self.exchanger)
         self.assertEqual(self.inside["second"].sessions, [])
+
+    def test_a_provider_s_domain_that_one_lists_is_told_of_and_taken_from_it(self):
+        """What the other forwards from there is refused, until an administrator says that the one does not have it."""
+        gateway = self._start({"second": ["provider.example"]}, second={"domains": ["two.example"]})
+        gateway.reload(primary=self._primaries(), accept={"sender": "user", "foreign_sender": "accept"})
+        self.assertIn("second lists it", self._refused(gateway, FIRST, "ceo@provider.example"))
+        self.keys["first"] = {"domains": ["provider.example"]}
+        gateway.reload(primary=self._primaries(), accept={"sender": "user", "foreign_sender": "accept"})
+        gateway.process.wait_for(lambda: len(gateway.events("reloaded")) == 2, "the reload")
+        self._sent(gateway, FIRST, "ceo@provider.example", "bob@dest.example", self.exchanger)
+        self.assertIn("`domains` of second name it", self._refused(gateway, FIRST, "ceo@two.example"))
 
     def test_a_domain_is_whose_settings_name_it(self):
         """The one that claims another's stands first, which counts where nobody is named."""

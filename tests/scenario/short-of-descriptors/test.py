@@ -13,6 +13,11 @@ from process import wait_for
 
 
 class ShortOfDescriptors(scenario.Scenario):
+    names = ()
+
+    def zones(self):
+        return super().zones() | {name: ["@ MX 10 mx1", f"mx1 A {self.workspace.host(scenario.RECEIVER)}"] for name in self.names}
+
     def _greeted(self, gateway):
         client = smtp_client.Client(gateway.address)
         self.addCleanup(client.close)
@@ -73,6 +78,26 @@ class ShortOfDescriptors(scenario.Scenario):
         self.assertEqual(len(self._troubles(gateway, "connections are accepted again")), 1)
         self.assertIn("LimitNOFILE", self._troubles(gateway, "no connection can be accepted")[0]["text"])
         gateway.wait_until_empty()
+
+    def test_mail_on_its_way_out_waits_for_descriptors(self):
+        """Names that cannot be looked up for want of descriptors are looked up when there are some: within moments, not a
+        pause later; nobody is told that his mail failed, and nobody gets it twice."""
+        self.names = [f"d{n}.example" for n in range(12)]
+        receiver = self.receiver()
+        gateway = self.gateway(user="", queue={"retry_first": "1h", "retry_max": "4h"})  # whose limits the test may set
+        client = self._greeted(gateway)
+        self.assertEqual(client.message("alice@company.example", ["bob@d0.example"], samples.simple()).code, 250)
+        self.wait_for_messages(receiver, 1)
+        self._none_left(gateway)
+        for name in self.names[1:]:
+            self.assertEqual(client.message("alice@company.example", [f"bob@{name}"], samples.simple()).code, 250)
+        begun = os.times().elapsed
+        wait_for(lambda: os.times().elapsed - begun > 2, "two seconds")
+        self._enough(gateway)
+        gateway.wait_until_empty()
+        self.assertEqual(sorted(m.recipients for m in receiver.messages), sorted((f"bob@{name}",) for name in self.names))
+        self.assertEqual(gateway.events("bounced"), [])
+        self.assertEqual([e for e in gateway.events("deferred") if "name servers do not answer" in str(e)], [])
 
     def _attempts(self, gateway):
         """Wakings of the reception's thread, which has nothing else to do."""

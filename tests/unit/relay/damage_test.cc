@@ -73,7 +73,7 @@ std::map<std::uint64_t, std::string> fill(const fs::path& folder) {
         message.content.checksum = checksum(content);
         if (at % 20 == 0) {
             message.content.file = life.spool.content_file(message.id);
-            std::ofstream(message.content.file, std::ios::binary) << content;
+            stored->written = written(message.content.file, content);
         } else {
             message.content.bytes = std::make_shared<const std::string>(content);
         }

@@ -1,7 +1,7 @@
 // A small directory for tests: two primaries, one domain of each kind.
 #pragma once
 
-#include "sync/directory.h"
+#include "sync/directory/directory.h"
 
 namespace postern::tests {
 

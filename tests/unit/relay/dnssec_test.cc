@@ -4,8 +4,10 @@
 #include <catch2/catch.hpp>
 #include <future>
 
+#include "relay/net/dns_message.h"
 #include "relay/net/dnssec_proof.h"
 #include "tests/unit/relay/name_server.h"
+#include "tests/unit/relay/refusing_server.h"
 #include "tests/unit/relay/silent_server.h"
 
 using namespace postern::relay::net;
@@ -138,6 +140,24 @@ TEST_CASE("a resolver that does not answer proves nothing about DNSSEC", "[dnsse
     CHECK(world.get(world.resolver.mx("dest.example")).why == "the name servers did not answer in time");
     CHECK_FALSE(world.resolver.dnssec().waived());
     CHECK(world.resolver.dnssec().trouble().empty());
+}
+
+TEST_CASE("a resolver that refuses the keys of the root is not silent", "[dnssec]") {
+    for (const bool proven : {false, true})
+        for (const std::uint8_t code : {std::uint8_t{2}, std::uint8_t{5}}) {
+            CAPTURE(proven, code);
+            const RefusingServer server(code);
+            DnsSettings settings;
+            settings.servers = {server.address()};
+            settings.trust_anchors = passes().settings().trust_anchors;
+            World world(settings, proven);
+            const auto mx = world.get(world.resolver.mx("dest.example"));
+            world.until([&] { return world.told > 0; });
+            CHECK(world.resolver.dnssec().waived() != proven);
+            CHECK((mx.status == Lookup::transient) == proven);
+            for (const char* words : {"the DNSSEC keys of the root do not come", "answers other questions"})
+                CHECK_THAT(world.resolver.dnssec().trouble(), Catch::Contains(words));
+        }
 }
 
 TEST_CASE("what is found out about the root's keys", "[dnssec]") {

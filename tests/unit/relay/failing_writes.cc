@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 
@@ -19,6 +21,7 @@ struct Plan {
 };
 std::mutex mutex;
 Plan plan;
+std::optional<std::set<int>> synced;
 
 bool fails(int fd, long at) {
     std::lock_guard lock(mutex);
@@ -48,7 +51,30 @@ int FailingWrites::failed() const {
     return plan.failed;
 }
 
+Syncs::Syncs() {
+    std::lock_guard lock(mutex);
+    synced.emplace();
+}
+
+Syncs::~Syncs() {
+    std::lock_guard lock(mutex);
+    synced.reset();
+}
+
+bool Syncs::contain(int descriptor) const {
+    std::lock_guard lock(mutex);
+    return synced->contains(descriptor);
+}
+
 }  // namespace postern::tests
+
+int fdatasync(int fd) {
+    {
+        std::lock_guard lock(postern::tests::mutex);
+        if (postern::tests::synced) postern::tests::synced->insert(fd);
+    }
+    return static_cast<int>(syscall(SYS_fdatasync, fd));
+}
 
 /// Stands before the C library's for all of the test program, the engine of the spool too.
 ssize_t pwrite(int fd, const void* from, size_t size, off_t at) {

@@ -17,4 +17,15 @@ public:
     int failed() const;  // so far
 };
 
+/// What files were synced through while it lives.
+class Syncs {
+public:
+    Syncs();
+    ~Syncs();
+    Syncs(const Syncs&) = delete;
+    Syncs& operator=(const Syncs&) = delete;
+
+    bool contain(int descriptor) const;
+};
+
 }  // namespace postern::tests

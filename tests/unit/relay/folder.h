@@ -1,9 +1,15 @@
 // A temporary folder that goes with its object.
 #pragma once
 
+#include <fcntl.h>
+
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+
+#include "sync/base/file.h"
 
 namespace postern::tests {
 
@@ -26,5 +32,14 @@ public:
 private:
     std::filesystem::path path_;
 };
+
+/// What `octets` were written to a new file through.
+inline std::shared_ptr<const base::Descriptor> written(const std::filesystem::path& file,
+                                                       std::string_view octets) {
+    auto out = base::open_file(file, O_WRONLY | O_CREAT | O_EXCL);
+    if (!out || base::write_all(out->get(), octets))
+        throw std::runtime_error("cannot write " + file.string());
+    return std::make_shared<const base::Descriptor>(std::move(*out));
+}
 
 }  // namespace postern::tests

@@ -33,7 +33,7 @@ void feed(Incoming& incoming, std::string_view octets) {
         const auto part = octets.substr(0, 10'000);
         REQUIRE(incoming.feed(part) == part.size());
         octets.remove_prefix(part.size());
-        if (incoming.full()) incoming.written(incoming.piece(false)());
+        if (incoming.full()) incoming.written(incoming.piece()());
     }
 }
 
@@ -55,7 +55,7 @@ TEST_CASE("what is small never asks for a file, and what is large is written pie
             CHECK(incoming.take_octets() == content);
             continue;
         }
-        incoming.written(incoming.piece(true)());
+        incoming.written(incoming.piece()());
         CHECK_FALSE(incoming.error());
         CHECK(read(incoming.writer().file()) == content);
         CHECK(incoming.writer().checksum() == checksum(content));

@@ -236,7 +236,7 @@ private:
         out.checksum = checksum(content);
         if (in_file) {
             out.file = life_->spool.content_file(id);
-            std::ofstream(out.file, std::ios::binary) << content;
+            stored->written = written(out.file, content);
         } else {
             out.bytes = std::make_shared<const std::string>(content);
         }

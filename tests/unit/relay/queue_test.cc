@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t plenty = 1'000'000;
 
-/// A queue whose mail goes to "mx:" and the recipient's domain.
+/// A queue whose mail goes to `prefix` and the recipient's domain.
 class Desk : public Observer {
 public:
     Desk() {
@@ -29,7 +29,7 @@ public:
 
     void open() {
         Answers answers;
-        answers.route = [](const Envelope&, const Address& to) { return "mx:" + to.domain; };
+        answers.route = [this](const Envelope&, const Address& to) { return prefix + to.domain; };
         answers.exists = [](const std::string&) { return true; };
         answers.room = [this](const std::string& to) {
             auto found = room.find(to);
@@ -113,6 +113,7 @@ public:
     std::deque<Job> offered;
     std::vector<MessageId> delivered;
     std::vector<std::string> troubles;
+    std::string prefix = "mx:";
     bool refuse_in_offer = false;
     std::unique_ptr<GatewayLife> life;
 };
@@ -301,4 +302,56 @@ TEST_CASE("who calls back while a job is offered is told so, and other mail goes
     desk.deliver(job);
     desk.flush();
     CHECK_FALSE(desk.life->spool.load(id, 1));
+}
+
+TEST_CASE("who is worked on is not read from the spool a second time", "[queue]") {
+    Desk desk;
+    // So many recipients that what becomes of one leg is written down in company, a moment later.
+    std::vector<Address> recipients(100, {"u", "one.example"});
+    for (int at = 0; at < 50; ++at) recipients.push_back({std::to_string(at), "two.example"});
+    const MessageId id = desk.accept(recipients);
+    REQUIRE(desk.offered.size() == 2);
+    while (!desk.offered.empty()) desk.fail(desk.next());
+    desk.flush();
+    desk.life->queue.retry({id});
+    desk.flush();
+    desk.life->queue.refill("mx:one.example");
+    REQUIRE(desk.offered.size() == 1);
+    // The moment of the first time comes.
+    desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+    CHECK(desk.life->queue.active() == 1);
+    desk.life->queue.retry({id});
+    desk.life->queue.refill("mx:one.example");
+    CHECK(std::count_if(desk.offered.begin(), desk.offered.end(),
+                        [](const Job& job) { return job.route == "mx:one.example"; }) == 1);
+}
+
+TEST_CASE("a message to thousands of destinations moves to others without delay", "[queue]") {
+    constexpr std::size_t many = 1'000;
+    Desk desk;
+    std::vector<Address> recipients;
+    for (std::size_t at = 0; at < many; ++at) {
+        recipients.push_back({"u", "d" + std::to_string(at) + ".example"});
+        desk.room["mx:" + recipients.back().domain] = 0;
+    }
+    desk.accept(recipients);
+    desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+    while (desk.life->queue.waiting().size() < many) {
+        desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+        desk.life->take_completions();
+    }
+    desk.prefix = "gw:";
+    for (const auto& one : recipients) desk.life->queue.reroute("mx:" + one.domain);
+    std::size_t rounds = 0;
+    for (; desk.offered.size() < many; ++rounds) {
+        desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+        desk.life->take_completions();
+        REQUIRE(rounds < 100'000);
+    }
+    std::set<std::string> routes;
+    for (const auto& job : desk.offered) {
+        CHECK(job.route.starts_with("gw:"));
+        CHECK(routes.insert(job.route).second);
+    }
+    CHECK(routes.size() == many);
 }

@@ -383,7 +383,9 @@ TEST_CASE("other servers answer what is asked after a reload, and what was under
 
 TEST_CASE("a lack of descriptors is no answer", "[resolver]") {
     if (sanitized) return;
-    World world;
+    DnsSettings settings = name_server().settings();
+    settings.timeout = std::chrono::seconds(1);
+    World world(settings);
     CHECK(world.get(world.resolver.mx("signed.example")).status == Lookup::found);
     {
         const NoDescriptors none;
@@ -404,6 +406,24 @@ TEST_CASE("a lack of descriptors is no answer", "[resolver]") {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     while (!world.get(world.resolver.tlsa("mx2.signed.example", 25)).secure)
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
+}
+
+TEST_CASE("what could not be asked is asked as soon as there are descriptors", "[resolver]") {
+    if (sanitized) return;
+    World world;
+    CHECK(world.get(world.resolver.mx("signed.example")).status == Lookup::found);
+    auto none = std::make_optional<NoDescriptors>();
+    auto mx = asio::co_spawn(world.io, world.resolver.mx("unsigned.example"), asio::use_future);
+    auto tlsa = asio::co_spawn(world.io, world.resolver.tlsa("mx2.signed.example", 25), asio::use_future);
+    world.io.restart();
+    world.io.run_for(std::chrono::milliseconds(1500));
+    CHECK(mx.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+    none.reset();
+    world.io.run();
+    CHECK(mx.get().status == Lookup::found);
+    // What the library took for a failure of the name servers meanwhile is forgotten.
+    CHECK(tlsa.get().secure);
+    CHECK(world.get(world.resolver.addresses("mx.unsigned.example")).status == Lookup::found);
 }
 
 TEST_CASE("settings that cannot be used are named", "[resolver]") {

@@ -85,7 +85,7 @@ StoredPtr message(Spool& spool, bool own_file) {
     mail.content.checksum = checksum(content);
     if (own_file) {
         mail.content.file = spool.content_file(mail.id);
-        std::ofstream(mail.content.file, std::ios::binary) << content;
+        out->written = written(mail.content.file, content);
     } else {
         mail.content.bytes = std::make_shared<const std::string>(std::move(content));
     }
@@ -122,6 +122,17 @@ private:
 const char* const first_volume = "spool/00000001.volume";
 
 }  // namespace
+
+TEST_CASE("a content is synced through what it was written through", "[spool]") {
+    Folder folder;
+    Kept kept(folder.path());
+    auto stored = message(kept.spool, true);
+    const Syncs syncs;
+    const int descriptor = stored->written->get();
+    REQUIRE_FALSE(kept.accept(stored));
+    CHECK(syncs.contain(descriptor));
+    CHECK_FALSE(stored->written);
+}
 
 TEST_CASE("a volume that cannot be had refuses the start, and stays where it is", "[spool]") {
     Folder folder;

@@ -12,7 +12,7 @@
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/https_server.h"
 #include "tests/unit/shortage.h"
-#include "tests/unit/sync/certificate.h"
+#include "tests/unit/sync/primary/certificate.h"
 
 using namespace postern::relay;
 using net::Asked;
@@ -42,7 +42,7 @@ public:
 
     StsFetch fetcher() {
         StsFetch out(io, limits);
-        out.terms(net::client_context(tls), ignored);
+        out.terms(net::client_context(tls), ignored, std::make_shared<OwnAddresses>());
         return out;
     }
     std::future<StsFetched> ask(StsFetch& fetch, const std::vector<std::string>& literals = {"127.0.0.1"}) {

@@ -1,11 +1,15 @@
 #include "relay/net/turns.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "relay/net/anchors.h"
 #include "relay/net/questions.h"
+#include "tests/unit/relay/folder.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern::relay::net;
+using namespace postern::tests;
 
 namespace {
 
@@ -91,4 +95,18 @@ TEST_CASE("the zones that trust anchors are for", "[anchors]") {
     CHECK(is_anchored(zones, "deep.signed.example"));
     CHECK_FALSE(is_anchored(zones, "example"));
     CHECK_FALSE(is_anchored({""}, "example"));
+}
+
+TEST_CASE("trust anchors that cannot be read are not taken for none", "[anchors]") {
+    Folder folder;
+    const auto file = folder.path() / "root.key";
+    CHECK(anchored_zones_of("") == std::nullopt);
+    CHECK(anchored_zones_of(file) == std::nullopt);
+    std::ofstream(file) << ". IN DS 1 13 2 ab\n";
+    CHECK(anchored_zones_of(file) == std::set<std::string>{""});
+    CHECK_THROWS_WITH(anchored_zones_of(file / "below"), Catch::Contains("dns.trust_anchors"));
+    CHECK_THROWS_WITH(anchored_zones_of(folder.path()), Catch::Contains("dns.trust_anchors"));
+    if (sanitized) return;
+    const NoDescriptors none;
+    CHECK_THROWS_WITH(anchored_zones_of(file), Catch::Contains("Too many open files"));
 }

@@ -1,5 +1,8 @@
 #include "relay/queue/volume.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <iostream>
 #include <map>
@@ -107,6 +110,33 @@ TEST_CASE("what waits is found by destination and time", "[volume]") {
     }
     CHECK(volume.due("mx:", at(100), 100, nobody).empty());
     CHECK(volume.due("mx:c", at(100), 100, nobody).empty());
+}
+
+TEST_CASE("what the engine cannot read is not taken for something that is not there", "[volume]") {
+    Folder folder;
+    const auto file = folder.path() / "v";
+    Volume volume(file, 1, size);
+    {
+        Volume::Write write(volume);
+        write.put(Table::message, MessageId{1}, "a");
+        write.wait({"mx:a", at(1)}, MessageId{1});
+        REQUIRE_FALSE(write.commit());
+    }
+    REQUIRE(volume.has(Table::message, MessageId{1}));
+    // No page but the two first ones says any more what it is.
+    const int opened = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    for (off_t page = 2; page < static_cast<off_t>(volume.high_water()) / 4096; ++page)
+        REQUIRE(::pwrite(opened, "\0\0", 2, page * 4096 + 10) == 2);
+    ::close(opened);
+    CHECK_THROWS_AS(volume.has(Table::message, MessageId{1}), std::system_error);
+    CHECK_THROWS_AS(volume.get(Table::message, MessageId{1}), std::system_error);
+    CHECK_THROWS_AS(volume.ids(Table::message, {}, 10), std::system_error);
+    CHECK_THROWS_AS(volume.last_id(), std::system_error);
+    CHECK_THROWS_AS(volume.due("mx:a", at(10), 10, nobody), std::system_error);
+    CHECK_THROWS_AS(volume.waits({"mx:a", at(1)}, MessageId{1}), std::system_error);
+    CHECK_THROWS_AS(volume.routes(), std::system_error);
+    CHECK_THROWS_AS(volume.messages(), std::system_error);
+    CHECK_FALSE(volume.known_empty());
 }
 
 TEST_CASE("a transaction without commit leaves nothing, one that does not fit is an error", "[volume]") {

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "sync/directory.h"
+#include "sync/directory/directory.h"
 #include "sync/observer.h"
 #include "sync/settings.h"
 
@@ -63,6 +63,11 @@ public:
     void on(const sync::event::NamesUnusable& event) override {
         add("unusable " + std::string(event.primary) + " " + std::string(event.domain) + " " +
             std::string(event.names));
+    }
+    void on(const sync::event::SuddenLoss& event) override {
+        add((event.taken ? "taken " : "lost ") + std::string(event.primary) + " " +
+            (event.domain.empty() ? "" : std::string(event.domain) + " ") + std::string(event.what) + " " +
+            std::to_string(event.before) + " " + std::to_string(event.now));
     }
     void on(const sync::event::CacheDamaged& event) override {
         add("damaged " + std::string(event.set_aside) + " " + std::string(event.reason));

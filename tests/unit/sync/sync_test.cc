@@ -6,7 +6,7 @@
 
 #include "tests/support/primary_double.h"
 #include "tests/unit/sync/fixture.h"
-#include "tests/unit/sync/raw_server.h"
+#include "tests/unit/sync/primary/raw_server.h"
 
 using namespace postern::sync;
 using namespace postern::tests;

@@ -1,0 +1,241 @@
+#include "agent/log/log_line.h"
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+
+namespace postern::agent {
+namespace {
+
+constexpr std::size_t longest_value = 1024;
+
+/// Length of the UTF-8 sequence at the start of `text`, 0 when there is none (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+    const auto octet = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char first = octet(0);
+    const std::size_t length = first < 0x80                    ? 1
+                               : first >= 0xc2 && first < 0xe0 ? 2
+                               : first >= 0xe0 && first < 0xf0 ? 3
+                               : first >= 0xf0 && first < 0xf5 ? 4
+                                                               : 0;
+    if (length == 0 || length > text.size()) return 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((octet(i) & 0xc0) != 0x80) return 0;
+    if ((first == 0xe0 && octet(1) < 0xa0) || (first == 0xed && octet(1) > 0x9f) ||
+        (first == 0xf0 && octet(1) < 0x90) || (first == 0xf4 && octet(1) > 0x8f))
+        return 0;
+    return length;
+}
+
+/// Of a valid UTF-8 sequence.
+char32_t code_point(std::string_view character) {
+    const auto first = static_cast<unsigned char>(character[0]);
+    char32_t point = character.size() == 1 ? first : first & (0x7f >> character.size());
+    for (const char c : character.substr(1)) point = point << 6 | (static_cast<unsigned char>(c) & 0x3f);
+    return point;
+}
+
+/// What a terminal might act upon, or show other text in another order for: C0, DEL, C1, separators of lines,
+/// and the marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode UAX #9).
+bool is_control(std::string_view character) {
+    const char32_t point = code_point(character);
+    return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c || point == 0x200e ||
+           point == 0x200f || (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
+}
+
+void append_hex(std::string& line, std::string_view prefix, std::string_view octets) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    for (const char c : octets) {
+        const auto octet = static_cast<unsigned char>(c);
+        line.append(prefix);
+        line += digits[octet >> 4];
+        line += digits[octet & 15];
+    }
+}
+
+/// Of a character of the basic plane.
+void append_json_escape(std::string& line, char32_t point) {
+    const char high = static_cast<char>(point >> 8), low = static_cast<char>(point & 0xff);
+    append_hex(line, "\\u", {&high, 1});
+    append_hex(line, "", {&low, 1});
+}
+
+bool is_plain(std::string_view value) {
+    if (value.empty()) return false;
+    for (const char c : value)
+        if (c <= ' ' || c > '~' || c == '"' || c == '\\' || c == '=') return false;
+    return true;
+}
+
+/// Calls `plain` for characters that may stand as they are, `control` and `broken` for the others.
+template <class Plain, class Control, class Broken>
+void each_character(std::string_view value, Plain plain, Control control, Broken broken) {
+    while (!value.empty()) {
+        const std::size_t length = utf8_length(value);
+        const auto character = value.substr(0, length == 0 ? 1 : length);
+        if (length == 0)
+            broken(character);
+        else if (is_control(character))
+            control(character);
+        else
+            plain(character);
+        value.remove_prefix(character.size());
+    }
+}
+
+char short_escape(std::string_view character) {
+    switch (character[0]) {
+        case '\n': return 'n';
+        case '\r': return 'r';
+        case '\t': return 't';
+        default: return '\0';
+    }
+}
+
+}  // namespace
+
+std::string iso_time(std::chrono::system_clock::time_point time) {
+    using std::chrono::milliseconds;
+    const auto since = std::chrono::floor<milliseconds>(time.time_since_epoch()).count();
+    if (since <= 0) return {};
+    const auto seconds = static_cast<std::time_t>(since / 1000);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    std::array<char, 64> text{};
+    const int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                                     parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                                     parts.tm_min, parts.tm_sec, static_cast<int>(since % 1000));
+    return {text.data(), static_cast<std::size_t>(length)};
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+void append_text_value(std::string& line, std::string_view value) {
+    const auto kept = value.substr(0, longest_value);
+    if (is_plain(kept) && kept.size() == value.size()) {
+        line.append(kept);
+        return;
+    }
+    line += '"';
+    const auto escape = [&line](std::string_view octets) { append_hex(line, "\\x", octets); };
+    each_character(
+        kept,
+        [&line](std::string_view character) {
+            if (character == "\"" || character == "\\") line += '\\';
+            line.append(character);
+        },
+        [&](std::string_view character) {
+            if (const char letter = short_escape(character))
+                (line += '\\') += letter;
+            else
+                escape(character);
+        },
+        escape);
+    line.append(kept.size() < value.size() ? "...\"" : "\"");
+}
+
+void append_json_value(std::string& line, std::string_view value) {
+    const auto kept = value.substr(0, longest_value);
+    line += '"';
+    each_character(
+        kept,
+        [&line](std::string_view character) {
+            if (character == "\"" || character == "\\") line += '\\';
+            line.append(character);
+        },
+        [&line](std::string_view character) {
+            if (const char letter = short_escape(character))
+                (line += '\\') += letter;
+            else
+                append_json_escape(line, code_point(character));
+        },
+        [&line](std::string_view) { line.append("\xef\xbf\xbd"); });
+    line.append(kept.size() < value.size() ? "...\"" : "\"");
+}
+
+std::string printable(std::string_view value) {
+    std::string text;
+    const auto escape = [&text](std::string_view octets) { append_hex(text, "\\x", octets); };
+    each_character(
+        value, [&text](std::string_view character) { text.append(character); }, escape, escape);
+    return text;
+}
+
+LogLine::LogLine(std::string& buffer, LogFormat format, std::string_view prefix, std::string_view time,
+                 std::string_view level, std::string_view event)
+    : buffer_(buffer), format_(format) {
+    buffer_.assign(prefix);
+    if (format_ == LogFormat::json) {
+        buffer_ += '{';
+        if (!time.empty()) add("time", time);
+        add("level", level).add("event", event);
+        return;
+    }
+    if (!time.empty()) buffer_.append(time).append(" ");
+    if (level != "info") buffer_.append("level=").append(level).append(" ");
+    buffer_.append(event);
+}
+
+void LogLine::begin_value(std::string_view key) {
+    if (format_ == LogFormat::text) {
+        buffer_.append(" ").append(key).append("=");
+        return;
+    }
+    if (buffer_.back() != '{') buffer_ += ',';
+    buffer_.append("\"").append(key).append("\":");
+}
+
+LogLine& LogLine::add(std::string_view key, std::string_view value) {
+    begin_value(key);
+    if (format_ == LogFormat::text)
+        append_text_value(buffer_, value);
+    else
+        append_json_value(buffer_, value);
+    return *this;
+}
+
+LogLine& LogLine::add(std::string_view key, std::uint64_t value) {
+    begin_value(key);
+    std::array<char, 24> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    buffer_.append(digits.data(), end);
+    return *this;
+}
+
+LogLine& LogLine::add(std::string_view key, bool value) {
+    begin_value(key);
+    buffer_.append(value ? "true" : "false");
+    return *this;
+}
+
+LogLine& LogLine::add_if(std::string_view key, std::string_view value) {
+    return value.empty() ? *this : add(key, value);
+}
+
+LogLine& LogLine::add_time(std::string_view key, std::chrono::system_clock::time_point value) {
+    return add_if(key, iso_time(value));
+}
+
+LogLine& LogLine::add_seconds(std::string_view key, std::chrono::microseconds value) {
+    begin_value(key);
+    std::array<char, 48> digits{};
+    const double seconds = static_cast<double>(value.count() < 0 ? 0 : value.count()) / 1e6;
+    const auto end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), seconds, std::chars_format::fixed, 3).ptr;
+    buffer_.append(digits.data(), end);
+    return *this;
+}
+
+void LogLine::end() {
+    if (format_ == LogFormat::json) buffer_ += '}';
+}
+
+}  // namespace postern::agent

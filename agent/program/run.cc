@@ -1,0 +1,261 @@
+#include "agent/program/run.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stop_token>
+#include <system_error>
+#include <thread>
+
+#include "agent/command/client.h"
+#include "agent/command/online_check.h"
+#include "agent/http/answer.h"
+#include "agent/log/log.h"
+#include "agent/machine/privileges.h"
+#include "agent/machine/sockets.h"
+#include "agent/program/gateway.h"
+#include "agent/program/service.h"
+#include "agent/settings/environment.h"
+#include "agent/settings/settings.h"
+#include "agent/status/views.h"
+#include "sync/base/file_fault.h"
+
+namespace postern::agent {
+namespace {
+
+constexpr std::chrono::seconds grace{30};
+
+/// The account to become, when root is to be given up.
+std::optional<Account> account_to_become(Reading& reading) {
+    if (geteuid() != 0 || reading.settings.user.empty() || reading.settings.user == "root")
+        return std::nullopt;
+    auto account = find_account(reading.settings.user);
+    if (account) return *account;
+    reading.fault("user", account.error());
+    return std::nullopt;
+}
+
+/// Everything that can be found wrong before anything is opened.
+std::optional<Account> check_all(Reading& reading, const InUse& in_use) {
+    if (!reading.faults.empty() && reading.positions.empty()) return std::nullopt;  // not even TOML
+    auto account = account_to_become(reading);
+    check_environment(reading, in_use, account);
+    return account;
+}
+
+/// What systemd has bound for us.
+InUse passed_places() {
+    InUse in_use;
+    if (const auto passed = passed_sockets())
+        for (const auto& socket : *passed) in_use.addresses.push_back(socket.address);
+    return in_use;
+}
+
+/// A gateway that runs with this state_dir holds its ports rightly.
+InUse running_places(const Settings& settings) {
+    InUse in_use = passed_places();
+    in_use.every_address = call(settings.socket(), {"GET", "/healthz", {}}).has_value();
+    return in_use;
+}
+
+void print_faults(const Reading& reading, const std::filesystem::path& config) {
+    for (const auto& fault : reading.faults)
+        std::fprintf(stderr, "%s\n", printable(fault.line(config)).c_str());
+    for (const auto& warning : reading.warnings)
+        std::fprintf(stderr, "warning: %s\n", printable(warning.line(config)).c_str());
+}
+
+/// Of the commands' socket, which the account could not make in /run itself.
+void make_runtime_directory(const Settings& settings, const std::optional<Account>& account) {
+    if (!account || settings.socket().parent_path() != runtime_directory) return;
+    const std::string directory(runtime_directory);
+    if (mkdir(directory.c_str(), 0755) != 0)
+        return;  // made by systemd, or told when the socket cannot be made
+    if (chmod(directory.c_str(), 0755) != 0 || chown(directory.c_str(), account->user, account->group) != 0)
+        rmdir(directory.c_str());
+}
+
+std::string make_state_dir(const std::filesystem::path& directory, const std::optional<Account>& account) {
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) == 0)
+        return S_ISDIR(status.st_mode) ? "" : directory.string() + " is not a directory";
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (!error && account && chown(directory.c_str(), account->user, account->group) != 0)
+        error.assign(errno, std::generic_category());
+    return error ? "cannot make " + base::file_fault(directory, error) : "";
+}
+
+/// Binds what needs root, then gives root up. Words when something fails.
+std::string take_places(Settings& settings, const std::optional<Account>& account) {
+    if (auto fault = make_state_dir(settings.relay.state_dir, account); !fault.empty())
+        return "state_dir: " + fault;
+    make_runtime_directory(settings, account);
+    const auto passed = passed_sockets();
+    if (!passed) return passed.error();
+    if (const auto assigned = assign(*passed, settings.relay.listeners); !assigned) return assigned.error();
+    if (!account) return "";
+    if (const auto bound = bind_remaining(settings.relay.listeners); !bound) return bound.error();
+    become(*account);
+    return "";
+}
+
+sigset_t signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+    return set;
+}
+
+/// Reloads on a thread of its own: what a file or a name server takes must not keep the watchdog waiting.
+class Reloader {
+public:
+    explicit Reloader(Gateway& gateway) : gateway_(gateway) {}
+
+    void ask() {
+        ++asked_;
+        asked_.notify_one();
+    }
+
+private:
+    void work(const std::stop_token& stop) {
+        const std::stop_callback wake(stop, [this] { ask(); });
+        for (unsigned done = 0;;) {
+            asked_.wait(done);
+            done = asked_;  // several signals while one reload goes on are one more
+            if (stop.stop_requested()) return;
+            try {
+                gateway_.reload();
+            } catch (const std::exception&) {  // it is stopping
+            }
+        }
+    }
+
+    Gateway& gateway_;
+    std::atomic<unsigned> asked_{0};
+    std::jthread thread_{[this](const std::stop_token& stop) { work(stop); }};
+};
+
+/// Waits for signals on this thread, feeds the watchdog meanwhile; returns when it is time to stop.
+void serve(Gateway& gateway, const sigset_t& set) {
+    Reloader reloader(gateway);
+    const auto interval = service::watchdog_interval();
+    const auto wait = interval.value_or(std::chrono::hours(1));
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(wait);
+    const timespec timeout{static_cast<time_t>(seconds.count()),
+                           static_cast<long>(std::chrono::nanoseconds(wait - seconds).count())};
+    for (;;) {
+        const int signal = sigtimedwait(&set, nullptr, &timeout);
+        if (signal == SIGTERM || signal == SIGINT) return;
+        if (signal == SIGHUP) reloader.ask();
+        if (interval) service::alive(gateway.summary());
+    }
+}
+
+/// Stops, at once when a second signal to end comes meanwhile. False as Gateway::stop.
+bool stop(Gateway& gateway, const sigset_t& set) {
+    auto stopped = std::async(std::launch::async, [&gateway] { return gateway.stop(grace); });
+    constexpr timespec look{0, 20'000'000};
+    while (stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        const int signal = sigtimedwait(&set, nullptr, &look);
+        if (signal == SIGTERM || signal == SIGINT) gateway.hurry();
+    }
+    return stopped.get();
+}
+
+int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log, const sigset_t& set) {
+    std::optional<Gateway> gateway;
+    try {
+        gateway.emplace(config, std::move(settings), log);
+        gateway->start();
+    } catch (const std::exception& error) {
+        log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", error.what()); });
+        return EX_OSERR;
+    }
+    service::ready(gateway->summary());
+    serve(*gateway, set);
+    service::stopping();
+    // A client that holds on to the status endpoint must not keep the process; mail and directory are closed
+    // by now.
+    if (!stop(*gateway, set)) {
+        log.settle();
+        std::_Exit(EX_OK);
+    }
+    return EX_OK;
+}
+
+/// Each line as soon as it is known: who waits sees for what.
+std::vector<relay::Finding> show_online(const Settings& settings, const Command& command) {
+    const auto names = tried_online(settings);
+    if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "%s", trying(names).c_str());
+    const FindingTable table(names);
+    std::printf("\n%s", table.heading().c_str());
+    std::fflush(stdout);
+    auto findings = check_online(settings, command.from, command.to, [&](const relay::Finding& finding) {
+        std::fputs(table.line(finding).c_str(), stdout);
+        std::fflush(stdout);
+    });
+    std::fputs(what_to_do(findings).c_str(), stdout);
+    return findings;
+}
+
+}  // namespace
+
+int run(const std::filesystem::path& config) {
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    const sigset_t set = signals();
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);  // inherited by every thread started later
+    raise_descriptor_limit();
+
+    auto reading = read_settings(config);
+    const auto account = check_all(reading, passed_places());
+    if (!reading.faults.empty()) {
+        print_faults(reading, config);
+        const bool passing = std::all_of(reading.faults.begin(), reading.faults.end(),
+                                         [](const Fault& fault) { return fault.passing; });
+        return passing ? EX_OSERR : EX_CONFIG;
+    }
+    Log log(reading.settings.log);
+    if (const auto fault = take_places(reading.settings, account); !fault.empty()) {
+        log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", fault); });
+        return EX_OSERR;
+    }
+    auto warnings = std::move(reading.warnings);
+    for (auto& fault : egress_faults(reading)) warnings.push_back(std::move(fault));
+    for (const auto& warning : warnings)
+        log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
+            line.add("where", "configuration").add("text", warning.line(config));
+        });
+    return serve_until_told(config, std::move(reading.settings), log, set);
+}
+
+int check(const Command& command) {
+    auto reading = read_settings(command.config);
+    check_all(reading, running_places(reading.settings));
+    const bool online = reading.faults.empty() && command.online;
+    for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
+    const bool right = reading.faults.empty();
+    if (!command.json) {
+        print_faults(reading, command.config);
+        if (right) std::printf("%s: no faults\n", command.config.c_str());
+    }
+    std::vector<relay::Finding> findings;
+    if (online)
+        findings = command.json ? check_online(reading.settings, command.from, command.to)
+                                : show_online(reading.settings, command);
+    if (command.json) std::fputs(dump(check_view(command.config, reading, findings)).c_str(), stdout);
+    return !right ? EX_CONFIG : all_right(findings) ? EX_OK : EX_UNAVAILABLE;
+}
+
+}  // namespace postern::agent

@@ -1,0 +1,18 @@
+// `postern run`: the process around the gateway.
+#pragma once
+
+#include <filesystem>
+
+#include "agent/command/command_line.h"
+
+namespace postern::agent {
+
+/// Reads the file, opens, becomes the configured account, serves until SIGTERM or SIGINT. Gives the exit
+/// code.
+int run(const std::filesystem::path& config);
+
+/// `postern check`: the same reading without starting anything, and what trying it out shows when that is
+/// asked for. Gives the exit code.
+int check(const Command& command);
+
+}  // namespace postern::agent

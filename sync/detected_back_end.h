@@ -1,0 +1,53 @@
+// With api = "auto": the generation of the primary's web services that answers, REST where both do.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "sync/primary/primary.h"
+#include "sync/settings.h"
+
+namespace postern::sync {
+
+/// Chooses at the first request; chooses again, at most every ten minutes, when the chosen one gives no
+/// answer of its kind any more. REST is tried by signing in, SOAP by its description without credentials.
+class DetectedBackEnd final : public Primary {
+public:
+    /// `memory`: the folder in which the choice outlives a restart; empty: none. Throws std::invalid_argument
+    /// when settings.url is no URL.
+    DetectedBackEnd(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
+                    std::stop_token stop);
+
+    Result<void> sign_in() override;
+    Result<std::vector<ListedDomain>> domains() override;
+    Result<DomainReading> read(const DomainRecord& known) override;
+    Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
+                                        std::chrono::steady_clock::time_point until) override;
+    std::uint64_t requests() const override;
+    void hurry(bool on) override;
+
+    enum class Api : std::uint8_t { none, rest, soap };
+    Api chosen() const { return api_; }  // none: not yet
+
+private:
+    Result<void> choose();
+    void take(Api api, std::unique_ptr<Primary> primary);
+    Api remembered() const;
+    void remember() const;
+
+    PrimarySettings settings_;
+    std::string client_id_;
+    std::filesystem::path file_;
+    std::stop_token stop_;
+    Api api_ = Api::none;
+    std::unique_ptr<Primary> primary_;
+    bool hurry_ = false;
+    std::uint64_t spent_ = 0;  // requests of those that were tried before
+    std::chrono::steady_clock::time_point choose_again_{};
+};
+
+}  // namespace postern::sync

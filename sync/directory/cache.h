@@ -1,0 +1,43 @@
+// The directory on disk, so that a restart decides while the primary is down. One file, replaced whole or not
+// at all; version and checksum tell a damaged one.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+#include "sync/directory/directory.h"
+
+namespace postern::sync {
+
+/// The file's content: magic and version, length, records, SHA-256 of all before it. trust_for is not stored,
+/// it belongs to the settings.
+std::string encode(const Directory& directory);
+/// The reverse; what is wrong, in words, for anything encode() did not write.
+tl::expected<Directory, std::string> decode(std::string_view content);
+
+class Cache final {
+public:
+    explicit Cache(std::filesystem::path file) : file_(std::move(file)) {}
+
+    const std::filesystem::path& file() const { return file_; }
+
+    struct Unusable {
+        std::string reason;    // in words
+        bool damaged = false;  // false: it cannot be read at this moment, and nothing follows from it
+        std::filesystem::path set_aside;  // of a damaged one; empty: it could not be renamed
+    };
+    /// The directory as saved last; empty when there is no file. A damaged file is renamed to "….damaged",
+    /// over an earlier one; one that cannot be read stays where it is.
+    tl::expected<Directory, Unusable> load() const;
+
+    /// Returns only when the new content is durable; on an error the old file stays as it was.
+    tl::expected<void, std::error_code> save(const Directory& directory) const;
+
+private:
+    std::filesystem::path file_;
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,184 @@
+#include "sync/polling/asker.h"
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+
+namespace postern::sync {
+
+using std::chrono::system_clock;
+
+namespace {
+
+constexpr auto quiet_after_failure = std::chrono::seconds(5);
+constexpr auto quiet_after_refusal = std::chrono::hours(1);
+constexpr auto longest_quiet = std::chrono::minutes(10);  // whatever Retry-After says
+constexpr double usual_cost = 4;                          // requests for an address that does not exist
+
+/// A primary that does not have the domain refuses the question in words of its own; one whose answer cannot
+/// be read has not said so.
+bool orderly_no(const Failure& failure) {
+    return failure.fault == Fault::refused || failure.fault == Fault::unauthorised;
+}
+
+void block_signals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+Asker::Asker(Connect connect, Learn learn) : connect_(std::move(connect)), learn_(std::move(learn)) {
+    worker_ = std::thread([this] {
+        block_signals();
+        work();
+    });
+    watcher_ = std::thread([this] {
+        block_signals();
+        watch();
+    });
+}
+
+Asker::~Asker() {
+    stop_.request_stop();
+    worker_.join();
+    watcher_.join();
+    for (const Done& done : take_all()) done(false);
+}
+
+bool Asker::open(Clock::time_point now) {
+    return !stop_.stop_requested() && !refused_ && now >= quiet_until_;
+}
+
+void Asker::ask(Question question, Done done) {
+    {
+        const std::lock_guard lock(mutex_);
+        const auto now = Clock::now();
+        Key key(question.local_part, question.domain);
+        auto found = pending_.find(key);
+        if (open(now) && waiting_ < most_waiting) {
+            if (found == pending_.end() && pending_.size() < most_addresses &&
+                budget_of(question).take(usual_cost, now)) {
+                found = pending_.emplace(key, Pending{std::move(question), {}}).first;
+                queue_.push_back(std::move(key));
+                asked_.notify_one();
+            }
+            if (found != pending_.end()) {
+                found->second.waiters.push_back({now + patience, std::move(done)});
+                ++waiting_;
+                waiting_more_.notify_one();
+                return;
+            }
+        }
+    }
+    done(false);
+}
+
+void Asker::heard(bool refused, Time last_success) {
+    const std::lock_guard lock(mutex_);
+    refused_ = refused;
+    if (refused_at_ != Time{} && last_success > refused_at_) {
+        refused_at_ = {};
+        quiet_until_ = {};
+    }
+}
+
+std::vector<Asker::Done> Asker::take_all() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Done> all;
+    for (auto& [key, pending] : pending_)
+        for (Waiter& waiter : pending.waiters) all.push_back(std::move(waiter.done));
+    pending_.clear();
+    queue_.clear();
+    waiting_ = 0;
+    return all;
+}
+
+void Asker::note(const Failure& failure) {
+    if (!failure.ends_round() || failure.fault == Fault::interrupted) return;
+    std::chrono::seconds quiet = quiet_after_failure;
+    if (failure.retry_after)
+        quiet = std::clamp<std::chrono::seconds>(*failure.retry_after, quiet, longest_quiet);
+    if (failure.fault == Fault::credentials) {
+        quiet = quiet_after_refusal;
+        refused_at_ = system_clock::now();
+    }
+    quiet_until_ = Clock::now() + quiet;
+}
+
+/// Puts one question; what it came to is noted and given on. True when the primary has answered.
+bool Asker::put(const Question& question, Clock::time_point until) {
+    const Time asked = system_clock::now();
+    std::uint64_t before = 0;
+    Result<std::optional<Kind>> answer = tl::make_unexpected(Failure{});
+    try {
+        if (!primary_) primary_ = connect_(stop_.get_token());
+        before = primary_->requests();
+        answer = primary_->look_up(question.local_part, question.spelling, until);
+        if (!answer && question.unlisted && orderly_no(answer.error())) answer = std::optional<Kind>();
+        if (answer) learn_({question.local_part, question.domain, *answer, asked});
+    } catch (const std::exception& error) {  // out of memory, or a library's own
+        answer = tl::make_unexpected(Failure{Fault::busy, error.what(), {}});
+    }
+    const std::uint64_t spent = primary_ ? primary_->requests() - before : 0;
+    const std::lock_guard lock(mutex_);
+    budget_of(question).correct(static_cast<double>(spent) - usual_cost);
+    if (!answer) note(answer.error());
+    return answer.has_value() || answer.error().fault == Fault::refused;  // an answer, if not to this
+}
+
+void Asker::work() {
+    std::unique_lock lock(mutex_);
+    while (asked_.wait(lock, stop_.get_token(), [this] { return !queue_.empty(); })) {
+        if (stop_.stop_requested()) return;
+        const Key key = std::move(queue_.front());
+        queue_.pop_front();
+        const auto found = pending_.find(key);
+        const Pending& pending = found->second;
+        bool answered = false;
+        if (pending.waiters.empty() || !open(Clock::now())) {  // nobody waits any more, or in vain
+            budget_of(pending.question).correct(-usual_cost);
+        } else {
+            const Question question = pending.question;
+            const auto until = pending.waiters.front().until;
+            lock.unlock();
+            answered = put(question, until);
+            lock.lock();
+        }
+        std::vector<Waiter> waiters = std::move(found->second.waiters);
+        waiting_ -= waiters.size();
+        pending_.erase(found);
+        lock.unlock();
+        for (const Waiter& waiter : waiters) waiter.done(answered);
+        lock.lock();
+    }
+}
+
+/// Tells those whose patience has ended; the question goes on for those who come later.
+void Asker::watch() {
+    std::unique_lock lock(mutex_);
+    while (waiting_more_.wait(lock, stop_.get_token(), [this] { return waiting_ > 0; })) {
+        if (stop_.stop_requested()) return;
+        const auto now = Clock::now();
+        auto next = now + patience;
+        std::vector<Done> late;
+        for (auto& [key, pending] : pending_) {
+            auto& waiters = pending.waiters;  // in the order of their patience
+            auto at = waiters.begin();
+            for (; at != waiters.end() && at->until <= now; ++at) late.push_back(std::move(at->done));
+            waiters.erase(waiters.begin(), at);
+            if (!waiters.empty()) next = std::min(next, waiters.front().until);
+        }
+        waiting_ -= late.size();
+        if (late.empty()) {
+            waiting_more_.wait_until(lock, stop_.get_token(), next, [] { return false; });
+            continue;
+        }
+        lock.unlock();
+        for (const Done& done : late) done(false);
+        lock.lock();
+    }
+}
+
+}  // namespace postern::sync

@@ -1,0 +1,93 @@
+// Asks one primary about single addresses that the directory does not know, on a connection of its own.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sync/directory/learned.h"
+#include "sync/polling/budget.h"
+#include "sync/primary/primary.h"
+
+namespace postern::sync {
+
+struct Question {
+    std::string local_part, domain;  // as in Answer
+    std::string spelling;            // of the domain, as the primary writes it
+    bool unlisted = false;           // the domain is in no list of domains yet
+};
+
+/// All members may be called from any thread.
+class Asker final {
+public:
+    using Connect = std::function<std::unique_ptr<Primary>(std::stop_token)>;
+    using Learn = std::function<void(Answer)>;  // called before those who wait are told
+
+    static constexpr std::chrono::seconds patience{2};   // of those who wait
+    static constexpr std::size_t most_addresses = 100;   // asked about at the same time
+    static constexpr std::size_t most_waiting = 10'000;  // all together
+
+    /// Connects at the first question.
+    Asker(Connect connect, Learn learn);
+    ~Asker();  // tells all who wait
+    Asker(const Asker&) = delete;
+    Asker& operator=(const Asker&) = delete;
+
+    /// `done` is called exactly once, within `patience`, on any thread, and told whether the primary has
+    /// answered: at once when the question cannot be put, because the primary does not answer, refuses the
+    /// credentials or was asked enough. Questions about unlisted domains have a small budget of their own.
+    using Done = std::function<void(bool answered)>;
+    void ask(Question question, Done done);
+
+    /// What the readings of the directory have shown: whether the credentials are refused, and when they went
+    /// well last.
+    void heard(bool refused, Time last_success);
+
+private:
+    using Clock = std::chrono::steady_clock;
+    using Key = std::pair<std::string, std::string>;
+    struct Waiter {
+        Clock::time_point until;
+        Done done;
+    };
+    struct Pending {
+        Question question;
+        std::vector<Waiter> waiters;
+    };
+
+    bool open(Clock::time_point now);
+    void work();
+    void watch();
+    bool put(const Question& question, Clock::time_point until);
+    Budget& budget_of(const Question& question) { return question.unlisted ? unlisted_ : listed_; }
+    void note(const Failure& failure);
+    std::vector<Done> take_all();
+
+    Connect connect_;
+    Learn learn_;
+    std::unique_ptr<Primary> primary_;  // the working thread's alone
+    std::stop_source stop_;
+
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable_any asked_, waiting_more_;
+    std::map<Key, Pending> pending_;
+    std::deque<Key> queue_;  // not put yet
+    std::size_t waiting_ = 0;
+    Budget listed_{Budget::listed}, unlisted_{Budget::unlisted};
+    Clock::time_point quiet_until_{};
+    bool refused_ = false;  // as heard
+    Time refused_at_{};     // by our own sign-in; epoch: it was not
+
+    std::thread worker_, watcher_;
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,124 @@
+// Keeps the directory of all primaries fresh, of each with one request after the other: rounds in which a
+// primary's domains are listed and then read one by one. A part that cannot be read keeps what is known of
+// it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sync/directory/directory.h"
+#include "sync/observer.h"
+#include "sync/polling/correspondent.h"
+#include "sync/polling/merge.h"
+#include "sync/primary/primary.h"
+#include "sync/report.h"
+#include "sync/settings.h"
+
+namespace postern::sync {
+
+/// Tells whether a file has been written to; all zero when it cannot be looked at.
+struct FileState {
+    std::filesystem::file_time_type modified{};
+    std::uintmax_t size = 0;
+    bool operator==(const FileState&) const = default;
+};
+
+/// Used by one thread.
+class Poller final {
+public:
+    using Clock = std::chrono::steady_clock;
+    using Connect = std::function<std::unique_ptr<Primary>(const PrimarySettings&, std::stop_token)>;
+
+    /// `known`: from the cache; primaries that are not in the settings are dropped. `answered` is called on
+    /// another thread when step() has something to do, though nothing is due: without it, step() waits for
+    /// the primary itself.
+    Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect,
+           std::function<void()> answered = {});
+
+    /// A primary whose settings are the same keeps its session and its round.
+    void reload(std::vector<PrimarySettings> settings);
+    void poll_now();
+    /// Domains with mail: read first in the rounds that begin next.
+    void prefer(std::set<std::string, std::less<>> domains);
+    /// Starts rounds in which what is held back is believed when it comes again.
+    void accept_suspicions();
+
+    enum class Step : std::uint8_t { nothing, progress, round_ended };
+    /// Takes what a primary has answered, or asks what is due next: at most for the list of its domains, or
+    /// about one of them.
+    Step step();
+    /// Of primaries that are not waited for.
+    Clock::time_point next_due() const;
+    /// Interrupts all requests. Nothing is asked after it.
+    void interrupt();
+    /// Tells the observer of a round that went well: apart from step(), so that its fruit can be published
+    /// first.
+    void announce();
+
+    const Directory& directory() const { return directory_; }
+    std::vector<PrimaryReport> report() const;
+
+private:
+    struct Round {
+        Clock::time_point started;
+        bool all = false;                // all domains were asked for
+        std::uint64_t requests = 0;      // sent before it
+        std::vector<std::string> queue;  // domains to read
+        std::size_t next = 0, unreadable = 0;
+        unsigned barren = 0;         // domains in a row of which nothing could be read
+        Clock::duration hurried{0};  // spent on domains that were read for the first time
+        std::uint64_t polite = 0;    // requests about the others
+        std::string reading;         // the domain that is asked about
+        Time began;                  // then
+        bool first = false;          // nothing was known of it
+        std::size_t told = 0;        // domains with names that cannot be used, beyond what was known
+    };
+    struct Source {
+        PrimarySettings settings;
+        std::unique_ptr<Correspondent> primary;
+        Clock::time_point due{}, not_before{}, rejected_until{};
+        unsigned failures = 0;
+        bool forced = false;       // a round was asked for
+        bool again = false;        // another one follows at once
+        FileState password_state;  // when the round began
+        std::optional<Round> round;
+        std::size_t octets = 0;  // of all its names, as octets() counts
+        PrimaryReport report;
+    };
+
+    Step take_answer();
+    void ask_for_domains(Source& source);
+    void ask_about_domain(Source& source, PrimaryRecord& record);
+    Step domains_listed(Source& source, PrimaryRecord& record, Correspondent::Listing listed);
+    Step domain_read(Source& source, PrimaryRecord& record, Correspondent::Reading reading,
+                     const Correspondent::Answer& answer);
+    Step end_round(Source& source, PrimaryRecord& record);
+    Step fail(Source& source, const Failure& failure, std::string_view domain);
+    bool still_rejected(Source& source);
+    Source make_source(PrimarySettings settings);
+    void set_aside_unusable(Source& source, std::vector<ListedDomain>& listed);
+    Applied take_over(Source& source, DomainRecord& domain, DomainReading& reading);
+    void tell_unusable(Source& source, const std::string& names);
+    void tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses);
+    void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
+    Time due_time(const Source& source) const;
+
+    std::set<std::string, std::less<>> preferred_;
+    std::vector<Source> sources_;
+    Directory directory_;                  // one record per source, in the same order
+    std::optional<event::Synced> synced_;  // not announced yet
+    Observer& observer_;
+    Connect connect_;
+    std::function<void()> answered_;
+    std::minstd_rand random_{std::random_device{}()};
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,183 @@
+#include "sync/primary/http.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <condition_variable>
+#include <ctime>
+#include <mutex>
+
+#include "sync/base/http_reply.h"
+#include "sync/base/secret.h"
+#include "sync/primary/http_stream.h"
+
+namespace postern::sync {
+
+using Steady = std::chrono::steady_clock;
+using std::chrono::system_clock;
+using namespace std::chrono_literals;
+
+std::optional<system_clock::time_point> to_time(std::tm utc) {
+    const std::time_t seconds = ::timegm(&utc);
+    if (seconds < 0 || seconds >> 33 != 0)
+        return std::nullopt;  // the clock counts nanoseconds: to the year 2242
+    return system_clock::from_time_t(seconds);
+}
+
+std::optional<system_clock::time_point> parse_http_date(std::string_view field) {
+    std::tm parts{};
+    const std::string text(field);
+    const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    if (end == nullptr || *end != '\0') return std::nullopt;
+    return to_time(parts);
+}
+
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, system_clock::time_point now) {
+    unsigned seconds = 0;
+    const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), seconds);
+    if (error == std::errc() && end == field.data() + field.size()) return std::chrono::seconds(seconds);
+    const auto date = parse_http_date(field);
+    if (!date) return std::nullopt;
+    return std::max(std::chrono::ceil<std::chrono::seconds>(*date - now), 0s);
+}
+
+std::string percent_encode(std::string_view segment) {
+    static constexpr char digits[] = "0123456789ABCDEF";
+    std::string text;
+    for (const char c : segment) {
+        const auto octet = static_cast<unsigned char>(c);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           std::string_view("-._~@").find(c) != std::string_view::npos;
+        if (plain) {
+            text += c;
+        } else {
+            text += {'%', digits[octet >> 4], digits[octet & 15]};
+        }
+    }
+    return text;
+}
+
+namespace {
+
+constexpr std::size_t piece = 16 << 10;
+
+/// A field that would be two, or none, is left out.
+bool fits_header(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
+}
+
+}  // namespace
+
+HttpClient::HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop)
+    : prefix_(base.prefix),
+      tls_(base.tls),
+      settings_(std::move(settings)),
+      stop_(stop),
+      stream_(std::make_unique<HttpStream>(base, settings_, std::move(stop))) {}
+
+HttpClient::~HttpClient() = default;
+
+/// One try on the connection there is, or on a new one.
+tl::expected<base::HttpMessage, HttpFailure> HttpClient::exchange(const std::string& head,
+                                                                  const HttpRequest& request,
+                                                                  Steady::time_point deadline) {
+    const bool used = stream_->idle();
+    if (!used)
+        if (auto opened = stream_->open(deadline); !opened) return tl::make_unexpected(opened.error());
+    auto written = stream_->write(head, deadline);
+    if (written) written = stream_->write(request.body, deadline);
+    base::HttpReplyReader reader({settings_.body, settings_.header, true});
+    using Step = base::HttpReplyReader::Step;
+    std::array<char, piece> in;
+    std::string start;  // of what came
+    for (bool more = true; more;) {
+        // A server may have said no, and ended the connection, before it had read everything.
+        const auto got = stream_->read(in.data(), in.size(), deadline);
+        if (!got || (*got == 0 && start.empty())) {
+            stream_->close();
+            if (got || got.error().trouble == Trouble::closed) {
+                // The server may give up a connection at the moment a request is on its way.
+                if (start.empty() && used) return exchange(head, request, deadline);
+                if (start.empty())
+                    return tl::make_unexpected(HttpFailure{
+                        HttpFault::transport, stream_->where() + " ended the connection without a reply",
+                        tls_ ? Trouble::closed : Trouble::needs_tls});
+            }
+            return tl::make_unexpected(got ? HttpFailure{} : got.error());
+        }
+        const std::string_view octets(in.data(), *got);
+        if (start.size() < 2) start += octets.substr(0, 2);
+        const Step step = *got == 0 ? reader.end() : reader.feed(octets);
+        if (step == Step::complete) break;
+        if (step == Step::more) continue;
+        stream_->close();
+        if (reader.too_large())
+            return tl::make_unexpected(HttpFailure{
+                HttpFault::too_large, "the reply is too large: " + reader.fault(), Trouble::too_large});
+        if (start.starts_with("\x15\x03"))
+            return tl::make_unexpected(HttpFailure{
+                HttpFault::transport, "what answers at " + stream_->where() + " speaks TLS, not plain HTTP",
+                Trouble::needs_tls});
+        if (!reader.started())
+            return tl::make_unexpected(
+                HttpFailure{HttpFault::transport, "what answers at " + stream_->where() + " is no web server",
+                            Trouble::not_http});
+        return tl::make_unexpected(HttpFailure{
+            HttpFault::transport, "the reply of " + stream_->where() + " cannot be read: " + reader.fault(),
+            *got == 0 ? Trouble::closed : Trouble::not_http});
+    }
+    base::HttpMessage reply = reader.take();
+    if (!reply.reusable || !written) stream_->close();
+    return reply;
+}
+
+tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
+    {
+        std::mutex mutex;
+        std::condition_variable_any never;
+        std::unique_lock lock(mutex);
+        never.wait_until(lock, stop_, rest_until_, [] { return false; });
+    }
+    if (stop_.stop_requested()) {
+        base::wipe(request.body);
+        return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
+    }
+
+    const auto began = Steady::now();
+    std::string head = request.method + " " + prefix_ + "/" + request.path +
+                       " HTTP/1.1\r\nHost: " + stream_->where() +
+                       "\r\nUser-Agent: postern\r\nAccept-Encoding: identity\r\n";
+    bool accept = false, type = false;
+    const auto field = [&head](std::string_view name, std::string_view value) {
+        if (fits_header(value)) head.append(name).append(": ").append(value).append("\r\n");
+    };
+    for (auto& [name, value] : request.headers) {
+        accept = accept || name == "Accept";
+        type = type || name == "Content-Type";
+        field(name, value);
+    }
+    if (!accept) field("Accept", "application/json");
+    if (request.method == "POST") {
+        if (!type) field("Content-Type", "application/json");
+        field("Content-Length", std::to_string(request.body.size()));
+    }
+    head += "\r\n";
+    ++sent_;
+    auto message = exchange(head, request, began + settings_.total);
+    base::wipe(request.body);
+    base::wipe(head);
+    const auto now = Steady::now();
+    rest_until_ = now + (hurry_ ? std::min<Steady::duration>(settings_.gap, now - began) : settings_.gap);
+    if (!message) return tl::make_unexpected(std::move(message.error()));
+
+    HttpReply reply;
+    reply.status = message->status;
+    reply.body = std::move(message->body);
+    reply.location = std::move(message->location);
+    reply.content_encoding = std::move(message->content_encoding);
+    reply.date = parse_http_date(message->date);
+    reply.retry_after = parse_retry_after(message->retry_after, reply.date.value_or(system_clock::now()));
+    return reply;
+}
+
+}  // namespace postern::sync

@@ -1,0 +1,107 @@
+// A bounded HTTP and HTTPS client for one server: one request at a time, caps on the octets of header and
+// body, a total deadline, no redirects, no decompression, TLS 1.2 or later with the host name checked (RFC
+// 9110, RFC 9112, RFC 9525).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "sync/primary/url.h"
+#include "sync/trouble.h"
+
+namespace postern::base {
+struct HttpMessage;
+}
+
+namespace postern::sync {
+
+class HttpStream;
+
+struct HttpSettings {
+    std::filesystem::path ca_file;  // PEM; empty: the system's store
+    bool verify_tls = true;
+    std::chrono::milliseconds gap{0};          // of rest between two requests
+    std::chrono::milliseconds connect{5000};   // to connect to an address; twice that for the TLS handshake
+    std::chrono::milliseconds silence{60000};  // without an octet from the server
+    std::chrono::milliseconds total{120000};   // for a whole request
+    std::size_t body = 64u << 20;              // octets of a reply
+    std::size_t header = 64u << 10;            // of what comes with it
+};
+
+struct HttpRequest {
+    std::string method;  // GET or POST
+    std::string path;    // below the base URL, without a leading slash, percent-encoded
+    std::string body;    // JSON unless the headers name another Content-Type and Accept
+    std::vector<std::pair<std::string, std::string>> headers;
+};
+
+struct HttpReply {
+    int status = 0;
+    std::string body;
+    std::string location, content_encoding;  // "" where there is none
+    std::optional<std::chrono::seconds> retry_after;
+    std::optional<std::chrono::system_clock::time_point> date;  // the server's clock
+};
+
+enum class HttpFault : std::uint8_t { transport, too_large, cancelled };
+
+struct HttpFailure {
+    HttpFault fault = HttpFault::transport;
+    std::string words;  // what went wrong, for an administrator
+    Trouble trouble = Trouble::other;
+};
+
+/// Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3); nullopt when it is neither. Never negative.
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view field,
+                                                      std::chrono::system_clock::time_point now);
+/// An HTTP date in its preferred form (RFC 9110 §5.6.7).
+std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view field);
+
+/// A broken-down UTC time; nullopt before 1970 and after 2242.
+std::optional<std::chrono::system_clock::time_point> to_time(std::tm utc);
+
+/// Everything but the printable ASCII characters that need no encoding in a path segment becomes %XX.
+std::string percent_encode(std::string_view segment);
+
+class HttpClient final {
+public:
+    /// `stop` interrupts a request under way and makes all later ones fail.
+    HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop);
+    ~HttpClient();
+    HttpClient(const HttpClient&) = delete;
+    HttpClient& operator=(const HttpClient&) = delete;
+
+    /// Not to be called from two threads at once. The request's body is wiped. Any status is a reply.
+    tl::expected<HttpReply, HttpFailure> send(HttpRequest request);
+
+    std::uint64_t sent() const { return sent_; }
+
+    /// While it is on, the rest after a request is as long as the request took, if that is less than the gap:
+    /// the server is kept busy half of the time at most.
+    void hurry(bool on) { hurry_ = on; }
+
+private:
+    tl::expected<base::HttpMessage, HttpFailure> exchange(const std::string& head, const HttpRequest& request,
+                                                          std::chrono::steady_clock::time_point deadline);
+
+    std::string prefix_;
+    bool tls_;
+    HttpSettings settings_;
+    std::stop_token stop_;
+    std::unique_ptr<HttpStream> stream_;
+    bool hurry_ = false;
+    std::chrono::steady_clock::time_point rest_until_{};
+    std::uint64_t sent_ = 0;
+};
+
+}  // namespace postern::sync

@@ -1,0 +1,43 @@
+#include "sync/primary/http_answer.h"
+
+#include <algorithm>
+
+namespace postern::sync {
+
+namespace {
+
+constexpr std::size_t longest_shown = 200;
+
+std::string shown(std::string_view text) {
+    std::string line(text.substr(0, longest_shown));
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
+    return line;
+}
+
+}  // namespace
+
+Result<HttpReply> answer(HttpClient& client, HttpRequest request) {
+    auto reply = client.send(std::move(request));
+    if (!reply) {
+        HttpFailure& failure = reply.error();
+        const Fault fault = failure.fault == HttpFault::cancelled   ? Fault::interrupted
+                            : failure.fault == HttpFault::too_large ? Fault::unreadable
+                                                                    : Fault::unreachable;
+        return tl::make_unexpected(Failure{fault, std::move(failure.words), {}, failure.trouble});
+    }
+    const auto failed = [](std::string words, Trouble trouble) {
+        return tl::make_unexpected(Failure{Fault::unreadable, std::move(words), {}, trouble});
+    };
+    if (reply->status >= 300 && reply->status < 400)
+        return failed("the url leads elsewhere: HTTP status " + std::to_string(reply->status) +
+                          (reply->location.empty() ? "" : ", Location " + shown(reply->location)),
+                      Trouble::redirected);
+    if (!reply->content_encoding.empty())
+        return failed(
+            "the reply is compressed (" + shown(reply->content_encoding) + "), which was not asked for",
+            Trouble::compressed);
+    return std::move(*reply);
+}
+
+}  // namespace postern::sync
