@@ -21,6 +21,8 @@
 namespace postern::agent {
 namespace {
 
+constexpr std::chrono::milliseconds company_for{1};  // that lines to a file wait for others
+
 enum class Kind { socket, pipe, other };
 
 Kind kind_of(int descriptor) {
@@ -104,6 +106,8 @@ struct LogOutput::State {
             lock.unlock();
             const bool whole = write_out(text);
             lock.lock();
+            // To wake this thread for each line costs more than to write it.
+            if (kind == Kind::other) arrived.wait_for(lock, company_for, [this] { return ending; });
             in_hand = 0;
             if (waiting.empty() && whole && dropped > 0) waiting = count_dropped();
             if (waiting.empty()) emptied.notify_all();

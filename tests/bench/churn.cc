@@ -55,9 +55,9 @@ public:
             message.content.bytes = std::make_shared<const std::string>(octets);
         } else {
             message.content.file = spool.content_file(message.id);
-            auto file = base::open_file(message.content.file, O_WRONLY | O_CREAT).value();
-            base::write_all(file.get(), octets);
-            stored->written = std::make_shared<const base::Descriptor>(std::move(file));
+            auto file = postern::base::open_file(message.content.file, O_WRONLY | O_CREAT).value();
+            postern::base::write_all(file.get(), octets);
+            stored->written = std::make_shared<const postern::base::Descriptor>(std::move(file));
         }
         return stored;
     }

@@ -5,6 +5,8 @@ import re
 import subprocess
 import unittest
 
+import arrows
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("POSTERN_BIN", ROOT / "build" / "release" / "postern"))
 INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
@@ -60,6 +62,12 @@ class House(unittest.TestCase):
                 if not fine:
                     wrong.append(f"{name} includes {target}")
         self.assertEqual(wrong, [])
+
+    def test_no_circle_of_rooms(self):
+        rooms = {unit for unit in arrows.units(depth=2) if (ROOT / unit).is_dir()}
+        graph = {unit: targets & rooms for unit, targets in arrows.units(depth=2).items() if unit in rooms}
+        self.assertGreater(len(graph), 15)
+        self.assertEqual(arrows.circles(graph), [])
 
     def test_libraries_stay_at_home(self):
         wrong = []
