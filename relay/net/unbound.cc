@@ -158,9 +158,10 @@ void Unbound::set_up(const DnsSettings& settings) {
     set_option("cache-max-negative-ttl:", "300");
     set_option("do-not-query-localhost:", "no");
     // A server that was away is asked again as soon as it is back: what is known of its silence is forgotten
-    // after some seconds, not in a quarter of an hour, and before so many that it is not asked at all.
+    // after a second, not in a quarter of an hour, and before so many that it is not asked at all. Where one
+    // question went unanswered for long the others are not asked meanwhile, and fail at once.
     set_option("infra-keep-probing:", "yes");
-    set_option("infra-host-ttl:", "5");
+    set_option("infra-host-ttl:", "1");
     for (const auto& server : settings.servers)
         if (ub_ctx_set_fwd(context, server.c_str()) != 0)
             throw std::runtime_error("dns.servers: cannot use \"" + server + "\"");

@@ -1,6 +1,7 @@
 """Domains whose name servers do not answer hold up nobody but the mail for them."""
 import pathlib
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
@@ -26,9 +27,9 @@ class SilentZones(scenario.Scenario):
     def _names(self, answer, host=GENERAL, **options):
         return self.workspace.add(ScriptedNames(self.workspace.host(host), answer, **options))
 
-    def _gateway(self, servers, stub=(), **dns):
+    def _gateway(self, servers, stub=(), name="postern", host=1, **dns):
         dns = {"servers": [servers.server], "stub": dict(stub), "timeout": "20s", **dns}
-        gateway = self.workspace.add(Gateway(self.workspace, None, dns=dns,
+        gateway = self.workspace.add(Gateway(self.workspace, None, name, host, dns=dns,
                                              queue={"retry_first": "60s", "retry_max": "60s"}))
         return gateway.start()
 
@@ -59,6 +60,27 @@ class SilentZones(scenario.Scenario):
             self.send(gateway, recipients=f"bob@d{number}.slow.example")
         wait_for(lambda: len(names.asked) >= 20, "questions about the slow domains")
         self._others_are_not_held_up(gateway, receiver)
+
+    def test_a_resolver_that_was_away_is_asked_as_soon_as_it_is_back(self):
+        """Whatever was asked in vain: the first new domain finds it. Several gateways, each asked at moments of its own."""
+        away = threading.Event()
+        names = self._names(lambda name, kind: None if away.is_set() else self._good(name, kind))
+        receiver = self.receiver()
+        gateways = [self._gateway(names, name=f"postern{n}", host=50 + n) for n in range(6)]
+        for gateway in gateways:
+            self.send(gateway, recipients="bob@before.good.example")
+        self.wait_for_messages(receiver, len(gateways))
+        away.set()
+        for number in range(26):
+            for gateway in gateways:
+                self.send(gateway, recipients=f"bob@during{number}.good.example")
+                time.sleep(1 / len(gateways))
+        away.clear()
+        for gateway in gateways:
+            self.send(gateway, recipients="bob@after.good.example")
+        for gateway in gateways:
+            gateway.wait_for_event("delivered", to="bob@after.good.example")
+            self.assertEqual([e for e in gateway.events("deferred") if e["to"] == "bob@after.good.example"], [])
 
     def test_an_address_of_one_kind_is_enough(self):
         def half(name, kind):
