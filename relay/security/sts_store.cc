@@ -19,7 +19,6 @@ constexpr std::chrono::seconds soon = 5s;         // where it is unsure: name se
 constexpr std::chrono::seconds denied_for = 24h;  // "there is none" stands while nobody says otherwise
 constexpr std::chrono::seconds unsure_for = 4h;   // then what others do not tell is taken for none
 constexpr std::chrono::seconds connected = 24h;   // failures further apart are two matters
-constexpr std::size_t domains_max = 20'000;
 
 std::string ago(std::chrono::system_clock::duration age) {
     const auto seconds = std::max<std::int64_t>(std::chrono::floor<std::chrono::seconds>(age).count(), 0);
@@ -51,8 +50,8 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         std::shared_ptr<Look> look;
     };
 
-    Impl(net::io_context& io_, std::string_view state, Now wall_, Now steady_)
-        : io(io_), wall(std::move(wall_)), steady(std::move(steady_)) {
+    Impl(net::io_context& io_, std::string_view state, Now wall_, Now steady_, std::size_t most)
+        : io(io_), wall(std::move(wall_)), steady(std::move(steady_)), domains_max(most) {
         for (auto& [domain, record] : read_sts_state(state)) {
             entries[domain].checked = std::min(record.fetched, steady());
             entries[domain].record = std::move(record);
@@ -218,13 +217,14 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
 
     net::io_context& io;
     Now wall, steady;
+    std::size_t domains_max;
     Fetch fetch;
     std::map<std::string, Entry, std::less<>> entries;  // by domain, in A-labels
     mutable bool changed = false;
 };
 
-StsStore::StsStore(net::io_context& io, std::string_view state, Now wall, Now steady)
-    : impl_(std::make_shared<Impl>(io, state, std::move(wall), std::move(steady))) {}
+StsStore::StsStore(net::io_context& io, std::string_view state, Now wall, Now steady, std::size_t domains_max)
+    : impl_(std::make_shared<Impl>(io, state, std::move(wall), std::move(steady), domains_max)) {}
 
 StsStore::~StsStore() { impl_->close(); }
 

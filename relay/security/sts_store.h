@@ -23,8 +23,10 @@ public:
     using Now = std::function<Time()>;
 
     /// `state` is what save() gave, "" at the first start. By `wall` policies age, by `steady` pauses pass.
+    /// Of so many domains something is known at most: when they are more, those without a policy in force go
+    /// first, the longest unasked of them, and then those whose policy expires first.
     StsStore(net::io_context& io, std::string_view state, Now wall = base::wall_now,
-             Now steady = base::steady_now);
+             Now steady = base::steady_now, std::size_t domains_max = 20'000);
     ~StsStore();  // whoever waits in find() goes on, unsure
     StsStore(const StsStore&) = delete;
     StsStore& operator=(const StsStore&) = delete;

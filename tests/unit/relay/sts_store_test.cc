@@ -419,3 +419,23 @@ TEST_CASE("at most 10,000 domains are kept, those that expire last", "[sts_store
     CHECK(kept.count("d9.example") == 0);
     CHECK(kept.count("d10.example") == 1);
 }
+
+TEST_CASE("of so many domains something is known, those with the longest policies last", "[sts_store]") {
+    World world;
+    StsRecords records;
+    for (int i = 0; i < 12; ++i)
+        records["d" + std::to_string(i) + ".example"] = {*parse_sts_policy(enforce), "1",
+                                                         start + std::chrono::seconds(i)};
+    StsStore store(
+        world.io, write_sts_state(records), [&] { return world.now; }, [&] { return world.now; }, 10);
+    auto ask = [&](const std::string& domain) {
+        auto known = asio::co_spawn(world.io, store.find(world.resolver, domain), asio::use_future);
+        world.run_until([&] { return known.wait_for(0s) == std::future_status::ready; });
+    };
+    for (const char* domain : {"one.two.example", "two.two.example", "three.two.example"}) ask(domain);
+    // The first of them took the place of those that expire first; the next ones went for one another.
+    const auto kept = read_sts_state(store.save());
+    CHECK(kept.size() == 9);
+    CHECK(kept.count("d2.example") == 0);
+    CHECK(kept.count("d3.example") == 1);
+}
