@@ -252,9 +252,7 @@ void Relay::reload(std::shared_ptr<const Prepared> prepared) {
 }
 
 void Relay::ask_with(AskDirectory ask) { impl_->reception.ask_with(std::move(ask)); }
-void Relay::notice_with(std::function<void(std::string_view)> notice) {
-    impl_->reception.notice_with(std::move(notice));
-}
+void Relay::notice_with(NoticeSender notice) { impl_->reception.notice_with(std::move(notice)); }
 
 void Relay::publish(DirectoryPtr directory) {
     {

@@ -17,6 +17,7 @@
 
 namespace postern::relay {
 
+using NoticeSender = std::function<void(std::string_view local_part, std::string_view domain)>;
 using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
                                         std::function<void(bool answered)> done)>;
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
@@ -47,7 +48,7 @@ public:
     /// is gone.
     void ask_with(AskDirectory ask);
     /// Is told the domain of each sender of a primary's mail, on relay's thread: before start().
-    void notice_with(std::function<void(std::string_view domain)> notice);
+    void notice_with(NoticeSender notice);
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();

@@ -5,6 +5,7 @@
 
 #include "sync/detected_back_end.h"
 #include "sync/rest/rest.h"
+#include "sync/smtp/smtp.h"
 #include "sync/soap/soap.h"
 
 namespace postern::sync {
@@ -12,6 +13,8 @@ namespace postern::sync {
 namespace {
 
 constexpr std::string_view web_address = "a web address such as \"https://mail.example.com\"";
+
+constexpr std::string_view mail_address = "a mail server's address such as \"smtp://mail.example.com:25\"";
 
 using Memory = std::filesystem::path;
 
@@ -30,10 +33,26 @@ std::unique_ptr<Primary> soap(const PrimarySettings& settings, const std::string
     return std::make_unique<Soap>(settings, std::move(stop));
 }
 
+std::unique_ptr<Primary> smtp(const PrimarySettings& settings, const std::string&, const Memory&,
+                              std::stop_token stop) {
+    return std::make_unique<Smtp>(settings, std::move(stop));
+}
+
 constexpr BackEnd table[] = {
-    {.api = "auto", .schemes = web_schemes, .url = web_address, .account = true, .make = detected},
-    {.api = "rest", .schemes = web_schemes, .url = web_address, .account = true, .make = rest},
-    {.api = "soap", .schemes = web_schemes, .url = web_address, .account = true, .make = soap},
+    {.api = "auto",
+     .schemes = web_schemes,
+     .url = web_address,
+     .account = true,
+     .lists = true,
+     .make = detected},
+    {.api = "rest", .schemes = web_schemes, .url = web_address, .account = true, .lists = true, .make = rest},
+    {.api = "soap", .schemes = web_schemes, .url = web_address, .account = true, .lists = true, .make = soap},
+    {.api = "smtp",
+     .schemes = mail_schemes,
+     .url = mail_address,
+     .account = false,
+     .lists = false,
+     .make = smtp},
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ struct BackEnd {
     std::span<const Scheme> schemes;  // of its url
     std::string_view url;             // what a right one is, with an example
     bool account;                     // it wants a user and a password
+    bool lists;  // its domains and their addresses; if not, it is asked about each address by itself
     /// `client_id`: this installation's name there. `memory`: a folder for what shall outlive a restart;
     /// empty: none. Throws std::invalid_argument when settings.url is none of its own.
     std::unique_ptr<Primary> (*make)(const PrimarySettings& settings, const std::string& client_id,

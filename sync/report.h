@@ -13,6 +13,7 @@ namespace postern::sync {
 
 struct PrimaryReport {
     std::string name, url;
+    bool lists = true;  // false: it is asked about each address by itself, and its domains are those named
     bool reachable = false;  // the last request got an answer that could be read
     bool polling = false;    // a round is under way
     Time last_round{};       // end of the last one, whatever came of it; epoch: none yet

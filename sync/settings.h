@@ -10,8 +10,9 @@
 namespace postern::sync {
 
 struct PrimarySettings {
-    std::string name;  // unique
-    std::string url;   // of a scheme that `api` has
+    std::string name;                    // unique
+    std::string url;                     // of a scheme that `api` has
+    std::string hostname = "localhost";  // of this machine, in EHLO
     std::string username;
     std::filesystem::path password_file;  // read whenever it is needed; a final newline is dropped
     std::string api = "auto";             // one of back_ends()

@@ -31,7 +31,8 @@ namespace {
 
 constexpr auto save_at_least_every = std::chrono::seconds(60);  // during a long round
 constexpr std::size_t most_with_mail = 10'000;
-constexpr int publish_share = 20;  // a snapshot is built at most during this fraction of the time
+constexpr std::size_t most_probed = 5;  // domains
+constexpr int publish_share = 20;       // a snapshot is built at most during this fraction of the time
 
 constexpr std::string_view name_prefix = "postern-";
 constexpr std::size_t name_length = name_prefix.size() + 32;
@@ -164,12 +165,21 @@ public:
             });
     }
 
-    void notice(std::string_view domain) {
+    void notice(std::string_view local_part, std::string_view domain) {
         const auto current = snapshot();
         const Snapshot::Owner owner = current->owner(domain);
         if (owner.primary.empty()) return;
-        const std::lock_guard lock(mutex_);
+        const Snapshot::Entry entry = current->find(local_part, domain);
+        std::unique_lock lock(mutex_);
         if (with_mail_.size() < most_with_mail) with_mail_.emplace(owner.domain);
+        const auto asked = askers_.find(owner.primary);
+        if (asked == askers_.end() || back_end(asked->second.first).lists || entry.asked == Time{} ||
+            std::chrono::system_clock::now() - entry.asked < presence_lasts)
+            return;
+        const auto asker = asked->second.second;
+        lock.unlock();
+        asker->ask({std::string(entry.local_part), std::string(owner.domain), std::string(owner.spelling)},
+                   [](bool) {});
     }
 
     bool forget(std::string_view local_part, std::string_view domain) {
@@ -375,26 +385,38 @@ void Sync::accept_suspicions() { thread_->accept_suspicions(); }
 void Sync::ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
     thread_->ask(std::move(local_part), std::move(domain), std::move(done));
 }
-void Sync::notice(std::string_view domain) { thread_->notice(domain); }
+void Sync::notice(std::string_view local_part, std::string_view domain) {
+    thread_->notice(local_part, domain);
+}
 bool Sync::forget(std::string_view local_part, std::string_view domain) {
     return thread_->forget(local_part, domain);
 }
 std::shared_ptr<const Snapshot> Sync::snapshot() const { return thread_->snapshot(); }
 Report Sync::report() const { return thread_->report(); }
 
-tl::expected<std::size_t, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop) {
+tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop) {
     check({settings});
     sigset_t broken;  // a connection that ends while it is written to is a failure like others
     sigemptyset(&broken);
     sigaddset(&broken, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken, nullptr);
-    return back_end(settings)
-        .make(settings, random_name(), {}, std::move(stop))
-        ->domains()
-        .map([](const std::vector<ListedDomain>& domains) { return domains.size(); })
-        .map_error([](const Failure& failure) {
-            return ProbeFailure{failure.words, failure.trouble};
-        });
+    const auto failed = [](const Failure& failure) {
+        return tl::make_unexpected(ProbeFailure{failure.words, failure.trouble});
+    };
+    const BackEnd& kind = back_end(settings);
+    const auto primary = kind.make(settings, random_name(), {}, std::move(stop));
+    const auto domains = primary->domains();
+    if (!domains) return failed(domains.error());
+    Probed probed{domains->size(), kind.lists};
+    for (std::size_t i = 0; !kind.lists && i < std::min(domains->size(), most_probed); ++i) {
+        DomainRecord domain;
+        domain.spelling = (*domains)[i].spelling;
+        const auto read = primary->read(domain);
+        if (!read) return failed(read.error());
+        if (!read->options) return failed(read->options.error());
+        if (!read->options->catch_all.empty()) probed.takes_all.push_back(domain.spelling);
+    }
+    return probed;
 }
 
 }  // namespace postern::sync

@@ -50,8 +50,9 @@ public:
     /// answer but the directory's; at once false when the primary does not answer or has been asked enough.
     /// `domain` as an A-label.
     void ask(std::string local_part, std::string domain, std::function<void(bool answered)> done);
-    /// There is mail of this domain: it is among the first of the next round. Any thread; cheap.
-    void notice(std::string_view domain);
+    /// There is mail of this address: its domain is among the first of the next round, and where addresses
+    /// are only asked about, it is asked about again when that is long ago. Any thread; cheap.
+    void notice(std::string_view local_part, std::string_view domain);
     /// Drops what was asked for about one address, so that it is asked for again; false when nothing was.
     bool forget(std::string_view local_part, std::string_view domain);
 
@@ -68,9 +69,15 @@ struct ProbeFailure {
     Trouble trouble = Trouble::other;
 };
 
+struct Probed {
+    std::size_t domains = 0;
+    bool lists = true;  // false: they are named by the settings, and addresses are asked about
+    std::vector<std::string> takes_all{};  // of those, the first few: domains that accept every address
+};
+
 /// For `postern check --online`: signs in once, under a name of its own so that a running gateway keeps its
-/// session, and counts the domains; otherwise what went wrong, in words. Blocking, some minutes at worst.
-/// Throws as Sync does.
-tl::expected<std::size_t, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop = {});
+/// session, and counts the domains, or asks about an address that nobody has; otherwise what went wrong, in
+/// words. Blocking, some minutes at worst. Throws as Sync does.
+tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop = {});
 
 }  // namespace postern::sync

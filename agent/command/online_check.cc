@@ -40,12 +40,21 @@ Finding try_primary(const sync::PrimarySettings& primary, const std::stop_token&
         return Finding{what, Result::failed, why, std::string(remedy(trouble))};
     };
     try {
-        const auto domains = sync::probe(primary, stop);
-        if (!domains) return failed(domains.error().words, domains.error().trouble);
-        if (*domains == 0)
+        const auto probed = sync::probe(primary, stop);
+        if (!probed) return failed(probed.error().words, probed.error().trouble);
+        if (!probed->takes_all.empty())
+            return {what, Result::warning,
+                    "answers, and accepts every address in " + probed->takes_all.front() +
+                        (probed->takes_all.size() > 1 ? " and others" : ""),
+                    "unknown senders there cannot be refused until it refuses unknown recipients at RCPT"};
+        if (!probed->lists)
+            return {what, Result::ok,
+                    "answers, and will be asked about each address in " + counted(probed->domains, "domain"),
+                    ""};
+        if (probed->domains == 0)
             return {what, Result::warning, "signed in, but it has no domain",
                     "see that the account is a system administrator there"};
-        return {what, Result::ok, "signed in, " + counted(*domains, "domain"), ""};
+        return {what, Result::ok, "signed in, " + counted(probed->domains, "domain"), ""};
     } catch (const std::exception& error) {
         return failed(error.what(), sync::Trouble::other);
     }

@@ -12,7 +12,7 @@ std::string_view remedy(sync::Trouble trouble) {
             return "correct the host in url, or let the name have an address in the DNS or /etc/hosts";
         case Trouble::name_unanswered: return "see that the name servers in /etc/resolv.conf answer";
         case Trouble::refused:
-            return "nothing listens there: see that the primary's web service runs, and correct the port in "
+            return "nothing listens there: see that the primary's service runs, and correct the port in "
                    "url";
         case Trouble::no_route:
             return "see that this machine has a route to that address, of IPv6 too where the name has one";
@@ -33,9 +33,10 @@ std::string_view remedy(sync::Trouble trouble) {
         case Trouble::handshake:
             return "see that the server speaks TLS 1.2 or later there, and that url names the port for https";
         case Trouble::not_tls:
-            return "the port is one for http: correct the port in url, or begin it with http:// in a closed "
+            return "the port is one without TLS: correct the port in url, or begin it with http:// or "
+                   "smtp:// in a closed "
                    "network";
-        case Trouble::needs_tls: return "if the port is one for https, begin url with https://";
+        case Trouble::needs_tls: return "if the port is one with TLS, begin url with https:// or smtps://";
         case Trouble::not_http: return "correct the port in url";
         case Trouble::redirected:
             return "write the address that the primary's web service really has into url";

@@ -153,7 +153,9 @@ Gateway::Impl::Impl(std::filesystem::path config, Settings given, Log& log_)
         [this](const std::string& local_part, const std::string& domain, std::function<void(bool)> done) {
             directory.ask(local_part, domain, std::move(done));
         });
-    relay.notice_with([this](std::string_view domain) { directory.notice(domain); });
+    relay.notice_with([this](std::string_view local_part, std::string_view domain) {
+        directory.notice(local_part, domain);
+    });
     if (!settings.gateway_mode.on()) return;
     gateway_mode.emplace(
         settings.gateway_mode.address, terms(settings),

@@ -140,8 +140,22 @@ void check_primaries(Reading& reading) {
                 key("url"),
                 "would show the password to the network: begin it with https://, or set plain_http = true "
                 "in a closed network");
-        for (const auto* name : {"username", "password_file"})
-            if (!given(reading, key(name))) reading.fault(key(name), "is missing; the url needs it");
+        const auto& kind = sync::back_end(web);
+        for (const auto* name : {"username", "password_file"}) {
+            if (kind.account && !given(reading, key(name)))
+                reading.fault(key(name), "is missing; the url needs it");
+            if (!kind.account && given(reading, key(name)))
+                reading.fault(key(name), "is of no use where api is \"" + web.api + "\": leave it out");
+        }
+        const auto& domains = settings.relay.primaries[i].domains;
+        const bool named =
+            !domains.empty() && std::find(domains.begin(), domains.end(), "*") == domains.end();
+        if (!kind.lists && !named)
+            reading.fault(key("domains"),
+                          std::string(domains.empty() ? "is missing" : "must name them") + ": api = \"" +
+                              web.api +
+                              "\" cannot list what the primary has, so name its domains here, "
+                              "as [\"example.com\"]");
     }
 }
 

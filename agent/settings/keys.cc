@@ -100,11 +100,12 @@ Section primary() {
              text(
                  "url", "https://mail.example.com",
                  [](Settings& s) -> auto& { return s.directories.back().url; },
-                 "its web services; without it nothing is known of its users")
+                 "its web services, or its mail port where api is \"smtp\"; without it nothing is known of "
+                 "its users")
                  .without(),
              text(
                  "username", "gateway", [](Settings& s) -> auto& { return s.directories.back().username; },
-                 "a system administrator there")
+                 "a system administrator there; not for smtp")
                  .without(),
              path(
                  "password_file", "/etc/postern/secrets/main",
@@ -114,7 +115,8 @@ Section primary() {
              choice<std::string>(
                  "api", "auto", std::move(apis),
                  [](Settings& s) -> auto& { return s.directories.back().api; },
-                 "generation of its web services"),
+                 "generation of its web services; smtp: it has none, and is asked about each address by "
+                 "RCPT"),
              networks(
                  "addresses", {"192.0.2.10"},
                  [](Settings& s) -> auto& { return s.relay.primaries.back().addresses; },
@@ -127,7 +129,7 @@ Section primary() {
                  .without(),
              {"domains", "list of domains", std::vector<std::string>{},
               "of several primaries: its own whoever else lists them, and the others' mail for them goes to "
-              "its deliver_to; [\"*\"]: that for whatever it lists",
+              "its deliver_to; [\"*\"]: that for whatever it lists; for smtp all that it has",
               set_domains},
              {"sends_for", "list of names", std::vector<std::string>{},
               "other primaries whose users it may send as", set_sends_for},

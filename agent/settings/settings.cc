@@ -182,6 +182,7 @@ std::vector<sync::PrimarySettings> Settings::synced() const {
     for (std::size_t i = 0; i < directories.size(); ++i) {
         if (directories[i].url.empty()) continue;
         result.push_back(directories[i]);
+        result.back().hostname = relay.hostname;
         std::copy_if(relay.primaries[i].domains.begin(), relay.primaries[i].domains.end(),
                      std::back_inserter(result.back().own), [](const auto& one) { return one != "*"; });
     }

@@ -30,7 +30,10 @@ std::string unusable(const json& object) {
 }
 
 Row primary_row(const json& primary, WallTime now) {
-    std::string state = or_else(when_field(primary, "last_success", now), "not read since the start");
+    const bool lists = primary.at("lists_addresses").get<bool>();
+    std::string state = or_else(when_field(primary, "last_success", now),
+                                lists ? "not read since the start" : "not there since the start");
+    if (!lists) state = "cannot be read; answered " + state;
     if (!primary.at("credentials_refused_since").is_null())
         state = "CREDENTIALS REFUSED since " + when_field(primary, "credentials_refused_since", now);
     if (primary.at("polling").get<bool>()) state += " (reading now)";
@@ -59,14 +62,19 @@ Row domain_row(const json& domain) {
     std::string state = domain.at("enabled").get<bool>() ? "" : "disabled";
     if (const auto error = text_field(domain, "error"); !error.empty())
         state = joined(state, error + " (" + time_field(domain, "error_at") + ')');
+    const bool listed = domain.at("lists_addresses").get<bool>();
+    const auto catch_all = text_field(domain, "catch_all");
+    if (!listed && !catch_all.empty())
+        state = joined(state, "the primary accepts every address, so who is unknown cannot be refused");
     state = joined(joined(state, suspicions(domain)), unusable(domain));
+    const auto count = [&](const char* key) { return listed ? number_field(domain, key) : std::string("-"); };
     return {text_field(domain, "name"),
             text_field(domain, "primary"),
-            number_field(domain, "users"),
-            number_field(domain, "aliases"),
-            number_field(domain, "lists"),
-            or_else(text_field(domain, "catch_all"), "-"),
-            or_else(time_field(domain, "read"), "not yet"),
+            count("users"),
+            count("aliases"),
+            count("lists"),
+            or_else(catch_all, "-"),
+            or_else(time_field(domain, "read"), listed ? "not yet" : "one by one"),
             state};
 }
 

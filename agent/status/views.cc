@@ -135,6 +135,7 @@ json view(const sync::PrimaryReport& primary) {
         suspicions.push_back(view(sync::SuspicionView{"domains", held->since, held->before, held->now}));
     return {{"name", primary.name},
             {"url", primary.url},
+            {"lists_addresses", primary.lists},
             {"reachable", primary.reachable},
             {"polling", primary.polling},
             {"last_round", time(primary.last_round)},
@@ -152,6 +153,7 @@ json view(const sync::DomainView& domain) {
     return {{"name", domain.name},
             {"primary", domain.primary},
             {"enabled", domain.enabled},
+            {"lists_addresses", domain.listed},
             {"users", domain.users},
             {"aliases", domain.aliases},
             {"lists", domain.lists},

@@ -31,6 +31,9 @@ constexpr std::uint64_t stranger_size_max = 1ull << 20;    // of a message a str
 constexpr std::uint64_t stranger_excess_max = 1ull << 20;  // that is read, and not kept, of a larger one
 constexpr unsigned stranger_recipients_max = 100;
 
+/// Is told of each sender that a primary has mail of.
+using NoticeSender = std::function<void(std::string_view local_part, std::string_view domain)>;
+
 /// Asks the primary about one mailbox; `done` is called once, on any thread, after what was learned is
 /// published.
 using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
@@ -55,9 +58,9 @@ public:
     void reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs);
     /// See Relay::ask_with.
     void ask_with(AskDirectory ask) { ask_ = std::move(ask); }
-    void notice_with(std::function<void(std::string_view domain)> notice) { notice_ = std::move(notice); }
-    void notice(std::string_view domain) const {
-        if (notice_) notice_(domain);
+    void notice_with(NoticeSender notice) { notice_ = std::move(notice); }
+    void notice(const Address& sender) const {
+        if (notice_) notice_(sender.mailbox(), sender.domain);
     }
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
     std::size_t sessions() const { return sessions_.size(); }
@@ -109,7 +112,7 @@ private:
     net::TlsContext tls_;
     std::shared_ptr<const Srs> srs_;
     AskDirectory ask_;
-    std::function<void(std::string_view)> notice_;
+    NoticeSender notice_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::set<std::shared_ptr<Session>> sessions_;
     Places places_;

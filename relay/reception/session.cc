@@ -235,7 +235,7 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
         sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
     if (decision.reply.positive()) {
         expect(true);
-        if (!primary_.empty() && !address.null()) reception_.notice(address.domain);
+        if (!primary_.empty() && !address.null()) reception_.notice(address);
     }
     protocol_.sender(decision.reply, std::move(sent_as));
     co_return decision;

@@ -87,7 +87,7 @@ std::vector<DomainView> view(const Directory& directory) {
                              record.domain_aliases.content.all(), record.options.content.catch_all, read,
                              record.error, record.error_at,
                              read == Time{} ? Time{} : read + primary.trust_for, suspicions(record),
-                             unusable(record)});
+                             unusable(record), primary.lists});
         }
     }
     return views;

@@ -74,6 +74,7 @@ struct PrimaryRecord {
     std::map<std::string, DomainRecord, std::less<>> domains{};  // by A-label, lower case
     std::optional<Suspicion> suspicion{};                        // of a later list of domains
     std::optional<Suspicion> disabling{};                        // of what the settings of its domains say
+    bool lists = true;  // false: it is asked about each address by itself; its domains are its own
     std::vector<std::string> own{};  // what the settings say are its domains; by A-label, lower case, sorted
 };
 
@@ -106,6 +107,7 @@ struct DomainView {
     Time trusted_until{};  // beyond it absence proves nothing; epoch: not complete yet
     std::vector<SuspicionView> suspicions{};
     std::string unusable{};  // names in it that mail cannot have, in words; "" when there are none
+    bool listed = true;      // false: its addresses are asked about one by one
 };
 std::vector<DomainView> view(const Directory& directory);
 

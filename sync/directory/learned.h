@@ -17,6 +17,10 @@ constexpr std::chrono::seconds absence_lasts{60};
 /// An address in a domain that is in no list of domains yet; by then the list has been read again.
 constexpr std::chrono::seconds newness_lasts{3600};
 
+/// Where nothing is read: an address that exists is asked about again after so long, once it has mail. Until
+/// there is an answer it stays good.
+constexpr std::chrono::seconds presence_lasts{4 * 3600};
+
 struct Answer {
     std::string local_part, domain;  // lower case, without "+folder"; the domain itself, not an alias of it
     std::optional<Kind> kind;        // nullopt: there is no such address

@@ -75,6 +75,22 @@ void update(Part<T>& part, Result<T>& reading, std::string_view what, Time began
 
 }  // namespace
 
+void name_domains(PrimaryRecord& record, Time now) {
+    decltype(record.domains) domains;
+    for (const std::string& spelling : record.own) {
+        const ListedDomain named = listed_domain(spelling);
+        if (named.name.empty()) continue;
+        const auto known = record.domains.find(named.name);
+        DomainRecord& domain = domains[named.name];
+        if (known != record.domains.end() && !known->second.users.known()) domain = std::move(known->second);
+        domain.spelling = spelling;
+        domain.enabled = true;
+        domain.listed = domain.domain_aliases.read = now;
+    }
+    record.domains = std::move(domains);
+    record.listed = now;
+}
+
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
                                std::vector<Loss>& losses, const Turn& turn) {
     std::vector<std::string> before, after;  // those that are not disabled, which is as good as gone
@@ -133,6 +149,7 @@ Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Ho
     const bool read = reading.options.has_value();
     update(record.options, reading.options, "catch-all", began, applied, hold, "settings");
     if (read && (record.said_disabled || !record.enabled)) return applied;
+    if (!reading.listed) return applied;
     update(record.users, reading.users, "users", began, applied, hold);
     update(record.aliases, reading.aliases, "aliases", began, applied, hold);
     update(record.lists, reading.lists, "mailing lists", began, applied, hold);

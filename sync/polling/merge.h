@@ -25,6 +25,10 @@ struct Turn {
     Hold hold{};
 };
 
+/// Of a primary that cannot list its domains: they are those the settings name. What another kind of primary
+/// told of them is dropped.
+void name_domains(PrimaryRecord& record, Time now);
+
 /// Takes over what was listed. A domain that is not listed any more goes, unless too many go at once.
 /// Gives the domains to read, what is not known yet first, then the oldest; one that made trouble comes last,
 /// so that it does not keep the others waiting; those listed as disabled are not worth the requests.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sync/back_ends.h"
 #include "sync/base/clock.h"
 #include "sync/directory/bounds.h"
 #include "sync/polling/merge.h"
@@ -83,6 +84,8 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
         directory.back().trust_for = settings[i].trust_for;
         directory.back().own = settings[i].own;
         std::sort(directory.back().own.begin(), directory.back().own.end());
+        directory.back().lists = back_end(settings[i]).lists;
+        if (!directory.back().lists) name_domains(directory.back(), system_clock::now());
     }
     sources_ = std::move(sources);
     directory_ = std::move(directory);
@@ -134,6 +137,8 @@ std::vector<PrimaryReport> Poller::report() const {
         PrimaryReport report = source.report;
         const PrimaryRecord& record = directory_[i];
         report.trusted_until = record.listed == Time{} ? Time{} : record.listed + record.trust_for;
+        report.lists = record.lists;
+        report.lists = record.lists;
         report.suspicion = record.suspicion ? record.suspicion : record.disabling;
         report.polling = source.round.has_value();
         report.next_round = due_time(source);
@@ -152,7 +157,7 @@ Poller::Step Poller::step() {
     if (next->round)
         ask_about_domain(*next, directory_[static_cast<std::size_t>(next - sources_.data())]);
     else
-        ask_for_domains(*next);
+        ask_for_domains(*next, directory_[static_cast<std::size_t>(next - sources_.data())]);
     return take_answer();
 }
 
@@ -181,9 +186,10 @@ bool Poller::still_rejected(Source& source) {
     return true;
 }
 
-void Poller::ask_for_domains(Source& source) {
+void Poller::ask_for_domains(Source& source, PrimaryRecord& record) {
     const bool all = source.forced;
     if (still_rejected(source)) return;
+    if (!record.lists) name_domains(record, system_clock::now());  // they do not grow old
     source.password_state =
         state_of(source.settings.password_file);  // before it is used, so that no change is missed
     source.round = Round{};

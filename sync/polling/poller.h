@@ -95,7 +95,7 @@ private:
     };
 
     Step take_answer();
-    void ask_for_domains(Source& source);
+    void ask_for_domains(Source& source, PrimaryRecord& record);
     void ask_about_domain(Source& source, PrimaryRecord& record);
     Step domains_listed(Source& source, PrimaryRecord& record, Correspondent::Listing listed);
     Step domain_read(Source& source, PrimaryRecord& record, Correspondent::Reading reading,

@@ -9,7 +9,7 @@
 
 #include "sync/base/http_reply.h"
 #include "sync/base/secret.h"
-#include "sync/primary/http_stream.h"
+#include "sync/primary/stream.h"
 
 namespace postern::sync {
 
@@ -73,14 +73,14 @@ HttpClient::HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_tok
       tls_(base.tls),
       settings_(std::move(settings)),
       stop_(stop),
-      stream_(std::make_unique<HttpStream>(base, settings_, std::move(stop))) {}
+      stream_(std::make_unique<Stream>(base, settings_, std::move(stop))) {}
 
 HttpClient::~HttpClient() = default;
 
 /// One try on the connection there is, or on a new one.
-tl::expected<base::HttpMessage, HttpFailure> HttpClient::exchange(const std::string& head,
-                                                                  const HttpRequest& request,
-                                                                  Steady::time_point deadline) {
+tl::expected<base::HttpMessage, StreamFailure> HttpClient::exchange(const std::string& head,
+                                                                    const HttpRequest& request,
+                                                                    Steady::time_point deadline) {
     const bool used = stream_->idle();
     if (!used)
         if (auto opened = stream_->open(deadline); !opened) return tl::make_unexpected(opened.error());
@@ -99,11 +99,11 @@ tl::expected<base::HttpMessage, HttpFailure> HttpClient::exchange(const std::str
                 // The server may give up a connection at the moment a request is on its way.
                 if (start.empty() && used) return exchange(head, request, deadline);
                 if (start.empty())
-                    return tl::make_unexpected(HttpFailure{
-                        HttpFault::transport, stream_->where() + " ended the connection without a reply",
+                    return tl::make_unexpected(StreamFailure{
+                        StreamFault::transport, stream_->where() + " ended the connection without a reply",
                         tls_ ? Trouble::closed : Trouble::needs_tls});
             }
-            return tl::make_unexpected(got ? HttpFailure{} : got.error());
+            return tl::make_unexpected(got ? StreamFailure{} : got.error());
         }
         const std::string_view octets(in.data(), *got);
         if (start.size() < 2) start += octets.substr(0, 2);
@@ -112,18 +112,18 @@ tl::expected<base::HttpMessage, HttpFailure> HttpClient::exchange(const std::str
         if (step == Step::more) continue;
         stream_->close();
         if (reader.too_large())
-            return tl::make_unexpected(HttpFailure{
-                HttpFault::too_large, "the reply is too large: " + reader.fault(), Trouble::too_large});
+            return tl::make_unexpected(StreamFailure{
+                StreamFault::too_large, "the reply is too large: " + reader.fault(), Trouble::too_large});
         if (start.starts_with("\x15\x03"))
-            return tl::make_unexpected(HttpFailure{
-                HttpFault::transport, "what answers at " + stream_->where() + " speaks TLS, not plain HTTP",
+            return tl::make_unexpected(StreamFailure{
+                StreamFault::transport, "what answers at " + stream_->where() + " speaks TLS, not plain HTTP",
                 Trouble::needs_tls});
         if (!reader.started())
-            return tl::make_unexpected(
-                HttpFailure{HttpFault::transport, "what answers at " + stream_->where() + " is no web server",
-                            Trouble::not_http});
-        return tl::make_unexpected(HttpFailure{
-            HttpFault::transport, "the reply of " + stream_->where() + " cannot be read: " + reader.fault(),
+            return tl::make_unexpected(StreamFailure{
+                StreamFault::transport, "what answers at " + stream_->where() + " is no web server",
+                Trouble::not_http});
+        return tl::make_unexpected(StreamFailure{
+            StreamFault::transport, "the reply of " + stream_->where() + " cannot be read: " + reader.fault(),
             *got == 0 ? Trouble::closed : Trouble::not_http});
     }
     base::HttpMessage reply = reader.take();
@@ -131,7 +131,7 @@ tl::expected<base::HttpMessage, HttpFailure> HttpClient::exchange(const std::str
     return reply;
 }
 
-tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
+tl::expected<HttpReply, StreamFailure> HttpClient::send(HttpRequest request) {
     {
         std::mutex mutex;
         std::condition_variable_any never;
@@ -140,7 +140,7 @@ tl::expected<HttpReply, HttpFailure> HttpClient::send(HttpRequest request) {
     }
     if (stop_.stop_requested()) {
         base::wipe(request.body);
-        return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
+        return tl::make_unexpected(StreamFailure{StreamFault::cancelled, "interrupted"});
     }
 
     const auto began = Steady::now();

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "sync/primary/stream.h"
 #include "sync/primary/url.h"
-#include "sync/trouble.h"
 
 namespace postern::base {
 struct HttpMessage;
@@ -25,17 +25,11 @@ struct HttpMessage;
 
 namespace postern::sync {
 
-class HttpStream;
-
-struct HttpSettings {
-    std::filesystem::path ca_file;  // PEM; empty: the system's store
-    bool verify_tls = true;
-    std::chrono::milliseconds gap{0};          // of rest between two requests
-    std::chrono::milliseconds connect{5000};   // to connect to an address; twice that for the TLS handshake
-    std::chrono::milliseconds silence{60000};  // without an octet from the server
-    std::chrono::milliseconds total{120000};   // for a whole request
-    std::size_t body = 64u << 20;              // octets of a reply
-    std::size_t header = 64u << 10;            // of what comes with it
+struct HttpSettings : StreamSettings {
+    std::chrono::milliseconds gap{0};         // of rest between two requests
+    std::chrono::milliseconds total{120000};  // for a whole request
+    std::size_t body = 64u << 20;             // octets of a reply
+    std::size_t header = 64u << 10;           // of what comes with it
 };
 
 struct HttpRequest {
@@ -51,14 +45,6 @@ struct HttpReply {
     std::string location, content_encoding;  // "" where there is none
     std::optional<std::chrono::seconds> retry_after;
     std::optional<std::chrono::system_clock::time_point> date;  // the server's clock
-};
-
-enum class HttpFault : std::uint8_t { transport, too_large, cancelled };
-
-struct HttpFailure {
-    HttpFault fault = HttpFault::transport;
-    std::string words;  // what went wrong, for an administrator
-    Trouble trouble = Trouble::other;
 };
 
 /// Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3); nullopt when it is neither. Never negative.
@@ -82,7 +68,7 @@ public:
     HttpClient& operator=(const HttpClient&) = delete;
 
     /// Not to be called from two threads at once. The request's body is wiped. Any status is a reply.
-    tl::expected<HttpReply, HttpFailure> send(HttpRequest request);
+    tl::expected<HttpReply, StreamFailure> send(HttpRequest request);
 
     std::uint64_t sent() const { return sent_; }
 
@@ -91,14 +77,15 @@ public:
     void hurry(bool on) { hurry_ = on; }
 
 private:
-    tl::expected<base::HttpMessage, HttpFailure> exchange(const std::string& head, const HttpRequest& request,
-                                                          std::chrono::steady_clock::time_point deadline);
+    tl::expected<base::HttpMessage, StreamFailure> exchange(const std::string& head,
+                                                            const HttpRequest& request,
+                                                            std::chrono::steady_clock::time_point deadline);
 
     std::string prefix_;
     bool tls_;
     HttpSettings settings_;
     std::stop_token stop_;
-    std::unique_ptr<HttpStream> stream_;
+    std::unique_ptr<Stream> stream_;
     bool hurry_ = false;
     std::chrono::steady_clock::time_point rest_until_{};
     std::uint64_t sent_ = 0;

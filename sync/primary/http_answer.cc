@@ -19,13 +19,7 @@ std::string shown(std::string_view text) {
 
 Result<HttpReply> answer(HttpClient& client, HttpRequest request) {
     auto reply = client.send(std::move(request));
-    if (!reply) {
-        HttpFailure& failure = reply.error();
-        const Fault fault = failure.fault == HttpFault::cancelled   ? Fault::interrupted
-                            : failure.fault == HttpFault::too_large ? Fault::unreadable
-                                                                    : Fault::unreachable;
-        return tl::make_unexpected(Failure{fault, std::move(failure.words), {}, failure.trouble});
-    }
+    if (!reply) return tl::make_unexpected(failure_of(std::move(reply.error())));
     const auto failed = [](std::string words, Trouble trouble) {
         return tl::make_unexpected(Failure{Fault::unreadable, std::move(words), {}, trouble});
     };

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
+
+#include "sync/primary/stream.h"
 
 namespace postern::sync {
 
@@ -10,6 +13,18 @@ ListedDomain listed_domain(std::string_view spelling, std::optional<bool> enable
     constexpr std::size_t longest = 1000;  // no name that can be one is longer
     return {canonical_domain(spelling).value_or(""), std::string(spelling.substr(0, longest)), enabled,
             counts};
+}
+
+Failure failure_of(StreamFailure failure) {
+    const auto fault = [&] {
+        switch (failure.fault) {
+            case StreamFault::cancelled: return Fault::interrupted;
+            case StreamFault::too_large: return Fault::unreadable;
+            case StreamFault::transport: break;
+        }
+        return Fault::unreachable;
+    };
+    return {fault(), std::move(failure.words), {}, failure.trouble};
 }
 
 Failure with_doubt(Failure failure, const base::Secret& password) {

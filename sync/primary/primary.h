@@ -14,6 +14,8 @@
 
 namespace postern::sync {
 
+struct StreamFailure;
+
 enum class Fault : std::uint8_t {
     interrupted,   // we are stopping
     unreachable,   // no connection, no TLS, no complete reply
@@ -46,6 +48,9 @@ struct ListedDomain {
     std::optional<DomainCounts> counts{};  // where the primary tells all of them
 };
 
+/// That nothing came of a connection.
+Failure failure_of(StreamFailure failure);
+
 /// Names what looks odd about a password that was not taken.
 Failure with_doubt(Failure failure, const base::Secret& password);
 
@@ -64,6 +69,7 @@ struct DomainReading {
     Result<AddressList> lists = tl::make_unexpected(Failure{});
     Result<AddressList> resources = tl::make_unexpected(Failure{});
     Result<DomainNames> domain_aliases = tl::make_unexpected(Failure{});
+    bool listed = true;  // false: its addresses can only be asked about one by one
 };
 
 /// Blocking; used by one thread at a time.

@@ -26,8 +26,10 @@ AGENT_ROOMS = {"machine": {"machine"}, "log": {"machine", "log"}, "http": {"mach
 # Inside sync likewise; what it holds beside its rooms may use them all.
 SYNC_ROOMS = {"base": {"base"}, "directory": {"base", "directory"}, "primary": {"base", "directory", "primary"},
               "rest": {"base", "directory", "primary", "rest"}, "soap": {"base", "directory", "primary", "soap"},
+              "smtp": {"base", "directory", "primary", "smtp"},
               "polling": {"base", "directory", "primary", "polling"}}
-SYNC_VALUES = {"sync/settings.h", "sync/observer.h", "sync/report.h", "sync/trouble.h"}  # for its rooms above directory/
+SYNC_VALUES = {"sync/settings.h", "sync/observer.h", "sync/report.h", "sync/trouble.h",
+               "sync/back_ends.h"}  # for its rooms above directory/
 VALUES = {"relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
 HOME = {"toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"},
         "unbound.h": {"relay/net"}, "asio": {"relay", "agent/http/door.cc"}, "pugixml.hpp": {"sync/soap", "agent"}, "nlohmann/": {"sync/base", "sync/rest", "agent"},

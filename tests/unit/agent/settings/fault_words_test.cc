@@ -53,6 +53,30 @@ TEST_CASE("a password in an address is neither taken nor shown") {
                                             "\"@\": give username and password_file instead"});
 }
 
+TEST_CASE("a primary that is asked by RCPT has its domains named, and no account") {
+    const std::string smtp = "api = \"smtp\"\nurl = \"smtp://mail.example:25\"\n";
+    CHECK(faults_with(smtp + "domains = [\"a.example\"]\n").empty());
+    const auto fault = [&](const std::string& more) {
+        const auto found = faults_with(more);
+        return found.size() == 1 ? found[0] : std::to_string(found.size()) + " faults";
+    };
+    CHECK(fault(smtp) ==
+          "postern.toml:6:1: primary[0].domains: is missing: api = \"smtp\" cannot list what the primary "
+          "has, so "
+          "name its domains here, as [\"example.com\"]");
+    CHECK_THAT(fault(smtp + "domains = [\"*\"]\n"),
+               Catch::StartsWith("postern.toml:11:11: primary[0].domains: must name them: "));
+    CHECK(fault(smtp + "domains = [\"a.example\"]\nusername = \"x\"\n") ==
+          "postern.toml:12:12: primary[0].username: is of no use where api is \"smtp\": leave it out");
+    CHECK(fault("url = \"smtp://mail.example\"\nusername = \"x\"\npassword_file = \"/p\"\n") ==
+          "postern.toml:9:7: primary[0].url: \"smtp://mail.example\" is not a web address such as "
+          "\"https://mail.example.com\"; for such a url set api = \"smtp\"");
+    CHECK(
+        fault("api = \"smtp\"\nurl = \"https://mail.example\"\ndomains = [\"a.example\"]\n") ==
+        "postern.toml:10:7: primary[0].url: \"https://mail.example\" is not a mail server's address such as "
+        "\"smtp://mail.example.com:25\"; for such a url set api = \"auto\"");
+}
+
 TEST_CASE("one fault of a key does not bring a second one along") {
     CHECK(faults_of("state_dir = \"var\"\n" + sound) ==
           std::vector<std::string>{"postern.toml:1:13: state_dir: \"var\" is not an absolute path"});

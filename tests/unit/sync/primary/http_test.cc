@@ -81,7 +81,7 @@ TEST_CASE("too large, cut, redirected, slow", "[http]") {
         settings.body = 1999;
         const auto reply = client(primary.url(), settings).send(version);
         REQUIRE_FALSE(reply);
-        CHECK(reply.error().fault == HttpFault::too_large);
+        CHECK(reply.error().fault == StreamFault::too_large);
         settings.body = 2000;
         CHECK(client(primary.url(), settings).send(version)->body.size() == 2000);
     }
@@ -89,7 +89,7 @@ TEST_CASE("too large, cut, redirected, slow", "[http]") {
         primary.set_switches({{"truncate", {"settings"}}});
         const auto reply = client(primary.url(), settings).send(version);
         REQUIRE_FALSE(reply);
-        CHECK(reply.error().fault == HttpFault::transport);
+        CHECK(reply.error().fault == StreamFault::transport);
     }
     SECTION("a redirect is not followed") {
         primary.set_switches({{"canned",
@@ -126,8 +126,8 @@ TEST_CASE("a stop from another thread ends a request and all later ones", "[http
     });
     const auto reply = http.send(version);
     REQUIRE_FALSE(reply);
-    CHECK(reply.error().fault == HttpFault::cancelled);
-    CHECK(http.send(version).error().fault == HttpFault::cancelled);
+    CHECK(reply.error().fault == StreamFault::cancelled);
+    CHECK(http.send(version).error().fault == StreamFault::cancelled);
     CHECK(http.sent() == 1);
 }
 
@@ -139,7 +139,7 @@ TEST_CASE("a stop ends the rest between two requests", "[http]") {
     HttpClient http = client(primary.url(), settings, stop.get_token());
     REQUIRE(http.send(version));
     std::jthread stopper([&] { stop.request_stop(); });
-    CHECK(http.send(version).error().fault == HttpFault::cancelled);
+    CHECK(http.send(version).error().fault == StreamFault::cancelled);
 }
 
 TEST_CASE("nobody there", "[http]") {

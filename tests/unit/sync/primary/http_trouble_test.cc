@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-tl::expected<HttpReply, HttpFailure> ask(const std::string& url, HttpSettings settings = {},
-                                         std::stop_token stop = {}) {
+tl::expected<HttpReply, StreamFailure> ask(const std::string& url, HttpSettings settings = {},
+                                           std::stop_token stop = {}) {
     return HttpClient(*BaseUrl::parse(url), std::move(settings), std::move(stop))
         .send({"GET", "api/v1/x", {}, {}});
 }
@@ -31,7 +31,7 @@ TEST_CASE("a header without end is not read to its end", "[http]") {
     });
     const auto reply = ask("http://" + server.where());
     REQUIRE_FALSE(reply);
-    CHECK(reply.error().fault == HttpFault::too_large);
+    CHECK(reply.error().fault == StreamFault::too_large);
     wait_for([&] { return sent > 0; });
     CHECK(sent < 64u << 20);  // what fits the buffers of two sockets
 }
@@ -47,7 +47,7 @@ TEST_CASE("a stop ends a reply that drips", "[http]") {
     });
     const auto reply = ask("http://" + server.where(), {}, stop.get_token());
     REQUIRE_FALSE(reply);
-    CHECK(reply.error().fault == HttpFault::cancelled);
+    CHECK(reply.error().fault == StreamFault::cancelled);
 }
 
 TEST_CASE("the deadline ends a reply that drips", "[http]") {

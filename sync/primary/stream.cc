@@ -1,4 +1,4 @@
-#include "sync/primary/http_stream.h"
+#include "sync/primary/stream.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,12 +26,12 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-tl::unexpected<HttpFailure> failure(Trouble trouble, std::string words) {
-    return tl::make_unexpected(HttpFailure{HttpFault::transport, std::move(words), trouble});
+tl::unexpected<StreamFailure> failure(Trouble trouble, std::string words) {
+    return tl::make_unexpected(StreamFailure{StreamFault::transport, std::move(words), trouble});
 }
 
-tl::unexpected<HttpFailure> interrupted() {
-    return tl::make_unexpected(HttpFailure{HttpFault::cancelled, "interrupted"});
+tl::unexpected<StreamFailure> interrupted() {
+    return tl::make_unexpected(StreamFailure{StreamFault::cancelled, "interrupted"});
 }
 
 std::string error_text(int number) { return std::generic_category().message(number); }
@@ -60,10 +60,10 @@ std::string text_of(const sockaddr_storage& address) {
 
 }  // namespace
 
-struct HttpStream::State {
+struct Stream::State {
     enum class Ready : std::uint8_t { yes, late, stopped };
 
-    State(const BaseUrl& url, const HttpSettings& given, std::stop_token token)
+    State(const BaseUrl& url, const StreamSettings& given, std::stop_token token)
         : base(url), settings(given), stop(std::move(token)), wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         const bool v6 = base.host.find(':') != base.host.npos;
         where = (v6 ? "[" + base.host + "]" : base.host) + ":" + std::to_string(base.port);
@@ -73,19 +73,20 @@ struct HttpStream::State {
     Result<void> connect(const sockaddr_storage& address, socklen_t length, Steady::time_point deadline);
     Result<void> load_context();
     Result<void> shake_hands(Steady::time_point deadline);
-    HttpFailure certificate_failure(long verdict) const;
-    HttpFailure handshake_failure() const;
+    StreamFailure certificate_failure(long verdict) const;
+    StreamFailure handshake_failure() const;
     Result<int> drive(Steady::time_point deadline, const std::function<int()>& step);
-    HttpFailure late() const {
-        return {HttpFault::transport, "no complete reply from " + where + " in time", Trouble::reply_timeout};
+    StreamFailure late() const {
+        return {StreamFault::transport, "no complete reply from " + where + " in time",
+                Trouble::reply_timeout};
     }
-    HttpFailure ended() const {
-        return {HttpFault::transport, "the connection to " + where + " ended before the reply was complete",
+    StreamFailure ended() const {
+        return {StreamFault::transport, "the connection to " + where + " ended before the reply was complete",
                 Trouble::closed};
     }
 
     BaseUrl base;
-    HttpSettings settings;
+    StreamSettings settings;
     std::stop_token stop;
     std::string where;
     Lookup lookup;
@@ -96,25 +97,25 @@ struct HttpStream::State {
     std::unique_ptr<SSL, decltype(&SSL_free)> tls{nullptr, &SSL_free};  // before the socket
 };
 
-HttpStream::HttpStream(const BaseUrl& base, const HttpSettings& settings, std::stop_token stop)
+Stream::Stream(const BaseUrl& base, const StreamSettings& settings, std::stop_token stop)
     : state_(std::make_unique<State>(base, settings, std::move(stop))) {}
 
-HttpStream::~HttpStream() = default;
+Stream::~Stream() = default;
 
-const std::string& HttpStream::where() const { return state_->where; }
+const std::string& Stream::where() const { return state_->where; }
 
-void HttpStream::close() {
+void Stream::close() {
     state_->tls.reset();
     state_->socket.close();
 }
 
-bool HttpStream::idle() const {
+bool Stream::idle() const {
     if (state_->socket.get() < 0) return false;
     pollfd watched{state_->socket.get(), POLLIN, 0};
     return ::poll(&watched, 1, 0) == 0;
 }
 
-HttpStream::State::Ready HttpStream::State::wait(short events, Steady::time_point until) const {
+Stream::State::Ready Stream::State::wait(short events, Steady::time_point until) const {
     pollfd watched[] = {{socket.get(), events, 0}, {wake.get(), POLLIN, 0}};
     for (;;) {
         if (stop.stop_requested()) return Ready::stopped;
@@ -125,8 +126,8 @@ HttpStream::State::Ready HttpStream::State::wait(short events, Steady::time_poin
     }
 }
 
-HttpStream::Result<void> HttpStream::State::connect(const sockaddr_storage& address, socklen_t length,
-                                                    Steady::time_point deadline) {
+Stream::Result<void> Stream::State::connect(const sockaddr_storage& address, socklen_t length,
+                                            Steady::time_point deadline) {
     const std::string to =
         where + (text_of(address) == base.host ? std::string() : " (" + text_of(address) + ")");
     socket = base::Descriptor(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -151,7 +152,7 @@ HttpStream::Result<void> HttpStream::State::connect(const sockaddr_storage& addr
     return {};
 }
 
-HttpStream::Result<void> HttpStream::State::load_context() {
+Stream::Result<void> Stream::State::load_context() {
     if (context) return {};
     std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> made(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
     if (!made) return failure(Trouble::other, "TLS cannot be started");
@@ -170,8 +171,7 @@ HttpStream::Result<void> HttpStream::State::load_context() {
 }
 
 /// A step of TLS until it is done; a result of 0: the server has ended the connection in an orderly way.
-HttpStream::Result<int> HttpStream::State::drive(Steady::time_point deadline,
-                                                 const std::function<int()>& step) {
+Stream::Result<int> Stream::State::drive(Steady::time_point deadline, const std::function<int()>& step) {
     for (;;) {
         if (stop.stop_requested()) return interrupted();
         if (Steady::now() >= deadline) return tl::make_unexpected(late());
@@ -191,9 +191,9 @@ HttpStream::Result<int> HttpStream::State::drive(Steady::time_point deadline,
     }
 }
 
-HttpFailure HttpStream::State::certificate_failure(long verdict) const {
+StreamFailure Stream::State::certificate_failure(long verdict) const {
     const auto made = [](Trouble trouble, std::string words) {
-        return HttpFailure{HttpFault::transport, std::move(words), trouble};
+        return StreamFailure{StreamFault::transport, std::move(words), trouble};
     };
     const std::string certificate = "the certificate of " + where;
     switch (verdict) {
@@ -216,21 +216,21 @@ HttpFailure HttpStream::State::certificate_failure(long verdict) const {
     }
 }
 
-HttpFailure HttpStream::State::handshake_failure() const {
+StreamFailure Stream::State::handshake_failure() const {
     const unsigned long error = ERR_peek_error();
     const int reason = ERR_GET_REASON(error);
     if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
         (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG ||
          reason == SSL_R_HTTP_REQUEST))
-        return {HttpFault::transport, "what answers at " + where + " does not speak TLS", Trouble::not_tls};
+        return {StreamFault::transport, "what answers at " + where + " does not speak TLS", Trouble::not_tls};
     const char* text = error == 0 ? nullptr : ERR_reason_error_string(error);
-    return {HttpFault::transport,
+    return {StreamFault::transport,
             "the TLS handshake with " + where +
                 " failed: " + (text == nullptr ? std::string("the server ended it") : text),
             Trouble::handshake};
 }
 
-HttpStream::Result<void> HttpStream::State::shake_hands(Steady::time_point deadline) {
+Stream::Result<void> Stream::State::shake_hands(Steady::time_point deadline) {
     tls.reset(SSL_new(context.get()));
     if (!tls || SSL_set_fd(tls.get(), socket.get()) != 1)
         return failure(Trouble::other, "TLS cannot be started");
@@ -245,7 +245,7 @@ HttpStream::Result<void> HttpStream::State::shake_hands(Steady::time_point deadl
     const auto until = std::min(deadline, Steady::now() + 2 * settings.connect);
     const Result<int> done = drive(until, [this] { return SSL_connect(tls.get()); });
     if (done && *done > 0) return {};
-    if (!done && done.error().fault == HttpFault::cancelled) return tl::make_unexpected(done.error());
+    if (!done && done.error().fault == StreamFault::cancelled) return tl::make_unexpected(done.error());
     if (!done && done.error().trouble == Trouble::reply_timeout)
         return failure(Trouble::handshake, "the TLS handshake with " + where + " was not done in time");
     const long verdict = SSL_get_verify_result(tls.get());
@@ -253,12 +253,15 @@ HttpStream::Result<void> HttpStream::State::shake_hands(Steady::time_point deadl
                                                                            : handshake_failure());
 }
 
-HttpStream::Result<void> HttpStream::open(Steady::time_point deadline) {
+Stream::Result<void> Stream::start_tls(Steady::time_point deadline) {
+    if (auto loaded = state_->load_context(); !loaded) return loaded;
+    return state_->shake_hands(deadline);
+}
+
+Stream::Result<void> Stream::open(Steady::time_point deadline) {
     close();
     State& state = *state_;
     if (state.wake.get() < 0) return failure(Trouble::other, "no descriptor is left: " + error_text(EMFILE));
-    if (state.base.tls)
-        if (auto loaded = state.load_context(); !loaded) return loaded;
     const auto found = state.lookup.of(state.base.host, state.base.port, state.stop, deadline);
     if (state.stop.stop_requested()) return interrupted();
     if (!found)
@@ -278,14 +281,14 @@ HttpStream::Result<void> HttpStream::open(Steady::time_point deadline) {
         failure(Trouble::name_unknown, "the name " + state.base.host + " has no address");
     for (const auto& [address, length] : found->list) {
         connected = state.connect(address, length, deadline);
-        if (connected || connected.error().fault == HttpFault::cancelled) break;
+        if (connected || connected.error().fault == StreamFault::cancelled) break;
     }
-    if (connected && state.base.tls) connected = state.shake_hands(deadline);
+    if (connected && state.base.tls) connected = start_tls(deadline);
     if (!connected) close();
     return connected;
 }
 
-HttpStream::Result<void> HttpStream::write(std::string_view octets, Steady::time_point deadline) {
+Stream::Result<void> Stream::write(std::string_view octets, Steady::time_point deadline) {
     State& state = *state_;
     while (!octets.empty()) {
         const auto size = std::min(octets.size(), std::size_t{1} << 20);
@@ -310,7 +313,7 @@ HttpStream::Result<void> HttpStream::write(std::string_view octets, Steady::time
     return {};
 }
 
-HttpStream::Result<std::size_t> HttpStream::read(char* to, std::size_t size, Steady::time_point deadline) {
+Stream::Result<std::size_t> Stream::read(char* to, std::size_t size, Steady::time_point deadline) {
     State& state = *state_;
     if (state.tls)
         return state.drive(deadline, [&] { return SSL_read(state.tls.get(), to, static_cast<int>(size)); })
