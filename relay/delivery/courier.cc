@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -26,8 +27,14 @@ Courier::Courier(Workplace& at, SitePtr site, SourceQueue& from)
     : at_(at), site_(std::move(site)), from_(from), slot_(site_, from, at.connections.traffic()) {}
 
 net::awaitable<void> Courier::run(std::unique_ptr<Courier> courier) {
-    co_await courier->work();
+    std::exception_ptr fault;
+    try {
+        co_await courier->work();
+    } catch (...) {
+        fault = std::current_exception();
+    }
     courier.reset();  // whoever hears of the end finds its slot free
+    if (fault) std::rethrow_exception(fault);
 }
 
 net::awaitable<void> Courier::work() {
