@@ -88,7 +88,7 @@ void spoil(Workplace& at, Site& site, const net::Endpoint& endpoint) {
 
 void tell_policy_fault(Workplace& at, Site& site, const Client& client) {
     std::string fault = client.would_fail();
-    if (fault != std::exchange(site.last_policy_fault, fault) && !fault.empty())
+    if (fault != std::exchange(site.memory.last_policy_fault, fault) && !fault.empty())
         at.env.observer.on(event::Trouble{"tls", fault, false});
 }
 

@@ -100,7 +100,7 @@ net::awaitable<bool> Courier::still_there() {
             co_return false;
         }
     }
-    for (Job& job : site_->drain()) {
+    for (Job& job : site_->queues.drain()) {
         std::string way = at_.destinations.way_of(*site_, job);
         at_.dispatch.enter(std::move(job), way);
     }
@@ -151,7 +151,7 @@ net::awaitable<TransactionEnd> Courier::serve(Client& client, std::optional<Job>
             co_await client.quit();
             co_return end;
         }
-        if (site_->ready() < ready_low) at_.dispatch.refill(site_);
+        if (site_->queues.ready() < ready_low) at_.dispatch.refill(site_);
         at_.alarms.arm();
     }
     if (first && !at_.env.stopping) from_.ready.push_front(std::move(*first));

@@ -210,7 +210,7 @@ void Destinations::forget(Time now, const std::set<std::string>& waiting) {
         destinations_, known_max, [&](const DestinationPtr& one) { return !in_use(*one); },
         [](const DestinationPtr& one) { return std::max(one->fresh_until, one->obstacle.next_try); });
     const auto idle = [](const SitePtr& one) {
-        return one.use_count() == 1 && one->connections() == 0 && one->ready() == 0;
+        return one.use_count() == 1 && one->connections() == 0 && one->queues.ready() == 0;
     };
     std::erase_if(sites_, [&](const auto& entry) {
         return idle(entry.second) && entry.second->obstacle().failures == 0;

@@ -121,7 +121,7 @@ void Dispatch::line_up(Job job, const SitePtr& site) {
         }
         source = std::move(*choice.source);
     }
-    site->queue(source).ready.push(std::move(job));
+    site->queues.of(source).ready.push(std::move(job));
     employ(site);
 }
 
@@ -142,7 +142,7 @@ void Dispatch::redistribute(const SitePtr& site, SourceQueue& from) {
 void Dispatch::redistribute_all() {
     for (auto& [key, one] : Destinations::BySite(at_.destinations.sites())) {
         if (!one->hosts().pooled) continue;
-        for (auto& [address, from] : one->queues())
+        for (auto& [address, from] : one->queues.all())
             if (at_.sources.out_of_use(*one, from)) redistribute(one, from);
     }
 }
@@ -169,17 +169,17 @@ void Dispatch::employ(const SitePtr& site) {
     if (at_.env.stopping || at_.env.spool.stuck() || site->obstacle().down) return;
     Time time = base::steady_now();
     if (auto wait = site->flow.pace.wait(time); wait > Time::duration::zero()) {
-        if (site->ready() > 0) at_.alarms.set(site, time + wait);
+        if (site->queues.ready() > 0) at_.alarms.set(site, time + wait);
         return;
     }
-    site->in_turn([&](SourceQueue& from) {
-        if (from.ready.empty()) return Site::Turn::pass;
-        if (from.wake_one()) return Site::Turn::served;
-        if (!site->has_room() || from.opening() >= from.ready.size()) return Site::Turn::pass;
-        if (!at_.connections.grant(site)) return Site::Turn::stop;
+    site->queues.in_turn([&](SourceQueue& from) {
+        if (from.ready.empty()) return SourceQueues::Turn::pass;
+        if (from.wake_one()) return SourceQueues::Turn::served;
+        if (!site->has_room() || from.opening() >= from.ready.size()) return SourceQueues::Turn::pass;
+        if (!at_.connections.grant(site)) return SourceQueues::Turn::stop;
         at_.env.run(Courier::run(std::make_unique<Courier>(at_, site, from)),
                     [this, site] { release(site); });
-        return Site::Turn::served;
+        return SourceQueues::Turn::served;
     });
 }
 
@@ -222,7 +222,7 @@ void Dispatch::site_fails(const SitePtr& site, const Outcome& why, unsigned othe
     const unsigned failures = site->obstacle().failures + 1;
     put_down(site, why.reason.empty() ? why.reply.line() : why.reason,
              time + site_pause(at_.env.settings->queue, failures, at_.env.spread()));
-    settle_all(site->drain(), why);
+    settle_all(site->queues.drain(), why);
 }
 
 void Dispatch::put_down(const SitePtr& site, std::string why, Time until) {
@@ -241,7 +241,7 @@ void Dispatch::answer(const Alarms::Alarm& alarm, Time now) {
     if (site->end_pause()) {
         // Nothing waits there any more: its trouble is history.
         refill(site);
-        if (site->ready() == 0 && site->connections() == 0) site->forget_trouble();
+        if (site->queues.ready() == 0 && site->connections() == 0) site->forget_trouble();
     }
     // What stood in line here all the time left no room for more, and is the probe itself.
     employ(site);
@@ -274,7 +274,7 @@ void Dispatch::resume() {
 
 void Dispatch::recall(const std::function<bool(const Job&)>& which) {
     for (auto& [key, one] : Destinations::BySite(at_.destinations.sites()))
-        for (auto& [address, from] : one->queues())
+        for (auto& [address, from] : one->queues.all())
             for (const Job& job : from.ready.extract(which)) at_.queue.give_back(job);
     for (auto& [key, one] : Destinations::ByRoute(at_.destinations.all())) {
         std::deque<Job> kept;
@@ -292,7 +292,7 @@ void Dispatch::recall(const std::function<bool(const Job&)>& which) {
 void Dispatch::stop() {
     for (const auto& [key, one] : at_.destinations.all()) one->unresolved.clear();
     for (const auto& [key, one] : at_.destinations.sites())
-        for (auto& [address, from] : one->queues()) {
+        for (auto& [address, from] : one->queues.all()) {
             from.ready.drain();
             while (from.wake_one()) continue;
         }

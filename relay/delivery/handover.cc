@@ -208,7 +208,7 @@ TransactionEnd Handover::distribute(const Transaction& transaction, Time begun) 
         if (!end.usable) site_->flow.window.bad(site_->established() - 1);
         if (transaction.answered()) at_.dispatch.site_works(site_);
     }
-    if (transaction.answered()) site_->cut_off.reset();
+    if (transaction.answered()) site_->memory.cut_off.reset();
     if (delivered) accepted();
     if (auto rest = take(Way::line)) from_.ready.push_front(std::move(*rest));
     if (auto rest = take(Way::bare)) {
@@ -306,10 +306,10 @@ void Handover::learn_tls(const Transaction& transaction) {
 bool Handover::cut_off(const Outcome& why) {
     if (job_.recipients.empty()) return true;
     std::string sender = sender_of(job_);
-    if (site_->cut_off && *site_->cut_off != sender) return false;
-    site_->cut_off = sender;
+    if (site_->memory.cut_off && *site_->memory.cut_off != sender) return false;
+    site_->memory.cut_off = sender;
     // Not each of its messages has to find that out by itself.
-    for (auto& [address, from] : site_->queues())
+    for (auto& [address, from] : site_->queues.all())
         for (Job& other : from.ready.extract([&](const Job& one) { return sender_of(one) == sender; })) {
             std::vector<Outcome> outcomes(other.recipients.size(), why);
             for (auto& outcome : outcomes) outcome.attempted = false;

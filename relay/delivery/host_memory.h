@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -30,7 +31,9 @@ public:
 
     void trim();  // what is remembered is bounded
     FamilyMemory families{1};
-    bool told_family = false;  // this site has said of one that it leads nowhere
+    bool told_family = false;            // this site has said of one that it leads nowhere
+    std::string last_policy_fault;       // against a policy that is being tested
+    std::optional<std::string> cut_off;  // the sender at whose name the last session ended without a word
 
 private:
     struct Bad {

@@ -33,10 +33,11 @@ std::vector<DestinationView> destination_views(const Workplace& at, std::size_t 
                 const Site& site = *one->site;
                 view.site = site.key;
                 // A site's line has mail of other domains too.
-                view.ready =
-                    one->route.starts_with("mx:") ? at.queue.in_hand(one->route) : view.ready + site.ready();
+                view.ready = one->route.starts_with("mx:") ? at.queue.in_hand(one->route)
+                                                           : view.ready + site.queues.ready();
                 view.connections = site.connections();
-                view.delivering = site.established() - std::min<std::size_t>(site.idle(), site.established());
+                view.delivering =
+                    site.established() - std::min<std::size_t>(site.queues.idle(), site.established());
             }
             if (obstacle != nullptr) {
                 view.trouble = obstacle->trouble;

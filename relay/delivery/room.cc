@@ -42,7 +42,7 @@ std::size_t Room::at(const std::string& way) const {
     if (known->site) {
         if (known->site->obstacle().down) return 0;
         probing = probing || known->site->obstacle().failures > 0;
-        taken += known->site->ready();
+        taken += known->site->queues.ready();
     }
     if (probing) return 1 - std::min<std::size_t>(1, taken);
     if (taken < limit) return limit - taken;

@@ -34,13 +34,13 @@ void Site::distrust(std::string origin) {
     hosts_.targets.clear();
 }
 
-SourceQueue& Site::queue(const Source& source) {
+SourceQueue& SourceQueues::of(const Source& source) {
     SourceQueue& out = queues_.try_emplace(source.address, source).first->second;
     out.source = source;
     return out;
 }
 
-void Site::in_turn(const std::function<Turn(SourceQueue&)>& serve) {
+void SourceQueues::in_turn(const std::function<Turn(SourceQueue&)>& serve) {
     for (std::size_t at = 0; at < queues_.size(); ++at) {
         auto next = std::next(queues_.begin(), static_cast<std::ptrdiff_t>((turn_ + at) % queues_.size()));
         const Turn turn = serve(next->second);
@@ -49,20 +49,20 @@ void Site::in_turn(const std::function<Turn(SourceQueue&)>& serve) {
     }
 }
 
-std::vector<Job> Site::drain() {
+std::vector<Job> SourceQueues::drain() {
     std::vector<Job> out;
     for (auto& [address, queue] : queues_)
         for (Job& job : queue.ready.drain()) out.push_back(std::move(job));
     return out;
 }
 
-std::size_t Site::ready() const {
+std::size_t SourceQueues::ready() const {
     std::size_t out = 0;
     for (const auto& [address, queue] : queues_) out += queue.ready.size();
     return out;
 }
 
-std::size_t Site::idle() const {
+std::size_t SourceQueues::idle() const {
     std::size_t out = 0;
     for (const auto& [address, queue] : queues_) out += queue.idle.size();
     return out;
@@ -70,7 +70,7 @@ std::size_t Site::idle() const {
 
 bool Site::queue_starves() const {
     return connections_ >= flow.window.size() &&
-           std::any_of(queues_.begin(), queues_.end(), [](const auto& entry) {
+           std::any_of(queues.all().begin(), queues.all().end(), [](const auto& entry) {
                return entry.second.connections() == 0 && !entry.second.ready.empty();
            });
 }

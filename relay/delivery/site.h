@@ -8,7 +8,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +51,24 @@ private:
     unsigned connections_ = 0, opening_ = 0;
 };
 
+/// All source queues of a site. They take turns.
+class SourceQueues {
+public:
+    SourceQueue& of(const Source& source);  // made when there is none
+    std::map<std::string, SourceQueue>& all() { return queues_; }
+    const std::map<std::string, SourceQueue>& all() const { return queues_; }
+    /// Asks them, from the one whose turn it is, until one is served or `serve` stops it.
+    enum class Turn : std::uint8_t { pass, served, stop };
+    void in_turn(const std::function<Turn(SourceQueue&)>& serve);
+    std::vector<Job> drain();
+    std::size_t ready() const;
+    std::size_t idle() const;
+
+private:
+    std::map<std::string, SourceQueue> queues_;  // by the source's address
+    std::size_t turn_ = 0;
+};
+
 /// What keeps mail from going somewhere, and until when nobody tries.
 struct Obstacle {
     unsigned failures = 0;  // in a row
@@ -93,13 +110,12 @@ public:
     explicit Site(std::string name) : key(std::move(name)) {}
 
     const std::string key;
+    SourceQueues queues;
     Flow flow;
     HostMemory memory;
     Hungry routes_without_room;  // that were told so
     Standing standing;
-    Time alarmed{};                      // when the next alarm is set for: kept by Alarms
-    std::string last_policy_fault;       // against a policy that is being tested
-    std::optional<std::string> cut_off;  // the sender at whose name the last session ended without a word
+    Time alarmed{};  // when the next alarm is set for: kept by Alarms
 
     /// `connections` and `messages_per_minute`: its limits. `hosts` has at least one target.
     void adopt(Hosts hosts, unsigned connections, unsigned messages_per_minute);
@@ -110,15 +126,6 @@ public:
     const Hosts& hosts() const { return hosts_; }
     /// When it was looked up, or found to fail, last.
     Time last_seen() const { return std::max(hosts_.looked_up, failed_at_); }
-
-    SourceQueue& queue(const Source& source);
-    std::map<std::string, SourceQueue>& queues() { return queues_; }
-    /// Asks the queues, from the one whose turn it is, until one is served or `serve` stops it.
-    enum class Turn : std::uint8_t { pass, served, stop };
-    void in_turn(const std::function<Turn(SourceQueue&)>& serve);
-    std::vector<Job> drain();
-    std::size_t ready() const;
-    std::size_t idle() const;
 
     unsigned connections() const { return connections_; }
     unsigned opening() const { return opening_; }
@@ -146,12 +153,10 @@ public:
 private:
     friend ConnectionSlot;
     Hosts hosts_;
-    std::map<std::string, SourceQueue> queues_;  // by the source's address
     Obstacle obstacle_;
     Time failed_at_{};  // when the last failure was known: what was begun before is part of it
     bool proven_ = false;
     unsigned connections_ = 0, opening_ = 0;
-    std::size_t turn_ = 0;
 };
 using SitePtr = std::shared_ptr<Site>;
 

@@ -174,3 +174,19 @@ TEST_CASE("gateways and primaries by name", "[route]") {
     CHECK(find_primary(settings, "second") == &settings.primaries[1]);
     CHECK(find_primary(settings, "") == nullptr);
 }
+
+TEST_CASE("a route exists as long as the settings have what it is named after", "[route]") {
+    using enum GatewayType;
+    const Settings settings =
+        settings_with({gateway("one"), gateway("off", false), gateway("a", true, round_robin),
+                       gateway("b", false, round_robin), gateway("c", true, round_robin)},
+                      {});
+    for (const char* there : {"gateway:one", "gateway:a", "gateways", "primary:main", "mx:example.net"})
+        CHECK(route_exists(settings, there));
+    for (const char* gone : {"gateway:off", "gateway:b", "gateway:none", "primary:none"})
+        CHECK_FALSE(route_exists(settings, gone));
+    CHECK_FALSE(route_exists(settings_with({gateway("one")}, {}), "gateways"));
+    CHECK(ways_of(settings, "gateways") == std::vector<std::string>{"gateway:a", "gateway:c"});
+    CHECK(ways_of(settings, "mx:example.net") == std::vector<std::string>{"mx:example.net"});
+    CHECK(ways_of(settings_with({}, {}), "gateways").empty());
+}

@@ -1,6 +1,10 @@
 #include "relay/delivery/site.h"
 
 #include <catch2/catch.hpp>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "relay/delivery/connections.h"
 #include "sync/base/clock.h"
@@ -29,8 +33,8 @@ Job job_of(const std::string& route) {
 struct Fixture {
     SitePtr site = std::make_shared<Site>("site");
     TrafficPtr traffic = std::make_shared<Traffic>();
-    SourceQueue& first = site->queue({"192.0.2.1", "one.example"});
-    SourceQueue& second = site->queue({"192.0.2.2", "two.example"});
+    SourceQueue& first = site->queues.of({"192.0.2.1", "one.example"});
+    SourceQueue& second = site->queues.of({"192.0.2.2", "two.example"});
     Fixture() { site->adopt(hosts_of("a"), 3, 0); }
     std::unique_ptr<ConnectionSlot> slot(SourceQueue& from) {
         return std::make_unique<ConnectionSlot>(site, from, traffic);
@@ -104,22 +108,22 @@ TEST_CASE("source queues take turns") {
     Fixture f;
     std::string served;
     auto serve = [&](SourceQueue& from) {
-        if (from.ready.empty()) return Site::Turn::pass;
+        if (from.ready.empty()) return SourceQueues::Turn::pass;
         served += from.source.address.back();
-        return Site::Turn::served;
+        return SourceQueues::Turn::served;
     };
-    f.site->in_turn(serve);
+    f.site->queues.in_turn(serve);
     CHECK(served.empty());
     f.first.ready.push(job_of("mx:a.example"));
     f.second.ready.push(job_of("mx:b.example"));
-    for (int times = 0; times < 4; ++times) f.site->in_turn(serve);
+    for (int times = 0; times < 4; ++times) f.site->queues.in_turn(serve);
     CHECK(served == "1212");
-    f.site->in_turn([](SourceQueue&) { return Site::Turn::stop; });
-    f.site->in_turn(serve);
+    f.site->queues.in_turn([](SourceQueue&) { return SourceQueues::Turn::stop; });
+    f.site->queues.in_turn(serve);
     CHECK(served == "12121");
-    CHECK(f.site->ready() == 2);
-    CHECK(f.site->drain().size() == 2);
-    CHECK(f.site->ready() == 0);
+    CHECK(f.site->queues.ready() == 2);
+    CHECK(f.site->queues.drain().size() == 2);
+    CHECK(f.site->queues.ready() == 0);
 }
 
 TEST_CASE("a queue starves when the site has all its connections and none is for it") {
@@ -182,4 +186,29 @@ TEST_CASE("what was seen of hosts passes, and TLS that worked is not doubted") {
     memory.tls_worked(host);
     CHECK(memory.tls_works(host));
     CHECK(memory.tls_fault(host, at(61)).empty());
+}
+
+TEST_CASE("whatever connections come and go, their counts are the sums over the source queues") {
+    Fixture f;
+    std::minstd_rand random(7);
+    std::vector<std::unique_ptr<ConnectionSlot>> slots;
+    for (int step = 0; step < 2'000; ++step) {
+        const std::size_t at = slots.empty() ? 0 : random() % slots.size();
+        switch (random() % 4) {
+            case 0: slots.push_back(f.slot(random() % 2 == 0 ? f.first : f.second)); break;
+            case 1:
+                if (!slots.empty()) slots.erase(slots.begin() + static_cast<std::ptrdiff_t>(at));
+                break;
+            case 2:
+                if (!slots.empty()) ConnectionSlot::Opening opening(*slots[at]);
+                break;
+            default:
+                if (!slots.empty()) slots[at]->reopen();
+        }
+        REQUIRE(f.site->connections() == slots.size());
+        REQUIRE(f.site->connections() == f.first.connections() + f.second.connections());
+        REQUIRE(f.site->opening() == f.first.opening() + f.second.opening());
+        REQUIRE(f.site->opening() <= f.site->connections());
+        REQUIRE(f.traffic->connections == slots.size());
+    }
 }
