@@ -19,8 +19,7 @@ constexpr std::chrono::seconds dot_grace{150};  // at a stop, for a message that
 
 ConnectionSlot::ConnectionSlot(SitePtr site, SourceQueue& queue, TrafficPtr traffic)
     : site_(std::move(site)), queue_(queue), traffic_(std::move(traffic)) {
-    if (site_->connections_ == 0) ++traffic_->sites;
-    ++site_->connections_;
+    if (site_->connections() == 0) ++traffic_->sites;
     ++queue_.connections_;
     ++traffic_->connections;
     reopen();
@@ -28,21 +27,18 @@ ConnectionSlot::ConnectionSlot(SitePtr site, SourceQueue& queue, TrafficPtr traf
 
 ConnectionSlot::~ConnectionSlot() {
     end_opening();
-    --site_->connections_;
     --queue_.connections_;
     --traffic_->connections;
-    if (site_->connections_ == 0) --traffic_->sites;
+    if (site_->connections() == 0) --traffic_->sites;
 }
 
 void ConnectionSlot::reopen() {
     if (std::exchange(opening_, true)) return;
-    ++site_->opening_;
     ++queue_.opening_;
 }
 
 void ConnectionSlot::end_opening() {
     if (!std::exchange(opening_, false)) return;
-    --site_->opening_;
     --queue_.opening_;
 }
 

@@ -16,13 +16,13 @@ bool SourceQueue::wake_one() {
     return true;
 }
 
-void Site::adopt(Hosts hosts, unsigned connections, unsigned messages_per_minute) {
+void Site::adopt(Hosts hosts, unsigned most, unsigned messages_per_minute) {
     const bool is_new = hosts_.looked_up == Time{};
     hosts_ = std::move(hosts);
-    if (is_new && connections_ == 0)
-        flow.window = Window(connections);
+    if (is_new && connections() == 0)
+        flow.window = Window(most);
     else
-        flow.window.limit(connections);
+        flow.window.limit(most);
     flow.pace.limit(messages_per_minute);
     memory.trim();
 }
@@ -68,8 +68,20 @@ std::size_t SourceQueues::idle() const {
     return out;
 }
 
+unsigned Site::connections() const {
+    unsigned out = 0;
+    for (const auto& [address, queue] : queues.all()) out += queue.connections();
+    return out;
+}
+
+unsigned Site::opening() const {
+    unsigned out = 0;
+    for (const auto& [address, queue] : queues.all()) out += queue.opening();
+    return out;
+}
+
 bool Site::queue_starves() const {
-    return connections_ >= flow.window.size() &&
+    return connections() >= flow.window.size() &&
            std::any_of(queues.all().begin(), queues.all().end(), [](const auto& entry) {
                return entry.second.connections() == 0 && !entry.second.ready.empty();
            });

@@ -102,9 +102,9 @@ struct Standing {
 /// its connections, hold it; Destinations forgets it when nobody does, nothing stands in line, it has no
 /// connection and is in no trouble. Source queues stay as long as their site does.
 ///
-/// Always: opening <= connections, both are the sums over the source queues, and only ConnectionSlot changes
-/// them. A slot is taken only while has_room(); the limit may fall below what stands, which then is not
-/// replaced. While the obstacle is `down` nothing is opened, and an alarm is set for its end.
+/// Always: opening <= connections; both are counted at the source queues, by ConnectionSlot alone. A slot is
+/// taken only while has_room(); the limit may fall below what stands, which then is not replaced. While the
+/// obstacle is `down` nothing is opened, and an alarm is set for its end.
 class Site {
 public:
     explicit Site(std::string name) : key(std::move(name)) {}
@@ -117,8 +117,8 @@ public:
     Standing standing;
     Time alarmed{};  // when the next alarm is set for: kept by Alarms
 
-    /// `connections` and `messages_per_minute`: its limits. `hosts` has at least one target.
-    void adopt(Hosts hosts, unsigned connections, unsigned messages_per_minute);
+    /// `most` connections, and `messages_per_minute`: its limits. `hosts` has at least one target.
+    void adopt(Hosts hosts, unsigned most, unsigned messages_per_minute);
     /// The settings have changed, and have `origin` for it: it is looked up again before anything is opened.
     /// Neither the mail nor a new password goes to what was a gateway before.
     void distrust(std::string origin);
@@ -127,10 +127,10 @@ public:
     /// When it was looked up, or found to fail, last.
     Time last_seen() const { return std::max(hosts_.looked_up, failed_at_); }
 
-    unsigned connections() const { return connections_; }
-    unsigned opening() const { return opening_; }
-    unsigned established() const { return connections_ - opening_; }
-    bool has_room() const { return connections_ < (obstacle_.failures > 0 ? 1 : flow.window.size()); }
+    unsigned connections() const;  // also those that are still opening
+    unsigned opening() const;
+    unsigned established() const { return connections() - opening(); }
+    bool has_room() const { return connections() < (obstacle_.failures > 0 ? 1 : flow.window.size()); }
     /// It has all the connections it may, and something in line that none of them is for.
     bool queue_starves() const;
 
@@ -151,12 +151,10 @@ public:
     void forget_trouble() { obstacle_ = {}; }
 
 private:
-    friend ConnectionSlot;
     Hosts hosts_;
     Obstacle obstacle_;
     Time failed_at_{};  // when the last failure was known: what was begun before is part of it
     bool proven_ = false;
-    unsigned connections_ = 0, opening_ = 0;
 };
 using SitePtr = std::shared_ptr<Site>;
 
