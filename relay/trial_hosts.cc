@@ -5,6 +5,7 @@
 #include "relay/delivery/route.h"
 #include "relay/mail/address.h"
 #include "relay/trial_parts.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay::trial {
 
@@ -120,7 +121,7 @@ net::awaitable<std::string> greeting_of(World& world, net::Endpoint endpoint) {
 bool greets_as(std::string_view greeting, std::string_view hostname) {
     if (greeting.size() < 4 || !greeting.starts_with("220")) return false;
     const auto name = greeting.substr(4);
-    return lower(name.substr(0, name.find(' '))) == lower(hostname);
+    return base::equal_ignoring_case(name.substr(0, name.find(' ')), hostname);
 }
 
 net::awaitable<Findings> try_listener(World& world, std::string what, HostPort address, bool implicit_tls) {
@@ -208,7 +209,7 @@ net::awaitable<Findings> try_deliver_to(World& world, std::string what, PrimaryS
     auto opened = co_await reach(world, what, std::move(key), "[[primary]]", std::move(nobody), out);
     if (!opened) co_return out;
     Client& client = *opened;
-    const bool ours = lower(client.name()) == lower(world.settings->hostname);
+    const bool ours = base::equal_ignoring_case(client.name(), world.settings->hostname);
     const std::string reached = client.target().text();
     if (ours)
         out.push_back({what, Result::failed,

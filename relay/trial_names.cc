@@ -8,6 +8,7 @@
 #include "relay/net/addresses.h"
 #include "relay/net/dnssec.h"
 #include "relay/trial_parts.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay::trial {
 
@@ -89,7 +90,7 @@ net::awaitable<Finding> reverse_name(World& world, std::string what, address own
     for (const auto& name : answer.names) {
         net::AddressAnswer back = co_await world.resolver.addresses(name);
         if (std::find(back.addresses.begin(), back.addresses.end(), own) == back.addresses.end()) continue;
-        if (name == lower(hostname))
+        if (name == base::lower(hostname))
             co_return Finding{what, Result::ok,
                               text + " is " + name + " by its reverse name, which leads back", ""};
         co_return Finding{what, Result::warning,
@@ -137,7 +138,7 @@ net::awaitable<Findings> try_name_servers(World& world, std::string what) {
 net::awaitable<Findings> try_dnssec(World& world, std::string what) {
     auto questions = std::make_shared<net::Questions>(world.io, world.settings->dns);
     const net::RootKeys keys = co_await net::find_root_keys(questions, world.settings->dns);
-    std::string asker, name = lower(world.settings->hostname);
+    std::string asker, name = base::lower(world.settings->hostname);
     const bool answered =
         keys.found != net::RootKeys::Found::unanswered ||
         (co_await questions->ask(asker, name, net::RecordType::a)).status != net::Lookup::transient;

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "sync/back_ends.h"
+#include "sync/base/ascii.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 #include "sync/directory/cache.h"
@@ -134,7 +135,7 @@ public:
         const Snapshot::Entry entry = current->find(local_part, domain);
         const bool unknown =
             owner.primary.empty();  // a domain that is in no list yet: whose it is, is asked too
-        for (char& c : domain) c = fold::lower(c);
+        domain = base::lower(domain);
         Time asked = entry.asked;
         if (const Learned* learned = current->learned().get(); unknown && learned != nullptr)
             if (const Answer* answer = learned->find(local_part, domain)) asked = answer->asked;
@@ -148,7 +149,7 @@ public:
         }
         if (const auto plus = local_part.find('+'); plus != local_part.npos && plus > 0)
             local_part.resize(plus);
-        for (char& c : local_part) c = fold::lower(c);
+        local_part = base::lower(local_part);
         if (askers.empty() || !askable(local_part)) return done(true);
         Question question{std::move(local_part), unknown ? domain : std::string(owner.domain),
                           unknown ? domain : std::string(owner.spelling), unknown};

@@ -8,6 +8,7 @@
 #include "agent/gateway_mode/rest.h"
 #include "agent/gateway_mode/soap.h"
 #include "agent/machine/address_text.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
@@ -22,7 +23,7 @@ std::string normal_path(std::string_view path) {
     for (const char c : path)
         if (c != '/' || !result.ends_with('/')) result += c;
     if (result.size() > 1 && result.ends_with('/')) result.pop_back();
-    return lower_case(result);
+    return base::lower(result);
 }
 
 /// "1.02:03:04", as the primary's platform writes a length of time.
@@ -153,7 +154,7 @@ std::vector<std::pair<std::string, std::string>> GatewayMode::status(
     std::vector<std::pair<std::string, std::string>> result;
     for (const auto& name : wanted)
         for (const auto& pair : all)
-            if (lower_case(pair.first) == lower_case(name)) result.push_back(pair);
+            if (base::equal_ignoring_case(pair.first, name)) result.push_back(pair);
     return result;
 }
 

@@ -15,6 +15,7 @@
 #include "agent/http/server.h"
 #include "agent/machine/address_text.h"
 #include "relay/net/address_range.h"
+#include "sync/base/ascii.h"
 #include "sync/base/secret.h"
 
 namespace postern::agent {
@@ -45,7 +46,7 @@ std::string peer_of(int socket) {
 }
 
 bool is_body_type(const std::string& header) {
-    const auto type = lower_case(header.substr(0, header.find_first_of("; ")));
+    const auto type = base::lower(header.substr(0, header.find_first_of("; ")));
     return type.empty() || type == "text/xml" || type == "application/soap+xml" || type == "application/json";
 }
 
@@ -54,8 +55,7 @@ std::optional<std::size_t> announced(const httplib::Request& request) {
     if (request.has_header("Transfer-Encoding") || request.get_header_value_count("Content-Length") != 1)
         return std::nullopt;
     const std::string text = request.get_header_value("Content-Length");
-    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits) return std::nullopt;
+    if (!base::is_digits(text)) return std::nullopt;
     return text.size() > 9 ? largest_body + 1 : std::stoul(text);
 }
 
@@ -78,8 +78,8 @@ int refused(const httplib::Request& request) {
 std::string bearer(const httplib::Request& request) {
     const std::string header = request.get_header_value("Authorization");
     constexpr std::string_view scheme = "bearer ";
-    return lower_case(header.substr(0, scheme.size())) == scheme ? header.substr(scheme.size())
-                                                                 : std::string();
+    return base::equal_ignoring_case(header.substr(0, scheme.size()), scheme) ? header.substr(scheme.size())
+                                                                              : std::string();
 }
 
 }  // namespace
@@ -180,7 +180,7 @@ struct GatewayModeServer::Impl final : private httplib::Server {
         GatewayModeRequest asked{
             request.method == "HEAD" ? "GET" : request.method,
             request.path,
-            request.params.size() == 1 && lower_case(request.params.begin()->first) == "wsdl",
+            request.params.size() == 1 && base::lower(request.params.begin()->first) == "wsdl",
             request.remote_addr,
             bearer(request),
             location(request),

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "agent/machine/address_text.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
@@ -13,8 +14,7 @@ constexpr std::size_t most_fields = 64, longest_target = 12 << 10;
 bool is_token(std::string_view text) {
     constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               marks.find(c) != std::string_view::npos;
+        return base::is_letter_or_digit(c) || marks.find(c) != std::string_view::npos;
     });
 }
 
@@ -55,12 +55,6 @@ std::string_view next_line(std::string_view& rest) {
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
     return line;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const auto begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 bool read_query(std::string_view query, HttpRequest& request) {
@@ -129,7 +123,7 @@ tl::expected<HttpRequest, HttpFault> parse_http_request(std::string_view head) {
         if (colon == std::string_view::npos || !is_token(field.substr(0, colon)))
             return fault(400, "a header field is malformed");
         if (request.fields.size() == most_fields) return fault(431, "too many headers");
-        request.fields.emplace_back(lower_case(field.substr(0, colon)), trimmed(field.substr(colon + 1)));
+        request.fields.emplace_back(base::lower(field.substr(0, colon)), base::trim(field.substr(colon + 1)));
     }
     return request;
 }

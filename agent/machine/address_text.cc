@@ -137,11 +137,4 @@ std::string format_host_port(const relay::HostPort& address) {
     return (brackets ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
-std::string lower_case(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return result;
-}
-
 }  // namespace postern::agent

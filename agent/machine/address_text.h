@@ -40,6 +40,4 @@ bool is_route_sender(std::string_view text);
 /// A host with its port as it is written: brackets around IPv6 literals.
 std::string format_host_port(const relay::HostPort& address);
 
-std::string lower_case(std::string_view text);
-
 }  // namespace postern::agent

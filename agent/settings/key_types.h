@@ -13,6 +13,7 @@
 #include "agent/machine/address_text.h"
 #include "agent/settings/keys.h"
 #include "agent/settings/quantity.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent::key {
 
@@ -109,7 +110,7 @@ Key domain(std::string_view name, std::string_view initial, Place place, std::st
                     return quoted(text) +
                            " is not a domain name; international domains are written as A-labels "
                            "(\"xn--...\")";
-                place(settings) = lower_case(text);
+                place(settings) = base::lower(text);
                 return std::string();
             }};
 }

@@ -7,6 +7,7 @@
 #include "agent/settings/keys_outgoing.h"
 #include "relay/mail/address.h"
 #include "sync/back_ends.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
@@ -69,7 +70,7 @@ std::string set_domains(Settings& settings, const Value& value) {
     auto& domains = settings.relay.primaries.back().domains;
     for (const auto& text : std::get<std::vector<std::string>>(value)) {
         if (text != "*" && !is_domain_name(text)) return quoted(text) + " is neither a domain name nor \"*\"";
-        domains.push_back(lower_case(text));
+        domains.push_back(base::lower(text));
     }
     return {};
 }

@@ -1,6 +1,7 @@
 #include "agent/settings/keys_outgoing.h"
 
 #include "agent/settings/key_types.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
@@ -68,7 +69,7 @@ std::string set_route_sender(Settings& settings, const Value& value) {
         return quoted(given) +
                " is not a user (\"user@example.com\"), a domain (\"example.com\") or \"*\" for everybody; "
                "international domains are written as A-labels (\"xn--...\")";
-    settings.relay.routes.back().sender = lower_case(given);
+    settings.relay.routes.back().sender = base::lower(given);
     return {};
 }
 
@@ -163,7 +164,7 @@ std::string set_blocklists(Settings& settings, const Value& value) {
     if (zones.size() > most) return "there are more than " + std::to_string(most);
     for (const auto& zone : zones) {
         if (!is_domain_name(zone)) return quoted(zone) + " is not a zone such as \"zen.spamhaus.org\"";
-        settings.relay.delivery.blocklists.push_back(lower_case(zone));
+        settings.relay.delivery.blocklists.push_back(base::lower(zone));
     }
     return {};
 }
@@ -180,7 +181,7 @@ std::string set_receivers(Settings& settings, const Value& value) {
         if (!is_domain_name(domain) || (star && domain.find('.') == std::string_view::npos))
             return quoted(pattern) +
                    " is not the name of exchangers such as \"*.mail.protection.outlook.com\"";
-        settings.relay.delivery.receivers.push_back(lower_case(pattern));
+        settings.relay.delivery.receivers.push_back(base::lower(pattern));
     }
     return {};
 }
@@ -272,7 +273,7 @@ std::string set_dns_stub(Settings& settings, const Value& value) {
     for (const auto& [zone, server] : std::get<Pairs>(value)) {
         if (!is_domain_name(zone)) return quoted(zone) + " is not a domain name";
         if (!is_dns_server(server)) return quoted(server) + " is not an IP address, or one with \"@port\"";
-        settings.relay.dns.stub.emplace_back(lower_case(zone), server);
+        settings.relay.dns.stub.emplace_back(base::lower(zone), server);
     }
     return {};
 }

@@ -5,6 +5,7 @@
 #include "agent/machine/address_text.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
@@ -38,8 +39,8 @@ tl::expected<relay::RouteSettings, Objection> understood(relay::RouteSettings ro
     if (!route.recipient.empty() && !is_domain_name(route.recipient))
         return object(Kind::wrong,
                       "the recipient of a route is a domain, which \"" + route.recipient + "\" is not");
-    route.sender = lower_case(route.sender);
-    route.recipient = lower_case(route.recipient);
+    route.sender = base::lower(route.sender);
+    route.recipient = base::lower(route.recipient);
     if (route.sender == "*" && !route.recipient.empty()) route.sender.clear();
     route.configured = false;
     return route;

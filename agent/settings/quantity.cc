@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "sync/base/ascii.h"
+
 namespace postern::agent {
 namespace {
 
@@ -31,9 +33,8 @@ tl::expected<Part, std::string> take_part(std::string_view& text) {
         return tl::unexpected<std::string>("the number is too large");
     if (error != std::errc()) return tl::unexpected<std::string>("a whole number is expected");
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
     std::size_t letters = 0;
-    while (letters < text.size() && is_letter(text[letters])) ++letters;
+    while (letters < text.size() && base::is_letter(text[letters])) ++letters;
     part.unit = text.substr(0, letters);
     text.remove_prefix(letters);
     return part;

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "sync/base/ascii.h"
+
 namespace postern::agent {
 namespace {
 
@@ -12,7 +14,7 @@ constexpr std::string_view pattern = "0000-00-00T00:00:00.000Z";  // 0: a digit
 bool fits(std::string_view text) {
     if (text.size() < pattern.size()) return false;
     for (std::size_t at = 0; at < pattern.size(); ++at) {
-        const bool digit = text[at] >= '0' && text[at] <= '9';
+        const bool digit = base::is_digit(text[at]);
         if (pattern[at] == '0' ? !digit : text[at] != pattern[at]) return false;
     }
     return true;

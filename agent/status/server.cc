@@ -7,6 +7,7 @@
 #include "agent/machine/address_text.h"
 #include "agent/machine/privileges.h"
 #include "agent/status/api.h"
+#include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 /// localhost.
 bool is_our_host(const std::string& header) {
     const auto parsed = parse_host_port(header, std::uint16_t{80});
-    return parsed && (is_loopback(parsed->host) || lower_case(parsed->host) == "localhost");
+    return parsed && (is_loopback(parsed->host) || base::lower(parsed->host) == "localhost");
 }
 
 bool has_body(const HttpRequest& request) {

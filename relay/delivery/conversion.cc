@@ -5,6 +5,7 @@
 #include "relay/mail/mime.h"
 #include "relay/mail/trace.h"
 #include "relay/mail/utf8.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -147,7 +148,7 @@ public:
         auto fields = fields_of(header);
         if (count(fields, "content-type") > 1 || count(fields, "content-transfer-encoding") > 1)
             return "a part of it is described in two ways";
-        std::string encoding = lower(field_value(fields, "content-transfer-encoding"));
+        std::string encoding = base::lower(field_value(fields, "content-transfer-encoding"));
         if (!encoding.empty() && encoding != "7bit" && encoding != "8bit" && encoding != "binary")
             return "a part of it is not encoded as it says";
         std::string value = field_value(fields, "content-type");

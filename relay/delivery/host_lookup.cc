@@ -4,6 +4,7 @@
 
 #include "relay/net/addresses.h"
 #include "relay/security/dane.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -55,7 +56,7 @@ net::awaitable<HostFound> look_up_host(Surroundings around, HostWanted wanted) {
     const Exchanger& exchanger = wanted.exchanger;
     const std::string& host = exchanger.host;
     const bool foreign = !exchanger.domain.empty();  // named by others, not by the configuration
-    out.self = foreign && host == lower(around.settings->hostname);
+    out.self = foreign && host == base::lower(around.settings->hostname);
     if (out.self) co_return out;
     net::AddressAnswer answer = co_await around.resolver.addresses(host);
     for (auto& address : answer.addresses) {

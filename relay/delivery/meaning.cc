@@ -5,6 +5,7 @@
 #include <string>
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -24,7 +25,7 @@ bool lost_track(const Reply& reply) { return is_one_of(reply, {500, 502, 503}); 
 /// By code (530 is of RFC 3207 §4), by status, or in words.
 bool asks_for_tls(const Reply& reply) {
     if (is_one_of(reply, {523, 530}) || (reply.status.subject == 7 && reply.status.detail == 10)) return true;
-    const std::string text = lower(reply.text);
+    const std::string text = base::lower(reply.text);
     return text.find("tls") != std::string::npos || text.find("encrypt") != std::string::npos ||
            text.find("secure connection") != std::string::npos;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 const GatewaySettings* find_gateway(const Settings& settings, std::string_view name) {
@@ -30,7 +32,7 @@ int closeness(const RouteSettings& route, const Address& sender, const Address& 
     if (route.sender == "*") return std::max(out, 1);
     // Who writes a route for a user means the mailbox, not the spelling of its local part.
     if (route.sender.find('@') != std::string::npos)
-        return route.sender == lower(sender.text()) ? out + 8 : 0;
+        return route.sender == base::lower(sender.text()) ? out + 8 : 0;
     return route.sender == sender.domain ? out + 4 : 0;
 }
 
@@ -73,7 +75,7 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
         mx_why += "; the sender's own primary has the domain, and hands its mail over as for any other";
     }
     // The postmaster of this host, when nobody else is known to be that.
-    if (envelope.primary.empty() && !envelope.bounce && recipient.domain == lower(settings.hostname))
+    if (envelope.primary.empty() && !envelope.bounce && recipient.domain == base::lower(settings.hostname))
         for (const auto& primary : settings.primaries)
             if (!primary.deliver_to.host.empty())
                 return {"primary:" + primary.name, "the postmaster of this host is the primary's"};

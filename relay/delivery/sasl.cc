@@ -10,6 +10,8 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 namespace {
@@ -42,10 +44,8 @@ std::optional<std::string> from_base64(std::string_view text) {
     const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
     // The library's decoder skips white space and takes padding anywhere.
     const bool plain =
-        std::all_of(text.begin(), text.end() - static_cast<std::ptrdiff_t>(padding), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-                   c == '/';
-        });
+        std::all_of(text.begin(), text.end() - static_cast<std::ptrdiff_t>(padding),
+                    [](char c) { return base::is_letter_or_digit(c) || c == '+' || c == '/'; });
     if (!plain) return std::nullopt;
     std::string out(text.size() / 4 * 3 + 1, '\0');
     const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), octets(text),
@@ -121,18 +121,12 @@ bool has_control(std::string_view text) {
                        [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view upper) {
-    return std::equal(a.begin(), a.end(), upper.begin(), upper.end(), [](char x, char y) {
-        return (x >= 'a' && x <= 'z' ? static_cast<char>(x - 'a' + 'A') : x) == y;
-    });
-}
-
 }  // namespace
 
 std::optional<std::string> choose_mechanism(const std::vector<std::string>& offered) {
     for (const std::string_view mechanism : mechanisms)
         if (std::any_of(offered.begin(), offered.end(), [mechanism](const std::string& name) {
-                return equal_ignoring_case(name, mechanism);
+                return base::equal_ignoring_case(name, mechanism);
             }))
             return std::string(mechanism);
     return std::nullopt;

@@ -10,6 +10,7 @@
 #include "relay/net/address_range.h"
 #include "relay/net/addresses.h"
 #include "relay/security/transport.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -21,7 +22,7 @@ constexpr std::size_t targets_max = 40;
 std::string literal(const std::string& domain) {
     if (domain.size() < 3 || domain.front() != '[' || domain.back() != ']') return {};
     std::string inside = domain.substr(1, domain.size() - 2);
-    if (lower(inside.substr(0, 5)) == "ipv6:") inside = inside.substr(5);
+    if (base::equal_ignoring_case(inside.substr(0, 5), "ipv6:")) inside = inside.substr(5);
     return is_ip_literal(inside) ? inside : std::string();
 }
 
@@ -164,7 +165,7 @@ net::awaitable<Targets> configured(Surroundings around, TlsWish wish, std::strin
     out.exchangers = key;
     out.site = key + (wish == TlsWish::required ? " (REQUIRETLS)" : "");
     std::vector<HostWanted> hosts{
-        HostWanted{{lower(address.host), {}, true}, address.port, 0, std::move(policy), {}, wish}};
+        HostWanted{{base::lower(address.host), {}, true}, address.port, 0, std::move(policy), {}, wish}};
     auto found = co_await look_up_hosts(std::move(around), std::move(hosts));
     out.list = std::move(found.front().targets);
     out.trouble = std::move(found.front().trouble);

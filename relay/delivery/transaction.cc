@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "relay/net/error.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -16,7 +17,7 @@ constexpr std::size_t mechanisms_max = 50;
 void add_mechanisms(std::string_view value, std::vector<std::string>& out) {
     while (!value.empty() && out.size() < mechanisms_max) {
         std::size_t end = value.find(' ');
-        std::string name = lower(value.substr(0, end));
+        std::string name = base::lower(value.substr(0, end));
         for (char& c : name)
             if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
         if (!name.empty()) out.push_back(std::move(name));
@@ -26,7 +27,7 @@ void add_mechanisms(std::string_view value, std::vector<std::string>& out) {
 
 /// The number behind `name` in the value of LIMITS; 0 when it is not there, or none.
 unsigned limit_of(std::string_view value, std::string_view name) {
-    std::string folded = ' ' + lower(value);
+    std::string folded = ' ' + base::lower(value);
     std::size_t at = folded.find(' ' + std::string(name));
     if (at == std::string::npos) return 0;
     const char* from = folded.data() + at + 1 + name.size();
@@ -55,7 +56,7 @@ Extensions parse_extensions(const Reply& ehlo) {
         rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
         if (first) continue;  // the server's name
         std::size_t space = line.find(' ');
-        std::string keyword = lower(line.substr(0, space));
+        std::string keyword = base::lower(line.substr(0, space));
         std::string_view value =
             space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
         if (keyword == "pipelining") out.pipelining = true;

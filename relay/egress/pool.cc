@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/egress/state.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 namespace {
@@ -16,8 +17,7 @@ bool is_six(std::string_view address) { return address.find(':') != std::string_
 std::uint64_t weight(std::string_view domain, std::string_view address) {
     std::uint64_t hash = 0xcbf29ce484222325;
     const auto add = [&](char c) {
-        const bool upper = c >= 'A' && c <= 'Z';
-        hash = (hash ^ static_cast<unsigned char>(upper ? c - 'A' + 'a' : c)) * 0x100000001b3;
+        hash = (hash ^ static_cast<unsigned char>(base::lower(c))) * 0x100000001b3;
     };
     for (const char c : domain) add(c);
     add('\0');

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 namespace {
 
@@ -16,7 +18,7 @@ std::string folded(std::string_view text) {
         if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
             if (out.empty() || out.back() != ' ') out += ' ';
         } else {
-            out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+            out += base::lower(c);
         }
     }
     return out;
@@ -43,7 +45,7 @@ bool matches(std::string_view pattern, std::string_view text, bool whole) {
 /// Stands for what was taken out; no rule has it.
 constexpr char gone = '\x01';
 
-bool in_word(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c < 0; }
+bool in_word(char c) { return (c >= 'a' && c <= 'z') || base::is_digit(c) || c < 0; }
 
 void take_out(std::string& text, std::string_view word) {
     if (word.empty()) return;
@@ -92,8 +94,8 @@ bool names_an_ip_address(std::string_view text) {
     unsigned dots = 0, colons = 0;
     bool digit = false;
     for (const char c : text) {
-        const bool hex = (c >= 'a' && c <= 'f') || (c >= '0' && c <= '9');
-        if (c >= '0' && c <= '9') {
+        const bool hex = (c >= 'a' && c <= 'f') || base::is_digit(c);
+        if (base::is_digit(c)) {
             digit = true;
             if (dots == 3) return true;
         } else if (c == '.' && digit) {

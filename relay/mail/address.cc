@@ -1,6 +1,7 @@
 #include "relay/mail/address.h"
 
 #include "relay/mail/utf8.h"
+#include "sync/base/ascii.h"
 #include "sync/base/domain_name.h"
 
 namespace postern::relay {
@@ -12,13 +13,11 @@ constexpr std::size_t local_max =
 constexpr std::size_t domain_max = 255;
 
 bool is_atext(char c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
+    if (base::is_letter_or_digit(c)) return true;
     return std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
 }
 
 bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) > 0x7f; }
-
-bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 /// The length of the dot-string or quoted-string that `text` starts with, 0 if there is none.
 std::size_t local_part(std::string_view text) {
@@ -43,10 +42,11 @@ std::size_t domain(std::string_view text) {
     std::size_t at = 0;
     if (text[0] == '[') {
         for (at = 1; at < text.size() && text[at] != ']'; ++at)
-            if (!is_alnum(text[at]) && text[at] != '.' && text[at] != ':' && text[at] != '-') return 0;
+            if (!base::is_letter_or_digit(text[at]) && text[at] != '.' && text[at] != ':' && text[at] != '-')
+                return 0;
         return at < text.size() && at > 1 ? at + 1 : 0;
     }
-    while (at < text.size() && (is_alnum(text[at]) || is_beyond_ascii(text[at]) ||
+    while (at < text.size() && (base::is_letter_or_digit(text[at]) || is_beyond_ascii(text[at]) ||
                                 std::string_view("-._").find(text[at]) != std::string_view::npos))
         ++at;
     return at;
@@ -62,20 +62,13 @@ std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
     if (!is_ascii(text.substr(0, used))) {
         if (!is_printable_utf8(text.substr(0, used))) return std::nullopt;
     }
-    if (name.starts_with('[')) return Address{std::string(text.substr(0, local)), lower(name)};
+    if (name.starts_with('[')) return Address{std::string(text.substr(0, local)), base::lower(name)};
     auto parsed = base::DomainName::parse(name);
     if (!parsed) return std::nullopt;
     return Address{std::string(text.substr(0, local)), std::move(*parsed).text()};
 }
 
 }  // namespace
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
 
 std::string Address::text() const { return null() ? std::string() : local + '@' + domain; }
 
@@ -108,7 +101,7 @@ std::optional<Path> parse_path(std::string_view text) {
         std::size_t colon = text.find(':');
         if (colon == std::string_view::npos || colon > domain_max) return std::nullopt;
         for (char c : text.substr(0, colon))
-            if (!is_alnum(c) && std::string_view("@.,-_[]").find(c) == std::string_view::npos)
+            if (!base::is_letter_or_digit(c) && std::string_view("@.,-_[]").find(c) == std::string_view::npos)
                 return std::nullopt;
         text.remove_prefix(colon + 1);
     }

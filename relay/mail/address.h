@@ -42,6 +42,4 @@ std::string quoted_local_part(std::string_view mailbox);
 
 using base::is_domain_name;
 
-std::string lower(std::string_view text);  // ASCII only
-
 }  // namespace postern::relay

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -11,12 +12,6 @@ namespace {
 constexpr std::string_view crlf = "\r\n";
 
 bool is_space(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-    return text;
-}
 
 /// The line at `at`, its CRLF included.
 std::string_view line_at(std::string_view text, std::size_t at) {
@@ -54,7 +49,7 @@ bool is_delimiter(std::string_view line, std::string_view boundary, bool& closin
     if (!line.starts_with("--") || !line.substr(2).starts_with(boundary)) return false;
     line.remove_prefix(2 + boundary.size());
     if (line.ends_with(crlf)) line.remove_suffix(2);
-    line = trim(line);
+    line = base::trim(line);
     closing = line == "--";
     return line.empty() || closing;
 }
@@ -74,7 +69,7 @@ std::string Field::value() const {
     rest.remove_prefix(std::min(rest.find(':'), rest.size() - 1) + 1);
     for (char c : rest)
         if (c != '\r' && c != '\n') out += c;
-    return std::string(trim(out));
+    return std::string(base::trim(out));
 }
 
 std::vector<Field> fields_of(std::string_view header) {
@@ -86,32 +81,32 @@ std::vector<Field> fields_of(std::string_view header) {
         while (at < header.size() && is_space(header[at])) at += line_at(header, at).size();
         std::size_t colon = first.find(':');
         if (colon == std::string_view::npos) continue;
-        std::string_view name = trim(first.substr(0, colon));
-        if (is_token(name)) out.push_back({lower(name), header.substr(begin, at - begin)});
+        std::string_view name = base::trim(first.substr(0, colon));
+        if (is_token(name)) out.push_back({base::lower(name), header.substr(begin, at - begin)});
     }
     return out;
 }
 
 std::optional<MediaType> parse_media_type(std::string_view value) {
     std::size_t end = std::min(value.find(';'), value.size());
-    std::string_view name = trim(value.substr(0, end));
+    std::string_view name = base::trim(value.substr(0, end));
     std::size_t slash = name.find('/');
     if (slash == std::string_view::npos || !is_token(name.substr(0, slash)) ||
         !is_token(name.substr(slash + 1)))
         return std::nullopt;
-    MediaType out{lower(name.substr(0, slash)), lower(name.substr(slash + 1)), {}};
+    MediaType out{base::lower(name.substr(0, slash)), base::lower(name.substr(slash + 1)), {}};
     value.remove_prefix(end);
     while (!value.empty()) {
         value.remove_prefix(1);  // ';', or what stands where one should
-        value = trim(value);
+        value = base::trim(value);
         std::size_t equals = value.find_first_of("=;");
         if (equals == std::string_view::npos) break;
-        std::string attribute = lower(trim(value.substr(0, equals)));
+        std::string attribute = base::lower(base::trim(value.substr(0, equals)));
         if (value[equals] == ';') {
             value.remove_prefix(equals);
             continue;
         }
-        value = trim(value.substr(equals + 1));
+        value = base::trim(value.substr(equals + 1));
         std::string text = take_value(value);
         if (attribute == "boundary" && out.boundary.empty()) out.boundary = std::move(text);
         value.remove_prefix(std::min(value.find(';'), value.size()));

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 namespace {
 
 constexpr std::size_t lines_max = 128;
 constexpr std::size_t text_max = 16 * 1024;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 struct Coded {
     std::uint16_t code = 0;  // 0 for none
@@ -21,8 +21,8 @@ struct Coded {
 /// Servers also write "550<tab>text", "550:text", "5501 text" and "250ok". Behind the first line of a reply
 /// the last two are rather text that begins with a number.
 Coded coded_line(std::string_view line, bool first) {
-    const bool has_code =
-        line.size() >= 3 && line[0] >= '2' && line[0] <= '6' && is_digit(line[1]) && is_digit(line[2]);
+    const bool has_code = line.size() >= 3 && line[0] >= '2' && line[0] <= '6' && base::is_digit(line[1]) &&
+                          base::is_digit(line[2]);
     if (!has_code) return {0, line, false};
     const auto code =
         static_cast<std::uint16_t>((line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0'));
@@ -31,7 +31,7 @@ Coded coded_line(std::string_view line, bool first) {
     if (next == '-') return {code, line.substr(4), false};
     if (next == ' ' || next == '\t' || next == ':') return {code, line.substr(4), true};
     if (!first) return {0, line, false};
-    return {code, is_digit(next) ? line : line.substr(3), true};
+    return {code, base::is_digit(next) ? line : line.substr(3), true};
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 namespace {
@@ -38,7 +40,7 @@ std::optional<unsigned> parse_day(std::string_view text) {
 
 /// What is signed ignores case, because hosts on the way may change that of the whole local part.
 std::string hash_of(std::string_view secret, std::string_view text) {
-    std::string folded = lower(text);
+    std::string folded = base::lower(text);
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned length = 0;
     HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
@@ -51,7 +53,7 @@ std::string hash_of(std::string_view secret, std::string_view text) {
 }
 
 bool same(std::string_view a, std::string_view b) {
-    std::string x = lower(a), y = lower(b);
+    std::string x = base::lower(a), y = base::lower(b);
     return x.size() == y.size() && CRYPTO_memcmp(x.data(), y.data(), x.size()) == 0;
 }
 
@@ -59,7 +61,7 @@ bool same(std::string_view a, std::string_view b) {
 std::optional<int> form_of(std::string_view mailbox) {
     if (mailbox.size() < 5 || std::string_view("=+-").find(mailbox[4]) == std::string_view::npos)
         return std::nullopt;
-    std::string prefix = lower(mailbox.substr(0, 4));
+    std::string prefix = base::lower(mailbox.substr(0, 4));
     if (prefix == "srs0") return 0;
     if (prefix == "srs1") return 1;
     return std::nullopt;
@@ -95,7 +97,7 @@ std::optional<Address> address_of(std::string_view mailbox, std::string_view dom
 
 }  // namespace
 
-Srs::Srs(std::string secret, std::string domain) : secret_(std::move(secret)), domain_(lower(domain)) {}
+Srs::Srs(std::string secret, std::string domain) : secret_(std::move(secret)), domain_(base::lower(domain)) {}
 
 std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
     if (sender.null() || sender.domain == domain_) return std::nullopt;

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <ctime>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 std::string date_time(Time time) {
@@ -67,7 +69,7 @@ std::size_t count_received(std::string_view content) {
         if (end == at) break;
         if (end == std::string_view::npos) end = content.size();
         std::string_view line = content.substr(at, end - at);
-        if (line.size() >= name.size() && lower(line.substr(0, name.size())) == name) ++count;
+        if (base::equal_ignoring_case(line.substr(0, name.size()), name)) ++count;
         at = end + 2;
     }
     return count;
@@ -82,8 +84,7 @@ static bool find_field(std::string_view content, std::string_view name, Visit vi
         std::string_view line = content.substr(at, end - at);
         if (line.empty()) break;
         at = end + 2;
-        if ((line[0] | 0x20) != name[0] || line.size() < name.size() ||
-            lower(line.substr(0, name.size())) != name)
+        if ((line[0] | 0x20) != name[0] || !base::equal_ignoring_case(line.substr(0, name.size()), name))
             continue;
         std::string value(line.substr(name.size()));
         while (at < content.size() && (content[at] == ' ' || content[at] == '\t')) {  // folded
@@ -109,8 +110,9 @@ std::string message_id_of(std::string_view content) {
 }
 
 bool says_tls_optional(std::string_view content) {
-    return find_field(content,
-                      "tls-required:", [](const std::string& value) { return lower(value) == "no"; });
+    return find_field(content, "tls-required:", [](const std::string& value) {
+        return base::equal_ignoring_case(value, "no");
+    });
 }
 
 }  // namespace postern::relay

@@ -4,6 +4,7 @@
 
 #include "relay/mail/address.h"
 #include "relay/mail/utf8.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -107,7 +108,7 @@ std::optional<OriginalRecipient> parse_original_recipient(std::string_view text,
     std::size_t semicolon = text.find(';');
     if (semicolon == std::string_view::npos || semicolon == 0 || semicolon > type_max) return std::nullopt;
     OriginalRecipient out;
-    out.type = lower(text.substr(0, semicolon));
+    out.type = base::lower(text.substr(0, semicolon));
     for (char c : out.type)
         if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-') return std::nullopt;
     text.remove_prefix(semicolon + 1);

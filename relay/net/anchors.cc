@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
@@ -19,7 +20,7 @@ std::set<std::string> anchored_zones(std::string_view text) {
         std::string word;
         // A line that begins with a blank is of the owner before (RFC 1035 §5.1).
         if (!line.empty() && line.front() != ' ' && line.front() != '\t' && words >> word) {
-            owner = lower(word);
+            owner = base::lower(word);
             if (owner.ends_with('.')) owner.pop_back();
         }
         while (words >> word)

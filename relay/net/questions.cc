@@ -1,6 +1,7 @@
 #include "relay/net/questions.h"
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay::net {
 
@@ -71,7 +72,7 @@ Questions::Questions(io_context& io, const DnsSettings& settings)
 void Questions::start(std::string asker, std::string name, RecordType type, Done done) {
     const std::uint64_t number = ++last_;
     auto& place = questions_[number];
-    place = std::make_unique<Question>(io_, std::move(asker), lower(name), type, std::move(done));
+    place = std::make_unique<Question>(io_, std::move(asker), base::lower(name), type, std::move(done));
     if (remembered_.find(key(place->name, type), std::chrono::steady_clock::now()) != nullptr) {
         place->stale.expires_after(stale_after);
         place->stale.async_wait([weak = weak_from_this(), number](std::error_code error) {

@@ -14,6 +14,7 @@
 #include "relay/mail/address.h"
 #include "relay/net/anchors.h"
 #include "relay/net/dns_message.h"
+#include "sync/base/ascii.h"
 #include "sync/base/descriptor.h"
 #include "sync/base/file_fault.h"
 
@@ -88,7 +89,7 @@ DnsAnswer read(const ub_result& result) {
         answer.status = Lookup::found;
         for (int at = 0; result.data[at] != nullptr && answer.records.size() < records_max; ++at)
             answer.records.emplace_back(result.data[at], static_cast<std::size_t>(result.len[at]));
-        answer.canonical = lower(result.canonname != nullptr ? result.canonname : result.qname);
+        answer.canonical = base::lower(result.canonname != nullptr ? result.canonname : result.qname);
         if (answer.canonical.size() > 1 && answer.canonical.ends_with('.')) answer.canonical.pop_back();
     } else if (result.nxdomain != 0) {
         answer.status = Lookup::no_name;

@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 namespace {
@@ -14,8 +16,8 @@ constexpr std::size_t recipients_max = 20'000;
 
 bool matches(const std::string& wanted, const Address& address) {
     if (wanted.empty()) return true;
-    std::string text = lower(wanted);
-    return text == lower(address.text()) || text == address.domain || (text == "<>" && address.null());
+    std::string text = base::lower(wanted);
+    return text == base::lower(address.text()) || text == address.domain || (text == "<>" && address.null());
 }
 
 struct Ranked {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 namespace {
@@ -47,10 +49,9 @@ std::string common_words(const std::string& text, const std::string& domain) {
     for (std::size_t at = 0; at < text.size() && out.size() < reason_max; ++number) {
         const std::size_t end = std::min(text.find(' ', at), text.size());
         std::string word = text.substr(at, end - at);
-        const auto digits =
-            std::count_if(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
+        const auto digits = std::count_if(word.begin(), word.end(), base::is_digit);
         const bool named = word.find('@') != std::string::npos ||
-                           (!domain.empty() && lower(word).find(domain) != std::string::npos);
+                           (!domain.empty() && base::lower(word).find(domain) != std::string::npos);
         const bool own = number >= code_and_status && (named || digits > 3);
         if (!word.empty()) out += (out.empty() ? "" : " ") + (own ? "..." : word);
         at = end + 1;

@@ -5,6 +5,7 @@
 
 #include "relay/mail/utf8.h"
 #include "relay/reception/parameters.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -25,22 +26,6 @@ constexpr std::array<std::string_view, 6> foreign_verbs{"GET", "POST", "PUT", "H
 
 constexpr std::string_view vrfy_utf8 = " SMTPUTF8";  // RFC 6531 §3.7.4.1
 
-bool same(std::string_view a, std::string_view upper) {
-    if (a.size() != upper.size()) return false;
-    for (std::size_t at = 0; at < a.size(); ++at) {
-        char c = a[at];
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-        if (c != upper[at]) return false;
-    }
-    return true;
-}
-
-std::string_view trim(std::string_view text) {
-    while (text.starts_with(' ')) text.remove_prefix(1);
-    while (text.ends_with(' ')) text.remove_suffix(1);
-    return text;
-}
-
 Decision syntax(std::string text) { return refuse(Rule::syntax, std::move(text)); }
 
 /// A greeting name goes into our Received field and the log, so nothing but visible ASCII may be in it.
@@ -58,14 +43,15 @@ constexpr std::string_view postmaster =
     "<POSTMASTER>";  // the one forward-path without domain (RFC 5321 §4.1.1.3)
 
 std::optional<Decision> path_command(std::string_view text, std::string_view keyword, Command& command) {
-    if (text.size() < keyword.size() || !same(text.substr(0, keyword.size()), keyword))
+    if (text.size() < keyword.size() || !base::equal_ignoring_case(text.substr(0, keyword.size()), keyword))
         return syntax(command.verb == Verb::mail ? "syntax: MAIL FROM:<address>"
                                                  : "syntax: RCPT TO:<address>");
     bool from = command.verb == Verb::mail;
     // A space before the bracket is against the grammar and common.
-    text = trim(text.substr(keyword.size()));
+    text = base::trim(text.substr(keyword.size()), " ");
     std::string_view rest;
-    if (!from && text.size() >= postmaster.size() && same(text.substr(0, postmaster.size()), postmaster)) {
+    if (!from && text.size() >= postmaster.size() &&
+        base::equal_ignoring_case(text.substr(0, postmaster.size()), postmaster)) {
         command.address.local = text.substr(1, postmaster.size() - 2);
         rest = text.substr(postmaster.size());
     } else {
@@ -95,9 +81,10 @@ Parsed parse_command(std::string_view line) {
     }
     std::size_t space = line.find(' ');
     std::string_view word = line.substr(0, space);
-    std::string_view rest = space == std::string_view::npos ? std::string_view() : trim(line.substr(space));
+    std::string_view rest =
+        space == std::string_view::npos ? std::string_view() : base::trim(line.substr(space), " ");
     for (auto& [name, verb] : verbs)
-        if (same(word, name)) out.command.verb = verb;
+        if (base::equal_ignoring_case(word, name)) out.command.verb = verb;
     if (!is_ascii(line)) {
         Verb verb = out.command.verb;
         if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::vrfy) {
@@ -126,15 +113,16 @@ Parsed parse_command(std::string_view line) {
             if (!rest.empty()) out.fault = syntax("this command takes no parameters");
             break;
         case Verb::vrfy:
-            out.command.utf8 = rest.size() > vrfy_utf8.size() &&
-                               same(rest.substr(rest.size() - vrfy_utf8.size()), vrfy_utf8);
+            out.command.utf8 =
+                rest.size() > vrfy_utf8.size() &&
+                base::equal_ignoring_case(rest.substr(rest.size() - vrfy_utf8.size()), vrfy_utf8);
             break;
         case Verb::noop:
         case Verb::help:
         case Verb::foreign: break;
         case Verb::unknown:
             for (auto name : foreign_verbs)
-                if (same(word, name)) out.command.verb = Verb::foreign;
+                if (base::equal_ignoring_case(word, name)) out.command.verb = Verb::foreign;
             if (out.command.verb == Verb::unknown) out.fault = refuse(Rule::command);
             break;
     }

@@ -7,6 +7,7 @@
 
 #include "relay/mail/utf8.h"
 #include "relay/mail/xtext.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -27,7 +28,7 @@ Parameter take_parameter(std::string_view& text) {
     text.remove_prefix(end);
     while (text.starts_with(' ')) text.remove_prefix(1);
     std::size_t equals = one.find('=');
-    Parameter out{lower(one.substr(0, equals)), std::nullopt};
+    Parameter out{base::lower(one.substr(0, equals)), std::nullopt};
     if (equals != std::string_view::npos) out.value = one.substr(equals + 1);
     return out;
 }
@@ -42,14 +43,14 @@ std::optional<Decision> size(std::string_view value, Command& command) {
 }
 
 std::optional<Decision> body(std::string_view value, Command& command) {
-    std::string type = lower(value);
+    std::string type = base::lower(value);
     if (type != "7bit" && type != "8bitmime") return broken("BODY is 7BIT or 8BITMIME");
     command.body = type == "7bit" ? BodyType::seven_bit : BodyType::eight_bit;
     return std::nullopt;
 }
 
 std::optional<Decision> return_content(std::string_view value, Command& command) {
-    std::string what = lower(value);
+    std::string what = base::lower(value);
     if (what != "full" && what != "hdrs") return broken("RET is FULL or HDRS");
     command.return_content = what == "full" ? ReturnContent::full : ReturnContent::headers;
     return std::nullopt;
@@ -63,7 +64,7 @@ void envelope_id(std::string_view value, Command& command) {
 std::optional<Decision> notify(std::string_view value, Command& command) {
     Notify out;
     out.given = true;
-    for (std::string list = lower(value) + ','; !list.empty();) {
+    for (std::string list = base::lower(value) + ','; !list.empty();) {
         std::string one = list.substr(0, list.find(','));
         list.erase(0, one.size() + 1);
         if (one == "never" && list.empty() && !out.success && !out.failure && !out.delay) break;

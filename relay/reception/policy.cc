@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/net/address_range.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -134,13 +135,13 @@ Decision judge_recipient(const PrimarySettings* primary, std::string_view client
 }
 
 bool for_postmaster(const Settings& settings, const Address& path) {
-    return path.domain == lower(settings.hostname) && lower(path.mailbox()) == "postmaster";
+    return path.domain == base::lower(settings.hostname) && base::lower(path.mailbox()) == "postmaster";
 }
 
 std::optional<Address> postmaster_of(const Settings& settings, const sync::Snapshot& directory,
                                      const PrimarySettings* client, sync::Time now) {
     if (!settings.accept.postmaster.empty()) return parse_address(settings.accept.postmaster);
-    const std::string host = lower(settings.hostname);
+    const std::string host = base::lower(settings.hostname);
     std::string_view domain = host;
     for (std::size_t dot; (dot = domain.find('.')) != std::string_view::npos;) {
         if (directory.domain(domain, now).standing == sync::Standing::good)

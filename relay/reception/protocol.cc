@@ -1,5 +1,7 @@
 #include "relay/reception/protocol.h"
 
+#include "sync/base/ascii.h"
+
 namespace postern::relay {
 
 ServerProtocol::ServerProtocol(ProtocolOptions options, bool secure)
@@ -67,7 +69,7 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
                 return Step{Action::reply, refuse(Rule::recipients), std::move(command.address)};
             if (command.beyond_ascii && !envelope_.utf8)
                 return Step{Action::reply, refuse(Rule::recipient_utf8), std::move(command.address)};
-            if (command.address.domain.empty()) command.address.domain = lower(options_.hostname);
+            if (command.address.domain.empty()) command.address.domain = base::lower(options_.hostname);
             pending_ = command;
             if (envelope_octets_with_it() > envelope_octets_max)
                 return Step{Action::reply, refuse(Rule::envelope_size), std::move(command.address)};

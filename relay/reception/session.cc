@@ -6,6 +6,7 @@
 #include "relay/mail/utf8.h"
 #include "relay/net/elsewhere.h"
 #include "relay/queue/record.h"
+#include "sync/base/ascii.h"
 #include "sync/base/clock.h"
 #include "sync/base/file_fault.h"
 
@@ -262,7 +263,7 @@ Decision Session::answer_recipient(const Address& address) {
     }
     if (primary == nullptr && judged.decision.reply.positive() &&
         !reception_.from_strangers().take(
-            back ? lower(judged.origin.text()) : "postmaster " + network_of(client_),
+            back ? base::lower(judged.origin.text()) : "postmaster " + network_of(client_),
             Allowance::Clock::now()))
         judged.decision = refuse(back ? Rule::reports_often : Rule::postmaster_often);
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))

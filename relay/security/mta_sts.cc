@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -12,25 +13,17 @@ namespace {
 constexpr std::size_t patterns_max = 100, id_max = 32, name_max = 32, digits_max = 10;
 constexpr std::chrono::seconds age_max{31557600};  // RFC 8461 §3.2
 
-bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
-
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-    return text;
-}
-
 bool is_id(std::string_view text) {
-    return !text.empty() && text.size() <= id_max && std::all_of(text.begin(), text.end(), is_alnum);
+    return !text.empty() && text.size() <= id_max &&
+           std::all_of(text.begin(), text.end(), base::is_letter_or_digit);
 }
 
 /// The name of a field, in the record and in the policy alike.
 bool is_field_name(std::string_view text) {
-    if (text.empty() || text.size() > name_max || !is_alnum(text.front())) return false;
-    return std::all_of(text.begin(), text.end(),
-                       [](char c) { return is_alnum(c) || c == '_' || c == '-' || c == '.'; });
+    if (text.empty() || text.size() > name_max || !base::is_letter_or_digit(text.front())) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return base::is_letter_or_digit(c) || c == '_' || c == '-' || c == '.';
+    });
 }
 
 bool is_extension_value(std::string_view text) {
@@ -41,7 +34,7 @@ bool is_extension_value(std::string_view text) {
 /// "v=STSv1" and a delimiter; only such records count (RFC 8461 §3.1).
 bool is_sts_record(std::string_view text) {
     constexpr std::string_view version = "v=STSv1";
-    return text.starts_with(version) && trimmed(text.substr(version.size())).starts_with(';');
+    return text.starts_with(version) && base::trim(text.substr(version.size())).starts_with(';');
 }
 
 std::optional<std::string> id_of(std::string_view record) {
@@ -49,7 +42,7 @@ std::optional<std::string> id_of(std::string_view record) {
     record.remove_prefix(record.find(';') + 1);
     while (!record.empty()) {
         const std::size_t end = std::min(record.find(';'), record.size());
-        const std::string_view field = trimmed(record.substr(0, end));
+        const std::string_view field = base::trim(record.substr(0, end));
         if (field.empty() && end == record.size()) break;  // blanks behind the last delimiter
         record.remove_prefix(std::min(end + 1, record.size()));
         const std::size_t equals = field.find('=');
@@ -95,7 +88,7 @@ struct Fields {
         if (name == "mx") {
             if (!is_pattern(value)) return "an mx is no host name";
             if (patterns.size() == patterns_max) return "there are more than 100 mx lines";
-            patterns.push_back(lower(value));
+            patterns.push_back(base::lower(value));
         } else if (name == "version") {
             if (!version) version = value;
         } else if (name == "mode") {
@@ -136,10 +129,10 @@ tl::expected<StsPolicy, std::string> parse_sts_policy(std::string_view body) {
         std::string_view line = body.substr(0, end);
         body.remove_prefix(std::min(end + 1, body.size()));
         if (line.ends_with('\r')) line.remove_suffix(1);
-        if (trimmed(line).empty()) continue;
+        if (base::trim(line).empty()) continue;
         const std::size_t colon = line.find(':');
         if (colon == std::string_view::npos) return Fault("a line is no field");
-        std::string fault = fields.take(line.substr(0, colon), trimmed(line.substr(colon + 1)));
+        std::string fault = fields.take(line.substr(0, colon), base::trim(line.substr(colon + 1)));
         if (!fault.empty()) return Fault(std::move(fault));
     }
     if (fields.version != "STSv1") return Fault("its version is not STSv1");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -73,7 +74,7 @@ StsRecords read_sts_state(std::string_view text) {
         std::string_view line = take(text, '\n');
         const std::string domain(take(line, ' '));
         auto record = read_record(line);
-        if (record && is_domain_name(domain) && domain == lower(domain))
+        if (record && is_domain_name(domain) && domain == base::lower(domain))
             records.insert_or_assign(domain, std::move(*record));
     }
     return records;

@@ -6,16 +6,14 @@
 #include <array>
 #include <memory>
 
+#include "sync/base/ascii.h"
+
 namespace postern::base {
 
 namespace {
 
 constexpr std::size_t longest = 253, longest_label = 63;
 constexpr std::size_t octets_max = 1000;  // no name of 253 octets in A-labels is longer in UTF-8
-
-bool is_letter_or_digit(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 bool is_ascii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -78,8 +76,7 @@ tl::expected<DomainName, std::string> DomainName::parse(std::string_view name) {
         text = std::move(*converted);
     }
     if (text.ends_with('.')) text.pop_back();
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    for (char& c : text) c = lower(c);
     if (!is_domain_name(text)) return tl::make_unexpected("cannot be a domain name");
     return DomainName(std::move(text));
 }

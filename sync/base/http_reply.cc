@@ -3,22 +3,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sync/base/ascii.h"
+
 namespace postern::base {
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
 
 bool parse_number(std::string_view text, int base, std::uint64_t& out) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, base);
@@ -131,11 +120,11 @@ void HttpReplyReader::on_header(std::string_view line) {
         line.substr(0, colon).find_first_of(" \t") != line.npos)
         return fail("a line of the header is none");
     const std::string name = lower(line.substr(0, colon));
-    const std::string_view given = trimmed(line.substr(colon + 1));
+    const std::string_view given = trim(line.substr(colon + 1));
     const std::string value = lower(given);
     if (name == "content-type") {
         if (!reply_.content_type.empty()) return fail("there are two types of content");
-        reply_.content_type = trimmed(std::string_view(value).substr(0, value.find(';')));
+        reply_.content_type = trim(std::string_view(value).substr(0, value.find(';')));
     } else if (name == "content-length") {
         if (has_length_ || !parse_number(value, 10, missing_))
             return fail("the length of the content is unclear");
@@ -179,7 +168,7 @@ void HttpReplyReader::on_header_end() {
 }
 
 void HttpReplyReader::on_chunk_size(std::string_view line) {
-    const std::string_view size = trimmed(line.substr(0, line.find(';')));
+    const std::string_view size = trim(line.substr(0, line.find(';')));
     if (!parse_number(size, 16, missing_)) return fail("the size of a chunk cannot be read");
     if (missing_ > bounds_.body) return fail_too_large();
     state_ = missing_ == 0 ? State::trailer : State::chunk;

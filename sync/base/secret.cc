@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "sync/base/ascii.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
@@ -23,9 +24,7 @@ void wipe(std::string& text) noexcept {
 
 std::string Secret::doubt() const {
     if (text_.starts_with("\xef\xbb\xbf")) return "begins with a byte order mark";
-    std::string start = text_.substr(0, 9);
-    for (char& c : start)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const std::string start = lower(std::string_view(text_).substr(0, 9));
     if (start == "password=" || start == "password:")
         return "begins with \"password" + start.substr(8) + "\"";
     if (text_.find('\n') != text_.npos) return "has more than one line";

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "sync/base/ascii.h"
+
 namespace postern::sync {
 
 namespace {
 
 bool control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 }  // namespace
 
@@ -20,7 +20,7 @@ bool AddressList::add(Kind kind, std::string_view local_part) {
     }
     packed_ += static_cast<char>(kind);
     packed_ += static_cast<char>(static_cast<unsigned char>(local_part.size()));
-    for (const char c : local_part) packed_ += lower(c);
+    for (const char c : local_part) packed_ += base::lower(c);
     ++count_;
     return true;
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "sync/base/ascii.h"
 #include "sync/directory/directory.h"
 #include "sync/directory/fold.h"
 
@@ -116,7 +117,7 @@ void AddressTable::insert(std::uint32_t domain, Kind kind, std::string_view loca
     bytes[4] = static_cast<char>(kind);
     bytes[5] = static_cast<char>(static_cast<unsigned char>(local_part.size()));
     arena_.append(bytes, header);
-    for (const char c : local_part) arena_ += fold::lower(c);
+    for (const char c : local_part) arena_ += base::lower(c);
     ++addresses_;
 }
 

@@ -7,8 +7,6 @@
 
 namespace postern::sync::fold {
 
-inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
 /// Up to eight octets from `at` on in one word, ASCII letters in lower case, zeros after the end: look-ups
 /// are on the mail path, and a word at a time is several times faster than an octet.
 inline std::uint64_t word_at(std::string_view text, std::size_t at) {

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <mutex>
 
+#include "sync/base/ascii.h"
 #include "sync/base/http_reply.h"
 #include "sync/base/secret.h"
 #include "sync/primary/stream.h"
@@ -46,8 +47,8 @@ std::string percent_encode(std::string_view segment) {
     std::string text;
     for (const char c : segment) {
         const auto octet = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           std::string_view("-._~@").find(c) != std::string_view::npos;
+        const bool plain =
+            base::is_letter_or_digit(c) || std::string_view("-._~@").find(c) != std::string_view::npos;
         if (plain) {
             text += c;
         } else {

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "sync/base/ascii.h"
 #include "sync/base/json.h"
 #include "sync/directory/bounds.h"
 #include "sync/primary/http.h"
@@ -72,15 +73,6 @@ std::string bounded(std::string_view text) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return line;
 }
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    return result;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) { return lower(a) == lower(b); }
 
 std::string_view local_part(std::string_view address) { return address.substr(0, address.find('@')); }
 
@@ -207,7 +199,7 @@ bool add_domain(std::vector<ListedDomain>& domains, std::string_view name, std::
 
 /// What the primary's "no" to a sign-in means.
 Trouble refusal_of(std::string_view words) {
-    const std::string small = lower(words);
+    const std::string small = base::lower(words);
     const auto has = [&small](std::string_view part) { return small.find(part) != small.npos; };
     if (has("ip restriction") || has("ip_restriction") || has("ip address") || has("ip_address"))
         return Trouble::address_restricted;
@@ -225,7 +217,7 @@ std::optional<Time> parse_iso_time(std::string_view text) {
     const char* end = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
     if (end == nullptr) return std::nullopt;
     if (*end == '.')
-        for (++end; *end >= '0' && *end <= '9'; ++end) {
+        for (++end; base::is_digit(*end); ++end) {
         }
     if (std::string_view(end) != "Z" && std::string_view(end) != "+00:00") return std::nullopt;
     return to_time(parts);
@@ -297,7 +289,7 @@ Result<Session> parse_sign_in(const Reply& reply) {
             return unusable("the account asks for a second factor", Trouble::second_factor);
         return unusable("signing in was refused: " + failure.words, refusal_of(failure.words));
     }
-    if (lower(text(json->root(), "message")).find("two_factor") != std::string::npos)
+    if (base::lower(text(json->root(), "message")).find("two_factor") != std::string::npos)
         return unusable("the account asks for a second factor", Trouble::second_factor);
     if (flag(json->root(), "changePasswordNeeded").value_or(false) ||
         flag(json->root(), "passwordExpired").value_or(false))
@@ -326,7 +318,7 @@ Result<std::vector<ListedDomain>> parse_domains(const Reply& reply) {
         [](const Value& entry, Domains& domains) {
             std::optional<bool> enabled = flag(entry, "isEnabled");
             if (const auto status = text(entry, "status"); !enabled && !status.empty())
-                enabled = !equal_ignoring_case(status, "disabled");
+                enabled = !base::equal_ignoring_case(status, "disabled");
             return add_domain(domains, text(entry, "name"), enabled, counts_of(entry));
         },
         most_domains);
@@ -378,7 +370,7 @@ Result<bool> parse_user(const Reply& reply, std::string_view wanted) {
     return with(reply, "userData", [&](const Value& user) -> Result<bool> {
         std::string_view name = text(user, "userName");
         if (name.empty()) name = text(user, "emailAddress");
-        if (!equal_ignoring_case(local_part(name), wanted))
+        if (!base::equal_ignoring_case(local_part(name), wanted))
             return tl::make_unexpected(unreadable("a reply about another user"));
         return !flag(user.member("securityFlags"), "isDisabled").value_or(false);
     });
@@ -410,7 +402,7 @@ Result<std::vector<Account>> parse_accounts(const Reply& reply, AccountType want
         const Value given = entry.member("accountType");
         const auto type = given.integer();
         if (name.empty() || (given && !type)) return false;
-        accounts.push_back({lower(name), type_of(type), flag(entry, "isEnabled").value_or(true)});
+        accounts.push_back({base::lower(name), type_of(type), flag(entry, "isEnabled").value_or(true)});
         return true;
     });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sync/base/ascii.h"
 #include "sync/directory/fold.h"
 
 namespace postern::sync::smtp {
@@ -25,15 +26,9 @@ std::optional<std::array<unsigned, 3>> status_in(std::string_view text, int code
     return ends && static_cast<int>(status[0]) == code / 100 ? std::optional(status) : std::nullopt;
 }
 
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result) c = fold::lower(c);
-    return result;
-}
-
 /// A refusal without a status that is about who asks, or what the server does not do.
 bool about_policy(std::string_view text) {
-    const std::string small = lower(text);
+    const std::string small = base::lower(text);
     constexpr std::string_view words[] = {"relay", "denied",    "not permitted", "blacklist",  "black list",
                                           "spam",  "blocklist", "block list",    "blocked",    "policy",
                                           "helo",  "authentic", "try again",     "reputation", "too many"};
@@ -49,7 +44,7 @@ bool Reply::offers(std::string_view keyword) const {
         const auto end = rest.find('\n');
         const std::string_view line = rest.substr(0, end);
         rest.remove_prefix(end + 1);
-        const std::string word = lower(line.substr(0, line.find(' ')));
+        const std::string word = base::lower(line.substr(0, line.find(' ')));
         if (fold::same(keyword, word)) return true;
     }
     return false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "sync/base/ascii.h"
 #include "sync/primary/connection_settings.h"
 #include "sync/primary/http_answer.h"
 
@@ -13,13 +14,6 @@ using soap::Parameter;
 namespace {
 
 constexpr std::string_view default_list_command = "listserv";
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    return result;
-}
 
 Parameter in(const std::string& domain) { return Parameter::text("DomainName", domain); }
 
@@ -245,7 +239,7 @@ Result<void> Soap::unite(const std::string& domain, const Progress& progress, Do
     };
     for (const std::string& entry : *more) {
         const auto at = entry.rfind('@');
-        std::string name = lower(std::string_view(entry).substr(0, at));
+        std::string name = base::lower(std::string_view(entry).substr(0, at));
         if (at != entry.npos && !ours(std::string_view(entry).substr(at + 1))) continue;
         if (known.contains(name)) continue;
         reading.users->add(Kind::user, name);
@@ -296,7 +290,7 @@ Result<std::optional<Kind>> Soap::look_up(const std::string& local_part, const s
     const auto failed = [](Failure failure) { return tl::make_unexpected(std::move(failure)); };
     const auto late = [&] { return Limit::Clock::now() >= until; };
     const Failure too_late{Fault::unreachable, "no complete answer in time", {}};
-    const std::string name = lower(local_part), address = name + "@" + domain;
+    const std::string name = base::lower(local_part), address = name + "@" + domain;
     const auto user = call(
         soap::get_user_settings,
         {Parameter::text("EmailAddress", address), Parameter::strings("requestedSettings", {"isenabled"})},
@@ -324,7 +318,7 @@ Result<std::optional<Kind>> Soap::look_up(const std::string& local_part, const s
     if (lists->empty()) return std::optional<Kind>();
     const auto command = call(soap::get_list_command, {in(domain)}, soap::parse_list_command);
     if (!command) return failed(command.error());
-    const bool it = name == (command->empty() ? default_list_command : lower(*command));
+    const bool it = name == (command->empty() ? default_list_command : base::lower(*command));
     return it ? std::optional(Kind::list_command) : std::optional<Kind>();
 }
 

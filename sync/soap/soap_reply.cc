@@ -5,6 +5,7 @@
 #include <charconv>
 #include <pugixml.hpp>
 
+#include "sync/base/ascii.h"
 #include "sync/base/secret.h"
 #include "sync/soap/soap_text.h"
 
@@ -22,6 +23,8 @@ constexpr std::size_t any_length = std::string_view::npos;
 constexpr std::size_t longest_message = 200;  // of the primary's, in our words
 constexpr auto lockout_pause = 20min;         // at most three attempts an hour
 
+constexpr std::string_view blanks = " \t\r\n";
+
 Failure unreadable(std::string words) { return {Fault::unreadable, std::move(words), {}}; }
 
 /// Text from the network made fit for one line of a log.
@@ -30,19 +33,6 @@ std::string bounded(std::string_view text) {
     for (char& c : line)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return line;
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    for (char& c : result)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == text.npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 std::string_view local_part(std::string_view address) { return address.substr(0, address.find('@')); }
@@ -64,7 +54,7 @@ xml_node child(xml_node parent, std::string_view name) {
 bool nil(xml_node node) {
     const pugi::xml_attribute found = node.find_attribute(
         [](pugi::xml_attribute attribute) { return local_name(attribute.name()) == "nil"; });
-    const std::string_view value = trimmed(found.value());
+    const std::string_view value = base::trim(found.value(), blanks);
     return value == "true" || value == "1";
 }
 
@@ -105,7 +95,7 @@ Failure no_envelope(const Reply& reply, std::string_view why) {
 
 /// What the primary's own "no" means. `account`: the call had nothing but the credentials to object to.
 Failure refusal(std::string_view message, std::string_view code, bool account, const Reply& reply) {
-    const std::string small = lower(message);
+    const std::string small = base::lower(message);
     std::string words = message.empty() ? "result code " + bounded(code) : "\"" + bounded(message) + "\"";
     if (contains_any(small, {"too many"}))
         return locked_out("the primary counts too many sign-in attempts: " + words, reply);
@@ -125,7 +115,8 @@ Result<xml_node> parse(std::string& body, pugi::xml_document& document) {
     const auto failed = [](std::string_view words) {
         return tl::make_unexpected(unreadable(std::string(words)));
     };
-    const std::string start = lower(trimmed(std::string_view(body).substr(0, 64)).substr(0, 14));
+    const std::string start =
+        base::lower(base::trim(std::string_view(body).substr(0, 64), blanks).substr(0, 14));
     if (start.starts_with("<!doctype html") || start.starts_with("<html")) return failed("it is a web page");
     if (const std::string_view words = objection(body, most_elements); !words.empty()) return failed(words);
     const pugi::xml_parse_result parsed = document.load_buffer_inplace(
@@ -171,7 +162,7 @@ Result<xml_node> open(Reply& reply, std::string_view operation, pugi::xml_docume
     const xml_node result = child(response, name + "Result");
     if (!result || nil(result)) return failed(unreadable("a reply that does not answer " + name));
     const auto success = parse_switch(text(child(result, "Result")).value_or(""));
-    const std::string_view code = trimmed(text(child(result, "ResultCode")).value_or(""));
+    const std::string_view code = base::trim(text(child(result, "ResultCode")).value_or(""), blanks);
     if (!success) return failed(unreadable("a reply to " + name + " without a result"));
     if (!*success) {
         const bool account = operation == "GetAllDomains";
@@ -219,7 +210,7 @@ Result<T> collect(Reply reply, std::string_view operation, std::string_view list
 }  // namespace
 
 std::optional<bool> parse_switch(std::string_view value) {
-    const std::string small = lower(trimmed(value));
+    const std::string small = base::lower(base::trim(value, blanks));
     if (small == "true" || small == "enabled" || small == "1") return true;
     if (small == "false" || small == "disabled" || small == "0") return false;
     return std::nullopt;
@@ -263,9 +254,10 @@ Result<Settings> parse_settings(Reply reply, std::string_view operation,
             const std::optional<std::string_view> setting = text(node);
             if (!setting) return false;
             const auto equals = setting->find('=');
-            std::string key = lower(trimmed(setting->substr(0, equals)));
+            std::string key = base::lower(base::trim(setting->substr(0, equals), blanks));
             if (equals != setting->npos && std::find(keys.begin(), keys.end(), key) != keys.end())
-                settings.insert_or_assign(std::move(key), std::string(trimmed(setting->substr(equals + 1))));
+                settings.insert_or_assign(std::move(key),
+                                          std::string(base::trim(setting->substr(equals + 1), blanks)));
             return true;
         });
 }
@@ -310,7 +302,7 @@ Result<AddressList> parse_aliases(Reply reply) {
 Result<Names> parse_lists(Reply reply) {
     return collect<Names>(std::move(reply), "GetMailingListsByDomain", "listNames", "string",
                           [](xml_node node, Names& names) {
-                              names.push_back(lower(local_part(text(node).value_or(""))));
+                              names.push_back(base::lower(local_part(text(node).value_or(""))));
                               return !names.back().empty();
                           });
 }
@@ -319,7 +311,7 @@ Result<std::string> parse_list_command(Reply reply) {
     return with(std::move(reply), "GetListCommandAddress", [](xml_node result) -> Result<std::string> {
         const xml_node address = child(result, "commandAddress");
         if (!address) return tl::make_unexpected(unreadable("a reply without commandAddress"));
-        return std::string(local_part(trimmed(text(address).value_or(""))));
+        return std::string(local_part(base::trim(text(address).value_or(""), blanks)));
     });
 }
 

@@ -2,6 +2,7 @@
 #include "relay/mail/address.h"
 
 #include "relay/mail/utf8.h"
+#include "sync/base/ascii.h"
 #include "tests/fuzz/target.h"
 
 using namespace postern::relay;
@@ -13,7 +14,7 @@ void check(const Address& address) {
     require(address.local.size() <= 256 && address.domain.size() <= 255);
     require(is_printable_utf8(address.local) && plain(address.domain));
     require(address.mailbox().size() <= address.local.size());
-    require(address.domain == lower(address.domain));
+    require(address.domain == base::lower(address.domain));
     auto quoted = parse_address(quoted_local_part(address.mailbox()) + "@x");
     require(address.null() || !quoted || quoted->mailbox() == address.mailbox());
     if (address.null()) return;

@@ -1,6 +1,7 @@
 // MTA-STS as other domains publish it: whatever is taken is bounded, and what is kept is read back the same.
 #include "relay/mail/address.h"
 #include "relay/security/sts_state.h"
+#include "sync/base/ascii.h"
 #include "tests/fuzz/target.h"
 
 using namespace postern::relay;
@@ -14,7 +15,7 @@ void check(const StsPolicy& policy) {
     require(policy.mode == StsPolicy::Mode::none || !policy.patterns.empty());
     for (const auto& pattern : policy.patterns) {
         const std::string name = pattern.starts_with("*.") ? pattern.substr(2) : pattern;
-        require(is_domain_name(name) && name == lower(name));
+        require(is_domain_name(name) && name == base::lower(name));
         require(sts_allows(policy, pattern.starts_with("*.") ? "a." + name : name));
     }
     require(!sts_allows(policy, ""));

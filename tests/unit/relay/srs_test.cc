@@ -7,6 +7,7 @@
 #include <string>
 
 #include "relay/reception/srs_secret.h"
+#include "sync/base/ascii.h"
 #include "tests/unit/relay/folder.h"
 
 using namespace postern::relay;
@@ -57,10 +58,10 @@ TEST_CASE("a rewritten path leads back to where it came from", "[srs]") {
 
 TEST_CASE("hosts on the way may change case", "[srs]") {
     Address path = rewritten(ours, {"bob", "origin.example"});
-    for (const auto& local : {upper(path.local), lower(path.local)}) {
+    for (const auto& local : {upper(path.local), base::lower(path.local)}) {
         auto back = ours.reverse({local, "gw.example"}, now);
         CHECK(back.fault == Fault::none);
-        CHECK(lower(back.address.text()) == "bob@origin.example");
+        CHECK(base::lower(back.address.text()) == "bob@origin.example");
     }
 }
 
