@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 
 #include "agent/log/log_line.h"
+#include "sync/base/utf8.h"
 
 namespace postern::agent::soap {
 namespace {
@@ -72,7 +73,7 @@ std::string message_count(std::uint64_t messages) {
 }  // namespace
 
 tl::expected<Call, std::string> parse_call(std::string_view xml) {
-    if (!is_utf8(xml)) return tl::unexpected<std::string>("the request is not UTF-8");
+    if (!base::is_utf8(xml)) return tl::unexpected<std::string>("the request is not UTF-8");
     pugi::xml_document document;
     const auto parsed = document.load_buffer(xml.data(), xml.size(),
                                              pugi::parse_default | pugi::parse_doctype | pugi::parse_fragment,

@@ -5,41 +5,16 @@
 #include <cstdio>
 #include <ctime>
 
+#include "sync/base/utf8.h"
+
 namespace postern::agent {
 namespace {
 
 constexpr std::size_t longest_value = 1024;
 
-/// Length of the UTF-8 sequence at the start of `text`, 0 when there is none (RFC 3629).
-std::size_t utf8_length(std::string_view text) {
-    const auto octet = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = octet(0);
-    const std::size_t length = first < 0x80                    ? 1
-                               : first >= 0xc2 && first < 0xe0 ? 2
-                               : first >= 0xe0 && first < 0xf0 ? 3
-                               : first >= 0xf0 && first < 0xf5 ? 4
-                                                               : 0;
-    if (length == 0 || length > text.size()) return 0;
-    for (std::size_t i = 1; i < length; ++i)
-        if ((octet(i) & 0xc0) != 0x80) return 0;
-    if ((first == 0xe0 && octet(1) < 0xa0) || (first == 0xed && octet(1) > 0x9f) ||
-        (first == 0xf0 && octet(1) < 0x90) || (first == 0xf4 && octet(1) > 0x8f))
-        return 0;
-    return length;
-}
-
-/// Of a valid UTF-8 sequence.
-char32_t code_point(std::string_view character) {
-    const auto first = static_cast<unsigned char>(character[0]);
-    char32_t point = character.size() == 1 ? first : first & (0x7f >> character.size());
-    for (const char c : character.substr(1)) point = point << 6 | (static_cast<unsigned char>(c) & 0x3f);
-    return point;
-}
-
 /// What a terminal might act upon, or show other text in another order for: C0, DEL, C1, separators of lines,
 /// and the marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode UAX #9).
-bool is_control(std::string_view character) {
-    const char32_t point = code_point(character);
+bool is_control(char32_t point) {
     return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x061c || point == 0x200e ||
            point == 0x200f || (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
@@ -72,12 +47,13 @@ bool is_plain(std::string_view value) {
 template <class Plain, class Control, class Broken>
 void each_character(std::string_view value, Plain plain, Control control, Broken broken) {
     while (!value.empty()) {
-        const std::size_t length = utf8_length(value);
-        const auto character = value.substr(0, length == 0 ? 1 : length);
-        if (length == 0)
+        std::string_view rest = value;
+        const auto point = base::take_character(rest);
+        const auto character = value.substr(0, point ? value.size() - rest.size() : 1);
+        if (!point)
             broken(character);
-        else if (is_control(character))
-            control(character);
+        else if (is_control(*point))
+            control(character, *point);
         else
             plain(character);
         value.remove_prefix(character.size());
@@ -109,15 +85,6 @@ std::string iso_time(std::chrono::system_clock::time_point time) {
     return {text.data(), static_cast<std::size_t>(length)};
 }
 
-bool is_utf8(std::string_view text) {
-    while (!text.empty()) {
-        const std::size_t length = utf8_length(text);
-        if (length == 0) return false;
-        text.remove_prefix(length);
-    }
-    return true;
-}
-
 void append_text_value(std::string& line, std::string_view value) {
     const auto kept = value.substr(0, longest_value);
     if (is_plain(kept) && kept.size() == value.size()) {
@@ -132,7 +99,7 @@ void append_text_value(std::string& line, std::string_view value) {
             if (character == "\"" || character == "\\") line += '\\';
             line.append(character);
         },
-        [&](std::string_view character) {
+        [&](std::string_view character, char32_t) {
             if (const char letter = short_escape(character))
                 (line += '\\') += letter;
             else
@@ -151,11 +118,11 @@ void append_json_value(std::string& line, std::string_view value) {
             if (character == "\"" || character == "\\") line += '\\';
             line.append(character);
         },
-        [&line](std::string_view character) {
+        [&line](std::string_view character, char32_t point) {
             if (const char letter = short_escape(character))
                 (line += '\\') += letter;
             else
-                append_json_escape(line, code_point(character));
+                append_json_escape(line, point);
         },
         [&line](std::string_view) { line.append("\xef\xbf\xbd"); });
     line.append(kept.size() < value.size() ? "...\"" : "\"");
@@ -165,7 +132,8 @@ std::string printable(std::string_view value) {
     std::string text;
     const auto escape = [&text](std::string_view octets) { append_hex(text, "\\x", octets); };
     each_character(
-        value, [&text](std::string_view character) { text.append(character); }, escape, escape);
+        value, [&text](std::string_view character) { text.append(character); },
+        [&](std::string_view character, char32_t) { escape(character); }, escape);
     return text;
 }
 

@@ -25,9 +25,6 @@ void append_json_value(std::string& line, std::string_view value);
 /// UTF-8 as \\xNN.
 std::string printable(std::string_view value);
 
-/// Whether all of it is UTF-8 (RFC 3629).
-bool is_utf8(std::string_view text);
-
 /// Writes into a buffer that the caller reuses. Keys are ours and need no escaping.
 class LogLine {
 public:

@@ -4,8 +4,8 @@
 
 #include "relay/mail/mime.h"
 #include "relay/mail/trace.h"
-#include "relay/mail/utf8.h"
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -139,12 +139,12 @@ public:
     explicit Converter(Out& out) : out_(out) {}
 
     Fault entity(std::string_view text, std::size_t depth) {
-        if (is_ascii(text)) {
+        if (base::is_ascii(text)) {
             out_ += text;
             return std::nullopt;
         }
         auto [header, body] = split_entity(text);
-        if (!is_ascii(header)) return "its header has 8-bit characters";
+        if (!base::is_ascii(header)) return "its header has 8-bit characters";
         auto fields = fields_of(header);
         if (count(fields, "content-type") > 1 || count(fields, "content-transfer-encoding") > 1)
             return "a part of it is described in two ways";
@@ -174,7 +174,7 @@ private:
         append_container(header, fields);
         for (const auto& segment : *segments) {
             if (!segment.part) {
-                if (!is_ascii(segment.text)) return "there are 8-bit characters between its parts";
+                if (!base::is_ascii(segment.text)) return "there are 8-bit characters between its parts";
                 out_ += segment.text;
                 continue;
             }
@@ -227,13 +227,13 @@ struct Utf8Below {
 
 /// What cannot be told apart has none.
 void look_below(std::string_view text, std::size_t depth, std::size_t& parts, Utf8Below& seen) {
-    if (is_ascii(text)) return;
+    if (base::is_ascii(text)) return;
     auto [header, body] = split_entity(text);
-    seen.bare = seen.bare || (depth > 0 && !is_ascii(header));
+    seen.bare = seen.bare || (depth > 0 && !base::is_ascii(header));
     auto type = parse_media_type(field_value(fields_of(header), "content-type"));
     if (!type || depth >= depth_max) return;
     if (is_global(*type)) {
-        seen.hidden_by_mime = seen.hidden_by_mime || !is_ascii(body);
+        seen.hidden_by_mime = seen.hidden_by_mime || !base::is_ascii(body);
         return;
     }
     if (type->type == "message" && type->subtype == "rfc822") return look_below(body, depth + 1, parts, seen);
@@ -259,29 +259,29 @@ tl::expected<Fit, Unfit> fit(const Message& message, std::string_view content, A
     Fit unchanged = Fit::as_is;
     if (envelope.utf8 && !host.utf8) {
         const Address& from = envelope.sent_as.null() ? envelope.reverse_path : envelope.sent_as;
-        if (!is_ascii(from.local))
+        if (!base::is_ascii(from.local))
             return tl::unexpected(
                 Unfit{Reply{550, {5, 6, 7}, "the next host takes no sender address in UTF-8"}});
         std::size_t parts = 0;
         Utf8Below seen;
         look_below(content, 0, parts, seen);
-        if (!is_ascii(header_of(content)) || seen.bare)
+        if (!base::is_ascii(header_of(content)) || seen.bare)
             return tl::unexpected(Unfit{Reply{554, {5, 6, 9}, "the next host takes no header in UTF-8"}});
         if (seen.hidden_by_mime) return Fit::only_seven_bit;
         unchanged = Fit::ascii_only;
     }
     bool whole = content.size() == message.content.size;
-    return host.eight_bit || !whole || is_ascii(content) ? unchanged : Fit::seven_bit;
+    return host.eight_bit || !whole || base::is_ascii(content) ? unchanged : Fit::seven_bit;
 }
 
 tl::expected<void, Unfit> fit_recipient(const Address& recipient, Abilities host) {
-    if (host.utf8 || is_ascii(recipient.local)) return {};
+    if (host.utf8 || base::is_ascii(recipient.local)) return {};
     return tl::unexpected(Unfit{Reply{553, {5, 6, 7}, "the next host takes no address in UTF-8"}});
 }
 
 tl::expected<void, Unfit> to_seven_bit(std::string_view content,
                                        const std::function<void(std::string_view)>& write) {
-    if (is_ascii(content)) {
+    if (base::is_ascii(content)) {
         write(content);
         return {};
     }

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "relay/mail/trace.h"
-#include "relay/mail/utf8.h"
 #include "relay/mail/xtext.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -24,7 +24,7 @@ std::string quote(std::string_view text) {
 
 /// The same of an address, which may be UTF-8.
 std::string quote_address(std::string_view text) {
-    if (is_ascii(text) || !is_printable_utf8(text) || text.size() > quote_max) return quote(text);
+    if (base::is_ascii(text) || !base::is_printable_utf8(text) || text.size() > quote_max) return quote(text);
     return std::string(text);
 }
 
@@ -37,7 +37,7 @@ std::string_view bounded_header(std::string_view header) {
 /// "rfc822; a@b", or of an address in UTF-8 as RFC 6533 §3 has it.
 std::string typed(const Address& address) {
     std::string text = quote_address(address.text());
-    return (is_ascii(text) ? "rfc822; " : "utf-8; ") + text;
+    return (base::is_ascii(text) ? "rfc822; " : "utf-8; ") + text;
 }
 
 std::string explanation(const ReportedRecipient& one) {
@@ -163,7 +163,7 @@ std::string part(std::string_view boundary, std::string_view type, std::string_v
     out += type;
     out += "\r\nContent-Description: ";
     out += description;
-    if (!is_ascii(content)) out += "\r\nContent-Transfer-Encoding: 8bit";
+    if (!base::is_ascii(content)) out += "\r\nContent-Transfer-Encoding: 8bit";
     out += "\r\n\r\n";
     out += content;
     return out + "\r\n";
@@ -217,8 +217,8 @@ Message make_report(const std::string& hostname, const Message& original, const 
     Text text = text_part(hostname, recipients, envelope.bounce, whole);
     std::string status = status_part(hostname, original, recipients, now);
     // RFC 6533: a type of its own for each part that has more than ASCII where only ASCII used to be.
-    bool global_status = !is_ascii(status);
-    bool global_header = envelope.utf8 && !is_ascii(header) && is_utf8(header);
+    bool global_status = !base::is_ascii(status);
+    bool global_header = envelope.utf8 && !base::is_ascii(header) && base::is_utf8(header);
     const char* returned_type = whole ? (global_header ? "message/global" : "message/rfc822")
                                       : (global_header ? "message/global-headers" : "text/rfc822-headers");
 
@@ -231,10 +231,11 @@ Message make_report(const std::string& hostname, const Message& original, const 
     out += "MIME-Version: 1.0\r\n";
     out +=
         "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"" + boundary + "\"\r\n";
-    bool eight_bit = !is_ascii(text.body) || global_status || !is_ascii(returned);
+    bool eight_bit = !base::is_ascii(text.body) || global_status || !base::is_ascii(returned);
     if (eight_bit) out += "Content-Transfer-Encoding: 8bit\r\n";
     out += "\r\nThis is a MIME-encapsulated delivery report.\r\n\r\n";
-    out += part(boundary, is_ascii(text.body) ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8",
+    out += part(boundary,
+                base::is_ascii(text.body) ? "text/plain; charset=us-ascii" : "text/plain; charset=utf-8",
                 "Explanation", text.body);
     out += part(boundary, global_status ? "message/global-delivery-status" : "message/delivery-status",
                 "Delivery report", status);
@@ -246,7 +247,7 @@ Message make_report(const std::string& hostname, const Message& original, const 
     report.envelope.forward_paths.push_back(envelope.reverse_path);
     report.envelope.options.push_back({Notify{true, false, false, false}, {}});  // RFC 3461 §6.2
     report.envelope.body = eight_bit ? BodyType::eight_bit : BodyType::seven_bit;
-    report.envelope.utf8 = global_status || global_header || !is_ascii(to);
+    report.envelope.utf8 = global_status || global_header || !base::is_ascii(to);
     report.envelope.require_tls = envelope.require_tls;
     report.envelope.primary = envelope.primary;
     report.envelope.bounce = true;

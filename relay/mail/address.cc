@@ -1,8 +1,8 @@
 #include "relay/mail/address.h"
 
-#include "relay/mail/utf8.h"
 #include "sync/base/ascii.h"
 #include "sync/base/domain_name.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -59,8 +59,8 @@ std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
     if (length == 0 || length > domain_max) return std::nullopt;
     used = local + 1 + length;
     std::string name(text.substr(local + 1, length));
-    if (!is_ascii(text.substr(0, used))) {
-        if (!is_printable_utf8(text.substr(0, used))) return std::nullopt;
+    if (!base::is_ascii(text.substr(0, used))) {
+        if (!base::is_printable_utf8(text.substr(0, used))) return std::nullopt;
     }
     if (name.starts_with('[')) return Address{std::string(text.substr(0, local)), base::lower(name)};
     auto parsed = base::DomainName::parse(name);

@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include "relay/mail/address.h"
-#include "relay/mail/utf8.h"
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -55,11 +55,11 @@ std::optional<std::string> decode_unitext(std::string_view text, bool utf8) {
     while (!text.empty()) {
         char c = text.front();
         if (c == '+' || c == '=' || c == ' ') return std::nullopt;
-        auto character = c == '\\' ? take_escape(text) : take_character(text);
+        auto character = c == '\\' ? take_escape(text) : base::take_character(text);
         if (!character || (c != '\\' && !utf8 && *character > 0x7f)) return std::nullopt;
-        append_character(out, *character);
+        base::append_character(out, *character);
     }
-    if (out.empty() || !is_printable_utf8(out)) return std::nullopt;
+    if (out.empty() || !base::is_printable_utf8(out)) return std::nullopt;
     return out;
 }
 
@@ -89,7 +89,7 @@ std::string OriginalRecipient::text() const {
     if (type != "utf-8") return type + ';' + encode_xtext(address);
     std::string out = type + ';';
     for (std::string_view rest = address; !rest.empty();) {
-        auto character = take_character(rest);
+        auto character = base::take_character(rest);
         if (!character) break;
         bool plain = *character > ' ' && *character <= '~' && *character != '+' && *character != '=' &&
                      *character != '\\';

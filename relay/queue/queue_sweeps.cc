@@ -2,10 +2,10 @@
 // whoever has no place in line, whose time is over or whose sender should know is found.
 #include <algorithm>
 
-#include "relay/mail/utf8.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -36,7 +36,7 @@ namespace {
 /// instead, by a report that can always be said.
 bool wants_postmaster(const Envelope& envelope, std::size_t recipient, const RecipientProgress& progress) {
     const EnhancedStatus& status = progress.reply.status;
-    return envelope.bounce && !is_ascii(envelope.forward_paths[recipient].mailbox()) &&
+    return envelope.bounce && !base::is_ascii(envelope.forward_paths[recipient].mailbox()) &&
            progress.reply.code == 0 && status.klass == 5 && status.subject == 6;
 }
 

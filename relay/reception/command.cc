@@ -3,9 +3,9 @@
 #include <array>
 #include <utility>
 
-#include "relay/mail/utf8.h"
 #include "relay/reception/parameters.h"
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -59,7 +59,7 @@ std::optional<Decision> path_command(std::string_view text, std::string_view key
         if (!path || (!from && path->address.null())) return malformed(from);
         command.address = std::move(path->address);
         rest = path->rest;
-        command.beyond_ascii = !is_ascii(text.substr(0, text.size() - rest.size()));
+        command.beyond_ascii = !base::is_ascii(text.substr(0, text.size() - rest.size()));
     }
     if (!rest.empty() && rest[0] != ' ') return malformed(from);
     return parse_parameters(rest, command);
@@ -85,13 +85,13 @@ Parsed parse_command(std::string_view line) {
         space == std::string_view::npos ? std::string_view() : base::trim(line.substr(space), " ");
     for (auto& [name, verb] : verbs)
         if (base::equal_ignoring_case(word, name)) out.command.verb = verb;
-    if (!is_ascii(line)) {
+    if (!base::is_ascii(line)) {
         Verb verb = out.command.verb;
         if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::vrfy) {
             out.fault = refuse(Rule::command, "a command must be plain ASCII");
             return out;
         }
-        if (!is_printable_utf8(rest)) {
+        if (!base::is_printable_utf8(rest)) {
             out.fault = refuse(Rule::not_utf8);
             return out;
         }

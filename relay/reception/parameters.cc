@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
-#include "relay/mail/utf8.h"
 #include "relay/mail/xtext.h"
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -84,7 +84,7 @@ void original_recipient(std::string_view value, Command& command) {
     std::string text = original ? original->text() : std::string();
     if (text.empty() || value.size() > original_recipient_max || text.size() > original_recipient_max) return;
     command.options.original = std::move(text);
-    command.beyond_ascii |= !is_ascii(value);
+    command.beyond_ascii |= !base::is_ascii(value);
 }
 
 std::optional<Decision> mail_parameter(const Parameter& parameter, Command& command) {

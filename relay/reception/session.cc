@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "relay/mail/trace.h"
-#include "relay/mail/utf8.h"
 #include "relay/net/elsewhere.h"
 #include "relay/queue/record.h"
 #include "sync/base/ascii.h"
 #include "sync/base/clock.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/utf8.h"
 
 namespace postern::relay {
 
@@ -403,7 +403,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     std::string tls = connection_->tls(), only;
     if (message.envelope.forward_paths.size() == 1) only = message.envelope.forward_paths.front().text();
     // Our field stays in ASCII, so that it never keeps a message from a host without SMTPUTF8.
-    if (!is_ascii(only)) only.clear();
+    if (!base::is_ascii(only)) only.clear();
     hop.helo = message.envelope.helo;
     hop.client = client_;
     hop.hostname = settings_->hostname;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 
 namespace postern::base {
 
@@ -14,10 +15,6 @@ namespace {
 
 constexpr std::size_t longest = 253, longest_label = 63;
 constexpr std::size_t octets_max = 1000;  // no name of 253 octets in A-labels is longer in UTF-8
-
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
 
 /// Whether it has one of the characters that the rules of 2003 turn into others, or drop: sharp s, final
 /// sigma, and the two joiners.

@@ -5,25 +5,18 @@
 #include <charconv>
 #include <cstdint>
 
+#include "sync/base/utf8.h"
+
 namespace postern::sync::soap {
 
 namespace {
 
-/// Octets of the character at the start of `text`; 0 when it is not one that XML allows.
-std::size_t character(std::string_view text) {
-    const auto octet = [&](std::size_t i) -> std::uint32_t { return static_cast<unsigned char>(text[i]); };
-    const std::uint32_t first = octet(0);
-    if (first < 0x80) return first >= 0x20 || first == '\t' || first == '\n' || first == '\r' ? 1 : 0;
-    const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-    std::uint32_t value = first & (0x7fu >> size);
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((octet(i) & 0xc0) != 0x80) return 0;
-        value = value << 6 | (octet(i) & 0x3f);
-    }
-    constexpr std::array<std::uint32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
-    const bool surrogate = value >= 0xd800 && value < 0xe000;
-    return value < smallest[size] || surrogate || value > 0x10ffff ? 0 : size;
+/// Takes the character off the start of `text`; false when it is not one that XML allows.
+bool take_xml_character(std::string_view& text) {
+    const char first = text.front();
+    if (static_cast<unsigned char>(first) >= 0x80) return base::take_character(text).has_value();
+    text.remove_prefix(1);
+    return first >= 0x20 || first == '\t' || first == '\n' || first == '\r';
 }
 
 /// Octets of the reference at the start of `text`; 0 when it stands for nothing we know. References to
@@ -64,11 +57,8 @@ std::size_t verbatim(std::string_view text) {
 }  // namespace
 
 std::string_view objection(std::string_view bytes, std::size_t most_elements) {
-    for (std::string_view rest = bytes; !rest.empty();) {
-        const std::size_t size = character(rest);
-        if (size == 0) return "it is not UTF-8 text";
-        rest.remove_prefix(size);
-    }
+    for (std::string_view rest = bytes; !rest.empty();)
+        if (!take_xml_character(rest)) return "it is not UTF-8 text";
     std::size_t elements = 0;
     for (std::string_view rest = bytes; !rest.empty();) {
         std::size_t step = 1;

@@ -1,8 +1,8 @@
 // Paths and addresses: whatever is taken is bounded, printable, and read back the same from what it prints.
 #include "relay/mail/address.h"
 
-#include "relay/mail/utf8.h"
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 #include "tests/fuzz/target.h"
 
 using namespace postern::relay;
@@ -12,7 +12,7 @@ namespace {
 
 void check(const Address& address) {
     require(address.local.size() <= 256 && address.domain.size() <= 255);
-    require(is_printable_utf8(address.local) && plain(address.domain));
+    require(base::is_printable_utf8(address.local) && plain(address.domain));
     require(address.mailbox().size() <= address.local.size());
     require(address.domain == base::lower(address.domain));
     auto quoted = parse_address(quoted_local_part(address.mailbox()) + "@x");

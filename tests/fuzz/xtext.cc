@@ -1,7 +1,7 @@
 // ENVID and ORCPT: what is taken is printable, and read back the same from what goes to the next host.
 #include "relay/mail/xtext.h"
 
-#include "relay/mail/utf8.h"
+#include "sync/base/utf8.h"
 #include "tests/fuzz/target.h"
 
 using namespace postern::relay;
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         auto original = parse_original_recipient(text, utf8);
         if (!original) continue;
         require(utf8 || plain(text));
-        require(is_printable_utf8(original->address) && !original->address.empty());
+        require(base::is_printable_utf8(original->address) && !original->address.empty());
         require(original->type == "utf-8" || plain(original->address));
         require(plain(original->type) && plain(original->text()));
         require(original->text().find(' ') == std::string::npos);

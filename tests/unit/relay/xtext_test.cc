@@ -3,8 +3,6 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "relay/mail/utf8.h"
-
 using namespace postern::relay;
 using namespace std::string_literals;
 
@@ -85,19 +83,4 @@ TEST_CASE("the original recipient", "[xtext]") {
         CHECK_FALSE(parse_original_recipient(bad, true));
     }
     CHECK_FALSE(parse_original_recipient("utf-8;m\xc3\xbc@x", false));
-}
-
-TEST_CASE("characters are taken and written alike", "[xtext]") {
-    for (char32_t c : {0x1u, 0x7fu, 0x80u, 0x7ffu, 0x800u, 0xd7ffu, 0xe000u, 0xffffu, 0x10000u, 0x10ffffu}) {
-        std::string text;
-        append_character(text, c);
-        std::string_view rest = text;
-        CHECK(take_character(rest) == c);
-        CHECK(rest.empty());
-        for (std::size_t cut = 1; cut < text.size(); ++cut) CHECK_FALSE(is_utf8(text.substr(0, cut)));
-    }
-    CHECK(is_utf8("m\xc3\xbc\n"));
-    CHECK_FALSE(is_printable_utf8("m\xc3\xbc\n"));
-    CHECK(is_ascii("\x7f"));
-    CHECK_FALSE(is_ascii("a\x80"));
 }

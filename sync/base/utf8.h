@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace postern::relay {
+namespace postern::base {
 
 bool is_ascii(std::string_view text);
 
@@ -21,4 +21,4 @@ bool is_utf8(std::string_view text);
 /// Whether `text` is UTF-8 without control characters, those of the second set (U+0080 to U+009F) included.
 bool is_printable_utf8(std::string_view text);
 
-}  // namespace postern::relay
+}  // namespace postern::base

@@ -1,6 +1,6 @@
-#include "relay/mail/utf8.h"
+#include "sync/base/utf8.h"
 
-namespace postern::relay {
+namespace postern::base {
 
 bool is_ascii(std::string_view text) {
     unsigned char bits = 0;
@@ -68,4 +68,4 @@ bool is_printable_utf8(std::string_view text) {
     return true;
 }
 
-}  // namespace postern::relay
+}  // namespace postern::base
