@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "sync/base/encoding.h"
 #include "sync/base/file.h"
 #include "sync/primary/http.h"
 #include "sync/rest/rest.h"
@@ -17,7 +18,7 @@ constexpr auto choose_at_most_every = std::chrono::minutes(10);
 constexpr std::size_t largest_memory = 4096;
 
 std::filesystem::path file_in(const std::filesystem::path& memory, const std::string& name) {
-    return memory.empty() ? memory : memory / ("generation-" + percent_encode(name));
+    return memory.empty() ? memory : memory / ("generation-" + base::percent_encoded(name, "@"));
 }
 
 /// True when the answer, if there was one, is not of the generation that was asked.

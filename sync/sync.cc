@@ -1,7 +1,5 @@
 #include "sync/sync.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -15,8 +13,10 @@
 
 #include "sync/back_ends.h"
 #include "sync/base/ascii.h"
+#include "sync/base/encoding.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/random.h"
 #include "sync/directory/cache.h"
 #include "sync/directory/fold.h"
 #include "sync/directory/publication.h"
@@ -39,14 +39,7 @@ constexpr std::string_view name_prefix = "postern-";
 constexpr std::size_t name_length = name_prefix.size() + 32;
 constexpr std::size_t largest_name = 4096;  // of a file that should have one
 
-std::string random_name() {
-    unsigned char bytes[16];
-    if (RAND_bytes(bytes, sizeof bytes) != 1) throw std::runtime_error("no random numbers");
-    std::string name(name_prefix);
-    for (const unsigned char byte : bytes)
-        name += {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
-    return name;
-}
+std::string random_name() { return std::string(name_prefix) + base::hex(base::random_octets(16)); }
 
 /// The name of this installation towards the primaries, made at the first start. A file that was cut short,
 /// as earlier versions could leave it, is written anew; one that cannot be read is not.

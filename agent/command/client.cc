@@ -17,6 +17,7 @@
 #include "agent/http/request.h"
 #include "agent/machine/privileges.h"
 #include "sync/base/descriptor.h"
+#include "sync/base/encoding.h"
 
 namespace postern::agent {
 namespace {
@@ -27,10 +28,13 @@ constexpr std::size_t largest_answer = 64u << 20;
 constexpr std::chrono::seconds patience{120};
 
 std::string target(const Call& call) {
-    std::string text = percent_encoded(call.path);
+    std::string text = base::percent_encoded(call.path, "/");
     char separator = '?';
     for (const auto& [name, value] : call.parameters) {
-        (text += separator).append(percent_encoded(name)).append("=").append(percent_encoded(value));
+        (text += separator)
+            .append(base::percent_encoded(name))
+            .append("=")
+            .append(base::percent_encoded(value));
         separator = '&';
     }
     return text;
@@ -114,21 +118,6 @@ Received parsed(std::string_view octets) {
 }
 
 }  // namespace
-
-std::string percent_encoded(std::string_view text) {
-    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/",
-                               digits = "0123456789ABCDEF";
-    std::string result;
-    for (const char c : text) {
-        if (plain.find(c) != std::string_view::npos) {
-            result += c;
-            continue;
-        }
-        const auto octet = static_cast<unsigned char>(c);
-        ((result += '%') += digits[octet >> 4]) += digits[octet & 15];
-    }
-    return result;
-}
 
 tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call) {
     const base::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

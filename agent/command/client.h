@@ -26,7 +26,4 @@ struct Call {
 /// way.
 tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call);
 
-/// Percent-encodes all but unreserved characters and '/' (RFC 3986 §2.3).
-std::string percent_encoded(std::string_view text);
-
 }  // namespace postern::agent

@@ -1,14 +1,11 @@
 #include "agent/gateway_mode/sessions.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
-
 #include <algorithm>
-#include <array>
 #include <iterator>
-#include <stdexcept>
 
 #include "agent/http/token.h"
+#include "sync/base/encoding.h"
+#include "sync/base/random.h"
 
 namespace postern::agent {
 namespace {
@@ -17,31 +14,13 @@ constexpr unsigned free_failures = 3;
 constexpr std::chrono::seconds longest_wait{30};
 constexpr std::chrono::minutes forgotten{10};
 
-/// Base64 for URLs, without padding (RFC 4648 §5).
-std::string base64url(std::string_view octets) {
-    std::string text(4 * ((octets.size() + 2) / 3) + 1, '\0');  // 1: the NUL that is written behind it
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                       reinterpret_cast<const unsigned char*>(octets.data()),
-                                       static_cast<int>(octets.size()));
-    text.resize(static_cast<std::size_t>(length));
-    std::replace(text.begin(), text.end(), '+', '-');
-    std::replace(text.begin(), text.end(), '/', '_');
-    text.erase(std::find(text.begin(), text.end(), '='), text.end());
-    return text;
-}
-
-std::string secret() {
-    std::array<unsigned char, 32> bits{};
-    if (RAND_bytes(bits.data(), bits.size()) != 1)
-        throw std::runtime_error("the system gives no random numbers");
-    return base64url({reinterpret_cast<const char*>(bits.data()), bits.size()});
-}
+std::string secret() { return base::base64url(base::random_octets(32)); }
 
 /// The first two parts are for clients that read the role and the end from them; the third is the secret.
 std::string access_token(Sessions::Time ends) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(ends.time_since_epoch()).count();
-    return base64url(R"({"alg":"HS256","typ":"JWT"})") + '.' +
-           base64url(R"({"role":"SysAdmin","exp":)" + std::to_string(seconds) + '}') + '.' + secret();
+    return base::base64url(R"({"alg":"HS256","typ":"JWT"})") + '.' +
+           base::base64url(R"({"role":"SysAdmin","exp":)" + std::to_string(seconds) + '}') + '.' + secret();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "agent/machine/address_text.h"
 #include "sync/base/ascii.h"
+#include "sync/base/encoding.h"
 
 namespace postern::agent {
 namespace {
@@ -22,30 +23,12 @@ bool is_visible(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 /// Percent-decoded; nullopt when an escape is none.
 std::optional<std::string> decoded(std::string_view text, bool form) {
-    std::string result;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '+' && form) {
-            result += ' ';
-        } else if (text[i] != '%') {
-            result += text[i];
-        } else {
-            const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-            const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-            if (high < 0 || low < 0) return std::nullopt;
-            result += static_cast<char>(high * 16 + low);
-            i += 2;
-        }
-    }
-    return result;
+    if (!form) return base::percent_decoded(text);
+    std::string spaced(text);
+    std::replace(spaced.begin(), spaced.end(), '+', ' ');
+    return base::percent_decoded(spaced);
 }
 
 /// The next line without its end; takes it off `rest`.

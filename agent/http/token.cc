@@ -1,32 +1,19 @@
 #include "agent/http/token.h"
 
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
-#include <array>
-#include <stdexcept>
 #include <system_error>
 
+#include "sync/base/encoding.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/random.h"
 
 namespace postern::agent {
 namespace {
 
 constexpr std::size_t shortest = 16, longest = 512;
-
-std::string random_token() {
-    std::array<unsigned char, 32> bits{};
-    if (RAND_bytes(bits.data(), bits.size()) != 1) throw std::runtime_error("no random numbers");
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string token;
-    for (const auto octet : bits) {
-        token += digits[octet >> 4];
-        token += digits[octet & 15];
-    }
-    return token;
-}
 
 using Octets = tl::expected<std::string, std::error_code>;
 
@@ -51,8 +38,9 @@ tl::expected<std::string, std::string> read_token(const std::filesystem::path& f
 }
 
 tl::expected<std::string, std::string> obtain_token(const std::filesystem::path& file) {
-    return token_in(file, base::obtain_file(file, longest, [] { return random_token() + '\n'; }),
-                    base::FileUse::own);
+    return token_in(
+        file, base::obtain_file(file, longest, [] { return base::hex(base::random_octets(32)) + '\n'; }),
+        base::FileUse::own);
 }
 
 bool same_token(std::string_view a, std::string_view b) {

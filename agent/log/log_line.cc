@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "sync/base/encoding.h"
 #include "sync/base/utf8.h"
 
 namespace postern::agent {
@@ -19,21 +20,15 @@ bool is_control(char32_t point) {
            point == 0x200f || (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069);
 }
 
-void append_hex(std::string& line, std::string_view prefix, std::string_view octets) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    for (const char c : octets) {
-        const auto octet = static_cast<unsigned char>(c);
-        line.append(prefix);
-        line += digits[octet >> 4];
-        line += digits[octet & 15];
-    }
+/// Each octet behind "\\x".
+void append_escaped(std::string& line, std::string_view octets) {
+    for (const char& c : octets) line.append("\\x").append(base::hex({&c, 1}));
 }
 
 /// Of a character of the basic plane.
 void append_json_escape(std::string& line, char32_t point) {
-    const char high = static_cast<char>(point >> 8), low = static_cast<char>(point & 0xff);
-    append_hex(line, "\\u", {&high, 1});
-    append_hex(line, "", {&low, 1});
+    const char octets[] = {static_cast<char>(point >> 8), static_cast<char>(point & 0xff)};
+    line.append("\\u").append(base::hex({octets, 2}));
 }
 
 bool is_plain(std::string_view value) {
@@ -92,7 +87,7 @@ void append_text_value(std::string& line, std::string_view value) {
         return;
     }
     line += '"';
-    const auto escape = [&line](std::string_view octets) { append_hex(line, "\\x", octets); };
+    const auto escape = [&line](std::string_view octets) { append_escaped(line, octets); };
     each_character(
         kept,
         [&line](std::string_view character) {
@@ -130,7 +125,7 @@ void append_json_value(std::string& line, std::string_view value) {
 
 std::string printable(std::string_view value) {
     std::string text;
-    const auto escape = [&text](std::string_view octets) { append_hex(text, "\\x", octets); };
+    const auto escape = [&text](std::string_view octets) { append_escaped(text, octets); };
     each_character(
         value, [&text](std::string_view character) { text.append(character); },
         [&](std::string_view character, char32_t) { escape(character); }, escape);

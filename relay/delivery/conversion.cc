@@ -5,6 +5,7 @@
 #include "relay/mail/mime.h"
 #include "relay/mail/trace.h"
 #include "sync/base/ascii.h"
+#include "sync/base/encoding.h"
 #include "sync/base/utf8.h"
 
 namespace postern::relay {
@@ -65,7 +66,6 @@ private:
 
 /// No line of what comes out begins with a dot, so that Content::dots stays as true as it was.
 void append_quoted_printable(Out& out, std::string_view body) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
     std::size_t length = 0;  // of the line in hand
     for (std::size_t at = 0; at < body.size(); ++at) {
         if (body.substr(at, 2) == "\r\n") {
@@ -90,29 +90,18 @@ void append_quoted_printable(Out& out, std::string_view body) {
         if (width == 1) {
             out += c;
         } else {
-            auto octet = static_cast<unsigned char>(c);
             out += '=';
-            out += digits[octet >> 4];
-            out += digits[octet & 15];
+            out += base::hex({&c, 1}, base::upper_hex);
         }
         length += width;
     }
 }
 
 void append_base64(Out& out, std::string_view body) {
-    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::size_t length = 0;
-    for (std::size_t at = 0; at < body.size(); at += 3) {
-        if (length == line_max) {
-            out += "\r\n";
-            length = 0;
-        }
-        std::size_t octets = std::min<std::size_t>(3, body.size() - at);
-        std::uint32_t bits = 0;
-        for (std::size_t i = 0; i < 3; ++i)
-            bits = bits << 8 | (i < octets ? static_cast<unsigned char>(body[at + i]) : 0u);
-        for (std::size_t i = 0; i < 4; ++i) out += i <= octets ? digits[bits >> (18 - 6 * i) & 63] : '=';
-        length += 4;
+    constexpr std::size_t octets_max = line_max / 4 * 3;
+    for (std::size_t at = 0; at < body.size(); at += octets_max) {
+        if (at > 0) out += "\r\n";
+        out += base::base64(body.substr(at, octets_max));
     }
 }
 

@@ -3,7 +3,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,8 @@
 #include <stdexcept>
 
 #include "sync/base/ascii.h"
+#include "sync/base/encoding.h"
+#include "sync/base/random.h"
 
 namespace postern::relay {
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::size_t challenge_max = 8192;     // base64
 constexpr std::size_t credential_max = 1000;    // octets of user and of password
+constexpr std::size_t nonce_size = 18;          // octets
 constexpr std::size_t salt_max = 1024;          // octets
 constexpr unsigned iterations_max = 1'000'000;  // half a second of work; servers ask for 4,096 to 100,000
 constexpr std::size_t digest_size = 32;         // SHA-256
@@ -29,30 +31,6 @@ void wipe(std::string& text) { OPENSSL_cleanse(text.data(), text.size()); }
 
 const unsigned char* octets(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-std::string base64(std::string_view text) {
-    std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-    const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), octets(text),
-                                       static_cast<int>(text.size()));
-    out.resize(static_cast<std::size_t>(length));
-    return out;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-    if (text.size() % 4 != 0 || text.size() > challenge_max) return std::nullopt;
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-    // The library's decoder skips white space and takes padding anywhere.
-    const bool plain =
-        std::all_of(text.begin(), text.end() - static_cast<std::ptrdiff_t>(padding),
-                    [](char c) { return base::is_letter_or_digit(c) || c == '+' || c == '/'; });
-    if (!plain) return std::nullopt;
-    std::string out(text.size() / 4 * 3 + 1, '\0');
-    const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), octets(text),
-                                       static_cast<int>(text.size()));
-    if (length < 0) return std::nullopt;
-    out.resize(static_cast<std::size_t>(length) - padding);
-    return out;
 }
 
 std::string hmac(const EVP_MD* hash, std::string_view key, std::string_view text) {
@@ -72,18 +50,9 @@ std::string sha256(std::string_view text) {
     return digest;
 }
 
-std::string hex(std::string_view text) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (char c : text) out += {digits[static_cast<unsigned char>(c) >> 4], digits[c & 15]};
-    return out;
-}
-
-std::string random_nonce() {
-    std::string raw(18, '\0');
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(raw.size())) != 1)
-        throw std::runtime_error("no random numbers");
-    return base64(raw);
+/// Base64 as a server may send it.
+std::optional<std::string> from_base64(std::string_view text) {
+    return text.size() > challenge_max ? std::nullopt : base::from_base64(text);
 }
 
 /// A user name as SCRAM writes it (RFC 5802 §5.1).
@@ -136,7 +105,7 @@ Sasl::Sasl(std::string mechanism, std::string user, std::string password, std::s
     : mechanism_(std::move(mechanism)),
       user_(std::move(user)),
       password_(std::move(password)),
-      nonce_(nonce.empty() ? random_nonce() : std::move(nonce)),
+      nonce_(nonce.empty() ? base::base64(base::random_octets(nonce_size)) : std::move(nonce)),
       fit_(!has_control(user_) && !has_control(password_) && user_.size() <= credential_max &&
            password_.size() <= credential_max) {}
 
@@ -147,10 +116,10 @@ std::string Sasl::start() {
     if (!fit_) return command;
     if (mechanism_ == "PLAIN") {
         std::string response = '\0' + user_ + '\0' + password_;
-        command += ' ' + base64(response);
+        command += ' ' + base::base64(response);
         wipe(response);
     } else if (mechanism_ == "SCRAM-SHA-256") {
-        command += ' ' + base64("n,," + scram_first());
+        command += ' ' + base::base64("n,," + scram_first());
     }
     return command;
 }
@@ -188,11 +157,11 @@ bool Sasl::finished(std::string_view text_of_235) {
 
 // The prompts are words in any language: the first is answered with the user name, the second with the
 // password.
-Sasl::Answer Sasl::login() { return base64(step_ == 1 ? user_ : password_); }
+Sasl::Answer Sasl::login() { return base::base64(step_ == 1 ? user_ : password_); }
 
 Sasl::Answer Sasl::cram_md5(std::string_view challenge) {
     if (challenge.empty()) return fault("the server's challenge is empty");
-    return base64(user_ + ' ' + hex(hmac(EVP_md5(), password_, challenge)));
+    return base::base64(user_ + ' ' + base::hex(hmac(EVP_md5(), password_, challenge)));
 }
 
 std::string Sasl::scram_first() const { return "n=" + saslname(user_) + ",r=" + nonce_; }
@@ -227,7 +196,7 @@ Sasl::Answer Sasl::scram_proof(std::string_view server_first) {
                    [](char a, char b) { return static_cast<char>(a ^ b); });
     expected_signature_ = hmac(EVP_sha256(), hmac(EVP_sha256(), salted, "Server Key"), message);
     wipe(salted);
-    return base64(final_without_proof + ",p=" + base64(proof));
+    return base::base64(final_without_proof + ",p=" + base::base64(proof));
 }
 
 bool Sasl::signature_is_right(std::string_view server_final) const {

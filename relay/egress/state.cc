@@ -6,6 +6,8 @@
 #include <set>
 #include <tuple>
 
+#include "sync/base/encoding.h"
+
 namespace postern::relay {
 namespace {
 
@@ -19,36 +21,19 @@ constexpr std::int64_t last_day = last_second / 86'400;
 bool plain(char c) { return c > ' ' && c < '\x7f' && c != '%' && c != '='; }
 
 std::string escaped(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
     std::string out;
-    for (const char c : text) {
-        if (plain(c)) {
+    for (const char& c : text)
+        if (plain(c))
             out += c;
-            continue;
-        }
-        const auto octet = static_cast<unsigned char>(c);
-        out += {'%', digits[octet >> 4], digits[octet & 15]};
-    }
+        else
+            out.append("%").append(base::hex({&c, 1}, base::upper_hex));
     return out;
 }
 
 std::optional<std::string> unescaped(std::string_view text) {
-    std::string out;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if (text[at] != '%') {
-            if (!plain(text[at])) return std::nullopt;
-            out += text[at];
-            continue;
-        }
-        unsigned octet = 0;
-        if (text.size() - at < 3) return std::nullopt;
-        const char* end = text.data() + at + 3;
-        const auto [stop, error] = std::from_chars(text.data() + at + 1, end, octet, 16);
-        if (error != std::errc() || stop != end) return std::nullopt;
-        out += static_cast<char>(octet);
-        at += 2;
-    }
-    return out;
+    if (!std::all_of(text.begin(), text.end(), [](char c) { return c == '%' || plain(c); }))
+        return std::nullopt;
+    return base::percent_decoded(text);
 }
 
 /// The fields of one line, taken in the order they were written.

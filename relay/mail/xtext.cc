@@ -4,13 +4,14 @@
 
 #include "relay/mail/address.h"
 #include "sync/base/ascii.h"
+#include "sync/base/encoding.h"
 #include "sync/base/utf8.h"
 
 namespace postern::relay {
 
 namespace {
 
-constexpr std::string_view digits = "0123456789ABCDEF";
+constexpr std::string_view digits = base::upper_hex;
 constexpr std::size_t type_max = 32;
 
 void append_hex(std::string& out, std::uint32_t value) {
@@ -20,15 +21,12 @@ void append_hex(std::string& out, std::uint32_t value) {
 
 std::string encode_xtext(std::string_view text) {
     std::string out;
-    for (char c : text) {
+    for (const char& c : text) {
         if (c > ' ' && c <= '~' && c != '+' && c != '=') {
             out += c;
             continue;
         }
-        auto octet = static_cast<unsigned char>(c);
-        out += '+';
-        out += digits[octet >> 4];
-        out += digits[octet & 0xf];
+        out.append("+").append(base::hex({&c, 1}, digits));
     }
     return out;
 }

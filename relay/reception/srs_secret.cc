@@ -1,12 +1,11 @@
 #include "relay/reception/srs_secret.h"
 
-#include <openssl/rand.h>
-
 #include <stdexcept>
 #include <system_error>
 
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/random.h"
 
 namespace postern::relay {
 
@@ -14,17 +13,10 @@ namespace {
 
 constexpr std::size_t secret_min = 16, secret_size = 32, secret_max = 4096;
 
-std::string random_secret() {
-    std::string secret(secret_size, '\0');
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) != 1)
-        throw std::runtime_error("no random numbers for the secret of the sender rewriting scheme");
-    return secret;
-}
-
 }  // namespace
 
 std::string obtain_srs_secret(const std::filesystem::path& file) {
-    auto secret = base::obtain_file(file, secret_max, random_secret);
+    auto secret = base::obtain_file(file, secret_max, [] { return base::random_octets(secret_size); });
     const bool unfit = secret ? secret->size() < secret_min : secret.error() == std::errc::file_too_large;
     if (unfit)
         throw std::runtime_error("the secret of the sender rewriting scheme, " + file.string() +

@@ -7,7 +7,6 @@
 #include <ctime>
 #include <mutex>
 
-#include "sync/base/ascii.h"
 #include "sync/base/http_reply.h"
 #include "sync/base/secret.h"
 #include "sync/primary/stream.h"
@@ -40,22 +39,6 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, sy
     const auto date = parse_http_date(field);
     if (!date) return std::nullopt;
     return std::max(std::chrono::ceil<std::chrono::seconds>(*date - now), 0s);
-}
-
-std::string percent_encode(std::string_view segment) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string text;
-    for (const char c : segment) {
-        const auto octet = static_cast<unsigned char>(c);
-        const bool plain =
-            base::is_letter_or_digit(c) || std::string_view("-._~@").find(c) != std::string_view::npos;
-        if (plain) {
-            text += c;
-        } else {
-            text += {'%', digits[octet >> 4], digits[octet & 15]};
-        }
-    }
-    return text;
 }
 
 namespace {

@@ -56,9 +56,6 @@ std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string
 /// A broken-down UTC time; nullopt before 1970 and after 2242.
 std::optional<std::chrono::system_clock::time_point> to_time(std::tm utc);
 
-/// Everything but the printable ASCII characters that need no encoding in a path segment becomes %XX.
-std::string percent_encode(std::string_view segment);
-
 class HttpClient final {
 public:
     /// `stop` interrupts a request under way and makes all later ones fail.

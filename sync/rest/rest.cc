@@ -4,6 +4,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "sync/base/encoding.h"
 #include "sync/directory/bounds.h"
 #include "sync/primary/connection_settings.h"
 #include "sync/primary/http_answer.h"
@@ -14,6 +15,9 @@ using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// As a segment of a path, in which "@" may stand (RFC 3986 §3.3).
+std::string in_path(std::string_view segment) { return base::percent_encoded(segment, "@"); }
 
 constexpr std::size_t page_size = 500;
 constexpr std::size_t most_pages = 20000;
@@ -111,7 +115,7 @@ auto Rest::ask(const HttpRequest& request, Parse&& parse) {
 
 Result<std::string> Rest::token_in(const std::string& domain, Context context) {
     if (entered_domain_ == domain && !entered_token_.empty()) return entered_token_;
-    const std::string segment = percent_encode(domain);
+    const std::string segment = in_path(domain);
     Result<rest::Session> session = tl::make_unexpected(Failure{});
     if (context == Context::manage) {
         session = ask(post("settings/sysadmin/manage-domain/" + segment, "{}"), rest::parse_impersonation);
@@ -204,7 +208,7 @@ Result<AddressList> Rest::resolve_disabled(const std::string& domain, const Addr
     int failures = 0;
     for (const std::string& name : unread) {
         std::string path = "settings/domain/user-mail/";
-        path.append(percent_encode(name)).append("@").append(percent_encode(domain));
+        path.append(in_path(name)).append("@").append(in_path(domain));
         const auto receives = ask_in_domain(domain, get(std::move(path)), rest::parse_user_mail);
         if (!receives && receives.error().ends_round()) return tl::make_unexpected(receives.error());
         if (receives) kinds[name] = *receives ? Kind::user_receiving : Kind::user_disabled;
@@ -251,7 +255,7 @@ Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wa
 
 /// The whole list at once; in pages when that is too large or unknown to this build.
 Result<AddressList> Rest::users(const std::string& domain, const DomainRecord& known) {
-    auto listed = ask(get("settings/sysadmin/list-users/" + percent_encode(domain)), rest::parse_users);
+    auto listed = ask(get("settings/sysadmin/list-users/" + in_path(domain)), rest::parse_users);
     if (!listed && !listed.error().ends_round()) {
         auto paged = search(domain, rest::AccountType::user);
         if (paged || paged.error().ends_round()) listed = std::move(paged);
@@ -274,9 +278,9 @@ Result<std::optional<Kind>> Rest::user_kind(const std::string& local_part, const
     if (!user && user.error().fault == Fault::refused) return std::optional<Kind>();
     if (!user) return tl::make_unexpected(user.error());
     if (*user) return std::optional(Kind::user);
-    const auto receives = ask_in_domain(
-        domain, get("settings/domain/user-mail/" + percent_encode(local_part) + "@" + percent_encode(domain)),
-        rest::parse_user_mail);
+    const auto receives =
+        ask_in_domain(domain, get("settings/domain/user-mail/" + in_path(local_part) + "@" + in_path(domain)),
+                      rest::parse_user_mail);
     if (!receives && receives.error().ends_round()) return tl::make_unexpected(receives.error());
     if (!receives) return std::optional(Kind::user_unread);
     return std::optional(*receives ? Kind::user_receiving : Kind::user_disabled);
@@ -338,7 +342,7 @@ Result<DomainReading> Rest::read(const DomainRecord& known) {
     entered_token_.clear();
 
     reading.options =
-        ask(get("settings/sysadmin/domain-settings/" + percent_encode(domain)), rest::parse_domain_settings);
+        ask(get("settings/sysadmin/domain-settings/" + in_path(domain)), rest::parse_domain_settings);
     if (ends(reading.options)) return tl::make_unexpected(reading.options.error());
     if (reading.options && !reading.options->enabled.value_or(true)) return reading;
 

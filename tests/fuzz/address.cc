@@ -12,9 +12,9 @@ namespace {
 
 void check(const Address& address) {
     require(address.local.size() <= 256 && address.domain.size() <= 255);
-    require(base::is_printable_utf8(address.local) && plain(address.domain));
+    require(postern::base::is_printable_utf8(address.local) && plain(address.domain));
     require(address.mailbox().size() <= address.local.size());
-    require(address.domain == base::lower(address.domain));
+    require(address.domain == postern::base::lower(address.domain));
     auto quoted = parse_address(quoted_local_part(address.mailbox()) + "@x");
     require(address.null() || !quoted || quoted->mailbox() == address.mailbox());
     if (address.null()) return;

@@ -17,8 +17,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const Command& command = parsed.command;
     require(command.verb != Verb::unknown);
     require(plain(command.argument) && command.argument.size() <= 255);
-    require(base::is_printable_utf8(command.address.local) && plain(command.address.domain));
-    require(command.beyond_ascii == !base::is_ascii(text_of(data, size)));
+    require(postern::base::is_printable_utf8(command.address.local) && plain(command.address.domain));
+    require(command.beyond_ascii == !postern::base::is_ascii(text_of(data, size)));
     require(plain(command.envelope_id) && command.envelope_id.size() <= 100);
     require(plain(command.options.original) && command.options.original.size() <= 500);
     require(!command.address.domain.empty() || command.address.null() || command.verb == Verb::rcpt);

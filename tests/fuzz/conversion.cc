@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 
     auto out = to_seven_bit(content);
     if (out) {
-        require(base::is_ascii(*out) && (content.empty() || out->ends_with("\r\n")));
+        require(postern::base::is_ascii(*out) && (content.empty() || out->ends_with("\r\n")));
         require(out->size() <= 4 * content.size() + 64 * 1024);
         require(reader.dots() || ("\r\n" + *out).find("\r\n.") == std::string::npos);
         auto again = to_seven_bit(*out);
@@ -35,9 +35,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         message.envelope.utf8 = (bits & 1) != 0;
         Abilities host{(bits & 2) != 0, (bits & 4) != 0};
         auto how = fit(message, content, host);
-        if (base::is_ascii(content)) require(how && *how != Fit::seven_bit);
+        if (postern::base::is_ascii(content)) require(how && *how != Fit::seven_bit);
         if (!needs_a_look(message.envelope, host)) require(how && *how == Fit::as_is);
-        if (how && *how == Fit::seven_bit) require(!host.eight_bit && !base::is_ascii(content));
+        if (how && *how == Fit::seven_bit) require(!host.eight_bit && !postern::base::is_ascii(content));
     }
 
     std::string_view boundary = take_line(input);

@@ -48,13 +48,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                 require(server.declared_size() <= options.message_size);
                 check_wire(server.sender(grant ? yes : no));
                 require(server.secure() || !server.envelope().require_tls);
-                require(server.envelope().utf8 || base::is_ascii(server.envelope().reverse_path.local));
+                require(server.envelope().utf8 ||
+                        postern::base::is_ascii(server.envelope().reverse_path.local));
                 require(server.in_transaction() == grant && server.envelope().forward_paths.empty());
                 break;
             case Action::ask_recipient:
                 require(server.in_transaction() && !step.address.null());
                 require(!step.address.domain.empty());
-                require(server.envelope().utf8 || base::is_ascii(step.address.local));
+                require(server.envelope().utf8 || postern::base::is_ascii(step.address.local));
                 check_wire(server.recipient(grant ? yes : no));
                 require(server.envelope().forward_paths.size() >= before);
                 require(server.envelope().forward_paths.size() <= before + (grant ? 1 : 0));

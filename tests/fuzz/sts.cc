@@ -15,7 +15,7 @@ void check(const StsPolicy& policy) {
     require(policy.mode == StsPolicy::Mode::none || !policy.patterns.empty());
     for (const auto& pattern : policy.patterns) {
         const std::string name = pattern.starts_with("*.") ? pattern.substr(2) : pattern;
-        require(is_domain_name(name) && name == base::lower(name));
+        require(is_domain_name(name) && name == postern::base::lower(name));
         require(sts_allows(policy, pattern.starts_with("*.") ? "a." + name : name));
     }
     require(!sts_allows(policy, ""));

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         auto original = parse_original_recipient(text, utf8);
         if (!original) continue;
         require(utf8 || plain(text));
-        require(base::is_printable_utf8(original->address) && !original->address.empty());
+        require(postern::base::is_printable_utf8(original->address) && !original->address.empty());
         require(original->type == "utf-8" || plain(original->address));
         require(plain(original->type) && plain(original->text()));
         require(original->text().find(' ') == std::string::npos);

@@ -166,7 +166,7 @@ TEST_CASE("domain names", "[address]") {
         CHECK(is_domain_name(good));
     for (const char* bad : {"", ".", "a.", ".a", "a..b", "a b", "[1.2.3.4]", "m\xc3\xbc", "a:25", "a/b", "*"})
         CHECK_FALSE(is_domain_name(bad));
-    CHECK(base::lower("AbC-\xc3\x84") == "abc-\xc3\x84");
+    CHECK(postern::base::lower("AbC-\xc3\x84") == "abc-\xc3\x84");
 }
 
 TEST_CASE("addresses in UTF-8", "[address]") {

@@ -28,7 +28,7 @@ TEST_CASE("every verb, in any case", "[command]") {
         {"STARTTLS", Verb::starttls},  {"DATA ", Verb::data},    {"QUIT  ", Verb::quit},
     };
     for (const auto& row : rows) {
-        std::string upper = row.line, small = base::lower(upper), mixed = upper;
+        std::string upper = row.line, small = postern::base::lower(upper), mixed = upper;
         for (std::size_t at = 0; at < mixed.size(); at += 2) mixed[at] = small[at];
         for (const auto& line : {upper, small, mixed}) {
             CAPTURE(line);
@@ -189,7 +189,7 @@ TEST_CASE("a fault's reply never repeats what the client said", "[command]") {
          {"MAIL FROM:<evil evil>", "EVIL", "MAIL FROM:<a@b> EVIL=evil", "RCPT TO:<evil", "EHLO (evil)"}) {
         auto parsed = parse_command(line);
         REQUIRE(parsed.fault);
-        CHECK(base::lower(parsed.fault->reply.text).find("evil") == std::string::npos);
+        CHECK(postern::base::lower(parsed.fault->reply.text).find("evil") == std::string::npos);
         CHECK(parsed.fault->reply.status.klass == 5);
     }
 }
@@ -310,7 +310,7 @@ TEST_CASE("the postmaster needs no domain", "[command]") {
          {"RCPT TO:<Postmaster>", "RCPT TO:<postmaster>", "RCPT TO:<POSTMASTER> NOTIFY=NEVER"}) {
         auto parsed = parse_command(line);
         REQUIRE_FALSE(parsed.fault);
-        CHECK(base::lower(parsed.command.address.local) == "postmaster");
+        CHECK(postern::base::lower(parsed.command.address.local) == "postmaster");
         CHECK(parsed.command.address.domain.empty());
     }
     CHECK(parse_command("RCPT TO:<Postmaster@b>").command.address.domain == "b");

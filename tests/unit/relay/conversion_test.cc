@@ -24,7 +24,7 @@ std::string converted(const std::string& content) {
     auto out = to_seven_bit(content);
     INFO((out ? std::string() : out.error().reply.text));
     REQUIRE(out);
-    CHECK(base::is_ascii(*out));
+    CHECK(postern::base::is_ascii(*out));
     CHECK(out->ends_with("\r\n"));
     for (std::size_t at = 0, end = 0; at < out->size(); at = end + 2) {
         end = out->find("\r\n", at);
@@ -301,7 +301,7 @@ TEST_CASE("what conversion would harm is refused", "[conversion]") {
         REQUIRE_FALSE(out);
         CHECK(out.error().reply.code == 554);
         CHECK(out.error().reply.status == EnhancedStatus{5, 6, 3});
-        CHECK(base::is_ascii(out.error().reply.text));
+        CHECK(postern::base::is_ascii(out.error().reply.text));
     }
     CHECK(to_seven_bit("DKIM-Signature: x\r\n\r\nplain\r\n") == "DKIM-Signature: x\r\n\r\nplain\r\n");
     CHECK(to_seven_bit(multipart("signed", "--b\r\n\r\nplain\r\n--b--\r\n")));

@@ -69,7 +69,7 @@ Fields fields(std::string& text) {
         std::size_t colon = line.find(": ");
         REQUIRE(colon != std::string::npos);
         REQUIRE(line.find(' ') > colon);
-        last = out.emplace(base::lower(line.substr(0, colon)), line.substr(colon + 2));
+        last = out.emplace(postern::base::lower(line.substr(0, colon)), line.substr(colon + 2));
     }
     return out;
 }

@@ -1,21 +1,14 @@
 #include "relay/delivery/sasl.h"
 
-#include <openssl/evp.h>
-
 #include <catch2/catch.hpp>
+
+#include "sync/base/encoding.h"
 
 using namespace postern::relay;
 
 namespace {
 
-std::string base64(const std::string& text) {
-    std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-    const int length =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                        reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-    out.resize(static_cast<std::size_t>(length));
-    return out;
-}
+using postern::base::base64;
 
 // RFC 7677 §3
 const std::string nonce = "rOprNGfwEbeRWgbNEkqO", both = nonce + "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";

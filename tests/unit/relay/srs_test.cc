@@ -58,10 +58,10 @@ TEST_CASE("a rewritten path leads back to where it came from", "[srs]") {
 
 TEST_CASE("hosts on the way may change case", "[srs]") {
     Address path = rewritten(ours, {"bob", "origin.example"});
-    for (const auto& local : {upper(path.local), base::lower(path.local)}) {
+    for (const auto& local : {upper(path.local), postern::base::lower(path.local)}) {
         auto back = ours.reverse({local, "gw.example"}, now);
         CHECK(back.fault == Fault::none);
-        CHECK(base::lower(back.address.text()) == "bob@origin.example");
+        CHECK(postern::base::lower(back.address.text()) == "bob@origin.example");
     }
 }
 

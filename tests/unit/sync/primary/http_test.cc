@@ -52,11 +52,6 @@ TEST_CASE("Retry-After in both forms", "[http]") {
     for (const char* bad : {"", "-1", "soon", "1 2", "99999999999"}) CHECK_FALSE(parse_retry_after(bad, now));
 }
 
-TEST_CASE("path segments", "[http]") {
-    CHECK(percent_encode("a-b.c_d~1@x") == "a-b.c_d~1@x");
-    CHECK(percent_encode("a/b?c d%\r\n\xc3\xa4") == "a%2Fb%3Fc%20d%25%0D%0A%C3%A4");
-}
-
 TEST_CASE("a reply comes whole, with status and date", "[http]") {
     PrimaryDouble primary(example_world());
     HttpClient http = client(primary.url());
