@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "relay/queue/job.h"
+#include "relay/queue/spool.h"
 #include "relay/settings.h"
 
 namespace postern::relay {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "relay/mail/address.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay::net {
 
@@ -18,7 +19,7 @@ std::string name_of(std::string_view wire) {
         const auto length = static_cast<unsigned char>(wire[at]);
         if (length == 0) {
             if (out.empty()) return ".";
-            return is_domain_name(out) ? lower(out) : std::string();
+            return is_domain_name(out) ? base::lower(out) : std::string();
         }
         if (length > 63 || at + 1 + length > wire.size()) return {};
         const std::string_view label = wire.substr(at + 1, length);

@@ -12,7 +12,7 @@
 
 #include "relay/mail/reply.h"
 #include "relay/queue/record.h"
-#include "relay/queue/spool.h"
+#include "relay/queue/stored.h"
 
 namespace postern::relay {
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "relay/queue/inspection.h"
+#include "relay/queue/volume.h"
 #include "sync/base/clock.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"

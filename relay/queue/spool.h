@@ -26,35 +26,12 @@
 #include "relay/queue/content.h"
 #include "relay/queue/record.h"
 #include "relay/queue/settled_log.h"
-#include "relay/queue/volume.h"
+#include "relay/queue/stored.h"
+#include "relay/queue/wait_key.h"
 
 namespace postern::relay {
 
-/// A message that is, or is about to be, in the spool.
-struct Stored {
-    Message message;
-    std::uint32_t volume = 0;  // set by the commit, before its completion is told
-    /// What a content file was written through; the commit syncs and closes it.
-    std::shared_ptr<const base::Descriptor> written{};
-    std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else
-    /// Completes a message of our own that so far has its id alone, and takes the time of a disk for it: done
-    /// on the commit thread. Empty for all others, and afterwards.
-    std::function<void(Stored&)> complete{};
-};
-using StoredPtr = std::shared_ptr<Stored>;
-
-/// Progress of one message. Nobody waits for it; it is durable with a later commit, after `bounce` is.
-struct Change {
-    MessageId id;
-    std::uint32_t volume = 0;
-    bool done = false;                 // nothing remains to be done: the message goes
-    bool tried = false;                // no longer fresh: it waits where `wait` says
-    std::filesystem::path file;        // content of its own, removed when `done`
-    std::optional<Progress> progress;  // written when not `done`
-    std::vector<WaitKey> wait, unwait;
-    StoredPtr bounce;
-    std::string damage;  // not empty: the records are set aside under damaged/, for this reason, or else stay
-};
+class Volume;
 
 /// Whether there was no room, or no descriptor or memory, for what was to be stored: the same may work a
 /// moment later.

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "relay/mail/message.h"
+#include "relay/queue/wait_key.h"
 
 namespace postern::relay {
 
@@ -27,19 +28,6 @@ inline std::error_code lmdb_error(int code) {
 }
 
 inline constexpr std::array<const char*, 5> table_names{"message", "content", "progress", "fresh", "waiting"};
-
-/// Where a waiting message is filed: under its destination, by the time it is due.
-struct WaitKey {
-    std::string route;
-    Time due{};
-    auto operator<=>(const WaitKey&) const = default;
-};
-
-struct WaitEntry {
-    MessageId id;
-    std::uint32_t volume = 0;
-    Time due{};
-};
 
 /// Tables: `message` id → record, `content` id → octets, `progress` id → record, `fresh` id (not tried yet),
 /// `waiting` (route, due, id). Reads are for any thread and see committed state; writes are for one thread.

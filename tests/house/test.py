@@ -80,6 +80,18 @@ class House(unittest.TestCase):
                         wrong.append(f"{name} includes <{header}>")
         self.assertEqual(wrong, [])
 
+    def test_the_engine_of_the_spool_is_not_seen_outside_the_queue(self):
+        """Not through other headers either: whoever includes one of ours gets all that it includes."""
+        texts = {name: path.read_text() for path, name in sources("agent", "relay", "sync")}
+        sees = {name for name, text in texts.items() if "lmdb.h" in SYSTEM.findall(text)}
+        self.assertTrue(sees, "nothing includes lmdb.h: this test looks for the wrong header")
+        while True:
+            more = {name for name, text in texts.items() if sees.intersection(INCLUDE.findall(text))} - sees
+            if not more:
+                break
+            sees |= more
+        self.assertEqual([name for name in sorted(sees) if not name.startswith("relay/queue/")], [])
+
     def test_no_file_is_a_giant(self):
         giants = [f"{name}: {len(path.read_text().splitlines())}" for path, name in sources("agent", "relay", "sync", "tests")
                   if len(path.read_text().splitlines()) > 620]

@@ -16,6 +16,7 @@
 
 #include "relay/queue/inspection.h"
 #include "relay/queue/spool.h"
+#include "relay/queue/volume.h"
 #include "tests/unit/relay/failing_writes.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/shortage.h"

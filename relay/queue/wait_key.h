@@ -1,0 +1,25 @@
+// The places in line that the spool has: where a message waits that is not in hand.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "relay/mail/message.h"
+
+namespace postern::relay {
+
+/// Where a waiting message is filed: under its destination, by the time it is due.
+struct WaitKey {
+    std::string route;
+    Time due{};
+    auto operator<=>(const WaitKey&) const = default;
+};
+
+struct WaitEntry {
+    MessageId id;
+    std::uint32_t volume = 0;
+    Time due{};
+};
+
+}  // namespace postern::relay
