@@ -11,6 +11,7 @@
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/overview.h"
 #include "relay/delivery/route.h"
+#include "relay/mail/route_key.h"
 #include "relay/mail/trace.h"
 #include "relay/net/asio.h"
 #include "relay/queue/content.h"
@@ -152,7 +153,7 @@ struct Relay::Impl {
         return [this](const Envelope& envelope, const Address& recipient) {
             std::lock_guard guard(mutex);
             return choose_route(*settings, *directory, envelope, recipient, std::chrono::system_clock::now())
-                .key;
+                .key.text();
         };
     }
 
@@ -387,7 +388,7 @@ Applied Relay::bounce(const QueueFilter& filter, const std::string& reason) {
 }
 
 Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
-    std::string route = gateway.empty() ? std::string() : "gateway:" + gateway;
+    std::string route = gateway.empty() ? std::string() : RouteKey::gateway(gateway).text();
     return impl_->each_part(filter, [impl = impl_.get(), &route](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.move(ids, route); });
     });
@@ -396,7 +397,7 @@ Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
 std::vector<GatewayView> Relay::gateways() {
     auto out = impl_->on(impl_->delivery_io,
                          [impl = impl_.get()] { return gateway_views(impl->delivery.workplace()); });
-    for (auto& one : out) one.waiting = impl_->spool.waiting("gateway:" + one.name);
+    for (auto& one : out) one.waiting = impl_->spool.waiting(RouteKey::gateway(one.name).text());
     return out;
 }
 
@@ -476,7 +477,7 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     envelope.reverse_path = *sender;
     if (primary != nullptr) envelope.primary = primary->name;
     Route route = choose_route(*settings, *directory, envelope, *recipient, now);
-    out.route = route.key;
+    out.route = route.key.text();
     out.route_why = route.why;
     auto promise = std::make_shared<std::promise<Explanation>>();
     auto future = promise->get_future();

@@ -4,6 +4,7 @@
 
 #include "relay/delivery/route.h"
 #include "relay/mail/address.h"
+#include "relay/mail/route_key.h"
 #include "relay/trial_parts.h"
 #include "sync/base/ascii.h"
 
@@ -178,7 +179,7 @@ net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySett
     if (!gateway.username.empty())
         login = Login{gateway.username, gateway.password_file, gateway.allow_insecure_auth};
     const bool signs_in = login.has_value();
-    std::string key = "gateway:" + gateway.name;
+    std::string key = RouteKey::gateway(gateway.name).text();
     auto opened = co_await reach(world, what, std::move(key), "[[gateway]]", std::move(login), out);
     if (!opened) co_return out;
     Client& client = *opened;
@@ -204,7 +205,7 @@ net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySett
 
 net::awaitable<Findings> try_deliver_to(World& world, std::string what, PrimarySettings primary) {
     Findings out;
-    std::string key = "primary:" + primary.name;
+    std::string key = RouteKey::primary(primary.name).text();
     std::optional<Login> nobody;
     auto opened = co_await reach(world, what, std::move(key), "[[primary]]", std::move(nobody), out);
     if (!opened) co_return out;

@@ -8,6 +8,7 @@
 #include "agent/settings/quantity.h"
 #include "agent/status/paths.h"
 #include "agent/status/views.h"
+#include "relay/mail/route_key.h"
 
 namespace postern::agent {
 namespace {
@@ -43,7 +44,7 @@ Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
     if (const auto name = parameter(request, "gateway"); !name.empty()) {
         if (!filter.route.empty())
             return tl::make_unexpected(refusal(400, "route and gateway mean the same: give one of them"));
-        filter.route = "gateway:" + name;
+        filter.route = relay::RouteKey::gateway(name).text();
     }
     return filter;
 }

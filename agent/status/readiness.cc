@@ -7,6 +7,7 @@
 
 #include "agent/log/egress_state.h"
 #include "agent/log/log_line.h"
+#include "relay/mail/route_key.h"
 
 namespace postern::agent {
 namespace {
@@ -124,10 +125,11 @@ std::vector<std::string> directory_troubles(const sync::Report& report) {
 std::vector<std::string> next_hop_troubles(const relay::State& state) {
     std::vector<std::string> reasons;
     for (const auto& one : state.destinations) {
-        const bool primary = one.route.starts_with("primary:"), gateway = one.route.starts_with("gateway:");
+        const auto key = relay::RouteKey::parse(one.route);
+        const bool primary = key && key->kind == relay::RouteKey::Kind::primary;
+        const bool gateway = key && key->kind == relay::RouteKey::Kind::gateway;
         if (one.trouble.empty() || !(primary || gateway) || one.waiting + one.ready == 0) continue;
-        const auto name = one.route.substr(one.route.find(':') + 1);
-        reasons.push_back((primary ? "mail back to primary " : "mail through gateway ") + name +
+        reasons.push_back((primary ? "mail back to primary " : "mail through gateway ") + key->name +
                           " waits, next try " + iso_time(one.next_try) + ": " + one.trouble);
     }
     return reasons;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/delivery/route.h"
+#include "relay/mail/route_key.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
 #include "sync/base/forget_oldest.h"
@@ -107,8 +108,8 @@ void Destinations::adopt(Site& site, const std::string& route, TlsWish wish, Tar
     unsigned a_minute =
         targets.messages_per_minute > 0 ? targets.messages_per_minute : delivery.messages_per_minute;
     std::string origin = targets.list.front().origin;
-    site.adopt({std::move(targets.exchangers), route, wish, route.starts_with("mx:"), std::move(targets.list),
-                std::move(origin), base::steady_now()},
+    site.adopt({std::move(targets.exchangers), route, wish, RouteKey::is(route, RouteKey::Kind::exchangers),
+                std::move(targets.list), std::move(origin), base::steady_now()},
                connections, a_minute);
 }
 
@@ -154,7 +155,8 @@ bool Destinations::permits(const Site& site, const Job& job, const Target& targe
 }
 
 void Destinations::put_off(const std::string& route, const EgressPool::Choice& choice) {
-    if (!route.starts_with("mx:")) return;
+    const auto domain = RouteKey::name_in(route, RouteKey::Kind::exchangers);
+    if (!domain) return;
     DestinationPtr to = get(route, TlsWish::none);
     if (to->listed.down) return;
     auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(), std::chrono::seconds(1),
@@ -163,7 +165,7 @@ void Destinations::put_off(const std::string& route, const EgressPool::Choice& c
     to->listed.down = true;
     to->listed.trouble = choice.why;
     to->listed.next_try = base::steady_now() + pause;
-    env_.observer.on(event::Rotated{route.substr(3), {}, {}, choice.why});
+    env_.observer.on(event::Rotated{*domain, {}, {}, choice.why});
     alarms_.set(to, to->listed.next_try);
 }
 
@@ -197,7 +199,8 @@ void Destinations::forget(Time now, const std::set<std::string>& waiting) {
     many_ = false;
     const auto in_use = [this](const Destination& one) {
         return one.resolving || !one.unresolved.empty() ||
-               (!one.route.starts_with("mx:") && route_exists(*env_.settings, one.route));
+               (!RouteKey::is(one.route, RouteKey::Kind::exchangers) &&
+                route_exists(*env_.settings, one.route));
     };
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;

@@ -11,6 +11,7 @@
 #include "relay/delivery/environment.h"
 #include "relay/delivery/listing.h"
 #include "relay/delivery/sources.h"
+#include "relay/mail/route_key.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
@@ -76,7 +77,7 @@ net::awaitable<TransactionEnd> Handover::carry() {
     const Message& message = converted ? *converted : stored->message;
     Transaction::Options options;
     options.reset = client_.needs_reset;
-    options.rewritten = !site_->hosts().route.starts_with("primary:");
+    options.rewritten = !RouteKey::is(site_->hosts().route, RouteKey::Kind::primary);
     options.bare = job_.bare;
     options.before = client_.before();
     Transaction transaction(message, job_.recipients, client_.extensions(), options);

@@ -1,7 +1,5 @@
 #include "relay/delivery/intake.h"
 
-#include <string_view>
-
 #include "relay/delivery/reporter.h"
 #include "relay/delivery/route.h"
 #include "sync/base/clock.h"
@@ -9,14 +7,13 @@
 namespace postern::relay {
 
 std::string Intake::route(const Envelope& envelope, const Address& recipient) {
-    constexpr std::string_view primary = "primary:";
-    std::string key = choose_route(*env_.settings, *directory_, envelope, recipient, base::wall_now()).key;
-    if (envelope.bounce || envelope.primary.empty() || !key.starts_with(primary)) return key;
+    const auto key = choose_route(*env_.settings, *directory_, envelope, recipient, base::wall_now()).key;
+    const bool between = key.kind == RouteKey::Kind::primary && !envelope.bounce &&
+                         !envelope.primary.empty() && key.name != envelope.primary;
     // Each pair once: that one gets the other's mail is what an administrator wants to know.
-    std::string to = key.substr(primary.size());
-    if (to != envelope.primary && between_.emplace(envelope.primary, to).second)
-        env_.observer.on(event::BetweenPrimaries{envelope.primary, to, recipient.domain});
-    return key;
+    if (between && between_.emplace(envelope.primary, key.name).second)
+        env_.observer.on(event::BetweenPrimaries{envelope.primary, key.name, recipient.domain});
+    return key.text();
 }
 
 bool Intake::exists(const std::string& route) const { return route_exists(*env_.settings, route); }

@@ -9,6 +9,7 @@
 #include "relay/delivery/room.h"
 #include "relay/delivery/route.h"
 #include "relay/delivery/sources.h"
+#include "relay/mail/route_key.h"
 #include "relay/queue/queue.h"
 #include "sync/base/clock.h"
 
@@ -33,8 +34,9 @@ std::vector<DestinationView> destination_views(const Workplace& at, std::size_t 
                 const Site& site = *one->site;
                 view.site = site.key;
                 // A site's line has mail of other domains too.
-                view.ready = one->route.starts_with("mx:") ? at.queue.in_hand(one->route)
-                                                           : view.ready + site.queues.ready();
+                view.ready = RouteKey::is(one->route, RouteKey::Kind::exchangers)
+                                 ? at.queue.in_hand(one->route)
+                                 : view.ready + site.queues.ready();
                 view.connections = site.connections();
                 view.delivering =
                     site.established() - std::min<std::size_t>(site.queues.idle(), site.established());
@@ -69,11 +71,11 @@ std::vector<GatewayView> gateway_views(const Workplace& at) {
         view.tls = in_words(gateway.tls);
         view.type = gateway.type == GatewayType::round_robin ? "round-robin" : "specified";
         view.enabled = gateway.enabled;
-        if (auto obstacle = at.room.blocked("gateway:" + gateway.name)) {
+        if (auto obstacle = at.room.blocked(RouteKey::gateway(gateway.name).text())) {
             view.trouble = obstacle->trouble;
             view.next_try = base::on_the_wall(obstacle->next_try);
         }
-        if (const Destination* known = at.destinations.find("gateway:" + gateway.name);
+        if (const Destination* known = at.destinations.find(RouteKey::gateway(gateway.name).text());
             known != nullptr && known->site)
             view.connections = known->site->connections();
         out.push_back(std::move(view));
@@ -98,10 +100,9 @@ net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation be
     }
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
-    if (begun.route.starts_with("mx:")) {
-        auto choice =
-            at.sources.pool().preview(Place(first.exchangers, std::string_view(begun.route).substr(3)),
-                                      envelope.reverse_path.domain, families_of(first.list), time);
+    if (const auto domain = RouteKey::name_in(begun.route, RouteKey::Kind::exchangers)) {
+        auto choice = at.sources.pool().preview(Place(first.exchangers, *domain),
+                                                envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)
             begun.egress = (choice.source->address.empty() ? std::string("the system's choice")

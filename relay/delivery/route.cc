@@ -61,14 +61,14 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     if (envelope.bounce && verdict.reason != sync::Reason::no_such_domain) {
         const PrimarySettings* primary = find_primary(settings, envelope.primary);
         if (primary != nullptr && !primary->deliver_to.host.empty())
-            return {"primary:" + primary->name, "a bounce goes back through its sender's primary"};
+            return {RouteKey::primary(primary->name), "a bounce goes back through its sender's primary"};
     }
     std::string mx_why = "the recipient domain's mail exchangers";
     if (!verdict.primary.empty() && verdict.primary != envelope.primary) {
         const PrimarySettings* primary = find_primary(settings, verdict.primary);
         if (primary != nullptr && !primary->deliver_to.host.empty()) {
             if (may_take(settings, *primary, envelope, recipient.domain))
-                return {"primary:" + primary->name, "the domain is the primary's own"};
+                return {RouteKey::primary(primary->name), "the domain is the primary's own"};
             mx_why += "; primary " + primary->name + " lists the domain as its own, but not its `domains`";
         }
     } else if (!verdict.primary.empty()) {
@@ -78,7 +78,7 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     if (envelope.primary.empty() && !envelope.bounce && recipient.domain == base::lower(settings.hostname))
         for (const auto& primary : settings.primaries)
             if (!primary.deliver_to.host.empty())
-                return {"primary:" + primary.name, "the postmaster of this host is the primary's"};
+                return {RouteKey::primary(primary.name), "the postmaster of this host is the primary's"};
     const RouteSettings* best = nullptr;
     int closest = 0;
     for (const auto& route : settings.routes) {
@@ -92,21 +92,25 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
         best = &route;
         closest = close;
     }
-    if (best != nullptr) return {"gateway:" + best->gateway, in_words(*best)};
+    if (best != nullptr) return {RouteKey::gateway(best->gateway), in_words(*best)};
     if (std::any_of(settings.gateways.begin(), settings.gateways.end(),
                     [](const auto& one) { return one.enabled && one.type == GatewayType::round_robin; }))
-        return {std::string(all_gateways),
+        return {RouteKey{RouteKey::Kind::gateways},
                 "the round-robin gateways take all mail without a route of its own"};
-    return {"mx:" + recipient.domain, std::move(mx_why)};
+    return {RouteKey::exchangers(recipient.domain), std::move(mx_why)};
 }
 
 bool route_exists(const Settings& settings, const std::string& route) {
-    if (route == all_gateways) return !ways_of(settings, route).empty();
-    if (route.starts_with("gateway:")) {
-        const GatewaySettings* gateway = find_gateway(settings, route.substr(8));
-        return gateway != nullptr && gateway->enabled;
+    const auto key = RouteKey::parse(route);
+    if (!key) return true;
+    switch (key->kind) {
+        case RouteKey::Kind::exchangers: return true;
+        case RouteKey::Kind::gateways: return !ways_of(settings, route).empty();
+        case RouteKey::Kind::primary: return find_primary(settings, key->name) != nullptr;
+        case RouteKey::Kind::gateway: break;
     }
-    return !route.starts_with("primary:") || find_primary(settings, route.substr(8)) != nullptr;
+    const GatewaySettings* gateway = find_gateway(settings, key->name);
+    return gateway != nullptr && gateway->enabled;
 }
 
 std::vector<std::string> ways_of(const Settings& settings, const std::string& route) {
@@ -114,7 +118,7 @@ std::vector<std::string> ways_of(const Settings& settings, const std::string& ro
     std::vector<std::string> out;
     for (const auto& gateway : settings.gateways)
         if (gateway.enabled && gateway.type == GatewayType::round_robin)
-            out.push_back("gateway:" + gateway.name);
+            out.push_back(RouteKey::gateway(gateway.name).text());
     return out;
 }
 

@@ -6,20 +6,16 @@
 #include <vector>
 
 #include "relay/mail/message.h"
+#include "relay/mail/route_key.h"
 #include "relay/settings.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
 
-/// `key` names the destination: "mx:example.net", "gateway:NAME", "gateways" (all of type round-robin in
-/// turn) or "primary:NAME". What waits is filed by it; which hosts it leads to is found out when it is ready.
 struct Route {
-    std::string key;
+    RouteKey key;
     std::string why;  // the rule that chose it, in words
 };
-
-/// Route::key of all gateways that are round-robin.
-inline constexpr std::string_view all_gateways = "gateways";
 
 /// A bounce goes back through the primary its message came from, mail for another primary's domain to that
 /// primary when its `domains` say so; then the most specific `[[route]]` whose gateway is enabled, then the

@@ -2,12 +2,13 @@
 
 #include <utility>
 
+#include "relay/mail/route_key.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
 
 std::string domain_of(const Job& job) {
-    return job.route.starts_with("mx:") ? job.route.substr(3) : std::string();
+    return RouteKey::name_in(job.route, RouteKey::Kind::exchangers).value_or("");
 }
 
 Sources::Sources(Environment& env, std::string_view learnt)

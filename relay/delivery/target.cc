@@ -7,6 +7,7 @@
 #include "relay/delivery/host_lookup.h"
 #include "relay/delivery/route.h"
 #include "relay/egress/reply_rules.h"
+#include "relay/mail/route_key.h"
 #include "relay/net/address_range.h"
 #include "relay/net/addresses.h"
 #include "relay/security/transport.h"
@@ -189,14 +190,15 @@ bool permits(const std::vector<Target>& list, const Target& target) {
 
 std::string origin_of(const Settings& settings, const std::string& key) {
     auto address = [](const HostPort& at) { return at.host + ':' + std::to_string(at.port); };
-    if (key.starts_with("gateway:")) {
-        const GatewaySettings* one = find_gateway(settings, std::string_view(key).substr(8));
+    if (const auto gateway = RouteKey::name_in(key, RouteKey::Kind::gateway)) {
+        const GatewaySettings* one = find_gateway(settings, *gateway);
         if (one == nullptr || !one->enabled) return {};
         return address(one->address) + '\n' + std::string(in_words(one->tls)) + '\n' + one->username + '\n' +
                one->password_file.string() + (one->allow_insecure_auth ? "\ninsecure" : "");
     }
-    if (!key.starts_with("primary:")) return {};
-    const PrimarySettings* one = find_primary(settings, std::string_view(key).substr(8));
+    const auto primary = RouteKey::name_in(key, RouteKey::Kind::primary);
+    if (!primary) return {};
+    const PrimarySettings* one = find_primary(settings, *primary);
     return one == nullptr ? std::string()
                           : address(one->deliver_to) + '\n' + std::string(in_words(settings.delivery.tls));
 }
