@@ -5,6 +5,7 @@
 #include "relay/delivery/route.h"
 #include "relay/mail/address.h"
 #include "relay/mail/route_key.h"
+#include "relay/mail/stage.h"
 #include "relay/trial_parts.h"
 #include "sync/base/ascii.h"
 
@@ -40,7 +41,8 @@ net::awaitable<Opened> open_one(World& world, std::vector<Target> targets, std::
         if (out.client) break;
         const Refusal& refusal = out.refusal;
         if (at >= refusals_shown) continue;
-        out.seen += (at == 0 ? "" : "; ") + targets[at].text() + ", " + refusal.stage + ": " + refusal.reason;
+        out.seen += (at == 0 ? "" : "; ") + targets[at].text() + ", " + text_of(refusal.stage) + ": " +
+                    refusal.reason;
         if (refusal.reply.code != 0) out.seen += (refusal.reason.empty() ? "" : ": ") + refusal.reply.line();
     }
     co_return out;
@@ -86,11 +88,11 @@ net::awaitable<std::unique_ptr<Client>> reach(World& world, std::string what, st
 
 std::string_view advice_for(const Refusal& refusal, std::string_view section) {
     const bool gateway = section == "[[gateway]]";
-    if (refusal.stage == "tls")
+    if (refusal.stage == Stage::tls)
         return gateway ? "look at its certificate, and at tls of this [[gateway]]"
                        : "look at its certificate, and at delivery.tls";
-    if (refusal.stage == "auth") return "look at username and password_file of this [[gateway]]";
-    if (refusal.stage == "connect") {
+    if (refusal.stage == Stage::auth) return "look at username and password_file of this [[gateway]]";
+    if (refusal.stage == Stage::connect) {
         if (refusal.error == asio::error::connection_refused)
             return "nothing listens there: start it, or correct the port";
         if (refusal.error == asio::error::network_unreachable ||

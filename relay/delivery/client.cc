@@ -74,7 +74,7 @@ Before Client::before() const {
 }
 
 net::awaitable<bool> Client::hello(Refusal& refusal) {
-    refusal = Refusal{text_of(Stage::ehlo), {}, {}};
+    refusal = Refusal{Stage::ehlo, {}, {}};
     for (const char* verb : {"EHLO ", "HELO "}) {
         Reply answer;
         const std::error_code error = co_await ask(verb + options_.source.hostname + "\r\n", answer);
@@ -109,7 +109,7 @@ net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const
 
 net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const Target& target,
                                                         const Options& options, Refusal& refusal) {
-    refusal = Refusal{text_of(Stage::connect), {}, {}};
+    refusal = Refusal{Stage::connect, {}, {}};
     std::error_code error;
     auto patience = options.connect_patience.count() > 0 ? options.connect_patience : options.connect_timeout;
     auto connection =
@@ -126,7 +126,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
     bool implicit = target.policy->tls == ClientTls::implicit;
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
-    refusal = Refusal{text_of(Stage::greeting), {}, {}};
+    refusal = Refusal{Stage::greeting, {}, {}};
     patience = options.greeting_patience.count() > 0
                    ? std::min(options.greeting_patience, options.command_timeout)
                    : options.command_timeout;
@@ -148,7 +148,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
             client->extensions_ = Extensions();
             if (!co_await client->hello(refusal)) co_return nullptr;
         } else if (wanted != ClientTls::opportunistic) {
-            refusal = Refusal{text_of(Stage::tls), {}, {}};
+            refusal = Refusal{Stage::tls, {}, {}};
             refusal.reason =
                 "TLS policy " + target.policy->text() + ", and the server does not offer STARTTLS";
             co_return nullptr;
@@ -162,7 +162,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
 /// STARTTLS, unless TLS is implicit, and the handshake.
 net::awaitable<bool> Client::secure(Refusal& refusal) {
     const HostPolicy& policy = *target_.policy;
-    refusal = Refusal{text_of(Stage::tls), {}, {}};
+    refusal = Refusal{Stage::tls, {}, {}};
     refusal.meaning = meaning_of(Stage::tls, Reply(), before());
     std::error_code error;
     if (policy.tls != ClientTls::implicit) {
@@ -193,7 +193,7 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
 
 net::awaitable<bool> Client::log_in(Refusal& refusal) {
     const Login& login = *options_.login;
-    refusal = Refusal{text_of(Stage::auth), {}, {}};
+    refusal = Refusal{Stage::auth, {}, {}};
     if (!login.insecure && !verified()) {
         refusal.reason = "the password is not told to a server that has not proven who it is (" +
                          (encrypted() ? connection_->unverified() : std::string("no TLS")) + ")";

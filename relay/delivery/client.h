@@ -13,6 +13,7 @@
 #include "relay/delivery/target.h"
 #include "relay/delivery/transaction.h"
 #include "relay/mail/message.h"
+#include "relay/mail/stage.h"
 #include "relay/net/connection.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
@@ -21,7 +22,7 @@ namespace postern::relay {
 
 /// Why there is no session: the server's reply, or an error in words, and at which stage.
 struct Refusal {
-    std::string stage;
+    Stage stage = Stage::none;
     Reply reply;  // code 0 when it was no reply
     std::string reason;
     std::error_code error{};  // of the connection, where there was one

@@ -117,7 +117,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
     failure.kind = Kind::other_source;
     if (at.sources.unusual(*site, from.source) || at.sources.out_of_use(*site, from)) co_return nullptr;
     failure.why.egress = from.source.address;
-    failure.why.stage = text_of(Stage::connect);
+    failure.why.stage = Stage::connect;
     failure.why.reason = "no host can be reached from " + from.source.address;
     failure.for_good = site->hosts().pooled;
     auto options = options_for(at, from.source);

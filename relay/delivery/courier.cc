@@ -11,6 +11,7 @@
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/environment.h"
 #include "relay/delivery/sources.h"
+#include "relay/mail/stage.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
@@ -59,7 +60,7 @@ net::awaitable<void> Courier::work() {
 void Courier::put_back(Job job) {
     if (!site_->obstacle().down) return at_.dispatch.line_up(std::move(job), site_);
     Outcome why;
-    why.stage = text_of(Stage::connect);
+    why.stage = Stage::connect;
     why.reason = site_->obstacle().trouble;
     std::vector<Job> jobs;
     jobs.push_back(std::move(job));
@@ -79,7 +80,7 @@ net::awaitable<std::unique_ptr<Client>> Courier::open() {
     } catch (const std::exception& fault) {
         why.reason = fault.what();
     }
-    why.stage = text_of(Stage::connect);
+    why.stage = Stage::connect;
     at_.env.observer.on(event::Trouble{"delivery", why.reason, true});
     at_.dispatch.site_fails(site_, why, 0, begun);
     co_return nullptr;
@@ -94,7 +95,7 @@ net::awaitable<bool> Courier::still_there() {
         case Destinations::Again::elsewhere: break;
         case Destinations::Again::nowhere: {
             Outcome why;
-            why.stage = "dns";
+            why.stage = Stage::dns;
             why.reason = trouble.text;
             at_.dispatch.site_fails(site_, why, 0, base::steady_now());
             co_return false;

@@ -11,6 +11,7 @@
 #include "relay/delivery/room.h"
 #include "relay/delivery/route.h"
 #include "relay/delivery/sources.h"
+#include "relay/mail/stage.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
 
@@ -65,7 +66,7 @@ net::awaitable<void> Dispatch::resolve(DestinationPtr destination) {
 
 void Dispatch::unreachable(const DestinationPtr& destination, const Reply& trouble) {
     Outcome why;
-    why.stage = "dns";
+    why.stage = Stage::dns;
     why.reply = trouble;
     why.reason = trouble.text;
     const bool down = destination->obstacle.down;
@@ -106,7 +107,7 @@ void Dispatch::line_up(Job job, const SitePtr& site) {
         auto choice = at_.sources.choose(*site, job);
         if (!choice.source) {
             Outcome why;
-            why.stage = "egress";
+            why.stage = Stage::egress;
             why.reason = choice.why;
             why.attempted = false;
             if (at_.sources.any_for(*site, job)) {

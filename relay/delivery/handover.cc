@@ -23,7 +23,7 @@ Outcome unfit(const Reply& why) {
     out.result = Outcome::Result::failed;
     out.reply = Reply{0, why.status, why.text};
     out.reason = why.text;
-    out.stage = text_of(Stage::content);
+    out.stage = Stage::content;
     return out;
 }
 
@@ -43,7 +43,7 @@ net::awaitable<TransactionEnd> Handover::run() {
         why.reason = fault.what();
     }
     at_.env.observer.on(event::Trouble{"delivery", why.reason, true});
-    why.stage = text_of(Stage::content);
+    why.stage = Stage::content;
     std::vector<Outcome> outcomes(job_.recipients.size(), why);
     if (!outcomes.empty()) at_.queue.settle(job_, std::move(outcomes));
     TransactionEnd end;
@@ -157,7 +157,7 @@ void Handover::turn_away() {
     DestinationPtr to = at_.destinations.get(way, tls_wish(job.message->stored->message.envelope));
     if (to->site != site_ || to->hosts.empty()) return at_.dispatch.enter(std::move(job), way);
     Outcome why;
-    why.stage = text_of(Stage::connect);
+    why.stage = Stage::connect;
     why.reason = client_.target().text() + " is no host that this mail may go to";
     at_.queue.settle(job, std::vector<Outcome>(job.recipients.size(), why));
 }
@@ -180,7 +180,7 @@ void Handover::cannot_read(const ContentFault& fault) {
     at_.env.tell_our_trouble(fault.why);
     Outcome why;
     why.reason = fault.why;
-    why.stage = text_of(Stage::content);
+    why.stage = Stage::content;
     why.ours = true;
     why.attempted = false;
     at_.queue.settle(job_, std::vector<Outcome>(job_.recipients.size(), why));

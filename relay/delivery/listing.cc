@@ -5,6 +5,7 @@
 
 #include "relay/egress/blocklist.h"
 #include "relay/egress/reply_rules.h"
+#include "relay/mail/stage.h"
 #include "relay/net/addresses.h"
 #include "sync/base/clock.h"
 
@@ -56,7 +57,7 @@ Judgement Listing::judge(const Job& job, std::size_t recipient, const Outcome& o
     OwnWords own;
     own.senders = {message.envelope.reverse_path, message.envelope.sent_as};
     own.names = {source.hostname, message.id.text()};
-    if (outcome.stage != "mail") own.recipient = message.envelope.forward_paths[recipient];
+    if (outcome.stage != Stage::mail) own.recipient = message.envelope.forward_paths[recipient];
     return judge_reply(env_.settings->delivery.reply_rules, outcome.reply, host, own);
 }
 
@@ -85,10 +86,10 @@ bool Listing::taken_at_its_word(const Site& site, const Job& job, std::size_t re
     const RecipientProgress& before = job.message->progress[recipient];
     Outcome last;
     last.reply = before.reply;
-    last.stage = before.stage;
+    last.stage = stage_of(before.stage);
     if (last.reply.permanent() && about_us(judge(job, recipient, last, source, host).meaning)) return true;
     // All of them, by somebody who had been told whom it is for.
-    if (outcome.stage == "mail" || env_.settings->egress.size() < 2) return false;
+    if (outcome.stage == Stage::mail || env_.settings->egress.size() < 2) return false;
     Families reach = families_of(site.hosts().targets);
     return std::all_of(env_.settings->egress.begin(), env_.settings->egress.end(),
                        [&](const EgressSettings& one) {
@@ -113,13 +114,13 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
         if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true))
             site.flow.slow_down(base::steady_now());
         // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
-        out.suspected =
-            out.suspected || (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
-                              outcome.stage == "mail" && job.suspect.empty() && !source.address.empty() &&
-                              outcome.reply.text.find(source.address) != std::string::npos);
+        out.suspected = out.suspected ||
+                        (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
+                         outcome.stage == Stage::mail && job.suspect.empty() && !source.address.empty() &&
+                         outcome.reply.text.find(source.address) != std::string::npos);
         if (!about_us(judgement.meaning)) continue;
         if (!std::exchange(out.listed, true)) {
-            bool named = outcome.stage != "mail";
+            bool named = outcome.stage != Stage::mail;
             apply_judgement(site, source, judgement, outcome.reply,
                             {Place(site.hosts().exchangers, named ? domain : std::string()),
                              witness(target.endpoint.address(), domain)});

@@ -1,7 +1,6 @@
 #include "relay/delivery/meaning.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "relay/mail/address.h"
@@ -77,12 +76,6 @@ Meaning of_refusal(Stage stage, const Reply& reply, const Before& before) {
 }
 
 }  // namespace
-
-const char* text_of(Stage stage) {
-    static constexpr std::array<const char*, 11> names = {
-        "connect", "greeting", "ehlo", "tls", "auth", "mail", "mail", "rcpt", "data", "content", "dot"};
-    return names[static_cast<std::size_t>(stage)];
-}
 
 Meaning meaning_of(Stage stage, const Reply& reply, const Before& before) {
     if (stage < Stage::rset) return of_opening(stage, reply, before);

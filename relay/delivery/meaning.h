@@ -5,24 +5,9 @@
 #include <cstdint>
 
 #include "relay/mail/reply.h"
+#include "relay/mail/stage.h"
 
 namespace postern::relay {
-
-/// What the reply is to, or was due to.
-enum class Stage : std::uint8_t {
-    connect,
-    greeting,
-    ehlo,
-    tls,
-    auth,
-    rset,  // before a further transaction
-    mail,
-    rcpt,
-    data,
-    content,  // the final dot was not sent
-    dot,
-};
-const char* text_of(Stage stage);
 
 /// What went before, as far as it matters.
 struct Before {

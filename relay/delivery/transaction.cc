@@ -186,7 +186,7 @@ void Transaction::settle(Recipient& recipient, const Reply& reply, Meaning meani
     recipient.open = false;
     recipient.meaning = meaning;
     recipient.outcome.reply = reply;
-    recipient.outcome.stage = text_of(at_);
+    recipient.outcome.stage = std::max(at_, Stage::mail);  // RSET goes before MAIL, and is told as it
     if (meaning == Meaning::go_on) recipient.outcome.result = Outcome::Result::delivered;
     if (meaning == Meaning::failed) recipient.outcome.result = Outcome::Result::failed;
 }
@@ -230,7 +230,7 @@ void Transaction::unasked(std::string_view octets) {
         const Outcome& said = recipient.outcome;
         // The envelope's replies were in order when the content went; what was taken must not go twice; and
         // a refusal told twice is one.
-        const bool stands = behind_dot && (delivered_ || said.stage != text_of(Stage::dot) ||
+        const bool stands = behind_dot && (delivered_ || said.stage != Stage::dot ||
                                            octets.front() == '0' + said.reply.code / 100);
         if (!stands) reopen(recipient);
     }

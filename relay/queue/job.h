@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "relay/mail/reply.h"
+#include "relay/mail/stage.h"
 #include "relay/queue/record.h"
 #include "relay/queue/stored.h"
 
@@ -71,14 +72,15 @@ struct Job {
 struct Outcome {
     enum class Result : std::uint8_t { delivered, deferred, failed };
     Result result = Result::deferred;
-    Reply reply;                   // the remote server's, code 0 when there was none
-    std::string reason;            // in words, when there was no reply
-    std::string host, stage, tls;  // tls: what was wanted and what was reached
-    std::string egress;            // our address
-    bool relayed = false;          // delivered to a host that reports nothing itself
-    bool destination = false;      // the fault is the destination's: tried again as soon as that works
-    bool ours = false;             // the trouble is ours and passes: tried again soon, never given up for it
-    bool attempted = true;         // false: not even tried, because the destination was known to be down
+    Reply reply;         // the remote server's, code 0 when there was none
+    std::string reason;  // in words, when there was no reply
+    Stage stage = Stage::none;
+    std::string host, tls;     // tls: what was wanted and what was reached
+    std::string egress;        // our address
+    bool relayed = false;      // delivered to a host that reports nothing itself
+    bool destination = false;  // the fault is the destination's: tried again as soon as that works
+    bool ours = false;         // the trouble is ours and passes: tried again soon, never given up for it
+    bool attempted = true;     // false: not even tried, because the destination was known to be down
 };
 
 /// Something the sender is to be told about a recipient.

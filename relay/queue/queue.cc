@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "relay/mail/stage.h"
 #include "relay/queue/schedule.h"
 
 namespace postern::relay {
@@ -211,7 +212,7 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
             RecipientProgress& one = message->progress[recipient];
             one.reply = Reply();
             one.reason = trouble;
-            one.stage = "destination";
+            one.stage = text_of(Stage::destination);
             if (message->fresh) announce_deferral(*message, recipient, route, deliverer_.next_try(route));
         }
         return end_leg(message, route);

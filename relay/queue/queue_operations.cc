@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "relay/mail/stage.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "relay/queue/view.h"
@@ -161,7 +162,7 @@ void Queue::obey(Queued& message, std::uint16_t recipient) {
         case Order::bounce:
             one.status = RecipientStatus::failed;
             one.reply = Reply();
-            one.stage = "operator";
+            one.stage = text_of(Stage::by_operator);
             one.host.clear();
             one.reason = one.order_reason;
             break;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "relay/mail/stage.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
@@ -39,7 +40,7 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
     if (one.reply.text.size() > said_max) one.reply.text.resize(said_max);
     if (one.reason.size() > said_max) one.reason.resize(said_max);
     one.host = std::move(outcome.host);
-    one.stage = std::move(outcome.stage);
+    one.stage = text_of(outcome.stage);
     one.egress = std::move(outcome.egress);
     one.tls = std::move(outcome.tls);
     switch (outcome.result) {

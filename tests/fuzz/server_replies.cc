@@ -103,7 +103,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     require(outcomes.size() == recipients.size() && transaction.meanings().size() == recipients.size());
     for (const auto& outcome : outcomes) {
         require(outcome.reply.code != 0 || !outcome.reason.empty());
-        if (outcome.result == Outcome::Result::delivered) require(content_sent && outcome.stage == "dot");
+        if (outcome.result == Outcome::Result::delivered)
+            require(content_sent && outcome.stage == Stage::dot);
         if (outcome.result == Outcome::Result::failed)
             require(outcome.reply.permanent() || outcome.reply.code == 0);
     }

@@ -76,10 +76,10 @@ inline Played play(std::deque<unsigned> replies, std::size_t recipients, bool pi
             case Outcome::Result::failed: out.results += 'f'; break;
         }
         out.codes.push_back(outcome.reply.code);
-        out.stages.push_back(outcome.stage);
+        out.stages.push_back(text_of(outcome.stage));
         CHECK(outcome.attempted);
         CHECK((outcome.reply.code != 0 || !outcome.reason.empty()));
-        CHECK((outcome.result != Outcome::Result::delivered || outcome.stage == "dot"));
+        CHECK((outcome.result != Outcome::Result::delivered || outcome.stage == Stage::dot));
     }
     out.usable = transaction.usable();
     out.needs_reset = transaction.needs_reset();

@@ -292,7 +292,7 @@ TEST_CASE("a reply in the middle of the content ends it", "[transaction]") {
         CHECK_FALSE(transaction.usable());
         auto outcomes = transaction.outcomes();
         CHECK(outcomes[0].result == (code == 552 ? Outcome::Result::failed : Outcome::Result::deferred));
-        CHECK(outcomes[0].stage == "content");
+        CHECK(outcomes[0].stage == Stage::content);
         CHECK(outcomes[1].result == Outcome::Result::failed);
     }
 }

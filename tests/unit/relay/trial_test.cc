@@ -10,7 +10,7 @@ using namespace postern::relay::trial;
 using Catch::Contains;
 
 TEST_CASE("advice follows the way a session was not had") {
-    const auto advice = [](const char* stage, std::error_code error, int code = 0,
+    const auto advice = [](Stage stage, std::error_code error, int code = 0,
                            const char* section = "[[primary]]") {
         Refusal refusal;
         refusal.stage = stage;
@@ -18,15 +18,15 @@ TEST_CASE("advice follows the way a session was not had") {
         refusal.reply.code = static_cast<std::uint16_t>(code);
         return std::string(advice_for(refusal, section));
     };
-    CHECK_THAT(advice("connect", asio::error::connection_refused), Contains("nothing listens there"));
-    CHECK_THAT(advice("connect", asio::error::network_unreachable), Contains("route"));
-    CHECK_THAT(advice("connect", net::make_error_code(net::Error::timed_out)), Contains("firewall"));
-    CHECK_THAT(advice("greeting", {}, 554), Contains("refuses this machine"));
-    CHECK_THAT(advice("greeting", net::make_error_code(net::Error::timed_out)),
+    CHECK_THAT(advice(Stage::connect, asio::error::connection_refused), Contains("nothing listens there"));
+    CHECK_THAT(advice(Stage::connect, asio::error::network_unreachable), Contains("route"));
+    CHECK_THAT(advice(Stage::connect, net::make_error_code(net::Error::timed_out)), Contains("firewall"));
+    CHECK_THAT(advice(Stage::greeting, {}, 554), Contains("refuses this machine"));
+    CHECK_THAT(advice(Stage::greeting, net::make_error_code(net::Error::timed_out)),
                Contains("not as an SMTP server"));
-    CHECK_THAT(advice("tls", {}), Contains("delivery.tls"));
-    CHECK_THAT(advice("tls", {}, 0, "[[gateway]]"), Contains("tls of this [[gateway]]"));
-    CHECK_THAT(advice("auth", {}, 535, "[[gateway]]"), Contains("password_file"));
+    CHECK_THAT(advice(Stage::tls, {}), Contains("delivery.tls"));
+    CHECK_THAT(advice(Stage::tls, {}, 0, "[[gateway]]"), Contains("tls of this [[gateway]]"));
+    CHECK_THAT(advice(Stage::auth, {}, 535, "[[gateway]]"), Contains("password_file"));
 }
 
 TEST_CASE("a greeting tells whose it is") {
