@@ -1,13 +1,10 @@
 #include "agent/gateway_mode/server.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 
 #include "agent/gateway_mode/stream.h"
@@ -16,6 +13,7 @@
 #include "agent/machine/address_text.h"
 #include "relay/net/address_range.h"
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 #include "sync/base/secret.h"
 
 namespace postern::agent {
@@ -25,24 +23,10 @@ constexpr std::size_t workers = 4, most_headers = 64, longest_target = 1024, lar
 
 /// The peer's address; one of IPv4 that came over a socket of IPv6 is written as IPv4.
 std::string peer_of(int socket) {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof storage;
-    if (getpeername(socket, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (storage.ss_family == AF_INET) {
-        sockaddr_in v4{};
-        std::memcpy(&v4, &storage, sizeof v4);
-        inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    } else if (storage.ss_family == AF_INET6) {
-        sockaddr_in6 v6{};
-        std::memcpy(&v6, &storage, sizeof v6);
-        inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    }
-    std::string address = text.data();
-    constexpr std::string_view mapped = "::ffff:";
-    if (address.starts_with(mapped) && address.find('.') != std::string::npos)
-        address.erase(0, mapped.size());
-    return address;
+    base::SocketAddress peer;
+    if (getpeername(socket, peer.get(), &peer.length) != 0) return {};
+    const auto address = base::IpAddress::of(peer.storage);
+    return address ? address->plain().text() : std::string();
 }
 
 bool is_body_type(const std::string& header) {

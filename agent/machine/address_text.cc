@@ -1,12 +1,9 @@
 #include "agent/machine/address_text.h"
 
-#include <arpa/inet.h>
-
-#include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "sync/base/domain_name.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
@@ -18,47 +15,16 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
     return number;
 }
 
-/// The octets of a literal, 4 or 16 of them; `size` 0 when it is none.
-struct Octets {
-    std::array<unsigned char, 16> bytes{};
-    std::size_t size = 0;
-};
-
-Octets octets(std::string_view literal) {
-    Octets result;
-    const std::string text(literal.substr(0, 64));
-    if (inet_pton(AF_INET, text.c_str(), result.bytes.data()) == 1)
-        result.size = 4;
-    else if (inet_pton(AF_INET6, text.c_str(), result.bytes.data()) == 1)
-        result.size = 16;
-    return result;
-}
-
-bool bits_beyond(const Octets& address, unsigned prefix) {
-    for (std::size_t bit = prefix; bit < address.size * 8; ++bit)
-        if ((address.bytes[bit / 8] >> (7 - bit % 8)) & 1) return true;
-    return false;
-}
-
 }  // namespace
 
-bool is_ip_literal(std::string_view text) { return octets(text).size != 0; }
-
 std::optional<std::string> canonical_ip(std::string_view text) {
-    const auto address = octets(text);
-    if (address.size == 0) return std::nullopt;
-    std::array<char, INET6_ADDRSTRLEN> canonical{};
-    inet_ntop(address.size == 4 ? AF_INET : AF_INET6, address.bytes.data(), canonical.data(),
-              canonical.size());
-    return canonical.data();
+    const auto address = base::IpAddress::parse(text);
+    return address ? std::optional(address->text()) : std::nullopt;
 }
 
 bool is_loopback(std::string_view literal) {
-    const auto address = octets(literal);
-    if (address.size == 4) return address.bytes[0] == 127;
-    return address.size == 16 && address.bytes[15] == 1 &&
-           std::all_of(address.bytes.begin(), address.bytes.begin() + 15,
-                       [](auto byte) { return byte == 0; });
+    const auto address = base::IpAddress::parse(literal);
+    return address && address->is_loopback();
 }
 
 bool is_domain_name(std::string_view text) { return base::is_host_name(text); }
@@ -83,18 +49,18 @@ tl::expected<relay::HostPort, std::string> parse_host_port(std::string_view text
             return tl::unexpected<std::string>("only \":port\" may follow the bracket");
         has_port = !rest.empty();
         if (has_port) port = rest.substr(1);
-        if (!is_ip_literal(host))
+        if (!base::is_ip_literal(host))
             return tl::unexpected<std::string>(
                 "brackets are for IPv6 addresses; a name or an IPv4 address is written without, as in "
                 "\"host:25\"");
-    } else if (is_ip_literal(text) && text.find(':') != std::string_view::npos) {
+    } else if (base::is_ip_literal(text) && text.find(':') != std::string_view::npos) {
         return tl::unexpected<std::string>("an IPv6 address needs brackets, as in \"[::1]:25\"");
     } else {
         const auto colon = text.find(':');
         has_port = colon != std::string_view::npos;
         host = text.substr(0, colon);
         if (has_port) port = text.substr(colon + 1);
-        if (!is_ip_literal(host) && !is_domain_name(host))
+        if (!base::is_ip_literal(host) && !is_domain_name(host))
             return tl::unexpected<std::string>("is neither a host name nor an IP address");
     }
     if (!has_port && !default_port)
@@ -111,15 +77,14 @@ tl::expected<relay::HostPort, std::string> parse_host_port(std::string_view text
 
 tl::expected<relay::Network, std::string> parse_network(std::string_view text) {
     const auto slash = text.find('/');
-    const auto address = octets(text.substr(0, slash));
-    if (address.size == 0)
-        return tl::unexpected<std::string>("is not an IP address or a range such as 192.0.2.0/24");
-    const auto most = static_cast<unsigned>(address.size * 8);
+    const auto address = base::IpAddress::parse(text.substr(0, slash));
+    if (!address) return tl::unexpected<std::string>("is not an IP address or a range such as 192.0.2.0/24");
+    const unsigned most = address->bits();
     relay::Network network{std::string(text.substr(0, slash)), most};
     if (slash == std::string_view::npos) return network;
     const auto prefix = parse_number(text.substr(slash + 1), most);
     if (!prefix) return tl::unexpected("the prefix length is not a number from 0 to " + std::to_string(most));
-    if (bits_beyond(address, *prefix))
+    if (address->has_bits_beyond(*prefix))
         return tl::unexpected<std::string>(
             "has address bits beyond its prefix length; which of the two is meant?");
     network.prefix = *prefix;
@@ -128,7 +93,7 @@ tl::expected<relay::Network, std::string> parse_network(std::string_view text) {
 
 bool is_dns_server(std::string_view text) {
     const auto at = text.find('@');
-    if (!is_ip_literal(text.substr(0, at))) return false;
+    if (!base::is_ip_literal(text.substr(0, at))) return false;
     return at == std::string_view::npos || parse_number(text.substr(at + 1), 65535).value_or(0) != 0;
 }
 

@@ -1,65 +1,34 @@
 #include "agent/machine/sockets.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 #include <system_error>
 
 #include "agent/machine/address_text.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
 
 constexpr int backlog = 4096;
 
-struct SocketAddress {
-    sockaddr_storage storage{};
-    socklen_t length = sizeof(sockaddr_storage);
+using base::SocketAddress;
 
-    sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
-};
-
+/// Of another family than IP when the host is a name: no call takes it.
 SocketAddress socket_address(const relay::HostPort& address) {
-    SocketAddress result;
-    sockaddr_in v4{};
-    sockaddr_in6 v6{};
-    if (inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr) == 1) {
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(address.port);
-        result.length = sizeof v4;
-        std::memcpy(&result.storage, &v4, sizeof v4);
-    } else if (inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr) == 1) {
-        v6.sin6_family = AF_INET6;
-        v6.sin6_port = htons(address.port);
-        result.length = sizeof v6;
-        std::memcpy(&result.storage, &v6, sizeof v6);
-    }
-    return result;
+    return SocketAddress::of(address.host, address.port).value_or(SocketAddress{});
 }
 
 std::optional<relay::HostPort> host_port(const SocketAddress& address) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    if (address.storage.ss_family == AF_INET) {
-        sockaddr_in v4{};
-        std::memcpy(&v4, &address.storage, sizeof v4);
-        inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-        return relay::HostPort{text.data(), ntohs(v4.sin_port)};
-    }
-    if (address.storage.ss_family == AF_INET6) {
-        sockaddr_in6 v6{};
-        std::memcpy(&v6, &address.storage, sizeof v6);
-        inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-        return relay::HostPort{text.data(), ntohs(v6.sin6_port)};
-    }
-    return std::nullopt;
+    const auto host = base::IpAddress::of(address.storage);
+    if (!host) return std::nullopt;
+    return relay::HostPort{host->text(), address.port()};
 }
 
 std::string system_text(int error) { return std::generic_category().message(error); }
@@ -123,8 +92,7 @@ base::Descriptor bound_socket(const relay::HostPort& wanted) {
 std::uint16_t local_port(int fd) {
     SocketAddress address;
     if (getsockname(fd, address.get(), &address.length) != 0) return 0;
-    const auto place = host_port(address);
-    return place ? place->port : std::uint16_t{0};
+    return address.port();
 }
 
 tl::expected<void, std::string> bind_remaining(std::vector<relay::ListenerSettings>& listeners) {

@@ -16,6 +16,7 @@
 #include "sync/back_ends.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
@@ -52,7 +53,7 @@ void check_listeners(Reading& reading) {
     });
     for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
         const auto& listener = settings.listeners[i];
-        if (!listener.address.host.empty() && !is_ip_literal(listener.address.host))
+        if (!listener.address.host.empty() && !base::is_ip_literal(listener.address.host))
             reading.fault(element("listener", i, "address"),
                           '"' + listener.address.host + "\" is a name; a listener needs an IP address");
         const bool needs =
@@ -295,7 +296,7 @@ std::string in_words(const relay::RouteSettings& route) {
 
 void check_consistency(Reading& reading) {
     const auto& settings = reading.settings;
-    if (is_ip_literal(settings.relay.hostname))
+    if (base::is_ip_literal(settings.relay.hostname))
         reading.fault("hostname", '"' + settings.relay.hostname + "\" is an address; a host name is needed");
     else if (!is_domain_name(settings.relay.hostname))
         reading.fault("hostname", given(reading, "hostname")

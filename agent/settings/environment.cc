@@ -18,6 +18,7 @@
 #include "relay/reception/srs_secret.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
@@ -127,7 +128,7 @@ void check_listeners(Reading& reading, const InUse& in_use) {
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         const auto& address = listeners[i].address;
         const std::string key = "listener[" + std::to_string(i) + "].address";
-        if (!is_ip_literal(address.host) || has_fault(reading, key)) continue;
+        if (!base::is_ip_literal(address.host) || has_fault(reading, key)) continue;
         const auto& held = in_use.addresses;
         if (std::any_of(held.begin(), held.end(),
                         [&](const auto& each) { return same_place(each, address); }))

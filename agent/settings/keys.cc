@@ -8,6 +8,7 @@
 #include "relay/mail/address.h"
 #include "sync/back_ends.h"
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
@@ -211,7 +212,7 @@ std::string set_gateway_mode(Settings& settings, const Value& value) {
     if (given.empty()) return {};  // off
     auto parsed = parse_host_port(given, std::nullopt);
     if (!parsed) return quoted(given) + ": " + parsed.error();
-    if (!is_ip_literal(parsed->host))
+    if (!base::is_ip_literal(parsed->host))
         return key::quoted(parsed->host) + " is a name; an IP address is needed";
     settings.gateway_mode.address = std::move(*parsed);
     return {};

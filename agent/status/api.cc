@@ -9,6 +9,7 @@
 #include "agent/status/paths.h"
 #include "agent/status/views.h"
 #include "sync/base/domain_name.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
@@ -136,7 +137,7 @@ Answer directory_entry(const Operations& operations, const Request& request) {
 
 Answer explain(const Operations& operations, const Request& request) {
     if (!request.parameters.contains("to")) return refusal(400, "to is missing: the recipient's address");
-    if (const auto client = parameter(request, "client"); !client.empty() && !is_ip_literal(client))
+    if (const auto client = parameter(request, "client"); !client.empty() && !base::is_ip_literal(client))
         return refusal(400, "client is not an IP address");
     return ok(view(operations.explain(parameter(request, "from"), parameter(request, "to"),
                                       parameter(request, "client"))));

@@ -12,6 +12,7 @@
 #include "relay/net/addresses.h"
 #include "relay/security/transport.h"
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay {
 
@@ -24,7 +25,7 @@ std::string literal(const std::string& domain) {
     if (domain.size() < 3 || domain.front() != '[' || domain.back() != ']') return {};
     std::string inside = domain.substr(1, domain.size() - 2);
     if (base::equal_ignoring_case(inside.substr(0, 5), "ipv6:")) inside = inside.substr(5);
-    return is_ip_literal(inside) ? inside : std::string();
+    return base::is_ip_literal(inside) ? inside : std::string();
 }
 
 Reply permanent(std::uint16_t subject, std::uint16_t detail, std::string text) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "relay/net/addresses.h"
+
 namespace postern::relay {
 namespace {
 
@@ -92,18 +94,7 @@ std::string blocklist_name(std::string_view address, std::string_view zone) {
     std::error_code error;
     auto parsed = asio::ip::make_address(std::string(address), error);
     if (error) return "";
-    std::string name;
-    if (parsed.is_v4()) {
-        const auto octets = parsed.to_v4().to_bytes();
-        for (auto at = octets.rbegin(); at != octets.rend(); ++at)
-            name.append(std::to_string(*at)).append(".");
-    } else {
-        constexpr std::string_view digits = "0123456789abcdef";
-        const auto octets = parsed.to_v6().to_bytes();
-        for (auto at = octets.rbegin(); at != octets.rend(); ++at)
-            name += {digits[*at & 15], '.', digits[*at >> 4], '.'};
-    }
-    return name.append(zone);
+    return reversed(parsed).append(zone);
 }
 
 BlocklistCode blocklist_code(const asio::ip::address& answer) {

@@ -14,7 +14,4 @@ bool contains(const Network& network, std::string_view client);
 /// Whether all of the range is addresses that nobody on the Internet has (RFC 6890).
 bool is_private(const Network& network);
 
-/// Whether `text` is an IPv4 or IPv6 literal (without brackets).
-bool is_ip_literal(std::string_view text);
-
 }  // namespace postern::relay

@@ -12,12 +12,27 @@
 #include <utility>
 
 #include "relay/net/address_range.h"
+#include "sync/base/encoding.h"
 
 namespace postern::relay {
 
 asio::ip::address plain(const asio::ip::address& address) {
     if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
     return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
+std::string reversed(const asio::ip::address& address) {
+    std::string out;
+    if (address.is_v4()) {
+        const auto octets = address.to_v4().to_bytes();
+        for (auto at = octets.rbegin(); at != octets.rend(); ++at)
+            out.append(std::to_string(*at)).append(".");
+        return out;
+    }
+    const auto octets = address.to_v6().to_bytes();
+    for (auto at = octets.rbegin(); at != octets.rend(); ++at)
+        out += {base::lower_hex[*at & 15], '.', base::lower_hex[*at >> 4], '.'};
+    return out;
 }
 
 std::string network_of(const asio::ip::address& address, unsigned short six) {

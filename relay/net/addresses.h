@@ -12,6 +12,10 @@ namespace postern::relay {
 /// IPv4-mapped IPv6 as IPv4, anything else as it is.
 asio::ip::address plain(const asio::ip::address& address);
 
+/// Its octets, or of IPv6 its hexadecimal digits, last first, each with a dot behind it, as names in the DNS
+/// begin that tell about an address (RFC 1035 §3.5, RFC 3596 §2.5, RFC 5782 §2).
+std::string reversed(const asio::ip::address& address);
+
 /// "192.0.2.0/24"; of an IPv6 address so many bits.
 std::string network_of(const asio::ip::address& address, unsigned short six = 64);
 

@@ -1,6 +1,5 @@
 #include "relay/net/connection.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -10,6 +9,9 @@
 #include <asio/write.hpp>
 #include <cstring>
 
+#include "relay/net/addresses.h"
+#include "sync/base/ip_address.h"
+
 namespace postern::relay::net {
 
 namespace {
@@ -17,12 +19,6 @@ namespace {
 constexpr Milliseconds last_word{10'000};  // between the end of patience and the close
 constexpr std::size_t buffer_first = 4 * 1024;
 constexpr std::size_t buffer_max = 64 * 1024;
-
-bool is_ip(const std::string& host) {
-    std::array<unsigned char, 16> ignored{};
-    return inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
-           inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
-}
 
 /// Usages 2 and 3 only; with usage 3 neither names nor dates matter (RFC 7672 §3.1.1).
 bool prove_by_dane(SSL* ssl, const PeerProof& proof) {
@@ -60,9 +56,7 @@ void Connection::learn_peer() {
     socket_.set_option(tcp::no_delay(true), error);
     Endpoint peer = socket_.remote_endpoint(error);
     if (error) return;
-    peer_ = peer.address().is_v6() && peer.address().to_v6().is_v4_mapped()
-                ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
-                : peer.address().to_string();
+    peer_ = plain(peer.address()).to_string();
 }
 
 awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, Endpoint to, std::string from,
@@ -247,7 +241,7 @@ awaitable<std::error_code> Connection::start_tls_client(TlsContext context, Peer
     tls_.emplace(socket_, *context_);
     SSL* ssl = tls_->native_handle();
     if (proof.names.empty()) proof.names.push_back(proof.host);
-    if (!is_ip(proof.host)) SSL_set_tlsext_host_name(ssl, proof.host.c_str());
+    if (!base::is_ip_literal(proof.host)) SSL_set_tlsext_host_name(ssl, proof.host.c_str());
     // Names stand in the alternative names alone (RFC 8461 §4.2).
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (proof.by == PeerProof::By::dane) {
@@ -255,7 +249,7 @@ awaitable<std::error_code> Connection::start_tls_client(TlsContext context, Peer
             tls_failure_ = "none of the TLSA records can be used";
             co_return Error::tls_failed;
         }
-    } else if (is_ip(proof.host)) {
+    } else if (base::is_ip_literal(proof.host)) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), proof.host.c_str());
     } else {
         for (const auto& name : proof.names) SSL_add1_host(ssl, name.c_str());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "relay/net/addresses.h"
 #include "relay/net/dns_message.h"
 #include "relay/net/dnssec.h"
 #include "relay/net/questions.h"
@@ -73,19 +74,8 @@ std::string joined(std::string_view record) {
 }
 
 std::string reverse_name(const asio::ip::address& address) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    if (address.is_v4() || address.to_v6().is_v4_mapped()) {
-        const auto v4 = address.is_v4() ? address.to_v4()
-                                        : asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-        const auto octets = v4.to_bytes();
-        for (auto at = octets.rbegin(); at != octets.rend(); ++at) out += std::to_string(*at) + '.';
-        return out + "in-addr.arpa";
-    }
-    const auto octets = address.to_v6().to_bytes();
-    for (auto at = octets.rbegin(); at != octets.rend(); ++at)
-        out += {digits[*at & 15], '.', digits[*at >> 4], '.'};
-    return out + "ip6.arpa";
+    const auto own = plain(address);
+    return reversed(own) + (own.is_v4() ? "in-addr.arpa" : "ip6.arpa");
 }
 
 }  // namespace

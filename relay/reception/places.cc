@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <asio/ip/address.hpp>
 
+#include "relay/net/addresses.h"
+
 namespace postern::relay {
 
 namespace {
@@ -17,16 +19,7 @@ std::string network_of(std::string_view client) {
     std::error_code error;
     auto address = asio::ip::make_address(std::string(client), error);
     if (error) return std::string(client);
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-    if (address.is_v4()) {
-        auto octets = address.to_v4().to_bytes();
-        octets[3] = 0;
-        return asio::ip::address_v4(octets).to_string() + "/24";
-    }
-    auto octets = address.to_v6().to_bytes();
-    std::fill(octets.begin() + 8, octets.end(), static_cast<unsigned char>(0));
-    return asio::ip::address_v6(octets).to_string() + "/64";
+    return network_of(plain(address));
 }
 
 std::size_t Places::held(const std::string& key) const {

@@ -1,6 +1,5 @@
 #include "sync/primary/stream.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -18,6 +17,7 @@
 #include <system_error>
 
 #include "sync/base/descriptor.h"
+#include "sync/base/ip_address.h"
 #include "sync/primary/lookup.h"
 
 namespace postern::sync {
@@ -49,13 +49,9 @@ Trouble trouble_of(int connect_error) {
     }
 }
 
-std::string text_of(const sockaddr_storage& address) {
-    char text[INET6_ADDRSTRLEN] = "";
-    if (address.ss_family == AF_INET)
-        ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
-    else
-        ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, text, sizeof text);
-    return text;
+std::string text_of(const sockaddr_storage& socket) {
+    const auto address = base::IpAddress::of(socket);
+    return address ? address->text() : std::string();
 }
 
 }  // namespace
