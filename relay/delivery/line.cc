@@ -1,5 +1,7 @@
 #include "relay/delivery/line.h"
 
+#include "sync/base/ensure.h"
+
 namespace postern::relay {
 
 void Line::push(Job job) {
@@ -11,6 +13,7 @@ void Line::push(Job job) {
 }
 
 Job Line::pop() {
+    ENSURE(size_ > 0, "a job is taken from a line that has one");
     --size_;
     auto take = [](std::deque<Job>& from) {
         Job job = std::move(from.front());

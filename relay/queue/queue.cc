@@ -8,6 +8,7 @@
 
 #include "relay/mail/stage.h"
 #include "relay/queue/schedule.h"
+#include "sync/base/ensure.h"
 
 namespace postern::relay {
 
@@ -134,9 +135,14 @@ Queued::Leg& Queue::add_leg(Queued& message, const std::string& route) {
 void Queue::drop_leg(Queued& message, const std::string& route) {
     auto leg = message.legs.find(route);
     if (leg == message.legs.end()) return;
-    if (!leg->second.ended) --message.open_legs;
+    if (!leg->second.ended) {
+        ENSURE(message.open_legs > 0, "a leg that has not ended is counted");
+        --message.open_legs;
+    }
     message.legs.erase(leg);
-    if (auto count = in_hand_.find(route); --count->second == 0) in_hand_.erase(count);
+    const auto count = in_hand_.find(route);
+    ENSURE(count != in_hand_.end() && count->second > 0, "each leg is counted by its route");
+    if (--count->second == 0) in_hand_.erase(count);
 }
 
 std::size_t Queue::in_hand(const std::string& route) const {

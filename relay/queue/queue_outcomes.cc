@@ -6,6 +6,7 @@
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
+#include "sync/base/ensure.h"
 
 namespace postern::relay {
 
@@ -112,6 +113,7 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
                               by_destination ? deliverer_.next_try(job.route) : next);
     }
     if (!delivered.empty() && !message->removed) spool_.note_delivered(mail.id, delivered);
+    ENSURE(leg->open_jobs > 0, "a job is settled once");
     bool last = --leg->open_jobs == 0;
     if (message->removed) {
         if (last) drop_leg(*message, job.route);
@@ -129,6 +131,7 @@ void Queue::give_back(const Job& job) {
     Queued::Leg* leg = open_leg(*message, job.route);
     if (leg == nullptr) return;
     leg->due = now_exact();
+    ENSURE(leg->open_jobs > 0, "a job is given back once, and not after it was settled");
     if (--leg->open_jobs > 0) return;
     if (message->removed) {
         drop_leg(*message, job.route);
@@ -170,6 +173,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
 void Queue::record(const QueuedPtr& message, const std::string& ended, Change change, Write when) {
     if (!ended.empty()) {
         message->legs.at(ended).ended = true;
+        ENSURE(message->open_legs > 0, "a leg ends once");
         if (--message->open_legs == 0) message->ordered = false;
     }
     Change& all = message->unwritten;
@@ -208,6 +212,8 @@ void Queue::write(const QueuedPtr& message) {
             leg.change = entry.change;
             entry.ended.insert(route);
         }
+    ENSURE(uncommitted_.empty() || uncommitted_.back().change < entry.change,
+           "changes are kept in the order in which they are committed");
     uncommitted_.push_back(std::move(entry));
 }
 
@@ -225,6 +231,7 @@ void Queue::committed(std::uint64_t changes) {
     while (!uncommitted_.empty() && uncommitted_.front().change <= changes) {
         Uncommitted done = std::move(uncommitted_.front());
         uncommitted_.pop_front();
+        ENSURE(done.message->uncommitted > 0, "a change is committed once");
         --done.message->uncommitted;
         for (const auto& route : done.ended) drop_leg(*done.message, route);
         // What was filed under the same destination meanwhile has been passed over as long as the leg was

@@ -4,6 +4,7 @@
 #include <asio/ip/address.hpp>
 
 #include "relay/net/addresses.h"
+#include "sync/base/ensure.h"
 
 namespace postern::relay {
 
@@ -29,6 +30,7 @@ std::size_t Places::held(const std::string& key) const {
 
 void Places::change(const std::string& key, int by) {
     auto found = held_.try_emplace(key, 0).first;
+    ENSURE(by > 0 || found->second > 0, "a place is given back by whoever took it");
     found->second += static_cast<std::size_t>(by);
     if (found->second == 0) held_.erase(found);
 }
@@ -60,8 +62,10 @@ std::optional<Rule> Places::take(const Settings& settings, const std::string& pr
 }
 
 void Places::give_back(const std::string& primary, const std::string& client) {
+    ENSURE(taken_ > 0, "a place is given back once");
     --taken_;
     if (!primary.empty()) return change(primary_key(primary), -1);
+    ENSURE(strangers_ > 0, "a stranger's place is given back once");
     --strangers_;
     change(network_key(client), -1);
     change(address_key(client), -1);

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <exception>
 
+#include "sync/base/ensure.h"
+
 namespace postern::sync {
 
 using std::chrono::system_clock;
@@ -147,6 +149,7 @@ void Asker::work() {
             lock.lock();
         }
         std::vector<Waiter> waiters = std::move(found->second.waiters);
+        ENSURE(waiting_ >= waiters.size(), "whoever waits is counted");
         waiting_ -= waiters.size();
         pending_.erase(found);
         lock.unlock();
@@ -170,6 +173,7 @@ void Asker::watch() {
             waiters.erase(waiters.begin(), at);
             if (!waiters.empty()) next = std::min(next, waiters.front().until);
         }
+        ENSURE(waiting_ >= late.size(), "whoever waits is counted");
         waiting_ -= late.size();
         if (late.empty()) {
             waiting_more_.wait_until(lock, stop_.get_token(), next, [] { return false; });
