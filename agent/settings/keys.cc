@@ -5,6 +5,7 @@
 
 #include "agent/settings/key_types.h"
 #include "agent/settings/keys_outgoing.h"
+#include "relay/limits.h"
 #include "relay/mail/address.h"
 #include "sync/back_ends.h"
 #include "sync/base/ascii.h"
@@ -198,7 +199,8 @@ Section accept() {
                                 "a bare CR or LF, or NUL, in the primary's mail; anyone else's is refused"),
             {"postmaster", "address", std::string(),
              "who gets mail for postmaster at hostname; empty: a primary's postmaster", set_postmaster},
-            integer("recipients", 1000, 1, 50'000, place(&A::recipients), "per message"),
+            integer("recipients", 1000, 1, relay::limits::accepted_recipients, place(&A::recipients),
+                    "per message"),
             integer("connections", 1000, 1, many, place(&A::connections), "at once, in all"),
             integer("protocol_errors", 10, 1, 1000, place(&A::protocol_errors),
                     "of one client before it is sent away with 421"),

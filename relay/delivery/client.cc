@@ -7,6 +7,7 @@
 
 #include "relay/delivery/dot_stuffing.h"
 #include "relay/delivery/sasl.h"
+#include "relay/limits.h"
 #include "relay/net/elsewhere.h"
 #include "sync/base/file_fault.h"
 #include "sync/base/secret.h"
@@ -16,7 +17,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t reply_line_max = 2048;  // RFC 5321 §4.5.3.1.5 asks for 512; the rest of it is not kept
-constexpr std::size_t reply_max = 64 * 1024;  // octets; endless ones are none
 constexpr std::chrono::seconds last_word{2};  // for a reply that is there already
 constexpr std::size_t piece = 128 * 1024;     // of a file sent at once
 constexpr std::string_view final_dot = ".\r\n";
@@ -32,7 +32,7 @@ net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds t
     connection_->deadline(timeout);
     ReplyParser parser;
     std::string line;
-    for (std::size_t octets = 0; octets <= reply_max;) {
+    for (std::size_t octets = 0; octets <= limits::reply;) {
         if (auto error = co_await connection_->fill()) co_return error;
         std::string_view came = connection_->buffered();
         const std::size_t end = came.find('\n');

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/limits.h"
 #include "relay/mail/trace.h"
 #include "relay/mail/xtext.h"
 #include "sync/base/utf8.h"
@@ -10,7 +11,6 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t header_max = 64 * 1024;
 constexpr std::size_t named_max = 100;  // recipients that are told about one by one
 constexpr std::size_t quote_max = 800;  // a line must stay below 998 octets (RFC 5322 §2.1.1)
 
@@ -29,8 +29,8 @@ std::string quote_address(std::string_view text) {
 }
 
 std::string_view bounded_header(std::string_view header) {
-    if (header.size() <= header_max) return header;
-    std::size_t end = header.rfind("\r\n", header_max);
+    if (header.size() <= limits::header) return header;
+    std::size_t end = header.rfind("\r\n", limits::header);
     return header.substr(0, end == std::string_view::npos ? 0 : end + 2);
 }
 

@@ -1,5 +1,6 @@
 #include "relay/mail/address.h"
 
+#include "relay/limits.h"
 #include "sync/base/ascii.h"
 #include "sync/base/domain_name.h"
 #include "sync/base/utf8.h"
@@ -7,10 +8,6 @@
 namespace postern::relay {
 
 namespace {
-
-constexpr std::size_t local_max =
-    256;  // RFC 5321 asks for 64; variable envelope return paths are often longer
-constexpr std::size_t domain_max = 255;
 
 bool is_atext(char c) {
     if (base::is_letter_or_digit(c)) return true;
@@ -54,9 +51,10 @@ std::size_t domain(std::string_view text) {
 
 std::optional<Address> mailbox(std::string_view text, std::size_t& used) {
     std::size_t local = local_part(text);
-    if (local == 0 || local > local_max || local >= text.size() || text[local] != '@') return std::nullopt;
+    if (local == 0 || local > limits::local_part || local >= text.size() || text[local] != '@')
+        return std::nullopt;
     std::size_t length = domain(text.substr(local + 1));
-    if (length == 0 || length > domain_max) return std::nullopt;
+    if (length == 0 || length > limits::domain) return std::nullopt;
     used = local + 1 + length;
     std::string name(text.substr(local + 1, length));
     if (!base::is_ascii(text.substr(0, used))) {
@@ -99,7 +97,7 @@ std::optional<Path> parse_path(std::string_view text) {
     if (text.starts_with('>')) return Path{Address(), text.substr(1)};
     if (text.starts_with('@')) {
         std::size_t colon = text.find(':');
-        if (colon == std::string_view::npos || colon > domain_max) return std::nullopt;
+        if (colon == std::string_view::npos || colon > limits::domain) return std::nullopt;
         for (char c : text.substr(0, colon))
             if (!base::is_letter_or_digit(c) && std::string_view("@.,-_[]").find(c) == std::string_view::npos)
                 return std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "relay/limits.h"
 #include "sync/base/ascii.h"
 
 namespace postern::relay {
@@ -10,7 +11,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t lines_max = 128;
-constexpr std::size_t text_max = 16 * 1024;
 
 struct Coded {
     std::uint16_t code = 0;  // 0 for none
@@ -93,7 +93,7 @@ ReplyParser::Step ReplyParser::feed(std::string_view line) {
     const Coded coded = coded_line(line, code_ == 0);
     if (coded.code == 0 && code_ == 0) return Step::stray;
     if (coded.code != 0) code_ = coded.code;
-    const auto room = text_max - std::min(text_max, octets_);
+    const auto room = limits::reply_text - std::min(limits::reply_text, octets_);
     lines_.emplace_back(coded.text.substr(0, room));
     octets_ += lines_.back().size() + 1;
     return coded.last ? Step::complete : Step::more;
@@ -116,7 +116,7 @@ Reply ReplyParser::take() {
         if (at > 0) out.text += '\n';
         out.text += line;
     }
-    if (out.text.size() > text_max) out.text.resize(text_max);
+    if (out.text.size() > limits::reply_text) out.text.resize(limits::reply_text);
     *this = ReplyParser();
     return out;
 }

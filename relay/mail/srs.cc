@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "relay/limits.h"
 #include "sync/base/ascii.h"
 
 namespace postern::relay {
@@ -14,8 +15,7 @@ namespace {
 
 constexpr std::string_view base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 constexpr std::size_t hash_length = 12;  // 60 bits: not to be found by trying
-constexpr std::size_t local_max = 256;
-constexpr unsigned day_wraps = 1024;  // two digits
+constexpr unsigned day_wraps = 1024;     // two digits
 constexpr unsigned valid_days = 21;
 
 unsigned day_of(Time now) {
@@ -120,7 +120,7 @@ std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
         out = "SRS1=" + hash_of(secret_, tail) + '=' + tail;
     }
     out = quoted_local_part(out);
-    if (out.size() > local_max) return std::nullopt;
+    if (out.size() > limits::local_part) return std::nullopt;
     return Address{std::move(out), domain_};
 }
 

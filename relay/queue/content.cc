@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "relay/limits.h"
 #include "relay/mail/trace.h"
 #include "relay/queue/record.h"
 #include "sync/base/file.h"
@@ -16,7 +17,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t piece = 128 << 10;
-constexpr std::size_t header_max = 64 << 10;
 
 }  // namespace
 
@@ -84,7 +84,7 @@ tl::expected<std::string, ContentFault> read_header(const Content& content) {
         auto octets = file->next(space, piece);
         if (!octets) return tl::unexpected(octets.error());
         if (octets->empty()) break;
-        out += octets->substr(0, header_max - std::min(header_max, out.size()));
+        out += octets->substr(0, limits::header - std::min(limits::header, out.size()));
     }
     std::size_t size = header_of(out).size();
     if (size == out.size()) {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "relay/limits.h"
 #include "relay/mail/stage.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/ensure.h"
@@ -14,12 +15,9 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t active_max = 20'000;              // messages in memory
-constexpr std::size_t crowded = active_max / 4 * 3;     // from here on the rest is for routes with little
-constexpr std::size_t little = 50;                      // messages of a route, when it is crowded
-constexpr std::uint64_t held_bytes_max = 256ull << 20;  // of content in memory
-constexpr std::size_t legs_at_once = 8;                 // of one message
-constexpr std::chrono::milliseconds slice{2};           // of work, before others have their turn
+constexpr std::size_t little = 50;             // messages of a route, when it is crowded
+constexpr std::size_t legs_at_once = 8;        // of one message
+constexpr std::chrono::milliseconds slice{2};  // of work, before others have their turn
 constexpr unsigned passes = 4;  // messages from the spool, before a new one goes past what waits there
 
 }  // namespace
@@ -103,7 +101,7 @@ void Queue::admit(StoredPtr stored) {
     if (!messages_.emplace(message->stored->message.id.value, message).second) return;
     Content& content = message->stored->message.content;
     if (content.bytes) {
-        if (held_bytes_ + content.size > held_bytes_max)
+        if (held_bytes_ + content.size > limits::content_in_memory)
             content.bytes.reset();
         else
             held_bytes_ += content.size;
@@ -181,16 +179,16 @@ void Queue::start_some() {
 /// little still find room: destinations that hang must not keep it from the others.
 std::size_t Queue::window(const std::string& route) const {
     std::size_t all = messages_.size(), own = in_hand(route);
-    if (all < crowded) return crowded - all;
-    if (all < active_max / 8 * 7) return own < little ? little - own : 0;
-    return all < active_max && own == 0 ? 1 : 0;
+    if (all < limits::crowded_messages) return limits::crowded_messages - all;
+    if (all < limits::messages / 8 * 7) return own < little ? little - own : 0;
+    return all < limits::messages && own == 0 ? 1 : 0;
 }
 
 /// Whether mail for a route may be handed out now; if not, it is filed.
 bool Queue::takes(const std::string& route, bool filed) {
     if (deliverer_.room(route) == 0) return false;
-    if (messages_.size() > crowded && in_hand(route) > little) return false;
-    if (messages_.size() > active_max && in_hand(route) > 1) return false;
+    if (messages_.size() > limits::crowded_messages && in_hand(route) > little) return false;
+    if (messages_.size() > limits::messages && in_hand(route) > 1) return false;
     if (filed) return true;
     // What has waited longer goes first; but for one in a few, so that new mail is not kept from a
     // destination with a large backlog.

@@ -2,6 +2,7 @@
 // whoever has no place in line, whose time is over or whose sender should know is found.
 #include <algorithm>
 
+#include "relay/limits.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/clock.h"
@@ -12,7 +13,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t part_max = 200;           // ids read at once
-constexpr std::size_t in_memory_max = 15'000;   // above it the roll call waits
 constexpr std::chrono::seconds on_its_way{60};  // from its commit to the queue, at the very most
 constexpr std::chrono::hours usual_delay{4};    // before a sender who asked to be told of delays is told
 constexpr std::chrono::milliseconds slice{2};   // of work, before others have their turn
@@ -212,7 +212,8 @@ void Queue::call_roll(Time now) {
         std::uint32_t volume = roll_.volumes.front();
         auto ids = spool_.messages(volume, roll_.after, part_max);
         for (MessageId id : ids) {
-            if (messages_.size() > in_memory_max || std::chrono::steady_clock::now() - begun > slice) {
+            if (messages_.size() > limits::crowded_messages ||
+                std::chrono::steady_clock::now() - begun > slice) {
                 roll_.next = now + (roll_.first ? first_pause : pause);
                 return;
             }

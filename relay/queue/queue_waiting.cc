@@ -2,6 +2,7 @@
 // agenda, so that a wake-up that never comes costs a minute and not the mail.
 #include <algorithm>
 
+#include "relay/limits.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 
@@ -9,8 +10,7 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t active_max = 20'000;  // messages in memory, that recovery fills half of
-constexpr std::size_t refill_max = 500;     // messages taken up at once
+constexpr std::size_t refill_max = 500;  // messages taken up at once
 constexpr std::chrono::seconds crowded_pause{1};
 constexpr std::chrono::seconds safety{60};  // a refused route is looked at again, woken or not
 constexpr std::chrono::seconds punctual{10};
@@ -172,7 +172,7 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
 void Queue::recover() {
     auto& left = *recovery_;
     auto begun = std::chrono::steady_clock::now();
-    while (!left.volumes.empty() && messages_.size() < active_max / 2) {
+    while (!left.volumes.empty() && messages_.size() < limits::messages / 2) {
         std::uint32_t volume = left.volumes.front();
         auto ids = spool_.fresh(volume, left.after, refill_max);
         bool more = ids.size() == refill_max;
@@ -208,7 +208,7 @@ void Queue::move_away(const std::string& route) {
     auto skip = [this, &route](MessageId id) { return busy(id, route); };
     auto entries = spool_.due(route, Time::max(), refill_max, skip);
     for (const auto& entry : entries) take_filed(entry, route);
-    if (!entries.empty() || messages_.size() >= active_max) return;
+    if (!entries.empty() || messages_.size() >= limits::messages) return;
     // Those that were skipped are read once more when their changes are written.
     if (in_hand(route) == 0) obsolete_.erase(route);
 }
@@ -262,8 +262,9 @@ Time Queue::next_run() const {
     if (!put_off_.empty()) next = std::min(next, put_off_.front().first);
     if (!obsolete_.empty()) next = std::min(next, now_exact() + std::chrono::milliseconds(100));
     if (recovery_)
-        next = std::min(
-            next, messages_.size() < active_max / 2 ? Time{} : now_exact() + std::chrono::milliseconds(100));
+        next = std::min(next, messages_.size() < limits::messages / 2
+                                  ? Time{}
+                                  : now_exact() + std::chrono::milliseconds(100));
     if (!starting_.empty() || moving_) next = Time{};
     return std::max(next, resume_);
 }

@@ -4,13 +4,14 @@
 
 #include <concepts>
 
+#include "relay/limits.h"
+
 namespace postern::relay {
 
 namespace {
 
 constexpr std::uint8_t version = 3;
-constexpr std::uint8_t first_version = 1;    // still read
-constexpr std::uint32_t list_max = 100'000;  // recipients; far above what accept.recipients allows
+constexpr std::uint8_t first_version = 1;  // still read
 
 class Writer {
 public:
@@ -76,7 +77,7 @@ public:
     }
     std::uint32_t count() {
         auto value = number<std::uint32_t>();
-        if (value > list_max) good_ = false;
+        if (value > limits::recorded_recipients) good_ = false;
         return good_ ? value : 0;
     }
     bool good() const { return good_; }

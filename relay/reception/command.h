@@ -41,10 +41,6 @@ struct Command {
     bool beyond_ascii = false;  // MAIL, RCPT and VRFY: something in it is UTF-8, which SMTPUTF8 has to allow
 };
 
-/// The longest command line taken, its CRLF not counted. RFC 5321 asks for 510; paths and parameters may add
-/// to it.
-constexpr std::size_t command_line_max = 2048;
-
 /// Either a command or what its fault deserves (500, 501, 555). Only MAIL, RCPT and VRFY may
 /// have octets above 127, and then must be UTF-8. `foreign` means the line belongs to another protocol (HTTP,
 /// TLS) and the connection is best closed. `argument` points into `line`.

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "relay/limits.h"
 #include "relay/mail/trace.h"
 #include "relay/queue/record.h"
 #include "sync/base/file.h"
@@ -40,7 +41,7 @@ std::size_t Incoming::feed(std::string_view octets) {
 
 bool Incoming::full() {
     if (held_.size() <= SessionMemory::own) return false;
-    return held_.size() > inline_max || !share_.grow_to(inline_max);
+    return held_.size() > limits::inline_content || !share_.grow_to(limits::inline_content);
 }
 
 std::error_code Incoming::Piece::operator()() const { return writer->write(*octets); }

@@ -41,8 +41,6 @@ private:
 /// than the disk takes what it sends.
 class Incoming {
 public:
-    static constexpr std::size_t inline_max = 256 * 1024;  // larger content has a file of its own
-
     Incoming(std::filesystem::path file, std::shared_ptr<SessionMemory> memory)
         : file_(std::move(file)), share_(std::move(memory)) {}
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "relay/limits.h"
 #include "relay/mail/xtext.h"
 #include "sync/base/ascii.h"
 #include "sync/base/utf8.h"
@@ -58,7 +59,7 @@ std::optional<Decision> return_content(std::string_view value, Command& command)
 
 /// ENVID and ORCPT only make reports nicer to read: what is not well-formed is left out, and the mail taken.
 void envelope_id(std::string_view value, Command& command) {
-    if (value.size() <= envelope_id_max && decode_xtext(value)) command.envelope_id = value;
+    if (value.size() <= limits::envelope_id && decode_xtext(value)) command.envelope_id = value;
 }
 
 std::optional<Decision> notify(std::string_view value, Command& command) {
@@ -82,7 +83,8 @@ std::optional<Decision> notify(std::string_view value, Command& command) {
 void original_recipient(std::string_view value, Command& command) {
     auto original = parse_original_recipient(value, true);
     std::string text = original ? original->text() : std::string();
-    if (text.empty() || value.size() > original_recipient_max || text.size() > original_recipient_max) return;
+    if (text.empty() || value.size() > limits::original_recipient || text.size() > limits::original_recipient)
+        return;
     command.options.original = std::move(text);
     command.beyond_ascii |= !base::is_ascii(value);
 }

@@ -9,9 +9,6 @@
 
 namespace postern::relay {
 
-constexpr std::size_t envelope_id_max = 100;         // RFC 3461 §4.4
-constexpr std::size_t original_recipient_max = 500;  // RFC 3461 §4.2, as it came and as it is handed on
-
 /// Reads them into `command`, whose verb tells which there are:
 ///   MAIL  SIZE (RFC 1870), BODY (RFC 6152), RET and ENVID (RFC 3461), SMTPUTF8 (RFC 6531), REQUIRETLS (RFC
 ///   8689) RCPT  NOTIFY and ORCPT (RFC 3461)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/limits.h"
 #include "relay/mail/trace.h"
 #include "relay/net/elsewhere.h"
 #include "relay/queue/record.h"
@@ -110,7 +111,7 @@ net::awaitable<void> Session::run() {
         std::string_view line;
         connection_->deadline(settings_->accept.timeout);
         at_prompt_ = true;
-        std::error_code error = co_await connection_->read_line(line, command_line_max);
+        std::error_code error = co_await connection_->read_line(line, limits::command_line);
         at_prompt_ = false;
         if (error == net::Error::line_too_long) {
             if (!co_await obey(protocol_.line_too_long())) co_return;

@@ -1,6 +1,7 @@
 // A session's lines. The first octet chooses the listener; the answers to what is asked depend on the line.
 #include "relay/reception/protocol.h"
 
+#include "relay/limits.h"
 #include "sync/base/utf8.h"
 #include "tests/fuzz/target.h"
 
@@ -38,7 +39,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         std::string_view line = take_line(input);
         bool grant = line.find('!') == std::string_view::npos;
         std::size_t before = server.envelope().forward_paths.size();
-        auto step = line.size() > command_line_max ? server.line_too_long() : server.line(line);
+        auto step = line.size() > limits::command_line ? server.line_too_long() : server.line(line);
         switch (step.action) {
             case Action::reply: check_wire(step.answer.reply); break;
             case Action::close: check_wire(step.answer.reply); return 0;

@@ -30,7 +30,7 @@ SYNC_ROOMS = {"base": {"base"}, "directory": {"base", "directory"}, "primary": {
               "polling": {"base", "directory", "primary", "polling"}}
 SYNC_VALUES = {"sync/settings.h", "sync/observer.h", "sync/report.h", "sync/trouble.h",
                "sync/back_ends.h"}  # for its rooms above directory/
-VALUES = {"relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
+VALUES = {"relay/limits.h", "relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
 HOME = {"toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"},
         "unbound.h": {"relay/net"}, "asio": {"relay", "agent/http/door.cc"}, "pugixml.hpp": {"sync/soap", "agent"}, "nlohmann/": {"sync/base", "sync/rest", "agent"},
         "httplib.h": {"agent"}}

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <list>
 
+#include "relay/limits.h"
 #include "relay/queue/record.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/shortage.h"
@@ -48,7 +49,7 @@ TEST_CASE("what is small never asks for a file, and what is large is written pie
         feed(incoming, content);
         feed(incoming, ".\r\n");
         REQUIRE(incoming.reader().complete());
-        CHECK(incoming.in_file() == (size > Incoming::inline_max));
+        CHECK(incoming.in_file() == (size > limits::inline_content));
         incoming.look();
         CHECK(incoming.message_id() == "<1@x>");
         if (!incoming.in_file()) {
@@ -70,7 +71,7 @@ TEST_CASE("all sessions together hold no more than there is for them", "[incomin
     const auto memory = std::make_shared<SessionMemory>();
     const std::string content = lines(200 << 10);
     std::list<Incoming> many;
-    const std::size_t fit = SessionMemory::shared / Incoming::inline_max;
+    const std::size_t fit = SessionMemory::shared / limits::inline_content;
     for (std::size_t at = 0; at < fit + 3; ++at) {
         Incoming& one = many.emplace_back(folder.path() / std::to_string(at), memory);
         feed(one, content);
