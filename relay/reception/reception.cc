@@ -45,6 +45,7 @@ Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
       settings_(std::move(settings)),
       directory_(std::move(directory)),
       observer_(observer),
+      running_(io),
       refusals_(observer),
       tick_(io),
       room_tick_(io),
@@ -132,17 +133,19 @@ void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
         return turn_away(std::move(socket), client, known == nullptr, *full);
     auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket)), tls);
     sessions_.insert(session);
-    asio::co_spawn(io_, session->run(), [this, session, primary, client](const std::exception_ptr& fault) {
-        session->end();
-        sessions_.erase(session);
-        places_.give_back(primary, client);
-        if (!fault) return;
-        try {
-            std::rethrow_exception(fault);
-        } catch (const std::exception& what) {
-            observer_.on(event::Trouble{"session", what.what(), true});
-        }
-    });
+    asio::co_spawn(
+        io_, session->run(),
+        [this, session, primary, client, pass = running_.enter()](const std::exception_ptr& fault) {
+            session->end();
+            sessions_.erase(session);
+            places_.give_back(primary, client);
+            if (!fault) return;
+            try {
+                std::rethrow_exception(fault);
+            } catch (const std::exception& what) {
+                observer_.on(event::Trouble{"session", what.what(), true});
+            }
+        });
 }
 
 void Reception::turn_away(asio::ip::tcp::socket socket, const std::string& client, bool stranger, Rule rule) {
@@ -231,11 +234,9 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     std::error_code ignored;
     for (auto& listener : listeners_) listener->acceptor.close(ignored);
     for (const auto& session : sessions_) session->leave();
-    auto end = std::chrono::steady_clock::now() + grace;
-    while (!sessions_.empty() && std::chrono::steady_clock::now() < end)
-        co_await pause(io_, Milliseconds(10));
+    co_await running_.empty(std::chrono::steady_clock::now() + grace);
     for (const auto& session : sessions_) session->cut_off();
-    for (int round = 0; !sessions_.empty() && round < 100; ++round) co_await pause(io_, Milliseconds(10));
+    co_await running_.empty(std::chrono::steady_clock::now() + std::chrono::seconds(1));
     refusals_.flush();
 }
 

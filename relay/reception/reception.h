@@ -12,6 +12,7 @@
 #include "relay/mail/srs.h"
 #include "relay/net/asio.h"
 #include "relay/net/connection.h"
+#include "relay/net/gate.h"
 #include "relay/net/tls.h"
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
@@ -115,6 +116,7 @@ private:
     NoticeSender notice_;
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::set<std::shared_ptr<Session>> sessions_;
+    net::Gate running_;  // the sessions
     Places places_;
     RefusalEvents refusals_;
     Allowance from_strangers_{stranger_messages_per_hour};

@@ -1,0 +1,46 @@
+#include "relay/net/gate.h"
+
+#include <list>
+
+#include "sync/base/ensure.h"
+
+namespace postern::relay::net {
+
+struct Gate::Pass::Inside {
+    std::size_t count = 0;
+    std::list<asio::steady_timer*> waiting;
+};
+
+Gate::Gate(io_context& io) : io_(io), inside_(std::make_shared<Pass::Inside>()) {}
+
+Gate::Pass Gate::enter() {
+    ++inside_->count;
+    return Pass(inside_);
+}
+
+std::size_t Gate::inside() const { return inside_->count; }
+
+Gate::Pass::~Pass() {
+    if (!inside_) return;
+    ENSURE(inside_->count > 0, "whoever leaves had entered");
+    if (--inside_->count > 0) return;
+    for (auto* one : inside_->waiting) one->cancel();
+}
+
+awaitable<bool> Gate::empty(std::chrono::steady_clock::time_point until) {
+    struct Waiting {
+        Waiting(io_context& io, std::shared_ptr<Pass::Inside> of) : inside(std::move(of)), timer(io) {
+            inside->waiting.push_back(&timer);
+        }
+        ~Waiting() { inside->waiting.remove(&timer); }
+        std::shared_ptr<Pass::Inside> inside;
+        asio::steady_timer timer;
+    } waiting(io_, inside_);
+    while (waiting.inside->count > 0 && std::chrono::steady_clock::now() < until) {
+        waiting.timer.expires_at(until);
+        co_await waiting.timer.async_wait(as_value);
+    }
+    co_return waiting.inside->count == 0;
+}
+
+}  // namespace postern::relay::net

@@ -1,0 +1,42 @@
+// The end of what goes on on a loop, awaited.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+
+#include "relay/net/asio.h"
+
+namespace postern::relay::net {
+
+/// Counts what goes on. Whoever waits for the last of it is woken by it, and does not look again and again.
+/// Used on one loop; passes may outlive the gate.
+class Gate final {
+public:
+    explicit Gate(io_context& io);
+
+    /// Counted as long as it lives.
+    class Pass final {
+    public:
+        Pass(Pass&&) noexcept = default;
+        Pass& operator=(Pass&&) = delete;
+        ~Pass();
+
+    private:
+        friend class Gate;
+        struct Inside;
+        explicit Pass(std::shared_ptr<Inside> inside) : inside_(std::move(inside)) {}
+        std::shared_ptr<Inside> inside_;
+    };
+
+    Pass enter();
+    std::size_t inside() const;
+    /// Until nobody is inside, at the latest until then; true when nobody is.
+    awaitable<bool> empty(std::chrono::steady_clock::time_point until);
+
+private:
+    io_context& io_;
+    std::shared_ptr<Pass::Inside> inside_;
+};
+
+}  // namespace postern::relay::net
