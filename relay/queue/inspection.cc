@@ -60,40 +60,57 @@ void check_meta_pages(const std::filesystem::path& file, std::uint64_t map_size)
     }
 }
 
-/// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the
-/// file.
-void walk_free_pages(MDB_txn* txn, std::size_t last_page) {
-    constexpr MDB_dbi free_pages = 0;
-    MDB_cursor* cursor = nullptr;
-    require(mdb_cursor_open(txn, free_pages, &cursor));
-    MDB_val key{}, value{};
-    int error = 0;
-    while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        std::size_t count = 0;
-        require_sound(key.mv_size == sizeof count && value.mv_size >= sizeof count);
-        std::memcpy(&count, value.mv_data, sizeof count);
-        require_sound(count <= value.mv_size / sizeof count - 1);
-        for (std::size_t at = 1; at <= count; ++at) {
-            std::size_t page = 0;
-            std::memcpy(&page, static_cast<const char*>(value.mv_data) + at * sizeof page, sizeof page);
-            require_sound(page >= 2 && page <= last_page);
-        }
+constexpr std::size_t page_header = 16;
+
+/// The two octets at `at`, of a page or of a node in it.
+std::size_t number_at(const char* begin, std::size_t at) {
+    std::uint16_t out = 0;
+    std::memcpy(&out, begin + at, sizeof out);
+    return out;
+}
+
+/// Where a table's pages begin, as its record says: its depth at 6, its root at 40.
+struct Tree {
+    std::uint64_t root = 0;
+    std::size_t depth = 0;  // 0: it is empty; 1: the root is a leaf
+
+    explicit Tree(const char* record) : depth(number_at(record, 6)) {
+        std::memcpy(&root, record + 40, sizeof root);
     }
-    if (error != MDB_NOTFOUND) require(error);
+};
+
+/// The branch pages of a tree, `levels` of them above the leaves. A page with a flag too many is changed by
+/// LMDB in memory and then not written, so that whoever follows it reads behind the end of the file.
+bool branches_intact(const char* map, std::size_t page_size, std::uint64_t page, std::uint64_t last_page,
+                     std::size_t levels) {
+    constexpr std::size_t branch = 0x01, node_header = 8;
+    if (levels == 0) return true;
+    if (page < 2 || page > last_page) return false;
+    const char* begin = map + page * page_size;
+    std::uint64_t own = 0;
+    std::memcpy(&own, begin, sizeof own);
+    const std::size_t lower = number_at(begin, 12);
+    if (own != page || number_at(begin, 10) != branch || lower < page_header || lower > page_size)
+        return false;
+    for (std::size_t at = page_header; at < lower; at += 2) {
+        const std::size_t node = number_at(begin, at);
+        if (node < lower || node + node_header > page_size) return false;
+        const std::uint64_t child = number_at(begin, node) | std::uint64_t{number_at(begin, node + 2)} << 16 |
+                                    std::uint64_t{number_at(begin, node + 4)} << 32;
+        if (!branches_intact(map, page_size, child, last_page, levels - 1)) return false;
+    }
+    return true;
 }
 
 /// Whether the nodes of the leaf page that `inside` points into lie within it. LMDB moves them by these
 /// numbers when it deletes one, without looking.
 bool leaf_intact(const void* inside, std::size_t page_size) {
-    constexpr std::size_t header = 16, node_header = 8;
+    constexpr std::size_t header = page_header, node_header = 8, leaf = 0x02;
     constexpr unsigned on_pages_of_its_own = 1;
     const char* page =
         static_cast<const char*>(inside) - reinterpret_cast<std::uintptr_t>(inside) % page_size;
-    auto number = [page](std::size_t at) {
-        std::uint16_t out = 0;
-        std::memcpy(&out, page + at, sizeof out);
-        return static_cast<std::size_t>(out);
-    };
+    auto number = [page](std::size_t at) { return number_at(page, at); };
+    if (number(10) != leaf) return false;  // as with branches
     std::size_t lower = number(12), upper = number(14);
     if (lower < header || lower % 2 != 0 || upper < lower || upper > page_size) return false;
     std::size_t used = 0;
@@ -108,6 +125,29 @@ bool leaf_intact(const void* inside, std::size_t page_size) {
         used += size + size % 2;
     }
     return used == page_size - upper;
+}
+
+/// The list of free pages, which a write transaction trusts: each record counts itself and names pages of the
+/// file.
+void walk_free_pages(MDB_txn* txn, std::size_t last_page, std::size_t page_size) {
+    constexpr MDB_dbi free_pages = 0;
+    MDB_cursor* cursor = nullptr;
+    require(mdb_cursor_open(txn, free_pages, &cursor));
+    MDB_val key{}, value{};
+    int error = 0;
+    while ((error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        std::size_t count = 0;
+        require_sound(key.mv_size == sizeof count && value.mv_size >= sizeof count &&
+                      leaf_intact(key.mv_data, page_size));
+        std::memcpy(&count, value.mv_data, sizeof count);
+        require_sound(count <= value.mv_size / sizeof count - 1);
+        for (std::size_t at = 1; at <= count; ++at) {
+            std::size_t page = 0;
+            std::memcpy(&page, static_cast<const char*>(value.mv_data) + at * sizeof page, sizeof page);
+            require_sound(page >= 2 && page <= last_page);
+        }
+    }
+    if (error != MDB_NOTFOUND) require(error);
 }
 
 /// Every leaf of one table. `end` is where the file ends; `begin`, where it is mapped, is found by the first.
@@ -157,7 +197,9 @@ void walk_table(MDB_txn* txn, MDB_dbi table, std::uintptr_t end, std::uintptr_t&
     // transaction are not written.
     MDB_envinfo info{};
     require(mdb_env_info(env, &info));
-    walk_free_pages(txn, info.me_last_pgno);
+    MDB_stat sizes{};
+    require(mdb_env_stat(env, &sizes));
+    walk_free_pages(txn, info.me_last_pgno, sizes.ms_psize);
     // All tables are made by one transaction, and named in a table of their own.
     MDB_dbi tables = 0;
     require(mdb_dbi_open(txn, nullptr, 0, &tables));
@@ -165,12 +207,26 @@ void walk_table(MDB_txn* txn, MDB_dbi table, std::uintptr_t end, std::uintptr_t&
     MDB_stat named{};
     require(mdb_stat(txn, tables, &named));
     require_sound(named.ms_entries == 0 || named.ms_entries == table_names.size());
-    if (named.ms_entries > 0)
+    auto require_branches = [&](const char* record) {
+        constexpr std::size_t deepest = 32;  // LMDB's own bound
+        const Tree tree(record);
+        require_sound(tree.depth <= deepest &&
+                      (tree.depth < 2 || branches_intact(reinterpret_cast<const char*>(begin), named.ms_psize,
+                                                         tree.root, info.me_last_pgno, tree.depth - 1)));
+    };
+    if (named.ms_entries > 0) {
         for (const char* name : table_names) {
             MDB_dbi table = 0;
             require(mdb_dbi_open(txn, name, 0, &table));
             walk_table(txn, table, end, begin);
+            MDB_val key{std::strlen(name), const_cast<char*>(name)}, record{};
+            require(mdb_get(txn, tables, &key, &record));
+            require_branches(static_cast<const char*>(record.mv_data));
         }
+        // The trees of the free pages and of the tables are in the newer of the two first pages.
+        const char* meta = reinterpret_cast<const char*>(begin) + info.me_last_txnid % 2 * named.ms_psize;
+        for (std::size_t at : {std::size_t{40}, std::size_t{88}}) require_branches(meta + at);
+    }
     mdb_txn_abort(txn);
     mdb_env_close(env);
 

@@ -171,6 +171,13 @@ void write(const fs::path& file, const std::string& octets) {
     std::ofstream(file, std::ios::binary | std::ios::trunc) << octets;
 }
 
+/// Whether a branch or a leaf may begin there: its number and its kind are in front.
+bool is_index_page(const std::string& octets, std::size_t at) {
+    std::uint64_t number = 0;
+    std::copy_n(octets.data() + at, sizeof number, reinterpret_cast<char*>(&number));
+    return number == at / page && (octets[at + 10] == 1 || octets[at + 10] == 2) && octets[at + 11] == 0;
+}
+
 /// One way of damage, named.
 std::string damage(const fs::path& folder, std::mt19937& random) {
     auto all = volumes(folder);
@@ -179,7 +186,7 @@ std::string damage(const fs::path& folder, std::mt19937& random) {
     std::size_t pages = octets.size() / page;
     std::size_t at = random() % pages * page;
     std::string what;
-    switch (random() % 7) {
+    switch (random() % 8) {
         case 0:
             what = "a bit";
             at = random() % octets.size();
@@ -208,6 +215,15 @@ std::string damage(const fs::path& folder, std::mt19937& random) {
             what = "an octet at the beginning of a page";
             at += random() % 64;
             octets[at] = static_cast<char>(random());
+            break;
+        case 6:
+            // Of the index: most pages are content.
+            what = "a flag of a page";
+            at = std::max(at, 2 * page);
+            for (std::size_t left = pages; left > 0 && !is_index_page(octets, at); --left)
+                at = at + 2 * page < octets.size() ? at + page : 2 * page;
+            at += 10 + random() % 2;
+            octets[at] = static_cast<char>(octets[at] ^ (0x40 << random() % 2));
             break;
         default: {
             what = "an octet of a content file";
