@@ -12,6 +12,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <system_error>
 #include <unordered_map>
 #include <vector>
 
@@ -106,6 +107,8 @@ private:
 
     // queue_waiting.cc: what waits on disk
     void work(Time now);
+    bool take_due(const std::string& route, std::size_t part = std::numeric_limits<std::size_t>::max());
+    void postpone(Time now, const std::system_error& fault);
     void wake(const std::string& route, Time due);
     void look(Waiting::iterator at, Time when, bool refused = false);
     void forget_route(Waiting::iterator at);

@@ -42,8 +42,19 @@ void Queue::look_everywhere() {
         if (at->second.look > now && at->second.due <= now) look(at, now);
 }
 
+/// Whoever calls this has other things in hand, of which what cannot be read here says nothing.
 bool Queue::refill(const std::string& route, std::size_t part) {
     must_not_be_offering();
+    try {
+        return take_due(route, part);
+    } catch (const std::system_error& fault) {
+        postpone(now_exact(), fault);
+        if (auto at = waiting_.find(route); at != waiting_.end()) look(at, resume_);
+        return false;
+    }
+}
+
+bool Queue::take_due(const std::string& route, std::size_t part) {
     auto at = waiting_.find(route);
     Time now = now_exact();
     std::size_t taken = 0;
@@ -232,10 +243,14 @@ void Queue::run(Time now) {
         work(now);
         unreadable_ = false;
     } catch (const std::system_error& fault) {
-        resume_ = now + crowded_pause;
-        if (!std::exchange(unreadable_, true))
-            observer_.on(event::Trouble{"spool", std::string(fault.what()) + "; it is tried again", true});
+        postpone(now, fault);
     }
+}
+
+void Queue::postpone(Time now, const std::system_error& fault) {
+    resume_ = now + crowded_pause;
+    if (!std::exchange(unreadable_, true))
+        observer_.on(event::Trouble{"spool", std::string(fault.what()) + "; it is tried again", true});
 }
 
 void Queue::work(Time now) {
@@ -251,7 +266,7 @@ void Queue::work(Time now) {
         auto at = waiting_.find(route);
         // What refill() finds out decides when it is looked at again.
         look(at, now + safety, true);
-        refill(route);
+        take_due(route);
     }
     if (roll_.next <= now) call_roll(now);
 }

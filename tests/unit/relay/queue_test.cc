@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -189,6 +191,28 @@ TEST_CASE("a route that nobody wakes is looked at again, and told", "[queue]") {
     CHECK(desk.offered.size() == 1);
     REQUIRE(desk.troubles.size() == 1);
     CHECK(desk.troubles[0].find("mx:one.example") != std::string::npos);
+}
+
+TEST_CASE("whoever calls for more mail is not told that the spool cannot be read, but the log is",
+          "[queue]") {
+    Desk desk;
+    desk.room["mx:one.example"] = 0;
+    desk.accept_for("one.example");
+    desk.flush();
+    desk.life->queue.run(Desk::now());
+    desk.room["mx:one.example"] = plenty;
+    // No page but the two first ones says any more what it is.
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(desk.folder.path())) {
+        if (!entry.is_regular_file()) continue;
+        std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+        for (std::uintmax_t page = 2; page < entry.file_size() / 4096; ++page)
+            file.seekp(static_cast<std::streamoff>(page * 4096 + 10)).write("\0\0", 2);
+    }
+    // He may have a message in hand that was taken just now.
+    CHECK_NOTHROW(desk.life->queue.refill("mx:one.example"));
+    CHECK(desk.offered.empty());
+    REQUIRE(desk.troubles.size() == 1);
+    CHECK(desk.troubles[0].find("it is tried again") != std::string::npos);
 }
 
 TEST_CASE("new mail does not starve what waits on the disk, nor the reverse", "[queue]") {
