@@ -45,6 +45,9 @@ net::awaitable<TransactionEnd> Handover::run() {
     at_.env.observer.on(event::Trouble{"delivery", why.reason, true});
     why.stage = Stage::content;
     std::vector<Outcome> outcomes(job_.recipients.size(), why);
+    for (std::size_t at = 0; at < outcomes.size(); ++at)
+        if (auto taken = taken_.find(job_.recipients[at]); taken != taken_.end())
+            outcomes[at] = taken->second;
     if (!outcomes.empty()) at_.queue.settle(job_, std::move(outcomes));
     TransactionEnd end;
     end.usable = false;
@@ -191,6 +194,9 @@ void Handover::cannot_read(const ContentFault& fault) {
 TransactionEnd Handover::distribute(const Transaction& transaction, Time begun) {
     learn_tls(transaction);
     Results results = attribute(transaction);
+    for (std::size_t at = 0; at < results.size(); ++at)
+        if (results.outcomes[at].result == Outcome::Result::delivered)
+            taken_.emplace(job_.recipients[at], results.outcomes[at]);
     Outcome why;  // of a connection that was lost
     for (const Outcome& outcome : results.outcomes)
         if (outcome.reply.code == 0) why = outcome;

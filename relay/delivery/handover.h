@@ -1,6 +1,8 @@
 // One job over one connection: its form, its transaction, and what comes of each recipient.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -73,6 +75,7 @@ private:
     Client& client_;
     Job job_;
     bool last_word_;
+    std::map<std::uint16_t, Outcome> taken_;  // what the host has, whatever goes wrong behind that
 };
 
 }  // namespace postern::relay

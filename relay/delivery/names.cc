@@ -89,8 +89,8 @@ void Names::keep_proof() {
 void Names::persist() {
     keep_proof();
     if (!policies_.changed()) return;
-    learnt_.write(policies_file, policies_.save(), [this](const std::string& what) {
-        env_.observer.on(event::Trouble{"egress", what, false});
+    learnt_.write(policies_file, policies_.save(), [&env = env_](const std::string& what) {
+        env.observer.on(event::Trouble{"egress", what, false});
     });
 }
 
