@@ -70,7 +70,7 @@ OwnAddresses::OwnAddresses() {
     known_ = std::move(*found);
 }
 
-const std::vector<asio::ip::address>& OwnAddresses::list() {
+std::vector<asio::ip::address> OwnAddresses::list() {
     if (auto found = of_interfaces()) known_ = std::move(*found);
     return known_;
 }
@@ -82,7 +82,7 @@ bool must_ignore(const std::vector<Network>& ignored, OwnAddresses& own, const a
                     [&](const Network& network) { return contains(network, text); }))
         return true;
     if (one.is_loopback()) return false;
-    const auto& all = own.list();
+    const auto all = own.list();
     return std::find(all.begin(), all.end(), one) != all.end();
 }
 

@@ -24,7 +24,7 @@ std::string network_of(const asio::ip::address& address, unsigned short six = 64
 class OwnAddresses {
 public:
     OwnAddresses();  // throws std::system_error when they cannot be listed
-    const std::vector<asio::ip::address>& list();
+    std::vector<asio::ip::address> list();
 
 private:
     std::vector<asio::ip::address> known_;
