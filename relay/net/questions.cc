@@ -14,6 +14,7 @@ constexpr std::chrono::hours good_for{24};  // RFC 8767 §5: one to three days
 /// For an answer before one from memory is given (RFC 8767 §5), and for the second kind of address.
 constexpr std::chrono::milliseconds stale_after{1800}, moment{1000};
 constexpr std::chrono::milliseconds look_again{500};  // for descriptors
+constexpr std::chrono::seconds renewed_every{5};      // at most, because of servers that were away
 
 std::string key(const std::string& name, RecordType type) {
     return std::to_string(static_cast<int>(type)) + ' ' + name;
@@ -77,7 +78,9 @@ void Questions::start(std::string asker, std::string name, RecordType type, Done
         place->stale.expires_after(stale_after);
         place->stale.async_wait([weak = weak_from_this(), number](std::error_code error) {
             auto self = weak.lock();
-            if (!error && self) self->finish(number, unanswered("the name servers did not answer in time"));
+            if (error || !self) return;
+            self->away_ = true;
+            self->finish(number, unanswered("the name servers did not answer in time"));
         });
     }
     line_up(number, *place);
@@ -100,8 +103,10 @@ void Questions::limit(std::uint64_t number, Question& question, const char* why)
     question.timer.async_wait([weak = weak_from_this(), number](std::error_code error) {
         auto self = weak.lock();
         if (error || !self) return;
-        if (auto found = self->questions_.find(number); found != self->questions_.end())
-            self->finish(number, unanswered(found->second->why));
+        auto found = self->questions_.find(number);
+        if (found == self->questions_.end()) return;
+        self->away_ = self->away_ || found->second->asked;
+        self->finish(number, unanswered(found->second->why));
     });
 }
 
@@ -115,6 +120,7 @@ void Questions::next() {
         }
         limit(number, *found->second, "the name servers did not answer in time");
         found->second->asked = true;
+        found->second->put = std::chrono::steady_clock::now();
         // The place is taken until the library gives the question up, which is when its sockets are free.
         unbound_->ask(found->second->name, found->second->type,
                       [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker = asker,
@@ -131,13 +137,20 @@ void Questions::next() {
 void Questions::answered(std::uint64_t number, DnsAnswer answer) {
     auto found = questions_.find(number);
     if (found == questions_.end()) return;
-    if (answer.lacking || (recovering_ && answer.status == Lookup::transient)) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool failed = answer.status == Lookup::transient && !answer.bogus;
+    const bool at_once = now - found->second->put < moment;
+    if (answer.lacking || (failed && (recovering_ || (away_ && at_once)))) {
         found->second->why = std::move(answer.why);
-        return recover();
+        return recover(answer.lacking ? now : renewed_ + renewed_every);
     }
     const std::string question = key(found->second->name, found->second->type);
+    if (failed)
+        away_ = away_ || !at_once;
+    else if (remembered_.find(question, now) == nullptr)  // nor does the library have it in its memory
+        away_ = false;
     if (answer.status == Lookup::found)
-        remembered_.keep(question, answer, std::chrono::steady_clock::now());
+        remembered_.keep(question, answer, now);
     else if (answer.status != Lookup::transient)
         remembered_.forget(question);
     if (answer.bogus && suspect_ && suspect_())
@@ -147,10 +160,11 @@ void Questions::answered(std::uint64_t number, DnsAnswer answer) {
 }
 
 /// What was found meanwhile without anything to ask with, the library takes for failures of the name servers
-/// and keeps for up to a minute. So it is replaced.
-void Questions::recover() {
+/// and keeps for up to a minute. And while it is not sure whether a server that was silent is back, it fails
+/// at once most of what it is asked, unasked. So it is replaced, at `earliest`.
+void Questions::recover(std::chrono::steady_clock::time_point earliest) {
     if (std::exchange(recovering_, true)) return;
-    lacking_.expires_after(look_again);
+    lacking_.expires_at(std::max(earliest, std::chrono::steady_clock::now() + look_again));
     lacking_.async_wait([weak = weak_from_this()](std::error_code error) {
         auto self = weak.lock();
         if (error || !self) return;
@@ -158,7 +172,7 @@ void Questions::recover() {
         try {
             self->replace(std::make_shared<Unbound>(self->io_, self->settings_));
         } catch (const std::exception&) {
-            if (!self->questions_.empty()) self->recover();
+            if (!self->questions_.empty()) self->recover({});
         }
     });
 }
@@ -239,7 +253,8 @@ void Questions::reload(const DnsSettings& settings) {
 
 void Questions::replace(std::shared_ptr<Unbound> unbound) {
     lacking_.cancel();
-    recovering_ = false;
+    recovering_ = away_ = false;
+    renewed_ = std::chrono::steady_clock::now();
     // Not here: this may be one of its own answers.
     asio::post(io_, [former = std::exchange(unbound_, std::move(unbound))] { former->close(); });
     turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);

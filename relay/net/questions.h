@@ -50,7 +50,7 @@ public:
 
     /// `name` is ASCII. Ends within DnsSettings::timeout once it is asked, and waits at most that long
     /// before. Where this machine lacks descriptors or memory to ask with it is asked again when there are
-    /// some, within its time.
+    /// some, within its time; so is what fails at once after name servers were silent.
     awaitable<DnsAnswer> ask(std::string asker, std::string name, RecordType type);
     /// AAAA and A, at the same time. Where one of them is found the other is waited for only a moment.
     awaitable<std::tuple<DnsAnswer, DnsAnswer>> ask_addresses(std::string asker, std::string name);
@@ -81,7 +81,8 @@ private:
         std::string asker, name;
         RecordType type;
         Done done;
-        bool asked = false;        // its end is set
+        bool asked = false;  // its end is set
+        std::chrono::steady_clock::time_point put{};
         std::string why;           // when that comes without an answer
         asio::steady_timer timer;  // the end, of the wait for its turn and then of that for the answer
         asio::steady_timer stale;  // the time to answer from memory
@@ -92,7 +93,7 @@ private:
     void next();
     void limit(std::uint64_t number, Question& question, const char* why);
     void replace(std::shared_ptr<Unbound> unbound);
-    void recover();
+    void recover(std::chrono::steady_clock::time_point earliest);
     void answered(std::uint64_t number, DnsAnswer answer);
     void finish(std::uint64_t number, DnsAnswer answer);
 
@@ -101,6 +102,8 @@ private:
     std::shared_ptr<Unbound> unbound_;
     asio::steady_timer lacking_;  // the next look whether there is something to ask with again
     bool recovering_ = false;
+    bool away_ = false;  // what was asked last in vain is younger than the last answer
+    std::chrono::steady_clock::time_point renewed_{};
     Turns<std::uint64_t> turns_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions_;
     Remembered remembered_;

@@ -146,7 +146,9 @@ TEST_CASE("a resolver that refuses the keys of the root is not silent", "[dnssec
     for (const bool proven : {false, true})
         for (const std::uint8_t code : {std::uint8_t{2}, std::uint8_t{5}}) {
             CAPTURE(proven, code);
-            const RefusingServer server(code);
+            const RefusingServer server([code = code](std::uint8_t type) {
+                return type == RefusingServer::dnskey ? code : RefusingServer::no_error;
+            });
             DnsSettings settings;
             settings.servers = {server.address()};
             settings.trust_anchors = passes().settings().trust_anchors;

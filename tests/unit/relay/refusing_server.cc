@@ -6,11 +6,12 @@
 
 #include <array>
 #include <stdexcept>
+#include <utility>
 
 namespace postern::tests {
 
-RefusingServer::RefusingServer(std::uint8_t code)
-    : code_(code), socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+RefusingServer::RefusingServer(Rule rule)
+    : rule_(std::move(rule)), socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in own{};
     own.sin_family = AF_INET;
     own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -33,7 +34,6 @@ std::string RefusingServer::address() const {
 
 /// The question (RFC 1035 §4.1) goes back with the flags of an answer.
 void RefusingServer::answer() {
-    constexpr std::uint8_t dnskey = 48;
     for (;;) {
         std::array<std::uint8_t, 512> message{};
         sockaddr_in from{};
@@ -44,8 +44,10 @@ void RefusingServer::answer() {
         std::size_t end = 12;
         while (end < static_cast<std::size_t>(got) && message[end] != 0) end += 1u + message[end];
         if (end + 5 > static_cast<std::size_t>(got)) continue;
+        const auto code = rule_(message[end + 2]);
+        if (!code) continue;
         message[2] = static_cast<std::uint8_t>(message[2] | 0x80);
-        message[3] = static_cast<std::uint8_t>(0x80 | (message[end + 2] == dnskey ? code_ : 0));
+        message[3] = static_cast<std::uint8_t>(0x80 | *code);
         for (std::size_t at = 6; at < 12; ++at) message[at] = 0;
         ::sendto(socket_.get(), message.data(), end + 5, 0, reinterpret_cast<const sockaddr*>(&from), length);
     }

@@ -1,8 +1,9 @@
-// A resolver that refuses to be asked for DNSSEC keys, and says of anything else that there is no such
-// record.
+// A resolver that knows no records, and refuses some questions or does not answer them.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -12,7 +13,12 @@ namespace postern::tests {
 
 class RefusingServer {
 public:
-    explicit RefusingServer(std::uint8_t code);  // of the refusal: 2 SERVFAIL, 5 REFUSED
+    static constexpr std::uint8_t no_error = 0, server_failure = 2, refused = 5, dnskey = 48;
+
+    /// The code of the answer to a question of that type, none where there is no answer. Called by the
+    /// server's own thread.
+    using Rule = std::function<std::optional<std::uint8_t>(std::uint8_t type)>;
+    explicit RefusingServer(Rule rule);
     ~RefusingServer();
     RefusingServer(const RefusingServer&) = delete;
     RefusingServer& operator=(const RefusingServer&) = delete;
@@ -23,7 +29,7 @@ public:
 private:
     void answer();
 
-    std::uint8_t code_;
+    Rule rule_;
     base::Descriptor socket_;
     std::thread thread_;
 };

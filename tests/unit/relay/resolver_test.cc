@@ -1,11 +1,13 @@
 #include "relay/net/resolver.h"
 
 #include <asio/use_future.hpp>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 
 #include "relay/security/dane.h"
 #include "tests/unit/relay/name_server.h"
+#include "tests/unit/relay/refusing_server.h"
 #include "tests/unit/relay/silent_server.h"
 #include "tests/unit/shortage.h"
 
@@ -311,6 +313,32 @@ TEST_CASE("a name server that says nothing is not waited for", "[resolver]") {
     const auto mx = world.get(world.resolver.mx("silent.example"));
     CHECK(mx.status == Lookup::transient);
     CHECK(mx.why == "the name servers did not answer in time");
+}
+
+TEST_CASE("what fails at once after a silence is asked again", "[resolver]") {
+    using Clock = std::chrono::steady_clock;
+    std::atomic<bool> away{true};
+    std::atomic<Clock::duration> failing_since{};
+    // As the library does by itself at times, while it looks whether a server is back.
+    const RefusingServer server([&](std::uint8_t) -> std::optional<std::uint8_t> {
+        if (away) return std::nullopt;
+        const auto now = Clock::now().time_since_epoch();
+        Clock::duration since{};
+        if (failing_since.compare_exchange_strong(since, now)) since = now;
+        return now - since < std::chrono::milliseconds(300) ? RefusingServer::server_failure
+                                                            : RefusingServer::no_error;
+    });
+    DnsSettings settings;
+    settings.timeout = std::chrono::seconds(2);
+    settings.servers = {server.address()};
+    World world(settings);
+    CHECK(world.get(world.resolver.mx("one.example")).why == "the name servers did not answer in time");
+    away = false;
+    CHECK(world.get(world.resolver.mx("two.example")).status == Lookup::no_data);
+    SECTION("and what fails while they answer is not") {
+        failing_since = Clock::duration{};
+        CHECK(world.get(world.resolver.mx("three.example")).status == Lookup::transient);
+    }
 }
 
 TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
