@@ -94,6 +94,7 @@ public:
     ~Thread() { stop(); }
 
     void start() {
+        running_ = true;
         thread_ = std::thread([this] { run(); });
     }
 
@@ -104,9 +105,11 @@ public:
     }
 
     void reload(std::vector<PrimarySettings> settings) {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         settings_ = std::move(settings);
+        const std::uint64_t mine = ++reloads_asked_;
         woken_.notify_all();
+        if (running_) reloaded_.wait(lock, stop_.get_token(), [&] { return reloads_done_ >= mine; });
     }
 
     void poll_now() {
@@ -281,15 +284,22 @@ private:
 
     void take_wishes() {
         std::unique_lock lock(mutex_);
+        const std::uint64_t reloads = reloads_asked_;
         auto settings = std::exchange(settings_, std::nullopt);
         const bool poll = std::exchange(poll_, false), accept = std::exchange(accept_, false);
         auto with_mail = std::exchange(with_mail_, {});
         lock.unlock();
         poller_.prefer(std::move(with_mail));
         if (settings) {
-            poller_.reload(*settings);
-            keep_askers(*settings);
-            publish();
+            guarded([&] {
+                poller_.reload(*settings);
+                keep_askers(*settings);
+                publish();
+            });
+            lock.lock();
+            reloads_done_ = reloads;
+            lock.unlock();
+            reloaded_.notify_all();
         }
         if (poll) poller_.poll_now();
         if (accept) poller_.accept_suspicions();
@@ -343,12 +353,14 @@ private:
     bool unpublished_ = false, unsaved_ = false;
     Clock::time_point publish_after_{}, save_after_ = Clock::now() + save_at_least_every;
 
+    std::atomic<bool> running_{false};
     std::atomic<bool> several_{false};  // primaries
 
     mutable std::mutex mutex_;  // guards what follows
-    std::condition_variable_any woken_;
+    std::condition_variable_any woken_, reloaded_;
     Report report_;
     std::optional<std::vector<PrimarySettings>> settings_;
+    std::uint64_t reloads_asked_ = 0, reloads_done_ = 0;
     bool poll_ = false, accept_ = false, answered_ = false;
     std::set<std::string, std::less<>> with_mail_;  // domains, since the last wishes were taken
     Askers askers_;                                 // by the primary's name

@@ -34,7 +34,8 @@ public:
     void start();
     /// Interrupts a request under way, saves what has been learned and joins. Not to be started again.
     void stop();
-    /// Takes effect at the thread's next step; a primary whose settings are the same keeps its session.
+    /// In force when it returns: waits for the thread's step under way, unless it was not started or is
+    /// stopped. A primary whose settings are the same keeps its session.
     /// Throws std::invalid_argument as the constructor does, and changes nothing then.
     void reload(std::vector<PrimarySettings> settings);
     /// Starts a round for every primary, refused credentials and back-off notwithstanding; a primary that
