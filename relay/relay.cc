@@ -412,9 +412,10 @@ std::string Relay::dns_trouble() {
                      [impl = impl_.get()] { return impl->delivery.workplace().names.trouble(); });
 }
 
-bool Relay::absolve(const std::string& address, const std::string& site) {
-    return impl_->on(impl_->delivery_io,
-                     [impl = impl_.get(), address, site] { return impl->delivery.absolve(address, site); });
+bool Relay::forget(const std::string& address, const std::string& site) {
+    return impl_->on(impl_->delivery_io, [impl = impl_.get(), address, site] {
+        return impl->delivery.forget_listings(address, site);
+    });
 }
 
 Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client) {

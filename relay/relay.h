@@ -72,7 +72,7 @@ public:
     std::string dns_trouble();
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was
     /// known.
-    bool absolve(const std::string& address, const std::string& site);
+    bool forget(const std::string& address, const std::string& site);
     /// What is known at once, and what name servers have to be asked for; `whole` is not valid when nothing
     /// has. Whoever waits for it sets the limit, and does not wait for a Relay that was stopped.
     struct Explaining {

@@ -37,10 +37,10 @@ std::string query_fault(const Request& request, const std::set<std::string>& all
     return {};
 }
 
-Answer overview(const Operations& operations, const Request&) {
+Answer overview(const Control& control, const Request&) {
     return text(
         200,
-        "postern " + operations.identity.version + " on " + operations.identity.hostname +
+        "postern " + control.process.identity().version + " on " + control.process.identity().hostname +
             "\n\n"
             "GET    /healthz                     alive\n"
             "GET    /readyz                      able to take mail; 503 with reasons when not\n"
@@ -74,24 +74,25 @@ Answer overview(const Operations& operations, const Request&) {
             "\nPOST, DELETE and /v1/explain need the token: \"Authorization: Bearer ...\".\n");
 }
 
-Answer healthz(const Operations&, const Request&) { return text(200, "alive\n"); }
+Answer healthz(const Control&, const Request&) { return text(200, "alive\n"); }
 
-Answer readyz(const Operations& operations, const Request&) {
-    const auto reasons = operations.not_ready();
+Answer readyz(const Control& control, const Request&) {
+    const auto reasons = control.process.not_ready();
     std::string body = reasons.empty() ? "ready\n" : "";
     for (const auto& reason : reasons) body.append(reason).append("\n");
-    for (const auto& trouble : operations.degraded()) body.append("degraded: ").append(trouble).append("\n");
+    for (const auto& trouble : control.process.degraded())
+        body.append("degraded: ").append(trouble).append("\n");
     return text(reasons.empty() ? 200 : 503, std::move(body));
 }
 
-Answer metrics(const Operations& operations, const Request&) {
-    return {200, operations.metrics(), "text/plain; version=0.0.4; charset=utf-8", ""};
+Answer metrics(const Control& control, const Request&) {
+    return {200, control.process.metrics(), "text/plain; version=0.0.4; charset=utf-8", ""};
 }
 
-Answer status(const Operations& operations, const Request&) { return ok(status_view(operations)); }
+Answer status(const Control& control, const Request&) { return ok(status_view(control)); }
 
-Answer directory(const Operations& operations, const Request&) {
-    const auto report = operations.directory();
+Answer directory(const Control& control, const Request&) {
+    const auto report = control.directory.report();
     json primaries = json::array(), domains = json::array(), claims = json::array();
     for (const auto& primary : report.primaries) primaries.push_back(view(primary));
     for (const auto& domain : report.domains) {
@@ -109,12 +110,12 @@ Answer directory(const Operations& operations, const Request&) {
                {"more", more}});
 }
 
-Answer directory_entry(const Operations& operations, const Request& request) {
+Answer directory_entry(const Control& control, const Request& request) {
     const std::string name = request.path.substr(sizeof("/v1/directory/") - 1);
     const auto at = name.rfind('@');
     const auto domain = base::DomainName::parse(at == std::string::npos ? name : name.substr(at + 1));
     if (!domain || at == 0) return refusal(400, "this is neither a domain nor an address");
-    const auto snapshot = operations.snapshot();
+    const auto snapshot = control.directory.snapshot();
     const auto now = std::chrono::system_clock::now();
     if (at != std::string::npos) {
         const auto found = sync::view(*snapshot, std::string_view(name).substr(0, at), domain->text(), now);
@@ -126,7 +127,7 @@ Answer directory_entry(const Operations& operations, const Request& request) {
     json body = view(snapshot->domain(domain->text(), now));
     body["domain"] = domain->text();
     body["on"] = json::array();
-    for (const auto& each : operations.directory().domains) {
+    for (const auto& each : control.directory.report().domains) {
         const auto& aliases = each.domain_aliases;
         if (each.name == domain->text() ||
             std::find(aliases.begin(), aliases.end(), domain->text()) != aliases.end())
@@ -135,45 +136,45 @@ Answer directory_entry(const Operations& operations, const Request& request) {
     return ok(body);
 }
 
-Answer explain(const Operations& operations, const Request& request) {
+Answer explain(const Control& control, const Request& request) {
     if (!request.parameters.contains("to")) return refusal(400, "to is missing: the recipient's address");
     if (const auto client = parameter(request, "client"); !client.empty() && !base::is_ip_literal(client))
         return refusal(400, "client is not an IP address");
-    return ok(view(operations.explain(parameter(request, "from"), parameter(request, "to"),
-                                      parameter(request, "client"))));
+    return ok(view(control.directory.explain(parameter(request, "from"), parameter(request, "to"),
+                                             parameter(request, "client"))));
 }
 
-Answer poll(const Operations& operations, const Request& request) {
+Answer poll(const Control& control, const Request& request) {
     const auto accept = parameter(request, "accept");
     if (!accept.empty() && accept != "true") return refusal(400, "accept can only be true");
-    accept.empty() ? operations.poll() : operations.accept();
-    note(operations, request, accept.empty() ? "directories to be read now" : "what was held back believed");
+    accept.empty() ? control.directory.poll() : control.directory.accept();
+    note(control, request, accept.empty() ? "directories to be read now" : "what was held back believed");
     return ok({{"started", true}});
 }
 
-Answer forget(const Operations& operations, const Request& request) {
+Answer forget(const Control& control, const Request& request) {
     const auto address = parameter(request, "address");
     const auto at = address.rfind('@');
     if (at == std::string::npos || at == 0) return refusal(400, "address is missing or none");
     const auto domain = base::DomainName::parse(std::string_view(address).substr(at + 1));
     if (!domain) return refusal(400, "address is missing or none");
-    const bool forgotten = operations.forget(address.substr(0, at), domain->text());
-    if (forgotten) note(operations, request, "directory entry of " + address + " forgotten");
+    const bool forgotten = control.directory.forget(address.substr(0, at), domain->text());
+    if (forgotten) note(control, request, "directory entry of " + address + " forgotten");
     return ok({{"forgotten", forgotten}});
 }
 
-Answer reload(const Operations& operations, const Request& request) {
-    const auto [faults, after_restart_only] = operations.reload();
+Answer reload(const Control& control, const Request& request) {
+    const auto [faults, after_restart_only] = control.process.reload();
     if (!faults.empty())
         return {409, dump({{"error", "the file has faults; the settings in force stay"}, {"faults", faults}}),
                 "application/json", ""};
-    note(operations, request, "configuration file read again");
+    note(control, request, "configuration file read again");
     return ok({{"reloaded", true}, {"after_restart_only", after_restart_only}});
 }
 
 struct Route {
     std::string_view method, path;  // a path that ends in '/' takes anything behind it, except "/" itself
-    Answer (*handle)(const Operations&, const Request&);
+    Answer (*handle)(const Control&, const Request&);
     std::set<std::string> parameters;
     bool guarded = false;  // a reading that costs others something, and therefore needs what changes need
 
@@ -231,12 +232,12 @@ std::string parameter(const Request& request, const std::string& name) {
     return found == request.parameters.end() ? std::string() : found->second;
 }
 
-void note(const Operations& operations, const Request& request, const std::string& what,
+void note(const Control& control, const Request& request, const std::string& what,
           std::optional<std::size_t> messages) {
-    operations.changed(request.who, what, messages);
+    control.process.changed(request.who, what, messages);
 }
 
-Answer respond(const Operations& operations, const Request& request) {
+Answer respond(const Control& control, const Request& request) {
     const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
     std::string allow;
     for (const auto& route : routes()) {
@@ -249,7 +250,7 @@ Answer respond(const Operations& operations, const Request& request) {
             return refusal(401, "this is for root, the gateway's account, and who shows the token");
         if (const auto fault = query_fault(request, route.parameters); !fault.empty())
             return refusal(400, fault);
-        return route.handle(operations, request);
+        return route.handle(control, request);
     }
     if (allow.empty()) return refusal(404, "there is no such path; GET / lists them");
     auto answer = refusal(405, "this path takes " + allow);

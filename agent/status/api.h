@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "agent/http/answer.h"
-#include "agent/status/operations.h"
+#include "agent/status/control.h"
 
 namespace postern::agent {
 
@@ -17,7 +17,7 @@ struct Request {
     std::string who{};        // asks, for the log: "root", "token"; "" when it is not known
 };
 
-/// Exceptions of the operations pass through.
-Answer respond(const Operations& operations, const Request& request);
+/// Exceptions of the control pass through.
+Answer respond(const Control& control, const Request& request);
 
 }  // namespace postern::agent

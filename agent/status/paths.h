@@ -14,25 +14,25 @@ Answer ok(const nlohmann::json& body);
 std::string parameter(const Request& request, const std::string& name);
 
 /// Tells the log who has changed what.
-void note(const Operations& operations, const Request& request, const std::string& what,
+void note(const Control& control, const Request& request, const std::string& what,
           std::optional<std::size_t> messages = std::nullopt);
 
-Answer answer_queue(const Operations& operations, const Request& request);
-Answer answer_summary(const Operations& operations, const Request& request);
-Answer answer_message(const Operations& operations, const Request& request);
-Answer retry_messages(const Operations& operations, const Request& request);
-Answer remove_messages(const Operations& operations, const Request& request);
-Answer hold_messages(const Operations& operations, const Request& request);
-Answer release_messages(const Operations& operations, const Request& request);
-Answer bounce_messages(const Operations& operations, const Request& request);
-Answer move_messages(const Operations& operations, const Request& request);
+Answer answer_queue(const Control& control, const Request& request);
+Answer answer_summary(const Control& control, const Request& request);
+Answer answer_message(const Control& control, const Request& request);
+Answer retry_messages(const Control& control, const Request& request);
+Answer remove_messages(const Control& control, const Request& request);
+Answer hold_messages(const Control& control, const Request& request);
+Answer release_messages(const Control& control, const Request& request);
+Answer bounce_messages(const Control& control, const Request& request);
+Answer move_messages(const Control& control, const Request& request);
 
-Answer answer_gateways(const Operations& operations, const Request& request);
-Answer switch_gateway(const Operations& operations, const Request& request);
-Answer answer_routes(const Operations& operations, const Request& request);
-Answer add_route(const Operations& operations, const Request& request);
-Answer remove_route(const Operations& operations, const Request& request);
-Answer answer_egress(const Operations& operations, const Request& request);
-Answer change_egress(const Operations& operations, const Request& request);
+Answer answer_gateways(const Control& control, const Request& request);
+Answer switch_gateway(const Control& control, const Request& request);
+Answer answer_routes(const Control& control, const Request& request);
+Answer add_route(const Control& control, const Request& request);
+Answer remove_route(const Control& control, const Request& request);
+Answer answer_egress(const Control& control, const Request& request);
+Answer change_egress(const Control& control, const Request& request);
 
 }  // namespace postern::agent

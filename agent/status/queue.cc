@@ -90,15 +90,15 @@ std::optional<relay::QueueOrder> order(const std::string& name) {
     return found == orders.end() ? std::nullopt : std::optional(found->second);
 }
 
-Answer count(const Operations& operations, const Request& request, std::string_view action,
+Answer count(const Control& control, const Request& request, std::string_view action,
              const relay::Applied& applied) {
-    if (applied.messages > 0) note(operations, request, in_words(request, action), applied.messages);
+    if (applied.messages > 0) note(control, request, in_words(request, action), applied.messages);
     return ok({{"messages", applied.messages}, {"delivering", applied.delivering}, {"held", applied.held}});
 }
 
 }  // namespace
 
-Answer answer_queue(const Operations& operations, const Request& request) {
+Answer answer_queue(const Control& control, const Request& request) {
     const auto limit = number(request, "limit", default_limit, largest_limit);
     const auto offset = number(request, "offset", 0, largest_offset);
     if (!limit || *limit == 0)
@@ -108,69 +108,69 @@ Answer answer_queue(const Operations& operations, const Request& request) {
     if (!sort) return refusal(400, "sort is one of oldest, newest, next, size, attempts");
     const auto filter = choice(request);
     if (!filter) return filter.error();
-    const auto page = operations.list(*filter, *limit, *offset, *sort);
+    const auto page = control.queue.list(*filter, *limit, *offset, *sort);
     json list = json::array();
     for (const auto& message : page.messages) list.push_back(view(message));
     return ok({{"messages", std::move(list)}, {"more", page.more}});
 }
 
-Answer answer_summary(const Operations& operations, const Request& request) {
+Answer answer_summary(const Control& control, const Request& request) {
     const auto limit = number(request, "limit", default_kinds, largest_limit);
     if (!limit || *limit == 0)
         return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
     const auto filter = choice(request);
-    return filter ? ok(view(operations.summary(*filter, *limit))) : filter.error();
+    return filter ? ok(view(control.queue.summary(*filter, *limit))) : filter.error();
 }
 
-Answer answer_message(const Operations& operations, const Request& request) {
-    const auto found = operations.show(request.path.substr(sizeof("/v1/messages/") - 1));
+Answer answer_message(const Control& control, const Request& request) {
+    const auto found = control.queue.show(request.path.substr(sizeof("/v1/messages/") - 1));
     return found ? ok(view(*found)) : refusal(404, "no message with this id is in the queue");
 }
 
-Answer retry_messages(const Operations& operations, const Request& request) {
+Answer retry_messages(const Control& control, const Request& request) {
     const auto filter = choice(request);
-    return filter ? count(operations, request, "retry", operations.retry(*filter)) : filter.error();
+    return filter ? count(control, request, "retry", control.queue.retry(*filter)) : filter.error();
 }
 
-Answer remove_messages(const Operations& operations, const Request& request) {
+Answer remove_messages(const Control& control, const Request& request) {
     const auto filter = deliberate_choice(request);
-    return filter ? count(operations, request, "delete", operations.remove(*filter)) : filter.error();
+    return filter ? count(control, request, "delete", control.queue.remove(*filter)) : filter.error();
 }
 
-Answer hold_messages(const Operations& operations, const Request& request) {
+Answer hold_messages(const Control& control, const Request& request) {
     const auto filter = deliberate_choice(request);
-    return filter ? count(operations, request, "hold", operations.hold(*filter)) : filter.error();
+    return filter ? count(control, request, "hold", control.queue.hold(*filter)) : filter.error();
 }
 
-Answer release_messages(const Operations& operations, const Request& request) {
+Answer release_messages(const Control& control, const Request& request) {
     const auto filter = deliberate_choice(request);
-    return filter ? count(operations, request, "release", operations.release(*filter)) : filter.error();
+    return filter ? count(control, request, "release", control.queue.release(*filter)) : filter.error();
 }
 
-Answer bounce_messages(const Operations& operations, const Request& request) {
+Answer bounce_messages(const Control& control, const Request& request) {
     const auto filter = deliberate_choice(request);
     if (!filter) return filter.error();
     auto reason = parameter(request, "reason");
     if (std::any_of(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }))
         return refusal(400, "the reason is one line of ASCII text");
     if (reason.empty()) reason = "the postmaster of the gateway has ended the attempts to deliver it";
-    return count(operations, request, "bounce", operations.bounce(*filter, reason));
+    return count(control, request, "bounce", control.queue.bounce(*filter, reason));
 }
 
-Answer move_messages(const Operations& operations, const Request& request) {
+Answer move_messages(const Control& control, const Request& request) {
     const auto filter = deliberate_choice(request, Gateway::is_target);
     if (!filter) return filter.error();
     const auto gateway = parameter(request, "gateway"), rules = parameter(request, "rules");
     if (gateway.empty() == rules.empty() || (!rules.empty() && rules != "true"))
         return refusal(400, "say where to: gateway=NAME, or rules=true for where the rules send it");
     if (!gateway.empty()) {
-        const auto gateways = operations.ways().gateways;
+        const auto gateways = control.outgoing.routes().gateways;
         const auto found = std::find_if(gateways.begin(), gateways.end(),
                                         [&](const auto& each) { return each.name == gateway; });
         if (found == gateways.end()) return refusal(404, "there is no gateway named \"" + gateway + '"');
         if (!found->enabled) return refusal(409, "gateway \"" + gateway + "\" is disabled: enable it first");
     }
-    return count(operations, request, "move", operations.move(*filter, gateway));
+    return count(control, request, "move", control.queue.move(*filter, gateway));
 }
 
 }  // namespace postern::agent

@@ -48,9 +48,9 @@ std::optional<Answer> refused(const HttpRequest& request) {
 }  // namespace
 
 struct StatusServer::Impl {
-    Impl(StatusPlaces given, StatusTerms in_force, Operations what, const Trouble& trouble)
+    Impl(StatusPlaces given, StatusTerms in_force, Control what, const Trouble& trouble)
         : places(std::move(given)),
-          operations(std::move(what)),
+          control(what),
           terms(std::make_shared<const StatusTerms>(std::move(in_force))),
           endpoint(
               places.address, {}, [this](const auto& request, const auto&) { return over_tcp(request); },
@@ -103,7 +103,7 @@ struct StatusServer::Impl {
         Request request{asked.method, asked.path, asked.parameters, authorised, std::move(who)};
         return {[this, request = std::move(request)] {
                     try {
-                        return respond(operations, request);
+                        return respond(control, request);
                     } catch (const Stopping& stopping) {
                         return refusal(503, stopping.what());
                     } catch (const Busy& busy) {
@@ -115,15 +115,15 @@ struct StatusServer::Impl {
 
     const StatusPlaces places;
     const std::string account = account_name(places.account);
-    const Operations operations;
+    const Control control;
     std::mutex mutex;  // over terms
     std::shared_ptr<const StatusTerms> terms;
     HttpDoor endpoint;
     std::optional<HttpDoor> commands, readers;
 };
 
-StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Operations operations, Trouble trouble)
-    : impl_(std::make_unique<Impl>(std::move(places), std::move(terms), std::move(operations), trouble)) {}
+StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble)
+    : impl_(std::make_unique<Impl>(std::move(places), std::move(terms), control, trouble)) {}
 
 StatusServer::~StatusServer() { stop(std::chrono::hours(1)); }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "agent/settings/settings.h"
-#include "agent/status/operations.h"
+#include "agent/status/control.h"
 
 namespace postern::agent {
 
@@ -34,7 +34,7 @@ class StatusServer {
 public:
     using Trouble = std::function<void(const std::string& where, const std::string& text)>;
 
-    StatusServer(StatusPlaces places, StatusTerms terms, Operations operations, Trouble trouble);
+    StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble);
     ~StatusServer();
     StatusServer(const StatusServer&) = delete;
     StatusServer& operator=(const StatusServer&) = delete;

@@ -199,17 +199,17 @@ json check_view(const std::filesystem::path& file, const Reading& reading,
             {"findings", tried}};
 }
 
-json status_view(const Operations& operations) {
-    const auto state = operations.state();
-    const auto report = operations.directory();
-    const auto reasons = operations.not_ready();
-    const auto totals = operations.totals();
-    return {{"version", operations.identity.version},
-            {"hostname", operations.identity.hostname},
-            {"started", time(operations.identity.started)},
+json status_view(const Control& control) {
+    const auto state = control.process.state();
+    const auto report = control.directory.report();
+    const auto reasons = control.process.not_ready();
+    const auto totals = control.process.totals();
+    return {{"version", control.process.identity().version},
+            {"hostname", control.process.identity().hostname},
+            {"started", time(control.process.identity().started)},
             {"ready", reasons.empty()},
             {"not_ready", reasons},
-            {"degraded", operations.degraded()},
+            {"degraded", control.process.degraded()},
             {"queue",
              {{"messages", state.messages},
               {"held", state.held},

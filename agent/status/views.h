@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "agent/settings/settings.h"
-#include "agent/status/operations.h"
+#include "agent/status/control.h"
 #include "relay/trial.h"
 
 namespace postern::agent {
@@ -22,11 +22,11 @@ nlohmann::json view(const sync::DomainView& domain);
 nlohmann::json view(const sync::Verdict& verdict);
 
 // With what the operator has laid over the file, also for a gateway or address the file has no more.
-nlohmann::json gateways_view(const Ways& ways);
-nlohmann::json routes_view(const Ways& ways);
-nlohmann::json egress_view(const Ways& ways);
+nlohmann::json gateways_view(const OutgoingRoutes& outgoing);
+nlohmann::json routes_view(const OutgoingRoutes& outgoing);
+nlohmann::json egress_view(const OutgoingRoutes& outgoing);
 nlohmann::json check_view(const std::filesystem::path& file, const Reading& reading,
                           const std::vector<relay::Finding>& findings);
-nlohmann::json status_view(const Operations& operations);
+nlohmann::json status_view(const Control& control);
 
 }  // namespace postern::agent

@@ -56,34 +56,34 @@ bool has(const Elements& elements, Name name, const std::string& wanted) {
 }
 
 /// Why a route is not in force, "" when it is.
-std::string trouble(const relay::RouteSettings& route, const Ways& ways) {
-    const auto found = std::find_if(ways.gateways.begin(), ways.gateways.end(),
+std::string trouble(const relay::RouteSettings& route, const OutgoingRoutes& outgoing) {
+    const auto found = std::find_if(outgoing.gateways.begin(), outgoing.gateways.end(),
                                     [&](const auto& gateway) { return gateway.name == route.gateway; });
-    if (found == ways.gateways.end()) return "no such gateway in the configuration file";
+    if (found == outgoing.gateways.end()) return "no such gateway in the configuration file";
     if (!found->enabled) return "the gateway is disabled";
-    const auto& set = ways.overrides.routes;
+    const auto& set = outgoing.overrides.routes;
     const bool replaced = route.configured && std::any_of(set.begin(), set.end(), [&](const auto& other) {
                               return other.sender == route.sender && other.recipient == route.recipient;
                           });
     return replaced ? "another was set while running" : "";
 }
 
-json view_of(const relay::RouteSettings& route, const Ways& ways) {
+json view_of(const relay::RouteSettings& route, const OutgoingRoutes& outgoing) {
     return {{"sender", route.sender},
             {"recipient", route.recipient},
             {"gateway", route.gateway},
             {"origin", route.configured ? "file" : "running"},
-            {"trouble", trouble(route, ways)}};
+            {"trouble", trouble(route, outgoing)}};
 }
 
 }  // namespace
 
-json gateways_view(const Ways& ways) {
+json gateways_view(const OutgoingRoutes& outgoing) {
     json list = json::array();
-    for (const auto& gateway : ways.gateways)
-        list.push_back(view_of(gateway, ways.overrides.gateways.contains(gateway.name)));
-    for (const auto& [name, enabled] : ways.overrides.gateways) {
-        if (has(ways.gateways, &relay::GatewayView::name, name)) continue;
+    for (const auto& gateway : outgoing.gateways)
+        list.push_back(view_of(gateway, outgoing.overrides.gateways.contains(gateway.name)));
+    for (const auto& [name, enabled] : outgoing.overrides.gateways) {
+        if (has(outgoing.gateways, &relay::GatewayView::name, name)) continue;
         relay::GatewayView gone;
         gone.name = name;
         gone.enabled = enabled;
@@ -93,19 +93,19 @@ json gateways_view(const Ways& ways) {
     return list;
 }
 
-json routes_view(const Ways& ways) {
+json routes_view(const OutgoingRoutes& outgoing) {
     json list = json::array();
-    for (const auto& route : ways.routes) list.push_back(view_of(route, ways));
-    for (const auto& route : ways.overrides.routes) list.push_back(view_of(route, ways));
+    for (const auto& route : outgoing.routes) list.push_back(view_of(route, outgoing));
+    for (const auto& route : outgoing.overrides.routes) list.push_back(view_of(route, outgoing));
     return list;
 }
 
-json egress_view(const Ways& ways) {
+json egress_view(const OutgoingRoutes& outgoing) {
     json list = json::array();
-    for (const auto& egress : ways.egress)
-        list.push_back(view_of(egress, ways.overrides.egress.contains(egress.address), ""));
-    for (const auto& [address, suspended] : ways.overrides.egress) {
-        if (has(ways.egress, &relay::EgressView::address, address)) continue;
+    for (const auto& egress : outgoing.egress)
+        list.push_back(view_of(egress, outgoing.overrides.egress.contains(egress.address), ""));
+    for (const auto& [address, suspended] : outgoing.overrides.egress) {
+        if (has(outgoing.egress, &relay::EgressView::address, address)) continue;
         relay::EgressView gone;
         gone.address = address;
         gone.suspended = suspended;

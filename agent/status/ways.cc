@@ -25,9 +25,9 @@ Answer no_action(std::string_view allowed) {
     return refusal(404, "there is no such path; allowed behind the name: " + std::string(allowed));
 }
 
-Answer outcome(const Operations& operations, const Request& request, const std::string& what,
+Answer outcome(const Control& control, const Request& request, const std::string& what,
                const Changed& changed) {
-    if (changed) note(operations, request, what);
+    if (changed) note(control, request, what);
     if (changed) return ok({{"changed", true}});
     const auto& why = changed.error().why;
     switch (changed.error().kind) {
@@ -50,38 +50,38 @@ relay::RouteSettings route(const Request& request) {
 
 }  // namespace
 
-Answer answer_gateways(const Operations& operations, const Request&) {
-    return ok({{"gateways", gateways_view(operations.ways())}});
+Answer answer_gateways(const Control& control, const Request&) {
+    return ok({{"gateways", gateways_view(control.outgoing.routes())}});
 }
 
-Answer switch_gateway(const Operations& operations, const Request& request) {
+Answer switch_gateway(const Control& control, const Request& request) {
     const auto [name, action] = name_and_action(request, "/v1/gateways/");
     if (name.empty() || (action != "enable" && action != "disable")) return no_action("enable, disable");
-    return outcome(operations, request, "gateway " + name + ' ' + action + 'd',
-                   operations.enable(name, action == "enable"));
+    return outcome(control, request, "gateway " + name + ' ' + action + 'd',
+                   control.outgoing.enable_gateway(name, action == "enable"));
 }
 
-Answer answer_routes(const Operations& operations, const Request&) {
-    return ok({{"routes", routes_view(operations.ways())}});
+Answer answer_routes(const Control& control, const Request&) {
+    return ok({{"routes", routes_view(control.outgoing.routes())}});
 }
 
-Answer add_route(const Operations& operations, const Request& request) {
+Answer add_route(const Control& control, const Request& request) {
     const auto wanted = route(request);
-    return outcome(operations, request, "route for " + in_words(wanted) + " set to gateway " + wanted.gateway,
-                   operations.set_route(wanted));
+    return outcome(control, request, "route for " + in_words(wanted) + " set to gateway " + wanted.gateway,
+                   control.outgoing.set_route(wanted));
 }
 
-Answer remove_route(const Operations& operations, const Request& request) {
+Answer remove_route(const Control& control, const Request& request) {
     const auto wanted = route(request);
-    return outcome(operations, request, "route for " + in_words(wanted) + " unset",
-                   operations.unset_route(wanted));
+    return outcome(control, request, "route for " + in_words(wanted) + " unset",
+                   control.outgoing.unset_route(wanted));
 }
 
-Answer answer_egress(const Operations& operations, const Request&) {
-    return ok({{"egress", egress_view(operations.ways())}});
+Answer answer_egress(const Control& control, const Request&) {
+    return ok({{"egress", egress_view(control.outgoing.routes())}});
 }
 
-Answer change_egress(const Operations& operations, const Request& request) {
+Answer change_egress(const Control& control, const Request& request) {
     const auto [name, action] = name_and_action(request, "/v1/egress/");
     const bool suspend = action == "suspend", forget = action == "forget";
     if (name.empty() || (!suspend && !forget && action != "resume"))
@@ -89,15 +89,15 @@ Answer change_egress(const Operations& operations, const Request& request) {
     const auto site = parameter(request, "site");
     if (!forget && !site.empty()) return refusal(400, "only what is forgotten can have a site");
     if (!forget)
-        return outcome(operations, request, "egress " + name + (suspend ? " suspended" : " resumed"),
-                       operations.suspend(name, suspend));
+        return outcome(control, request, "egress " + name + (suspend ? " suspended" : " resumed"),
+                       control.outgoing.suspend_egress(name, suspend));
     const auto address = name == system_choice ? std::string() : canonical_ip(name).value_or(name);
-    const auto egress = operations.ways().egress;
+    const auto egress = control.outgoing.routes().egress;
     if (std::none_of(egress.begin(), egress.end(), [&](const auto& each) { return each.address == address; }))
         return refusal(404, "mail leaves from no such address");
-    const bool forgotten = operations.absolve(address, site);
+    const bool forgotten = control.outgoing.forget_egress(address, site);
     if (forgotten)
-        note(operations, request,
+        note(control, request,
              "verdicts about egress " + name + (site.empty() ? "" : " at " + site) + " forgotten");
     return ok({{"forgotten", forgotten}});
 }

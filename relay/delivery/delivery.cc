@@ -86,8 +86,8 @@ void Delivery::recall() {
     dispatch_.recall([](const Job& job) { return job.message->halted(); });
 }
 
-bool Delivery::absolve(const std::string& address, const std::string& site) {
-    if (!sources_.pool().absolve(address, site)) return false;
+bool Delivery::forget_listings(const std::string& address, const std::string& site) {
+    if (!sources_.pool().forget(address, site)) return false;
     destinations_.retry({});
     return true;
 }

@@ -293,7 +293,7 @@ EgressPool::Change EgressPool::blocklisted(const std::string& source,
     return change;
 }
 
-bool EgressPool::absolve(const std::string& source, std::string_view site) {
+bool EgressPool::forget(const std::string& source, std::string_view site) {
     // A domain's may be told without its mark.
     return verdicts_.drop(source, site) || (!site.empty() && verdicts_.drop(source, '@' + std::string(site)));
 }

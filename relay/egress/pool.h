@@ -102,7 +102,7 @@ public:
     /// It cannot be bound at present: as if suspended until then.
     void absent(const std::string& source, Time until);
     /// By the operator; site "" drops everything against the address.
-    bool absolve(const std::string& source, std::string_view site);
+    bool forget(const std::string& source, std::string_view site);
 
     std::vector<EgressView> views(Time now) const;
     /// Everything learnt, as text; bounded (verdicts at most 10,000, the oldest go first).

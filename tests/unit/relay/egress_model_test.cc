@@ -28,7 +28,7 @@ public:
         auto& held = held_[{address, "", zone}];
         held = std::max(held, until);
     }
-    void absolve(const std::string& address, const std::string& site) {
+    void forget(const std::string& address, const std::string& site) {
         std::erase_if(held_, [&](const auto& entry) {
             return std::get<0>(entry.first) == address && (site.empty() || std::get<1>(entry.first) == site);
         });
@@ -100,8 +100,8 @@ TEST_CASE("what is listed by the verdicts that were given is never chosen, and n
                     break;
                 case 6: {
                     const auto which = below(2) ? site : std::string();
-                    pool.absolve(address, which);
-                    model.absolve(address, which);
+                    pool.forget(address, which);
+                    model.forget(address, which);
                     break;
                 }
             }

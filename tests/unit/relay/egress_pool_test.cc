@@ -209,7 +209,7 @@ TEST_CASE("what is said of a named recipient holds for its domain, until two say
     EgressPool again(fixed(with({a, b})), state, noon);
     CHECK(again.save() == state);
     CHECK(chosen(again, {"y", "two.example"}, noon) == b);
-    CHECK(again.absolve(a, "two.example"));
+    CHECK(again.forget(a, "two.example"));
     CHECK(chosen(again, {"y", "two.example"}, noon) == a);
 
     pool.refused(b, Place("y", "two.example"), listed_here, blocked, noon);
@@ -308,17 +308,17 @@ TEST_CASE("a clock that is set back neither overflows nor holds a verdict for ye
     CHECK(chosen(pool, "x", Time(0s) + 6h) == a);
 }
 
-TEST_CASE("the operator may absolve an address", "[egress]") {
+TEST_CASE("the operator may forget what is known against an address", "[egress]") {
     auto pool = pool_of({a, b});
     pool.refused(a, "x", listed_here, blocked, noon);
     pool.refused(a, "y", listed_here, blocked, noon);
-    CHECK_FALSE(pool.absolve(a, "z"));
-    CHECK(pool.absolve(a, "x"));
+    CHECK_FALSE(pool.forget(a, "z"));
+    CHECK(pool.forget(a, "x"));
     CHECK(chosen(pool, "x", noon) == a);
     CHECK(chosen(pool, "y", noon) == b);
-    CHECK(pool.absolve(a, ""));
+    CHECK(pool.forget(a, ""));
     CHECK(chosen(pool, "y", noon) == a);
-    CHECK_FALSE(pool.absolve(a, ""));
+    CHECK_FALSE(pool.forget(a, ""));
 }
 
 TEST_CASE("the state is bounded, and the oldest verdicts go first", "[egress]") {
@@ -378,7 +378,7 @@ TEST_CASE("no sequence of events makes a listed or suspended address the choice"
                     settings.egress[below(4)].suspended = below(2) == 0;
                     pool.reload(fixed(settings), now);
                     break;
-                case 8: pool.absolve(address, below(2) ? site : ""); break;
+                case 8: pool.forget(address, below(2) ? site : ""); break;
             }
             const Families families{.four = below(4) != 0, .six = below(4) != 0};
             const auto choice = pool.choose(site, "example.org", families, now);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/status/views.h"
+#include "tests/unit/agent/status/fake_control.h"
 
 using namespace postern;
 using namespace postern::agent;
@@ -78,36 +79,30 @@ TEST_CASE("one message in full") {
 }
 
 TEST_CASE("the state at a glance") {
-    Operations operations;
-    operations.identity = {"0.1.0", "gw1.example.net", noon};
-    operations.state = [] {
-        relay::State state;
-        state.messages = 1;
-        state.bytes = 5u << 20;
-        state.damaged = 2;
-        state.held = 3;
-        state.oldest = noon - std::chrono::hours(3);
-        relay::DestinationView destination;
-        destination.route = "mx:dest.example";
-        destination.waiting = 7;
-        destination.connections = 1;
-        destination.trouble = "connection refused";
-        destination.next_try = noon;
-        state.destinations.push_back(std::move(destination));
-        return state;
-    };
-    operations.not_ready = [] { return std::vector<std::string>{"the disk is full"}; };
-    operations.degraded = [] { return std::vector<std::string>{"listed until 2026-01-02T12:00:00.000Z"}; };
-    operations.totals = [] { return Metrics::Totals{10, 2, 8, 1, 0}; };
-    operations.directory = [] {
-        sync::Report report;
-        report.primaries.resize(1);
-        report.primaries[0].name = "main";
-        report.primaries[0].url = "https://mail.example.com";
-        report.primaries[0].refused_since = noon;
-        return report;
-    };
-    CHECK(present_status(status_view(operations), noon) ==
+    FakeControl gateway;
+    gateway.who.started = noon;
+    auto& state = gateway.now;
+    state.messages = 1;
+    state.bytes = 5u << 20;
+    state.damaged = 2;
+    state.held = 3;
+    state.oldest = noon - std::chrono::hours(3);
+    relay::DestinationView destination;
+    destination.route = "mx:dest.example";
+    destination.waiting = 7;
+    destination.connections = 1;
+    destination.trouble = "connection refused";
+    destination.next_try = noon;
+    state.destinations.push_back(std::move(destination));
+    gateway.why_not_ready = {"the disk is full"};
+    gateway.troubles = {"listed until 2026-01-02T12:00:00.000Z"};
+    gateway.counted = {10, 2, 8, 1, 0};
+    gateway.known.primaries.resize(1);
+    auto& primary = gateway.known.primaries[0];
+    primary.name = "main";
+    primary.url = "https://mail.example.com";
+    primary.refused_since = noon;
+    CHECK(present_status(status_view(gateway.control()), noon) ==
           "postern 0.1.0 on gw1.example.net, started 2026-01-02 12:00:00 UTC (now)\n"
           "NOT READY\n"
           "  the disk is full\n"
@@ -192,7 +187,7 @@ TEST_CASE("what waits, counted") {
 TEST_CASE("gateways say what is wrong with them and what the operator changed") {
     CHECK(present_gateways({{"gateways", nlohmann::json::array()}}) ==
           "there is no [[gateway]] in the configuration file\n");
-    Ways ways;
+    OutgoingRoutes outgoing;
     auto gateway = named_gateway("archive", false);
     gateway.address = "smtp.archive.example:587";
     gateway.tls = "verify";
@@ -200,9 +195,9 @@ TEST_CASE("gateways say what is wrong with them and what the operator changed") 
     gateway.waiting = 7;
     gateway.trouble = "connection refused";
     gateway.next_try = noon;
-    ways.gateways = {gateway};
-    ways.overrides.gateways = {{"archive", false}, {"old", true}};
-    CHECK(present_gateways({{"gateways", gateways_view(ways)}}, noon) ==
+    outgoing.gateways = {gateway};
+    outgoing.overrides.gateways = {{"archive", false}, {"old", true}};
+    CHECK(present_gateways({{"gateways", gateways_view(outgoing)}}, noon) ==
           "GATEWAY  ADDRESS                   TLS     TYPE       STATUS                        CONNECTIONS  "
           "WAITING  TROUBLE\n"
           "archive  smtp.archive.example:587  verify  specified  disabled (set while running)  0            "
@@ -214,11 +209,11 @@ TEST_CASE("gateways say what is wrong with them and what the operator changed") 
 }
 
 TEST_CASE("routes say where they come from and why they are not in force") {
-    Ways ways;
-    ways.gateways = {named_gateway("archive", true), named_gateway("idle", false)};
-    ways.routes = {{"a.example", "", "archive", true}, {"", "b.example", "idle", true}};
-    ways.overrides.routes = {{"a.example", "", "gone", false}, {"*", "", "archive", false}};
-    CHECK(present_routes({{"routes", routes_view(ways)}}) ==
+    OutgoingRoutes outgoing;
+    outgoing.gateways = {named_gateway("archive", true), named_gateway("idle", false)};
+    outgoing.routes = {{"a.example", "", "archive", true}, {"", "b.example", "idle", true}};
+    outgoing.overrides.routes = {{"a.example", "", "gone", false}, {"*", "", "archive", false}};
+    CHECK(present_routes({{"routes", routes_view(outgoing)}}) ==
           "SENDER     RECIPIENT  GATEWAY  SET            NOT IN FORCE\n"
           "a.example  *          archive  in the file    another was set while running\n"
           "*          b.example  idle     in the file    the gateway is disabled\n"
@@ -227,19 +222,19 @@ TEST_CASE("routes say where they come from and why they are not in force") {
 }
 
 TEST_CASE("egress addresses say where they are listed, since when and why, and what they may send") {
-    Ways ways;
-    ways.egress.resize(2);
-    ways.egress[0].address = "192.0.2.20";
-    ways.egress[0].hostname = "gw1.example.net";
-    ways.egress[0].sent_today = 12;
-    ways.egress[0].listings = {
+    OutgoingRoutes outgoing;
+    outgoing.egress.resize(2);
+    outgoing.egress[0].address = "192.0.2.20";
+    outgoing.egress[0].hostname = "gw1.example.net";
+    outgoing.egress[0].sent_today = 12;
+    outgoing.egress[0].listings = {
         {"mx.d.example", "reply spamhaus", "5.7.1 \x1b blocked", noon, noon + std::chrono::hours(6), false},
         {"", "blocklist zen.example", "", noon, noon, true}};
-    ways.egress[1].address = "192.0.2.21";
-    ways.egress[1].suspended = true;
-    ways.egress[1].allowance = 100;
-    ways.egress[1].warm_up_day = 2;
-    CHECK(present_egress({{"egress", egress_view(ways)}}, noon) ==
+    outgoing.egress[1].address = "192.0.2.21";
+    outgoing.egress[1].suspended = true;
+    outgoing.egress[1].allowance = 100;
+    outgoing.egress[1].warm_up_day = 2;
+    CHECK(present_egress({{"egress", egress_view(outgoing)}}, noon) ==
           "ADDRESS     EHLO             STATUS     TODAY  ALLOWED  NOTE\n"
           "192.0.2.20  gw1.example.net  listed     12     any\n"
           "192.0.2.21                   suspended  0      100      warm-up, day 2\n"

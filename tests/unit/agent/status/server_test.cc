@@ -14,6 +14,7 @@
 #include "agent/command/client.h"
 #include "agent/http/answer.h"
 #include "agent/http/place.h"
+#include "tests/unit/agent/status/fake_control.h"
 
 using namespace postern;
 using namespace postern::agent;
@@ -22,16 +23,12 @@ namespace {
 
 const std::string token(64, 'a');
 
-Operations operations() {
-    Operations result;
-    result.identity = {"0.1.0", "gw1.example.net", {}};
-    result.not_ready = [] { return std::vector<std::string>(); };
-    result.poll = [] {};
-    result.metrics = []() -> std::string { throw std::runtime_error("secret detail"); };
-    result.show = [](const std::string&) -> std::optional<relay::MessageView> { throw Stopping(); };
-    result.retry = [](const relay::QueueFilter&) { return relay::Applied{5}; };
-    return result;
-}
+/// Breaks, as nothing should, and is about to stop.
+struct Broken : FakeControl {
+    std::string metrics() override { throw std::runtime_error("secret detail"); }
+    std::optional<relay::MessageView> show(const std::string&) override { throw Stopping(); }
+    relay::Applied retry(const Filter&) override { return relay::Applied{5}; }
+};
 
 int connected(std::uint16_t port) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -57,10 +54,11 @@ struct Running {
     std::filesystem::path socket = folder.path / "control.sock";
     std::mutex mutex;
     std::vector<std::string> troubles;
+    Broken gateway;
     StatusServer server;
     explicit Running(uid_t account = geteuid(), StatusTerms terms = {token, "", false},
                      std::uint16_t port = 0)
-        : server({{"127.0.0.1", port}, socket, account}, std::move(terms), operations(),
+        : server({{"127.0.0.1", port}, socket, account}, std::move(terms), gateway.control(),
                  [this](const std::string& where, const std::string& text) {
                      const std::lock_guard lock(mutex);
                      troubles.push_back(where + ' ' + text);

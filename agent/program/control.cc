@@ -1,0 +1,256 @@
+#include "agent/program/control.h"
+
+#include <atomic>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "agent/http/door.h"
+#include "agent/status/readiness.h"
+#include "sync/base/clock.h"
+
+namespace postern::agent {
+namespace {
+
+constexpr unsigned most_explaining = door_workers - 1;  // one is left to other operators
+constexpr std::chrono::seconds longest_explaining{30};
+
+class Queue final : public QueueControl {
+public:
+    using Filter = relay::QueueFilter;
+    explicit Queue(const ControlledParts& parts) : gate_(parts.gate), relay_(parts.relay) {}
+
+    relay::QueuePage list(const Filter& filter, std::size_t limit, std::size_t skip,
+                          relay::QueueOrder order) override {
+        return gate_.while_running([&] { return relay_.list(filter, limit, skip, order); });
+    }
+    relay::QueueSummary summary(const Filter& filter, std::size_t most) override {
+        return gate_.while_running([&] { return relay_.summary(filter, most); });
+    }
+    std::optional<relay::MessageView> show(const std::string& id) override {
+        return gate_.while_running([&] { return relay_.show(id); });
+    }
+    relay::Applied retry(const Filter& filter) override {
+        return gate_.while_running([&] { return relay_.retry(filter); });
+    }
+    relay::Applied remove(const Filter& filter) override {
+        return gate_.while_running([&] { return relay_.remove(filter); });
+    }
+    relay::Applied hold(const Filter& filter) override {
+        return gate_.while_running([&] { return relay_.hold(filter); });
+    }
+    relay::Applied release(const Filter& filter) override {
+        return gate_.while_running([&] { return relay_.release(filter); });
+    }
+    relay::Applied bounce(const Filter& filter, const std::string& reason) override {
+        return gate_.while_running([&] { return relay_.bounce(filter, reason); });
+    }
+    relay::Applied move(const Filter& filter, const std::string& gateway) override {
+        return gate_.while_running([&] { return relay_.move(filter, gateway); });
+    }
+
+private:
+    Gate& gate_;
+    relay::Relay& relay_;
+};
+
+class Outgoing final : public OutgoingControl {
+public:
+    explicit Outgoing(const ControlledParts& parts)
+        : gate_(parts.gate), configuration_(parts.configuration), relay_(parts.relay) {}
+
+    OutgoingRoutes routes() override {
+        OutgoingRoutes result;
+        gate_.while_running([&] {
+            result.gateways = relay_.gateways();
+            result.egress = relay_.egress();
+        });
+        result.routes = configuration_.settings()->relay.routes;
+        result.overrides = *configuration_.overrides();
+        return result;
+    }
+    Changed set_route(const relay::RouteSettings& route) override {
+        return change(
+            [&](const auto& before, const auto& file) { return agent::set_route(before, file, route); });
+    }
+    Changed unset_route(const relay::RouteSettings& route) override {
+        return change(
+            [&](const auto& before, const auto& file) { return agent::unset_route(before, file, route); });
+    }
+    Changed enable_gateway(const std::string& name, bool enabled) override {
+        return change([&](const auto& before, const auto& file) {
+            return agent::enable_gateway(before, file, name, enabled);
+        });
+    }
+    Changed suspend_egress(const std::string& address, bool suspended) override {
+        return change([&](const auto& before, const auto& file) {
+            return agent::suspend_egress(before, file, address, suspended);
+        });
+    }
+    bool forget_egress(const std::string& address, const std::string& site) override {
+        return gate_.while_running([&] { return relay_.forget(address, site); });
+    }
+
+private:
+    /// Makes the new overrides from those in force; they are on the disk before relay has them.
+    template <class Make>
+    Changed change(Make make) {
+        const std::lock_guard one_at_a_time(configuration_.changing());
+        const auto settings = configuration_.settings();
+        auto changed = make(*configuration_.overrides(), settings->relay);
+        if (!changed) return tl::make_unexpected(changed.error());
+        std::shared_ptr<const relay::Relay::Prepared> prepared;
+        try {
+            prepared = relay::Relay::prepare(relay_settings(*settings, *changed));
+        } catch (const std::runtime_error& error) {
+            return tl::make_unexpected(Objection{Objection::Kind::failed, error.what()});
+        }
+        gate_.while_running([&] {
+            const auto saved = save_overrides(configuration_.overrides_file(), *changed);
+            if (!saved) changed = tl::make_unexpected(Objection{Objection::Kind::failed, saved.error()});
+            if (saved) relay_.reload(std::move(prepared));
+        });
+        if (!changed) return tl::make_unexpected(changed.error());
+        configuration_.put(std::move(*changed));
+        return {};
+    }
+
+    Gate& gate_;
+    Configuration& configuration_;
+    relay::Relay& relay_;
+};
+
+/// One of the few who may ask name servers at a time. Throws Busy when they are too many.
+class Explaining {
+public:
+    explicit Explaining(std::atomic<unsigned>& count) : count_(count) {
+        if (++count_ <= most_explaining) return;
+        --count_;
+        throw Busy();
+    }
+    ~Explaining() { --count_; }
+    Explaining(const Explaining&) = delete;
+    Explaining& operator=(const Explaining&) = delete;
+
+private:
+    std::atomic<unsigned>& count_;
+};
+
+class Directory final : public DirectoryControl {
+public:
+    explicit Directory(const ControlledParts& parts)
+        : gate_(parts.gate), relay_(parts.relay), directory_(parts.directory) {}
+
+    sync::Report report() override { return directory_.report(); }
+    std::shared_ptr<const sync::Snapshot> snapshot() override { return directory_.snapshot(); }
+    void poll() override {
+        gate_.while_running([&] { directory_.poll_now(); });
+    }
+    void accept() override {
+        gate_.while_running([&] { directory_.accept_suspicions(); });
+    }
+    bool forget(const std::string& local_part, const std::string& domain) override {
+        return directory_.forget(local_part, domain);
+    }
+
+    /// Asks name servers, so it holds nothing that others wait for.
+    relay::Explanation explain(const std::string& from, const std::string& to,
+                               const std::string& client) override {
+        const Explaining place(explaining_);
+        auto begun = gate_.while_running([&] { return relay_.explain(from, to, client); });
+        const auto until = base::steady_now() + longest_explaining;
+        if (!begun.whole.valid()) return begun.so_far;
+        while (begun.whole.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+            if (!gate_.is_open()) throw Stopping();
+            if (base::steady_now() < until) continue;
+            begun.so_far.hosts.emplace_back("the name servers do not answer");
+            return begun.so_far;
+        }
+        return begun.whole.get();
+    }
+
+private:
+    Gate& gate_;
+    relay::Relay& relay_;
+    sync::Sync& directory_;
+    std::atomic<unsigned> explaining_{0};
+};
+
+class Process final : public ProcessControl {
+public:
+    explicit Process(ControlledParts parts)
+        : parts_(std::move(parts)),
+          identity_{POSTERN_VERSION, parts_.configuration.started().relay.hostname,
+                    std::chrono::system_clock::now()} {}
+
+    Identity identity() override { return identity_; }
+    relay::State state() override {
+        return parts_.gate.while_running([&] { return parts_.relay.state(); });
+    }
+    std::vector<std::string> not_ready() override {
+        try {
+            return parts_.gate.while_running([&] {
+                // In this order: what the report says is in force in relay by the time its state is known.
+                const auto report = parts_.directory.report();
+                const bool directory_needed =
+                    parts_.configuration.settings()->relay.accept.sender != relay::Check::any;
+                return reasons_not_ready(parts_.relay.state(), report, directory_needed,
+                                         std::chrono::system_clock::now());
+            });
+        } catch (const Stopping& stopping) {
+            return {stopping.what()};
+        }
+    }
+    std::vector<std::string> degraded() override {
+        auto reasons = parts_.gate.while_running([&] { return reasons_degraded(parts_.relay.egress()); });
+        if (auto why = parts_.gate.while_running([&] { return parts_.relay.dns_trouble(); }); !why.empty())
+            reasons.push_back(std::move(why));
+        for (auto& why : directory_troubles(parts_.directory.report())) reasons.push_back(std::move(why));
+        for (auto& why : next_hop_troubles(state())) reasons.push_back(std::move(why));
+        for (auto& why : parts_.status_troubles()) reasons.push_back(std::move(why));
+        return reasons;
+    }
+    std::string metrics() override {
+        const bool ready = not_ready().empty();
+        return parts_.gate.while_running([&] {
+            return parts_.metrics.text(parts_.relay.state(), parts_.relay.egress(), parts_.directory.report(),
+                                       ready);
+        });
+    }
+    Metrics::Totals totals() override { return parts_.metrics.totals(); }
+    Reloaded reload() override { return parts_.reload(); }
+    void changed(const std::string& by, const std::string& what,
+                 std::optional<std::size_t> messages) override {
+        parts_.log.write(LogLevel::info, "changed", [&](LogLine& line) {
+            line.add("what", what);
+            if (messages) line.add("messages", std::uint64_t{*messages});
+            line.add_if("by", by);
+        });
+    }
+
+private:
+    const ControlledParts parts_;
+    const Identity identity_;
+};
+
+}  // namespace
+
+struct GatewayControl::Groups {
+    explicit Groups(const ControlledParts& parts)
+        : queue(parts), outgoing(parts), directory(parts), process(parts) {}
+
+    Queue queue;
+    Outgoing outgoing;
+    Directory directory;
+    Process process;
+};
+
+GatewayControl::GatewayControl(ControlledParts parts) : groups_(std::make_unique<Groups>(std::move(parts))) {}
+
+GatewayControl::~GatewayControl() = default;
+
+Control GatewayControl::interface() const {
+    return {groups_->queue, groups_->outgoing, groups_->directory, groups_->process};
+}
+
+}  // namespace postern::agent

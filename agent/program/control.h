@@ -1,0 +1,44 @@
+// The running gateway as the status endpoint may ask and change it (agent/status/control.h).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/log/log.h"
+#include "agent/log/metrics.h"
+#include "agent/program/configuration.h"
+#include "agent/program/gate.h"
+#include "agent/status/control.h"
+
+namespace postern::agent {
+
+/// What is asked and changed; all of it outlives who uses it.
+struct ControlledParts {
+    Gate& gate;
+    Configuration& configuration;
+    relay::Relay& relay;
+    sync::Sync& directory;
+    Metrics& metrics;
+    Log& log;
+    std::function<Reloaded()> reload;
+    std::function<std::vector<std::string>()> status_troubles;  // places of the endpoint that are not open
+};
+
+/// Any thread.
+class GatewayControl {
+public:
+    explicit GatewayControl(ControlledParts parts);
+    ~GatewayControl();
+    GatewayControl(const GatewayControl&) = delete;
+    GatewayControl& operator=(const GatewayControl&) = delete;
+
+    Control interface() const;
+
+private:
+    struct Groups;
+    std::unique_ptr<Groups> groups_;
+};
+
+}  // namespace postern::agent
