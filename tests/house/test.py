@@ -1,14 +1,18 @@
 """The house keeps its order: who may include whom, how long a file gets, what the documents promise."""
+import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import unittest
 
 import arrows
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("POSTERN_BIN", ROOT / "build" / "release" / "postern"))
+BUILD = pathlib.Path(os.environ["POSTERN_BIN"]).parent if "POSTERN_BIN" in os.environ else ROOT / "build" / "release"
+COMMANDS = BUILD / "compile_commands.json"
+BINARY = BUILD / "postern"
 INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
 SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
 # Inside relay, each room may use those in front of it; reception and delivery do not know each other.
@@ -63,6 +67,33 @@ class House(unittest.TestCase):
                     fine = there[0] != "agent" or there[1] in AGENT_ROOMS[own[1]]
                 if not fine:
                     wrong.append(f"{name} includes {target}")
+        self.assertEqual(wrong, [])
+
+    def test_a_wrong_arrow_does_not_compile(self):
+        """In a file of each room, what the compiler says of a header of every room that is not in front of it."""
+        commands = {}
+        for entry in json.loads(COMMANDS.read_text()):
+            room = pathlib.Path(entry["file"]).parent
+            if room.is_relative_to(ROOT) and len(room.relative_to(ROOT).parts) == 2:
+                commands.setdefault(room.relative_to(ROOT).as_posix(), entry)
+        if "clang" not in commands["relay/mail"]["command"]:
+            self.skipTest("only clang keeps the arrows")
+        wrong = []
+        for house, rooms in (("relay", ROOMS), ("agent", AGENT_ROOMS), ("sync", SYNC_ROOMS)):
+            for room, fine in rooms.items():
+                there = [f"{house}/{other}" for other in rooms if other not in fine]
+                there += {"relay": ["agent/log", "sync/primary"], "sync": ["agent/log", "relay/mail"], "agent": []}[house]
+                headers = [sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / other).glob("*.h"))[0] for other in there]
+                headers += [header for header, homes in (("lmdb.h", "relay/queue"), ("unbound.h", "relay/net"), ("CLI/CLI.hpp", "agent/command"))
+                            if homes != f"{house}/{room}"]
+                words = shlex.split(commands[f"{house}/{room}"]["command"])
+                words = words[words.index(next(word for word in words if "clang" in word)):]
+                del words[words.index("-o"):]
+                done = subprocess.run([*words, "-E", "-o", os.devnull, "-ferror-limit=0", "-x", "c++", "-"], text=True, capture_output=True,
+                                      cwd=commands[f"{house}/{room}"]["directory"],
+                                      input="".join(f"#include <{header}>\n" for header in headers))
+                refused = re.findall(r"<stdin>:\d+:\d+: error: module \w+ does not depend on a module exporting '([^']+)'", done.stderr)
+                wrong += [f"{house}/{room} may include {header}" for header in headers if header not in refused]
         self.assertEqual(wrong, [])
 
     def test_no_circle_of_rooms(self):
