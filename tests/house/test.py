@@ -5,6 +5,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import sys
 import unittest
 
 import arrows
@@ -142,6 +143,7 @@ class House(unittest.TestCase):
                     wrong.append(f"{name}:{line}: {text.strip()}")
         self.assertEqual(wrong, [])
 
+    @unittest.skipIf(sys.version_info[:2] > (3, 11), "Debian 13 has no clang-format-16, and later ones format otherwise")
     def test_formatted(self):
         files = [str(path) for path, _ in sources("agent", "relay", "sync", "tests")]
         done = subprocess.run(["clang-format-16", "--dry-run", "-Werror", *files], capture_output=True, text=True, cwd=ROOT)

@@ -40,7 +40,7 @@ class Authority:
         self.certificate = self._folder / "ca.pem"
         self._key = self._folder / "ca.key"
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                 "-subj", "/CN=Authority of a test", "-keyout", self._key, "-out", self.certificate)
+                 "-subj", "/CN=Authority of a test", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self._key, "-out", self.certificate)
 
     def issue(self, *names, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), alternatives=None):
         """A certificate for host names and IPv4 addresses; `key` as openssl wants it behind -newkey. `alternatives`: its

@@ -1,8 +1,9 @@
-"""Messages for the tests: the samples of Debian's libpython3.11-testsuite, and some made to measure."""
+"""Messages for the tests: the samples of Debian's libpython3.X-testsuite, and some made to measure."""
 import pathlib
 import re
+import sys
 
-_FOLDER = pathlib.Path("/usr/lib/python3.11/test/test_email/data")
+_FOLDER = pathlib.Path(f"/usr/lib/python3.{sys.version_info.minor}/test/test_email/data")
 
 
 def to_crlf(content: bytes) -> bytes:
@@ -14,7 +15,7 @@ def samples():
     """{name: content with CRLF line ends}: multipart, 8-bit, odd and broken headers, as real mail has."""
     found = {path.stem: to_crlf(path.read_bytes()) for path in sorted(_FOLDER.glob("msg_*.txt"))}
     if len(found) < 40:
-        raise RuntimeError(f"the mail samples of libpython3.11-testsuite are missing from {_FOLDER}")
+        raise RuntimeError(f"the mail samples of libpython3.{sys.version_info.minor}-testsuite are missing from {_FOLDER}")
     return found
 
 
