@@ -22,7 +22,6 @@
 #include "relay/queue/view.h"
 #include "relay/reception/policy.h"
 #include "relay/reception/reception.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -36,18 +35,19 @@ constexpr std::size_t part_recipients = 5'000;  // the same of their recipients
 }  // namespace
 
 struct Relay::Impl {
-    Impl(SettingsPtr settings_, DirectoryPtr directory_, Observer& observer_)
+    Impl(SettingsPtr settings_, DirectoryPtr directory_, Observer& observer_, const base::Clock& clock_)
         : settings(std::move(settings_)),
           directory(std::move(directory_)),
           observer(observer_),
+          clock(clock_),
           lock(settings->state_dir),
           spool(
               settings->state_dir, spool_options(), [this](Committed done) { committed(std::move(done)); },
               [this](std::string_view what, bool grave) {
                   observer.on(event::Trouble{"spool", what, grave});
               }),
-          delivery(delivery_io, spool, settings, directory, observer),
-          reception(reception_io, spool, settings, directory, observer) {}
+          delivery(delivery_io, clock, spool, settings, directory, observer),
+          reception(reception_io, clock, spool, settings, directory, observer) {}
 
     Spool::Options spool_options() const {
         Spool::Options out;
@@ -152,8 +152,7 @@ struct Relay::Impl {
     Search::Router router() {
         return [this](const Envelope& envelope, const Address& recipient) {
             std::lock_guard guard(mutex);
-            return choose_route(*settings, *directory, envelope, recipient, std::chrono::system_clock::now())
-                .key.text();
+            return choose_route(*settings, *directory, envelope, recipient, clock.wall()).key.text();
         };
     }
 
@@ -202,6 +201,7 @@ struct Relay::Impl {
     SettingsPtr settings;
     DirectoryPtr directory;
     Observer& observer;
+    const base::Clock& clock;
     std::atomic<bool> stopped{false};
     bool started = false;
 
@@ -215,8 +215,8 @@ struct Relay::Impl {
     std::thread reception_thread, delivery_thread;
 };
 
-Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer)
-    : impl_(std::make_unique<Impl>(std::move(settings), std::move(directory), observer)) {}
+Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(directory), observer, clock)) {}
 
 Relay::~Relay() { stop(); }
 
@@ -326,7 +326,7 @@ QueuePage Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t 
 }
 
 QueueSummary Relay::summary(const QueueFilter& filter, std::size_t most) {
-    Summarizer summarizer(base::wall_now());
+    Summarizer summarizer(impl_->clock.wall());
     const auto route = impl_->router();
     Search(impl_->spool, filter, route).each([&](const Loaded& loaded) {
         summarizer.add(loaded.stored->message, loaded.progress, route);
@@ -403,7 +403,7 @@ std::vector<GatewayView> Relay::gateways() {
 
 std::vector<EgressView> Relay::egress() {
     return impl_->on(impl_->delivery_io, [impl = impl_.get()] {
-        return impl->delivery.workplace().sources.pool().views(base::wall_now());
+        return impl->delivery.workplace().sources.pool().views(impl->clock.wall());
     });
 }
 
@@ -427,7 +427,7 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
         settings = impl_->settings;
         directory = impl_->directory;
     }
-    auto now = std::chrono::system_clock::now();
+    auto now = impl_->clock.wall();
     std::optional<Address> sender =
         from.empty() || from == "<>" ? std::optional<Address>(Address()) : parse_address(from);
     std::optional<Address> recipient = parse_address(to);

@@ -13,6 +13,7 @@
 #include "relay/observer.h"
 #include "relay/settings.h"
 #include "relay/views.h"
+#include "sync/base/clock.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
@@ -25,8 +26,8 @@ using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 class Relay {
 public:
     /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words
-    /// an administrator understands. `observer` outlives the Relay.
-    Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer);
+    /// an administrator understands. `observer` and `clock` outlive the Relay.
+    Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock);
     ~Relay();  // stop()
 
     void start();  // threads; returns at once

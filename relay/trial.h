@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "relay/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -35,6 +36,7 @@ std::vector<std::string> what_is_tried(const Settings& settings);
 /// this gateway; port 25 of the outside can be reached from each address mail leaves from; each has a reverse
 /// name that leads back to it and is its EHLO name, and is on none of the blocklists. In the order of
 /// what_is_tried(). Blocks.
-std::vector<Finding> try_out(const SettingsPtr& settings, const TrialOptions& options);
+std::vector<Finding> try_out(const SettingsPtr& settings, const TrialOptions& options,
+                             const base::Clock& clock);
 
 }  // namespace postern::relay

@@ -37,7 +37,7 @@ net::awaitable<Opened> open_one(World& world, std::vector<Target> targets, std::
                             std::move(login)};
     Opened out;
     for (std::size_t at = 0; at < targets.size(); ++at) {
-        out.client = co_await Client::open(world.io, targets[at], options, out.refusal);
+        out.client = co_await Client::open(world.io, world.clock, targets[at], options, out.refusal);
         if (out.client) break;
         const Refusal& refusal = out.refusal;
         if (at >= refusals_shown) continue;
@@ -61,8 +61,9 @@ std::string_view advice_without_target(const Reply& trouble) {
 
 net::awaitable<Targets> targets_of(World& world, std::string key) {
     auto own = std::make_shared<OwnAddresses>();
-    Surroundings around{world.resolver, world.policies, world.settings, our_listeners(*world.settings, *own),
-                        own};
+    Surroundings around{
+        world.clock, world.resolver, world.policies, world.settings, our_listeners(*world.settings, *own),
+        own};
     co_return co_await find_targets(std::move(around), std::move(key), TlsWish::none);
 }
 
@@ -109,7 +110,8 @@ std::string_view advice_for(const Refusal& refusal, std::string_view section) {
 net::awaitable<std::string> greeting_of(World& world, net::Endpoint endpoint) {
     std::error_code error;
     std::string any, line;
-    auto connection = co_await net::Connection::connect(world.io, endpoint, any, greeting_patience, error);
+    auto connection =
+        co_await net::Connection::connect(world.io, world.clock, endpoint, any, greeting_patience, error);
     if (!connection) co_return line;
     connection->deadline(greeting_patience);
     std::string_view came;
@@ -246,7 +248,8 @@ net::awaitable<Findings> try_port(World& world, std::string what, std::string so
             last = address.is_v6();
             net::Endpoint to(address, port);
             std::error_code error;
-            auto connection = co_await net::Connection::connect(world.io, to, source, knock_patience, error);
+            auto connection =
+                co_await net::Connection::connect(world.io, world.clock, to, source, knock_patience, error);
             if (connection) {
                 connection->close();
                 out.push_back({what, Result::ok, host + " answers", ""});

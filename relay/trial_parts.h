@@ -18,9 +18,11 @@ using Findings = std::vector<Finding>;
 
 /// What the trials share; lives as long as they do.
 struct World {
-    World(net::io_context& loop, SettingsPtr given, std::string sender, std::string recipient);
+    World(net::io_context& loop, const base::Clock& time, SettingsPtr given, std::string sender,
+          std::string recipient);
 
     net::io_context& io;
+    const base::Clock& clock;
     SettingsPtr settings;  // less patient than those given
     std::string from, to;
     const bool proven;  // DNSSEC validation worked before with these settings

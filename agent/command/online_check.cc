@@ -132,11 +132,12 @@ std::vector<Finding> check_online(const Settings& settings, const std::string& f
             return finding;
         }));
     const StopsAll whatever_is_thrown{stop};
-    const auto until = std::chrono::steady_clock::now() + patience;
+    const base::SystemClock clock;
+    const auto until = clock.now() + patience;
     const auto postmaster = "postmaster@" + settings.relay.hostname;
-    auto tried =
-        relay::try_out(std::make_shared<const relay::Settings>(settings.relay),
-                       {from.empty() ? postmaster : from, to.empty() ? postmaster : to, patience, tell});
+    auto tried = relay::try_out(
+        std::make_shared<const relay::Settings>(settings.relay),
+        {from.empty() ? postmaster : from, to.empty() ? postmaster : to, patience, tell}, clock);
     for (auto& primary : primaries) {
         if (primary.wait_until(until) != std::future_status::ready) stop.request_stop();
         findings.push_back(primary.get());

@@ -81,6 +81,7 @@ struct Gateway::Impl {
     Configuration configuration;
     Metrics metrics;
     Events events{log, metrics};
+    const base::SystemClock clock;
     Gate gate;
     sync::Sync directory;  // publishes to relay once started
     relay::Relay relay;
@@ -95,8 +96,8 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_)
       directory(
           configuration.started().synced(), configuration.started().relay.state_dir, events,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
-      relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(),
-            events),
+      relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(), events,
+            clock),
       control({gate, configuration, relay, directory, metrics, log, [this] { return reload(); },
                [this] { return status.troubles(); }}),
       status({configuration.started().status.address, configuration.started().socket(), geteuid()},

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "sync/base/clock.h"
-
 namespace postern::relay {
 
-Alarms::Alarms(net::io_context& io, std::function<Time()> others, std::function<void()> tick)
-    : others_(std::move(others)), tick_(std::move(tick)), timer_(io) {}
+Alarms::Alarms(net::io_context& io, const base::Clock& clock, std::function<Time()> others,
+               std::function<void()> tick)
+    : clock_(clock), others_(std::move(others)), tick_(std::move(tick)), timer_(io, clock) {}
 
 void Alarms::set(const SitePtr& site, Time at) {
     if (site->alarmed != Time{} && site->alarmed <= at) return;
@@ -30,7 +29,7 @@ void Alarms::arm() {
     if (!heap_.empty()) next = std::min(next, heap_.front().at);
     if (next >= armed_) return;
     armed_ = next;
-    auto pause = std::max(next - base::steady_now(), Time::duration(std::chrono::milliseconds(1)));
+    auto pause = std::max(next - clock_.steady(), Time::duration(std::chrono::milliseconds(1)));
     timer_.expires_after(std::min<Time::duration>(pause, std::chrono::hours(1)));
     timer_.async_wait([this](std::error_code error) {
         if (!error) tick_();

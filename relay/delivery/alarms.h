@@ -1,7 +1,6 @@
 // When something is to be done: one timer for all sites and destinations, and for what else comes due.
 #pragma once
 
-#include <asio/steady_timer.hpp>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "relay/delivery/destination.h"
 #include "relay/delivery/site.h"
 #include "relay/net/asio.h"
+#include "relay/net/timer.h"
 
 namespace postern::relay {
 
@@ -21,7 +21,8 @@ public:
     };
 
     /// `others` says when something else is due; `tick` is called when anything is.
-    Alarms(net::io_context& io, std::function<Time()> others, std::function<void()> tick);
+    Alarms(net::io_context& io, const base::Clock& clock, std::function<Time()> others,
+           std::function<void()> tick);
 
     /// A site has one alarm that counts, the earliest: whoever answers it sees what else is to be done, and
     /// when.
@@ -44,10 +45,11 @@ private:
     };
     void push(Entry entry);
 
+    const base::Clock& clock_;
     std::function<Time()> others_;
     std::function<void()> tick_;
     std::vector<Entry> heap_;  // the earliest first
-    asio::steady_timer timer_;
+    net::Timer timer_;
     Time armed_ = Time::max();
     bool stopped_ = false;
 };

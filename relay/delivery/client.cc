@@ -24,8 +24,9 @@ constexpr int auth_steps_max = 10;
 
 }  // namespace
 
-Client::Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options)
-    : connection_(std::move(connection)), target_(std::move(target)), options_(options) {}
+Client::Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options,
+               Time opened)
+    : connection_(std::move(connection)), target_(std::move(target)), options_(options), opened_(opened) {}
 
 net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds timeout, bool only) {
     // One deadline for the whole reply: a server that drips lines does not get a new one for each.
@@ -96,10 +97,11 @@ net::awaitable<bool> Client::hello(Refusal& refusal) {
 }
 
 /// attempt(), and what is thrown is a refusal like any other.
-net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const Target& target,
-                                                      const Options& options, Refusal& refusal) {
+net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const base::Clock& clock,
+                                                      const Target& target, const Options& options,
+                                                      Refusal& refusal) {
     try {
-        co_return co_await attempt(io, target, options, refusal);
+        co_return co_await attempt(io, clock, target, options, refusal);
     } catch (const std::exception& fault) {
         refusal.reason = fault.what();
         refusal.meaning = Meaning::host;
@@ -107,13 +109,14 @@ net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const
     co_return nullptr;
 }
 
-net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const Target& target,
-                                                        const Options& options, Refusal& refusal) {
+net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const base::Clock& clock,
+                                                        const Target& target, const Options& options,
+                                                        Refusal& refusal) {
     refusal = Refusal{Stage::connect, {}, {}};
     std::error_code error;
     auto patience = options.connect_patience.count() > 0 ? options.connect_patience : options.connect_timeout;
-    auto connection =
-        co_await net::Connection::connect(io, target.endpoint, options.source.address, patience, error);
+    auto connection = co_await net::Connection::connect(io, clock, target.endpoint, options.source.address,
+                                                        patience, error);
     if (!connection) {
         refusal.reason = net::describe(error);
         refusal.error = error;
@@ -122,7 +125,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
         if (refusal.no_source) refusal.reason = options.source.address + ": " + refusal.reason;
         co_return nullptr;
     }
-    std::unique_ptr<Client> client(new Client(std::move(connection), target, options));
+    std::unique_ptr<Client> client(new Client(std::move(connection), target, options, clock.steady()));
     bool implicit = target.policy->tls == ClientTls::implicit;
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
@@ -256,12 +259,13 @@ std::string Client::would_fail() const {
            (encrypted() ? connection_->unverified() : std::string("it offers no TLS"));
 }
 
-net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target target,
-                                                     const Options& options, Refusal& refusal) {
+net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, const base::Clock& clock,
+                                                     Target target, const Options& options,
+                                                     Refusal& refusal) {
     const bool optional = target.policy->tls == ClientTls::opportunistic;
     std::string why = optional ? options.tls_failed : std::string();
     if (why.empty()) {
-        auto client = co_await start(io, target, options, refusal);
+        auto client = co_await start(io, clock, target, options, refusal);
         if (client || !optional || refusal.meaning != Meaning::clear_text) co_return client;
         why = refusal.reason.empty() ? refusal.reply.line() : refusal.reason;
         if (why.empty()) why = "TLS failed";
@@ -269,7 +273,7 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, Target
     auto clear = std::make_shared<HostPolicy>(*target.policy);
     clear->tls = ClientTls::off;
     HostPolicyPtr wanted = std::exchange(target.policy, std::move(clear));
-    auto client = co_await start(io, target, options, refusal);
+    auto client = co_await start(io, clock, target, options, refusal);
     // That it does not want us in clear text either says no more than that TLS failed.
     if (!client) {
         refusal.meaning = Meaning::host;

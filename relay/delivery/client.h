@@ -51,8 +51,9 @@ public:
     /// nullptr with `refusal` set when no session can be had; never throws. Where TLS is opportunistic and
     /// fails, in the handshake or when the first EHLO behind it is not answered, a second attempt is made in
     /// clear text.
-    static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, Target target,
-                                                        const Options& options, Refusal& refusal);
+    static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, const base::Clock& clock,
+                                                        Target target, const Options& options,
+                                                        Refusal& refusal);
 
     /// Runs one transaction; its outcomes are then complete. Does not throw on network errors. When the
     /// content cannot be had the final dot is not sent, so that nobody has taken it, and the connection is of
@@ -85,12 +86,14 @@ public:
     unsigned transactions = 0;
 
 private:
-    Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options);
+    Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options, Time opened);
 
-    static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const Target& target,
-                                                           const Options& options, Refusal& refusal);
-    static net::awaitable<std::unique_ptr<Client>> start(net::io_context& io, const Target& target,
-                                                         const Options& options, Refusal& refusal);
+    static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const base::Clock& clock,
+                                                           const Target& target, const Options& options,
+                                                           Refusal& refusal);
+    static net::awaitable<std::unique_ptr<Client>> start(net::io_context& io, const base::Clock& clock,
+                                                         const Target& target, const Options& options,
+                                                         Refusal& refusal);
     struct Unsent {
         std::error_code error;
         std::optional<ContentFault> fault;
@@ -116,7 +119,7 @@ private:
     std::string name_;
     std::string fallback_;  // why this is clear text although TLS was offered
     bool took_ = false, behind_dot_ = false;
-    Time opened_ = base::steady_now();
+    Time opened_;
 };
 
 }  // namespace postern::relay

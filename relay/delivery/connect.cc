@@ -14,7 +14,6 @@
 #include "relay/delivery/names.h"
 #include "relay/delivery/sources.h"
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -39,8 +38,8 @@ Client::Options options_for(Workplace& at, const Source& source) {
 }
 
 /// What is known of the host.
-void know(const Site& site, const Target& target, Client::Options& options) {
-    options.tls_failed = site.memory.tls_fault(target.endpoint, base::steady_now());
+void know(const Workplace& at, const Site& site, const Target& target, Client::Options& options) {
+    options.tls_failed = site.memory.tls_fault(target.endpoint, at.env.clock.steady());
     options.tls_works = site.memory.tls_works(target.endpoint);
     options.login = target.login;
 }
@@ -49,7 +48,7 @@ void know(const Site& site, const Target& target, Client::Options& options) {
 /// not.
 std::vector<Target> targets_from(Workplace& at, const Site& site, const Source& source) {
     std::vector<Target> out;
-    Time time = base::steady_now();
+    Time time = at.env.clock.steady();
     const bool six = is_six(source);
     for (const auto& target : site.hosts().targets)
         if (source.address.empty() || is_six(target) == six) out.push_back(target);
@@ -73,7 +72,7 @@ std::chrono::seconds patience(Workplace& at, const Site& site, const Source& sou
     Families usual = at.sources.families(site);
     auto good = [&](const Target& next) {
         return of_host(next, target.host, !is_six(target)) &&
-               !site.memory.doubtful(next.endpoint, base::steady_now());
+               !site.memory.doubtful(next.endpoint, at.env.clock.steady());
     };
     bool other =
         source.address.empty() ? std::any_of(rest.begin(), rest.end(), good) : usual.four && usual.six;
@@ -83,7 +82,7 @@ std::chrono::seconds patience(Workplace& at, const Site& site, const Source& sou
 
 void spoil(Workplace& at, Site& site, const net::Endpoint& endpoint) {
     const unsigned times = site.memory.failures(endpoint) + 1;
-    site.memory.failed(endpoint, base::steady_now(), pause_after(at.env.settings->queue, times, 0));
+    site.memory.failed(endpoint, at.env.clock.steady(), pause_after(at.env.settings->queue, times, 0));
 }
 
 void tell_policy_fault(Workplace& at, Site& site, const Client& client) {
@@ -113,7 +112,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
                                                 ConnectFailure& failure) {
     using Kind = ConnectFailure::Kind;
     failure = {};
-    failure.begun = base::steady_now();
+    failure.begun = at.env.clock.steady();
     failure.kind = Kind::other_source;
     if (at.sources.unusual(*site, from.source) || at.sources.out_of_use(*site, from)) co_return nullptr;
     failure.why.egress = from.source.address;
@@ -131,9 +130,9 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
         options.greeting_patience =
             at.connections.crowded(*site) ? crowded_patience : std::chrono::seconds(0);
         options.connect_patience = patience(at, *site, from.source, target, {next + 1, targets.end()});
-        know(*site, target, options);
+        know(at, *site, target, options);
         Refusal refusal;
-        auto client = co_await Client::open(at.env.io, target, options, refusal);
+        auto client = co_await Client::open(at.env.io, at.env.clock, target, options, refusal);
         if (client && target.origin != site->hosts().origin) {  // changed meanwhile
             failure.kind = Kind::dropped;
             co_return nullptr;
@@ -146,7 +145,8 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
         if (refusal.ours) {
             // It says nothing about the destination, whose mail stays in line.
             at.env.tell_our_trouble("no connection can be opened: " + refusal.reason);
-            asio::steady_timer pause(at.env.io, std::chrono::seconds(1));
+            net::Timer pause(at.env.io, at.env.clock);
+            pause.expires_after(std::chrono::seconds(1));
             co_await pause.async_wait(net::as_value);
             continue;
         }
@@ -176,9 +176,9 @@ net::awaitable<std::unique_ptr<Client>> connect_elsewhere(Workplace& at, SitePtr
     for (const Target& target : targets_from(at, *site, from.source)) {
         if (at.env.stopping) break;
         if (target.endpoint == asked) continue;
-        know(*site, target, options);
+        know(at, *site, target, options);
         Refusal refusal;
-        auto client = co_await Client::open(at.env.io, target, options, refusal);
+        auto client = co_await Client::open(at.env.io, at.env.clock, target, options, refusal);
         if (client) co_return client;
         if (!refusal.ours) spoil(at, *site, target.endpoint);
     }

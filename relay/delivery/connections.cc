@@ -143,7 +143,7 @@ bool Connections::crowded(const Site& site) const {
 // ---- without work, and at the end
 
 net::awaitable<bool> Connections::rest(SourceQueue& queue) {
-    IdleConnection resting{asio::steady_timer(env_.io)};
+    IdleConnection resting{net::Timer(env_.io, env_.clock)};
     resting.timer.expires_after(env_.settings->delivery.idle);
     auto place = queue.idle.insert(queue.idle.end(), &resting);
     auto among_all = idle_.insert(idle_.end(), &resting);
@@ -155,12 +155,11 @@ net::awaitable<bool> Connections::rest(SourceQueue& queue) {
 }
 
 net::awaitable<void> Connections::finish(std::chrono::seconds grace) {
-    using std::chrono::steady_clock;
-    const auto begun = steady_clock::now();
+    const auto begun = env_.clock.now();
     const auto patience = grace.count() > 0 ? std::max(grace, dot_grace) : grace;
-    asio::steady_timer poll(env_.io);
-    while (traffic_->transactions > 0 && steady_clock::now() < begun + patience) {
-        if (steady_clock::now() >= begun + grace)
+    net::Timer poll(env_.io, env_.clock);
+    while (traffic_->transactions > 0 && env_.clock.now() < begun + patience) {
+        if (env_.clock.now() >= begun + grace)
             for (Client* client : traffic_->clients)
                 if (!client->behind_dot()) client->abort();
         poll.expires_after(std::chrono::milliseconds(20));

@@ -12,7 +12,6 @@
 #include "relay/delivery/environment.h"
 #include "relay/delivery/sources.h"
 #include "relay/mail/stage.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -73,7 +72,7 @@ void Courier::put_back(Job job) {
 net::awaitable<std::unique_ptr<Client>> Courier::open() {
     ConnectionSlot::Opening opening(slot_);
     Outcome why;
-    Time begun = base::steady_now();
+    Time begun = at_.env.clock.steady();
     try {
         if (!co_await still_there()) co_return nullptr;
         co_return co_await open_to_any();
@@ -97,7 +96,7 @@ net::awaitable<bool> Courier::still_there() {
             Outcome why;
             why.stage = Stage::dns;
             why.reason = trouble.text;
-            at_.dispatch.site_fails(site_, why, 0, base::steady_now());
+            at_.dispatch.site_fails(site_, why, 0, at_.env.clock.steady());
             co_return false;
         }
     }
@@ -166,14 +165,14 @@ net::awaitable<std::optional<Job>> Courier::next(Client& client) {
             at_.dispatch.redistribute(site_, from_);
             break;
         }
-        auto wait = site_->flow.pace.wait(base::steady_now());
+        auto wait = site_->flow.pace.wait(at_.env.clock.steady());
         if (from_.ready.empty() || wait > Time::duration::zero()) {
-            if (!from_.ready.empty()) at_.alarms.set(site_, base::steady_now() + wait);
+            if (!from_.ready.empty()) at_.alarms.set(site_, at_.env.clock.steady() + wait);
             if (!co_await at_.connections.rest(from_) || client.stale()) break;
             continue;
         }
         if (client.transactions > 0 && site_->queue_starves()) break;
-        site_->flow.pace.take(base::steady_now());
+        site_->flow.pace.take(at_.env.clock.steady());
         co_return from_.ready.pop();
     }
     co_return std::nullopt;
@@ -183,7 +182,7 @@ bool Courier::leaves(const Client& client) {
     unsigned most = client.extensions().transactions_max;
     most = most > 0 ? std::min(most, transactions_max) : transactions_max;
     if (at_.env.stopping || at_.env.spool.stuck() || client.transactions >= most) return true;
-    if (base::steady_now() >= client.opened() + age_max) return true;
+    if (at_.env.clock.steady() >= client.opened() + age_max) return true;
     // Of other settings: neither mail nor a password goes there any more.
     if (client.target().origin != site_->hosts().origin) return true;
     return client.transactions > 0 && at_.connections.gives_way(*site_);

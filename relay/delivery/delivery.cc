@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "relay/delivery/route.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -14,9 +13,9 @@ constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 
 }  // namespace
 
-Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
+Delivery::Delivery(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : env_{io, spool, observer, std::move(settings)},
+    : env_{io, clock, spool, observer, std::move(settings)},
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),
@@ -25,7 +24,7 @@ Delivery::Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
       intake_(env_, std::move(directory), room_, dispatch_),
       queue_(spool, env_.settings, observer, intake_),
       alarms_(
-          io, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
+          io, clock, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
       destinations_(env_, names_, alarms_),
       room_(env_, destinations_, queue_),
       connections_(env_),
@@ -95,12 +94,12 @@ bool Delivery::forget_listings(const std::string& address, const std::string& si
 void Delivery::tick() {
     alarms_.disarm();
     if (env_.stopping) return;
-    Time time = base::steady_now();
+    Time time = env_.clock.steady();
     // What is over is known before anybody asks: the queue gives nothing up whose destination is about to be
     // tried.
     // One message may have had thousands of destinations: others have their turn between them.
-    auto begun = std::chrono::steady_clock::now();
-    while (std::chrono::steady_clock::now() - begun < slice) {
+    auto begun = env_.clock.now();
+    while (env_.clock.now() - begun < slice) {
         auto alarm = alarms_.take(time);
         if (!alarm) break;
         dispatch_.answer(*alarm, time);
@@ -127,7 +126,7 @@ void Delivery::forget(Time time) {
 }
 
 void Delivery::persist(bool all) {
-    if (all || sources_.pool().changed(base::wall_now()))
+    if (all || sources_.pool().changed(env_.clock.wall()))
         learnt_.write(egress_file, sources_.pool().save(), [this](const std::string& what) {
             env_.observer.on(event::Trouble{"egress", what, false});
         });

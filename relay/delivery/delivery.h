@@ -35,7 +35,7 @@ namespace postern::relay {
 /// which is why it has more than others, and keeps none of their invariants.
 class Delivery {
 public:
-    Delivery(net::io_context& io, Spool& spool, SettingsPtr settings,
+    Delivery(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
              std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();

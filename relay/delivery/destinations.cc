@@ -5,7 +5,6 @@
 #include "relay/delivery/route.h"
 #include "relay/mail/route_key.h"
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 #include "sync/base/forget_oldest.h"
 
 namespace postern::relay {
@@ -61,7 +60,7 @@ net::awaitable<Destinations::Answer> Destinations::look_up(DestinationPtr destin
     Targets targets = co_await find(std::move(asker), destination->route, destination->wish);
     out.stopped = env_.stopping;
     if (out.stopped) co_return out;
-    Time time = base::steady_now();
+    Time time = env_.clock.steady();
     if (!targets.list.empty()) {
         destination->site = site(targets.site);
         destination->hosts = targets.list;
@@ -84,7 +83,7 @@ net::awaitable<Destinations::Answer> Destinations::look_up(DestinationPtr destin
 bool Destinations::still_known(const Destination& destination, const Targets& targets) const {
     return targets.trouble.status == EnhancedStatus{4, 4, 3} && !targets.barred && destination.site &&
            !destination.site->hosts().targets.empty() &&
-           destination.known_at + stale_max > base::steady_now();
+           destination.known_at + stale_max > env_.clock.steady();
 }
 
 void Destinations::failed(const DestinationPtr& destination, const Reply& trouble) {
@@ -98,7 +97,7 @@ void Destinations::failed(const DestinationPtr& destination, const Reply& troubl
     obstacle.down = true;
     obstacle.trouble = trouble.text;
     obstacle.next_try =
-        base::steady_now() + site_pause(env_.settings->queue, obstacle.failures, env_.spread());
+        env_.clock.steady() + site_pause(env_.settings->queue, obstacle.failures, env_.spread());
     alarms_.set(destination, obstacle.next_try);
 }
 
@@ -109,12 +108,12 @@ void Destinations::adopt(Site& site, const std::string& route, TlsWish wish, Tar
         targets.messages_per_minute > 0 ? targets.messages_per_minute : delivery.messages_per_minute;
     std::string origin = targets.list.front().origin;
     site.adopt({std::move(targets.exchangers), route, wish, RouteKey::is(route, RouteKey::Kind::exchangers),
-                std::move(targets.list), std::move(origin), base::steady_now()},
+                std::move(targets.list), std::move(origin), env_.clock.steady()},
                connections, a_minute);
 }
 
 net::awaitable<Destinations::Again> Destinations::look_up_again(SitePtr site, Reply& trouble) {
-    if (base::steady_now() - site->hosts().looked_up < targets_age) co_return Again::current;
+    if (env_.clock.steady() - site->hosts().looked_up < targets_age) co_return Again::current;
     const std::string route = site->hosts().route;
     const TlsWish wish = site->hosts().wish;
     Targets targets = co_await find(route, route, wish);
@@ -125,7 +124,7 @@ net::awaitable<Destinations::Again> Destinations::look_up_again(SitePtr site, Re
         co_return Again::nowhere;
     }
     if (targets.list.empty() || targets.site == site->key) {
-        site->believe(base::steady_now());
+        site->believe(env_.clock.steady());
         if (!targets.list.empty()) adopt(*site, route, wish, std::move(targets));
         co_return Again::current;
     }
@@ -159,12 +158,12 @@ void Destinations::put_off(const std::string& route, const EgressPool::Choice& c
     if (!domain) return;
     DestinationPtr to = get(route, TlsWish::none);
     if (to->listed.down) return;
-    auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(), std::chrono::seconds(1),
+    auto pause = std::clamp<Time::duration>(choice.again - env_.clock.wall(), std::chrono::seconds(1),
                                             std::chrono::hours(1));
     ++to->listed.failures;
     to->listed.down = true;
     to->listed.trouble = choice.why;
-    to->listed.next_try = base::steady_now() + pause;
+    to->listed.next_try = env_.clock.steady() + pause;
     env_.observer.on(event::Rotated{*domain, {}, {}, choice.why});
     alarms_.set(to, to->listed.next_try);
 }
@@ -176,7 +175,7 @@ bool Destinations::taken(const std::string& route) {
 
 std::size_t Destinations::retry(const std::string& route) {
     std::size_t done = 0;
-    Time time = base::steady_now();
+    Time time = env_.clock.steady();
     for (auto& [key, one] : destinations_) {
         if (!route.empty() && one->route != route) continue;
         for (Obstacle* obstacle : {&one->obstacle, &one->listed})

@@ -13,7 +13,6 @@
 #include "relay/delivery/sources.h"
 #include "relay/mail/stage.h"
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -38,7 +37,7 @@ void Dispatch::offer(Job job) {
 
 void Dispatch::enter(Job job, const std::string& way) {
     DestinationPtr to = at_.destinations.get(way, wish_of(job));
-    if (to->site && to->fresh_until > base::steady_now()) return line_up(std::move(job), to->site);
+    if (to->site && to->fresh_until > at_.env.clock.steady()) return line_up(std::move(job), to->site);
     to->unresolved.push_back(std::move(job));
     if (!to->obstacle.down) look_up(to);
 }
@@ -114,9 +113,9 @@ void Dispatch::line_up(Job job, const SitePtr& site) {
                 at_.destinations.put_off(job.route, choice);
             } else if (!site->obstacle().down) {
                 at_.listing.none_left(*site, choice.why);
-                auto pause = std::clamp<Time::duration>(choice.again - base::wall_now(),
+                auto pause = std::clamp<Time::duration>(choice.again - at_.env.clock.wall(),
                                                         Time::duration::zero(), std::chrono::hours(1));
-                put_down(site, choice.why, base::steady_now() + pause);
+                put_down(site, choice.why, at_.env.clock.steady() + pause);
             }
             return settle_later(std::move(job), std::move(why));
         }
@@ -168,7 +167,7 @@ bool Dispatch::suspect_source(const SitePtr& site, SourceQueue& from, const Repl
 
 void Dispatch::employ(const SitePtr& site) {
     if (at_.env.stopping || at_.env.spool.stuck() || site->obstacle().down) return;
-    Time time = base::steady_now();
+    Time time = at_.env.clock.steady();
     if (auto wait = site->flow.pace.wait(time); wait > Time::duration::zero()) {
         if (site->queues.ready() > 0) at_.alarms.set(site, time + wait);
         return;
@@ -211,7 +210,7 @@ void Dispatch::site_works(const SitePtr& site) {
 }
 
 void Dispatch::site_fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun) {
-    const Time time = base::steady_now();
+    const Time time = at_.env.clock.steady();
     switch (site->record_failure(others, begun, time)) {
         case Site::Failure::known:
             if (!site->obstacle().down) employ(site);

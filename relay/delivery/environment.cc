@@ -3,8 +3,6 @@
 #include <exception>
 #include <utility>
 
-#include "sync/base/clock.h"
-
 namespace postern::relay {
 
 void Environment::run(net::awaitable<void> work, std::function<void()> after) {
@@ -24,7 +22,7 @@ void Environment::run(net::awaitable<void> work, std::function<void()> after) {
 }
 
 void Environment::tell_our_trouble(const std::string& what) {
-    Time time = base::steady_now();
+    Time time = clock.steady();
     if (time < next_trouble) return;
     next_trouble = time + std::chrono::minutes(1);
     observer.on(event::Trouble{"delivery", what, true});

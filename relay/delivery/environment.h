@@ -9,12 +9,14 @@
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
 #include "relay/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 /// One for all of them, on the thread of `io`. Delivery alone changes it.
 struct Environment {
     net::io_context& io;
+    const base::Clock& clock;
     Spool& spool;
     Observer& observer;
     SettingsPtr settings;

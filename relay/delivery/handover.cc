@@ -12,7 +12,6 @@
 #include "relay/delivery/listing.h"
 #include "relay/delivery/sources.h"
 #include "relay/mail/route_key.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -84,7 +83,7 @@ net::awaitable<TransactionEnd> Handover::carry() {
     options.bare = job_.bare;
     options.before = client_.before();
     Transaction transaction(message, job_.recipients, client_.extensions(), options);
-    Time begun = base::steady_now();
+    Time begun = at_.env.clock.steady();
     std::optional<ContentFault> unread;
     {
         Sending sending(at_.connections.traffic(), job_);
@@ -260,7 +259,7 @@ std::optional<SecondOpinion> Handover::send_on(Results& results, bool others) {
         now.other_address = another_address();
     }
     // Another host is asked about what this one defers, unless the site as a whole asked for less.
-    const bool slow = site_->flow.slow(base::steady_now());
+    const bool slow = site_->flow.slow(at_.env.clock.steady());
     now.other_host = others && !slow && site_->hosts().targets.size() > 1;
     auto ways = sort_recipients(results, now);
     if (auto moved = take_out(results, marked(ways, Way::other_address))) {
@@ -307,7 +306,7 @@ void Handover::learn_tls(const Transaction& transaction) {
     if (memory.tls_works(host) ||
         std::find(meanings.begin(), meanings.end(), Meaning::clear_text) == meanings.end())
         return;
-    memory.tls_failed(host, base::steady_now(), "its TLS session ended at MAIL without a reply");
+    memory.tls_failed(host, at_.env.clock.steady(), "its TLS session ended at MAIL without a reply");
 }
 
 bool Handover::cut_off(const Outcome& why) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/net/addresses.h"
+#include "relay/net/timer.h"
 #include "relay/security/dane.h"
 #include "sync/base/ascii.h"
 
@@ -111,33 +112,34 @@ net::awaitable<HostFound> look_up_host(Surroundings around, HostWanted wanted) {
 
 net::awaitable<std::vector<HostFound>> look_up_hosts(Surroundings around, std::vector<HostWanted> hosts) {
     struct Search {
-        explicit Search(const asio::any_io_executor& executor) : end(executor) {}
+        Search(const asio::any_io_executor& executor, const base::Clock& clock_)
+            : clock(clock_), end(executor, clock) {}
+        const base::Clock& clock;
         std::vector<HostFound> found;
         std::size_t missing = 0;
         std::exception_ptr fault;
-        asio::steady_timer end;
+        net::Timer end;
     };
     const auto executor = co_await asio::this_coro::executor;
-    auto search = std::make_shared<Search>(executor);
+    auto search = std::make_shared<Search>(executor, around.clock);
     search->missing = hosts.size();
     for (const auto& wanted : hosts)
         search->found.emplace_back().trouble =
             no_host(4, 4, 3, "cannot look up " + wanted.exchanger.host + " in time");
     search->end.expires_after(around.settings->dns.timeout * rounds);
     for (std::size_t at = 0; at < hosts.size(); ++at)
-        asio::co_spawn(
-            executor, look_up_host(around, hosts[at]),
-            [search, at](const std::exception_ptr& fault, HostFound found) {
-                if (fault) search->fault = fault;
-                const bool usable = !found.targets.empty();
-                search->found[at] = std::move(found);
-                if (--search->missing == 0)
-                    search->end.expires_after(std::chrono::seconds(0));
-                else if (usable && search->end.expiry() > std::chrono::steady_clock::now() + moment)
-                    search->end.expires_after(moment);
-            });
+        asio::co_spawn(executor, look_up_host(around, hosts[at]),
+                       [search, at](const std::exception_ptr& fault, HostFound found) {
+                           if (fault) search->fault = fault;
+                           const bool usable = !found.targets.empty();
+                           search->found[at] = std::move(found);
+                           if (--search->missing == 0)
+                               search->end.expires_after(std::chrono::seconds(0));
+                           else if (usable && search->end.expiry() > search->clock.now() + moment)
+                               search->end.expires_after(moment);
+                       });
     // A change of the timer's end ends the wait for it.
-    while (search->missing > 0 && search->end.expiry() > std::chrono::steady_clock::now())
+    while (search->missing > 0 && search->end.expiry() > search->clock.now())
         co_await search->end.async_wait(net::as_value);
     if (search->fault) std::rethrow_exception(search->fault);
     co_return search->found;

@@ -2,12 +2,11 @@
 
 #include "relay/delivery/reporter.h"
 #include "relay/delivery/route.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 std::string Intake::route(const Envelope& envelope, const Address& recipient) {
-    const auto key = choose_route(*env_.settings, *directory_, envelope, recipient, base::wall_now()).key;
+    const auto key = choose_route(*env_.settings, *directory_, envelope, recipient, env_.clock.wall()).key;
     const bool between = key.kind == RouteKey::Kind::primary && !envelope.bounce &&
                          !envelope.primary.empty() && key.name != envelope.primary;
     // Each pair once: that one gets the other's mail is what an administrator wants to know.
@@ -25,7 +24,7 @@ std::string Intake::trouble(const std::string& route) const {
 
 Time Intake::next_try(const std::string& route) const {
     auto obstacle = room_.blocked(route);
-    return obstacle ? obstacle->next_try : base::steady_now();
+    return obstacle ? obstacle->next_try : env_.clock.steady();
 }
 
 StoredPtr Intake::report(const Stored& stored, const Progress& progress,

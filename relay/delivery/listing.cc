@@ -7,7 +7,6 @@
 #include "relay/egress/reply_rules.h"
 #include "relay/mail/stage.h"
 #include "relay/net/addresses.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -25,7 +24,7 @@ bool about_us(ReplyMeaning meaning) {
 }  // namespace
 
 Listing::Listing(Environment& env, Sources& sources, Names& names)
-    : env_(env), sources_(sources), pool_(sources.pool()), names_(names), pause_(env.io) {}
+    : env_(env), sources_(sources), pool_(sources.pool()), names_(names), pause_(env.io, env.clock) {}
 
 void Listing::announce_listing(const std::optional<EgressPool::Verdict>& verdict) {
     if (!verdict) return;
@@ -64,14 +63,14 @@ Judgement Listing::judge(const Job& job, std::size_t recipient, const Outcome& o
 /// The rules say that it is about our address: a verdict, and another address takes the lead.
 void Listing::apply_judgement(const Site& site, const Source& source, const Judgement& judgement,
                               const Reply& reply, const EgressPool::Refuser& who) {
-    auto verdict = pool_.refused(source.address, who, judgement, reply, base::wall_now());
+    auto verdict = pool_.refused(source.address, who, judgement, reply, env_.clock.wall());
     announce_listing(verdict);
     // The list that is named may be one that is asked: it knows for certain.
     if (verdict && judgement.meaning == ReplyMeaning::listed_everywhere) pause_.cancel();
     if (!verdict || env_.settings->egress.size() < 2 ||
         env_.settings->delivery.rotation != Rotation::on_listing)
         return;
-    auto next = pool_.preview(who.place, {}, sources_.families(site), base::wall_now());
+    auto next = pool_.preview(who.place, {}, sources_.families(site), env_.clock.wall());
     if (!next.source) return;  // told when mail has to wait for it
     bool one_domain = verdict->site.starts_with('@');
     if (!one_domain) leading_[site.key] = next.source->address;
@@ -112,7 +111,7 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
         std::size_t recipient = job.recipients[at];
         Judgement judgement = judge(job, recipient, outcome, source, target.host);
         if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true))
-            site.flow.slow_down(base::steady_now());
+            site.flow.slow_down(env_.clock.steady());
         // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
         out.suspected = out.suspected ||
                         (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
@@ -136,7 +135,7 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
 
 void Listing::accepted(Site& site, const Source& source, const Job& job) {
     if (!site.hosts().pooled) return;
-    Time time = base::wall_now();
+    Time time = env_.clock.wall();
     site.flow.took();
     Place place(site.hosts().exchangers, domain_of(job));
     announce_unlisting(pool_.accepted(source.address, place, time), "mail from it is accepted again");
@@ -179,7 +178,7 @@ net::awaitable<void> Listing::watch(std::function<void()> asked) {
                 env_.observer.on(event::Trouble{"egress", "blocklist " + zone + ": " + fault, false});
             }
             for (const auto& zone : answer.checked) faults.erase(zone);
-            auto change = pool_.blocklisted(egress.address, answer.listed, answer.checked, base::wall_now());
+            auto change = pool_.blocklisted(egress.address, answer.listed, answer.checked, env_.clock.wall());
             for (const auto& verdict : change.listed) announce_listing(verdict);
             announce_unlisting(change.unlisted, "the blocklist does not name it any more");
         }

@@ -1,7 +1,6 @@
 // What receivers' words and blocklists say of our addresses, and what comes of it.
 #pragma once
 
-#include <asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "relay/delivery/site.h"
 #include "relay/delivery/sorting.h"
 #include "relay/delivery/sources.h"
+#include "relay/net/timer.h"
 
 namespace postern::relay {
 
@@ -59,7 +59,7 @@ private:
     EgressPool& pool_;
     Names& names_;
     std::map<std::string, std::string> leading_;  // by site: the address its mail left from last
-    asio::steady_timer pause_;                    // between two rounds of the blocklists
+    net::Timer pause_;                            // between two rounds of the blocklists
 };
 
 }  // namespace postern::relay

@@ -11,12 +11,12 @@ namespace postern::relay {
 Names::Names(Environment& env, Learnt& learnt)
     : env_(env),
       learnt_(learnt),
-      resolver_(env.io, env.settings->dns),
+      resolver_(env.io, env.clock, env.settings->dns),
       proof_(recall_proof(env.settings->state_dir, env.settings->dns)),
       ours_(our_listeners(*env.settings, *own_)),
       tls_(net::client_context(env.settings->tls)),
-      fetch_(env.io),
-      policies_(env.io, learnt.recall(policies_file)) {
+      fetch_(env.io, env.clock),
+      policies_(env.io, env.clock, learnt.recall(policies_file)) {
     fetch_.terms(tls_, env_.settings->delivery.ignore_addresses, own_);
     policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
         return fetch_.get(std::move(domain), std::move(addresses));
@@ -57,7 +57,7 @@ void Names::reload(const net::PreparedTls& tls) {
 }
 
 Surroundings Names::surroundings(const std::string& asker) {
-    return Surroundings{resolver_.for_asker(asker), policies_, env_.settings, ours_, own_};
+    return Surroundings{env_.clock, resolver_.for_asker(asker), policies_, env_.settings, ours_, own_};
 }
 
 std::string Names::trouble() const { return resolver_.dnssec().trouble(); }

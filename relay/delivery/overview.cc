@@ -11,7 +11,6 @@
 #include "relay/delivery/sources.h"
 #include "relay/mail/route_key.h"
 #include "relay/queue/queue.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -43,7 +42,7 @@ std::vector<DestinationView> destination_views(const Workplace& at, std::size_t 
             }
             if (obstacle != nullptr) {
                 view.trouble = obstacle->trouble;
-                view.next_try = base::on_the_wall(obstacle->next_try);
+                view.next_try = at.env.clock.on_the_wall(obstacle->next_try);
             }
             const bool busy = troubled || view.ready + view.delivering + view.connections > 0;
             (busy || waiting.contains(one->route) ? out : idle).push_back(std::move(view));
@@ -53,7 +52,7 @@ std::vector<DestinationView> destination_views(const Workplace& at, std::size_t 
         if (shown.contains(route)) continue;
         DestinationView view;
         view.route = route;
-        if (route != held_route) view.next_try = base::on_the_wall(due);
+        if (route != held_route) view.next_try = at.env.clock.on_the_wall(due);
         out.push_back(std::move(view));
     }
     // Whatever happens at many others, there is room for those that something happens at.
@@ -73,7 +72,7 @@ std::vector<GatewayView> gateway_views(const Workplace& at) {
         view.enabled = gateway.enabled;
         if (auto obstacle = at.room.blocked(RouteKey::gateway(gateway.name).text())) {
             view.trouble = obstacle->trouble;
-            view.next_try = base::on_the_wall(obstacle->next_try);
+            view.next_try = at.env.clock.on_the_wall(obstacle->next_try);
         }
         if (const Destination* known = at.destinations.find(RouteKey::gateway(gateway.name).text());
             known != nullptr && known->site)
@@ -84,11 +83,11 @@ std::vector<GatewayView> gateway_views(const Workplace& at) {
 }
 
 net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation begun, Envelope envelope) {
-    Time time = base::wall_now();
+    Time time = at.env.clock.wall();
     auto all = ways_of(*at.env.settings, begun.route);
     if (auto obstacle = at.room.blocked(begun.route)) {
         begun.trouble = obstacle->trouble;
-        begun.next_try = base::on_the_wall(obstacle->next_try);
+        begun.next_try = at.env.clock.on_the_wall(obstacle->next_try);
     }
     TlsWish wish = tls_wish(envelope);
     Targets first;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "sync/base/clock.h"
-
 namespace postern::relay {
 
 bool SourceQueue::wake_one() {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -19,6 +18,7 @@
 #include "relay/delivery/newcomers.h"
 #include "relay/delivery/target.h"
 #include "relay/egress/pool.h"
+#include "relay/net/timer.h"
 
 namespace postern::relay {
 
@@ -27,7 +27,7 @@ class ConnectionSlot;
 /// A connection without work. Lives in the frame of Courier::rest(), and is in the list of its source queue
 /// until it is woken.
 struct IdleConnection {
-    asio::steady_timer timer;
+    net::Timer timer;
     bool woken = false;
     bool dismissed = false;  // its place is wanted by somebody else
 };

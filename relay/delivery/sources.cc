@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "relay/mail/route_key.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -12,36 +11,37 @@ std::string domain_of(const Job& job) {
 }
 
 Sources::Sources(Environment& env, std::string_view learnt)
-    : env_(env), pool_(env.settings, learnt, base::wall_now()) {}
+    : env_(env), pool_(env.settings, learnt, env_.clock.wall()) {}
 
-void Sources::reload() { pool_.reload(env_.settings, base::wall_now()); }
+void Sources::reload() { pool_.reload(env_.settings, env_.clock.wall()); }
 
 EgressPool::Choice Sources::choose(const Site& site, const Job& job) {
     const std::string domain = domain_of(job);
     const Address& sender = job.message->stored->message.envelope.reverse_path;
     return pool_.choose(Place(site.hosts().exchangers, domain), sender.domain, families(site),
-                        base::wall_now(), job.suspect);
+                        env_.clock.wall(), job.suspect);
 }
 
 EgressPool::Choice Sources::preview(const Site& site, std::string_view domain) const {
-    return pool_.preview(Place(site.hosts().exchangers, domain), {}, families(site), base::wall_now());
+    return pool_.preview(Place(site.hosts().exchangers, domain), {}, families(site), env_.clock.wall());
 }
 
 bool Sources::any_for(const Site& site, const Job& job) const {
     const Address& sender = job.message->stored->message.envelope.reverse_path;
-    return pool_.preview(site.hosts().exchangers, sender.domain, families(site), base::wall_now())
+    return pool_.preview(site.hosts().exchangers, sender.domain, families(site), env_.clock.wall())
         .source.has_value();
 }
 
 bool Sources::another_than(const Source& source, const Site& site) const {
-    auto other = pool_.preview(site.hosts().exchangers, {}, families(site), base::wall_now(), source.address);
+    auto other =
+        pool_.preview(site.hosts().exchangers, {}, families(site), env_.clock.wall(), source.address);
     return other.source && other.source->address != source.address;
 }
 
 bool Sources::out_of_use(const Site& site, const SourceQueue& from) const {
     if (!site.hosts().pooled) return false;
     const std::string& address = from.source.address;
-    Time time = base::wall_now();
+    Time time = env_.clock.wall();
     if (!pool_.usable(address, site.hosts().exchangers, time)) return true;
     if (env_.settings->egress.size() < 2 || !pool_.spent(address, time)) return false;
     auto better = preview(site);
@@ -49,20 +49,20 @@ bool Sources::out_of_use(const Site& site, const SourceQueue& from) const {
 }
 
 void Sources::absent(const Source& source) {
-    pool_.absent(source.address, base::wall_now() + std::chrono::minutes(1));
+    pool_.absent(source.address, env_.clock.wall() + std::chrono::minutes(1));
 }
 
 Families Sources::families(const Site& site) const {
     Families all = families_of(site.hosts().targets);
     if (!all.four || !all.six) return all;
-    Time time = base::steady_now();
+    Time time = env_.clock.steady();
     const FamilyMemory& here = site.memory.families;
     bool four = here.doubtful(false, time), six = here.doubtful(true, time);
     if (!four && !six) four = families_.doubtful(false, time), six = families_.doubtful(true, time);
     if (four == six) return all;
     Families rest{!four, !six};
     if (!site.hosts().pooled || env_.settings->egress.empty()) return rest;
-    auto other = pool_.preview(site.hosts().exchangers, {}, rest, base::wall_now());
+    auto other = pool_.preview(site.hosts().exchangers, {}, rest, env_.clock.wall());
     return other.source && !other.source->address.empty() ? rest : all;
 }
 
@@ -75,12 +75,12 @@ bool Sources::unusual(const Site& site, const Source& source) const {
 bool Sources::family_failed(Site& site, const Source& source, Time begun) {
     Families all = families_of(site.hosts().targets);
     if (source.address.empty() || !all.four || !all.six) return false;
-    site.memory.families.failed(is_six(source), begun, base::steady_now());
+    site.memory.families.failed(is_six(source), begun, env_.clock.steady());
     return unusual(site, source);
 }
 
 void Sources::reached(Site& site, const Target& target, Time begun) {
-    Time time = base::steady_now();
+    Time time = env_.clock.steady();
     HostMemory& memory = site.memory;
     memory.reached(target.endpoint);
     const bool six = is_six(target);

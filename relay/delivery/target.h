@@ -75,6 +75,7 @@ using IsOurs = std::function<bool(const net::Endpoint&)>;
 IsOurs our_listeners(const Settings& settings, OwnAddresses& own);
 
 struct Surroundings {
+    const base::Clock& clock;
     net::Resolver resolver;  // asks on behalf of whoever wants to know
     StsStore& policies;
     SettingsPtr settings;

@@ -42,11 +42,14 @@ bool prove_by_dane(SSL* ssl, const PeerProof& proof) {
 
 }  // namespace
 
-Connection::Connection(tcp::socket socket)
-    : socket_(std::move(socket)), watchdog_(socket_.get_executor()), buffer_(buffer_first) {}
+Connection::Connection(tcp::socket socket, const base::Clock& clock)
+    : socket_(std::move(socket)),
+      clock_(clock),
+      watchdog_(socket_.get_executor(), clock),
+      buffer_(buffer_first) {}
 
-std::shared_ptr<Connection> Connection::create(tcp::socket socket) {
-    std::shared_ptr<Connection> connection(new Connection(std::move(socket)));
+std::shared_ptr<Connection> Connection::create(tcp::socket socket, const base::Clock& clock) {
+    std::shared_ptr<Connection> connection(new Connection(std::move(socket), clock));
     connection->learn_peer();
     return connection;
 }
@@ -59,9 +62,10 @@ void Connection::learn_peer() {
     peer_ = plain(peer.address()).to_string();
 }
 
-awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, Endpoint to, std::string from,
+awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, const base::Clock& clock,
+                                                           Endpoint to, std::string from,
                                                            Milliseconds timeout, std::error_code& error) {
-    std::shared_ptr<Connection> connection(new Connection(tcp::socket(io)));
+    std::shared_ptr<Connection> connection(new Connection(tcp::socket(io), clock));
     connection->socket_.open(to.protocol(), error);
     if (error) co_return nullptr;
     if (!from.empty()) {
@@ -88,7 +92,7 @@ awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, Endpo
 
 void Connection::deadline(Milliseconds timeout) {
     timed_out_ = false;
-    deadline_ = std::chrono::steady_clock::now() + timeout;
+    deadline_ = clock_.now() + timeout;
     if (deadline_ < armed_) watch();
 }
 
@@ -98,7 +102,7 @@ void Connection::watch() {
     watchdog_.async_wait([weak = weak_from_this()](std::error_code error) {
         auto self = weak.lock();
         if (error || !self || !self->socket_.is_open()) return;
-        if (self->deadline_ > std::chrono::steady_clock::now()) return self->watch();
+        if (self->deadline_ > self->clock_.now()) return self->watch();
         if (self->timed_out_) return self->close();
         // What is going on ends with an error, so that a last word can be said; nothing goes on for much
         // longer.

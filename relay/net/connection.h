@@ -13,6 +13,7 @@
 
 #include "relay/net/asio.h"
 #include "relay/net/error.h"
+#include "relay/net/timer.h"
 #include "relay/net/tls.h"
 #include "relay/net/tlsa.h"
 
@@ -32,11 +33,12 @@ struct PeerProof {
 /// does that for all of them, which is cheaper than a timer per read.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    static std::shared_ptr<Connection> create(tcp::socket socket);
+    static std::shared_ptr<Connection> create(tcp::socket socket, const base::Clock& clock);
     /// Connects within `timeout`, from the address `from` unless that is "". Null with `error` set when that
     /// fails; Error::no_such_address when `from` is none of this machine's.
-    static awaitable<std::shared_ptr<Connection>> connect(io_context& io, Endpoint to, std::string from,
-                                                          Milliseconds timeout, std::error_code& error);
+    static awaitable<std::shared_ptr<Connection>> connect(io_context& io, const base::Clock& clock,
+                                                          Endpoint to, std::string from, Milliseconds timeout,
+                                                          std::error_code& error);
 
     /// From now on each operation must be over within `timeout`, counted anew by each call of this function.
     void deadline(Milliseconds timeout);
@@ -79,7 +81,7 @@ public:
 private:
     using TlsStream = asio::ssl::stream<tcp::socket&>;
 
-    explicit Connection(tcp::socket socket);
+    Connection(tcp::socket socket, const base::Clock& clock);
     void watch();
     void learn_peer();
     awaitable<std::error_code> handshake(asio::ssl::stream_base::handshake_type type);
@@ -88,9 +90,9 @@ private:
     tcp::socket socket_;
     std::optional<TlsStream> tls_;
     TlsContext context_;
-    asio::steady_timer watchdog_;
-    std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
-    std::chrono::steady_clock::time_point armed_ = std::chrono::steady_clock::time_point::max();
+    const base::Clock& clock_;
+    Timer watchdog_;
+    base::Moment deadline_ = base::Moment::max(), armed_ = base::Moment::max();
     std::vector<char> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     bool skipping_ = false, timed_out_ = false;

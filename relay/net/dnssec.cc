@@ -108,12 +108,14 @@ void Dnssec::learn(const RootKeys& keys, bool suspected) {
 
 std::string Dnssec::trouble() const { return reason_.empty() ? std::string() : effect_ + ": " + advice_; }
 
-DnssecWatch::DnssecWatch(io_context& io, std::shared_ptr<Questions> questions, const DnsSettings& settings)
+DnssecWatch::DnssecWatch(io_context& io, const base::Clock& clock, std::shared_ptr<Questions> questions,
+                         const DnsSettings& settings)
     : io_(io),
+      clock_(clock),
       questions_(std::move(questions)),
       rooted_(anchors_the_root(settings)),
       dnssec_(settings, false),
-      timer_(io) {}
+      timer_(io, clock) {}
 
 void DnssecWatch::start(bool proven, Told told) {
     dnssec_ = Dnssec(dnssec_.settings(), proven);
@@ -130,7 +132,7 @@ bool DnssecWatch::suspect() {
     if (!rooted_) return false;
     suspected_ = true;
     const auto pause = dnssec_.well() ? pause_when_well : pause_in_trouble;
-    if (!looking_ && looked_ + pause < std::chrono::steady_clock::now()) look();
+    if (!looking_ && looked_ + pause < clock_.now()) look();
     return looking_ != nullptr;
 }
 
@@ -139,7 +141,7 @@ void DnssecWatch::look() {
     if (!rooted_ || looking_ || !told_) return;
     wait();
     try {
-        looking_ = std::make_shared<Questions>(io_, dnssec_.settings());
+        looking_ = std::make_shared<Questions>(io_, clock_, dnssec_.settings());
     } catch (const std::exception&) {
         return;  // no descriptors, no memory: later
     }
@@ -155,7 +157,7 @@ void DnssecWatch::look() {
 void DnssecWatch::found(const RootKeys& keys) {
     std::exchange(looking_, nullptr)->close();
     const bool suspected = std::exchange(suspected_, false);
-    if (suspected) looked_ = std::chrono::steady_clock::now();
+    if (suspected) looked_ = clock_.now();
     Dnssec now = dnssec_;
     now.learn(keys, suspected);
     if (now.waived() != dnssec_.waived()) try {

@@ -83,7 +83,8 @@ class DnssecWatch : public std::enable_shared_from_this<DnssecWatch> {
 public:
     using Told = std::function<void()>;
 
-    DnssecWatch(io_context& io, std::shared_ptr<Questions> questions, const DnsSettings& settings);
+    DnssecWatch(io_context& io, const base::Clock& clock, std::shared_ptr<Questions> questions,
+                const DnsSettings& settings);
 
     /// Nothing is looked at before. `told`: there is something else in dnssec() than before.
     void start(bool proven, Told told);
@@ -100,12 +101,13 @@ private:
     void wait();
 
     io_context& io_;
+    const base::Clock& clock_;
     std::shared_ptr<Questions> questions_, looking_;
     bool rooted_;  // there is something to look for
     Dnssec dnssec_;
     Told told_;
-    asio::steady_timer timer_;
-    std::chrono::steady_clock::time_point looked_{};  // because of a suspicion
+    Timer timer_;
+    base::Moment looked_{};  // because of a suspicion
     bool suspected_ = false;
 };
 

@@ -2,16 +2,18 @@
 
 #include <list>
 
+#include "relay/net/timer.h"
 #include "sync/base/ensure.h"
 
 namespace postern::relay::net {
 
 struct Gate::Pass::Inside {
     std::size_t count = 0;
-    std::list<asio::steady_timer*> waiting;
+    std::list<Timer*> waiting;
 };
 
-Gate::Gate(io_context& io) : io_(io), inside_(std::make_shared<Pass::Inside>()) {}
+Gate::Gate(io_context& io, const base::Clock& clock)
+    : io_(io), clock_(clock), inside_(std::make_shared<Pass::Inside>()) {}
 
 Gate::Pass Gate::enter() {
     ++inside_->count;
@@ -27,16 +29,18 @@ Gate::Pass::~Pass() {
     for (auto* one : inside_->waiting) one->cancel();
 }
 
-awaitable<bool> Gate::empty(std::chrono::steady_clock::time_point until) {
+awaitable<bool> Gate::empty(base::Moment until) {
     struct Waiting {
-        Waiting(io_context& io, std::shared_ptr<Pass::Inside> of) : inside(std::move(of)), timer(io) {
+        Waiting(io_context& io, const base::Clock& clock_, std::shared_ptr<Pass::Inside> of)
+            : clock(clock_), inside(std::move(of)), timer(io, clock) {
             inside->waiting.push_back(&timer);
         }
         ~Waiting() { inside->waiting.remove(&timer); }
+        const base::Clock& clock;
         std::shared_ptr<Pass::Inside> inside;
-        asio::steady_timer timer;
-    } waiting(io_, inside_);
-    while (waiting.inside->count > 0 && std::chrono::steady_clock::now() < until) {
+        Timer timer;
+    } waiting(io_, clock_, inside_);
+    while (waiting.inside->count > 0 && waiting.clock.now() < until) {
         waiting.timer.expires_at(until);
         co_await waiting.timer.async_wait(as_value);
     }

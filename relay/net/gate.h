@@ -1,11 +1,11 @@
 // The end of what goes on on a loop, awaited.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 
 #include "relay/net/asio.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay::net {
 
@@ -13,7 +13,7 @@ namespace postern::relay::net {
 /// Used on one loop; passes may outlive the gate.
 class Gate final {
 public:
-    explicit Gate(io_context& io);
+    Gate(io_context& io, const base::Clock& clock);
 
     /// Counted as long as it lives.
     class Pass final {
@@ -32,10 +32,11 @@ public:
     Pass enter();
     std::size_t inside() const;
     /// Until nobody is inside, at the latest until then; true when nobody is.
-    awaitable<bool> empty(std::chrono::steady_clock::time_point until);
+    awaitable<bool> empty(base::Moment until);
 
 private:
     io_context& io_;
+    const base::Clock& clock_;
     std::shared_ptr<Pass::Inside> inside_;
 };
 

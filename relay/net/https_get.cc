@@ -9,10 +9,14 @@ namespace postern::relay::net {
 
 namespace {
 
-using Steady = std::chrono::steady_clock;
 using Step = base::HttpReplyReader::Step;
 
-Milliseconds left(Steady::time_point until) { return std::chrono::ceil<Milliseconds>(until - Steady::now()); }
+/// A deadline by a clock.
+struct Deadline {
+    const base::Clock& clock;
+    base::Moment at;
+    Milliseconds left() const { return std::chrono::ceil<Milliseconds>(at - clock.now()); }
+};
 
 std::string words(const std::error_code& error) {
     if (error == Error::timed_out) return "it took too long";
@@ -20,7 +24,7 @@ std::string words(const std::error_code& error) {
 }
 
 /// "" or why the reply is not there.
-awaitable<std::string> converse(Connection& connection, const HttpsRequest& request, Steady::time_point until,
+awaitable<std::string> converse(Connection& connection, const HttpsRequest& request, const Deadline& until,
                                 base::HttpMessage& out) {
     const std::string octets = "GET " + request.path + " HTTP/1.1\r\nHost: " + request.host +
                                "\r\nUser-Agent: postern\r\nAccept: text/plain\r\nConnection: close\r\n\r\n";
@@ -28,7 +32,7 @@ awaitable<std::string> converse(Connection& connection, const HttpsRequest& requ
     base::HttpReplyReader reader({request.body});
     for (;;) {
         // A server that always has something to say must not keep us from looking at the clock.
-        if (left(until) <= Milliseconds(0)) co_return words(Error::timed_out);
+        if (until.left() <= Milliseconds(0)) co_return words(Error::timed_out);
         const auto error = co_await connection.fill();
         if (error && (error != Error::closed || !connection.ended())) co_return words(error);
         const Step step = error ? reader.end() : reader.feed(connection.buffered());
@@ -51,18 +55,19 @@ Asked asked_after(const std::error_code& error) {
     return Asked::failed;
 }
 
-awaitable<HttpsReply> https_get(io_context& io, TlsContext tls, HttpsRequest request) {
+awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, TlsContext tls,
+                                HttpsRequest request) {
     HttpsReply out{Asked::failed, {}, request.host + " has no address"};
     if (!request.addresses.empty()) out.asked = Asked::unreachable;
-    const auto until = Steady::now() + request.total;
+    const Deadline until{clock, clock.now() + request.total};
     for (const auto& address : request.addresses) {
-        if (left(until) <= Milliseconds(0)) break;
+        if (until.left() <= Milliseconds(0)) break;
         const std::string where = request.host + " (" + address.to_string() + "): ";
         const Endpoint endpoint(address, request.port);
         std::error_code error;
         std::string from;
-        auto connection = co_await Connection::connect(io, endpoint, std::move(from),
-                                                       std::min(request.connect, left(until)), error);
+        auto connection = co_await Connection::connect(io, clock, endpoint, std::move(from),
+                                                       std::min(request.connect, until.left()), error);
         if (!connection) {
             // Another address is for a server that is down, not for one that does not please.
             const Asked asked = asked_after(error);
@@ -71,7 +76,7 @@ awaitable<HttpsReply> https_get(io_context& io, TlsContext tls, HttpsRequest req
             out.why = where + "cannot connect: " + describe(error);
             continue;
         }
-        connection->deadline(left(until));
+        connection->deadline(until.left());
         PeerProof proof;
         proof.by = PeerProof::By::name;
         proof.host = request.host;

@@ -8,6 +8,7 @@
 
 #include "relay/net/asio.h"
 #include "relay/net/tls.h"
+#include "sync/base/clock.h"
 #include "sync/base/http_reply.h"
 
 namespace postern::relay::net {
@@ -37,7 +38,8 @@ struct HttpsReply {
 };
 
 /// TLS 1.2 or later; the certificate must be valid, and for the name.
-awaitable<HttpsReply> https_get(io_context& io, TlsContext tls, HttpsRequest request);
+awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, TlsContext tls,
+                                HttpsRequest request);
 
 /// What an error of connect() says of the question. EADDRNOTAVAIL is what a machine without IPv6 gives, too.
 Asked asked_after(const std::error_code& error);

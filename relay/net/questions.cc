@@ -29,8 +29,7 @@ DnsAnswer unanswered(std::string why) {
 
 }  // namespace
 
-void Remembered::keep(const std::string& question, const DnsAnswer& answer,
-                      std::chrono::steady_clock::time_point now) {
+void Remembered::keep(const std::string& question, const DnsAnswer& answer, base::Moment now) {
     if (auto place = places_.find(question); place != places_.end()) {
         place->second->answer = answer;
         place->second->at = now;
@@ -45,7 +44,7 @@ void Remembered::keep(const std::string& question, const DnsAnswer& answer,
     places_[question] = entries_.begin();
 }
 
-const DnsAnswer* Remembered::find(const std::string& question, std::chrono::steady_clock::time_point now) {
+const DnsAnswer* Remembered::find(const std::string& question, base::Moment now) {
     auto place = places_.find(question);
     return place == places_.end() || now - place->second->at > good_for ? nullptr : &place->second->answer;
 }
@@ -62,19 +61,21 @@ void Remembered::clear() {
     entries_.clear();
 }
 
-Questions::Questions(io_context& io, const DnsSettings& settings)
+Questions::Questions(io_context& io, const base::Clock& clock, const DnsSettings& settings)
     : io_(io),
+      clock_(clock),
       settings_(settings),
       unbound_(std::make_shared<Unbound>(io, settings)),
-      lacking_(io),
+      lacking_(io, clock),
       turns_(unbound_->at_once(), each_asker, line),
       remembered_(remembered) {}
 
 void Questions::start(std::string asker, std::string name, RecordType type, Done done) {
     const std::uint64_t number = ++last_;
     auto& place = questions_[number];
-    place = std::make_unique<Question>(io_, std::move(asker), base::lower(name), type, std::move(done));
-    if (remembered_.find(key(place->name, type), std::chrono::steady_clock::now()) != nullptr) {
+    place =
+        std::make_unique<Question>(io_, clock_, std::move(asker), base::lower(name), type, std::move(done));
+    if (remembered_.find(key(place->name, type), clock_.now()) != nullptr) {
         place->stale.expires_after(stale_after);
         place->stale.async_wait([weak = weak_from_this(), number](std::error_code error) {
             auto self = weak.lock();
@@ -120,7 +121,7 @@ void Questions::next() {
         }
         limit(number, *found->second, "the name servers did not answer in time");
         found->second->asked = true;
-        found->second->put = std::chrono::steady_clock::now();
+        found->second->put = clock_.now();
         // The place is taken until the library gives the question up, which is when its sockets are free.
         unbound_->ask(found->second->name, found->second->type,
                       [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker = asker,
@@ -137,7 +138,7 @@ void Questions::next() {
 void Questions::answered(std::uint64_t number, DnsAnswer answer) {
     auto found = questions_.find(number);
     if (found == questions_.end()) return;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = clock_.now();
     const bool failed = answer.status == Lookup::transient && !answer.bogus;
     const bool at_once = now - found->second->put < moment;
     if (answer.lacking || (failed && (recovering_ || (away_ && at_once)))) {
@@ -162,9 +163,9 @@ void Questions::answered(std::uint64_t number, DnsAnswer answer) {
 /// What was found meanwhile without anything to ask with, the library takes for failures of the name servers
 /// and keeps for up to a minute. And while it is not sure whether a server that was silent is back, it fails
 /// at once most of what it is asked, unasked. So it is replaced, at `earliest`.
-void Questions::recover(std::chrono::steady_clock::time_point earliest) {
+void Questions::recover(base::Moment earliest) {
     if (std::exchange(recovering_, true)) return;
-    lacking_.expires_at(std::max(earliest, std::chrono::steady_clock::now() + look_again));
+    lacking_.expires_at(std::max(earliest, clock_.now() + look_again));
     lacking_.async_wait([weak = weak_from_this()](std::error_code error) {
         auto self = weak.lock();
         if (error || !self) return;
@@ -188,8 +189,7 @@ void Questions::finish(std::uint64_t number, DnsAnswer answer) {
     const std::unique_ptr<Question> question = std::move(found->second);
     questions_.erase(found);
     if (answer.status == Lookup::transient && !answer.bogus)
-        if (const auto* known =
-                remembered_.find(key(question->name, question->type), std::chrono::steady_clock::now()))
+        if (const auto* known = remembered_.find(key(question->name, question->type), clock_.now()))
             answer = *known;
     if (answer.bogus && !why_bogus_.empty()) answer.why = why_bogus_;
     question->done(std::move(answer));
@@ -209,21 +209,21 @@ awaitable<std::tuple<DnsAnswer, DnsAnswer>> Questions::ask_addresses(std::string
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(DnsAnswer, DnsAnswer)>(
         [this, &asker, &name](auto handler) {
             struct Pair {
-                Pair(decltype(handler) waiting_, io_context& io)
-                    : waiting(std::move(waiting_)), patience(io) {}
+                Pair(decltype(handler) waiting_, io_context& io, const base::Clock& clock)
+                    : waiting(std::move(waiting_)), patience(io, clock) {}
                 void end() {
                     if (std::exchange(over, true)) return;
                     patience.cancel();
                     std::move(waiting)(std::move(answers[0]), std::move(answers[1]));
                 }
                 decltype(handler) waiting;
-                asio::steady_timer patience;
+                Timer patience;
                 DnsAnswer answers[2] = {unanswered("the name servers did not answer in time"),
                                         unanswered("the name servers did not answer in time")};
                 int missing = 2;
                 bool over = false;
             };
-            auto pair = std::make_shared<Pair>(std::move(handler), io_);
+            auto pair = std::make_shared<Pair>(std::move(handler), io_, clock_);
             auto take = [pair](std::size_t which) {
                 return [pair, which](DnsAnswer&& answer) {
                     if (pair->over) return;
@@ -254,7 +254,7 @@ void Questions::reload(const DnsSettings& settings) {
 void Questions::replace(std::shared_ptr<Unbound> unbound) {
     lacking_.cancel();
     recovering_ = away_ = false;
-    renewed_ = std::chrono::steady_clock::now();
+    renewed_ = clock_.now();
     // Not here: this may be one of its own answers.
     asio::post(io_, [former = std::exchange(unbound_, std::move(unbound))] { former->close(); });
     turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);

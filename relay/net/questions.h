@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "relay/net/asio.h"
+#include "relay/net/timer.h"
 #include "relay/net/turns.h"
 #include "relay/net/unbound.h"
 
@@ -23,10 +24,9 @@ class Remembered {
 public:
     explicit Remembered(std::size_t most) : most_(most) {}
 
-    void keep(const std::string& question, const DnsAnswer& answer,
-              std::chrono::steady_clock::time_point now);
+    void keep(const std::string& question, const DnsAnswer& answer, base::Moment now);
     /// Null when there is none, or none younger than a day.
-    const DnsAnswer* find(const std::string& question, std::chrono::steady_clock::time_point now);
+    const DnsAnswer* find(const std::string& question, base::Moment now);
     /// The name servers say that there is no such thing any more.
     void forget(const std::string& question);
     void clear();
@@ -35,7 +35,7 @@ private:
     struct Entry {
         std::string question;
         DnsAnswer answer;
-        std::chrono::steady_clock::time_point at;
+        base::Moment at;
     };
     std::size_t most_;
     std::list<Entry> entries_;  // the freshest in front
@@ -46,7 +46,7 @@ private:
 class Questions : public std::enable_shared_from_this<Questions> {
 public:
     /// Throws std::runtime_error when a setting cannot be used.
-    Questions(io_context& io, const DnsSettings& settings);
+    Questions(io_context& io, const base::Clock& clock, const DnsSettings& settings);
 
     /// `name` is ASCII. Ends within DnsSettings::timeout once it is asked, and waits at most that long
     /// before. Where this machine lacks descriptors or memory to ask with it is asked again when there are
@@ -71,21 +71,22 @@ public:
 private:
     using Done = std::function<void(DnsAnswer)>;
     struct Question {
-        Question(io_context& io, std::string asker_, std::string name_, RecordType type_, Done done_)
+        Question(io_context& io, const base::Clock& clock, std::string asker_, std::string name_,
+                 RecordType type_, Done done_)
             : asker(std::move(asker_)),
               name(std::move(name_)),
               type(type_),
               done(std::move(done_)),
-              timer(io),
-              stale(io) {}
+              timer(io, clock),
+              stale(io, clock) {}
         std::string asker, name;
         RecordType type;
         Done done;
         bool asked = false;  // its end is set
-        std::chrono::steady_clock::time_point put{};
-        std::string why;           // when that comes without an answer
-        asio::steady_timer timer;  // the end, of the wait for its turn and then of that for the answer
-        asio::steady_timer stale;  // the time to answer from memory
+        base::Moment put{};
+        std::string why;  // when that comes without an answer
+        Timer timer;      // the end, of the wait for its turn and then of that for the answer
+        Timer stale;      // the time to answer from memory
     };
 
     void start(std::string asker, std::string name, RecordType type, Done done);
@@ -93,17 +94,18 @@ private:
     void next();
     void limit(std::uint64_t number, Question& question, const char* why);
     void replace(std::shared_ptr<Unbound> unbound);
-    void recover(std::chrono::steady_clock::time_point earliest);
+    void recover(base::Moment earliest);
     void answered(std::uint64_t number, DnsAnswer answer);
     void finish(std::uint64_t number, DnsAnswer answer);
 
     io_context& io_;
+    const base::Clock& clock_;
     DnsSettings settings_;
     std::shared_ptr<Unbound> unbound_;
-    asio::steady_timer lacking_;  // the next look whether there is something to ask with again
+    Timer lacking_;  // the next look whether there is something to ask with again
     bool recovering_ = false;
     bool away_ = false;  // what was asked last in vain is younger than the last answer
-    std::chrono::steady_clock::time_point renewed_{};
+    base::Moment renewed_{};
     Turns<std::uint64_t> turns_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Question>> questions_;
     Remembered remembered_;

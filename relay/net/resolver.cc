@@ -81,17 +81,17 @@ std::string reverse_name(const asio::ip::address& address) {
 }  // namespace
 
 struct Resolver::Impl {
-    Impl(io_context& io, const DnsSettings& settings)
-        : questions(std::make_shared<Questions>(io, settings)),
-          watch(std::make_shared<DnssecWatch>(io, questions, settings)) {}
+    Impl(io_context& io, const base::Clock& clock, const DnsSettings& settings)
+        : questions(std::make_shared<Questions>(io, clock, settings)),
+          watch(std::make_shared<DnssecWatch>(io, clock, questions, settings)) {}
 
     std::shared_ptr<Questions> questions;
     std::shared_ptr<DnssecWatch> watch;
     std::minstd_rand random{std::random_device{}()};
 };
 
-Resolver::Resolver(io_context& io, const DnsSettings& settings)
-    : impl_(std::make_shared<Impl>(io, settings)), owner_(true) {}
+Resolver::Resolver(io_context& io, const base::Clock& clock, const DnsSettings& settings)
+    : impl_(std::make_shared<Impl>(io, clock, settings)), owner_(true) {}
 
 Resolver::Resolver(const Resolver& other) : impl_(other.impl_), asker_(other.asker_) {}
 

@@ -11,6 +11,7 @@
 #include "relay/net/asio.h"
 #include "relay/net/tlsa.h"
 #include "relay/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay::net {
 
@@ -74,7 +75,7 @@ struct NameAnswer {
 class Resolver {
 public:
     /// Throws std::runtime_error when a setting cannot be used.
-    Resolver(io_context& io, const DnsSettings& settings);
+    Resolver(io_context& io, const base::Clock& clock, const DnsSettings& settings);
     /// A copy asks the same way, and may outlive the original: then its questions never end, and whoever
     /// waits for them is destroyed.
     Resolver(const Resolver& other);

@@ -2,8 +2,8 @@
 
 namespace postern::relay {
 
-bool Allowance::take(const std::string& who, Clock::time_point now) {
-    if (begun_ == Clock::time_point{} || now - begun_ >= std::chrono::hours(1)) {
+bool Allowance::take(const std::string& who, base::Moment now) {
+    if (begun_ == base::Moment{} || now - begun_ >= std::chrono::hours(1)) {
         begun_ = now;
         taken_.clear();
     }

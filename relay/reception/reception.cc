@@ -22,8 +22,8 @@ constexpr std::chrono::seconds refusals_every{10};
 constexpr Milliseconds room_every{500};
 constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
-net::awaitable<void> pause(net::io_context& io, Milliseconds time) {
-    asio::steady_timer timer(io);
+net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Milliseconds time) {
+    net::Timer timer(io, clock);
     timer.expires_after(time);
     co_await timer.async_wait(net::as_value);
 }
@@ -38,17 +38,18 @@ std::shared_ptr<const Srs> rewriting(const Settings& settings) {
         accept.rewrite_domain.empty() ? settings.hostname : accept.rewrite_domain);
 }
 
-Reception::Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
+Reception::Reception(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
                      std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
     : io_(io),
+      clock_(clock),
       spool_(spool),
       settings_(std::move(settings)),
       directory_(std::move(directory)),
       observer_(observer),
-      running_(io),
+      running_(io, clock),
       refusals_(observer),
-      tick_(io),
-      room_tick_(io),
+      tick_(io, clock),
+      room_tick_(io, clock),
       free_(spool.free_bytes()) {
     tls_ = net::server_context(settings_->tls);
     srs_ = rewriting(*settings_);
@@ -109,7 +110,7 @@ net::awaitable<void> Reception::accept(Listener& listener) {
         // Out of descriptors or memory: the connection stays in the backlog until there is room again.
         if (error != asio::error::connection_aborted) {
             tell_of_shortage(error);
-            co_await pause(io_, Milliseconds(200));
+            co_await pause(io_, clock_, Milliseconds(200));
         }
     }
 }
@@ -131,7 +132,7 @@ void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
     std::string primary = known != nullptr ? known->name : std::string();
     if (auto full = places_.take(*settings_, primary, client))
         return turn_away(std::move(socket), client, known == nullptr, *full);
-    auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket)), tls);
+    auto session = std::make_shared<Session>(*this, net::Connection::create(std::move(socket), clock_), tls);
     sessions_.insert(session);
     asio::co_spawn(
         io_, session->run(),
@@ -159,7 +160,7 @@ void Reception::turn_away(asio::ip::tcp::socket socket, const std::string& clien
     what.reply = decision.reply;
     what.rule = text_of(rule).name;
     what.reason = text_of(rule).when;
-    refusals_.tell_of(what, rule, stranger, nullptr);
+    refusals_.tell_of(what, rule, stranger, nullptr, clock_.now());
 }
 
 net::awaitable<void> Reception::tell_refusals() {
@@ -201,10 +202,13 @@ net::awaitable<bool> Reception::ask(Address address) {
     if (!ask_) co_return true;
     // The answer cancels the timer, so that a question that is never answered ends all the same.
     struct Question {
-        asio::steady_timer timer;
+        Question(net::io_context& io, const base::Clock& clock) : timer(io, clock) {
+            timer.expires_after(answer_max);
+        }
+        net::Timer timer;
         bool answered = false;
     };
-    auto question = std::make_shared<Question>(asio::steady_timer(io_, answer_max));
+    auto question = std::make_shared<Question>(io_, clock_);
     ask_(address.mailbox(), address.domain, [this, weak = std::weak_ptr(question)](bool answered) {
         asio::post(io_, [weak, answered] {
             auto waiting = weak.lock();
@@ -234,9 +238,9 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     std::error_code ignored;
     for (auto& listener : listeners_) listener->acceptor.close(ignored);
     for (const auto& session : sessions_) session->leave();
-    co_await running_.empty(std::chrono::steady_clock::now() + grace);
+    co_await running_.empty(clock_.now() + grace);
     for (const auto& session : sessions_) session->cut_off();
-    co_await running_.empty(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+    co_await running_.empty(clock_.now() + std::chrono::seconds(1));
     refusals_.flush();
 }
 

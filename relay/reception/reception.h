@@ -13,6 +13,7 @@
 #include "relay/net/asio.h"
 #include "relay/net/connection.h"
 #include "relay/net/gate.h"
+#include "relay/net/timer.h"
 #include "relay/net/tls.h"
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
@@ -21,6 +22,7 @@
 #include "relay/reception/refusal_events.h"
 #include "relay/reception/session_memory.h"
 #include "relay/settings.h"
+#include "sync/base/clock.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
@@ -48,7 +50,7 @@ std::shared_ptr<const Srs> rewriting(const Settings& settings);
 class Reception {
 public:
     /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
-    Reception(net::io_context& io, Spool& spool, SettingsPtr settings,
+    Reception(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
               std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
@@ -68,6 +70,7 @@ public:
 
     // For sessions.
     net::io_context& io() { return io_; }
+    const base::Clock& clock() const { return clock_; }
     Spool& spool() { return spool_; }
     Observer& observer() { return observer_; }
     const SettingsPtr& settings() const { return settings_; }
@@ -106,6 +109,7 @@ private:
     std::uint64_t room() const;
 
     net::io_context& io_;
+    const base::Clock& clock_;
     Spool& spool_;
     SettingsPtr settings_;
     std::shared_ptr<const sync::Snapshot> directory_;
@@ -120,7 +124,7 @@ private:
     Places places_;
     RefusalEvents refusals_;
     Allowance from_strangers_{stranger_messages_per_hour};
-    asio::steady_timer tick_, room_tick_;
+    net::Timer tick_, room_tick_;
     bool stopping_ = false;
     bool turned_off_ = false;  // no connection can be accepted for want of something, which was told
     std::shared_ptr<SessionMemory> memory_ = std::make_shared<SessionMemory>();

@@ -18,8 +18,8 @@ event::Refused several(Rule rule, std::uint64_t times) {
 
 }  // namespace
 
-bool RefusalEvents::pass(Clock::time_point now) {
-    if (filled_ != Clock::time_point{})
+bool RefusalEvents::pass(base::Moment now) {
+    if (filled_ != base::Moment{})
         left_ = std::min(left_ + std::chrono::duration<double>(now - filled_).count() * per_second, at_once);
     filled_ = now;
     if (left_ < 1) return false;
@@ -28,7 +28,7 @@ bool RefusalEvents::pass(Clock::time_point now) {
 }
 
 void RefusalEvents::tell_of(const event::Refused& what, Rule rule, bool stranger, Tally* tally,
-                            Clock::time_point now) {
+                            base::Moment now) {
     if (!stranger) return observer_.on(what);
     if (tally != nullptr && !tally->room())
         tally->count(rule);
@@ -38,8 +38,7 @@ void RefusalEvents::tell_of(const event::Refused& what, Rule rule, bool stranger
         more_[static_cast<std::size_t>(rule)] += what.times;
 }
 
-void RefusalEvents::close(Tally& tally, std::string_view client, std::string_view helo,
-                          Clock::time_point now) {
+void RefusalEvents::close(Tally& tally, std::string_view client, std::string_view helo, base::Moment now) {
     for (std::size_t at = 0; at < rule_count; ++at) {
         if (tally.more_[at] == 0) continue;
         const Rule rule = static_cast<Rule>(at);

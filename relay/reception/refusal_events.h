@@ -2,12 +2,12 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <string_view>
 
 #include "relay/observer.h"
 #include "relay/reception/refusal.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -18,7 +18,6 @@ constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::hops) + 1;
 /// five a second, after the first two hundred. What is beyond is told by flush(), an event for each rule.
 class RefusalEvents {
 public:
-    using Clock = std::chrono::steady_clock;
     static constexpr unsigned per_session = 10;
     static constexpr double at_once = 200, per_second = 5;
 
@@ -37,19 +36,17 @@ public:
     explicit RefusalEvents(Observer& observer) : observer_(observer) {}
 
     /// `tally`: of the session; null: there is none.
-    void tell_of(const event::Refused& what, Rule rule, bool stranger, Tally* tally,
-                 Clock::time_point now = Clock::now());
+    void tell_of(const event::Refused& what, Rule rule, bool stranger, Tally* tally, base::Moment now);
     /// At the end of a session.
-    void close(Tally& tally, std::string_view client, std::string_view helo,
-               Clock::time_point now = Clock::now());
+    void close(Tally& tally, std::string_view client, std::string_view helo, base::Moment now);
     void flush();
 
 private:
-    bool pass(Clock::time_point now);
+    bool pass(base::Moment now);
 
     Observer& observer_;
     double left_ = at_once;
-    Clock::time_point filled_{};
+    base::Moment filled_{};
     std::array<std::uint64_t, rule_count> more_{};
 };
 

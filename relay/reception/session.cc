@@ -85,7 +85,7 @@ void Session::expect(bool message) {
 
 void Session::end() {
     expect(false);
-    reception_.refusals().close(tally_, client_, protocol_.helo());
+    reception_.refusals().close(tally_, client_, protocol_.helo(), reception_.clock().now());
     connection_->close();
     reception_.observer().on(event::SessionClosed{client_, protocol_.commands(), messages_});
 }
@@ -152,7 +152,7 @@ void Session::say(const Decision& decision, const Address& sender, const std::st
     what.reason = decision.reason;
     what.directory_age = decision.directory_age;
     what.monitored = decision.monitored;
-    reception_.refusals().tell_of(what, decision.rule, primary_.empty(), &tally_);
+    reception_.refusals().tell_of(what, decision.rule, primary_.empty(), &tally_, reception_.clock().now());
 }
 
 net::awaitable<bool> Session::send_replies(std::chrono::seconds deadline) {
@@ -220,10 +220,12 @@ net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_
     primary_ = primary != nullptr ? primary->name : std::string();
     Decision decision = reception_.admission(size, primary == nullptr);
     if (!decision.reply.positive()) co_return decision;
-    decision = judge_sender(*settings_, *reception_.directory(), primary, address, base::wall_now(), client_);
+    decision = judge_sender(*settings_, *reception_.directory(), primary, address, reception_.clock().wall(),
+                            client_);
     if (!decision.ask) co_return decision;
     const bool answered = co_await reception_.ask(address);
-    decision = judge_sender(*settings_, *reception_.directory(), primary, address, base::wall_now(), client_);
+    decision = judge_sender(*settings_, *reception_.directory(), primary, address, reception_.clock().wall(),
+                            client_);
     if (!answered) not_answered(*settings_, decision);
     co_return decision;
 }
@@ -234,7 +236,7 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
     Decision decision = co_await judge_sender_now(address, size);
     Address sent_as;
     if (decision.reply.positive() && decision.rewrite)
-        sent_as = srs->rewrite(address, base::wall_now()).value_or(Address());
+        sent_as = srs->rewrite(address, reception_.clock().wall()).value_or(Address());
     if (decision.reply.positive()) {
         expect(true);
         if (!primary_.empty() && !address.null()) reception_.notice(address);
@@ -249,11 +251,13 @@ Decision Session::answer_recipient(const Address& address) {
     const Address& sender = protocol_.envelope().reverse_path;
     ReturnDecision judged;
     std::optional<ReturnDecision> back;
-    if (reception_.srs()) back = judge_return(*reception_.srs(), primary, sender, address, base::wall_now());
+    if (reception_.srs())
+        back = judge_return(*reception_.srs(), primary, sender, address, reception_.clock().wall());
     if (back) {
         judged = std::move(*back);
     } else if (for_postmaster(*settings_, address)) {
-        if (auto to = postmaster_of(*settings_, *reception_.directory(), primary, base::wall_now())) {
+        if (auto to =
+                postmaster_of(*settings_, *reception_.directory(), primary, reception_.clock().wall())) {
             judged.decision = accepted(Reply{250, {2, 1, 5}, "ok"});
             judged.origin = std::move(*to);
         } else {
@@ -265,7 +269,7 @@ Decision Session::answer_recipient(const Address& address) {
     if (primary == nullptr && judged.decision.reply.positive() &&
         !reception_.from_strangers().take(
             back ? base::lower(judged.origin.text()) : "postmaster " + network_of(client_),
-            Allowance::Clock::now()))
+            reception_.clock().now()))
         judged.decision = refuse(back ? Rule::reports_often : Rule::postmaster_often);
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
         judged.decision = refuse(Rule::memory);
@@ -375,7 +379,7 @@ net::awaitable<void> Session::write_down(Incoming& content) {
 }
 
 net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
-    auto begun = std::chrono::steady_clock::now();
+    auto begun = reception_.clock().now();
     auto stored = std::make_shared<Stored>();
     Message& message = stored->message;
     message.id = id;
@@ -411,13 +415,13 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     hop.with = protocol_name();
     hop.tls = tls;
     hop.recipient = only;
-    content.trace = received_field(hop, id, base::wall_now());
+    content.trace = received_field(hop, id, reception_.clock().wall());
     if (incoming.headless())
         content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
     std::string text = id.text();
-    stored->told = [&observer = reception_.observer(), stored = stored.get(), text, tls, begun,
-                    message_id = incoming.message_id()] {
+    stored->told = [&observer = reception_.observer(), &clock = reception_.clock(), stored = stored.get(),
+                    text, tls, begun, message_id = incoming.message_id()] {
         const Message& message = stored->message;
         std::string from = message.envelope.reverse_path.text();
         event::Accepted what;
@@ -430,8 +434,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
         what.helo = message.envelope.helo;
         what.primary = message.envelope.primary;
         what.tls = tls;
-        what.commit =
-            std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begun);
+        what.commit = std::chrono::duration_cast<std::chrono::microseconds>(clock.now() - begun);
         observer.on(what);
     };
 

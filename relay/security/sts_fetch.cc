@@ -1,6 +1,7 @@
 #include "relay/security/sts_fetch.h"
 
 #include "relay/net/addresses.h"
+#include "relay/net/timer.h"
 #include "relay/net/turns.h"
 #include "relay/security/mta_sts.h"
 
@@ -8,13 +9,13 @@ namespace postern::relay {
 
 struct StsFetch::Impl {
     struct Waiting {
-        explicit Waiting(net::io_context& io) : turn(io, asio::steady_timer::time_point::max()) {}
-        asio::steady_timer turn;
+        Waiting(net::io_context& io, const base::Clock& clock) : turn(io, clock) {}
+        net::Timer turn;
         bool come = false;
     };
 
-    Impl(net::io_context& io_, StsFetchLimits limits_)
-        : io(io_), limits(limits_), turns(limits.at_once, limits.each, limits.line) {}
+    Impl(net::io_context& io_, const base::Clock& clock_, StsFetchLimits limits_)
+        : io(io_), clock(clock_), limits(limits_), turns(limits.at_once, limits.each, limits.line) {}
 
     void call() {
         while (auto next = turns.next()) {
@@ -29,6 +30,7 @@ struct StsFetch::Impl {
     }
 
     net::io_context& io;
+    const base::Clock& clock;
     StsFetchLimits limits;
     net::TlsContext tls;
     std::vector<Network> ignored;
@@ -42,7 +44,8 @@ StsFetched not_got(net::Asked asked, std::string why) { return StsFetched{asked,
 
 }  // namespace
 
-StsFetch::StsFetch(net::io_context& io, StsFetchLimits limits) : impl_(std::make_shared<Impl>(io, limits)) {}
+StsFetch::StsFetch(net::io_context& io, const base::Clock& clock, StsFetchLimits limits)
+    : impl_(std::make_shared<Impl>(io, clock, limits)) {}
 
 void StsFetch::terms(net::TlsContext tls, std::vector<Network> ignored, std::shared_ptr<OwnAddresses> own) {
     impl_->tls = std::move(tls);
@@ -56,7 +59,7 @@ net::awaitable<StsFetched> StsFetch::get(std::string domain, std::vector<asio::i
         Place(std::shared_ptr<Impl> impl_, std::string asker_)
             : impl(std::move(impl_)),
               asker(std::move(asker_)),
-              own(std::make_shared<Impl::Waiting>(impl->io)) {}
+              own(std::make_shared<Impl::Waiting>(impl->io, impl->clock)) {}
         ~Place() {
             if (!own->come) return;
             impl->turns.done(asker);
@@ -95,7 +98,7 @@ net::awaitable<StsFetched> StsFetch::get(std::string domain, std::vector<asio::i
     request.connect = impl->limits.connect;
     request.total = impl->limits.total;
     request.body = sts_policy_max;
-    net::HttpsReply got = co_await net::https_get(impl->io, impl->tls, std::move(request));
+    net::HttpsReply got = co_await net::https_get(impl->io, impl->clock, impl->tls, std::move(request));
     if (got.asked != net::Asked::answered) co_return not_got(got.asked, std::move(got.why));
     auto body = sts_reply(std::move(got.reply));
     if (!body) co_return not_got(net::Asked::failed, host + ' ' + body.error());

@@ -33,7 +33,7 @@ struct StsFetchLimits {
 /// Used from the thread of its io_context.
 class StsFetch {
 public:
-    explicit StsFetch(net::io_context& io, StsFetchLimits limits = {});
+    StsFetch(net::io_context& io, const base::Clock& clock, StsFetchLimits limits = {});
 
     /// For what begins from now on: whom certificates are trusted by, and where no name of others leads.
     void terms(net::TlsContext tls, std::vector<Network> ignored, std::shared_ptr<OwnAddresses> own);

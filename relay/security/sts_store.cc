@@ -4,6 +4,7 @@
 #include <map>
 
 #include "relay/mail/address.h"
+#include "relay/net/timer.h"
 #include "relay/security/sts_state.h"
 #include "sync/base/domain_name.h"
 #include "sync/base/forget_oldest.h"
@@ -36,8 +37,10 @@ std::string ago(std::chrono::system_clock::duration age) {
 struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
     /// A question under way. Its timer wakes all who wait for the answer, or ends their patience.
     struct Look {
-        explicit Look(net::io_context& io) : over(io) { over.expires_after(patience); }
-        asio::steady_timer over;
+        Look(net::io_context& io, const base::Clock& clock) : over(io, clock) {
+            over.expires_after(patience);
+        }
+        net::Timer over;
     };
 
     struct Entry {
@@ -50,10 +53,10 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         std::shared_ptr<Look> look;
     };
 
-    Impl(net::io_context& io_, std::string_view state, Now wall_, Now steady_, std::size_t most)
-        : io(io_), wall(std::move(wall_)), steady(std::move(steady_)), domains_max(most) {
+    Impl(net::io_context& io_, const base::Clock& clock_, std::string_view state, std::size_t most)
+        : io(io_), clock(clock_), domains_max(most) {
         for (auto& [domain, record] : read_sts_state(state)) {
-            entries[domain].checked = std::min(record.fetched, steady());
+            entries[domain].checked = std::min(record.fetched, clock.steady());
             entries[domain].record = std::move(record);
         }
     }
@@ -66,22 +69,23 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
 
     bool in_force(const Entry& entry) const {
         // A policy is good for its max_age, and for as long as it is not asked for again.
-        return entry.record && wall() < std::max(entry.record->expires(), entry.record->fetched + pause);
+        return entry.record &&
+               clock.wall() < std::max(entry.record->expires(), entry.record->fetched + pause);
     }
 
     StsKnown known(const Entry& entry) const {
         if (!in_force(entry)) return entry.look ? Entry().otherwise : entry.otherwise;
-        return StsKnown{entry.record->policy, false, "fetched " + ago(wall() - entry.record->fetched)};
+        return StsKnown{entry.record->policy, false, "fetched " + ago(clock.wall() - entry.record->fetched)};
     }
 
     bool due(const Entry& entry) const {
-        if (steady() < entry.not_before) return false;
-        return !in_force(entry) || steady() - entry.checked >= check_every;
+        if (clock.steady() < entry.not_before) return false;
+        return !in_force(entry) || clock.steady() - entry.checked >= check_every;
     }
 
     bool stale(const Entry& entry) const {
         const auto renew = std::min<std::chrono::seconds>(fetch_every, entry.record->policy.max_age / 2);
-        return wall() - entry.record->fetched >= renew;
+        return clock.wall() - entry.record->fetched >= renew;
     }
 
     /// Ends a look, also that of a coroutine which goes before its time, because the resolver does: the next
@@ -116,7 +120,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
 
         void none(std::string why, bool denied = false) {
             if (Entry* entry = end()) {
-                if (denied) entry->denied = store_->steady();
+                if (denied) entry->denied = store_->clock.steady();
                 store_->failed(*entry, StsKnown{std::nullopt, false, std::move(why)}, pause);
             }
         }
@@ -124,7 +128,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         void unsure(std::string why, Whose whose) {
             Entry* entry = end(false);
             if (entry == nullptr) return;
-            const Time time = store_->steady();
+            const Time time = store_->clock.steady();
             if (entry->denied != Time() && time - entry->denied < denied_for)
                 return store_->failed(*entry, entry->otherwise, pause);
             if (whose == Whose::of_others && !store_->in_force(*entry)) {
@@ -142,7 +146,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
             Entry* out = entry();
             if (out != nullptr) {
                 out->look.reset();
-                out->checked = store_->steady();
+                out->checked = store_->clock.steady();
                 if (told) out->failed = out->denied = Time();
                 look_->over.cancel();
             }
@@ -159,7 +163,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
     void failed(Entry& entry, StsKnown otherwise, std::chrono::seconds wait) const {
         // With a policy at hand the next check comes after the pause, not after an hour.
         entry.checked = Time();
-        entry.not_before = steady() + (in_force(entry) ? pause : wait);
+        entry.not_before = clock.steady() + (in_force(entry) ? pause : wait);
         entry.otherwise = std::move(otherwise);
     }
 
@@ -192,11 +196,11 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         }
         auto policy = parse_sts_policy(got.body);
         if (!policy) co_return under_way.none("cannot be used: " + policy.error());
-        under_way.got(StsRecord{std::move(*policy), *id, wall()});
+        under_way.got(StsRecord{std::move(*policy), *id, clock.wall()});
     }
 
     void look_up(const net::Resolver& resolver, const std::string& domain, Entry& entry) {
-        entry.look = std::make_shared<Look>(io);
+        entry.look = std::make_shared<Look>(io, clock);
         asio::co_spawn(io, refresh(resolver, domain, entry.look), [](const std::exception_ptr& error) {
             if (error) std::rethrow_exception(error);
         });
@@ -216,15 +220,16 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
     }
 
     net::io_context& io;
-    Now wall, steady;
+    const base::Clock& clock;
     std::size_t domains_max;
     Fetch fetch;
     std::map<std::string, Entry, std::less<>> entries;  // by domain, in A-labels
     mutable bool changed = false;
 };
 
-StsStore::StsStore(net::io_context& io, std::string_view state, Now wall, Now steady, std::size_t domains_max)
-    : impl_(std::make_shared<Impl>(io, state, std::move(wall), std::move(steady), domains_max)) {}
+StsStore::StsStore(net::io_context& io, const base::Clock& clock, std::string_view state,
+                   std::size_t domains_max)
+    : impl_(std::make_shared<Impl>(io, clock, state, domains_max)) {}
 
 StsStore::~StsStore() { impl_->close(); }
 
@@ -252,7 +257,8 @@ net::awaitable<StsKnown> StsStore::find(net::Resolver& resolver, std::string dom
 std::string StsStore::save() const {
     StsRecords records;
     for (const auto& [domain, entry] : impl_->entries)
-        if (entry.record && impl_->wall() < entry.record->expires()) records.emplace(domain, *entry.record);
+        if (entry.record && impl_->clock.wall() < entry.record->expires())
+            records.emplace(domain, *entry.record);
     impl_->changed = false;
     return write_sts_state(records);
 }

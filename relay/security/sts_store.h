@@ -20,13 +20,12 @@ class StsStore {
 public:
     using Fetch = std::function<net::awaitable<StsFetched>(std::string domain,
                                                            std::vector<asio::ip::address> addresses)>;
-    using Now = std::function<Time()>;
 
-    /// `state` is what save() gave, "" at the first start. By `wall` policies age, by `steady` pauses pass.
-    /// Of so many domains something is known at most: when they are more, those without a policy in force go
-    /// first, the longest unasked of them, and then those whose policy expires first.
-    StsStore(net::io_context& io, std::string_view state, Now wall = base::wall_now,
-             Now steady = base::steady_now, std::size_t domains_max = 20'000);
+    /// `state` is what save() gave, "" at the first start. Policies age by the wall, pauses pass by the
+    /// steady time. Of so many domains something is known at most: when they are more, those without a policy
+    /// in force go first, the longest unasked of them, and then those whose policy expires first.
+    StsStore(net::io_context& io, const base::Clock& clock, std::string_view state,
+             std::size_t domains_max = 20'000);
     ~StsStore();  // whoever waits in find() goes on, unsure
     StsStore(const StsStore&) = delete;
     StsStore& operator=(const StsStore&) = delete;

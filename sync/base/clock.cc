@@ -14,17 +14,34 @@ std::chrono::nanoseconds since_boot() {
 
 }  // namespace
 
-Time wall_now() { return std::chrono::system_clock::now(); }
+SystemClock::SystemClock()
+    : wall_at_first_(std::chrono::system_clock::now()), booted_at_first_(since_boot()) {}
 
-Time steady_now() {
-    struct Anchor {
-        Time wall = wall_now();
-        std::chrono::nanoseconds boot = since_boot();
-    };
-    static const Anchor anchor;
-    return anchor.wall + std::chrono::duration_cast<Time::duration>(since_boot() - anchor.boot);
+Moment SystemClock::now() const { return std::chrono::steady_clock::now(); }
+
+Time SystemClock::wall() const { return std::chrono::system_clock::now(); }
+
+Time SystemClock::steady() const {
+    return wall_at_first_ + std::chrono::duration_cast<Time::duration>(since_boot() - booted_at_first_);
 }
 
-Time on_the_wall(Time steady) { return steady + (wall_now() - steady_now()); }
+bool SystemClock::wait_until(std::condition_variable_any& woken, std::unique_lock<std::mutex>& lock,
+                             const std::stop_token& stop, Moment until,
+                             const std::function<bool()>& done) const {
+    return woken.wait_until(lock, stop, until, [&done] { return done(); });
+}
+
+namespace {
+
+const SystemClock& first() {
+    static const SystemClock clock;
+    return clock;
+}
+
+}  // namespace
+
+Time wall_now() { return first().wall(); }
+Time steady_now() { return first().steady(); }
+Time on_the_wall(Time steady) { return first().on_the_wall(steady); }
 
 }  // namespace postern::base

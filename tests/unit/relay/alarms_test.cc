@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "sync/base/clock.h"
+#include "tests/unit/stepped_clock.h"
 
 using namespace postern::relay;
 
@@ -12,8 +12,16 @@ struct Fixture {
     postern::relay::net::io_context io{1};
     unsigned ticks = 0;
     Time others = Time::max();
-    Alarms alarms{io, [this] { return others; }, [this] { ++ticks; }};
-    Time now = postern::base::steady_now();
+    postern::tests::SteppedClock clock;
+    Alarms alarms{io, clock, [this] { return others; }, [this] { ++ticks; }};
+    const Time now = clock.steady();
+
+    /// So much passes, and the loop does what is to be done then.
+    void pass(std::chrono::nanoseconds time) {
+        clock.step(time);
+        io.restart();
+        io.poll();
+    }
 };
 
 }  // namespace
@@ -49,20 +57,31 @@ TEST_CASE("a site's earliest alarm is the one that counts, and raises none when 
 
 TEST_CASE("one timer rings for alarms and for what else is due, until the stop") {
     Fixture f;
-    f.others = f.now;
+    f.others = f.now + std::chrono::minutes(1);
     f.alarms.arm();
-    f.io.run();
+    f.pass(std::chrono::seconds(59));
+    CHECK(f.ticks == 0);
+    f.pass(std::chrono::seconds(1));
     CHECK(f.ticks == 1);
-    f.io.restart();
     f.others = Time::max();
     f.alarms.disarm();
     f.alarms.set(std::make_shared<Destination>(), f.now);
-    f.io.run();
+    f.pass(std::chrono::milliseconds(1));
     CHECK(f.ticks == 2);
-    f.io.restart();
     f.alarms.stop();
     f.alarms.disarm();
     f.alarms.arm();
-    f.io.run();
+    f.pass(std::chrono::hours(2));
     CHECK(f.ticks == 2);
+}
+
+TEST_CASE("an alarm goes by the time that never steps") {
+    Fixture f;
+    f.alarms.set(std::make_shared<Destination>(), f.now + std::chrono::minutes(10));
+    f.clock.set_wall(f.now + std::chrono::hours(48));
+    f.pass(std::chrono::minutes(9));
+    CHECK(f.ticks == 0);
+    f.clock.set_wall(f.now - std::chrono::hours(48));
+    f.pass(std::chrono::minutes(1));
+    CHECK(f.ticks == 1);
 }

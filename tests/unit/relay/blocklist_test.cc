@@ -40,7 +40,8 @@ BlocklistAnswer ask(const std::vector<std::string>& zones, const std::string& ad
     settings.stub.emplace_back("dead.example", settings.stub.front().second);
     settings.timeout = std::chrono::seconds(3);
     net::io_context io{1};
-    net::Resolver resolver(io, settings);
+    const postern::base::SystemClock clock;
+    net::Resolver resolver(io, clock, settings);
     auto answer = asio::co_spawn(io, ask_blocklists(resolver, zones, address), asio::use_future);
     io.run();
     return answer.get();

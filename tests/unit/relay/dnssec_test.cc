@@ -40,7 +40,7 @@ DnsSettings asking(const NameServer& server) {
 
 class World {
 public:
-    World(const DnsSettings& settings, bool proven) : resolver(io, settings) {
+    World(const DnsSettings& settings, bool proven) : resolver(io, clock, settings) {
         resolver.watch_dnssec(proven, [this] { ++told; });
     }
 
@@ -58,6 +58,7 @@ public:
     }
 
     io_context io{1};
+    postern::base::SystemClock clock;
     Resolver resolver;
     int told = 0;
 };

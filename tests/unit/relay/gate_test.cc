@@ -3,15 +3,18 @@
 #include <catch2/catch.hpp>
 #include <optional>
 
+#include "tests/unit/stepped_clock.h"
+
 using namespace postern::relay::net;
-using std::chrono::steady_clock;
+using postern::base::Moment;
+using postern::tests::SteppedClock;
 
 namespace {
 
 constexpr std::chrono::hours long_time{1};
 
 /// What comes of waiting; nothing as long as it goes on.
-std::shared_ptr<std::optional<bool>> wait(io_context& io, Gate& gate, steady_clock::time_point until) {
+std::shared_ptr<std::optional<bool>> wait(io_context& io, Gate& gate, Moment until) {
     auto out = std::make_shared<std::optional<bool>>();
     asio::co_spawn(io, gate.empty(until), [out](const std::exception_ptr&, bool empty) { *out = empty; });
     io.poll();
@@ -22,20 +25,22 @@ std::shared_ptr<std::optional<bool>> wait(io_context& io, Gate& gate, steady_clo
 
 TEST_CASE("nobody waits for a gate that nobody has passed", "[gate]") {
     io_context io;
-    Gate gate(io);
-    CHECK(*wait(io, gate, steady_clock::now() + long_time) == true);
+    SteppedClock clock;
+    Gate gate(io, clock);
+    CHECK(*wait(io, gate, clock.now() + long_time) == true);
     { const auto pass = gate.enter(); }
     io.restart();
-    CHECK(*wait(io, gate, steady_clock::now() + long_time) == true);
+    CHECK(*wait(io, gate, clock.now() + long_time) == true);
 }
 
 TEST_CASE("the last that leaves wakes all that wait", "[gate]") {
     io_context io;
-    Gate gate(io);
+    SteppedClock clock;
+    Gate gate(io, clock);
     std::optional<Gate::Pass> first(gate.enter()), second(gate.enter());
     CHECK(gate.inside() == 2);
-    const auto one = wait(io, gate, steady_clock::now() + long_time);
-    const auto other = wait(io, gate, steady_clock::now() + 2 * long_time);
+    const auto one = wait(io, gate, clock.now() + long_time);
+    const auto other = wait(io, gate, clock.now() + 2 * long_time);
     first.reset();
     io.poll();
     CHECK_FALSE(one->has_value());
@@ -47,16 +52,26 @@ TEST_CASE("the last that leaves wakes all that wait", "[gate]") {
 
 TEST_CASE("whoever has waited long enough learns that somebody is inside", "[gate]") {
     io_context io;
-    Gate gate(io);
+    SteppedClock clock;
+    Gate gate(io, clock);
     const auto pass = gate.enter();
-    CHECK(*wait(io, gate, steady_clock::now()) == false);
+    CHECK(*wait(io, gate, clock.now()) == false);
+    const auto waits = wait(io, gate, clock.now() + long_time);
+    clock.step(long_time - std::chrono::nanoseconds(1));
+    io.restart();
+    io.poll();
+    CHECK_FALSE(waits->has_value());
+    clock.step(std::chrono::nanoseconds(1));
+    io.poll();
+    CHECK(*waits == false);
 }
 
 TEST_CASE("a pass may outlive its gate, and a wait both", "[gate]") {
     io_context io;
-    std::optional<Gate> gate(io);
+    SteppedClock clock;
+    std::optional<Gate> gate(std::in_place, io, clock);
     std::optional<Gate::Pass> pass(gate->enter());
-    const auto waits = wait(io, *gate, steady_clock::now() + long_time);
+    const auto waits = wait(io, *gate, clock.now() + long_time);
     gate.reset();
     pass.reset();
     io.run();

@@ -64,7 +64,7 @@ TEST_CASE("each rule makes a reply that refuses, and README tells it", "[refusal
 TEST_CASE("a primary's refusals are all told, a stranger's are counted", "[refusal]") {
     Heard heard;
     RefusalEvents events(heard);
-    const auto now = RefusalEvents::Clock::time_point(1h);
+    const auto now = postern::base::Moment(1h);
     RefusalEvents::Tally tally;
     for (int at = 0; at < 5'000; ++at)
         events.tell_of(refused("192.0.2.10"), Rule::relaying, false, &tally, now);
@@ -87,7 +87,7 @@ TEST_CASE("a primary's refusals are all told, a stranger's are counted", "[refus
 TEST_CASE("many sessions of strangers flood nothing, and none is forgotten", "[refusal]") {
     Heard heard;
     RefusalEvents events(heard);
-    auto now = RefusalEvents::Clock::time_point(1h);
+    auto now = postern::base::Moment(1h);
     for (int session = 0; session < 10'000; ++session) {
         RefusalEvents::Tally tally;
         for (int at = 0; at < 11; ++at)
@@ -148,7 +148,7 @@ TEST_CASE("nobody keeps the others out by holding connections", "[places]") {
 
 TEST_CASE("so many an hour", "[allowance]") {
     Allowance reports(20);
-    auto now = Allowance::Clock::time_point(1h);
+    auto now = postern::base::Moment(1h);
     for (int at = 0; at < 20; ++at) CHECK(reports.take("bob@origin.example", now));
     CHECK_FALSE(reports.take("bob@origin.example", now + 59min));
     CHECK(reports.take("eve@origin.example", now + 59min));

@@ -78,7 +78,7 @@ const NameServer& name_server() {
 
 class World {
 public:
-    explicit World(const DnsSettings& settings = name_server().settings()) : resolver(io, settings) {}
+    explicit World(const DnsSettings& settings = name_server().settings()) : resolver(io, clock, settings) {}
 
     template <class Answer>
     Answer get(awaitable<Answer> question) {
@@ -89,6 +89,7 @@ public:
     }
 
     io_context io{1};
+    postern::base::SystemClock clock;
     Resolver resolver;
 };
 
@@ -344,6 +345,7 @@ TEST_CASE("what fails at once after a silence is asked again", "[resolver]") {
 TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
     DnsSettings settings = name_server().settings();
     io_context io(1);
+    const postern::base::SystemClock clock;
     bool ended = false, answered = false;
     struct AtEnd {
         explicit AtEnd(bool& flag_) : flag(flag_) {}
@@ -352,7 +354,7 @@ TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
         AtEnd& operator=(const AtEnd&) = delete;
         bool& flag;
     };
-    auto resolver = std::make_unique<Resolver>(io, settings);
+    auto resolver = std::make_unique<Resolver>(io, clock, settings);
     auto ask = [&]() -> awaitable<void> {
         const AtEnd at_end(ended);
         co_await resolver->addresses("mx1.signed.example");
@@ -456,10 +458,12 @@ TEST_CASE("what could not be asked is asked as soon as there are descriptors", "
 
 TEST_CASE("settings that cannot be used are named", "[resolver]") {
     io_context io(1);
+    const postern::base::SystemClock clock;
     DnsSettings settings;
     settings.stub = {{"a.example", "nonsense"}};
-    CHECK_THROWS_WITH(Resolver(io, settings), Catch::Contains("dns.stub") && Catch::Contains("nonsense"));
+    CHECK_THROWS_WITH(Resolver(io, clock, settings),
+                      Catch::Contains("dns.stub") && Catch::Contains("nonsense"));
     settings.stub.clear();
     settings.servers = {"not an address"};
-    CHECK_THROWS_WITH(Resolver(io, settings), Catch::Contains("dns.servers"));
+    CHECK_THROWS_WITH(Resolver(io, clock, settings), Catch::Contains("dns.servers"));
 }

@@ -41,7 +41,7 @@ public:
         : World([said](HttpsServer::Client& client) { client.write(said); }, name) {}
 
     StsFetch fetcher() {
-        StsFetch out(io, limits);
+        StsFetch out(io, clock, limits);
         out.terms(net::client_context(tls), ignored, std::make_shared<OwnAddresses>());
         return out;
     }
@@ -64,6 +64,7 @@ public:
     std::filesystem::path certificate() const { return folder_.path() / "certificate"; }
 
     net::io_context io{1};
+    postern::base::SystemClock clock;
     StsFetchLimits limits;
     TlsSettings tls;
     std::vector<Network> ignored;

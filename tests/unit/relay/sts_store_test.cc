@@ -5,6 +5,7 @@
 
 #include "relay/security/sts_state.h"
 #include "tests/unit/relay/name_server.h"
+#include "tests/unit/stepped_clock.h"
 
 using namespace postern::relay;
 using namespace postern::tests;
@@ -47,11 +48,12 @@ StsFetched not_got(net::Asked asked, const std::string& why) { return {asked, {}
 
 class World {
 public:
-    explicit World(const std::string& state = "") : resolver(io, name_server().settings()) { open(state); }
+    explicit World(const std::string& state = "") : resolver(io, machine, name_server().settings()) {
+        open(state);
+    }
 
     void open(const std::string& state) {
-        store = std::make_unique<StsStore>(
-            io, state, [this] { return now + step; }, [this] { return now; });
+        store = std::make_unique<StsStore>(io, clock, state);
         store->fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {
             return fetch(std::move(domain), std::move(addresses));
         });
@@ -95,9 +97,9 @@ public:
     }
 
     net::io_context io{1};
+    postern::base::SystemClock machine;  // name servers go by it
+    SteppedClock clock{start};
     net::Resolver resolver;
-    Time now = start;
-    std::chrono::seconds step{0};  // of the wall clock
     bool answer_at_once = true;
     StsFetched outcome = got(enforce);
     std::vector<std::shared_ptr<Fetching>> asked;
@@ -105,12 +107,12 @@ public:
 };
 
 /// One whose questions are answered by nobody.
-net::Resolver no_answers(net::io_context& io) {
+net::Resolver no_answers(World& world) {
     auto settings = name_server().settings();
     const std::string port = '@' + std::to_string(free_dns_port());
     for (auto& [zone, server] : settings.stub) server = "127.0.0.1" + port;
     settings.timeout = 1s;
-    return {io, settings};
+    return {world.io, world.machine, settings};
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -127,7 +129,7 @@ TEST_CASE("a policy is fetched once, and then known", "[sts_store]") {
     REQUIRE(world.asked.size() == 1);
     CHECK(world.asked[0]->domain == "two.example");
     CHECK(world.asked[0]->addresses == std::vector<std::string>{"2001:db8::2", "192.0.2.2"});
-    world.now += 59min;
+    world.clock.step(59min);
     const auto again = world.find("two.example");
     CHECK(again.policy == known.policy);
     CHECK(again.why == "fetched 59 minutes ago");
@@ -187,10 +189,10 @@ TEST_CASE("a failed fetch is told, and repeated after five minutes", "[sts_store
     CHECK_FALSE(failed.unsure);
     CHECK(has(failed.why, "answers 404"));
     world.outcome = got(enforce);
-    world.now += 299s;
+    world.clock.step(299s);
     CHECK_FALSE(world.find("one.example").policy);
     CHECK(world.asked.size() == 1);
-    world.now += 1s;
+    world.clock.step(1s);
     CHECK(world.find("one.example").policy);
     SECTION("a policy that cannot be read") {
         World other;
@@ -210,7 +212,7 @@ TEST_CASE("a fetch that was not made is no answer, and made soon", "[sts_store]"
         CHECK(known.unsure);
         CHECK(has(known.why, "too many policies are being fetched"));
         CHECK(world.asked.size() == static_cast<std::size_t>(attempt) + 1);
-        world.now += attempt == 0 ? 5s : 3600s;  // however long it goes on
+        world.clock.step(attempt == 0 ? 5s : 3600s);  // however long it goes on
     }
     world.outcome = got(enforce);
     CHECK(world.find("one.example").policy);
@@ -226,54 +228,54 @@ TEST_CASE("what others do not tell is taken for none after four hours", "[sts_st
     SECTION("a policy host that no network leads to") {
         world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
         CHECK(world.find("one.example").unsure);
-        world.now += 239min;
+        world.clock.step(239min);
         CHECK(world.find("one.example").unsure);
         SECTION("the wall clock is set meanwhile") {
-            world.step = 48h;
+            world.clock.set_wall(world.clock.wall() + 48h);
             CHECK(world.find("one.example").unsure);
         }
-        world.now += 1min;
+        world.clock.step(1min);
         auto known = world.find("one.example");
         CHECK_FALSE(known.unsure);
         CHECK_FALSE(known.policy);
         CHECK(has(known.why, "network is unreachable"));
         SECTION("and asked all the same") {
-            world.now += 5min;
+            world.clock.step(5min);
             world.outcome = got(enforce);
             CHECK(world.find("one.example").policy);
         }
         SECTION("a domain that nobody wrote to for a day begins anew") {
-            world.now += 24h;
+            world.clock.step(24h);
             CHECK(world.find("one.example").unsure);
         }
         SECTION("an answer in between ends it") {
-            world.now += 5min;
+            world.clock.step(5min);
             world.outcome = not_got(net::Asked::failed, "answers 404");
             CHECK_FALSE(world.find("one.example").unsure);
-            world.now += 5min;
+            world.clock.step(5min);
             world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
             CHECK(world.find("one.example").unsure);
         }
     }
     SECTION("a TXT record that cannot be looked up") {
-        auto silent = no_answers(world.io);
+        auto silent = no_answers(world);
         for (const auto wait : {0min, 239min}) {
-            world.now += wait;
+            world.clock.step(wait);
             const auto known = world.get(world.ask(silent, "one.example"));
             CHECK(known.unsure);
             CHECK(has(known.why, "TXT record cannot be looked up"));
         }
-        world.now += 1min;
+        world.clock.step(1min);
         const auto known = world.get(world.ask(silent, "one.example"));
         CHECK_FALSE(known.unsure);
         CHECK_FALSE(known.policy);
-        world.now += 5min;
+        world.clock.step(5min);
         CHECK(world.find("one.example").policy);
     }
     SECTION("what is ours between is no part of it") {
         world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
         CHECK(world.find("one.example").unsure);
-        world.now += 5h;
+        world.clock.step(5h);
         world.outcome = not_got(net::Asked::not_made, "too many policies are being fetched");
         CHECK(world.find("one.example").unsure);
     }
@@ -281,19 +283,19 @@ TEST_CASE("what others do not tell is taken for none after four hours", "[sts_st
 
 TEST_CASE("name servers that are away say nothing new", "[sts_store]") {
     World world(write_sts_state({{"one.example", {*parse_sts_policy(enforce), "1", start - 2h}}}));
-    auto silent = no_answers(world.io);
+    auto silent = no_answers(world);
     SECTION("a policy stays in force") { CHECK(world.get(world.ask(silent, "one.example")).policy); }
     SECTION("a domain that had none within a day is taken to have none") {
         CHECK_FALSE(world.find("none.two.example").unsure);
-        world.now += 23h;
+        world.clock.step(23h);
         CHECK_FALSE(world.get(world.ask(silent, "none.two.example")).unsure);
-        world.now += 1h;
+        world.clock.step(1h);
         CHECK(world.get(world.ask(silent, "none.two.example")).unsure);
     }
     SECTION("a domain whose policy could not be had is not") {
         world.outcome = not_got(net::Asked::failed, "answers 404");
         CHECK_FALSE(world.find("two.example").unsure);
-        world.now += 5min;
+        world.clock.step(5min);
         CHECK(world.get(world.ask(silent, "two.example")).unsure);
     }
 }
@@ -307,7 +309,7 @@ TEST_CASE("an old policy is checked without anybody waiting", "[sts_store]") {
         CHECK_FALSE(world.store->changed());
     }
     SECTION("the same id for a day: fetched again") {
-        world.now += 22h;
+        world.clock.step(22h);
         world.answer_at_once = false;
         CHECK(world.find("one.example").policy);
         world.run_to_fetches(1);
@@ -316,26 +318,26 @@ TEST_CASE("an old policy is checked without anybody waiting", "[sts_store]") {
         CHECK(world.find("one.example").policy->max_age == 600s);
     }
     SECTION("a failed check leaves the policy in force, and is repeated soon") {
-        world.now += 22h;
+        world.clock.step(22h);
         for (auto asked : {net::Asked::failed, net::Asked::unreachable, net::Asked::not_made}) {
             const std::size_t before = world.asked.size();
             world.outcome = not_got(asked, "it rains");
             CHECK(world.find_whole("one.example").policy);
             CHECK(world.find_whole("one.example").policy);
             CHECK(world.asked.size() == before + 1);
-            world.now += 5min;
+            world.clock.step(5min);
         }
     }
     SECTION("another id: fetched again") {
-        world.now += 30s;
+        world.clock.step(30s);
         CHECK(world.find("two.example").policy->max_age == 600s);
         CHECK(world.asked.empty());  // not an hour old
-        world.now += 30s;
+        world.clock.step(30s);
         CHECK(world.find("two.example").policy->max_age == 604800s);  // too old, so it was waited for
         CHECK(world.asked.size() == 1);
     }
     SECTION("older than its max_age and not to be had: none") {
-        world.now += 2min;
+        world.clock.step(2min);
         world.outcome = not_got(net::Asked::failed, "answers 500");
         const auto known = world.find("two.example");
         CHECK_FALSE(known.policy);
@@ -343,11 +345,11 @@ TEST_CASE("an old policy is checked without anybody waiting", "[sts_store]") {
     }
     SECTION("older than its max_age, and four hours begin then") {
         world.outcome = not_got(net::Asked::unreachable, "network is unreachable");
-        world.now += 22h;
+        world.clock.step(22h);
         CHECK(world.find_whole("one.example").policy);
-        world.now += 143h;
+        world.clock.step(143h);
         CHECK(world.find_whole("one.example").policy);
-        world.now += 2h;
+        world.clock.step(2h);
         CHECK(world.find("one.example").unsure);
     }
 }
@@ -357,7 +359,14 @@ TEST_CASE("patience ends before a fetch that never does", "[sts_store]") {
     world.answer_at_once = false;
     auto known = world.ask("one.example");
     world.run_to_fetches(1);
-    world.store.reset();
+    SECTION("after a minute") {
+        world.clock.step(1min - 1ns);
+        while (world.io.poll() > 0) {
+        }
+        CHECK(known.wait_for(0s) == std::future_status::timeout);
+        world.clock.step(1ns);
+    }
+    SECTION("when nobody wants to know any more") { world.store.reset(); }
     CHECK(world.get(std::move(known)).unsure);
     // The answer comes when nobody is there to take it.
     world.asked[0]->end(got(enforce));
@@ -366,12 +375,12 @@ TEST_CASE("patience ends before a fetch that never does", "[sts_store]") {
 
 TEST_CASE("a resolver that goes ends the question, and the next one asks anew", "[sts_store]") {
     World world;
-    auto resolver = std::make_unique<net::Resolver>(world.io, name_server().settings());
+    auto resolver = std::make_unique<net::Resolver>(world.io, world.machine, name_server().settings());
     auto known = world.ask(*resolver, "one.example");
     for (int i = 0; i < 2; ++i) world.io.poll_one();
     resolver.reset();
     CHECK(world.get(std::move(known)).unsure);
-    world.now += 5s;
+    world.clock.step(5s);
     CHECK(world.find("one.example").policy);
 }
 
@@ -386,7 +395,7 @@ TEST_CASE("what is known survives a restart", "[sts_store]") {
     world.asked.clear();
     CHECK(world.find("one.example").policy == parse_sts_policy(enforce).value());
     CHECK(world.asked.empty());
-    world.now += 10min;
+    world.clock.step(10min);
     CHECK(read_sts_state(world.store->save()).size() == 1);  // the other one is over
 }
 
@@ -426,8 +435,7 @@ TEST_CASE("of so many domains something is known, those with the longest policie
     for (int i = 0; i < 12; ++i)
         records["d" + std::to_string(i) + ".example"] = {*parse_sts_policy(enforce), "1",
                                                          start + std::chrono::seconds(i)};
-    StsStore store(
-        world.io, write_sts_state(records), [&] { return world.now; }, [&] { return world.now; }, 10);
+    StsStore store(world.io, world.clock, write_sts_state(records), 10);
     auto ask = [&](const std::string& domain) {
         auto known = asio::co_spawn(world.io, store.find(world.resolver, domain), asio::use_future);
         world.run_until([&] { return known.wait_for(0s) == std::future_status::ready; });

@@ -101,7 +101,8 @@ TEST_CASE("the reverse name of an address leads back, and is our name") {
     auto settings = std::make_shared<Settings>();
     settings->dns = server.settings();
     net::io_context io;
-    World world(io, settings, "", "");
+    const postern::base::SystemClock clock;
+    World world(io, clock, settings, "", "");
     const auto judged = [&](const char* address) {
         Finding found;
         asio::co_spawn(io, reverse_name(world, "egress", asio::ip::make_address(address), "gw1.corp.example"),
