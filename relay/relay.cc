@@ -42,7 +42,8 @@ struct Relay::Impl {
           clock(clock_),
           lock(settings->state_dir),
           spool(
-              settings->state_dir, spool_options(), [this](Committed done) { committed(std::move(done)); },
+              settings->state_dir, clock, spool_options(),
+              [this](Committed done) { committed(std::move(done)); },
               [this](std::string_view what, bool grave) {
                   observer.on(event::Trouble{"spool", what, grave});
               }),
@@ -190,11 +191,12 @@ struct Relay::Impl {
     /// What an operator was told is done lasts: the change is on the disk.
     void wait_until_durable() {
         std::unique_lock guard(durable_mutex);
-        durable_changed.wait_for(guard, patience, [this] { return durable >= awaited || stopped; });
+        clock.wait_until(durable_changed, guard, {}, clock.now() + patience,
+                         [this] { return durable >= awaited || stopped; });
     }
 
     std::mutex durable_mutex;  // over the number below
-    std::condition_variable durable_changed;
+    std::condition_variable_any durable_changed;
     std::uint64_t durable = 0;              // every change up to it is on the disk
     std::atomic<std::uint64_t> awaited{0};  // by operators
     std::mutex mutex;                       // over the two below, for questions from other threads
@@ -315,9 +317,9 @@ QueuePage Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t 
     out.more = part.more;
     for (const auto& loaded : part.messages) {
         const Message& message = loaded.stored->message;
-        out.messages.push_back(view_of(message, loaded.progress, *settings, [&](const Address& recipient) {
-            return route(message.envelope, recipient);
-        }));
+        out.messages.push_back(
+            view_of(message, loaded.progress, *settings, impl_->clock,
+                    [&](const Address& recipient) { return route(message.envelope, recipient); }));
     }
     return impl_->on(impl_->delivery_io, [impl = impl_.get(), out = std::move(out)]() mutable {
         impl->delivery.queue().overlay(out.messages);

@@ -22,7 +22,7 @@ Delivery::Delivery(net::io_context& io, const base::Clock& clock, Spool& spool, 
       sources_(env_, learnt_.recall(egress_file)),
       listing_(env_, sources_, names_),
       intake_(env_, std::move(directory), room_, dispatch_),
-      queue_(spool, env_.settings, observer, intake_),
+      queue_(clock, spool, env_.settings, observer, intake_),
       alarms_(
           io, clock, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
       destinations_(env_, names_, alarms_),

@@ -29,7 +29,7 @@ Time Intake::next_try(const std::string& route) const {
 
 StoredPtr Intake::report(const Stored& stored, const Progress& progress,
                          const std::vector<Notice>& notices) const {
-    return report_on(env_.spool, env_.settings, stored, progress, notices);
+    return report_on(env_.clock, env_.spool, env_.settings, stored, progress, notices);
 }
 
 }  // namespace postern::relay

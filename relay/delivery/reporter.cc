@@ -4,12 +4,11 @@
 
 #include "relay/delivery/report.h"
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
-StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Progress& progress,
-                    const std::vector<Notice>& notices) {
+StoredPtr report_on(const base::Clock& clock, Spool& spool, SettingsPtr settings, Stored stored,
+                    const Progress& progress, const std::vector<Notice>& notices) {
     Message& original = stored.message;
     if (original.envelope.reverse_path.null()) {
         if (!original.envelope.bounce)
@@ -29,7 +28,7 @@ StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Pro
             case Notice::Kind::relayed: one.action = ReportAction::relayed; break;
             case Notice::Kind::delayed:
                 one.action = ReportAction::delayed;
-                one.next = base::on_the_wall(one.progress.next);
+                one.next = clock.on_the_wall(one.progress.next);
                 one.give_up = expiry(settings->queue, original.arrived);
                 break;
         }
@@ -38,12 +37,12 @@ StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Pro
     auto out = std::make_shared<Stored>();
     out->message.id = spool.new_id();
     // What is returned of the message has to be read first, where waiting for a disk holds up nobody.
-    out->complete = [&spool, settings = std::move(settings), stored = std::move(stored),
+    out->complete = [&clock, &spool, settings = std::move(settings), stored = std::move(stored),
                      recipients = std::move(recipients)](Stored& report) {
         Returned returned = read_returned(spool, stored, recipients, settings->queue.report_size);
         Time arrived = report.message.arrived;
         report.message = make_report(settings->hostname, stored.message, returned.content(), recipients,
-                                     report.message.id, base::wall_now());
+                                     report.message.id, clock.wall());
         report.message.arrived = arrived;
     };
     return out;

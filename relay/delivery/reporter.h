@@ -11,7 +11,7 @@ namespace postern::relay {
 
 /// The report to be committed with its id, null when none is due. Its text is made when it is written, off
 /// the loop, for what it returns of the message has to be read from the disk first.
-StoredPtr report_on(Spool& spool, SettingsPtr settings, Stored stored, const Progress& progress,
-                    const std::vector<Notice>& notices);
+StoredPtr report_on(const base::Clock& clock, Spool& spool, SettingsPtr settings, Stored stored,
+                    const Progress& progress, const std::vector<Notice>& notices);
 
 }  // namespace postern::relay

@@ -46,8 +46,13 @@ std::vector<std::uint16_t> Queued::waiting_at(const std::string& route) {
     return here;
 }
 
-Queue::Queue(Spool& spool, SettingsPtr settings, Observer& observer, Deliverer& deliverer)
-    : spool_(spool), settings_(std::move(settings)), observer_(observer), deliverer_(deliverer) {
+Queue::Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Observer& observer,
+             Deliverer& deliverer)
+    : clock_(clock),
+      spool_(spool),
+      settings_(std::move(settings)),
+      observer_(observer),
+      deliverer_(deliverer) {
     for (auto& key : spool_.routes()) wake(key.route, key.due);
     recovery_ = Recovery{spool_.volumes(), {}, spool_.new_id()};
     roll_.volumes = spool_.volumes();
@@ -167,8 +172,8 @@ void Queue::take_up(const QueuedPtr& message) {
 
 /// A message to thousands of destinations is handed out part by part.
 void Queue::start_some() {
-    auto begun = std::chrono::steady_clock::now();
-    while (!starting_.empty() && std::chrono::steady_clock::now() - begun < slice) {
+    auto begun = clock_.now();
+    while (!starting_.empty() && clock_.now() - begun < slice) {
         auto [message, route] = std::move(starting_.front());
         starting_.pop_front();
         start_leg(message, route);
@@ -193,7 +198,7 @@ bool Queue::takes(const std::string& route, bool filed) {
     // What has waited longer goes first; but for one in a few, so that new mail is not kept from a
     // destination with a large backlog.
     auto waits = waiting_.find(route);
-    if (waits == waiting_.end() || waits->second.due > now_exact()) return true;
+    if (waits == waiting_.end() || waits->second.due > now_exact(clock_)) return true;
     if (waits->second.passes < passes) return false;
     waits->second.passes = 0;
     return true;
@@ -210,7 +215,7 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
     if (message->ordered) return end_leg(message, route);
     if (!takes(route, !leg.filed.empty())) {
         std::string trouble = deliverer_.trouble(route);
-        leg.due = now_exact();
+        leg.due = now_exact(clock_);
         for (auto recipient : leg.recipients) {
             if (trouble.empty()) break;
             RecipientProgress& one = message->progress[recipient];

@@ -22,13 +22,15 @@
 #include "relay/queue/spool.h"
 #include "relay/settings.h"
 #include "relay/views.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 /// Used on the delivery thread only.
 class Queue {
 public:
-    Queue(Spool& spool, SettingsPtr settings, Observer& observer, Deliverer& deliverer);
+    Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Observer& observer,
+          Deliverer& deliverer);
 
     void reload(SettingsPtr settings) { settings_ = std::move(settings); }
     void admit(StoredPtr stored);                                // committed just now
@@ -140,6 +142,7 @@ private:
     static void keep_shared(const Queued& message, Change& change);
     void lay_memory_over(std::vector<MessageView>& views) const;
 
+    const base::Clock& clock_;
     Spool& spool_;
     SettingsPtr settings_;
     Observer& observer_;

@@ -6,7 +6,6 @@
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "relay/queue/view.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -123,7 +122,7 @@ Applied Queue::hold(const std::vector<MessageId>& ids) {
 Applied Queue::release(const std::vector<MessageId>& ids) {
     return operate(ids, Order::none, {}, [this](Queued& message, std::size_t at, Change& change) {
         if (message.progress[at].route != held_route) return false;
-        file(message, at, way(message, at), now_exact(), change);
+        file(message, at, way(message, at), now_exact(clock_), change);
         return true;
     });
 }
@@ -141,7 +140,7 @@ Applied Queue::bounce(const std::vector<MessageId>& ids, const std::string& reas
 }
 
 Applied Queue::move(const std::vector<MessageId>& ids, const std::string& route) {
-    Time now = now_exact();
+    Time now = now_exact(clock_);
     return operate(ids, Order::move, route, [&](Queued& message, std::size_t at, Change& change) {
         RecipientProgress& one = message.progress[at];
         one.pinned = route;
@@ -168,7 +167,7 @@ void Queue::obey(Queued& message, std::uint16_t recipient) {
             break;
         case Order::move:
             one.pinned = one.order_reason;
-            one.next = now_exact();
+            one.next = now_exact(clock_);
             break;
     }
     one.order_reason.clear();
@@ -188,7 +187,7 @@ void Queue::obey_all(const QueuedPtr& message) {
         if (!one.pending()) continue;
         if (one.route != held_route) {
             message->wait_at(at, way(*message, at));
-            one.next = now_exact();
+            one.next = now_exact(clock_);
         }
         change.wait.push_back(WaitKey{one.route, one.next});
     }
@@ -202,7 +201,7 @@ void Queue::obey_all(const QueuedPtr& message) {
 }
 
 Applied Queue::retry(const std::vector<MessageId>& ids) {
-    Time now = now_exact();
+    Time now = now_exact(clock_);
     Applied out;
     for (MessageId id : ids) {
         auto volume = spool_.find(id);
@@ -277,7 +276,7 @@ void Queue::overlay(std::vector<MessageView>& views) const {
             if (one.state != "waiting") continue;
             std::string trouble = deliverer_.trouble(one.route);
             if (trouble.empty()) continue;
-            one.next = std::max(one.next, base::on_the_wall(deliverer_.next_try(one.route)));
+            one.next = std::max(one.next, clock_.on_the_wall(deliverer_.next_try(one.route)));
             if (one.why.empty()) one.why = trouble;
         }
 }
@@ -290,7 +289,7 @@ void Queue::lay_memory_over(std::vector<MessageView>& views) const {
         const Queued& message = *found->second;
         if (message.removed) return true;
         const Envelope& envelope = message.stored->message.envelope;
-        view = view_of(message.stored->message, message.progress, *settings_,
+        view = view_of(message.stored->message, message.progress, *settings_, clock_,
                        [&](const Address& recipient) { return deliverer_.route(envelope, recipient); });
         for (const auto& [route, leg] : message.legs) {
             if (leg.ended) continue;

@@ -5,7 +5,6 @@
 #include "relay/mail/stage.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 #include "sync/base/ensure.h"
 
 namespace postern::relay {
@@ -30,7 +29,7 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
                   Time now, double spread) {
     RecipientProgress& one = message.progress[recipient];
     const Message& mail = message.stored->message;
-    Time wall = base::wall_now();
+    Time wall = clock_.wall();
     if (outcome.attempted) {
         ++one.attempts;
         one.tried = std::chrono::time_point_cast<std::chrono::microseconds>(wall);
@@ -87,12 +86,12 @@ void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, co
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
                 to = mail.envelope.forward_paths[recipient].text();
     observer_.on(event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply,
-                                 base::on_the_wall(next), one.attempts, one.egress});
+                                 clock_.on_the_wall(next), one.attempts, one.egress});
 }
 
 void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
     must_not_be_offering();
-    Time now = now_exact();
+    Time now = now_exact(clock_);
     double spread = std::uniform_real_distribution<>(0, 1)(random_);
     const QueuedPtr& message = job.message;
     Queued::Leg* leg = open_leg(*message, job.route);
@@ -104,7 +103,7 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
         bool deferred = outcomes[at].result == Outcome::Result::deferred;
         bool by_destination = outcomes[at].destination;
         if (outcomes[at].result == Outcome::Result::delivered) delivered.push_back(recipient);
-        if (deferred && by_destination) probed_[job.route] = base::wall_now();
+        if (deferred && by_destination) probed_[job.route] = clock_.wall();
         Time next = apply(*message, recipient, job.route, std::move(outcomes[at]), now, spread);
         leg->due = std::min(leg->due, next);
         const RecipientProgress& one = message->progress[recipient];
@@ -130,7 +129,7 @@ void Queue::give_back(const Job& job) {
     const QueuedPtr& message = job.message;
     Queued::Leg* leg = open_leg(*message, job.route);
     if (leg == nullptr) return;
-    leg->due = now_exact();
+    leg->due = now_exact(clock_);
     ENSURE(leg->open_jobs > 0, "a job is given back once, and not after it was settled");
     if (--leg->open_jobs > 0) return;
     if (message->removed) {
@@ -149,7 +148,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
     for (auto at : leg.recipients) {
         RecipientProgress& one = message->progress[at];
         if (one.pending() && one.order != Order::none) {
-            if (one.order == Order::move) due = std::min(due, now_exact());
+            if (one.order == Order::move) due = std::min(due, now_exact(clock_));
             obey(*message, at);
         }
         if (!one.pending()) continue;
@@ -160,7 +159,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
         waits = true;
         message->wait_at(at, route);
     }
-    if (due == Time::max()) due = now_exact();
+    if (due == Time::max()) due = now_exact(clock_);
     for (auto at : leg.recipients)
         if (RecipientProgress& one = message->progress[at]; one.pending() && one.route == route)
             one.next = due;
@@ -184,7 +183,7 @@ void Queue::record(const QueuedPtr& message, const std::string& ended, Change ch
     const bool over = message->open_legs == 0 && when != Write::in_company;
     if (when == Write::at_once || size <= written_at_once || over) return write(message);
     if (std::exchange(message->put_off, true)) return;
-    put_off_.emplace_back(now_exact() + size * pause_for_each, message);
+    put_off_.emplace_back(now_exact(clock_) + size * pause_for_each, message);
 }
 
 void Queue::write(const QueuedPtr& message) {
@@ -241,7 +240,7 @@ void Queue::committed(std::uint64_t changes) {
                 if (one.pending() && !one.route.empty() && done.ended.contains(one.route))
                     wake(one.route, one.next);
         if (done.message->removed)
-            for (const auto& route : done.ended) wake(route, now_exact());
+            for (const auto& route : done.ended) wake(route, now_exact(clock_));
         forget(done.message);
         for (const auto& key : done.filed) wake(key.route, key.due);
     }

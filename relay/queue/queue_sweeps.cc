@@ -5,7 +5,6 @@
 #include "relay/limits.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 #include "sync/base/utf8.h"
 
 namespace postern::relay {
@@ -105,13 +104,13 @@ bool Queue::tried_since(const RecipientProgress& one, Time moment) const {
 /// Age alone gives nothing up: who was off for a week tries what waited once more.
 bool Queue::given_up(const Message& mail, const RecipientProgress& one) const {
     Time end = expiry(settings_->queue, mail.arrived);
-    return !one.route.empty() && one.route != held_route && base::wall_now() >= end && tried_since(one, end);
+    return !one.route.empty() && one.route != held_route && clock_.wall() >= end && tried_since(one, end);
 }
 
 /// Whether the spool would not find it where its progress says that it waits.
 bool Queue::astray(const RecipientProgress& one, const Stored& stored) const {
     // What is new is on its way here, or the recovery after a start comes to it.
-    if (one.route.empty()) return !recovery_ && base::wall_now() - stored.message.arrived > on_its_way;
+    if (one.route.empty()) return !recovery_ && clock_.wall() - stored.message.arrived > on_its_way;
     return !spool_.waits(WaitKey{one.route, one.next}, stored.message.id, stored.volume);
 }
 
@@ -120,7 +119,7 @@ bool Queue::in_place(const Stored& stored, const Progress& progress, const Queue
     const Message& mail = stored.message;
     std::vector<bool> in_hand = memory != nullptr ? taken(*memory) : std::vector<bool>();
     bool idle = memory == nullptr || memory->legs.empty();
-    bool told = base::wall_now() < delay_due(mail);
+    bool told = clock_.wall() < delay_due(mail);
     bool out = true, lost = false;
     const WaitKey* last = nullptr;
     WaitKey found;
@@ -176,7 +175,7 @@ void Queue::put_in_place(const QueuedPtr& message, Time now) {
 /// Tells the sender once, when a message has been here for so long and was tried since.
 bool Queue::announce_delay(Queued& message, Change& change) {
     const Message& mail = message.stored->message;
-    if (base::wall_now() < delay_due(mail)) return false;
+    if (clock_.wall() < delay_due(mail)) return false;
     std::vector<Notice> notices;
     for (std::size_t at = 0; at < message.progress.size(); ++at)
         if (wants_delay(mail, message.progress[at], at) && tried_since(message.progress[at], delay_due(mail)))
@@ -207,13 +206,12 @@ void Queue::call(MessageId id, std::uint32_t volume, Time now) {
 }
 
 void Queue::call_roll(Time now) {
-    auto begun = std::chrono::steady_clock::now();
+    auto begun = clock_.now();
     while (!roll_.volumes.empty()) {
         std::uint32_t volume = roll_.volumes.front();
         auto ids = spool_.messages(volume, roll_.after, part_max);
         for (MessageId id : ids) {
-            if (messages_.size() > limits::crowded_messages ||
-                std::chrono::steady_clock::now() - begun > slice) {
+            if (messages_.size() > limits::crowded_messages || clock_.now() - begun > slice) {
                 roll_.next = now + (roll_.first ? first_pause : pause);
                 return;
             }

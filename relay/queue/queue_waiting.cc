@@ -37,7 +37,7 @@ void Queue::forget_route(Waiting::iterator at) {
 }
 
 void Queue::look_everywhere() {
-    Time now = now_exact();
+    Time now = now_exact(clock_);
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at)
         if (at->second.look > now && at->second.due <= now) look(at, now);
 }
@@ -48,7 +48,7 @@ bool Queue::refill(const std::string& route, std::size_t part) {
     try {
         return take_due(route, part);
     } catch (const std::system_error& fault) {
-        postpone(now_exact(), fault);
+        postpone(now_exact(clock_), fault);
         if (auto at = waiting_.find(route); at != waiting_.end()) look(at, resume_);
         return false;
     }
@@ -56,7 +56,7 @@ bool Queue::refill(const std::string& route, std::size_t part) {
 
 bool Queue::take_due(const std::string& route, std::size_t part) {
     auto at = waiting_.find(route);
-    Time now = now_exact();
+    Time now = now_exact(clock_);
     std::size_t taken = 0;
     while (at != waiting_.end() && at->second.due <= now) {
         std::size_t wanted = deliverer_.room(route);
@@ -117,7 +117,7 @@ std::map<std::string, Time> Queue::waiting() const {
 }
 
 std::chrono::seconds Queue::overdue() const {
-    Time now = now_exact(), first = now;
+    Time now = now_exact(clock_), first = now;
     for (const auto& [route, waits] : waiting_)
         if (waits.due < first && route != held_route && deliverer_.trouble(route).empty()) first = waits.due;
     return std::chrono::duration_cast<std::chrono::seconds>(now - first);
@@ -145,7 +145,7 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
     if (message->legs.contains(route)) return;
     Queued::Leg leg;
     leg.filed.push_back(entry.due);
-    Time now = now_exact();
+    Time now = now_exact(clock_);
     bool moved = false;
     std::set<std::string> others;
     for (const std::uint16_t at : message->waiting_at(route)) {
@@ -182,13 +182,13 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
 
 void Queue::recover() {
     auto& left = *recovery_;
-    auto begun = std::chrono::steady_clock::now();
+    auto begun = clock_.now();
     while (!left.volumes.empty() && messages_.size() < limits::messages / 2) {
         std::uint32_t volume = left.volumes.front();
         auto ids = spool_.fresh(volume, left.after, refill_max);
         bool more = ids.size() == refill_max;
         for (MessageId id : ids) {
-            if (std::chrono::steady_clock::now() - begun > slice) return;
+            if (clock_.now() - begun > slice) return;
             left.after = id;
             if (id > left.until) continue;
             QueuedPtr message = fetch(id, volume);
@@ -226,13 +226,13 @@ void Queue::move_away(const std::string& route) {
 
 /// In turn, as far as there is time.
 void Queue::move_some() {
-    const auto begun = std::chrono::steady_clock::now();
+    const auto begun = clock_.now();
     moving_ = false;
     for (std::size_t left = obsolete_.size(); left > 0 && !moving_; --left) {
         auto at = obsolete_.upper_bound(moved_);
         moved_ = at != obsolete_.end() ? *at : *obsolete_.begin();
         move_away(moved_);
-        moving_ = std::chrono::steady_clock::now() - begun > slice;
+        moving_ = clock_.now() - begun > slice;
     }
     moving_ = moving_ && !obsolete_.empty();
 }
@@ -254,13 +254,12 @@ void Queue::postpone(Time now, const std::system_error& fault) {
 }
 
 void Queue::work(Time now) {
-    auto begun = std::chrono::steady_clock::now();
+    auto begun = clock_.now();
     start_some();
     write_some(now);
     if (recovery_) recover();
     if (!obsolete_.empty()) move_some();
-    while (!agenda_.empty() && agenda_.begin()->first <= now &&
-           std::chrono::steady_clock::now() - begun < 2 * slice) {
+    while (!agenda_.empty() && agenda_.begin()->first <= now && clock_.now() - begun < 2 * slice) {
         std::string route = agenda_.begin()->second;
         forgotten(route, now);
         auto at = waiting_.find(route);
@@ -275,11 +274,11 @@ Time Queue::next_run() const {
     Time next = roll_.next;
     if (!agenda_.empty()) next = std::min(next, agenda_.begin()->first);
     if (!put_off_.empty()) next = std::min(next, put_off_.front().first);
-    if (!obsolete_.empty()) next = std::min(next, now_exact() + std::chrono::milliseconds(100));
+    if (!obsolete_.empty()) next = std::min(next, now_exact(clock_) + std::chrono::milliseconds(100));
     if (recovery_)
         next = std::min(next, messages_.size() < limits::messages / 2
                                   ? Time{}
-                                  : now_exact() + std::chrono::milliseconds(100));
+                                  : now_exact(clock_) + std::chrono::milliseconds(100));
     if (!starting_.empty() || moving_) next = Time{};
     return std::max(next, resume_);
 }

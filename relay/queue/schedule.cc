@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "sync/base/clock.h"
-
 namespace postern::relay {
 
 namespace {
@@ -31,7 +29,9 @@ std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned fai
                 std::min<std::chrono::milliseconds>(settings.retry_max, site_pause_max), failures, spread);
 }
 
-Time now_exact() { return std::chrono::time_point_cast<std::chrono::microseconds>(base::steady_now()); }
+Time now_exact(const base::Clock& clock) {
+    return std::chrono::time_point_cast<std::chrono::microseconds>(clock.steady());
+}
 
 bool of_another_clock(const QueueSettings& settings, Time due, Time now) {
     return due > now + settings.retry_max + settings.retry_max / 5 + std::chrono::minutes(1);

@@ -6,6 +6,7 @@
 
 #include "relay/mail/message.h"
 #include "relay/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay {
 
@@ -16,7 +17,7 @@ std::chrono::milliseconds pause_after(const QueueSettings& settings, unsigned at
 
 /// The steady time, as exact as the spool keeps it: what is compared with a time read back must not be more
 /// so.
-Time now_exact();
+Time now_exact(const base::Clock& clock);
 
 /// Whether a due time that was read back is further ahead than any pause is: it was set by a clock that was
 /// wrong, and means nothing.

@@ -88,7 +88,8 @@ void SettledLog::clear(const std::filesystem::path& dir) {
     for (const auto& file : files(dir)) std::filesystem::remove(file, ignored);
 }
 
-SettledLog::SettledLog(std::filesystem::path dir, Tell tell) : dir_(std::move(dir)), tell_(std::move(tell)) {
+SettledLog::SettledLog(std::filesystem::path dir, const base::Clock& clock, Tell tell)
+    : dir_(std::move(dir)), clock_(clock), tell_(std::move(tell)) {
     open_next();
     thread_ = std::thread([this] { run(); });
 }
@@ -115,7 +116,7 @@ void SettledLog::committed(std::uint64_t change) { add(Entry{Entry::What::commit
 void SettledLog::add(Entry entry) {
     std::lock_guard lock(mutex_);
     const bool note = entry.what == Entry::What::note;
-    if (note && waiting_since_ == 0) waiting_since_ = Steady::now().time_since_epoch().count();
+    if (note && waiting_since_ == 0) waiting_since_ = clock_.now().time_since_epoch().count();
     entries_.push_back(std::move(entry));
     // The others only say what may go, and wait for company.
     if (!note && entries_.size() < company) return;
@@ -124,8 +125,8 @@ void SettledLog::add(Entry entry) {
 }
 
 bool SettledLog::behind() const {
-    const Steady::rep since = waiting_since_;
-    return since != 0 && Steady::now() - Steady::time_point(Steady::duration(since)) > patience;
+    const base::Moment::rep since = waiting_since_;
+    return since != 0 && clock_.now() - base::Moment(base::Moment::duration(since)) > patience;
 }
 
 void SettledLog::wait() {
@@ -144,7 +145,7 @@ void SettledLog::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
         if (short_)
-            wake_.wait_for(lock, again, [this] { return stopping_; });
+            clock_.wait_until(wake_, lock, {}, clock_.now() + again, [this] { return stopping_; });
         else
             wake_.wait(lock, [this] { return stopping_ || due_; });
         due_ = false;
@@ -162,12 +163,14 @@ void SettledLog::run() {
             entries.pop_front();
         }
         lock.lock();
-        if (!error) wake_.wait_for(lock, company_for, [this] { return stopping_ || waiters_ > 0; });
+        if (!error)
+            clock_.wait_until(wake_, lock, {}, clock_.now() + company_for,
+                              [this] { return stopping_ || waiters_ > 0; });
         busy_ = false;
         entries_.insert(entries_.begin(), std::make_move_iterator(entries.begin()),
                         std::make_move_iterator(entries.end()));
         const bool was_short = std::exchange(short_, bool(error)), late = behind();
-        waiting_since_ = error ? 1 : due_ ? Steady::now().time_since_epoch().count() : 0;
+        waiting_since_ = error ? 1 : due_ ? clock_.now().time_since_epoch().count() : 0;
         if (given_up) tell_outside(lock, given_up);
         if (short_ != was_short || (!error && late)) tell_outside(lock, error);
         done_.notify_all();

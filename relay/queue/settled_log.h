@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "relay/mail/message.h"
+#include "sync/base/clock.h"
 #include "sync/base/descriptor.h"
 
 namespace postern::relay {
@@ -37,7 +38,7 @@ public:
     static Delivered read(const std::filesystem::path& dir);
     static void clear(const std::filesystem::path& dir);
 
-    SettledLog(std::filesystem::path dir, Tell tell);
+    SettledLog(std::filesystem::path dir, const base::Clock& clock, Tell tell);
     ~SettledLog();  // when what can be written is
     SettledLog(const SettledLog&) = delete;
     SettledLog& operator=(const SettledLog&) = delete;
@@ -54,7 +55,6 @@ public:
     void wait();  // until all is written, or cannot be
 
 private:
-    using Steady = std::chrono::steady_clock;
     struct Entry {
         enum class What : std::uint8_t { note, recorded, committed };
         What what = What::note;
@@ -79,6 +79,7 @@ private:
     };
 
     std::filesystem::path dir_;
+    const base::Clock& clock_;
     Tell tell_;
 
     // Its thread's.
@@ -89,12 +90,13 @@ private:
     base::Descriptor file_;  // none: it could not be opened yet
 
     mutable std::mutex mutex_;
-    std::condition_variable wake_, done_;
+    std::condition_variable_any wake_;
+    std::condition_variable done_;
     std::deque<Entry> entries_;  // to be written
     unsigned waiters_ = 0;       // in wait()
     bool due_ = false, busy_ = false, stopping_ = false;
-    bool short_ = false;                         // the first of them could not be, for want of something
-    std::atomic<Steady::rep> waiting_since_{0};  // the first of them; 0: none waits
+    bool short_ = false;  // the first of them could not be, for want of something
+    std::atomic<base::Moment::rep> waiting_since_{0};  // the first of them; 0: none waits
     std::thread thread_;
 };
 

@@ -8,7 +8,6 @@
 
 #include "relay/queue/inspection.h"
 #include "relay/queue/volume.h"
-#include "sync/base/clock.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
@@ -30,11 +29,12 @@ std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
 
 }  // namespace
 
-Spool::Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed,
-             Report report)
+Spool::Spool(const std::filesystem::path& dir, const base::Clock& clock, Options options,
+             std::function<void(Committed)> committed, Report report)
     : dir_(dir / "spool"),
       contents_(dir_ / "content"),
       damaged_(dir / "damaged"),
+      clock_(clock),
       options_(options),
       committed_(std::move(committed)),
       report_(std::move(report)) {
@@ -43,7 +43,7 @@ Spool::Spool(const std::filesystem::path& dir, Options options, std::function<vo
     if (error) throw std::runtime_error("state_dir: cannot create " + base::file_fault(contents_, error));
     open_volumes();
     replay_settled();
-    settled_.emplace(dir_, [this](const std::error_code& error) { tell_of_notes(error); });
+    settled_.emplace(dir_, clock_, [this](const std::error_code& error) { tell_of_notes(error); });
     remove_orphans();
     keep_reserve();
 }
@@ -177,7 +177,7 @@ void Spool::remove_orphans() {
 // ---- accepting
 
 MessageId Spool::new_id() {
-    std::uint64_t now = MessageId::first_at(std::chrono::system_clock::now()).value;
+    std::uint64_t now = MessageId::first_at(clock_.wall()).value;
     std::uint64_t last = last_id_.load();
     while (!last_id_.compare_exchange_weak(last, std::max(last + 1, now))) {
     }
@@ -185,7 +185,7 @@ MessageId Spool::new_id() {
 }
 
 void Spool::accept(StoredPtr stored, std::function<void(std::error_code)> done) {
-    if (stored->message.arrived == Time{}) stored->message.arrived = base::wall_now();
+    if (stored->message.arrived == Time{}) stored->message.arrived = clock_.wall();
     std::lock_guard lock(mutex_);
     accepts_.push_back(Committed::Accept{std::move(stored), std::move(done)});
     if (!gathering_ || arriving_ <= stalled_ || accepts_.size() >= batch_messages) wake_.notify_one();
@@ -230,12 +230,12 @@ std::string Spool::want(std::uint64_t minimum_free) const {
 std::uint64_t Spool::change(Change change) {
     std::lock_guard lock(mutex_);
     if (changes_.empty()) {
-        changes_since_ = std::chrono::steady_clock::now();
+        changes_since_ = clock_.now();
         if (accepts_.empty()) wake_.notify_one();
     }
     settled_->recorded(change.id, ++last_change_);
     if (change.bounce && change.bounce->message.arrived == Time{})
-        change.bounce->message.arrived = base::wall_now();
+        change.bounce->message.arrived = clock_.wall();
     changes_.push_back(Numbered{last_change_, std::move(change)});
     if (changes_.size() == group_changes) wake_.notify_one();
     return last_change_;

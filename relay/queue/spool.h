@@ -70,8 +70,8 @@ public:
     /// Opens `dir`/spool, replays the settled log. Damaged volumes are set aside and reported. Throws
     /// std::runtime_error when the folder or a volume in it cannot be used for another reason: that is for
     /// somebody to put right, and no verdict about the mail. `committed` is called on the commit thread.
-    Spool(const std::filesystem::path& dir, Options options, std::function<void(Committed)> committed,
-          Report report);
+    Spool(const std::filesystem::path& dir, const base::Clock& clock, Options options,
+          std::function<void(Committed)> committed, Report report);
     ~Spool();  // stop()
 
     void start();
@@ -138,7 +138,7 @@ private:
     void remove_orphans();
     void run();
     void gather(std::unique_lock<std::mutex>& lock);
-    std::chrono::steady_clock::time_point next_work() const;
+    base::Moment next_work() const;
     struct Numbered {
         std::uint64_t number;
         Change change;
@@ -168,6 +168,7 @@ private:
     bool fatal(const std::error_code& error);
 
     std::filesystem::path dir_, contents_, damaged_;
+    const base::Clock& clock_;
     Options options_;
     std::function<void(Committed)> committed_;
     Report report_;
@@ -180,10 +181,10 @@ private:
     std::vector<VolumePtr> volumes_;  // by number
 
     mutable std::mutex mutex_;
-    std::condition_variable wake_;
+    std::condition_variable_any wake_;
     std::vector<Committed::Accept> accepts_;
     Changes changes_;
-    std::chrono::steady_clock::time_point changes_since_;
+    base::Moment changes_since_;
     bool put_back_ = false;  // changes_ begins with some that could not be written yet
     std::uint64_t last_change_ = 0;
     int arriving_ = 0, stalled_ = 0;
@@ -192,7 +193,7 @@ private:
 
     // commit thread only
     Changes older_;  // changes in older volumes, committed in slower groups
-    std::chrono::steady_clock::time_point older_since_;
+    base::Moment older_since_;
     std::uint64_t taken_ = 0;
     unsigned shortages_ = 0;  // commits in a row that failed for want of memory
     bool short_ = false;      // the last one failed for want of something, which was told

@@ -15,7 +15,6 @@ namespace postern::relay {
 
 namespace {
 
-using Steady = std::chrono::steady_clock;
 constexpr const char* reserve_name = "reserve";
 constexpr std::uint64_t reserve_bytes = 8ull << 20;
 constexpr std::uint64_t full_below = 64ull << 10;
@@ -73,11 +72,11 @@ void Spool::stop() {
     wait_for_notes();
 }
 
-Steady::time_point Spool::next_work() const {
-    if (!accepts_.empty()) return Steady::time_point::min();
-    auto next = Steady::time_point::max();
+base::Moment Spool::next_work() const {
+    if (!accepts_.empty()) return base::Moment::min();
+    auto next = base::Moment::max();
     if (!changes_.empty()) {
-        if (changes_.size() >= group_changes && !put_back_) return Steady::time_point::min();
+        if (changes_.size() >= group_changes && !put_back_) return base::Moment::min();
         next = changes_since_ + (put_back_ ? std::chrono::milliseconds(1000) : options_.change_delay);
     }
     if (!older_.empty()) next = std::min(next, older_since_ + 5 * options_.change_delay);
@@ -88,12 +87,11 @@ void Spool::gather(std::unique_lock<std::mutex>& lock) {
     // A commit costs two syncs whatever it holds. Who is in the middle of sending a message will be here
     // within moments and shares them; who was counted last time and did not come is not waited for again.
     gathering_ = true;
-    auto until = Steady::now() + options_.gather;
-    while (arriving_ > stalled_ && accepts_.size() < batch_messages && !stopping_)
-        if (wake_.wait_until(lock, until) == std::cv_status::timeout) {
-            stalled_ = arriving_;
-            break;
-        }
+    auto until = clock_.now() + options_.gather;
+    const auto complete = [this] {
+        return arriving_ <= stalled_ || accepts_.size() >= batch_messages || stopping_;
+    };
+    if (!clock_.wait_until(wake_, lock, {}, until, complete)) stalled_ = arriving_;
     gathering_ = false;
 }
 
@@ -103,11 +101,8 @@ void Spool::run() {
         auto next = next_work();
         if (stopping_) {
             if (accepts_.empty() && (changes_.empty() || put_back_)) break;
-        } else if (next > Steady::now()) {
-            if (next == Steady::time_point::max())
-                wake_.wait(lock);
-            else
-                wake_.wait_until(lock, next);
+        } else if (next > clock_.now()) {
+            clock_.wait_until(wake_, lock, {}, next, [&] { return stopping_ || next_work() != next; });
             continue;
         }
         if (!accepts_.empty()) gather(lock);
@@ -133,7 +128,7 @@ void Spool::run() {
 
 // `taken_` and the numbers of what is still open give the watermark: every change below it is durable.
 void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
-    auto begun = Steady::now();
+    auto begun = clock_.now();
     if (!changes.empty()) taken_ = std::max(taken_, changes.back().number);
     std::vector<StoredPtr> messages;
     for (const auto& one : accepts) messages.push_back(one.stored);
@@ -161,7 +156,7 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
         put_back(std::move(changes));
     }
     if (!older_.empty() &&
-        (older_.size() >= group_changes || older_since_ + 5 * options_.change_delay <= Steady::now()))
+        (older_.size() >= group_changes || older_since_ + 5 * options_.change_delay <= clock_.now()))
         commit_older(false);
     shrink();
     out.unstuck = over_again();
@@ -171,7 +166,7 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
         if (!older_.empty()) open = std::min(open, older_.front().number);
         out.changes = open - 1;
     }
-    out.duration = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begun);
+    out.duration = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - begun);
     committed_(std::move(out));
 }
 
@@ -180,7 +175,7 @@ void Spool::put_back(Changes changes) {
     changes.insert(changes.end(), std::make_move_iterator(changes_.begin()),
                    std::make_move_iterator(changes_.end()));
     changes_ = std::move(changes);
-    changes_since_ = Steady::now();
+    changes_since_ = clock_.now();
     put_back_ = true;
 }
 
@@ -336,7 +331,7 @@ std::error_code Spool::commit_newest(const std::vector<StoredPtr>& messages, Cha
     tidy(here);
     for (auto& one : changes)
         if (one.change.volume != newest->number()) {
-            if (older_.empty()) older_since_ = Steady::now();
+            if (older_.empty()) older_since_ = clock_.now();
             older_.push_back(std::move(one));
         }
     return {};
@@ -361,7 +356,7 @@ void Spool::commit_older(bool stopping) {
         }
         tidy(refs(changes));
     }
-    older_since_ = Steady::now();
+    older_since_ = clock_.now();
     std::sort(older_.begin(), older_.end(),
               [](const Numbered& a, const Numbered& b) { return a.number < b.number; });
 }

@@ -1,12 +1,11 @@
 #include "relay/queue/view.h"
 
 #include "relay/queue/schedule.h"
-#include "sync/base/clock.h"
 
 namespace postern::relay {
 
 MessageView view_of(const Message& message, const Progress& progress, const Settings& settings,
-                    const std::function<std::string(const Address&)>& route) {
+                    const base::Clock& clock, const std::function<std::string(const Address&)>& route) {
     MessageView out;
     out.id = message.id.text();
     out.from = message.envelope.reverse_path.text();
@@ -20,7 +19,7 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
         RecipientView recipient;
         recipient.address = message.envelope.forward_paths[at].text();
         recipient.attempts = one.attempts;
-        recipient.next = one.pending() && !one.route.empty() ? base::on_the_wall(one.next) : Time{};
+        recipient.next = one.pending() && !one.route.empty() ? clock.on_the_wall(one.next) : Time{};
         recipient.egress = one.egress;
         recipient.tls = one.tls;
         recipient.pinned = !one.pinned.empty();

@@ -72,7 +72,7 @@ class Bench {
 public:
     Bench(const std::filesystem::path& dir, std::uint64_t seed)
         : spool_(
-              dir, {}, [this](Committed done) { committed(done); },
+              dir, clock_, {}, [this](Committed done) { committed(done); },
               [](std::string_view what, bool) {
                   std::printf("spool: %.*s\n", static_cast<int>(what.size()), what.data());
               }),
@@ -179,6 +179,7 @@ private:
     std::vector<double> commits_;  // microseconds
     std::uint64_t accepted_ = 0, changes_ = 0, last_change_ = 0;
     std::vector<StoredPtr> held_;
+    postern::base::SystemClock clock_;
     Spool spool_;
     Mail mail_;
     std::mt19937_64 random_;

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t page = 4096;
+const postern::base::SystemClock machine;
 const Spool::Options options{1 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)};
 
 SettingsPtr settings() {
@@ -44,7 +45,7 @@ struct Receiver {
         out.room = [this](const std::string&) -> std::size_t { return open ? 10 : 0; };
         out.offer = [this](Job job) { offered.push_back(std::move(job)); };
         out.trouble = [this](const std::string&) { return open ? std::string() : "cannot be reached"; };
-        out.next_try = [](const std::string&) { return std::chrono::system_clock::now(); };
+        out.next_try = [](const std::string&) { return machine.steady(); };
         out.exists = [](const std::string&) { return true; };
         out.report = [this](const Stored&, const Progress&, const std::vector<Notice>& notices) {
             bounced += notices.size();
@@ -60,7 +61,7 @@ std::map<std::uint64_t, std::string> fill(const fs::path& folder) {
     std::mt19937 random(7);
     Receiver receiver;
     receiver.open = false;
-    GatewayLife life(folder, options, settings(), receiver.silent, receiver.answers());
+    GatewayLife life(folder, machine, options, settings(), receiver.silent, receiver.answers());
     for (int at = 0; at < 150; ++at) {
         auto stored = std::make_shared<Stored>();
         Message& message = stored->message;
@@ -88,12 +89,12 @@ std::map<std::uint64_t, std::string> fill(const fs::path& folder) {
 /// Opens the folder and lets everything be delivered. 0 when all is as it has to be, else what is wrong.
 int open_and_deliver(const fs::path& folder, const std::map<std::uint64_t, std::string>& contents) {
     Receiver receiver;
-    GatewayLife life(folder, options, settings(), receiver.silent, receiver.answers());
+    GatewayLife life(folder, machine, options, settings(), receiver.silent, receiver.answers());
     std::set<std::uint64_t> delivered;
     bool expired = false;
     while (life.spool.unhealthy().empty()) {
         life.take_completions();
-        auto now = std::chrono::system_clock::now();
+        auto now = machine.steady();
         life.queue.run(now);
         for (const char* route : {"mx:a.example", "mx:b.example"}) life.queue.refill(route);
         if (!receiver.offered.empty()) {

@@ -18,16 +18,16 @@ namespace postern::tests {
 /// The commit thread's completions wait here until the test's thread takes them.
 class GatewayLife {
 public:
-    GatewayLife(const std::filesystem::path& folder, relay::Spool::Options options,
+    GatewayLife(const std::filesystem::path& folder, const base::Clock& clock, relay::Spool::Options options,
                 relay::SettingsPtr settings, relay::Observer& observer, Answers answers)
         : deliverer_(std::move(answers)),
           spool(
-              folder, options, [this](relay::Committed done) { tell(std::move(done)); },
+              folder, clock, options, [this](relay::Committed done) { tell(std::move(done)); },
               [this](std::string_view what, bool) {
                   std::lock_guard lock(mutex_);
                   reports_.emplace_back(what);
               }),
-          queue(spool, std::move(settings), observer, deliverer_) {
+          queue(clock, spool, std::move(settings), observer, deliverer_) {
         spool.start();
     }
     ~GatewayLife() {

@@ -153,7 +153,7 @@ public:
 
 private:
     std::size_t pick(std::size_t below) { return random_() % below; }
-    static Time now() { return postern::base::steady_now(); }
+    Time now() const { return clock_.steady(); }
     static std::string route(std::size_t number) {
         return "mx:" + std::string(1, static_cast<char>('a' + number));
     }
@@ -178,7 +178,7 @@ private:
         answers.trouble = [this](const std::string& to) {
             return down_.contains(to) ? "cannot be reached" : std::string();
         };
-        answers.next_try = [](const std::string&) { return now(); };
+        answers.next_try = [this](const std::string&) { return now(); };
         answers.exists = [](const std::string& to) { return to != "gateway:gone"; };
         answers.report = [this](const Stored& stored, const Progress& progress,
                                 const std::vector<Notice>& notices) {
@@ -191,7 +191,7 @@ private:
             return report(stored, failed);
         };
         life_ = std::make_unique<GatewayLife>(
-            folder_->path(),
+            folder_->path(), clock_,
             Spool::Options{1 << 19, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings_,
             *this, answers);
         check_places();
@@ -457,6 +457,7 @@ private:
     std::set<std::string> down_;
     std::vector<Job> offered_;
     std::size_t shift_ = 0, unanswered_ = 0, volumes_used_ = 0, deliveries_ = 0, delivered_events_ = 0;
+    postern::base::SystemClock clock_;
     std::unique_ptr<GatewayLife> life_;
 };
 

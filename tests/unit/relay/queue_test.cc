@@ -44,12 +44,12 @@ public:
             offered.push_back(std::move(job));
         };
         answers.trouble = [](const std::string&) { return std::string(); };
-        answers.next_try = [](const std::string&) { return now(); };
+        answers.next_try = [this](const std::string&) { return now(); };
         answers.report = [](const Stored&, const Progress&, const std::vector<Notice>&) {
             return StoredPtr();
         };
         life = std::make_unique<GatewayLife>(
-            folder.path(),
+            folder.path(), clock,
             Spool::Options{64 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)}, settings,
             *this, answers);
     }
@@ -106,9 +106,10 @@ public:
         life->queue.settle(job, std::vector<Outcome>(job.recipients.size(), outcome));
     }
 
-    static Time now() { return postern::base::steady_now(); }
+    Time now() const { return clock.steady(); }
     void on(const event::Trouble& event) override { troubles.emplace_back(event.text); }
 
+    postern::base::SystemClock clock;
     std::shared_ptr<Settings> settings = std::make_shared<Settings>();
     Folder folder;
     std::map<std::string, std::size_t> room;
@@ -141,7 +142,7 @@ TEST_CASE("what waits without a place in line is found, filed anew and told", "[
 
     SECTION("by the roll call") {
         for (int times = 0; times < 3; ++times)
-            desk.life->queue.run(Desk::now() + std::chrono::minutes(times));
+            desk.life->queue.run(desk.now() + std::chrono::minutes(times));
         desk.flush();
         REQUIRE(desk.troubles.size() == 1);
         CHECK(desk.troubles[0].find(id.text()) != std::string::npos);
@@ -149,7 +150,7 @@ TEST_CASE("what waits without a place in line is found, filed anew and told", "[
     }
     SECTION("after a restart") {
         desk.restart();
-        desk.life->queue.run(Desk::now());
+        desk.life->queue.run(desk.now());
         desk.flush();
         CHECK(desk.troubles.size() == 1);
         CHECK(desk.life->spool.waits(key, id, 1));
@@ -157,7 +158,7 @@ TEST_CASE("what waits without a place in line is found, filed anew and told", "[
     SECTION("by an operator who wants it tried") {
         CHECK(desk.life->queue.retry({id}).messages == 1);
         desk.flush();
-        desk.life->queue.run(Desk::now());
+        desk.life->queue.run(desk.now());
         CHECK(desk.offered.size() == 1);
     }
 }
@@ -170,9 +171,9 @@ TEST_CASE("a due time of a clock that was wrong means now", "[queue]") {
     desk.flush();
     desk.settings->queue.retry_first = desk.settings->queue.retry_max = std::chrono::hours(1);
     desk.restart();
-    desk.life->queue.run(Desk::now());
+    desk.life->queue.run(desk.now());
     desk.flush();
-    desk.life->queue.run(Desk::now());
+    desk.life->queue.run(desk.now());
     CHECK(desk.offered.size() == 1);
     CHECK(desk.troubles.empty());
 }
@@ -182,12 +183,12 @@ TEST_CASE("a route that nobody wakes is looked at again, and told", "[queue]") {
     desk.room["mx:one.example"] = 0;
     desk.accept_for("one.example");
     desk.flush();
-    desk.life->queue.run(Desk::now());
+    desk.life->queue.run(desk.now());
     CHECK(desk.offered.empty());
     desk.room["mx:one.example"] = plenty;
-    desk.life->queue.run(Desk::now() + std::chrono::seconds(30));
+    desk.life->queue.run(desk.now() + std::chrono::seconds(30));
     CHECK(desk.offered.empty());
-    desk.life->queue.run(Desk::now() + std::chrono::seconds(61));
+    desk.life->queue.run(desk.now() + std::chrono::seconds(61));
     CHECK(desk.offered.size() == 1);
     REQUIRE(desk.troubles.size() == 1);
     CHECK(desk.troubles[0].find("mx:one.example") != std::string::npos);
@@ -199,7 +200,7 @@ TEST_CASE("whoever calls for more mail is not told that the spool cannot be read
     desk.room["mx:one.example"] = 0;
     desk.accept_for("one.example");
     desk.flush();
-    desk.life->queue.run(Desk::now());
+    desk.life->queue.run(desk.now());
     desk.room["mx:one.example"] = plenty;
     // No page but the two first ones says any more what it is.
     for (const auto& entry : std::filesystem::recursive_directory_iterator(desk.folder.path())) {
@@ -227,7 +228,7 @@ TEST_CASE("new mail does not starve what waits on the disk, nor the reverse", "[
         desk.deliver(desk.next());
         if (desk.offered.size() < 2) desk.life->queue.refill("mx:one.example");
         fresh.insert(desk.accept_for("one.example"));
-        desk.life->queue.run(Desk::now());
+        desk.life->queue.run(desk.now());
     }
     std::size_t new_ones = 0, old_ones = 0;
     for (MessageId id : desk.delivered) (fresh.contains(id) ? new_ones : old_ones) += 1;
@@ -246,7 +247,7 @@ TEST_CASE("destinations that hang leave room in memory for the others", "[queue]
             auto stored = std::make_shared<Stored>();
             stored->message.id = desk.life->spool.new_id();
             stored->volume = volume;
-            stored->message.arrived = postern::base::wall_now();
+            stored->message.arrived = desk.clock.wall();
             stored->message.envelope.forward_paths = {{"u", domain}};
             desk.life->queue.admit(stored);
         }
@@ -272,7 +273,7 @@ TEST_CASE("a message to many domains is written down every so often, not with ea
     std::size_t done = 0;
     std::uint64_t last = 0;
     while (done < count) {
-        if (desk.offered.empty()) desk.life->queue.run(Desk::now());
+        if (desk.offered.empty()) desk.life->queue.run(desk.now());
         while (!desk.offered.empty()) {
             if (done % 2 == 0)
                 desk.deliver(desk.next());
@@ -306,7 +307,8 @@ TEST_CASE("what was delivered and not yet written down is not sent again after a
     std::filesystem::copy(desk.folder.path(), copy.path(), std::filesystem::copy_options::recursive);
     desk.life->let_go();
     Spool again(
-        copy.path(), Spool::Options{64 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)},
+        copy.path(), desk.clock,
+        Spool::Options{64 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)},
         [](Committed) {}, [](std::string_view, bool) {});
     auto loaded = again.load(id, 1);
     REQUIRE(loaded);
@@ -342,7 +344,7 @@ TEST_CASE("who is worked on is not read from the spool a second time", "[queue]"
     desk.life->queue.refill("mx:one.example");
     REQUIRE(desk.offered.size() == 1);
     // The moment of the first time comes.
-    desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+    desk.life->queue.run(desk.now() + std::chrono::seconds(1));
     CHECK(desk.life->queue.active() == 1);
     desk.life->queue.retry({id});
     desk.life->queue.refill("mx:one.example");
@@ -359,16 +361,16 @@ TEST_CASE("a message to thousands of destinations moves to others without delay"
         desk.room["mx:" + recipients.back().domain] = 0;
     }
     desk.accept(recipients);
-    desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+    desk.life->queue.run(desk.now() + std::chrono::seconds(1));
     while (desk.life->queue.waiting().size() < many) {
-        desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+        desk.life->queue.run(desk.now() + std::chrono::seconds(1));
         desk.life->take_completions();
     }
     desk.prefix = "gw:";
     for (const auto& one : recipients) desk.life->queue.reroute("mx:" + one.domain);
     std::size_t rounds = 0;
     for (; desk.offered.size() < many; ++rounds) {
-        desk.life->queue.run(Desk::now() + std::chrono::seconds(1));
+        desk.life->queue.run(desk.now() + std::chrono::seconds(1));
         desk.life->take_completions();
         REQUIRE(rounds < 100'000);
     }

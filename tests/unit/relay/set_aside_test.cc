@@ -27,12 +27,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const postern::base::SystemClock machine;
+
 /// A spool whose reports are kept.
 class Kept {
 public:
     explicit Kept(const fs::path& folder)
         : spool(
-              folder, {4 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)},
+              folder, machine, {4 << 20, std::chrono::microseconds(0), std::chrono::milliseconds(1)},
               [this](Committed done) { committed(std::move(done)); },
               [this](std::string_view what, bool) {
                   std::lock_guard lock(mutex_);

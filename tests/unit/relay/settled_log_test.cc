@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+const postern::base::SystemClock machine;
+
 void ignore(const std::error_code&) {}
 
 const SettledLog::Delivered noted{{MessageId{5}, {0, 2, 65535}}, {MessageId{7}, {1}}};
@@ -36,7 +38,7 @@ SettledLog::Delivered read(SettledLog& log, const Folder& folder) {
 }
 
 void write_example(const fs::path& folder) {
-    SettledLog log(folder, ignore);
+    SettledLog log(folder, machine, ignore);
     log.note(MessageId{5}, {0, 2});
     log.note(MessageId{7}, {1});
     log.note(MessageId{5}, {65535});
@@ -52,7 +54,7 @@ TEST_CASE("what was noted is read back at least until it is committed", "[settle
     SettledLog::clear(folder.path());
     CHECK(fs::is_empty(folder.path()));
 
-    SettledLog log(folder.path(), ignore);
+    SettledLog log(folder.path(), machine, ignore);
     log.note(MessageId{5}, {0});
     log.recorded(MessageId{5}, 10);
     log.note(MessageId{6}, {0});
@@ -90,7 +92,7 @@ TEST_CASE("a torn or changed log never says more than was noted", "[settled]") {
 TEST_CASE("a long log goes on in further files, and they go when they are committed", "[settled]") {
     Folder folder;
     const std::vector<std::uint16_t> many(1000, 1);
-    SettledLog log(folder.path(), ignore);
+    SettledLog log(folder.path(), machine, ignore);
     for (std::uint64_t change = 1; change <= 700; ++change) {
         log.note(MessageId{change}, many);
         log.recorded(MessageId{change}, change);
@@ -111,7 +113,7 @@ TEST_CASE("a long log goes on in further files, and they go when they are commit
 TEST_CASE("what no change has recorded yet stays noted, whatever is committed", "[settled]") {
     Folder folder;
     const std::vector<std::uint16_t> many(1000, 1);
-    SettledLog log(folder.path(), ignore);
+    SettledLog log(folder.path(), machine, ignore);
     log.note(MessageId{1}, many);
     for (std::uint64_t change = 2; change <= 700; ++change) {
         log.note(MessageId{change}, many);
@@ -132,7 +134,7 @@ TEST_CASE("without descriptors what was delivered is kept, and noted before all 
     Folder folder;
     std::atomic<int> begun{0}, over{0};
     const std::vector<std::uint16_t> many(1000, 1);
-    SettledLog log(folder.path(), [&](const std::error_code& error) {
+    SettledLog log(folder.path(), machine, [&](const std::error_code& error) {
         if (error == std::errc::too_many_files_open)
             ++begun;
         else if (!error)
@@ -175,7 +177,7 @@ TEST_CASE("a log that cannot be read is told, not taken for an empty one", "[set
 
 TEST_CASE("a note that could be written in part only is written whole when there is room", "[settled]") {
     Folder folder;
-    SettledLog log(folder.path(), ignore);
+    SettledLog log(folder.path(), machine, ignore);
     log.note(MessageId{5}, {0, 2});
     log.wait();
     {
