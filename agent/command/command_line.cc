@@ -3,13 +3,16 @@
 #include <sysexits.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "agent/log/log_line.h"
-#include "agent/settings/quantity.h"
 #include "agent/settings/suggestion.h"
+#include "agent/status/endpoints.h"
 
 namespace postern::agent {
 namespace {
@@ -28,167 +31,118 @@ constexpr const char* exit_codes =
     "  77  not allowed\n"
     "  78  the configuration file has faults\n";
 
-/// A subcommand that only sets the verb; options are added by the caller.
-CLI::App* verb(CLI::App& parent, const char* name, const char* help, Command& command, Verb verb) {
-    auto* sub = parent.add_subcommand(name, help);
+/// A subcommand; options are added by the caller.
+CLI::App* subcommand(CLI::App& parent, std::string_view name, std::string_view help) {
+    auto* sub = parent.add_subcommand(std::string(name), std::string(help));
     sub->fallthrough();
+    return sub;
+}
+
+CLI::App* verb(CLI::App& parent, const char* name, const char* help, Command& command, Verb verb) {
+    auto* sub = subcommand(parent, name, help);
     sub->footer(std::string(everywhere) + exit_codes);
     sub->callback([&command, verb] { command.verb = verb; });
     return sub;
 }
 
-void add_filter(CLI::App& app, Command& command) {
-    auto& filter = command.filter;
-    app.add_option("--sender", filter.sender, "sender of the envelope, or its domain")
-        ->type_name("ADDRESS|DOMAIN");
-    app.add_option("--recipient", filter.recipient, "recipient of the envelope, or its domain")
-        ->type_name("ADDRESS|DOMAIN");
-    app.add_flag("--held", filter.held, "what is held");
-    app.add_option("--older", command.older, "what has waited longer than this, as 4h or 1d12h")
-        ->type_name("DURATION")
-        ->check(CLI::Validator(
-            [](const std::string& text) {
-                const auto age = parse_duration(text);
-                return age ? std::string() : age.error();
-            },
-            "", "duration"));
-    app.add_option("--route", filter.route, "as \"queue list\" shows it, such as mx:example.net")
-        ->type_name("ROUTE");
-}
-
-/// --gateway NAME as a shorter --route gateway:NAME.
-void add_gateway_filter(CLI::App& app, Command& command) {
-    app.add_option("--gateway", command.gateway, "what waits for this gateway")
-        ->type_name("NAME")
-        ->excludes("--route");
-}
-
-/// A command that changes messages and therefore needs to be told which.
-CLI::App* change(CLI::App& queue, const char* name, const char* help, Command& command, Verb which) {
-    auto* app = verb(queue, name, help, command, which);
-    app->add_option("ID", command.ids, "of messages, several at once")->type_name("");
-    add_filter(*app, command);
-    app->add_flag("--all", command.all, "the whole queue");
-    return app;
-}
-
-void add_queue(CLI::App& app, Command& command) {
-    auto* queue = app.add_subcommand(
-        "queue", "list, summary, show, retry, hold, release, move, bounce or delete messages");
-    queue->fallthrough();
-    queue->require_subcommand(1);
-    auto* list = verb(*queue, "list", "what waits and why", command, Verb::queue_list);
-    add_filter(*list, command);
-    add_gateway_filter(*list, command);
-    list->add_option("ID", command.ids, "of messages, several at once")->type_name("");
-    list->add_option("--sort", command.sort, "what comes first: the next to be tried, the largest, ...")
-        ->check(CLI::IsMember({"oldest", "newest", "next", "size", "attempts"}).description(""))
-        ->type_name("oldest|newest|next|size|attempts")
-        ->capture_default_str();
-    list->add_option("--offset", command.offset, "leave out so many first")->type_name("NUMBER");
-    list->add_option("--limit", command.limit, "at most so many messages")
-        ->check(CLI::Range(1, 10'000).description(""))
-        ->type_name("1-10000")
-        ->capture_default_str();
-    auto* summary = verb(*queue, "summary", "what waits by destination and age, by sender and by reason",
-                         command, Verb::queue_summary);
-    add_filter(*summary, command);
-    add_gateway_filter(*summary, command);
-    summary->add_option("--limit", command.rows, "at most so many destinations, senders and reasons")
-        ->check(CLI::Range(1, 10'000).description(""))
-        ->type_name("1-10000")
-        ->capture_default_str();
-    auto* show = verb(*queue, "show", "one message", command, Verb::queue_show);
-    show->add_option("ID", command.ids, "of messages, several at once")->type_name("")->required();
-    show->add_flag("--header", command.header, "with the message's whole header");
-    auto* retry = verb(*queue, "retry", "try again now: all, or those chosen", command, Verb::queue_retry);
-    retry->add_option("ID", command.ids, "of messages, several at once")->type_name("");
-    add_filter(*retry, command);
-    add_gateway_filter(*retry, command);
-    add_gateway_filter(*change(*queue, "hold", "keep until released", command, Verb::queue_hold), command);
-    add_gateway_filter(*change(*queue, "release", "try what is held", command, Verb::queue_release), command);
-    auto* bounce = change(*queue, "bounce", "give up and tell the sender", command, Verb::queue_bounce);
-    add_gateway_filter(*bounce, command);
-    bounce->add_option("--reason", command.reason, "what the sender is told, one line")->type_name("TEXT");
-    add_gateway_filter(
-        *change(*queue, "delete", "take out of the queue without a bounce", command, Verb::queue_delete),
-        command);
-    auto* move = change(*queue, "move", "send another way", command, Verb::queue_move);
-    auto* where = move->add_option_group("where to");
-    where->add_option("--gateway", command.gateway, "through this gateway, whatever the rules say")
-        ->type_name("NAME");
-    where->add_flag("--rules", command.rules, "where the rules send it");
-    where->require_option(1);
-}
-
-void add_ways(CLI::App& app, Command& command) {
-    const auto group = [&](const char* name, const char* help, Verb list) {
-        auto* sub = app.add_subcommand(name, help);
-        sub->fallthrough();
-        sub->preparse_callback([&command, list](std::size_t) { command.verb = list; });
-        verb(*sub, "list", "all of them", command, list);
-        return sub;
+void add_parameter(CLI::App& app, const Parameter& parameter, Command& command) {
+    using Place = Parameter::Place;
+    const std::string name(parameter.name), value(parameter.value), help(parameter.help);
+    const auto keep = [&command, name](const std::string& text) {
+        if (!text.empty()) command.parameters.emplace(name, text);
     };
-    const auto with_subject = [&](CLI::App& parent, const char* name, const char* what, const char* help,
-                                  Verb which) {
-        auto* sub = verb(parent, name, help, command, which);
-        sub->add_option(what, command.subject, "as listed")->type_name("")->required();
-        return sub;
-    };
-    auto* gateway = group("gateway", "next hops: list, enable, disable", Verb::gateways);
-    with_subject(*gateway, "enable", "NAME", "send mail through it", Verb::gateway_enable);
-    with_subject(*gateway, "disable", "NAME", "send its mail where the rules say without it",
-                 Verb::gateway_disable);
-    auto* route = group("route", "which mail goes through which gateway: list, set, unset", Verb::routes);
-    const auto with_mail = [&](const char* name, const char* help, Verb which) {
-        auto* sub = verb(*route, name, help, command, which);
-        sub->add_option("--sender", command.filter.sender, "user@domain, a domain, or * for everybody")
-            ->type_name("ADDRESS|DOMAIN|*");
-        sub->add_option("--recipient", command.filter.recipient, "a domain")->type_name("DOMAIN");
-        return sub;
-    };
-    with_mail("set", "send mail through a gateway, until unset", Verb::route_set)
-        ->add_option("GATEWAY", command.gateway, "its name")
-        ->type_name("")
-        ->required();
-    with_mail("unset", "take back what was set", Verb::route_unset);
-    auto* egress = group("egress", "addresses mail leaves from: list, suspend, resume, forget", Verb::egress);
-    with_subject(*egress, "suspend", "ADDRESS", "let no mail leave from it", Verb::egress_suspend);
-    with_subject(*egress, "resume", "ADDRESS", "use it again", Verb::egress_resume);
-    with_subject(*egress, "forget", "ADDRESS", "drop what was learnt against it", Verb::egress_forget)
-        ->add_option("--site", command.site, "only there, as \"egress list\" shows it")
-        ->type_name("SITE");
-}
-
-/// What was forgotten must not become "everything".
-void check_choice(const Command& command) {
-    const auto& filter = command.filter;
-    const bool chosen = filter.held || !command.ids.empty() ||
-                        !(filter.sender + filter.recipient + filter.route + command.older).empty();
-    switch (command.verb) {
-        case Verb::queue_delete:
-        case Verb::queue_hold:
-        case Verb::queue_release:
-        case Verb::queue_bounce:
-            if ((chosen || !command.gateway.empty()) == command.all)
-                throw CLI::ValidationError(
-                    "queue",
-                    "give IDs, --sender, --recipient, --held, --older, --route or --gateway, or --all alone");
+    const CLI::Validator valid([&parameter](std::string& text) { return parameter.fault(text); }, "",
+                               "value");
+    switch (parameter.place) {
+        case Place::words:
+        case Place::paths:
+            app.add_option(value, command.subjects, help)
+                ->type_name("")
+                ->required(parameter.place == Place::paths);
             break;
-        case Verb::queue_move:
-            if (chosen == command.all)
-                throw CLI::ValidationError(
-                    "queue move",
-                    "give IDs, --sender, --recipient, --held, --older or --route, or --all alone");
+        case Place::path:
+            app.add_option_function<std::string>(
+                   value, [&command](const std::string& text) { command.subjects = {text}; }, help)
+                ->type_name("")
+                ->required();
             break;
-        case Verb::route_set:
-        case Verb::route_unset:
-            if (!chosen)
-                throw CLI::ValidationError("route",
-                                           "give --sender, --recipient or both; --sender \"*\" is everybody");
+        case Place::word:
+            app.add_option_function<std::string>(value, keep, help)->type_name("")->required();
             break;
-        default: break;
+        case Place::option:
+        case Place::text_only:
+            if (parameter.kind == Parameter::Kind::flag)
+                app.add_flag_callback(
+                    "--" + name, [keep] { keep("true"); }, help);
+            else
+                app.add_option_function<std::string>("--" + name, keep, help)
+                    ->type_name(value)
+                    ->check(valid)
+                    ->required(parameter.required)
+                    ->default_str(std::string(parameter.initial));
+            break;
     }
+}
+
+void add_endpoint(CLI::App& app, const Endpoint& endpoint, Command& command) {
+    for (const auto& parameter : endpoint.parameters) add_parameter(app, parameter, command);
+}
+
+const Endpoint& endpoint_of(std::string_view words) {
+    return *std::find_if(endpoints().begin(), endpoints().end(),
+                         [words](const Endpoint& each) { return each.words == words; });
+}
+
+/// "next hops: list, enable, disable".
+std::string help_of(const CommandGroup& group) {
+    std::string text(group.help);
+    const char* separator = ": ";
+    for (const auto& each : endpoints())
+        if (each.words.starts_with(group.name) && each.words.size() > group.name.size()) {
+            text.append(separator).append(each.words.substr(group.name.size() + 1));
+            separator = ", ";
+        }
+    return text;
+}
+
+CLI::App* add_group(CLI::App& app, const CommandGroup& group, Command& command) {
+    auto* sub = subcommand(app, group.name, help_of(group));
+    if (group.alone.empty())
+        sub->require_subcommand(1);
+    else
+        sub->preparse_callback(
+            [&command, &group](std::size_t) { command.endpoint = &endpoint_of(group.alone); });
+    return sub;
+}
+
+/// The commands that ask the running gateway, in the order of their table.
+void add_endpoints(CLI::App& app, Command& command) {
+    std::map<std::string_view, CLI::App*> groups;
+    for (const auto& endpoint : endpoints()) {
+        if (endpoint.words.empty()) continue;
+        const auto first = endpoint.words.substr(0, endpoint.words.find(' '));
+        CLI::App* parent = &app;
+        for (const auto& group : command_groups()) {
+            if (group.name != first) continue;
+            auto& made = groups[first];
+            if (made == nullptr) made = add_group(app, group, command);
+            parent = made;
+        }
+        if (parent != &app && endpoint.words == first) continue;  // the group alone means it
+        const auto name = parent == &app ? first : endpoint.words.substr(first.size() + 1);
+        auto* sub = subcommand(*parent, name, endpoint.help);
+        sub->footer(std::string(everywhere) + exit_codes);
+        sub->callback([&command, &endpoint] { command.endpoint = &endpoint; });
+        add_endpoint(*sub, endpoint, command);
+    }
+}
+
+/// What is wrong with what was given together: told before anybody is asked.
+void check_together(const Command& command) {
+    if (command.endpoint == nullptr || command.endpoint->objection == nullptr) return;
+    const auto asked = command.asked(command.subjects.empty() ? "" : command.subjects.front());
+    if (const auto why = command.endpoint->objection(asked); !why.empty())
+        throw CLI::ValidationError(std::string(command.endpoint->words), why);
 }
 
 void add_commands(CLI::App& app, Command& command) {
@@ -203,8 +157,7 @@ void add_commands(CLI::App& app, Command& command) {
     check->add_option("--to", command.to, "recipient to try gateways with; nothing is sent")
         ->type_name("ADDRESS")
         ->needs(online);
-    auto* config = app.add_subcommand("config", "print every configuration key");
-    config->fallthrough();
+    auto* config = subcommand(app, "config", "print every configuration key");
     auto* format = config->add_option_group("format");
     format->add_flag_callback(
         "--defaults", [&] { command.verb = Verb::config_defaults; }, "as a postern.toml");
@@ -214,26 +167,7 @@ void add_commands(CLI::App& app, Command& command) {
         "--reply-rules", [&] { command.verb = Verb::config_rules; },
         "instead the rules that tell what a receiver's refusal is about");
     format->require_option(1);
-    auto* explain = verb(app, "explain", "what would happen to a message, and why", command, Verb::explain);
-    explain->add_option("--from", command.from, "sender; leave out for a bounce, which has none")
-        ->type_name("ADDRESS");
-    explain->add_option("--to", command.to, "recipient")->type_name("ADDRESS")->required();
-    explain->add_option("--client", command.client, "IP address it would come from; else a primary's")
-        ->type_name("IP");
-    verb(app, "status", "the state at a glance", command, Verb::status);
-    add_queue(app, command);
-    add_ways(app, command);
-    auto* directory = app.add_subcommand("directory", "what is known of the primaries");
-    directory->fallthrough();
-    directory->preparse_callback([&command](std::size_t) { command.verb = Verb::directory; });
-    auto* show =
-        verb(*directory, "show", "what is known of a domain or an address", command, Verb::directory);
-    show->add_option("DOMAIN|ADDRESS", command.subject, "what to look up")->type_name("")->required();
-    auto* forget = verb(*directory, "forget", "ask the primary anew about an address", command, Verb::forget);
-    forget->add_option("ADDRESS", command.subject, "that was asked for by itself")->type_name("")->required();
-    auto* sync = verb(app, "sync", "read the primaries' directories now", command, Verb::sync);
-    sync->add_flag("--accept", command.accept, "believe what was held back because too much is gone");
-    verb(app, "reload", "take the changed configuration file", command, Verb::reload);
+    add_endpoints(app, command);
 }
 
 /// The words in front of the first option, the values of --config stepped over: which command was meant.
@@ -301,6 +235,13 @@ std::optional<int> answered(CLI::App& app, int argc, const char* const* argv) {
 
 }  // namespace
 
+Parameters Command::asked(const std::string& subject) const {
+    Parameters all = parameters;
+    for (const auto& each : endpoint->parameters)
+        if (each.place == Parameter::Place::words && !subject.empty()) all.emplace(each.name, subject);
+    return all;
+}
+
 tl::expected<Command, int> parse_command_line(int argc, const char* const* argv) {
     Command command;
     CLI::App app("postern: a mail gateway beside your mail server", "postern");
@@ -315,7 +256,7 @@ tl::expected<Command, int> parse_command_line(int argc, const char* const* argv)
     if (const auto code = answered(app, argc, argv)) return tl::unexpected(*code);
     try {
         app.parse(argc, argv);
-        check_choice(command);
+        check_together(command);
     } catch (const CLI::ParseError& error) {
         return tl::unexpected(app.exit(error) == 0 ? EX_OK : EX_USAGE);
     }

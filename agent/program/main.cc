@@ -36,8 +36,9 @@ int main(int argc, char** argv) {
             case Verb::config_rules:
                 std::fwrite(shipped_reply_rules_text().data(), 1, shipped_reply_rules_text().size(), stdout);
                 return EX_OK;
-            default: return ask(*command);
+            case Verb::ask: return ask(*command);
         }
+        return EX_SOFTWARE;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "postern: %s\n", error.what());
         return EX_SOFTWARE;

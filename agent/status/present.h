@@ -14,6 +14,9 @@ std::string present_status(const nlohmann::json& status, WallTime now = std::chr
 std::string present_queue(const nlohmann::json& queue, WallTime now = std::chrono::system_clock::now());
 std::string present_summary(const nlohmann::json& summary, WallTime now = std::chrono::system_clock::now());
 std::string present_message(const nlohmann::json& message, WallTime now = std::chrono::system_clock::now());
+std::string present_header(const nlohmann::json& message);
+/// Of a change: "3 messages held until released", and what it does not hold for.
+std::string present_applied(const nlohmann::json& answer, const char* what);
 std::string present_directory(const nlohmann::json& directory);
 std::string present_directory_entry(const nlohmann::json& entry);
 std::string present_gateways(const nlohmann::json& answer, WallTime now = std::chrono::system_clock::now());

@@ -1,4 +1,5 @@
 // The queue as text for people.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <vector>
@@ -115,6 +116,34 @@ std::string present_message(const json& message, WallTime now) {
            "\nrecipients\n";
     for (const auto& recipient : message.at("recipients"))
         out += recipient_line(recipient, now) + last_attempt(recipient);
+    return out;
+}
+
+std::string present_applied(const json& answer, const char* what) {
+    const auto number = [&](const char* name) {
+        return answer.contains(name) ? answer.at(name).get<std::uint64_t>() : 0;
+    };
+    const auto count = number("messages"), held = number("held"), delivering = number("delivering");
+    if (count + held == 0) return "no such message is in the queue\n";
+    std::string out;
+    if (count > 0) out += std::to_string(count) + (count == 1 ? " message " : " messages ") + what + '\n';
+    if (delivering > 0)
+        out += std::to_string(delivering) + " of them " + (delivering == 1 ? "is" : "are") +
+               " being delivered just now: that holds only for what is not taken\n";
+    if (held > 0)
+        out += std::to_string(held) + (held == 1 ? " message is" : " messages are") + " held: release " +
+               (held == 1 ? "it" : "them") + " with \"postern queue release\"\n";
+    return out;
+}
+
+std::string present_header(const json& message) {
+    std::string out;
+    const auto header = message.value("header", std::string());
+    for (std::size_t at = 0; at < header.size();) {
+        const auto end = std::min(header.find("\r\n", at), header.size());
+        out += printable(header.substr(at, end - at)) + '\n';
+        at = end + 2;
+    }
     return out;
 }
 

@@ -1,77 +1,23 @@
 // The queue over the status endpoint.
+#include <sysexits.h>
+
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "agent/settings/quantity.h"
-#include "agent/status/paths.h"
+#include "agent/status/pages.h"
+#include "agent/status/present.h"
+#include "agent/status/queue_choice.h"
 #include "agent/status/views.h"
-#include "relay/mail/route_key.h"
 
 namespace postern::agent {
 namespace {
 
 using nlohmann::json;
+using Kind = Parameter::Kind;
+using Place = Parameter::Place;
 
-constexpr std::size_t default_limit = 100, default_kinds = 20, largest_limit = 10'000,
-                      largest_offset = 10'000'000;
-
-using Choice = tl::expected<relay::QueueFilter, Answer>;
-
-enum class Gateway : std::uint8_t { chooses, is_target };
-
-/// Which messages are meant. `gateway` is another way to say `route`, except where it is the target of a
-/// move.
-Choice choice(const Request& request, Gateway gateway = Gateway::chooses) {
-    relay::QueueFilter filter{parameter(request, "id"),
-                              parameter(request, "sender"),
-                              parameter(request, "recipient"),
-                              parameter(request, "route"),
-                              false,
-                              {}};
-    if (const auto held = parameter(request, "held"); !held.empty()) {
-        if (held != "true") return tl::make_unexpected(refusal(400, "held can only be true"));
-        filter.held = true;
-    }
-    if (const auto older = parameter(request, "older"); !older.empty()) {
-        const auto age = parse_duration(older);
-        if (!age) return tl::make_unexpected(refusal(400, "older: " + age.error()));
-        filter.before = std::chrono::system_clock::now() - *age;
-    }
-    if (gateway == Gateway::is_target) return filter;
-    if (const auto name = parameter(request, "gateway"); !name.empty()) {
-        if (!filter.route.empty())
-            return tl::make_unexpected(refusal(400, "route and gateway mean the same: give one of them"));
-        filter.route = relay::RouteKey::gateway(name).text();
-    }
-    return filter;
-}
-
-/// As choice(); something has to be chosen, or everything by all=true alone.
-Choice deliberate_choice(const Request& request, Gateway gateway = Gateway::chooses) {
-    auto filter = choice(request, gateway);
-    if (!filter) return filter;
-    const bool chosen = filter->held || filter->before != std::chrono::system_clock::time_point{} ||
-                        !(filter->id + filter->sender + filter->recipient + filter->route).empty();
-    const auto all = parameter(request, "all");
-    if (chosen == all.empty() && (chosen || all == "true")) return filter;
-    return tl::make_unexpected(refusal(400,
-                                       "name the messages by id, sender, recipient, route, held or older, or "
-                                       "all of them by all=true and no other"));
-}
-
-/// nullopt when what is given is no number up to `largest`.
-std::optional<std::size_t> number(const Request& request, const std::string& name, std::size_t initial,
-                                  std::size_t largest) {
-    const auto given = parameter(request, name);
-    if (given.empty()) return initial;
-    std::size_t value = 0;
-    const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), value);
-    if (error != std::errc() || end != given.data() + given.size() || value > largest) return std::nullopt;
-    return value;
-}
+constexpr std::size_t largest_limit = 10'000, largest_offset = 10'000'000;
 
 /// "queue retry: id=... sender=...", as it was asked.
 std::string in_words(const Request& request, std::string_view action) {
@@ -81,13 +27,14 @@ std::string in_words(const Request& request, std::string_view action) {
     return request.parameters.empty() ? words + " all" : words;
 }
 
-std::optional<relay::QueueOrder> order(const std::string& name) {
+relay::QueueOrder order(const std::string& name) {
     using relay::QueueOrder;
-    static const std::map<std::string, QueueOrder> orders{
-        {"", QueueOrder::oldest},   {"oldest", QueueOrder::oldest}, {"newest", QueueOrder::newest},
-        {"next", QueueOrder::next}, {"size", QueueOrder::size},     {"attempts", QueueOrder::attempts}};
-    const auto found = orders.find(name);
-    return found == orders.end() ? std::nullopt : std::optional(found->second);
+    static const std::map<std::string, QueueOrder> orders{{"oldest", QueueOrder::oldest},
+                                                          {"newest", QueueOrder::newest},
+                                                          {"next", QueueOrder::next},
+                                                          {"size", QueueOrder::size},
+                                                          {"attempts", QueueOrder::attempts}};
+    return orders.at(name);
 }
 
 Answer count(const Control& control, const Request& request, std::string_view action,
@@ -96,73 +43,51 @@ Answer count(const Control& control, const Request& request, std::string_view ac
     return ok({{"messages", applied.messages}, {"delivering", applied.delivering}, {"held", applied.held}});
 }
 
-}  // namespace
-
-Answer answer_queue(const Control& control, const Request& request) {
-    const auto limit = number(request, "limit", default_limit, largest_limit);
-    const auto offset = number(request, "offset", 0, largest_offset);
-    if (!limit || *limit == 0)
-        return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
-    if (!offset) return refusal(400, "offset is not a number from 0 to " + std::to_string(largest_offset));
-    const auto sort = order(parameter(request, "sort"));
-    if (!sort) return refusal(400, "sort is one of oldest, newest, next, size, attempts");
-    const auto filter = choice(request);
-    if (!filter) return filter.error();
-    const auto page = control.queue.list(*filter, *limit, *offset, *sort);
+Answer list(const Control& control, const Request& request) {
+    const auto page = control.queue.list(choice(request), number(request, "limit"), number(request, "offset"),
+                                         order(parameter(request, "sort")));
     json list = json::array();
     for (const auto& message : page.messages) list.push_back(view(message));
     return ok({{"messages", std::move(list)}, {"more", page.more}});
 }
 
-Answer answer_summary(const Control& control, const Request& request) {
-    const auto limit = number(request, "limit", default_kinds, largest_limit);
-    if (!limit || *limit == 0)
-        return refusal(400, "limit is not a number from 1 to " + std::to_string(largest_limit));
-    const auto filter = choice(request);
-    return filter ? ok(view(control.queue.summary(*filter, *limit))) : filter.error();
+Answer summary(const Control& control, const Request& request) {
+    return ok(view(control.queue.summary(choice(request), number(request, "limit"))));
 }
 
-Answer answer_message(const Control& control, const Request& request) {
-    const auto found = control.queue.show(request.path.substr(sizeof("/v1/messages/") - 1));
-    return found ? ok(view(*found)) : refusal(404, "no message with this id is in the queue");
+Answer show(const Control& control, const Request& request) {
+    const auto found = control.queue.show(request.subject);
+    return found ? ok(view(*found))
+                 : refusal(404, "no message with this id is in the queue (" + request.subject +
+                                    "); what became of it is in the log");
 }
 
-Answer retry_messages(const Control& control, const Request& request) {
-    const auto filter = choice(request);
-    return filter ? count(control, request, "retry", control.queue.retry(*filter)) : filter.error();
+Answer retry(const Control& control, const Request& request) {
+    return count(control, request, "retry", control.queue.retry(choice(request)));
 }
 
-Answer remove_messages(const Control& control, const Request& request) {
-    const auto filter = deliberate_choice(request);
-    return filter ? count(control, request, "delete", control.queue.remove(*filter)) : filter.error();
+Answer remove(const Control& control, const Request& request) {
+    return count(control, request, "delete", control.queue.remove(choice(request)));
 }
 
-Answer hold_messages(const Control& control, const Request& request) {
-    const auto filter = deliberate_choice(request);
-    return filter ? count(control, request, "hold", control.queue.hold(*filter)) : filter.error();
+Answer hold(const Control& control, const Request& request) {
+    return count(control, request, "hold", control.queue.hold(choice(request)));
 }
 
-Answer release_messages(const Control& control, const Request& request) {
-    const auto filter = deliberate_choice(request);
-    return filter ? count(control, request, "release", control.queue.release(*filter)) : filter.error();
+Answer release(const Control& control, const Request& request) {
+    return count(control, request, "release", control.queue.release(choice(request)));
 }
 
-Answer bounce_messages(const Control& control, const Request& request) {
-    const auto filter = deliberate_choice(request);
-    if (!filter) return filter.error();
+Answer bounce(const Control& control, const Request& request) {
     auto reason = parameter(request, "reason");
     if (std::any_of(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }))
         return refusal(400, "the reason is one line of ASCII text");
     if (reason.empty()) reason = "the postmaster of the gateway has ended the attempts to deliver it";
-    return count(control, request, "bounce", control.queue.bounce(*filter, reason));
+    return count(control, request, "bounce", control.queue.bounce(choice(request), reason));
 }
 
-Answer move_messages(const Control& control, const Request& request) {
-    const auto filter = deliberate_choice(request, Gateway::is_target);
-    if (!filter) return filter.error();
-    const auto gateway = parameter(request, "gateway"), rules = parameter(request, "rules");
-    if (gateway.empty() == rules.empty() || (!rules.empty() && rules != "true"))
-        return refusal(400, "say where to: gateway=NAME, or rules=true for where the rules send it");
+Answer move(const Control& control, const Request& request) {
+    const auto gateway = parameter(request, "gateway");
     if (!gateway.empty()) {
         const auto gateways = control.outgoing.routes().gateways;
         const auto found = std::find_if(gateways.begin(), gateways.end(),
@@ -170,7 +95,121 @@ Answer move_messages(const Control& control, const Request& request) {
         if (found == gateways.end()) return refusal(404, "there is no gateway named \"" + gateway + '"');
         if (!found->enabled) return refusal(409, "gateway \"" + gateway + "\" is disabled: enable it first");
     }
-    return count(control, request, "move", control.queue.move(*filter, gateway));
+    return count(control, request, "move", control.queue.move(choice(request, Gateway::is_target), gateway));
+}
+
+/// Whether messages were chosen and none is there.
+int nothing_matched(const json& answer, const Parameters& asked) {
+    if (asked.contains("all") || !chooses_messages(asked, Gateway::chooses)) return EX_OK;
+    const auto& messages = answer.at("messages");
+    const bool none = messages.is_array()
+                          ? messages.empty()
+                          : messages.get<std::uint64_t>() + answer.value("held", std::uint64_t{0}) == 0;
+    return none ? EX_NOINPUT : EX_OK;
+}
+
+Presenter counts(const char* what) {
+    return [what](const json& answer, const Parameters&) { return present_applied(answer, what); };
+}
+
+std::string present_shown(const json& answer, const Parameters& asked) {
+    return present_message(answer) + (asked.contains("header") ? "\n" + present_header(answer) : "");
+}
+
+constexpr Parameter for_gateway{.name = "gateway", .value = "NAME", .help = "what waits for this gateway"};
+constexpr Parameter everything{.name = "all", .value = "true", .help = "the whole queue", .kind = Kind::flag};
+
+Endpoint of_messages(std::string_view method, std::string_view path, std::string_view words,
+                     std::string_view help, Answer (*handle)(const Control&, const Request&),
+                     Presenter present, std::vector<Parameter> more = {}) {
+    Endpoint endpoint{.method = method,
+                      .path = path,
+                      .words = words,
+                      .help = help,
+                      .access = method == "GET" ? Access::readers : Access::operators,
+                      .parameters = choice_parameters(),
+                      .handle = handle,
+                      .present = std::move(present),
+                      .objection = choice_objection,
+                      .exit_code = nothing_matched};
+    endpoint.parameters.insert(endpoint.parameters.end(), more.begin(), more.end());
+    return endpoint;
+}
+
+/// What changes messages and therefore needs to be told which.
+Endpoint change(std::string_view method, std::string_view path, std::string_view words, std::string_view help,
+                Answer (*handle)(const Control&, const Request&), Presenter present,
+                std::vector<Parameter> more = {for_gateway}) {
+    more.insert(more.begin(), everything);
+    auto endpoint = of_messages(method, path, words, help, handle, std::move(present), std::move(more));
+    endpoint.objection = deliberate_choice_objection;
+    return endpoint;
+}
+
+Parameter limit(std::string_view help, std::string_view initial) {
+    return {.name = "limit",
+            .value = "1-10000",
+            .help = help,
+            .kind = Kind::number,
+            .smallest = 1,
+            .largest = largest_limit,
+            .initial = initial};
+}
+
+}  // namespace
+
+std::vector<Endpoint> queue_endpoints() {
+    const Parameter sort{.name = "sort",
+                         .value = "oldest|newest|next|size|attempts",
+                         .help = "what comes first: the next to be tried, the largest, ...",
+                         .kind = Kind::word,
+                         .initial = "oldest"};
+    const Parameter offset{.name = "offset",
+                           .value = "NUMBER",
+                           .help = "leave out so many first",
+                           .kind = Kind::number,
+                           .largest = largest_offset};
+    const Parameter reason{.name = "reason", .value = "TEXT", .help = "what the sender is told, one line"};
+    const Parameter through{
+        .name = "gateway", .value = "NAME", .help = "through this gateway, whatever the rules say"};
+    const Parameter rules{
+        .name = "rules", .value = "true", .help = "where the rules send it", .kind = Kind::flag};
+    auto move_endpoint = change("POST", "/v1/queue/move", "queue move", "send another way", move,
+                                counts("will go the other way"), {through, rules});
+    move_endpoint.objection = move_objection;
+    return {
+        of_messages("GET", "/v1/queue", "queue list", "what waits and why", list, shown_by(present_queue),
+                    {for_gateway, sort, offset, limit("at most so many messages", "100")}),
+        of_messages("GET", "/v1/queue/summary", "queue summary",
+                    "what waits by destination and age, by sender and by reason", summary,
+                    shown_by(present_summary),
+                    {for_gateway, limit("at most so many destinations, senders and reasons", "20")}),
+        {.method = "GET",
+         .path = "/v1/messages/ID",
+         .words = "queue show",
+         .help = "one message and why it waits",
+         .parameters =
+             {{.name = "ID", .value = "ID", .help = "of messages, several at once", .place = Place::paths},
+              {.name = "header",
+               .value = "true",
+               .help = "with the message's whole header",
+               .kind = Kind::flag,
+               .place = Place::text_only}},
+         .handle = show,
+         .present = present_shown,
+         .absent = EX_NOINPUT},
+        of_messages("POST", "/v1/queue/retry", "queue retry", "try again now: all, or those chosen", retry,
+                    counts("will be tried now"), {for_gateway}),
+        change("POST", "/v1/queue/hold", "queue hold", "keep until released", hold,
+               counts("held until released")),
+        change("POST", "/v1/queue/release", "queue release", "try what is held", release,
+               counts("released, to be tried now")),
+        change("POST", "/v1/queue/bounce", "queue bounce", "give up and tell the sender", bounce,
+               counts("given up; the sender is told"), {for_gateway, reason}),
+        change("DELETE", "/v1/queue", "queue delete", "take out of the queue without a bounce", remove,
+               counts("deleted")),
+        std::move(move_endpoint),
+    };
 }
 
 }  // namespace postern::agent

@@ -6,7 +6,7 @@
 #include "agent/http/token.h"
 #include "agent/machine/address_text.h"
 #include "agent/machine/privileges.h"
-#include "agent/status/api.h"
+#include "agent/status/endpoints.h"
 #include "sync/base/ascii.h"
 
 namespace postern::agent {
@@ -85,7 +85,7 @@ struct StatusServer::Impl {
         if (!shown.empty() && !authorised)
             return {refusal(401, in_force->token.empty() ? "the gateway has no token: " + in_force->no_token
                                                          : "the token is not the right one")};
-        const bool open = request.path == "/healthz" || request.path == "/readyz";
+        const bool open = is_for_everybody(request.path);
         if (in_force->reads_need_token && !authorised && !open)
             return {refusal(401, "this needs the token (status.reads)")};
         return work(request, authorised, authorised ? "token" : "");

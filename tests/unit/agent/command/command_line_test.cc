@@ -21,69 +21,73 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(parse({"run"})->config == "/etc/postern/postern.toml");
     CHECK(parse({"check", "--config", "/x"})->config == "/x");
     CHECK(parse({"--config", "/x", "check", "--json"})->json);
-    CHECK(parse({"status", "--json"})->verb == Verb::status);
+    CHECK(parse({"status", "--json"})->endpoint->words == "status");
     CHECK(parse({"config", "--defaults"})->verb == Verb::config_defaults);
     CHECK(parse({"config", "--markdown"})->verb == Verb::config_markdown);
-    CHECK(parse({"sync"})->verb == Verb::sync);
-    CHECK_FALSE(parse({"sync"})->accept);
-    CHECK(parse({"sync", "--accept"})->accept);
-    CHECK(parse({"directory", "forget", "a@b.example"})->verb == Verb::forget);
-    CHECK(parse({"directory", "forget", "a@b.example"})->subject == "a@b.example");
-    CHECK(parse({"reload"})->verb == Verb::reload);
-    CHECK(parse({"directory"})->verb == Verb::directory);
-    CHECK(parse({"directory"})->subject.empty());
-    CHECK(parse({"directory", "show", "a@b.example", "--config", "/x"})->subject == "a@b.example");
+    CHECK(parse({"sync"})->endpoint->words == "sync");
+    CHECK(parse({"sync"})->parameters.empty());
+    CHECK(parse({"sync", "--accept"})->parameters == Parameters{{"accept", "true"}});
+    CHECK(parse({"directory", "forget", "a@b.example"})->endpoint->words == "directory forget");
+    CHECK(parse({"directory", "forget", "a@b.example"})->parameters ==
+          Parameters{{"address", "a@b.example"}});
+    CHECK(parse({"reload"})->endpoint->words == "reload");
+    CHECK(parse({"directory"})->endpoint->words == "directory");
+    CHECK(parse({"directory"})->subjects.empty());
+    CHECK(parse({"directory", "show", "a@b.example", "--config", "/x"})->subjects ==
+          std::vector<std::string>{"a@b.example"});
     const auto list =
         parse({"queue", "list", "--sender", "a.example", "--limit", "5", "--json", "--config", "/x"});
     REQUIRE(list);
-    CHECK(list->verb == Verb::queue_list);
-    CHECK(list->filter.sender == "a.example");
-    CHECK(list->limit == 5);
+    CHECK(list->endpoint->words == "queue list");
+    CHECK(parameter(list->parameters, "sender") == "a.example");
+    CHECK(parameter(list->parameters, "limit") == "5");
     CHECK(list->json);
     CHECK(list->config == "/x");
-    CHECK(parse({"queue", "show", "01ABC"})->ids == std::vector<std::string>{"01ABC"});
-    CHECK(parse({"queue", "retry"})->verb == Verb::queue_retry);
-    CHECK(parse({"queue", "delete", "01ABC"})->ids == std::vector<std::string>{"01ABC"});
-    CHECK(parse({"queue", "delete", "01ABC"})->verb == Verb::queue_delete);
-    CHECK(parse({"queue", "delete", "--all"})->verb == Verb::queue_delete);
-    CHECK(parse({"queue", "delete", "--all"})->all);
+    CHECK(parse({"queue", "show", "01ABC"})->subjects == std::vector<std::string>{"01ABC"});
+    CHECK(parse({"queue", "retry"})->endpoint->words == "queue retry");
+    CHECK(parse({"queue", "delete", "01ABC"})->subjects == std::vector<std::string>{"01ABC"});
+    CHECK(parse({"queue", "delete", "01ABC"})->endpoint->words == "queue delete");
+    CHECK(parse({"queue", "delete", "--all"})->endpoint->words == "queue delete");
+    CHECK(parse({"queue", "delete", "--all"})->parameters == Parameters{{"all", "true"}});
     const auto explain = parse({"explain", "--from", "a@b", "--to", "c@d", "--client", "127.0.0.1"});
     REQUIRE(explain);
-    CHECK(explain->verb == Verb::explain);
-    CHECK(explain->client == "127.0.0.1");
+    CHECK(explain->endpoint->words == "explain");
+    CHECK(parameter(explain->parameters, "client") == "127.0.0.1");
 }
 
 TEST_CASE("the queue is sorted and counted") {
     const auto list = parse({"queue", "list", "--sort", "size", "--older", "1d12h"});
     REQUIRE(list);
-    CHECK(list->sort == "size");
-    CHECK(list->older == "1d12h");
-    CHECK(parse({"queue", "list"})->sort == "oldest");
+    CHECK(parameter(list->parameters, "sort") == "size");
+    CHECK(parameter(list->parameters, "older") == "1d12h");
+    CHECK(parse({"queue", "list"})->parameters.empty());
     CHECK(parse({"queue", "list", "--sort", "colour"}).error() == EX_USAGE);
     CHECK(parse({"queue", "list", "--older", "soon"}).error() == EX_USAGE);
     const auto summary = parse({"queue", "summary", "--sender", "a.example", "--limit", "3"});
     REQUIRE(summary);
-    CHECK(summary->verb == Verb::queue_summary);
-    CHECK(summary->rows == 3);
-    CHECK(parse({"queue", "delete", "--older", "5d"})->older == "5d");
+    CHECK(summary->endpoint->words == "queue summary");
+    CHECK(parameter(summary->parameters, "limit") == "3");
+    CHECK(parse({"queue", "delete", "--older", "5d"})->parameters == Parameters{{"older", "5d"}});
     CHECK(parse({"queue", "delete", "--older", "5d", "--all"}).error() == EX_USAGE);
 }
 
 TEST_CASE("the queue is changed by what is chosen") {
-    CHECK(parse({"queue", "hold", "--sender", "a.example"})->verb == Verb::queue_hold);
-    CHECK(parse({"queue", "release", "--all"})->verb == Verb::queue_release);
+    CHECK(parse({"queue", "hold", "--sender", "a.example"})->endpoint->words == "queue hold");
+    CHECK(parse({"queue", "release", "--all"})->endpoint->words == "queue release");
     const auto bounce = parse({"queue", "bounce", "--gateway", "archive", "--reason", "no such customer"});
     REQUIRE(bounce);
-    CHECK(bounce->verb == Verb::queue_bounce);
-    CHECK(bounce->gateway == "archive");
-    CHECK(bounce->reason == "no such customer");
+    CHECK(bounce->endpoint->words == "queue bounce");
+    CHECK(parameter(bounce->parameters, "gateway") == "archive");
+    CHECK(parameter(bounce->parameters, "reason") == "no such customer");
     const auto move = parse({"queue", "move", "01ABC", "--gateway", "archive"});
     REQUIRE(move);
-    CHECK(move->verb == Verb::queue_move);
-    CHECK(move->ids == std::vector<std::string>{"01ABC"});
-    CHECK(move->gateway == "archive");
-    CHECK(parse({"queue", "move", "--route", "gateway:archive", "--rules"})->rules);
-    CHECK(parse({"queue", "retry", "--gateway", "archive"})->gateway == "archive");
+    CHECK(move->endpoint->words == "queue move");
+    CHECK(move->subjects == std::vector<std::string>{"01ABC"});
+    CHECK(parameter(move->parameters, "gateway") == "archive");
+    CHECK(parse({"queue", "move", "--route", "gateway:archive", "--rules"})->parameters ==
+          Parameters{{"route", "gateway:archive"}, {"rules", "true"}});
+    CHECK(parse({"queue", "retry", "--gateway", "archive"})->parameters ==
+          Parameters{{"gateway", "archive"}});
     const auto words =
         GENERATE(values<std::vector<const char*>>({{"queue", "hold"},
                                                    {"queue", "release"},
@@ -97,26 +101,26 @@ TEST_CASE("the queue is changed by what is chosen") {
 }
 
 TEST_CASE("gateways, routes and egress addresses are listed and changed") {
-    CHECK(parse({"gateway"})->verb == Verb::gateways);
-    CHECK(parse({"gateway", "list", "--json"})->verb == Verb::gateways);
-    CHECK(parse({"gateway", "enable", "archive"})->verb == Verb::gateway_enable);
-    CHECK(parse({"gateway", "disable", "archive"})->subject == "archive");
-    CHECK(parse({"route"})->verb == Verb::routes);
+    CHECK(parse({"gateway"})->endpoint->words == "gateway list");
+    CHECK(parse({"gateway", "list", "--json"})->endpoint->words == "gateway list");
+    CHECK(parse({"gateway", "enable", "archive"})->endpoint->words == "gateway enable");
+    CHECK(parse({"gateway", "disable", "archive"})->subjects == std::vector<std::string>{"archive"});
+    CHECK(parse({"route"})->endpoint->words == "route list");
     const auto set =
         parse({"route", "set", "--sender", "a@b.example", "--recipient", "c.example", "archive"});
     REQUIRE(set);
-    CHECK(set->verb == Verb::route_set);
-    CHECK(set->gateway == "archive");
-    CHECK(set->filter.sender == "a@b.example");
-    CHECK(set->filter.recipient == "c.example");
-    CHECK(parse({"route", "unset", "--sender", "*"})->verb == Verb::route_unset);
-    CHECK(parse({"egress", "--json"})->verb == Verb::egress);
-    CHECK(parse({"egress", "suspend", "2001:db8::1"})->subject == "2001:db8::1");
-    CHECK(parse({"egress", "resume", "192.0.2.20"})->verb == Verb::egress_resume);
+    CHECK(set->endpoint->words == "route set");
+    CHECK(parameter(set->parameters, "gateway") == "archive");
+    CHECK(parameter(set->parameters, "sender") == "a@b.example");
+    CHECK(parameter(set->parameters, "recipient") == "c.example");
+    CHECK(parse({"route", "unset", "--sender", "*"})->endpoint->words == "route unset");
+    CHECK(parse({"egress", "--json"})->endpoint->words == "egress list");
+    CHECK(parse({"egress", "suspend", "2001:db8::1"})->subjects == std::vector<std::string>{"2001:db8::1"});
+    CHECK(parse({"egress", "resume", "192.0.2.20"})->endpoint->words == "egress resume");
     const auto forget = parse({"egress", "forget", "192.0.2.20", "--site", "mx.d.example"});
     REQUIRE(forget);
-    CHECK(forget->verb == Verb::egress_forget);
-    CHECK(forget->site == "mx.d.example");
+    CHECK(forget->endpoint->words == "egress forget");
+    CHECK(parameter(forget->parameters, "site") == "mx.d.example");
     CHECK(parse({"check", "--online", "--from", "a@b", "--to", "c@d"})->online);
     CHECK(parse({"config", "--reply-rules"})->verb == Verb::config_rules);
     const auto words =

@@ -1,4 +1,4 @@
-#include "agent/status/api.h"
+#include "agent/status/endpoints.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
@@ -108,6 +108,20 @@ TEST_CASE("the queue is listed by filter, with a bound, saying whether there is 
     const auto* limit = GENERATE("0", "-1", "10001", "x", "1x", "99999999999999999999");
     CAPTURE(limit);
     CHECK(fake.get("/v1/queue", {{"limit", limit}}).status == 400);
+}
+
+TEST_CASE("what is not asked for stands at its first value") {
+    Fake fake;
+    CHECK(fake.get("/v1/queue").status == 200);
+    CHECK(fake.limit == 100);
+    CHECK(fake.skip == 0);
+    CHECK(fake.order == relay::QueueOrder::oldest);
+    CHECK(fake.get("/v1/queue", {{"sort", "size"}, {"offset", "7"}}).status == 200);
+    CHECK(fake.limit == 100);
+    CHECK(fake.skip == 7);
+    CHECK(fake.order == relay::QueueOrder::size);
+    CHECK(fake.get("/v1/queue/summary").status == 200);
+    CHECK(fake.limit == 20);
 }
 
 TEST_CASE("a misspelt, doubled or empty parameter never reaches the queue") {
