@@ -5,6 +5,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/experimental/as_tuple.hpp>
+#include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
@@ -18,6 +19,7 @@ using asio::awaitable;
 using asio::io_context;
 using tcp = asio::ip::tcp;
 using Endpoint = tcp::endpoint;
+using Socket = asio::generic::stream_protocol::socket;  // of TCP, or a Unix socket
 using Milliseconds = std::chrono::milliseconds;
 
 /// Errors come back as values: `auto [error, n] = co_await socket.async_read_some(buffer, net::as_value);`

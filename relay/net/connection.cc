@@ -42,13 +42,13 @@ bool prove_by_dane(SSL* ssl, const PeerProof& proof) {
 
 }  // namespace
 
-Connection::Connection(tcp::socket socket, const base::Clock& clock)
+Connection::Connection(Socket socket, const base::Clock& clock)
     : socket_(std::move(socket)),
       clock_(clock),
       watchdog_(socket_.get_executor(), clock),
       buffer_(buffer_first) {}
 
-std::shared_ptr<Connection> Connection::create(tcp::socket socket, const base::Clock& clock) {
+std::shared_ptr<Connection> Connection::create(Socket socket, const base::Clock& clock) {
     std::shared_ptr<Connection> connection(new Connection(std::move(socket), clock));
     connection->learn_peer();
     return connection;
@@ -56,17 +56,20 @@ std::shared_ptr<Connection> Connection::create(tcp::socket socket, const base::C
 
 void Connection::learn_peer() {
     std::error_code error;
+    const auto found = socket_.remote_endpoint(error);
+    const int family = found.protocol().family();
+    if (error || (family != AF_INET && family != AF_INET6)) return;
     socket_.set_option(tcp::no_delay(true), error);
-    Endpoint peer = socket_.remote_endpoint(error);
-    if (error) return;
+    Endpoint peer;
+    std::memcpy(peer.data(), found.data(), found.size());
     peer_ = plain(peer.address()).to_string();
 }
 
 awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, const base::Clock& clock,
                                                            Endpoint to, std::string from,
                                                            Milliseconds timeout, std::error_code& error) {
-    std::shared_ptr<Connection> connection(new Connection(tcp::socket(io), clock));
-    connection->socket_.open(to.protocol(), error);
+    std::shared_ptr<Connection> connection(new Connection(Socket(io), clock));
+    connection->socket_.open(Socket::protocol_type(to.protocol()), error);
     if (error) co_return nullptr;
     if (!from.empty()) {
         // The port is chosen at connect(), so that one port serves several receivers.
@@ -206,14 +209,14 @@ awaitable<std::error_code> Connection::write(std::span<const asio::const_buffer>
 }
 
 awaitable<void> Connection::drain(std::size_t octets, Milliseconds timeout) {
-    std::error_code error;
-    socket_.shutdown(tcp::socket::shutdown_send, error);
     deadline(timeout);
-    for (std::size_t read = 0; !error && read < octets;) {
-        error = co_await fill();
-        read += end_ - begin_;
-        begin_ = end_;
-    }
+    if (tls_) co_await tls_->async_shutdown(as_value);
+    std::error_code error;
+    socket_.shutdown(Socket::shutdown_send, error);
+    // What comes now is nobody's: it need not be deciphered.
+    for (std::size_t read = 0, count = 0; !error && !timed_out_ && read < octets; read += count)
+        std::tie(error, count) = co_await socket_.async_read_some(asio::buffer(buffer_), as_value);
+    begin_ = end_ = 0;
 }
 
 awaitable<std::error_code> Connection::handshake(asio::ssl::stream_base::handshake_type type) {

@@ -1,4 +1,5 @@
-// One TCP connection, with or without TLS: buffered lines in, whole writes out, one deadline over everything.
+// One connection, of TCP or a Unix socket, with or without TLS: buffered lines in, whole writes out, one
+// deadline over everything.
 #pragma once
 
 #include <array>
@@ -33,7 +34,7 @@ struct PeerProof {
 /// does that for all of them, which is cheaper than a timer per read.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    static std::shared_ptr<Connection> create(tcp::socket socket, const base::Clock& clock);
+    static std::shared_ptr<Connection> create(Socket socket, const base::Clock& clock);
     /// Connects within `timeout`, from the address `from` unless that is "". Null with `error` set when that
     /// fails; Error::no_such_address when `from` is none of this machine's.
     static awaitable<std::shared_ptr<Connection>> connect(io_context& io, const base::Clock& clock,
@@ -67,27 +68,27 @@ public:
     const std::string& tls_failure() const { return tls_failure_; }  // in words, after Error::tls_failed
     /// "" when the server's certificate was valid for its name (or by DANE), else why not, in words.
     const std::string& unverified() const { return unverified_; }
-    std::string peer() const { return peer_; }  // address literal
+    std::string peer() const { return peer_; }  // address literal; "" of a Unix socket
 
     /// Whether the peer has closed or sent something while nobody was reading: such a connection is not
     /// reused.
     bool stale();
-    /// Ends our side, and reads away what the peer still sends, within these bounds: octets that nobody reads
-    /// would take our last words back.
+    /// Ends our side, TLS too, and reads away what the peer still sends, within these bounds: octets that
+    /// nobody reads would take our last words back.
     awaitable<void> drain(std::size_t octets, Milliseconds timeout);
     void interrupt();  // what is going on ends with an error
     void close();
 
 private:
-    using TlsStream = asio::ssl::stream<tcp::socket&>;
+    using TlsStream = asio::ssl::stream<Socket&>;
 
-    Connection(tcp::socket socket, const base::Clock& clock);
+    Connection(Socket socket, const base::Clock& clock);
     void watch();
     void learn_peer();
     awaitable<std::error_code> handshake(asio::ssl::stream_base::handshake_type type);
     std::error_code outcome(std::error_code error) const;
 
-    tcp::socket socket_;
+    Socket socket_;
     std::optional<TlsStream> tls_;
     TlsContext context_;
     const base::Clock& clock_;
