@@ -14,7 +14,6 @@
 #include <system_error>
 
 #include "agent/http/place.h"
-#include "agent/http/request.h"
 #include "agent/machine/privileges.h"
 #include "sync/base/descriptor.h"
 #include "sync/base/encoding.h"
@@ -102,11 +101,12 @@ std::string receive_all(int socket, std::string& octets, Clock::time_point until
 /// nullopt-like status 0 when it is no answer of ours.
 Received parsed(std::string_view octets) {
     Received received;
-    const auto end = end_of_head(octets);
-    constexpr std::string_view start = "HTTP/1.1 ";
+    constexpr std::string_view empty_line = "\r\n\r\n", start = "HTTP/1.1 ";
+    auto end = octets.find(empty_line);
     if (end == std::string_view::npos || !octets.starts_with(start)) return received;
     const auto digits = octets.substr(start.size(), 3);
     std::from_chars(digits.data(), digits.data() + digits.size(), received.status);
+    end += empty_line.size();
     received.body = octets.substr(end);
     const auto head = octets.substr(0, end);
     constexpr std::string_view length = "\r\nContent-Length: ";

@@ -1,69 +1,60 @@
 #include "agent/gateway_mode/server.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
 
-#include <algorithm>
-#include <set>
-
-#include "agent/gateway_mode/stream.h"
 #include "agent/http/answer.h"
-#include "agent/http/server.h"
+#include "agent/http/door.h"
 #include "agent/machine/address_text.h"
 #include "relay/net/address_range.h"
 #include "sync/base/ascii.h"
-#include "sync/base/ip_address.h"
 #include "sync/base/secret.h"
 
 namespace postern::agent {
 namespace {
 
-constexpr std::size_t workers = 4, most_headers = 64, longest_target = 1024, largest_body = 64 << 10;
-
-/// The peer's address; one of IPv4 that came over a socket of IPv6 is written as IPv4.
-std::string peer_of(int socket) {
-    base::SocketAddress peer;
-    if (getpeername(socket, peer.get(), &peer.length) != 0) return {};
-    const auto address = base::IpAddress::of(peer.storage);
-    return address ? address->plain().text() : std::string();
-}
+constexpr std::size_t longest_target = 1024, largest_body = 64 << 10;
 
 bool is_body_type(const std::string& header) {
     const auto type = base::lower(header.substr(0, header.find_first_of("; ")));
     return type.empty() || type == "text/xml" || type == "application/soap+xml" || type == "application/json";
 }
 
-/// The length of the body that is announced; nullopt when it is not said in one plain number.
-std::optional<std::size_t> announced(const httplib::Request& request) {
-    if (request.has_header("Transfer-Encoding") || request.get_header_value_count("Content-Length") != 1)
-        return std::nullopt;
-    const std::string text = request.get_header_value("Content-Length");
-    if (!base::is_digits(text)) return std::nullopt;
-    return text.size() > 9 ? largest_body + 1 : std::stoul(text);
-}
-
-/// What is refused before the library would read a body: an HTTP status, or 0.
-int refused(const httplib::Request& request) {
+/// What is refused before a body is read.
+std::optional<Answer> refused(const HttpRequest& request) {
     const bool post = request.method == "POST";
-    if (!post && request.method != "GET" && request.method != "HEAD") return 405;
-    if (request.headers.size() > most_headers) return 431;
-    if (request.target.size() > longest_target) return 414;
-    if (request.has_header("Range")) return 416;
-    if (request.has_header("Content-Encoding") || !is_body_type(request.get_header_value("Content-Type")))
-        return 415;
-    const bool none = !request.has_header("Transfer-Encoding") && !request.has_header("Content-Length");
-    if (!post && none) return 0;
-    const auto length = announced(request);
-    if (!length) return 411;
-    return *length > (post ? largest_body : 0) ? 413 : 0;
+    if (!post && request.method != "GET" && request.method != "HEAD") {
+        Answer answer = refusal(405, "methods are GET, HEAD and POST");
+        answer.allow = "GET, HEAD, POST";
+        return answer;
+    }
+    const std::string expected = request.field("expect");
+    if (!expected.empty() && !base::equal_ignoring_case(expected, "100-continue"))
+        return refusal(417, "nothing but 100-continue can be expected here");
+    if (request.count("range") > 0) return refusal(416, "no ranges here");
+    if (request.count("content-encoding") > 0 || !is_body_type(request.field("content-type")))
+        return refusal(415, "bodies are XML or JSON, and not compressed");
+    const auto length = request.body();
+    if (!length || (post && request.count("content-length") == 0))
+        return refusal(411, "the length of the body must be said, in one number");
+    if (*length > (post ? largest_body : 0))
+        return refusal(413, post ? "the body is larger than 64 KiB" : "a body belongs to a POST here");
+    return std::nullopt;
 }
 
-std::string bearer(const httplib::Request& request) {
-    const std::string header = request.get_header_value("Authorization");
+std::string bearer(const HttpRequest& request) {
+    const std::string header = request.field("authorization");
     constexpr std::string_view scheme = "bearer ";
     return base::equal_ignoring_case(header.substr(0, scheme.size()), scheme) ? header.substr(scheme.size())
                                                                               : std::string();
+}
+
+HttpDoorLimits limits() {
+    HttpDoorLimits limits;
+    limits.request = limits.answer = std::chrono::seconds(8);
+    limits.bounds.line = longest_target + std::string_view("POST  HTTP/1.1").size();
+    return limits;
 }
 
 }  // namespace
@@ -84,27 +75,26 @@ tl::expected<GatewayModeTerms, std::string> gateway_mode_terms(const Settings& s
     return terms;
 }
 
-struct GatewayModeServer::Impl final : private httplib::Server {
-    Impl(const relay::HostPort& address_, GatewayModeTerms given, std::function<std::uint64_t()> messages,
-         std::function<void(const GatewayModeEvent&)> tell_)
-        : address(address_),
+struct GatewayModeServer::Impl {
+    Impl(const relay::HostPort& place, GatewayModeTerms given, std::function<std::uint64_t()> messages,
+         std::function<void(const GatewayModeEvent&)> tell_, const base::Clock& clock)
+        : address(place),
           tell(std::move(tell_)),
           terms(std::make_shared<const GatewayModeTerms>(std::move(given))),
-          mode(terms->user, terms->credentials, std::move(messages), tell) {
-        set_limits(*this, workers);
-        set_payload_max_length(largest_body);
-        set_expect_100_continue_handler([this](const httplib::Request& request, httplib::Response& response) {
-            return refuse(request, response) ? response.status : 100;
-        });
-        set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-            return refuse(request, response) ? HandlerResponse::Handled : HandlerResponse::Unhandled;
-        });
-        const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
-            answer(request, response);
+          mode(terms->user, terms->credentials, std::move(messages), tell),
+          door(place, limits(), host(), clock) {
+        if (!door.trouble().empty()) throw std::runtime_error("status.gateway_mode " + door.trouble());
+        address.port = door.port();
+    }
+
+    HttpHost host() {
+        HttpHost result;
+        result.judge = [this](const auto& request, const auto& peer) { return judge(request, peer); };
+        result.admit = [this](const auto& peer) { return admit(peer.address); };
+        result.malformed = [this](const auto& peer, std::string_view what) {
+            tell({peer.address, what, GatewayModeOutcome::malformed});
         };
-        Get("/.*", handler);
-        Post("/.*", handler);
-        address.port = bind(*this, address, "status.gateway_mode");
+        return result;
     }
 
     std::shared_ptr<const GatewayModeTerms> current() {
@@ -112,110 +102,68 @@ struct GatewayModeServer::Impl final : private httplib::Server {
         return terms;
     }
 
-    /// False when the server is stopping.
-    bool enter(int socket) {
-        const std::lock_guard lock(mutex);
-        if (!stopping) active.insert(socket);
-        return !stopping;
-    }
-
-    void leave(int socket) {
-        const std::lock_guard lock(mutex);
-        active.erase(socket);
-        close(socket);
-    }
-
-    /// Called by a worker for each connection, in place of the library's own, which bounds neither the time
-    /// nor the octets of a connection.
-    bool process_and_close_socket(socket_t socket) override {
-        try {
-            if (enter(socket)) converse(socket);
-        } catch (const std::exception&) {  // out of memory: this connection ends, no more
-        }
-        leave(socket);
-        return true;
-    }
-
-    void converse(int socket) {
-        const std::string client = peer_of(socket);
+    std::optional<relay::net::TlsContext> admit(const std::string& client) {
         const auto in_force = current();
-        const bool known = std::any_of(in_force->clients.begin(), in_force->clients.end(),
-                                       [&](const auto& network) { return relay::contains(network, client); });
-        if (!known) return tell({client, "connect", GatewayModeOutcome::stranger});
-        fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
-        GatewayModeStream stream(socket, client, {});
-        if (in_force->tls && !stream.secure(*in_force->tls->native_handle()))
-            return tell({client, "TLS handshake", GatewayModeOutcome::malformed});
-        bool closed = false;
-        process_request(stream, true, closed, nullptr);
-        stream.finish();
+        for (const auto& network : in_force->clients)
+            if (relay::contains(network, client)) return in_force->tls;
+        tell({client, "connect", GatewayModeOutcome::stranger});
+        return std::nullopt;
     }
 
-    bool refuse(const httplib::Request& request, httplib::Response& response) {
-        const int status = refused(request);
-        if (status == 0) return false;
-        const std::string operation = (request.method + ' ' + request.path).substr(0, longest_target);
-        tell({request.remote_addr, operation, GatewayModeOutcome::malformed});
-        response.status = status;
-        return true;
-    }
-
-    void answer(const httplib::Request& request, httplib::Response& response) {
-        GatewayModeRequest asked{
+    HttpTask judge(const HttpRequest& request, const HttpPeer& peer) {
+        if (auto answer = refused(request)) {
+            const std::string operation = (request.method + ' ' + request.path).substr(0, longest_target);
+            tell({peer.address, operation, GatewayModeOutcome::malformed});
+            return {std::move(*answer)};
+        }
+        const GatewayModeRequest asked{
             request.method == "HEAD" ? "GET" : request.method,
             request.path,
-            request.params.size() == 1 && base::lower(request.params.begin()->first) == "wsdl",
-            request.remote_addr,
+            request.parameters.size() == 1 && base::lower(request.parameters.begin()->first) == "wsdl",
+            peer.address,
             bearer(request),
             location(request),
-            request.body};
-        Answer result;
+            {}};
+        HttpTask task{[this, asked](std::string body) { return answer(asked, std::move(body)); }};
+        task.body = request.body().value_or(0);
+        return task;
+    }
+
+    Answer answer(GatewayModeRequest asked, std::string body) {
+        asked.body = std::move(body);
         try {
-            result = mode.respond(asked);
-        } catch (const Stopping& stopping_now) {
-            result = refusal(503, stopping_now.what());
+            return mode.respond(asked);
+        } catch (const Stopping& stopping) {
+            return refusal(503, stopping.what());
         }
-        response.status = result.status;
-        response.set_header("X-Content-Type-Options", "nosniff");
-        response.set_header("Cache-Control", "no-store");
-        if (result.status == 401) response.set_header("WWW-Authenticate", "Bearer");
-        response.set_content(result.body, result.type);
     }
 
     /// As the client calls us, when what it says is a host with a port; else as we are bound.
-    std::string location(const httplib::Request& request) {
+    std::string location(const HttpRequest& request) {
         const bool tls = current()->tls != nullptr;
-        const auto host = parse_host_port(request.get_header_value("Host"), tls ? 443 : 80);
-        return (tls ? "https://" : "http://") + format_host_port(host ? *host : address);
+        const auto called = parse_host_port(request.field("host"), tls ? 443 : 80);
+        return (tls ? "https://" : "http://") + format_host_port(called ? *called : address);
     }
 
     relay::HostPort address;
     const std::function<void(const GatewayModeEvent&)> tell;
-    std::mutex mutex;  // over the three below
+    std::mutex mutex;  // over terms
     std::shared_ptr<const GatewayModeTerms> terms;
-    std::set<int> active;
-    bool stopping = false;
     GatewayMode mode;
-    HttpThread thread{*this};
+    HttpDoor door;
 };
 
 GatewayModeServer::GatewayModeServer(const relay::HostPort& address, GatewayModeTerms terms,
                                      std::function<std::uint64_t()> messages,
-                                     std::function<void(const GatewayModeEvent&)> tell)
-    : impl_(std::make_unique<Impl>(address, std::move(terms), std::move(messages), std::move(tell))) {}
+                                     std::function<void(const GatewayModeEvent&)> tell,
+                                     const base::Clock& clock)
+    : impl_(std::make_unique<Impl>(address, std::move(terms), std::move(messages), std::move(tell), clock)) {}
 
 GatewayModeServer::~GatewayModeServer() { stop(); }
 
-void GatewayModeServer::start() { impl_->thread.start(); }
+void GatewayModeServer::start() { impl_->door.start(); }
 
-void GatewayModeServer::stop() {
-    {
-        const std::lock_guard lock(impl_->mutex);
-        impl_->stopping = true;
-        for (const int socket : impl_->active) shutdown(socket, SHUT_RDWR);
-    }
-    impl_->thread.stop(std::chrono::hours(1));
-}
+void GatewayModeServer::stop() { impl_->door.stop(std::chrono::hours(1)); }
 
 void GatewayModeServer::reload(GatewayModeTerms terms) {
     auto next = std::make_shared<const GatewayModeTerms>(std::move(terms));

@@ -12,6 +12,7 @@
 #include "agent/gateway_mode/mode.h"
 #include "agent/settings/settings.h"
 #include "relay/net/tls.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -26,15 +27,15 @@ struct GatewayModeTerms {
 /// The error says in words which file is wrong.
 tl::expected<GatewayModeTerms, std::string> gateway_mode_terms(const Settings& settings);
 
-/// Serves on its own threads, one request per connection, a bounded number at a time, each bounded in time
-/// and octets. The connection of a stranger is closed before anything is read from it.
+/// Serves on its own threads, one request per connection, as HttpDoor does. The connection of a stranger is
+/// closed before anything is read from it.
 class GatewayModeServer {
 public:
     /// Binds; throws std::runtime_error in words when it cannot. Port 0 takes any free one. `messages` and
     /// `tell` as in GatewayMode.
     GatewayModeServer(const relay::HostPort& address, GatewayModeTerms terms,
                       std::function<std::uint64_t()> messages,
-                      std::function<void(const GatewayModeEvent&)> tell);
+                      std::function<void(const GatewayModeEvent&)> tell, const base::Clock& clock);
     ~GatewayModeServer();  // stop()
     GatewayModeServer(const GatewayModeServer&) = delete;
     GatewayModeServer& operator=(const GatewayModeServer&) = delete;

@@ -15,6 +15,9 @@ struct Answer {
     std::string allow;  // of a 405: the methods the path has
 };
 
+/// Status line and header fields of the last answer on a connection.
+std::string head_of(const Answer& answer);
+
 /// {"error": "..."}
 Answer refusal(int status, std::string_view why);
 

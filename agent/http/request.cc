@@ -1,16 +1,14 @@
 #include "agent/http/request.h"
 
 #include <algorithm>
-#include <optional>
+#include <charconv>
+#include <limits>
 
-#include "agent/machine/address_text.h"
 #include "sync/base/ascii.h"
 #include "sync/base/encoding.h"
 
 namespace postern::agent {
 namespace {
-
-constexpr std::size_t most_fields = 64, longest_target = 12 << 10;
 
 bool is_token(std::string_view text) {
     constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
@@ -23,21 +21,19 @@ bool is_visible(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
+/// What a field's value may hold (RFC 9110 §5.5); octets beyond ASCII too.
+bool is_value(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) {
+        return c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != '\x7f');
+    });
+}
+
 /// Percent-decoded; nullopt when an escape is none.
 std::optional<std::string> decoded(std::string_view text, bool form) {
     if (!form) return base::percent_decoded(text);
     std::string spaced(text);
     std::replace(spaced.begin(), spaced.end(), '+', ' ');
     return base::percent_decoded(spaced);
-}
-
-/// The next line without its end; takes it off `rest`.
-std::string_view next_line(std::string_view& rest) {
-    const auto end = rest.find('\n');
-    auto line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    return line;
 }
 
 bool read_query(std::string_view query, HttpRequest& request) {
@@ -72,26 +68,34 @@ std::string HttpRequest::field(std::string_view name) const {
     return found == fields.end() ? std::string() : found->second;
 }
 
-std::size_t end_of_head(std::string_view octets) {
-    for (auto at = octets.find('\n'); at != std::string_view::npos; at = octets.find('\n', at + 1)) {
-        const auto rest = octets.substr(at + 1);
-        if (rest.starts_with('\n')) return at + 2;
-        if (rest.starts_with("\r\n")) return at + 3;
-    }
-    return std::string_view::npos;
+bool HttpRequest::has_body() const {
+    return count("transfer-encoding") > 0 || count("content-length") > 1 ||
+           (count("content-length") == 1 && body() != 0u);
 }
 
-tl::expected<HttpRequest, HttpFault> parse_http_request(std::string_view head) {
+std::optional<std::size_t> HttpRequest::body() const {
+    if (count("transfer-encoding") > 0 || count("content-length") > 1) return std::nullopt;
+    if (count("content-length") == 0) return 0;
+    const std::string text = field("content-length");
+    std::size_t length = 0;
+    if (!base::is_digits(text)) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+    return error == std::errc() ? length : std::numeric_limits<std::size_t>::max();
+}
+
+tl::expected<HttpRequest, HttpFault> parse_request_line(std::string_view line) {
     HttpRequest request;
-    const auto line = next_line(head);
     const auto first = line.find(' '), last = line.rfind(' ');
     if (first == std::string_view::npos || first == last) return fault(400, "this is no HTTP request");
-    const auto method = line.substr(0, first), version = line.substr(last + 1);
-    const auto target = line.substr(first + 1, last - first - 1);
-    if (!is_token(method) || !version.starts_with("HTTP/") || !is_visible(target))
+    const auto method = line.substr(0, first), target = line.substr(first + 1, last - first - 1);
+    const auto version = line.substr(last + 1);
+    constexpr std::string_view form = "HTTP/1.1";
+    if (!is_token(method) || !is_visible(target) || version.size() != form.size() ||
+        !version.starts_with("HTTP/") || !base::is_digit(version[5]) || version[6] != '.' ||
+        !base::is_digit(version[7]))
         return fault(400, "this is no HTTP request");
-    if (!version.starts_with("HTTP/1.")) return fault(505, "HTTP/1.1 is spoken here");
-    if (target.size() > longest_target) return fault(414, "the address is too long");
+    if (version[5] != '1') return fault(505, "HTTP/1.1 is spoken here");
+    request.minor = static_cast<unsigned>(version[7] - '0');
     request.method = method;
     const auto query = target.find('?');
     auto path = decoded(target.substr(0, query), false);
@@ -99,16 +103,15 @@ tl::expected<HttpRequest, HttpFault> parse_http_request(std::string_view head) {
         (query != std::string_view::npos && !read_query(target.substr(query + 1), request)))
         return fault(400, "the address is malformed");
     request.path = std::move(*path);
-    while (!head.empty()) {
-        const auto field = next_line(head);
-        if (field.empty()) break;
-        const auto colon = field.find(':');
-        if (colon == std::string_view::npos || !is_token(field.substr(0, colon)))
-            return fault(400, "a header field is malformed");
-        if (request.fields.size() == most_fields) return fault(431, "too many headers");
-        request.fields.emplace_back(base::lower(field.substr(0, colon)), base::trim(field.substr(colon + 1)));
-    }
     return request;
+}
+
+std::optional<std::pair<std::string, std::string>> parse_field_line(std::string_view line) {
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)) ||
+        !is_value(line.substr(colon + 1)))
+        return std::nullopt;
+    return std::pair(base::lower(line.substr(0, colon)), std::string(base::trim(line.substr(colon + 1))));
 }
 
 }  // namespace postern::agent

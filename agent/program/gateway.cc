@@ -100,9 +100,10 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_)
             clock),
       control({gate, configuration, relay, directory, metrics, log, [this] { return reload(); },
                [this] { return status.troubles(); }}),
-      status({configuration.started().status.address, configuration.started().socket(), geteuid()},
-             status_terms(configuration.started(), log), control.interface(),
-             [this](const std::string& where, const std::string& text) { warn(log, where, text); }) {
+      status(
+          {configuration.started().status.address, configuration.started().socket(), geteuid()},
+          status_terms(configuration.started(), log), control.interface(),
+          [this](const std::string& where, const std::string& text) { warn(log, where, text); }, clock) {
     relay.ask_with(
         [this](const std::string& local_part, const std::string& domain, std::function<void(bool)> done) {
             directory.ask(local_part, domain, std::move(done));
@@ -115,7 +116,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_)
     gateway_mode.emplace(
         settings.gateway_mode.address, terms(settings),
         [this] { return gate.while_running([this] { return relay.messages(); }); },
-        [this](const GatewayModeEvent& event) { events.on(event); });
+        [this](const GatewayModeEvent& event) { events.on(event); }, clock);
 }
 
 Reloaded Gateway::Impl::reload() {

@@ -19,12 +19,6 @@ bool is_our_host(const std::string& header) {
     return parsed && (is_loopback(parsed->host) || base::lower(parsed->host) == "localhost");
 }
 
-bool has_body(const HttpRequest& request) {
-    if (request.count("transfer-encoding") > 0) return true;
-    const auto lengths = request.count("content-length");
-    return lengths > 1 || (lengths == 1 && request.field("content-length") != "0");
-}
-
 /// A page of another site may make a browser on this machine ask; it says so.
 bool is_cross_site(const HttpRequest& request) {
     const auto site = request.field("sec-fetch-site");
@@ -37,9 +31,9 @@ std::optional<Answer> refused(const HttpRequest& request) {
     if (method != "GET" && method != "HEAD" && method != "POST" && method != "DELETE")
         return refusal(405, "methods are GET, HEAD, POST and DELETE");
     if (request.count("expect") > 0) return refusal(417, "nothing can be expected here");
-    if (has_body(request)) return refusal(413, "requests have no body here: parameters go into the query");
+    if (request.has_body()) return refusal(413, "requests have no body here: parameters go into the query");
     if (request.count("range") > 0) return refusal(416, "no ranges here");
-    if (request.count("host") > 1 || (request.count("host") == 1 && !is_our_host(request.field("host"))))
+    if (request.count("host") > 0 && !is_our_host(request.field("host")))
         return refusal(421, "the Host header must be a loopback address or localhost");
     if (is_cross_site(request)) return refusal(403, "pages of other sites may not ask here");
     return std::nullopt;
@@ -48,23 +42,26 @@ std::optional<Answer> refused(const HttpRequest& request) {
 }  // namespace
 
 struct StatusServer::Impl {
-    Impl(StatusPlaces given, StatusTerms in_force, Control what, const Trouble& trouble)
+    Impl(StatusPlaces given, StatusTerms in_force, Control what, const Trouble& trouble,
+         const base::Clock& clock)
         : places(std::move(given)),
           control(what),
           terms(std::make_shared<const StatusTerms>(std::move(in_force))),
-          endpoint(
-              places.address, {}, [this](const auto& request, const auto&) { return over_tcp(request); },
-              [trouble](const std::string& text) {
-                  trouble("status.address", text.empty() ? "is open now" : text);
-              }) {
+          endpoint(places.address, {},
+                   {[this](const auto& request, const auto&) { return over_tcp(request); },
+                    [trouble](const std::string& text) {
+                        trouble("status.address", text.empty() ? "is open now" : text);
+                    }},
+                   clock) {
         if (places.socket.empty()) return;
         const auto open = [&](std::optional<HttpDoor>& door, UnixPlace place) {
             door.emplace(
                 std::move(place), HttpDoorLimits(),
-                [this](const auto& request, const auto& peer) { return over_socket(request, peer); },
-                [trouble](const std::string& text) {
-                    trouble("status.socket", text.empty() ? "is open now" : text);
-                });
+                HttpHost{[this](const auto& request, const auto& peer) { return over_socket(request, peer); },
+                         [trouble](const std::string& text) {
+                             trouble("status.socket", text.empty() ? "is open now" : text);
+                         }},
+                clock);
         };
         open(commands, {places.socket});
         open(readers, {everybodys_socket(places.socket), true});
@@ -101,7 +98,7 @@ struct StatusServer::Impl {
 
     HttpTask work(const HttpRequest& asked, bool authorised, std::string who) {
         Request request{asked.method, asked.path, asked.parameters, authorised, std::move(who)};
-        return {[this, request = std::move(request)] {
+        return {[this, request = std::move(request)](const std::string&) {
                     try {
                         return respond(control, request);
                     } catch (const Stopping& stopping) {
@@ -122,8 +119,9 @@ struct StatusServer::Impl {
     std::optional<HttpDoor> commands, readers;
 };
 
-StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble)
-    : impl_(std::make_unique<Impl>(std::move(places), std::move(terms), control, trouble)) {}
+StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble,
+                           const base::Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(places), std::move(terms), control, trouble, clock)) {}
 
 StatusServer::~StatusServer() { stop(std::chrono::hours(1)); }
 

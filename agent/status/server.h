@@ -12,6 +12,7 @@
 
 #include "agent/settings/settings.h"
 #include "agent/status/control.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -34,7 +35,8 @@ class StatusServer {
 public:
     using Trouble = std::function<void(const std::string& where, const std::string& text)>;
 
-    StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble);
+    StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble,
+                 const base::Clock& clock);
     ~StatusServer();
     StatusServer(const StatusServer&) = delete;
     StatusServer& operator=(const StatusServer&) = delete;

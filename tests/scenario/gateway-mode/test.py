@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import ssl
+import threading
 import xml.etree.ElementTree as xml
 
 import samples
@@ -184,12 +185,18 @@ class GatewayMode(scenario.Scenario):
                 (" 415 ", post + length + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + call),
                 (" 416 ", post + length + b"Range: bytes=0-\r\n\r\n" + call),
                 (" 431 ", post + b"X: y\r\n" * 100 + length + b"\r\n" + call),
-                (" 405 ", b"PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"),
+                (" 405 ", b"PUT / HTTP/1.1\r\nHost: gw\r\nContent-Length: 5\r\n\r\nhello"),
                 (" 414 ", b"GET /" + b"a" * 2000 + b" HTTP/1.1\r\n\r\n"),
-                (" 413 ", f"GET {SERVICE}?wsdl HTTP/1.1\r\n".encode() + length + b"\r\n" + call),
+                (" 413 ", f"GET {SERVICE}?wsdl HTTP/1.1\r\nHost: gw\r\n".encode() + length + b"\r\n" + call),
                 (" 500 ", post + b"Content-Length: 65536\r\n\r\n" + b"x" * 65536),
                 ("", post + b"Content-Length: 1000\r\n\r\nand then nothing"),
-                ("", b"\0\0\0\0\r\n\r\n"),
+                (" 400 ", post.replace(b"Host: gw\r\n", b"") + length + b"\r\n" + call),
+                (" 400 ", post + length + b"X: a\r\n Transfer-Encoding: chunked\r\n\r\n" + call),
+                (" 400 ", post + length + b"Transfer-Encoding : chunked\r\n\r\n" + call),
+                (" 400 ", post + length + b"X: a\rTransfer-Encoding: chunked\r\n\r\n" + call),
+                (" 400 ", post + length + b"X: a\nTransfer-Encoding: chunked\r\n\r\n" + call),
+                (" 400 ", b"\0\0\0\0\r\n\r\n"),
+                (" 431 ", post + b"X: " + b"y" * 100_000 + b"\r\n\r\n"),
                 ("", post + b"X: " + b"y" * 3_000_000 + b"\r\n\r\n"),
                 ("", post + b"X: y\r\n" * 300_000 + b"\r\n")):
             with self.subTest(request[:100]):
@@ -209,7 +216,8 @@ class GatewayMode(scenario.Scenario):
             self.assertIn(b" 100 ", lines.readline())
             s.sendall(call)
             self.assertIn(b"messageCount", lines.read())
-        self.assertIn(" 413 ", self._raw(f"POST {SERVICE} HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 70000\r\n\r\n".encode()))
+        post = f"POST {SERVICE} HTTP/1.1\r\nHost: gw\r\n".encode()
+        self.assertIn(" 413 ", self._raw(post + b"Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n"))
 
     def test_connections_that_drip_are_ended(self):
         self._start()
@@ -233,6 +241,48 @@ class GatewayMode(scenario.Scenario):
         self.assertEqual(self._soap("GetSpoolMessageCount")[0], 200)
         for one in dripping:
             one.close()
+
+    def _keep_others_out(self, *beginnings):
+        """A thousand connections of one address that begin so, and eight that ask without end; another is served."""
+        many, ended = [], threading.Event()
+        for number in range(1000):
+            many.append(socket.create_connection((self.workspace.host(1), PORT), 30, (self.primary_address, 0)))
+            try:
+                many[-1].sendall(beginnings[number % len(beginnings)])
+            except OSError:
+                pass  # it had to give way already
+
+        def ask_without_end():
+            while not ended.is_set():
+                try:
+                    self._ask("POST", SERVICE, soap_call("RequestStatus"))
+                except (OSError, http.client.HTTPException):
+                    pass
+
+        busy = [threading.Thread(target=ask_without_end) for _ in range(8)]
+        for thread in busy:
+            thread.start()
+        try:
+            for _ in range(50):
+                self.assertEqual(self._ask("GET", SERVICE + "?wsdl", source="127.0.0.1")[0], 200)
+        finally:
+            ended.set()
+            for thread in busy:
+                thread.join()
+            for one in many:
+                one.close()
+
+    def test_one_address_keeps_no_other_out(self):
+        self._start()
+        half = f"POST {SERVICE} HTTP/1.1\r\nHost: gw\r\nContent-Length: 100\r\n\r\nhalf of it".encode()
+        self._keep_others_out(b"", b"POST / HT", half)
+
+    def test_one_address_keeps_no_other_out_of_tls(self):
+        authority = Authority(self.workspace)
+        pair = authority.issue("gw.example", self.workspace.host(1))
+        self._start(tls={"certificate": pair.certificate, "private_key": pair.key})
+        self.tls = authority.client_context()
+        self._keep_others_out(b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 100)
 
     def test_a_connection_in_hand_does_not_hold_the_stop(self):
         self._start()
