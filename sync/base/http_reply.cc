@@ -71,7 +71,8 @@ bool HttpReplyReader::advance() {
 bool HttpReplyReader::take_line(std::string& line) {
     const std::size_t end = pending_.find('\n', at_);
     const std::size_t length = std::min(end, pending_.size()) - at_;
-    if (framing_ + length > framing_max()) {
+    // However much chunks are allowed together, none is framed by a line without end.
+    if (length > bounds_.header || framing_ + length > framing_max()) {
         too_large_ = true;
         fail("the header is larger than allowed");
         return false;
