@@ -4,7 +4,6 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -12,6 +11,15 @@
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+
+#if __has_include(<asio/as_tuple.hpp>)
+#include <asio/as_tuple.hpp>
+#else
+#include <asio/experimental/as_tuple.hpp>
+namespace asio {
+using experimental::as_tuple;  // where later releases have it
+}
+#endif
 
 namespace postern::relay::net {
 
@@ -23,6 +31,6 @@ using Socket = asio::generic::stream_protocol::socket;  // of TCP, or a Unix soc
 using Milliseconds = std::chrono::milliseconds;
 
 /// Errors come back as values: `auto [error, n] = co_await socket.async_read_some(buffer, net::as_value);`
-inline constexpr auto as_value = asio::experimental::as_tuple(asio::use_awaitable);
+inline constexpr auto as_value = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace postern::relay::net

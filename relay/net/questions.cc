@@ -124,8 +124,8 @@ void Questions::next() {
         found->second->put = clock_.now();
         // The place is taken until the library gives the question up, which is when its sockets are free.
         unbound_->ask(found->second->name, found->second->type,
-                      [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker = asker,
-                       number = number](DnsAnswer answer) {
+                      [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker,
+                       number](DnsAnswer answer) {
                           auto self = weak.lock();
                           if (!self || by.lock() != self->unbound_) return;
                           self->turns_.done(asker);

@@ -135,8 +135,11 @@ void Spool::replay_settled() {
             if (recipients.contains(static_cast<std::uint16_t>(at))) one.status = RecipientStatus::delivered;
             open = open || !one.resolved();
         }
-        Change change{
-            .id = id, .volume = *number, .done = !open, .file = loaded->stored->message.content.file};
+        Change change;
+        change.id = id;
+        change.volume = *number;
+        change.done = !open;
+        change.file = loaded->stored->message.content.file;
         if (open) change.progress = std::move(loaded->progress);
         by_volume[*number].push_back(Numbered{0, std::move(change)});
     }
