@@ -6,8 +6,10 @@
 #include <condition_variable>
 #include <future>
 #include <stdexcept>
+#include <stop_token>
 #include <thread>
 
+#include "relay/answer.h"
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/overview.h"
 #include "relay/delivery/route.h"
@@ -91,12 +93,11 @@ struct Relay::Impl {
     template <typename Work>
     auto on(net::io_context& io, Work work) -> decltype(work()) {
         using Value = decltype(work());
-        auto promise = std::make_shared<std::promise<Value>>();
-        auto future = promise->get_future();
-        asio::post(io, [promise, work = std::move(work)]() mutable { promise->set_value(work()); });
-        while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready)
-            if (stopped) return Value();
-        return future.get();
+        auto answer = std::make_shared<Answer<Value>>();
+        const std::stop_callback at_the_end(ended.get_token(),
+                                            [answer] { answer->give([] { return Value(); }); });
+        asio::post(io, [answer, work = std::move(work)]() mutable { answer->give(work); });
+        return answer->wait();
     }
 
     void run(net::io_context& io, const char* name) {
@@ -123,11 +124,13 @@ struct Relay::Impl {
     /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent
     /// ends.
     void stop(std::chrono::seconds grace) {
-        if (!started || stopped) return;
+        if (!started || ended.stop_requested()) return;
         finish(reception_io, reception.stop(grace));
         finish(delivery_io, delivery.stop(grace));
         spool.stop();
-        stopped = true;
+        ended.request_stop();
+        { const std::lock_guard guard(durable_mutex); }
+        durable_changed.notify_all();
         reception_work.reset();
         delivery_work.reset();
         reception_io.stop();
@@ -138,7 +141,7 @@ struct Relay::Impl {
 
     /// A second stop beside the first, without grace: the first then finds nothing left to wait for.
     void hurry() {
-        if (!started || stopped) return;
+        if (!started || ended.stop_requested()) return;
         const auto ignore = [](std::exception_ptr) {};
         asio::co_spawn(reception_io, reception.stop(std::chrono::seconds(0)), ignore);
         asio::co_spawn(delivery_io, delivery.stop(std::chrono::seconds(0)), ignore);
@@ -192,7 +195,7 @@ struct Relay::Impl {
     void wait_until_durable() {
         std::unique_lock guard(durable_mutex);
         clock.wait_until(durable_changed, guard, {}, clock.now() + patience,
-                         [this] { return durable >= awaited || stopped; });
+                         [this] { return durable >= awaited || ended.stop_requested(); });
     }
 
     std::mutex durable_mutex;  // over the number below
@@ -204,7 +207,7 @@ struct Relay::Impl {
     DirectoryPtr directory;
     Observer& observer;
     const base::Clock& clock;
-    std::atomic<bool> stopped{false};
+    std::stop_source ended;
     bool started = false;
 
     Lock lock;
@@ -420,7 +423,8 @@ bool Relay::forget(const std::string& address, const std::string& site) {
     });
 }
 
-Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client) {
+Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client,
+                                 Explained whole) {
     Explanation out;
     SettingsPtr settings;
     DirectoryPtr directory;
@@ -435,7 +439,7 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     std::optional<Address> recipient = parse_address(to);
     if (!sender) out.sender = Reply{501, {5, 1, 7}, "malformed address"};
     if (!recipient) out.recipient = Reply{501, {5, 1, 3}, "malformed address"};
-    if (!sender || !recipient) return {out, {}};
+    if (!sender || !recipient) return {out, false};
 
     std::string from_client = client;
     if (from_client.empty() && !settings->primaries.empty() && !settings->primaries.front().addresses.empty())
@@ -474,7 +478,7 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     };
     out.sender_why = why(mail);
     out.recipient_why = why(rcpt);
-    if (!mail.reply.positive() || !rcpt.reply.positive()) return {out, {}};
+    if (!mail.reply.positive() || !rcpt.reply.positive()) return {out, false};
 
     Envelope envelope;
     envelope.reverse_path = *sender;
@@ -482,17 +486,9 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     Route route = choose_route(*settings, *directory, envelope, *recipient, now);
     out.route = route.key.text();
     out.route_why = route.why;
-    auto promise = std::make_shared<std::promise<Explanation>>();
-    auto future = promise->get_future();
     asio::co_spawn(impl_->delivery_io,
-                   explain_delivery(impl_->delivery.workplace(), out, std::move(envelope)),
-                   [promise](std::exception_ptr fault, Explanation whole) {
-                       if (fault)
-                           promise->set_exception(fault);
-                       else
-                           promise->set_value(std::move(whole));
-                   });
-    return {out, std::move(future)};
+                   explain_delivery(impl_->delivery.workplace(), out, std::move(envelope)), std::move(whole));
+    return {out, true};
 }
 
 }  // namespace postern::relay

@@ -3,8 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,13 +74,16 @@ public:
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was
     /// known.
     bool forget(const std::string& address, const std::string& site);
-    /// What is known at once, and what name servers have to be asked for; `whole` is not valid when nothing
-    /// has. Whoever waits for it sets the limit, and does not wait for a Relay that was stopped.
+    /// What is known at once; `pending` when name servers have to be asked for the rest. `whole` is then
+    /// called with it, or with what went wrong, on relay's thread, unless relay ends before. Whoever waits
+    /// for it sets the limit.
     struct Explaining {
         Explanation so_far;
-        std::future<Explanation> whole;
+        bool pending = false;
     };
-    Explaining explain(const std::string& from, const std::string& to, const std::string& client);
+    using Explained = std::function<void(std::exception_ptr, Explanation)>;
+    Explaining explain(const std::string& from, const std::string& to, const std::string& client,
+                       Explained whole);
 
 private:
     struct Impl;

@@ -1,13 +1,15 @@
 #include "agent/program/control.h"
 
 #include <atomic>
+#include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <stdexcept>
+#include <stop_token>
 #include <utility>
 
 #include "agent/http/door.h"
 #include "agent/status/readiness.h"
-#include "sync/base/clock.h"
 
 namespace postern::agent {
 namespace {
@@ -136,6 +138,31 @@ private:
     std::atomic<unsigned>& count_;
 };
 
+/// What name servers were asked for, as soon as it is there.
+class ExplainAnswer {
+public:
+    void give(std::exception_ptr fault, relay::Explanation whole) {
+        const std::lock_guard lock(mutex_);
+        fault_ = std::move(fault);
+        whole_ = std::move(whole);
+        given_.notify_one();
+    }
+
+    /// nullopt when it is not there in time, or before the gate closes. Throws what went wrong.
+    std::optional<relay::Explanation> wait(std::stop_token closing, std::chrono::seconds limit) {
+        std::unique_lock lock(mutex_);
+        given_.wait_for(lock, std::move(closing), limit, [this] { return whole_.has_value(); });
+        if (fault_) std::rethrow_exception(fault_);
+        return std::move(whole_);
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable_any given_;
+    std::exception_ptr fault_;
+    std::optional<relay::Explanation> whole_;
+};
+
 class Directory final : public DirectoryControl {
 public:
     explicit Directory(const ControlledParts& parts)
@@ -157,16 +184,18 @@ public:
     relay::Explanation explain(const std::string& from, const std::string& to,
                                const std::string& client) override {
         const Explaining place(explaining_);
-        auto begun = gate_.while_running([&] { return relay_.explain(from, to, client); });
-        const auto until = base::steady_now() + longest_explaining;
-        if (!begun.whole.valid()) return begun.so_far;
-        while (begun.whole.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
-            if (!gate_.is_open()) throw Stopping();
-            if (base::steady_now() < until) continue;
-            begun.so_far.hosts.emplace_back("the name servers do not answer");
-            return begun.so_far;
-        }
-        return begun.whole.get();
+        const auto answer = std::make_shared<ExplainAnswer>();  // it may come after the waiting
+        auto begun = gate_.while_running([&] {
+            return relay_.explain(from, to, client,
+                                  [answer](std::exception_ptr fault, relay::Explanation whole) {
+                                      answer->give(std::move(fault), std::move(whole));
+                                  });
+        });
+        if (!begun.pending) return begun.so_far;
+        if (auto whole = answer->wait(gate_.closing(), longest_explaining)) return std::move(*whole);
+        if (gate_.closing().stop_requested()) throw Stopping();
+        begun.so_far.hosts.emplace_back("the name servers do not answer");
+        return begun.so_far;
     }
 
 private:

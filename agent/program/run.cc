@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stop_token>
@@ -25,6 +26,7 @@
 #include "agent/machine/sockets.h"
 #include "agent/program/gateway.h"
 #include "agent/program/service.h"
+#include "agent/program/signals.h"
 #include "agent/settings/environment.h"
 #include "agent/settings/settings.h"
 #include "agent/status/views.h"
@@ -110,13 +112,6 @@ std::string take_places(Settings& settings, const std::optional<Account>& accoun
     return "";
 }
 
-sigset_t signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
-    return set;
-}
-
 /// Reloads on a thread of its own: what a file or a name server takes must not keep the watchdog waiting.
 class Reloader {
 public:
@@ -147,33 +142,34 @@ private:
 };
 
 /// Waits for signals on this thread, feeds the watchdog meanwhile; returns when it is time to stop.
-void serve(Gateway& gateway, const sigset_t& set) {
+void serve(Gateway& gateway, const Signals& signals) {
     Reloader reloader(gateway);
     const auto interval = service::watchdog_interval();
-    const auto wait = interval.value_or(std::chrono::hours(1));
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(wait);
-    const timespec timeout{static_cast<time_t>(seconds.count()),
-                           static_cast<long>(std::chrono::nanoseconds(wait - seconds).count())};
     for (;;) {
-        const int signal = sigtimedwait(&set, nullptr, &timeout);
-        if (signal == SIGTERM || signal == SIGINT) return;
+        const int signal = signals.wait(interval.value_or(std::chrono::hours(1)));
+        if (Signals::ends(signal)) return;
         if (signal == SIGHUP) reloader.ask();
         if (interval) service::alive(gateway.summary());
     }
 }
 
 /// Stops, at once when a second signal to end comes meanwhile. False as Gateway::stop.
-bool stop(Gateway& gateway, const sigset_t& set) {
-    auto stopped = std::async(std::launch::async, [&gateway] { return gateway.stop(grace); });
-    constexpr timespec look{0, 20'000'000};
-    while (stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-        const int signal = sigtimedwait(&set, nullptr, &look);
-        if (signal == SIGTERM || signal == SIGINT) gateway.hurry();
-    }
+bool stop(Gateway& gateway, const Signals& signals) {
+    std::atomic<bool> over{false};
+    auto stopped = std::async(std::launch::async, [&] {
+        const std::shared_ptr<void> at_the_end(nullptr, [&](void*) {
+            over = true;
+            signals.wake();
+        });
+        return gateway.stop(grace);
+    });
+    while (!over)
+        if (Signals::ends(signals.wait())) gateway.hurry();
     return stopped.get();
 }
 
-int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log, const sigset_t& set) {
+int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log,
+                     const Signals& signals) {
     std::optional<Gateway> gateway;
     try {
         gateway.emplace(config, std::move(settings), log);
@@ -183,11 +179,11 @@ int serve_until_told(const std::filesystem::path& config, Settings settings, Log
         return EX_OSERR;
     }
     service::ready(gateway->summary());
-    serve(*gateway, set);
+    serve(*gateway, signals);
     service::stopping();
     // A client that holds on to the status endpoint must not keep the process; mail and directory are closed
     // by now.
-    if (!stop(*gateway, set)) {
+    if (!stop(*gateway, signals)) {
         log.settle();
         std::_Exit(EX_OK);
     }
@@ -214,8 +210,7 @@ std::vector<relay::Finding> show_online(const Settings& settings, const Command&
 int run(const std::filesystem::path& config) {
     umask(077);
     signal(SIGPIPE, SIG_IGN);
-    const sigset_t set = signals();
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);  // inherited by every thread started later
+    const Signals signals;
     raise_descriptor_limit();
 
     auto reading = read_settings(config);
@@ -237,7 +232,7 @@ int run(const std::filesystem::path& config) {
         log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
             line.add("where", "configuration").add("text", warning.line(config));
         });
-    return serve_until_told(config, std::move(reading.settings), log, set);
+    return serve_until_told(config, std::move(reading.settings), log, signals);
 }
 
 int check(const Command& command) {
