@@ -14,8 +14,8 @@
 #include "agent/program/configuration.h"
 #include "agent/program/control.h"
 #include "agent/program/gate.h"
+#include "agent/program/plan.h"
 #include "agent/program/service.h"
-#include "agent/settings/environment.h"
 #include "agent/status/server.h"
 #include "relay/relay.h"
 #include "sync/sync.h"
@@ -46,36 +46,13 @@ GatewayModeTerms terms(const Settings& settings) {
     return std::move(*read);
 }
 
-/// What a reload cannot change and differs from what runs.
-std::vector<std::string> needs_restart(const Settings& before, const Settings& after) {
-    const auto listeners = [](const Settings& settings) {
-        std::string text;
-        for (const auto& listener : settings.relay.listeners)
-            text.append(format_host_port(listener.address))
-                .append(std::to_string(static_cast<int>(listener.tls)));
-        return text;
-    };
-    std::vector<std::string> keys;
-    const auto note = [&keys](bool differs, const char* key) {
-        if (differs) keys.emplace_back(key);
-    };
-    note(before.relay.state_dir != after.relay.state_dir, "state_dir");
-    note(before.user != after.user, "user");
-    note(listeners(before) != listeners(after), "listener");
-    note(format_host_port(before.status.address) != format_host_port(after.status.address), "status.address");
-    note(format_host_port(before.gateway_mode.address) != format_host_port(after.gateway_mode.address),
-         "status.gateway_mode");
-    note(before.socket() != after.socket(), "status.socket");
-    note(before.relay.queue.volume_size != after.relay.queue.volume_size, "queue.volume_size");
-    return keys;
-}
-
 }  // namespace
 
 struct Gateway::Impl {
     Impl(std::filesystem::path file, Settings given, Log& log_);
 
     Reloaded reload();
+    void apply(Plan plan);
 
     Log& log;
     Configuration configuration;
@@ -122,56 +99,34 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_)
 Reloaded Gateway::Impl::reload() {
     const std::lock_guard one_at_a_time(configuration.changing());
     service::reloading();
-    const auto& file = configuration.file();
-    const auto& started = configuration.started();
-    auto reading = read_settings(file);
-    InUse ours;
-    for (const auto& listener : started.relay.listeners) ours.addresses.push_back(listener.address);
-    check_environment(reading, ours);
-    std::optional<GatewayModeTerms> gateway_mode_after;
-    if (reading.faults.empty() && gateway_mode && reading.settings.gateway_mode.on()) {
-        auto read = gateway_mode_terms(reading.settings);
-        if (read)
-            gateway_mode_after = std::move(*read);
-        else
-            reading.fault("status.gateway_mode", read.error());
-    }
-    std::shared_ptr<const relay::Relay::Prepared> prepared;
-    if (reading.faults.empty()) {
-        try {
-            prepared = relay::Relay::prepare(relay_settings(reading.settings, *configuration.overrides()));
-        } catch (const std::runtime_error& error) {
-            reading.fault("state_dir", error.what());
-        }
-    }
-    if (reading.faults.empty()) {
-        try {
-            gate.while_running([&] { directory.reload(reading.settings.synced()); });
-        } catch (const std::invalid_argument& error) {
-            reading.fault("primary", error.what());
-        }
-    }
-    Reloaded result;
-    for (const auto& fault : reading.faults) result.faults.push_back(fault.line(file));
-    for (const auto& fault : result.faults)
-        log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });
-    if (!result.faults.empty()) {
+    auto plan = plan_reload(configuration);
+    if (auto faults = plan.faults(configuration.file()); !faults.empty()) {
+        for (const auto& fault : faults)
+            log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });
         service::ready("the changed configuration file has faults, the old settings stay in force");
-        return result;
+        return {std::move(faults), {}};
     }
-    gate.while_running([&] { relay.reload(std::move(prepared)); });
-    for (const auto& warning : reading.warnings) warn(log, "configuration", warning.line(file));
-    if (gateway_mode_after) gateway_mode->reload(std::move(*gateway_mode_after));
-    status.reload(status_terms(reading.settings, log));
-    log.reload(reading.settings.log);
-    result.after_restart_only = needs_restart(started, reading.settings);
+    auto later = plan.after_restart_only;
+    apply(std::move(plan));
+    service::ready("");
+    return {{}, std::move(later)};
+}
+
+/// Of a plan without faults.
+void Gateway::Impl::apply(Plan plan) {
+    const auto& file = configuration.file();
+    auto& settings = plan.reading.settings;
+    gate.while_running([&] { directory.reload(settings.synced()); });
+    gate.while_running([&] { relay.reload(std::move(plan.relay)); });
+    for (const auto& warning : plan.reading.warnings) warn(log, "configuration", warning.line(file));
+    if (plan.gateway_mode) gateway_mode->reload(std::move(*plan.gateway_mode));
+    status.reload(status_terms(settings, log));
+    log.reload(settings.log);
     std::string later;
-    for (const auto& key : result.after_restart_only) later.append(later.empty() ? "" : ", ").append(key);
+    for (const auto& key : plan.after_restart_only) later.append(later.empty() ? "" : ", ").append(key);
     log.write(later.empty() ? LogLevel::info : LogLevel::warning, "reloaded",
               [&](LogLine& line) { line.add("file", file.native()).add_if("after_restart_only", later); });
-    configuration.put(std::move(reading.settings));
-    service::ready("");
-    return result;
+    configuration.put(std::move(settings));
 }
 
 Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log)

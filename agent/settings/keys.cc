@@ -27,10 +27,12 @@ Section top() {
                     "name in EHLO, Received and bounces, fully qualified; empty: the machine's own"),
                 path(
                     "state_dir", default_state_dir, [](Settings& s) -> auto& { return s.relay.state_dir; },
-                    "queue, directory, token; made when missing, used by one process only"),
+                    "queue, directory, token; made when missing, used by one process only")
+                    .at_start(),
                 text(
                     "user", "postern", [](Settings& s) -> auto& { return s.user; },
-                    "account to become after binding when started as root; empty: stay"),
+                    "account to become after binding when started as root; empty: stay")
+                    .at_start(),
             }};
 }
 
@@ -42,7 +44,8 @@ Section listener() {
                          "address", "0.0.0.0:25", {},
                          [](Settings& s) -> auto& { return s.relay.listeners.back().address; },
                          "IP address and port, \"[::]:25\" for IPv6; a socket with it from systemd is used")
-                         .need(),
+                         .need()
+                         .at_start(),
                      choice<ListenerTls>(
                          "tls", "opportunistic",
                          {{"off", ListenerTls::off},
@@ -50,7 +53,8 @@ Section listener() {
                           {"required", ListenerTls::required},
                           {"implicit", ListenerTls::implicit}},
                          [](Settings& s) -> auto& { return s.relay.listeners.back().tls; },
-                         "opportunistic offers STARTTLS once there is a certificate")},
+                         "opportunistic offers STARTTLS once there is a certificate")
+                         .at_start()},
             .begin = [](Settings& s) { s.relay.listeners.emplace_back(); }};
 }
 
@@ -226,11 +230,13 @@ Section status() {
         .help = "Health, metrics, and how programs and the commands reach the gateway.",
         .keys = {host_port(
                      "address", "127.0.0.1:8025", {}, [](Settings& s) -> auto& { return s.status.address; },
-                     "loopback only"),
+                     "loopback only")
+                     .at_start(),
                  path(
                      "socket", "", [](Settings& s) -> auto& { return s.status.socket; },
                      "what the commands talk through; empty: control.sock in state_dir, in /run/postern when "
-                     "that is /var/lib/postern"),
+                     "that is /var/lib/postern")
+                     .at_start(),
                  choice<bool>(
                      "reads", "open", {{"open", false}, {"token", true}},
                      [](Settings& s) -> auto& { return s.status.reads_need_token; },
@@ -242,7 +248,7 @@ Section status() {
                  {"gateway_mode", "host:port", std::string(),
                   "where primaries in \"SmarterMail gateway mode\" read the spool count, as "
                   "\"192.0.2.20:9998\"; empty: nowhere",
-                  set_gateway_mode},
+                  set_gateway_mode, Given::defaulted, true},
                  text(
                      "gateway_mode_user", "", [](Settings& s) -> auto& { return s.gateway_mode.user; },
                      "whom they sign in there as; for nothing else"),

@@ -2,23 +2,14 @@
 // it.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "agent/settings/settings.h"
 
 namespace postern::agent {
-
-/// The types a key may have, in the order of Shape.
-using Pairs = std::vector<std::pair<std::string, std::string>>;
-using Value =
-    std::variant<bool, std::int64_t, std::string, std::vector<std::string>, Pairs, std::vector<std::int64_t>>;
-enum class Shape : std::size_t { boolean, integer, text, texts, pairs, integers };
 
 /// What happens when a key is not in the file.
 enum class Given : std::uint8_t {
@@ -35,10 +26,16 @@ struct Key {
     /// Puts a value of the shape of `initial` into the settings. Gives what is wrong with it, "" for nothing.
     std::function<std::string(Settings&, const Value&)> set;
     Given given = Given::defaulted;
+    bool only_at_start = false;  // a reload does not take it, and says so when it differs
 
     Shape shape() const { return static_cast<Shape>(initial.index()); }
     Key need() const { return as(Given::required); }
     Key without() const { return as(Given::optional); }
+    Key at_start() const {
+        Key key = *this;
+        key.only_at_start = true;
+        return key;
+    }
     Key as(Given other) const {
         Key key = *this;
         key.given = other;

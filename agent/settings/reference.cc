@@ -48,6 +48,11 @@ std::string header(const Section& section) {
     return section.repeated() ? "[[" + name + "]]" : '[' + name + ']';
 }
 
+/// Its help, and when it is taken.
+std::string told(const Key& key) {
+    return std::string(key.help) + (key.only_at_start ? "; taken at a start only" : "");
+}
+
 void pad(std::string& line, std::size_t width) {
     if (line.size() < width) line.append(width - line.size(), ' ');
 }
@@ -80,7 +85,7 @@ std::string toml(const Section& section) {
         pad(line, begin + names);
         line.append(" = ").append(literal(key.initial));
         pad(line, begin + assignments);
-        text.append(line).append("  # ").append(key.help).append(bounds(key)).append("\n");
+        text.append(line).append("  # ").append(told(key)).append(bounds(key)).append("\n");
     }
     return text;
 }
@@ -95,7 +100,7 @@ std::string markdown(const Section& section) {
                                         ? "required, as `" + literal(key.initial) + '`'
                                         : "none, as `" + literal(key.initial) + '`';
         text.append("| `").append(key.name).append("` | ").append(initial);
-        text.append(" | ").append(key.type).append(" | ").append(key.help).append(" |\n");
+        text.append(" | ").append(key.type).append(" | ").append(told(key)).append(" |\n");
     }
     return text;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include "agent/settings/fault_words.h"
 #include "agent/settings/keys.h"
@@ -90,6 +91,7 @@ void read_keys(const Section& section, const toml::table* table, const std::stri
     for (const auto& key : section.keys) {
         const std::string name = join(path, key.name);
         const toml::node* node = table ? table->get(key.name) : nullptr;
+        if (key.only_at_start) reading.settings.at_start[name] = key.initial;
         if (!node) {
             if (key.given == Given::required) reading.fault(name, "is missing; it is needed here");
             if (key.given == Given::defaulted) key.set(reading.settings, key.initial);
@@ -103,6 +105,7 @@ void read_keys(const Section& section, const toml::table* table, const std::stri
         }
         if (auto wrong = key.set(reading.settings, *value); !wrong.empty())
             reading.fault(name, std::move(wrong));
+        if (key.only_at_start) reading.settings.at_start[name] = *value;
     }
 }
 
@@ -250,6 +253,20 @@ Reading parse_settings(std::string_view text) {
         return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
     });
     return reading;
+}
+
+std::vector<std::string> differing_at_start(const Settings& running, const Settings& wanted) {
+    std::set<std::string> names;
+    const auto compare = [&names](const Settings& one, const Settings& other) {
+        for (const auto& [key, value] : one.at_start) {
+            const auto found = other.at_start.find(key);
+            if (found == other.at_start.end() || found->second != value)
+                names.insert(key.substr(0, key.find('[')));
+        }
+    };
+    compare(running, wanted);
+    compare(wanted, running);
+    return {names.begin(), names.end()};
 }
 
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file) {

@@ -11,6 +11,7 @@
 #include <tl/expected.hpp>
 
 #include "agent/log/settings.h"
+#include "agent/settings/value.h"
 #include "relay/settings.h"
 #include "sync/sync.h"
 
@@ -41,6 +42,8 @@ struct Settings {
     GatewayModeSettings gateway_mode;
     LogSettings log;
     std::filesystem::path reply_rules;  // file of relay.delivery.reply_rules; empty: the shipped ones
+    /// What only a start takes, as the file gives it, by key: "listener[0].tls".
+    std::map<std::string, Value, std::less<>> at_start;
 
     /// The primaries that have a directory to read, that is a url.
     std::vector<sync::PrimarySettings> synced() const;
@@ -97,6 +100,9 @@ void check_files(Reading& reading);
 
 /// The content of a file of at most 1 MiB. The error says in words why there is none.
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file);
+
+/// The keys, of sections that repeat the sections, of which only a start takes what differs.
+std::vector<std::string> differing_at_start(const Settings& running, const Settings& wanted);
 
 /// Whom a route is for: "everybody to example.com".
 std::string in_words(const relay::RouteSettings& route);
