@@ -115,10 +115,10 @@ Reloaded Gateway::Impl::reload() {
 /// Of a plan without faults.
 void Gateway::Impl::apply(Plan plan) {
     const auto& file = configuration.file();
-    auto& settings = plan.reading.settings;
+    auto& settings = plan.parsed.settings;
     gate.while_running([&] { directory.reload(settings.synced()); });
     gate.while_running([&] { relay.reload(std::move(plan.relay)); });
-    for (const auto& warning : plan.reading.warnings) warn(log, "configuration", warning.line(file));
+    for (const auto& warning : plan.parsed.warnings) warn(log, "configuration", warning.line(file));
     if (plan.gateway_mode) gateway_mode->reload(std::move(*plan.gateway_mode));
     status.reload(status_terms(settings, log));
     log.reload(settings.log);

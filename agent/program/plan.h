@@ -15,7 +15,7 @@ namespace postern::agent {
 
 /// All that can be found out before anything is changed. Nothing of it is to be used when there are faults.
 struct Plan {
-    Reading reading;
+    ParsedConfiguration parsed;
     std::shared_ptr<const relay::Relay::Prepared> relay;
     std::optional<GatewayModeTerms> gateway_mode;  // when it runs, and goes on
     std::vector<std::string> after_restart_only;   // keys that differ from what runs

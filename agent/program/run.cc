@@ -38,20 +38,19 @@ namespace {
 constexpr std::chrono::seconds grace{30};
 
 /// The account to become, when root is to be given up.
-std::optional<Account> account_to_become(Reading& reading) {
-    if (geteuid() != 0 || reading.settings.user.empty() || reading.settings.user == "root")
-        return std::nullopt;
-    auto account = find_account(reading.settings.user);
+std::optional<Account> account_to_become(ParsedConfiguration& parsed) {
+    if (geteuid() != 0 || parsed.settings.user.empty() || parsed.settings.user == "root") return std::nullopt;
+    auto account = find_account(parsed.settings.user);
     if (account) return *account;
-    reading.fault("user", account.error());
+    parsed.fault("user", account.error());
     return std::nullopt;
 }
 
 /// Everything that can be found wrong before anything is opened.
-std::optional<Account> check_all(Reading& reading, const InUse& in_use) {
-    if (!reading.faults.empty() && reading.positions.empty()) return std::nullopt;  // not even TOML
-    auto account = account_to_become(reading);
-    check_environment(reading, in_use, account);
+std::optional<Account> check_all(ParsedConfiguration& parsed, const InUse& in_use) {
+    if (!parsed.faults.empty() && parsed.positions.empty()) return std::nullopt;  // not even TOML
+    auto account = account_to_become(parsed);
+    check_environment(parsed, in_use, account);
     return account;
 }
 
@@ -70,10 +69,10 @@ InUse running_places(const Settings& settings) {
     return in_use;
 }
 
-void print_faults(const Reading& reading, const std::filesystem::path& config) {
-    for (const auto& fault : reading.faults)
+void print_faults(const ParsedConfiguration& parsed, const std::filesystem::path& config) {
+    for (const auto& fault : parsed.faults)
         std::fprintf(stderr, "%s\n", printable(fault.line(config)).c_str());
-    for (const auto& warning : reading.warnings)
+    for (const auto& warning : parsed.warnings)
         std::fprintf(stderr, "warning: %s\n", printable(warning.line(config)).c_str());
 }
 
@@ -213,43 +212,43 @@ int run(const std::filesystem::path& config) {
     const Signals signals;
     raise_descriptor_limit();
 
-    auto reading = read_settings(config);
-    const auto account = check_all(reading, passed_places());
-    if (!reading.faults.empty()) {
-        print_faults(reading, config);
-        const bool passing = std::all_of(reading.faults.begin(), reading.faults.end(),
+    auto parsed = read_settings(config);
+    const auto account = check_all(parsed, passed_places());
+    if (!parsed.faults.empty()) {
+        print_faults(parsed, config);
+        const bool passing = std::all_of(parsed.faults.begin(), parsed.faults.end(),
                                          [](const Fault& fault) { return fault.passing; });
         return passing ? EX_OSERR : EX_CONFIG;
     }
-    Log log(reading.settings.log);
-    if (const auto fault = take_places(reading.settings, account); !fault.empty()) {
+    Log log(parsed.settings.log);
+    if (const auto fault = take_places(parsed.settings, account); !fault.empty()) {
         log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", fault); });
         return EX_OSERR;
     }
-    auto warnings = std::move(reading.warnings);
-    for (auto& fault : egress_faults(reading)) warnings.push_back(std::move(fault));
+    auto warnings = std::move(parsed.warnings);
+    for (auto& fault : egress_faults(parsed)) warnings.push_back(std::move(fault));
     for (const auto& warning : warnings)
         log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
             line.add("where", "configuration").add("text", warning.line(config));
         });
-    return serve_until_told(config, std::move(reading.settings), log, signals);
+    return serve_until_told(config, std::move(parsed.settings), log, signals);
 }
 
 int check(const Command& command) {
-    auto reading = read_settings(command.config);
-    check_all(reading, running_places(reading.settings));
-    const bool online = reading.faults.empty() && command.online;
-    for (auto& fault : egress_faults(reading)) reading.faults.push_back(std::move(fault));
-    const bool right = reading.faults.empty();
+    auto parsed = read_settings(command.config);
+    check_all(parsed, running_places(parsed.settings));
+    const bool online = parsed.faults.empty() && command.online;
+    for (auto& fault : egress_faults(parsed)) parsed.faults.push_back(std::move(fault));
+    const bool right = parsed.faults.empty();
     if (!command.json) {
-        print_faults(reading, command.config);
+        print_faults(parsed, command.config);
         if (right) std::printf("%s: no faults\n", command.config.c_str());
     }
     std::vector<relay::Finding> findings;
     if (online)
-        findings = command.json ? check_online(reading.settings, command.from, command.to)
-                                : show_online(reading.settings, command);
-    if (command.json) std::fputs(dump(check_view(command.config, reading, findings)).c_str(), stdout);
+        findings = command.json ? check_online(parsed.settings, command.from, command.to)
+                                : show_online(parsed.settings, command);
+    if (command.json) std::fputs(dump(check_view(command.config, parsed, findings)).c_str(), stdout);
     return !right ? EX_CONFIG : all_right(findings) ? EX_OK : EX_UNAVAILABLE;
 }
 

@@ -25,57 +25,57 @@ namespace {
 
 std::string system_text(int error) { return std::generic_category().message(error); }
 
-bool has_fault(const Reading& reading, std::string_view key) {
-    return std::any_of(reading.faults.begin(), reading.faults.end(),
+bool has_fault(const ParsedConfiguration& parsed, std::string_view key) {
+    return std::any_of(parsed.faults.begin(), parsed.faults.end(),
                        [key](const Fault& fault) { return fault.key == key; });
 }
 
 /// The words of an exception name the key first.
-void tell(Reading& reading, const std::string& text) {
+void tell(ParsedConfiguration& parsed, const std::string& text) {
     for (const std::string key : {"tls.certificate", "tls.private_key", "tls.ca_file"})
-        if (text.starts_with(key + ' ')) return reading.fault(key, text.substr(key.size() + 1));
-    reading.fault("tls", text);
+        if (text.starts_with(key + ' ')) return parsed.fault(key, text.substr(key.size() + 1));
+    parsed.fault("tls", text);
 }
 
-void check_tls_files(Reading& reading) {
-    const auto& tls = reading.settings.relay.tls;
+void check_tls_files(ParsedConfiguration& parsed) {
+    const auto& tls = parsed.settings.relay.tls;
     for (const auto* key : {"tls.certificate", "tls.private_key", "tls.ca_file"})
-        if (has_fault(reading, key)) return;
+        if (has_fault(parsed, key)) return;
     try {
         // A certificate that has ended is no fault: mail would stop, where it is better sent with an old one.
         if (const auto context = relay::net::server_context(tls))
             for (auto& trouble :
-                 own_certificate(context->native_handle(), reading.settings.relay.hostname).troubles)
-                reading.warn("tls.certificate", std::move(trouble));
+                 own_certificate(context->native_handle(), parsed.settings.relay.hostname).troubles)
+                parsed.warn("tls.certificate", std::move(trouble));
         if (!tls.ca_file.empty()) relay::net::client_context(tls);
     } catch (const std::runtime_error& error) {
-        tell(reading, error.what());
+        tell(parsed, error.what());
     }
-    const auto& directories = reading.settings.directories;
+    const auto& directories = parsed.settings.directories;
     for (std::size_t i = 0; i < directories.size(); ++i) {
         const std::string key = "primary[" + std::to_string(i) + "].ca_file";
-        if (directories[i].ca_file.empty() || has_fault(reading, key)) continue;
+        if (directories[i].ca_file.empty() || has_fault(parsed, key)) continue;
         try {
             relay::net::client_context({.ca_file = directories[i].ca_file});
         } catch (const std::runtime_error&) {
-            reading.fault(key, '"' + directories[i].ca_file.string() + "\" holds no certificate in PEM");
+            parsed.fault(key, '"' + directories[i].ca_file.string() + "\" holds no certificate in PEM");
         }
     }
     ERR_clear_error();
 }
 
 /// Ports are freed and addresses come up: what is told here is worth trying again.
-void passing_fault(Reading& reading, const std::string& key, std::string text) {
-    reading.fault(key, std::move(text));
-    if (!reading.faults.empty() && reading.faults.back().key == key) reading.faults.back().passing = true;
+void passing_fault(ParsedConfiguration& parsed, const std::string& key, std::string text) {
+    parsed.fault(key, std::move(text));
+    if (!parsed.faults.empty() && parsed.faults.back().key == key) parsed.faults.back().passing = true;
 }
 
 /// Whether a start could use it, or make it.
-void check_state_dir(Reading& reading) {
-    const auto& directory = reading.settings.relay.state_dir;
-    if (directory.empty() || has_fault(reading, "state_dir")) return;
+void check_state_dir(ParsedConfiguration& parsed) {
+    const auto& directory = parsed.settings.relay.state_dir;
+    if (directory.empty() || has_fault(parsed, "state_dir")) return;
     const auto fault = [&](const std::string& why) {
-        passing_fault(reading, "state_dir", '"' + directory.string() + "\" " + why);
+        passing_fault(parsed, "state_dir", '"' + directory.string() + "\" " + why);
     };
     struct stat status {};
     if (stat(directory.c_str(), &status) == 0) {
@@ -94,9 +94,9 @@ void check_state_dir(Reading& reading) {
 
 /// What is in it, made by root's hand or copied as root: a start needs some of it, and does badly without the
 /// rest.
-void check_state(Reading& reading) {
-    const auto& directory = reading.settings.relay.state_dir;
-    if (directory.empty() || has_fault(reading, "state_dir")) return;
+void check_state(ParsedConfiguration& parsed) {
+    const auto& directory = parsed.settings.relay.state_dir;
+    if (directory.empty() || has_fault(parsed, "state_dir")) return;
     const auto needed = [&](const std::filesystem::path& file) {
         const auto name = file.filename().string();
         return name == "lock" || name == "spool" || name.find(".volume") != std::string::npos;
@@ -111,24 +111,24 @@ void check_state(Reading& reading) {
             auto& text = needed(entry.path()) ? refused : wanting;
             if (text.empty()) text = base::file_fault(entry.path(), error);
         }
-    if (!refused.empty()) return passing_fault(reading, "state_dir", refused);
-    if (!wanting.empty()) reading.warn("state_dir", wanting);
-    if (reading.settings.relay.accept.foreign_sender != relay::ForeignSender::rewrite) return;
+    if (!refused.empty()) return passing_fault(parsed, "state_dir", refused);
+    if (!wanting.empty()) parsed.warn("state_dir", wanting);
+    if (parsed.settings.relay.accept.foreign_sender != relay::ForeignSender::rewrite) return;
     const auto secret = directory / "srs.secret";
     if (!std::filesystem::exists(secret, none)) return;
     try {
         relay::obtain_srs_secret(secret);
     } catch (const std::runtime_error& error) {
-        passing_fault(reading, "state_dir", error.what());
+        passing_fault(parsed, "state_dir", error.what());
     }
 }
 
-void check_listeners(Reading& reading, const InUse& in_use) {
-    const auto& listeners = reading.settings.relay.listeners;
+void check_listeners(ParsedConfiguration& parsed, const InUse& in_use) {
+    const auto& listeners = parsed.settings.relay.listeners;
     for (std::size_t i = 0; i < listeners.size(); ++i) {
         const auto& address = listeners[i].address;
         const std::string key = "listener[" + std::to_string(i) + "].address";
-        if (!base::is_ip_literal(address.host) || has_fault(reading, key)) continue;
+        if (!base::is_ip_literal(address.host) || has_fault(parsed, key)) continue;
         const auto& held = in_use.addresses;
         if (std::any_of(held.begin(), held.end(),
                         [&](const auto& each) { return same_place(each, address); }))
@@ -137,7 +137,7 @@ void check_listeners(Reading& reading, const InUse& in_use) {
         const int error = !fd || listen(fd.get(), 1) != 0 ? errno : 0;
         // Low ports are the service's to have; an ordinary user who only looks cannot tell.
         if (error == 0 || error == EACCES || (error == EADDRINUSE && in_use.every_address)) continue;
-        passing_fault(reading, key,
+        passing_fault(parsed, key,
                       '"' + format_host_port(address) + "\" cannot be bound: " + system_text(error) +
                           (error == EADDRINUSE      ? "; another mail server is probably running"
                            : error == EADDRNOTAVAIL ? "; it is not an address of this machine"
@@ -147,23 +147,24 @@ void check_listeners(Reading& reading, const InUse& in_use) {
 
 }  // namespace
 
-void check_environment(Reading& reading, const InUse& in_use, const std::optional<Account>& account) {
-    check_listeners(reading, in_use);
+void check_environment(ParsedConfiguration& parsed, const InUse& in_use,
+                       const std::optional<Account>& account) {
+    check_listeners(parsed, in_use);
     std::optional<ActingAs> acting;
     if (account) acting.emplace(*account);
-    check_files(reading);
-    check_tls_files(reading);
-    check_state_dir(reading);
-    check_state(reading);
-    warn_of_giveaways(reading);
-    std::stable_sort(reading.warnings.begin(), reading.warnings.end(), [](const Fault& a, const Fault& b) {
+    check_files(parsed);
+    check_tls_files(parsed);
+    check_state_dir(parsed);
+    check_state(parsed);
+    warn_of_giveaways(parsed);
+    std::stable_sort(parsed.warnings.begin(), parsed.warnings.end(), [](const Fault& a, const Fault& b) {
         return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
     });
 }
 
-std::vector<Fault> egress_faults(const Reading& reading) {
-    Reading found{{}, reading.positions, {}, {}};
-    const auto& egress = reading.settings.relay.egress;
+std::vector<Fault> egress_faults(const ParsedConfiguration& parsed) {
+    ParsedConfiguration found{{}, parsed.positions, {}, {}};
+    const auto& egress = parsed.settings.relay.egress;
     for (std::size_t i = 0; i < egress.size(); ++i) {
         if (egress[i].address.empty()) continue;  // its text is at fault, which was told
         if (auto fault = binding_fault(egress[i].address); !fault.empty())

@@ -18,10 +18,10 @@ struct InUse {
 /// Adds to the faults whatever a start would refuse, and to the warnings what works and is probably not
 /// meant. Reads the reply rules. Files are seen as `account` sees them, ports as the calling process may have
 /// them.
-void check_environment(Reading& reading, const InUse& in_use,
+void check_environment(ParsedConfiguration& parsed, const InUse& in_use,
                        const std::optional<Account>& account = std::nullopt);
 
 /// What keeps the [[egress]] addresses from being used on this machine. Mail would leave from the others.
-std::vector<Fault> egress_faults(const Reading& reading);
+std::vector<Fault> egress_faults(const ParsedConfiguration& parsed);
 
 }  // namespace postern::agent

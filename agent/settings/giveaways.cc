@@ -26,32 +26,31 @@ std::string text_of(const relay::Network& network) {
     return network.address + '/' + std::to_string(network.prefix);
 }
 
-void check_networks(Reading& reading) {
-    const auto& primaries = reading.settings.relay.primaries;
+void check_networks(ParsedConfiguration& parsed) {
+    const auto& primaries = parsed.settings.relay.primaries;
     for (std::size_t i = 0; i < primaries.size(); ++i) {
         const auto key = element("primary", i, "addresses");
         for (const auto& network : primaries[i].addresses) {
             const unsigned narrow = network.address.find(':') == std::string::npos ? 16 : 48;
             if (network.prefix == 0)
-                reading.warn(key,
-                             text_of(network) + " is everybody: this machine relays for the whole Internet");
+                parsed.warn(key,
+                            text_of(network) + " is everybody: this machine relays for the whole Internet");
             else if (network.prefix < narrow && !relay::is_private(network))
-                reading.warn(key, text_of(network) +
-                                      " is a wide range of public addresses, and all of them may "
-                                      "send mail through this machine");
+                parsed.warn(key, text_of(network) +
+                                     " is a wide range of public addresses, and all of them may "
+                                     "send mail through this machine");
         }
         for (std::size_t earlier = 0; earlier < i; ++earlier)
             for (const auto& network : primaries[i].addresses)
                 for (const auto& other : primaries[earlier].addresses)
                     if (overlap(network, other))
-                        reading.warn(key, text_of(network) + " is also of primary " +
-                                              primaries[earlier].name +
-                                              ", which mail from there is taken to be of");
+                        parsed.warn(key, text_of(network) + " is also of primary " + primaries[earlier].name +
+                                             ", which mail from there is taken to be of");
     }
 }
 
 /// Others are all but root, the account and who is in its group to read.
-void check_secret(Reading& reading, const std::string& key, const std::filesystem::path& file) {
+void check_secret(ParsedConfiguration& parsed, const std::string& key, const std::filesystem::path& file) {
     struct stat status {};
     if (file.empty() || stat(file.c_str(), &status) != 0) return;
     std::string what;
@@ -63,35 +62,35 @@ void check_secret(Reading& reading, const std::string& key, const std::filesyste
     if (what.empty()) return;
     std::array<char, 8> mode{};
     std::snprintf(mode.data(), mode.size(), "%04o", status.st_mode & 07777u);
-    reading.warn(key, '"' + file.string() + "\" " + what + " (mode " + mode.data() +
-                          "): chown root:" + account_name(geteuid()) + " and chmod 640");
+    parsed.warn(key, '"' + file.string() + "\" " + what + " (mode " + mode.data() +
+                         "): chown root:" + account_name(geteuid()) + " and chmod 640");
 }
 
-void check_secrets(Reading& reading) {
-    const auto& settings = reading.settings;
+void check_secrets(ParsedConfiguration& parsed) {
+    const auto& settings = parsed.settings;
     for (std::size_t i = 0; i < settings.directories.size(); ++i)
-        check_secret(reading, element("primary", i, "password_file"), settings.directories[i].password_file);
+        check_secret(parsed, element("primary", i, "password_file"), settings.directories[i].password_file);
     for (std::size_t i = 0; i < settings.relay.gateways.size(); ++i)
-        check_secret(reading, element("gateway", i, "password_file"),
+        check_secret(parsed, element("gateway", i, "password_file"),
                      settings.relay.gateways[i].password_file);
-    check_secret(reading, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
-    check_secret(reading, "tls.private_key", settings.relay.tls.private_key);
-    check_secret(reading, "status.token_file", settings.token_file());
-    check_secret(reading, "state_dir", settings.relay.state_dir / "srs.secret");
+    check_secret(parsed, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
+    check_secret(parsed, "tls.private_key", settings.relay.tls.private_key);
+    check_secret(parsed, "status.token_file", settings.token_file());
+    check_secret(parsed, "state_dir", settings.relay.state_dir / "srs.secret");
 }
 
 }  // namespace
 
-void warn_of_giveaways(Reading& reading) {
-    const auto& hostname = reading.settings.relay.hostname;
+void warn_of_giveaways(ParsedConfiguration& parsed) {
+    const auto& hostname = parsed.settings.relay.hostname;
     // One that was written in the wrong place is told there.
-    const bool misplaced = std::any_of(reading.faults.begin(), reading.faults.end(),
+    const bool misplaced = std::any_of(parsed.faults.begin(), parsed.faults.end(),
                                        [](const Fault& fault) { return fault.key.ends_with(".hostname"); });
     if (!misplaced && hostname.find('.') == std::string::npos)
-        reading.warn("hostname",
-                     '"' + hostname + "\" is not fully qualified, which many receivers refuse: set hostname");
-    check_networks(reading);
-    check_secrets(reading);
+        parsed.warn("hostname",
+                    '"' + hostname + "\" is not fully qualified, which many receivers refuse: set hostname");
+    check_networks(parsed);
+    check_secrets(parsed);
 }
 
 }  // namespace postern::agent

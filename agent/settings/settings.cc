@@ -87,88 +87,89 @@ std::vector<std::string_view> names_of(const Section& section) {
 }
 
 /// Sets the keys of one table, those not given to their defaults.
-void read_keys(const Section& section, const toml::table* table, const std::string& path, Reading& reading) {
+void read_keys(const Section& section, const toml::table* table, const std::string& path,
+               ParsedConfiguration& parsed) {
     for (const auto& key : section.keys) {
         const std::string name = join(path, key.name);
         const toml::node* node = table ? table->get(key.name) : nullptr;
-        if (key.only_at_start) reading.settings.at_start[name] = key.initial;
+        if (key.only_at_start) parsed.settings.at_start[name] = key.initial;
         if (!node) {
-            if (key.given == Given::required) reading.fault(name, "is missing; it is needed here");
-            if (key.given == Given::defaulted) key.set(reading.settings, key.initial);
+            if (key.given == Given::required) parsed.fault(name, "is missing; it is needed here");
+            if (key.given == Given::defaulted) key.set(parsed.settings, key.initial);
             continue;
         }
-        reading.positions[name] = position(*node);
+        parsed.positions[name] = position(*node);
         const auto value = value_of(*node, key.shape());
         if (!value) {
-            reading.fault(name, std::string(words(key.shape())) + " is expected here (" + key.type + ")");
+            parsed.fault(name, std::string(words(key.shape())) + " is expected here (" + key.type + ")");
             continue;
         }
-        if (auto wrong = key.set(reading.settings, *value); !wrong.empty())
-            reading.fault(name, std::move(wrong));
-        if (key.only_at_start) reading.settings.at_start[name] = *value;
+        if (auto wrong = key.set(parsed.settings, *value); !wrong.empty())
+            parsed.fault(name, std::move(wrong));
+        if (key.only_at_start) parsed.settings.at_start[name] = *value;
     }
 }
 
 void refuse_unknown(const Section& section, const toml::table& table, const std::string& path,
-                    Reading& reading) {
+                    ParsedConfiguration& parsed) {
     const auto allowed = names_of(section);
     for (const auto& [key, node] : table) {
         if (std::find(allowed.begin(), allowed.end(), key.str()) != allowed.end()) continue;
         const std::string name = join(path, key.str());
-        reading.positions[name] = position(key);
-        reading.fault(name, unknown_key(section.name, key.str()));
+        parsed.positions[name] = position(key);
+        parsed.fault(name, unknown_key(section.name, key.str()));
     }
 }
 
-void read_section(const Section& section, const toml::node* node, Reading& reading) {
+void read_section(const Section& section, const toml::node* node, ParsedConfiguration& parsed) {
     const std::string name(section.name);
-    if (node) reading.positions[name] = position(*node);
+    if (node) parsed.positions[name] = position(*node);
     if (!section.repeated()) {
         if (node && !node->is_table()) {
-            reading.fault(name, "is a section that appears once: write [" + name + "]");
+            parsed.fault(name, "is a section that appears once: write [" + name + "]");
             node = nullptr;
         }
         const auto* table = node ? node->as_table() : nullptr;
-        read_keys(section, table, name, reading);
-        if (table) refuse_unknown(section, *table, name, reading);
+        read_keys(section, table, name, parsed);
+        if (table) refuse_unknown(section, *table, name, parsed);
         return;
     }
     if (!node) return;
     const auto* elements = node->as_array();
     if (!elements || elements->size() > most_elements) {
-        reading.fault(name, elements ? "there are more than " + std::to_string(most_elements)
-                                     : "is a section that may appear several times: write [[" + name + "]]");
+        parsed.fault(name, elements ? "there are more than " + std::to_string(most_elements)
+                                    : "is a section that may appear several times: write [[" + name + "]]");
         return;
     }
     for (std::size_t i = 0; i < elements->size(); ++i) {
         const std::string path = name + '[' + std::to_string(i) + ']';
-        section.begin(reading.settings);
-        reading.positions[path] = position((*elements)[i]);
+        section.begin(parsed.settings);
+        parsed.positions[path] = position((*elements)[i]);
         const auto* table = (*elements)[i].as_table();
-        read_keys(section, table, path, reading);
+        read_keys(section, table, path, parsed);
         if (table)
-            refuse_unknown(section, *table, path, reading);
+            refuse_unknown(section, *table, path, parsed);
         else
-            reading.fault(path, "a table is expected here: write [[" + name + "]]");
+            parsed.fault(path, "a table is expected here: write [[" + name + "]]");
     }
 }
 
-void read_root(const toml::table& root, Reading& reading) {
+void read_root(const toml::table& root, ParsedConfiguration& parsed) {
     std::vector<std::string_view> allowed;
     for (const auto& section : sections()) {
         if (!section.name.empty()) {
             allowed.push_back(section.name);
-            read_section(section, root.get(section.name), reading);
+            read_section(section, root.get(section.name), parsed);
             continue;
         }
         const auto names = names_of(section);
         allowed.insert(allowed.end(), names.begin(), names.end());
-        read_keys(section, &root, "", reading);
+        read_keys(section, &root, "", parsed);
     }
     for (const auto& [key, node] : root) {
         if (std::find(allowed.begin(), allowed.end(), key.str()) != allowed.end()) continue;
-        reading.positions[std::string(key.str())] = position(key);
-        reading.fault(key.str(), unknown_name("key or section", key.str(), allowed));
+        parsed.positions[std::string(key.str())] = position(key);
+        parsed.fault(key.str(), unknown_name("key or section", key.str(), allowed));
     }
 }
 
@@ -214,17 +215,17 @@ std::string Fault::line(const std::filesystem::path& configuration) const {
     return line.append(": ").append(text);
 }
 
-void Reading::fault(std::string_view key, std::string text) {
+void ParsedConfiguration::fault(std::string_view key, std::string text) {
     // What follows from a fault of the same key would only lead astray.
     if (std::any_of(faults.begin(), faults.end(), [&](const Fault& each) { return each.key == key; })) return;
     faults.push_back({position_of(key), std::string(key), std::move(text)});
 }
 
-void Reading::warn(std::string_view key, std::string text) {
+void ParsedConfiguration::warn(std::string_view key, std::string text) {
     warnings.push_back({position_of(key), std::string(key), std::move(text)});
 }
 
-Position Reading::position_of(std::string_view key) const {
+Position ParsedConfiguration::position_of(std::string_view key) const {
     for (auto path = key; !path.empty(); path = path.substr(0, path.find_last_of(".["))) {
         if (const auto found = positions.find(path); found != positions.end()) return found->second;
         if (path.find_first_of(".[") == std::string_view::npos) break;
@@ -232,27 +233,27 @@ Position Reading::position_of(std::string_view key) const {
     return {};
 }
 
-Reading parse_settings(std::string_view text) {
-    Reading reading;
+ParsedConfiguration parse_settings(std::string_view text) {
+    ParsedConfiguration parsed;
     try {
-        read_root(toml::parse(text), reading);
+        read_root(toml::parse(text), parsed);
     } catch (const toml::parse_error& error) {
         const auto& begin = error.source().begin;
         const Position where{begin.line, begin.column};
-        reading.faults.push_back({where, "", syntax_fault(error.description(), text, where)});
-        return reading;
+        parsed.faults.push_back({where, "", syntax_fault(error.description(), text, where)});
+        return parsed;
     }
-    auto& settings = reading.settings;
+    auto& settings = parsed.settings;
     if (settings.relay.hostname.empty()) settings.relay.hostname = machine_name();
     for (std::size_t i = 0; i < settings.directories.size(); ++i)
         settings.directories[i].name = settings.relay.primaries[i].name;
     for (auto& route : settings.relay.routes)
         if (route.sender == "*" && !route.recipient.empty()) route.sender.clear();
-    check_consistency(reading);
-    std::stable_sort(reading.faults.begin(), reading.faults.end(), [](const Fault& a, const Fault& b) {
+    check_consistency(parsed);
+    std::stable_sort(parsed.faults.begin(), parsed.faults.end(), [](const Fault& a, const Fault& b) {
         return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
     });
-    return reading;
+    return parsed;
 }
 
 std::vector<std::string> differing_at_start(const Settings& running, const Settings& wanted) {
@@ -280,12 +281,12 @@ tl::expected<std::string, std::string> read_small_file(const std::filesystem::pa
                                     : ""));
 }
 
-Reading read_settings(const std::filesystem::path& file) {
+ParsedConfiguration read_settings(const std::filesystem::path& file) {
     const auto text = read_small_file(file);
     if (text) return parse_settings(*text);
-    Reading reading;
-    reading.faults.push_back({{}, "", text.error()});
-    return reading;
+    ParsedConfiguration parsed;
+    parsed.faults.push_back({{}, "", text.error()});
+    return parsed;
 }
 
 }  // namespace postern::agent

@@ -74,7 +74,7 @@ inline constexpr std::string_view default_state_dir = "/var/lib/postern", runtim
 
 /// Settings with the place of every key that was given, and every fault that was found. The settings are only
 /// to be used when there is no fault.
-struct Reading {
+struct ParsedConfiguration {
     Settings settings;
     std::map<std::string, Position, std::less<>> positions;
     std::vector<Fault> faults;
@@ -87,16 +87,16 @@ struct Reading {
 };
 
 /// Reads TOML text: syntax, names, types, units, bounds, and how keys fit together. Touches no file.
-Reading parse_settings(std::string_view text);
+ParsedConfiguration parse_settings(std::string_view text);
 
 /// Reads and parses a file of at most 1 MiB. An unreadable one is a fault.
-Reading read_settings(const std::filesystem::path& file);
+ParsedConfiguration read_settings(const std::filesystem::path& file);
 
 /// What must hold for keys together: names that exist, at least one listener, and the like.
-void check_consistency(Reading& reading);
+void check_consistency(ParsedConfiguration& parsed);
 
 /// The files the settings name: there, and readable by the calling process. Reads the reply rules.
-void check_files(Reading& reading);
+void check_files(ParsedConfiguration& parsed);
 
 /// The content of a file of at most 1 MiB. The error says in words why there is none.
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file);

@@ -174,7 +174,7 @@ json view(const sync::Verdict& verdict) {
             {"age_seconds", verdict.age.count()}};
 }
 
-json check_view(const std::filesystem::path& file, const Reading& reading,
+json check_view(const std::filesystem::path& file, const ParsedConfiguration& parsed,
                 const std::vector<relay::Finding>& findings) {
     const auto told = [&file](const std::vector<Fault>& faults) {
         json list = json::array();
@@ -193,9 +193,9 @@ json check_view(const std::filesystem::path& file, const Reading& reading,
                          {"text", finding.text},
                          {"advice", finding.advice}});
     return {{"file", file.string()},
-            {"ok", reading.faults.empty()},
-            {"faults", told(reading.faults)},
-            {"warnings", told(reading.warnings)},
+            {"ok", parsed.faults.empty()},
+            {"faults", told(parsed.faults)},
+            {"warnings", told(parsed.warnings)},
             {"findings", tried}};
 }
 

@@ -25,7 +25,7 @@ nlohmann::json view(const sync::Verdict& verdict);
 nlohmann::json gateways_view(const OutgoingRoutes& outgoing);
 nlohmann::json routes_view(const OutgoingRoutes& outgoing);
 nlohmann::json egress_view(const OutgoingRoutes& outgoing);
-nlohmann::json check_view(const std::filesystem::path& file, const Reading& reading,
+nlohmann::json check_view(const std::filesystem::path& file, const ParsedConfiguration& parsed,
                           const std::vector<relay::Finding>& findings);
 nlohmann::json status_view(const Control& control);
 

@@ -33,10 +33,10 @@ TEST_CASE("what trying it out shows is a table, with what to do under it") {
 }
 
 TEST_CASE("faults and findings as JSON") {
-    Reading reading;
-    reading.faults = {{{3, 1}, "delivery", "x", "/etc/rules.toml"}};
-    reading.warnings = {{{1, 1}, "hostname", "y"}};
-    const auto view = check_view("/etc/postern.toml", reading, {{"dns", Result::failed, "silent", "ask"}});
+    ParsedConfiguration parsed;
+    parsed.faults = {{{3, 1}, "delivery", "x", "/etc/rules.toml"}};
+    parsed.warnings = {{{1, 1}, "hostname", "y"}};
+    const auto view = check_view("/etc/postern.toml", parsed, {{"dns", Result::failed, "silent", "ask"}});
     CHECK(view["warnings"][0]["key"] == "hostname");
     CHECK(view["ok"] == false);
     CHECK(view["faults"][0]["file"] == "/etc/rules.toml");

@@ -42,11 +42,11 @@ struct Place {
     }
 };
 
-Reading looked_at(const std::string& text, const InUse& in_use = {}) {
-    auto reading = parse_settings(text);
-    REQUIRE(reading.faults.empty());
-    check_environment(reading, in_use);
-    return reading;
+ParsedConfiguration looked_at(const std::string& text, const InUse& in_use = {}) {
+    auto parsed = parse_settings(text);
+    REQUIRE(parsed.faults.empty());
+    check_environment(parsed, in_use);
+    return parsed;
 }
 
 std::string lines(const std::vector<Fault>& faults) {
@@ -95,10 +95,10 @@ TEST_CASE("what the account cannot use of the state is a fault where a start nee
     const auto state = place.path / "state";
     const auto text = place.text("state", "127.0.0.1:2599", "", "");
     const auto look = [&] {
-        auto reading = parse_settings(text);
-        REQUIRE(reading.faults.empty());
-        check_environment(reading, {}, nobody);
-        return reading;
+        auto parsed = parse_settings(text);
+        REQUIRE(parsed.faults.empty());
+        check_environment(parsed, {}, nobody);
+        return parsed;
     };
     std::filesystem::create_directory(state / "spool");
     for (const auto& each : {state, state / "spool"}) CHECK(chown(each.c_str(), 65534, 65534) == 0);
@@ -121,13 +121,13 @@ TEST_CASE("what the account cannot use of the state is a fault where a start nee
     }
     std::ofstream(state / "srs.secret") << "short";
     CHECK(look().faults.empty());
-    auto reading = parse_settings("hostname = \"gw1.example.net\"\nstate_dir = " + place.at("state") +
-                                  "\n[[listener]]\naddress = \"127.0.0.1:2599\"\n[[primary]]\nname = \"m\"\n"
-                                  "addresses = [\"192.0.2.10\"]\n[accept]\nsender = \"any\"\n"
-                                  "foreign_sender = \"rewrite\"\n");
-    REQUIRE(reading.faults.empty());
-    check_environment(reading, {});
-    CHECK_THAT(lines(reading.faults), Contains("srs.secret") && Contains("16 to 4096 octets"));
+    auto parsed = parse_settings("hostname = \"gw1.example.net\"\nstate_dir = " + place.at("state") +
+                                 "\n[[listener]]\naddress = \"127.0.0.1:2599\"\n[[primary]]\nname = \"m\"\n"
+                                 "addresses = [\"192.0.2.10\"]\n[accept]\nsender = \"any\"\n"
+                                 "foreign_sender = \"rewrite\"\n");
+    REQUIRE(parsed.faults.empty());
+    check_environment(parsed, {});
+    CHECK_THAT(lines(parsed.faults), Contains("srs.secret") && Contains("16 to 4096 octets"));
 }
 
 TEST_CASE("a port in use is a fault, unless a gateway has it") {
@@ -148,19 +148,19 @@ TEST_CASE("a certificate that has ended is a warning") {
         place.at("old.key") + " -out " + place.at("old.pem") + " 2>/dev/null";
     if (std::system(command.c_str()) != 0) return;  // newer tools refuse to make one
     chmod((place.path / "old.key").c_str(), 0600);
-    const auto reading = looked_at(place.text(
+    const auto parsed = looked_at(place.text(
         "state", "127.0.0.1:2599",
         "[tls]\ncertificate = " + place.at("old.pem") + "\nprivate_key = " + place.at("old.key") + '\n', ""));
-    CHECK(reading.faults.empty());
-    CHECK_THAT(lines(reading.warnings), Contains("tls.certificate: has expired on"));
+    CHECK(parsed.faults.empty());
+    CHECK_THAT(lines(parsed.warnings), Contains("tls.certificate: has expired on"));
 }
 
 TEST_CASE("what gives everything away is a warning") {
     const Place place;
     const auto warnings = [&](const std::string& primaries, const std::string& more = "") {
-        const auto reading = looked_at(place.text("state", "127.0.0.1:2599", more, primaries));
-        CHECK(reading.faults.empty());
-        return lines(reading.warnings);
+        const auto parsed = looked_at(place.text("state", "127.0.0.1:2599", more, primaries));
+        CHECK(parsed.faults.empty());
+        return lines(parsed.warnings);
     };
     const auto primary = [](const std::string& name, const std::string& addresses) {
         return "[[primary]]\nname = \"" + name + "\"\naddresses = [" + addresses + "]\n";
@@ -193,12 +193,12 @@ TEST_CASE("a certificate that is for another name is a warning") {
     const Place place;
     tests::write_certificate(place.path / "other.pem", place.path / "other.key", "mail.example.net", "");
     chmod((place.path / "other.key").c_str(), 0600);
-    const auto reading = looked_at(place.text(
+    const auto parsed = looked_at(place.text(
         "state", "127.0.0.1:2599",
         "[tls]\ncertificate = " + place.at("other.pem") + "\nprivate_key = " + place.at("other.key") + '\n',
         ""));
-    CHECK(reading.faults.empty());
-    CHECK_THAT(lines(reading.warnings), Contains("is not for gw1.example.net"));
+    CHECK(parsed.faults.empty());
+    CHECK_THAT(lines(parsed.warnings), Contains("is not for gw1.example.net"));
 }
 
 TEST_CASE("what the account may not have is told with the account") {
@@ -207,7 +207,7 @@ TEST_CASE("what the account may not have is told with the account") {
     chmod(place.path.c_str(), 0755);
     std::ofstream(place.path / "password") << "secret\n";
     chmod((place.path / "password").c_str(), 0600);
-    auto reading =
+    auto parsed =
         parse_settings(place.text("state", "127.0.0.1:2599", "",
                                   "[[primary]]\nname = \"main\"\n"
                                   "addresses = [\"192.0.2.10\"]\nurl = "
@@ -215,23 +215,23 @@ TEST_CASE("what the account may not have is told with the account") {
                                       place.at("password") + '\n'));
     const auto account = find_account("nobody");
     REQUIRE(account);
-    check_environment(reading, {}, *account);
-    CHECK_THAT(lines(reading.faults),
+    check_environment(parsed, {}, *account);
+    CHECK_THAT(lines(parsed.faults),
                Contains("cannot be read by the account nobody: Permission denied; chown root:nobody") &&
                    Contains("cannot be used by nobody: Permission denied"));
 }
 
 TEST_CASE("a machine's name without a domain is a warning") {
     const Place place;
-    auto reading = looked_at(place.text("state", "127.0.0.1:2599", "", ""));
-    CHECK(reading.warnings.empty());
-    reading.settings.relay.hostname = "gw1";
-    check_environment(reading, {});
-    CHECK_THAT(lines(reading.warnings), Contains("hostname") && Contains("not fully qualified"));
-    reading.warnings.clear();
-    reading.fault("log.hostname", "there is no such key here");
-    check_environment(reading, {});
-    CHECK_THAT(lines(reading.warnings), !Contains("not fully qualified"));
+    auto parsed = looked_at(place.text("state", "127.0.0.1:2599", "", ""));
+    CHECK(parsed.warnings.empty());
+    parsed.settings.relay.hostname = "gw1";
+    check_environment(parsed, {});
+    CHECK_THAT(lines(parsed.warnings), Contains("hostname") && Contains("not fully qualified"));
+    parsed.warnings.clear();
+    parsed.fault("log.hostname", "there is no such key here");
+    check_environment(parsed, {});
+    CHECK_THAT(lines(parsed.warnings), !Contains("not fully qualified"));
 }
 
 TEST_CASE("keys of the root that cannot be had are a fault where they were named") {

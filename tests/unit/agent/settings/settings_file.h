@@ -22,9 +22,9 @@ password_file = "/etc/postern/secrets/main"
 addresses = ["192.0.2.10", "2001:db8::/64"]
 )";
 
-inline std::vector<std::string> lines(const Reading& reading) {
+inline std::vector<std::string> lines(const ParsedConfiguration& parsed) {
     std::vector<std::string> result;
-    for (const auto& fault : reading.faults) result.push_back(fault.line("postern.toml"));
+    for (const auto& fault : parsed.faults) result.push_back(fault.line("postern.toml"));
     return result;
 }
 
