@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "agent/http/place.h"
+#include "agent/limits.h"
 #include "agent/machine/privileges.h"
 #include "sync/base/descriptor.h"
 #include "sync/base/encoding.h"
@@ -22,9 +23,6 @@ namespace postern::agent {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr std::size_t largest_answer = 64u << 20;
-constexpr std::chrono::seconds patience{120};
 
 std::string target(const Call& call) {
     std::string text = base::percent_encoded(call.path, "/");
@@ -94,7 +92,7 @@ std::string receive_all(int socket, std::string& octets, Clock::time_point until
         if (got < 0 && errno == EAGAIN) continue;
         if (got < 0) return "broke off: " + std::generic_category().message(errno);
         octets.append(buffer.data(), static_cast<std::size_t>(got));
-        if (octets.size() > largest_answer) return "answers with more than 64 MiB";
+        if (octets.size() > limits::answer) return "answers with more than 64 MiB";
     }
 }
 
@@ -126,7 +124,7 @@ tl::expected<Received, std::string> call(const std::filesystem::path& socket, co
     if (error == EACCES) error = connect_to(fd.get(), path = everybodys_socket(socket));
     if (error != 0) return tl::unexpected(not_there(socket, error));
     if (auto why = stranger(fd.get(), path); !why.empty()) return tl::make_unexpected(std::move(why));
-    const auto until = Clock::now() + patience;
+    const auto until = Clock::now() + limits::command;
     const std::string head = call.method + ' ' + target(call) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
     std::string octets;
     std::string broken = send_all(fd.get(), head, until) ? "" : "did not take the question";

@@ -9,13 +9,14 @@
 #include <utility>
 
 #include "agent/http/door.h"
+#include "agent/limits.h"
 #include "agent/status/readiness.h"
 
 namespace postern::agent {
 namespace {
 
 constexpr unsigned most_explaining = door_workers - 1;  // one is left to other operators
-constexpr std::chrono::seconds longest_explaining{30};
+static_assert(most_explaining >= 1, "somebody may");
 
 class Queue final : public QueueControl {
 public:
@@ -192,7 +193,7 @@ public:
                                   });
         });
         if (!begun.pending) return begun.so_far;
-        if (auto whole = answer->wait(gate_.closing(), longest_explaining)) return std::move(*whole);
+        if (auto whole = answer->wait(gate_.closing(), limits::explanation)) return std::move(*whole);
         if (gate_.closing().stop_requested()) throw Stopping();
         begun.so_far.hosts.emplace_back("the name servers do not answer");
         return begun.so_far;

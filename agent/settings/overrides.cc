@@ -5,12 +5,11 @@
 #include "agent/machine/address_text.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
+#include "relay/limits.h"
 #include "sync/base/ascii.h"
 
 namespace postern::agent {
 namespace {
-
-constexpr std::size_t longest_sender = 320;  // 64 of a local part, "@", 255 of a domain
 
 using Kind = Objection::Kind;
 
@@ -31,7 +30,9 @@ auto find_route(const std::vector<relay::RouteSettings>& routes, const relay::Ro
 tl::expected<relay::RouteSettings, Objection> understood(relay::RouteSettings route) {
     if (route.sender.empty() && route.recipient.empty())
         return object(Kind::wrong, "give a sender, a recipient or both; sender \"*\" is everybody");
-    if (!route.sender.empty() && (!is_route_sender(route.sender) || route.sender.size() > longest_sender))
+    const auto at = route.sender.rfind('@');
+    const bool long_user = at != std::string::npos && at > relay::limits::local_part;
+    if (!route.sender.empty() && (long_user || !is_route_sender(route.sender)))
         return object(Kind::wrong,
                       '"' + route.sender +
                           "\" is not a user (\"user@example.com\"), a domain (\"example.com\") or "

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "agent/limits.h"
 #include "agent/machine/address_text.h"
 #include "agent/settings/overrides.h"
 #include "sync/base/file.h"
@@ -14,7 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t largest = 1 << 20;  // what load_overrides() reads again
 constexpr int deepest = 4;
 
 std::optional<relay::RouteSettings> route_of(const json& entry) {
@@ -70,7 +70,7 @@ tl::expected<Overrides, std::string> from_json(std::string_view text) {
 }
 
 Overrides load_overrides(const std::filesystem::path& file, std::string& trouble) {
-    const auto text = base::read_file(file, largest);
+    const auto text = base::read_file(file, limits::file);
     if (!text && text.error() == std::errc::no_such_file_or_directory) return {};
     if (!text && text.error() != std::errc::file_too_large)
         throw std::runtime_error("state_dir: cannot read what was set while running, " +
@@ -92,7 +92,7 @@ Overrides load_overrides(const std::filesystem::path& file, std::string& trouble
 tl::expected<void, std::string> save_overrides(const std::filesystem::path& file,
                                                const Overrides& overrides) {
     const auto text = to_json(overrides);
-    if (text.size() > largest)
+    if (text.size() > limits::file)
         return tl::unexpected<std::string>(
             "more than 1 MiB was set while running: take some of it back, or put it "
             "into the configuration file");

@@ -6,13 +6,13 @@
 #include <array>
 #include <stdexcept>
 
+#include "agent/limits.h"
 #include "agent/settings/quantity.h"
 #include "agent/settings/suggestion.h"
 
 namespace postern::agent {
 namespace {
 
-constexpr std::size_t largest_text = 1 << 20;
 constexpr std::size_t most_rules = 1000;
 constexpr std::size_t longest_field = 500;
 constexpr std::chrono::hours longest_hold{24 * 30};
@@ -190,7 +190,7 @@ std::vector<relay::ReplyRule> read_rules(const toml::table& root, std::vector<Fa
 
 tl::expected<std::vector<relay::ReplyRule>, std::vector<Fault>> parse_reply_rules(std::string_view text) {
     std::vector<Fault> faults;
-    if (text.size() > largest_text) {
+    if (text.size() > limits::file) {
         faults.push_back({{}, "", "is larger than 1 MiB; is it a file of rules?"});
         return tl::unexpected(std::move(faults));
     }

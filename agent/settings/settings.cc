@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "agent/limits.h"
 #include "agent/settings/fault_words.h"
 #include "agent/settings/keys.h"
 #include "sync/base/file.h"
@@ -16,7 +17,6 @@
 namespace postern::agent {
 namespace {
 
-constexpr std::size_t largest_file = 1 << 20;
 constexpr std::size_t most_elements = 1000;  // of one [[section]]
 
 Position position(const toml::node& node) { return {node.source().begin.line, node.source().begin.column}; }
@@ -271,7 +271,7 @@ std::vector<std::string> differing_at_start(const Settings& running, const Setti
 }
 
 tl::expected<std::string, std::string> read_small_file(const std::filesystem::path& file) {
-    auto text = base::read_file(file, largest_file);
+    auto text = base::read_file(file, limits::file);
     if (text) return std::move(*text);
     if (text.error() == std::errc::file_too_large)
         return tl::unexpected<std::string>("is larger than 1 MiB; is it the right file?");

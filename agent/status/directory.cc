@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/limits.h"
 #include "agent/status/pages.h"
 #include "agent/status/present.h"
 #include "agent/status/views.h"
@@ -13,19 +14,17 @@ namespace {
 using nlohmann::json;
 using Place = Parameter::Place;
 
-constexpr std::size_t most_listed = 10'000;
-
 Answer directory(const Control& control, const Request&) {
     const auto report = control.directory.report();
     json primaries = json::array(), domains = json::array(), claims = json::array();
     for (const auto& primary : report.primaries) primaries.push_back(view(primary));
     for (const auto& domain : report.domains) {
-        if (domains.size() == most_listed) break;
+        if (domains.size() == limits::domains) break;
         domains.push_back(view(domain));
     }
     const bool more = report.domains.size() > domains.size();
     for (const auto& claim : report.claims) {
-        if (claims.size() == most_listed) break;
+        if (claims.size() == limits::domains) break;
         claims.push_back({{"domain", claim.domain}, {"primary", claim.primary}, {"besides", claim.besides}});
     }
     return ok({{"primaries", std::move(primaries)},

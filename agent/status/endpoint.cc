@@ -4,12 +4,11 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "agent/limits.h"
 #include "agent/settings/quantity.h"
 
 namespace postern::agent {
 namespace {
-
-constexpr std::size_t longest_value = 1000;
 
 std::optional<std::size_t> whole_number(std::string_view text) {
     std::size_t value = 0;
@@ -97,7 +96,7 @@ std::string Endpoint::fault(const Parameters& asked) const {
         }
         if (asked.count(name) > 1) return "parameter " + name + " is given twice";
         if (value.empty()) return "parameter " + name + " is empty";
-        if (value.size() > longest_value) return "parameter " + name + " is too long";
+        if (value.size() > limits::parameter) return "parameter " + name + " is too long";
         if (const auto wrong = known->fault(value); !wrong.empty()) return name + ": " + wrong;
     }
     for (const auto& each : parameters)

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "agent/limits.h"
 #include "agent/status/pages.h"
 #include "agent/status/present.h"
 #include "agent/status/queue_choice.h"
@@ -16,8 +17,6 @@ namespace {
 using nlohmann::json;
 using Kind = Parameter::Kind;
 using Place = Parameter::Place;
-
-constexpr std::size_t largest_limit = 10'000, largest_offset = 10'000'000;
 
 /// "queue retry: id=... sender=...", as it was asked.
 std::string in_words(const Request& request, std::string_view action) {
@@ -152,7 +151,7 @@ Parameter limit(std::string_view help, std::string_view initial) {
             .help = help,
             .kind = Kind::number,
             .smallest = 1,
-            .largest = largest_limit,
+            .largest = limits::page,
             .initial = initial};
 }
 
@@ -168,7 +167,7 @@ std::vector<Endpoint> queue_endpoints() {
                            .value = "NUMBER",
                            .help = "leave out so many first",
                            .kind = Kind::number,
-                           .largest = largest_offset};
+                           .largest = limits::skipped};
     const Parameter reason{.name = "reason", .value = "TEXT", .help = "what the sender is told, one line"};
     const Parameter through{
         .name = "gateway", .value = "NAME", .help = "through this gateway, whatever the rules say"};

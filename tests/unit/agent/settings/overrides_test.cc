@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "relay/limits.h"
+
 using namespace postern;
 using namespace postern::agent;
 using Kind = Objection::Kind;
@@ -48,6 +50,16 @@ TEST_CASE("without overrides the settings are the file's") {
     CHECK(settings.gateways[0].enabled);
     CHECK_FALSE(settings.gateways[1].enabled);
     CHECK_FALSE(settings.egress[0].suspended);
+}
+
+TEST_CASE("whoever may send can have a route") {
+    const auto file = configured();
+    const std::string label(60, 'b'), domain = label + '.' + label + '.' + label + '.' + label;
+    const auto sender = [&](std::size_t length) { return std::string(length, 'a') + '@' + domain; };
+    CHECK(set_route({}, file, route(sender(relay::limits::local_part), "")));
+    const auto nobody = set_route({}, file, route(sender(relay::limits::local_part + 1), ""));
+    REQUIRE_FALSE(nobody);
+    CHECK(nobody.error().kind == Kind::wrong);
 }
 
 TEST_CASE("what was set while running lies over the file") {
