@@ -1,4 +1,4 @@
-// SMTP command lines as values: a pure parser (RFC 5321 §4.1).
+// SMTP commands as values (RFC 5321 §4.1).
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "relay/mail/message.h"
-#include "relay/reception/refusal.h"
 
 namespace postern::relay {
 
@@ -40,14 +39,5 @@ struct Command {
     RecipientOptions options;   // of RCPT; ORCPT always in its ASCII form
     bool beyond_ascii = false;  // MAIL, RCPT and VRFY: something in it is UTF-8, which SMTPUTF8 has to allow
 };
-
-/// Either a command or what its fault deserves (500, 501, 555). Only MAIL, RCPT and VRFY may
-/// have octets above 127, and then must be UTF-8. `foreign` means the line belongs to another protocol (HTTP,
-/// TLS) and the connection is best closed. `argument` points into `line`.
-struct Parsed {
-    Command command;
-    std::optional<Decision> fault;
-};
-Parsed parse_command(std::string_view line);
 
 }  // namespace postern::relay

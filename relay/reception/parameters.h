@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "relay/reception/command.h"
+#include "relay/reception/refusal.h"
 
 namespace postern::relay {
 

@@ -1,5 +1,6 @@
 #include "relay/reception/protocol.h"
 
+#include "relay/reception/command_parser.h"
 #include "sync/base/ascii.h"
 
 namespace postern::relay {

@@ -1,5 +1,5 @@
 // One command line: it is a command or has a fault, and what it gives can go into an envelope and the log.
-#include "relay/reception/command.h"
+#include "relay/reception/command_parser.h"
 
 #include "sync/base/utf8.h"
 #include "tests/fuzz/target.h"

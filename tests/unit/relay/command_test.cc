@@ -1,4 +1,4 @@
-#include "relay/reception/command.h"
+#include "relay/reception/command_parser.h"
 
 #include <catch2/catch.hpp>
 #include <string>
