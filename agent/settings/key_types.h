@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "agent/machine/address_text.h"
-#include "agent/settings/keys.h"
+#include "agent/settings/key.h"
 #include "agent/settings/quantity.h"
 #include "sync/base/ascii.h"
 

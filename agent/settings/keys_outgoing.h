@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "agent/settings/keys.h"
+#include "agent/settings/key.h"
 
 namespace postern::agent {
 
