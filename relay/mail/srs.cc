@@ -97,7 +97,7 @@ std::optional<Address> address_of(std::string_view mailbox, std::string_view dom
 
 }  // namespace
 
-Srs::Srs(std::string secret, std::string domain) : secret_(std::move(secret)), domain_(base::lower(domain)) {}
+Srs::Srs(std::string secret, std::string_view domain) : secret_(std::move(secret)), domain_(base::lower(domain)) {}
 
 std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
     if (sender.null() || sender.domain == domain_) return std::nullopt;
@@ -125,7 +125,7 @@ std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
 }
 
 Srs::Origin Srs::reverse(const Address& rewritten, Time now) const {
-    const Origin forged{{}, Fault::forged};
+    Origin forged{{}, Fault::forged};
     std::string mailbox = rewritten.mailbox();
     auto form = form_of(mailbox);
     if (!form || rewritten.domain != domain_) return {{}, Fault::not_ours};

@@ -16,7 +16,7 @@ namespace postern::relay {
 class Srs {
 public:
     /// `secret` of at least 16 octets; `domain` is that of the addresses made.
-    Srs(std::string secret, std::string domain);
+    Srs(std::string secret, std::string_view domain);
 
     /// SRS0=hash=day=domain=local@ours, or SRS1=hash=host=… for an address that another host has rewritten.
     /// nullopt for one of our own domain, and when the local part would be longer than 256 octets: then the
