@@ -54,13 +54,9 @@ void check_tls_files(ParsedConfiguration& parsed) {
     const auto& directories = parsed.settings.directories;
     for (std::size_t i = 0; i < directories.size(); ++i) {
         const std::string key = "primary[" + std::to_string(i) + "].ca_file";
-<<<<<<< Updated upstream
         if (directories[i].ca_file.empty() || has_fault(parsed, key)) continue;
-=======
-        if (directories[i].ca_file.empty() || has_fault(reading, key)) continue;
         relay::TlsSettings trusted;
         trusted.ca_file = directories[i].ca_file;
->>>>>>> Stashed changes
         try {
             relay::net::client_context(trusted);
         } catch (const std::runtime_error&) {
