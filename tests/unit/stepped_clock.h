@@ -65,12 +65,14 @@ private:
 
     std::shared_ptr<void> set(base::Moment at, Ring ring) override {
         auto out = std::make_shared<Ring>(std::move(ring));
-        if (at <= now()) {
-            (*out)();
-            return out;
+        {
+            const std::lock_guard lock(mutex_);  // no step passes between the look and the entry
+            if (at > now_) {
+                rings_.emplace(at, out);
+                return out;
+            }
         }
-        const std::lock_guard lock(mutex_);
-        rings_.emplace(at, out);
+        (*out)();
         return out;
     }
     void pass(base::Moment::duration time) {

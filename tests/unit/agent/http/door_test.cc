@@ -7,6 +7,7 @@
 
 #include "tests/unit/agent/http/raw_client.h"
 #include "tests/unit/relay/folder.h"
+#include "tests/unit/stepped_clock.h"
 #include "tests/unit/sync/primary/certificate.h"
 
 using namespace postern;
@@ -46,7 +47,7 @@ constexpr std::size_t large = 16 << 20;  // more than the system takes off us
 
 class Running {
 public:
-    explicit Running(HttpDoorLimits limits = {}, bool tls = false) {
+    explicit Running(HttpDoorLimits limits = {}, bool tls = false, const base::Clock* clock = nullptr) {
         if (tls) {
             write_certificate(folder_.path() / "certificate", folder_.path() / "key", "localhost",
                               "DNS:localhost");
@@ -64,7 +65,8 @@ public:
             const std::lock_guard lock(mutex_);
             malformed_.push_back(peer.address + ' ' + std::string(what));
         };
-        door_.emplace(relay::HostPort{"127.0.0.1", 0}, limits, std::move(host), clock_);
+        door_.emplace(relay::HostPort{"127.0.0.1", 0}, limits, std::move(host),
+                      clock == nullptr ? system_clock_ : *clock);
         door_->start();
     }
     ~Running() { barrier.open(); }
@@ -95,7 +97,7 @@ private:
         return task;
     }
 
-    const base::SystemClock clock_;
+    const base::SystemClock system_clock_;
     Folder folder_;
     relay::net::TlsContext tls_;
     std::mutex mutex_;
@@ -173,43 +175,44 @@ TEST_CASE("a stranger is closed unheard, and told of no further", "[door]") {
 }
 
 TEST_CASE("whoever is slow at the handshake, the head or the body is ended", "[door]") {
-    HttpDoorLimits limits;
-    limits.request = 300ms;
-    Running plain(limits), secure(limits, true);
+    SteppedClock clock;
+    Running plain({}, false, &clock), secure({}, true, &clock);
     const auto start = GENERATE(as<std::string>(), "", "GET /qui", "GET /quick HTTP/1.1\r\nHost: h\r\n");
+    RawClient client(secure.port());
+    REQUIRE(client.secure());
+    client.send(start);
+    const std::jthread passing([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            clock.step(HttpDoorLimits().request);
+            std::this_thread::sleep_for(1ms);
+        }
+    });
+    CHECK(client.receive().empty());
     CHECK(exchange(plain.port(), start).empty());
     CHECK(exchange(plain.port(), post(5) + "hell").empty());
     CHECK(exchange(secure.port(), "").empty());
     CHECK(exchange(secure.port(), std::string("\x16\x03\x01\x02\x00\x01", 6)).empty());
-    RawClient client(secure.port());
-    REQUIRE(client.secure());
-    client.send(start);
-    CHECK(client.receive().empty());
-
     RawClient dripping(plain.port());
-    std::size_t sent = 0;
-    while (dripping.send("G")) std::this_thread::sleep_for(1ms), ++sent;
-    CHECK(sent > 0);
+    while (dripping.send("G")) std::this_thread::sleep_for(1ms);
 }
 
 TEST_CASE("an answer that nobody takes is given up in time", "[door]") {
     HttpDoorLimits limits;
-    limits.answer = 300ms;
     limits.answers = 2 * large;
-    Running running(limits);
+    SteppedClock clock;
+    Running running(limits, false, &clock);
     RawClient lying(running.port());
     lying.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
     lying.receive_until("\r\n\r\n");
     CHECK_THAT(running.get("/quick"), Catch::StartsWith("HTTP/1.1 503 "));
-    while (running.get("/quick").find(" 503 ") != std::string::npos) {
-    }
+    do clock.step(limits.answer);
+    while (running.get("/quick").find(" 503 ") != std::string::npos);
     CHECK(lying.receive().size() < large);
 }
 
 TEST_CASE("a thousand connections from one address do not end another's", "[door]") {
-    HttpDoorLimits limits;
-    limits.request = 1h;  // however long the thousand take to come
-    Running running(limits);
+    const SteppedClock clock;  // however long the thousand take to come
+    Running running({}, false, &clock);
     RawClient honest(running.port(), "127.0.0.3");
     honest.send(post(5) + "he");
     std::vector<RawClient> many;
