@@ -88,7 +88,7 @@ bool Destinations::still_known(const Destination& destination, const Targets& ta
 
 void Destinations::failed(const DestinationPtr& destination, const Reply& trouble) {
     Obstacle& obstacle = destination->obstacle;
-    if (trouble.status.klass == 5) {
+    if (trouble.status.category == 5) {
         obstacle = {};
         destination->site.reset();  // nothing of it is good any more, should the name servers be away next
         return;

@@ -16,8 +16,8 @@ namespace {
 constexpr std::chrono::seconds moment{3};
 constexpr unsigned rounds = 5;
 
-Reply no_host(std::uint8_t klass, std::uint16_t subject, std::uint16_t detail, std::string text) {
-    return Reply{0, {klass, subject, detail}, std::move(text)};
+Reply no_host(std::uint8_t category, std::uint16_t subject, std::uint16_t detail, std::string text) {
+    return Reply{0, {category, subject, detail}, std::move(text)};
 }
 
 /// The sender wants more than the policies do.

@@ -73,7 +73,7 @@ std::string status_group(const ReportedRecipient& one, Time now) {
     const RecipientProgress& progress = one.progress;
     EnhancedStatus status = report_status(progress);
     // A refusal that is not taken for the last word is a delay, whatever the server called it.
-    if (one.action == ReportAction::delayed) status.klass = 4;
+    if (one.action == ReportAction::delayed) status.category = 4;
     std::string out;
     if (auto original = parse_original_recipient(one.options.original, true))
         out += "Original-Recipient: " + original->type + "; " + quote_address(original->address) + "\r\n";

@@ -37,7 +37,7 @@ Reply transient(std::uint16_t subject, std::uint16_t detail, std::string text) {
 
 /// A transient reason outweighs a permanent one: as long as anything may still turn out well, mail waits.
 void note(Reply& trouble, Reply other) {
-    if (trouble.status.klass != 4) trouble = std::move(other);
+    if (trouble.status.category != 4) trouble = std::move(other);
 }
 
 /// The sender would rather have it arrive than be safe: no policy of the receiver's stands in its way, but
@@ -112,7 +112,7 @@ net::awaitable<Targets> exchangers(Surroundings around, TlsWish wish, std::strin
     Targets out;
     take_limits(out, *around.settings, domain);
     net::MxAnswer answer = co_await find_exchangers(around.resolver, domain, out.trouble);
-    if (out.trouble.status.klass != 0) co_return out;
+    if (out.trouble.status.category != 0) co_return out;
 
     HostPolicy base = configured_policy(*around.settings, domain);
     if (wish == TlsWish::optional) base = waived(std::move(base));
@@ -136,7 +136,7 @@ net::awaitable<Targets> exchangers(Surroundings around, TlsWish wish, std::strin
         for (const auto& target : found[at].targets)
             if (out.list.size() < targets_max) out.list.push_back(target);
         out.barred = out.barred || found[at].barred;
-        if (found[at].trouble.status.klass != 0) note(out.trouble, found[at].trouble);
+        if (found[at].trouble.status.category != 0) note(out.trouble, found[at].trouble);
     }
     if (limit <= 0xffff)
         note(out.trouble, permanent(4, 6, "the mail exchangers of " + domain + " lead back to this gateway"));
@@ -173,7 +173,7 @@ net::awaitable<Targets> configured(Surroundings around, TlsWish wish, std::strin
     out.trouble = std::move(found.front().trouble);
     out.barred = found.front().barred;
     if (found.front().self) out.trouble = transient(4, 6, key + " leads back to this gateway");
-    out.trouble.status.klass = 4;
+    out.trouble.status.category = 4;
     co_return out;
 }
 

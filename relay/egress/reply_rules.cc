@@ -119,7 +119,7 @@ bool about_recipient(const Reply& reply, std::string_view text, const OwnWords& 
     if (own.recipient.null() || !reply.permanent() || names_an_ip_address(text)) return false;
     const auto& status = reply.status;
     // 5.1.7 and 5.1.8 are about the sender.
-    if (status.klass == 5 &&
+    if (status.category == 5 &&
         (status.subject == 2 || (status.subject == 1 && status.detail != 7 && status.detail != 8)))
         return true;
     const auto whole = folded(std::string_view(reply.text).substr(0, looked_at));

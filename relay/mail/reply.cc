@@ -37,8 +37,8 @@ Coded coded_line(std::string_view line, bool first) {
 }  // namespace
 
 std::string EnhancedStatus::text() const {
-    if (klass == 0) return {};
-    return std::to_string(klass) + '.' + std::to_string(subject) + '.' + std::to_string(detail);
+    if (category == 0) return {};
+    return std::to_string(category) + '.' + std::to_string(subject) + '.' + std::to_string(detail);
 }
 
 std::optional<EnhancedStatus> parse_enhanced_status(std::string_view text) {
@@ -46,7 +46,7 @@ std::optional<EnhancedStatus> parse_enhanced_status(std::string_view text) {
     if (text.size() < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5') || text[1] != '.')
         return std::nullopt;
     EnhancedStatus status;
-    status.klass = static_cast<std::uint8_t>(text[0] - '0');
+    status.category = static_cast<std::uint8_t>(text[0] - '0');
     const char* end = text.data() + text.size();
     auto number = [end](const char* from, std::uint16_t& value) -> const char* {
         auto [stop, error] = std::from_chars(from, end, value);
@@ -105,7 +105,7 @@ Reply ReplyParser::take() {
     // A status of another class than the code says nothing that can be trusted (RFC 2034 §4).
     const auto status_of = [this](const std::string& line) {
         auto status = parse_enhanced_status(line);
-        return status && status->klass == code_ / 100 ? *status : EnhancedStatus();
+        return status && status->category == code_ / 100 ? *status : EnhancedStatus();
     };
     for (const auto& line : lines_)
         if (auto status = status_of(line)) out.status = status;

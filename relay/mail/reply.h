@@ -10,12 +10,12 @@
 
 namespace postern::relay {
 
-/// RFC 3463 enhanced status code; class 0 means "none given".
+/// RFC 3463 enhanced status code; category is its class, 0 when none was given.
 struct EnhancedStatus {
-    std::uint8_t klass = 0;
+    std::uint8_t category = 0;
     std::uint16_t subject = 0, detail = 0;
 
-    explicit operator bool() const { return klass != 0; }
+    explicit operator bool() const { return category != 0; }
     bool operator==(const EnhancedStatus&) const = default;
     std::string text() const;  // "5.1.1", "" for none
 };

@@ -36,7 +36,7 @@ namespace {
 bool wants_postmaster(const Envelope& envelope, std::size_t recipient, const RecipientProgress& progress) {
     const EnhancedStatus& status = progress.reply.status;
     return envelope.bounce && !base::is_ascii(envelope.forward_paths[recipient].mailbox()) &&
-           progress.reply.code == 0 && status.klass == 5 && status.subject == 6;
+           progress.reply.code == 0 && status.category == 5 && status.subject == 6;
 }
 
 }  // namespace

@@ -207,7 +207,7 @@ std::string encode_progress(const Progress& progress) {
         out.text(one.route);
         out.time(one.next);
         out.number(one.reply.code);
-        out.number(one.reply.status.klass);
+        out.number(one.reply.status.category);
         out.number(one.reply.status.subject);
         out.number(one.reply.status.detail);
         out.text(one.reply.text);
@@ -242,7 +242,7 @@ std::optional<Progress> decode_progress(std::string_view record) {
         one.route = in.text();
         one.next = in.time();
         one.reply.code = in.number<std::uint16_t>();
-        one.reply.status.klass = in.number<std::uint8_t>();
+        one.reply.status.category = in.number<std::uint8_t>();
         one.reply.status.subject = in.number<std::uint16_t>();
         one.reply.status.detail = in.number<std::uint16_t>();
         one.reply.text = in.text();

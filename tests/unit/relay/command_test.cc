@@ -190,7 +190,7 @@ TEST_CASE("a fault's reply never repeats what the client said", "[command]") {
         auto parsed = parse_command(line);
         REQUIRE(parsed.fault);
         CHECK(postern::base::lower(parsed.fault->reply.text).find("evil") == std::string::npos);
-        CHECK(parsed.fault->reply.status.klass == 5);
+        CHECK(parsed.fault->reply.status.category == 5);
     }
 }
 

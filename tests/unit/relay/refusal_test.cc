@@ -54,7 +54,7 @@ TEST_CASE("each rule makes a reply that refuses, and README tells it", "[refusal
         CHECK(readme.find(line) != std::string::npos);
         CHECK(decision.rule == text.rule);
         CHECK_FALSE(decision.reply.positive());
-        CHECK(decision.reply.status.klass == decision.reply.code / 100);
+        CHECK(decision.reply.status.category == decision.reply.code / 100);
         CHECK_FALSE(decision.reply.text.empty());
         CHECK(situations.insert(text.when).second);
         CHECK(refuse(text.rule, "in other words").reply.text == "in other words");
