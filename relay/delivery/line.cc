@@ -6,7 +6,7 @@ namespace postern::relay {
 
 void Line::push(Job job) {
     ++size_;
-    if (job.further) return further_.push_back(std::move(job));
+    if (job.not_first) return not_first_.push_back(std::move(job));
     auto& own = by_route_[job.route];
     if (own.empty()) turns_.push_back(job.route);
     own.push_back(std::move(job));
@@ -21,7 +21,7 @@ Job Line::pop() {
         return job;
     };
     bool others = !front_.empty() || !turns_.empty();
-    if (!further_.empty() && (!others || ++turn_ % share == 0)) return take(further_);
+    if (!not_first_.empty() && (!others || ++turn_ % share == 0)) return take(not_first_);
     if (!front_.empty()) return take(front_);
     auto own = by_route_.find(turns_.front());
     Job job = take(own->second);

@@ -13,8 +13,8 @@ namespace postern::relay {
 
 /// The domains (routes) with mail in it take turns, each its own first in, first out: one with little does
 /// not wait for one with much. Of a message with so many recipients that it makes several jobs, the first
-/// stands in line like everybody's; of the further ones every fourth turn takes one. So a mailing to a
-/// thousand recipients neither holds up the small mail behind it nor starves.
+/// stands in line like everybody's; of the others (Job::not_first) every fourth turn takes one. So a mailing
+/// to a thousand recipients neither holds up the small mail behind it nor starves.
 class Line {
 public:
     void push(Job job);
@@ -38,7 +38,7 @@ public:
             by_route_.erase(found);
             return true;
         });
-        take_from(further_, wanted, out);
+        take_from(not_first_, wanted, out);
         size_ -= out.size();
         return out;
     }
@@ -57,7 +57,7 @@ private:
     }
 
     static constexpr unsigned share = 4;
-    std::deque<Job> front_, further_;
+    std::deque<Job> front_, not_first_;
     std::unordered_map<std::string, std::deque<Job>> by_route_;  // none of them empty
     std::deque<std::string> turns_;                              // its routes, the next one first
     std::size_t size_ = 0;

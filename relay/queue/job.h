@@ -60,7 +60,7 @@ struct Job {
     QueuedPtr message;
     std::string route;
     std::vector<std::uint16_t> recipients;  // indexes into Envelope::forward_paths
-    bool further = false;                   // its message has another that was offered before
+    bool not_first = false;                 // another job of the same message was offered earlier: see Line
     bool bare = false;                      // a server did not take its DSN parameters: it goes without
     /// Our address that was refused for a reason nobody knows: another is tried, and compared with it.
     std::string suspect;

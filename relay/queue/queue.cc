@@ -237,7 +237,7 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
         job.route = route;
         job.recipients.assign(leg.recipients.begin() + static_cast<std::ptrdiff_t>(from),
                               leg.recipients.begin() + static_cast<std::ptrdiff_t>(to));
-        job.further = from > 0;
+        job.not_first = from > 0;
         deliverer_.offer(std::move(job));
     }
 }

@@ -7,10 +7,10 @@ using namespace postern::relay;
 
 namespace {
 
-Job job(const std::string& name, bool further = false) {
+Job job(const std::string& name, bool not_first = false) {
     Job out;
     out.route = name;
-    out.further = further;
+    out.not_first = not_first;
     return out;
 }
 
