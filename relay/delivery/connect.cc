@@ -80,7 +80,7 @@ std::chrono::seconds patience(Workplace& at, const Site& site, const Source& sou
     return other ? std::min<std::chrono::seconds>(whole, other_family_after) : whole;
 }
 
-void spoil(Workplace& at, Site& site, const net::Endpoint& endpoint) {
+void note_failure(Workplace& at, Site& site, const net::Endpoint& endpoint) {
     const unsigned times = site.memory.failures(endpoint) + 1;
     site.memory.failed(endpoint, at.env.clock.steady(), pause_after(at.env.settings->queue, times, 0));
 }
@@ -156,7 +156,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
             at.env.observer.on(event::Trouble{"egress", refusal.reason, false});
             co_return nullptr;
         }
-        spoil(at, *site, target.endpoint);
+        note_failure(at, *site, target.endpoint);
         // By the other family at once.
         auto same = std::find_if(next + 1, targets.end(),
                                  [&](const Target& one) { return one.preference != target.preference; });
@@ -180,7 +180,7 @@ net::awaitable<std::unique_ptr<Client>> connect_elsewhere(Workplace& at, SitePtr
         Refusal refusal;
         auto client = co_await Client::open(at.env.io, at.env.clock, target, options, refusal);
         if (client) co_return client;
-        if (!refusal.ours) spoil(at, *site, target.endpoint);
+        if (!refusal.ours) note_failure(at, *site, target.endpoint);
     }
     co_return nullptr;
 }

@@ -178,7 +178,7 @@ void Handover::refuse_all(const Reply& why) { refuse(job_, std::vector<Reply>(jo
 
 /// Puts the job off for a trouble of ours, or has it set aside for damage that is proven.
 void Handover::cannot_read(const ContentFault& fault) {
-    if (fault.damaged()) return at_.queue.spoil(job_, fault.why);
+    if (fault.damaged()) return at_.queue.set_aside_damaged(job_, fault.why);
     at_.env.tell_our_trouble(fault.why);
     Outcome why;
     why.reason = fault.why;

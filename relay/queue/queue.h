@@ -39,8 +39,9 @@ public:
     void give_back(const Job& job);  // untouched: it waits until its destination has room
     /// Takes the recipients marked in `apart` out of the job, for a job of their own.
     Job split(Job& job, const std::vector<bool>& apart);
-    void spoil(const Job& job, std::string why);  // its content cannot be read: set aside
-    void reroute(const std::string& route);       // it exists no more: what waits there moves, part by part
+    /// Only for content that is proven wrong, never for a read error: its record and content go to damaged/.
+    void set_aside_damaged(const Job& job, std::string why);
+    void reroute(const std::string& route);  // it exists no more: what waits there moves, part by part
     /// The destination may have room: takes up what is due there, at most `part` messages. True when more of
     /// it is due and nothing but `part` stopped it.
     bool refill(const std::string& route, std::size_t part = std::numeric_limits<std::size_t>::max());

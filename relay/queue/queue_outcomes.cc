@@ -266,7 +266,7 @@ Job Queue::split(Job& job, const std::vector<bool>& apart) {
     return out;
 }
 
-void Queue::spoil(const Job& job, std::string why) {
+void Queue::set_aside_damaged(const Job& job, std::string why) {
     if (!job.message->removed) {
         Change change;
         change.damage = std::move(why);

@@ -109,7 +109,7 @@ int open_and_deliver(const fs::path& folder, const std::map<std::uint64_t, std::
                     octets = **loaded;
                 }
                 if (octets.size() != content.size || checksum(octets) != content.checksum) {
-                    life.queue.spoil(job, "its content is damaged");
+                    life.queue.set_aside_damaged(job, "its content is damaged");
                     continue;
                 }
                 auto known = contents.find(stored.message.id.value);

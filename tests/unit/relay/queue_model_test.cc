@@ -326,7 +326,7 @@ private:
         if (!deliver && pick(200) == 0) {
             known(stored).removed = true;
             reported(stored);
-            return life_->queue.spoil(job, "a test says so");
+            return life_->queue.set_aside_damaged(job, "a test says so");
         }
         bool lost = !deliver && pick(10) == 0;
         std::vector<Outcome> outcomes(job.recipients.size());
