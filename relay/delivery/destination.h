@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "relay/delivery/hungry.h"
+#include "relay/delivery/routes_without_room.h"
 #include "relay/delivery/site.h"
 #include "relay/delivery/target.h"
 #include "relay/queue/job.h"
@@ -23,9 +23,9 @@ struct Destination {
     std::vector<Target> hosts;  // of it: to no other does this domain's mail go
     bool resolving = false;
     std::deque<Job> unresolved;
-    Hungry routes_without_room;  // as long as no site is known
-    Obstacle obstacle;           // of the look-up
-    Obstacle listed;             // none of our addresses may send there, though the site takes other mail
+    RoutesWithoutRoom routes_without_room;  // as long as no site is known
+    Obstacle obstacle;                      // of the look-up
+    Obstacle listed;  // none of our addresses may send there, though the site takes other mail
 };
 using DestinationPtr = std::shared_ptr<Destination>;
 

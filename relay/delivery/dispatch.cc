@@ -75,7 +75,7 @@ void Dispatch::unreachable(const DestinationPtr& destination, const Reply& troub
     settle_all(std::move(jobs), why);
     if (down) return;
     at_.queue.refill(destination->route);  // the verdict holds for the rest of its mail too
-    feed(destination->routes_without_room);
+    call_routes(destination->routes_without_room);
 }
 
 void Dispatch::settle_all(std::vector<Job> jobs, const Outcome& why) {
@@ -192,12 +192,12 @@ void Dispatch::release(const SitePtr& site) {
 }
 
 /// The routes that were refused take turns, so that none of them fills the line with its own mail.
-void Dispatch::feed(Hungry& hungry) {
+void Dispatch::call_routes(RoutesWithoutRoom& routes) {
     unsigned taken = 0, closed = 0;  // turns, and routes in a row that still have no room
-    while (!hungry.empty() && taken < turns && closed < std::min(hungry.size(), closed_max)) {
-        std::string route = hungry.take();
+    while (!routes.empty() && taken < turns && closed < std::min(routes.size(), closed_max)) {
+        std::string route = routes.take();
         bool open = at_.room.look(route) > 0;
-        if (!open || at_.queue.refill(route, part)) hungry.add(route);
+        if (!open || at_.queue.refill(route, part)) routes.add(route);
         taken += open ? 1 : 0;
         closed = open ? 0 : closed + 1;
     }
@@ -233,7 +233,7 @@ void Dispatch::put_down(const SitePtr& site, std::string why, Time until) {
 // ---- all of them
 
 void Dispatch::answer(const Alarms::Alarm& alarm, Time now) {
-    if (alarm.destination) over(alarm.destination, now);
+    if (alarm.destination) end_obstacles(alarm.destination, now);
     const SitePtr& site = alarm.site;
     if (!site) return;
     if (site->obstacle().down && site->obstacle().next_try > now)
@@ -247,7 +247,7 @@ void Dispatch::answer(const Alarms::Alarm& alarm, Time now) {
     employ(site);
 }
 
-void Dispatch::over(const DestinationPtr& destination, Time now) {
+void Dispatch::end_obstacles(const DestinationPtr& destination, Time now) {
     bool ended = false;
     for (Obstacle* obstacle : {&destination->obstacle, &destination->listed})
         if (obstacle->down && obstacle->next_try <= now) {
@@ -256,7 +256,7 @@ void Dispatch::over(const DestinationPtr& destination, Time now) {
         }
     if (!ended) return;
     at_.queue.refill(destination->route);
-    feed(destination->routes_without_room);
+    call_routes(destination->routes_without_room);
     if (destination->site) refill(destination->site);
     if (!destination->obstacle.down && !destination->unresolved.empty()) look_up(destination);
 }

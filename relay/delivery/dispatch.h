@@ -38,7 +38,7 @@ public:
     /// Wakes or opens a connection when there is work for one more.
     void employ(const SitePtr& site);
     /// Who was told that there is no room is called, in turn.
-    void refill(const SitePtr& site) { feed(site->routes_without_room); }
+    void refill(const SitePtr& site) { call_routes(site->routes_without_room); }
     /// A transaction went well, or something failed: Site::record_failure().
     void site_works(const SitePtr& site);
     void site_fails(const SitePtr& site, const Outcome& why, unsigned others, Time begun);
@@ -58,9 +58,9 @@ private:
     void unreachable(const DestinationPtr& destination, const Reply& trouble);
     void settle_later(Job job, Outcome why);
     void put_down(const SitePtr& site, std::string why, Time until);
-    void feed(Hungry& hungry);
+    void call_routes(RoutesWithoutRoom& routes);
     void release(const SitePtr& site);
-    void over(const DestinationPtr& destination, Time now);
+    void end_obstacles(const DestinationPtr& destination, Time now);
 
     Workplace& at_;
 };

@@ -17,7 +17,7 @@ public:
         : env_(env), destinations_(destinations), queue_(queue) {}
 
     /// How many jobs; 0 when it is down or has enough, and then it is called as soon as that may have
-    /// changed (Dispatch::feed()).
+    /// changed (Dispatch::call_routes()).
     std::size_t of(const std::string& route);
     /// The same, without being called.
     std::size_t look(const std::string& route) const;

@@ -13,9 +13,9 @@
 
 #include "relay/delivery/flow.h"
 #include "relay/delivery/host_memory.h"
-#include "relay/delivery/hungry.h"
 #include "relay/delivery/line.h"
 #include "relay/delivery/newcomers.h"
+#include "relay/delivery/routes_without_room.h"
 #include "relay/delivery/target.h"
 #include "relay/egress/pool.h"
 #include "relay/net/timer.h"
@@ -113,7 +113,7 @@ public:
     SourceQueues queues;
     Flow flow;
     HostMemory memory;
-    Hungry routes_without_room;  // that were told so
+    RoutesWithoutRoom routes_without_room;  // that were told so
     Standing standing;
     Time alarmed{};  // when the next alarm is set for: kept by Alarms
 

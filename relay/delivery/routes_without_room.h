@@ -9,7 +9,7 @@
 namespace postern::relay {
 
 /// Whoever is called and wants more stands at the end again: nobody is passed over for his name or his mass.
-class Hungry {
+class RoutesWithoutRoom {
 public:
     void add(const std::string& route) {
         if (known_.insert(route).second) line_.push_back(route);
