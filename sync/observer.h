@@ -46,8 +46,8 @@ struct SuddenLoss {
     bool taken = false;  // false: held back until seen again for long enough, in two rounds, or confirmed
 };
 
-struct DomainClaimed {                          // by two primaries
-    std::string_view domain, primary, besides;  // primary: whose answer counts
+struct DomainClaimed {                            // by two primaries
+    std::string_view domain, primary, overruled;  // primary: whose answer counts
 };
 
 struct NamesUnusable {  // the primary has them, and no mail can have them

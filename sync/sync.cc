@@ -324,7 +324,7 @@ private:
     void tell(const std::vector<Claim>& claimed) {
         for (const Claim& claim : claimed)
             if (!std::binary_search(report_.claims.begin(), report_.claims.end(), claim))
-                observer_.on(event::DomainClaimed{claim.domain, claim.primary, claim.besides});
+                observer_.on(event::DomainClaimed{claim.domain, claim.primary, claim.overruled});
     }
 
     void save() {

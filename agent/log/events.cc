@@ -172,7 +172,7 @@ void Events::on(const sync::event::SuddenLoss& event) {
 
 void Events::on(const sync::event::DomainClaimed& event) {
     log_.write(LogLevel::warning, "domain-claimed", [&](LogLine& line) {
-        line.add("domain", event.domain).add("primary", event.primary).add("besides", event.besides);
+        line.add("domain", event.domain).add("primary", event.primary).add("besides", event.overruled);
     });
 }
 

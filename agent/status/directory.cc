@@ -25,7 +25,8 @@ Answer directory(const Control& control, const Request&) {
     const bool more = report.domains.size() > domains.size();
     for (const auto& claim : report.claims) {
         if (claims.size() == limits::domains) break;
-        claims.push_back({{"domain", claim.domain}, {"primary", claim.primary}, {"besides", claim.besides}});
+        claims.push_back(
+            {{"domain", claim.domain}, {"primary", claim.primary}, {"besides", claim.overruled}});
     }
     return ok({{"primaries", std::move(primaries)},
                {"domains", std::move(domains)},

@@ -201,7 +201,7 @@ void Transaction::abandon(const std::string& reason, Meaning meaning) {
         recipient.outcome.reason = reason;
         settle(recipient, Reply(), meaning);
     }
-    over(false);
+    end(false);
 }
 
 void Transaction::lost(const std::string& reason) { abandon(reason, meaning(Reply())); }
@@ -239,7 +239,7 @@ void Transaction::unasked(std::string_view octets) {
 }
 
 /// Whatever did not end in success may have left an envelope at the server, which RSET clears.
-void Transaction::over(bool usable) {
+void Transaction::end(bool usable) {
     usable_ = usable;
     needs_reset_ = usable && !delivered_;
     done_ = true;
@@ -263,7 +263,7 @@ bool Transaction::ends(const Reply& reply, Meaning meaning) {
     for (std::size_t at = 0; meaning == Meaning::too_many && at < recipient_; ++at)
         settle(recipients_[at], reply, Meaning::session);
     refuse_all(reply, meaning);
-    over(false);
+    end(false);
     return true;
 }
 
@@ -280,7 +280,7 @@ void Transaction::on_recipient(const Reply& reply) {
     if (!extensions_.pipelining) written_ = false;
     if (++recipient_ < recipients_.size()) return;
     at_ = Stage::data;
-    if (accepted_ == 0 && !extensions_.pipelining) over(true);
+    if (accepted_ == 0 && !extensions_.pipelining) end(true);
 }
 
 void Transaction::on_reply(Reply reply) {
@@ -290,7 +290,7 @@ void Transaction::on_reply(Reply reply) {
     // Nobody is left whom this could be about.
     const bool moot = at_ >= Stage::data && accepted_ == 0;
     const bool go_ahead = reply.code >= 300 && reply.code < 400;
-    if (moot && (at_ != Stage::data || !reply.positive())) return over(reply.code != 421 && !go_ahead);
+    if (moot && (at_ != Stage::data || !reply.positive())) return end(reply.code != 421 && !go_ahead);
     const Meaning said = meaning(reply, at_ == Stage::mail && has_parameters());
     if (ends(reply, said)) return;
     const bool well = said == Meaning::go_on;
@@ -301,7 +301,7 @@ void Transaction::on_reply(Reply reply) {
             taken_ = well;
             mail_refused_ = !well;
             if (!well) refuse_all(reply, said);
-            if (!well && !extensions_.pipelining) return over(true);
+            if (!well && !extensions_.pipelining) return end(true);
             at_ = Stage::rcpt;
             return;
         case Stage::data:
@@ -311,7 +311,7 @@ void Transaction::on_reply(Reply reply) {
         default: delivered_ = well;
     }
     refuse_all(reply, said);
-    over(true);
+    end(true);
 }
 
 }  // namespace postern::relay

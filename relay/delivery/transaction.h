@@ -82,7 +82,7 @@ private:
     void abandon(const std::string& reason, Meaning meaning);
     static void reopen(Recipient& recipient);
     void doubt_group();
-    void over(bool usable);
+    void end(bool usable);
     void on_recipient(const Reply& reply);
     std::string mail_command() const;
     std::string rcpt_command(const Recipient& recipient) const;

@@ -9,9 +9,9 @@
 namespace postern::sync {
 
 struct Claim {
-    std::string domain;   // or an alias of one
-    std::string primary;  // whose answer counts
-    std::string besides;  // that has it too, in vain
+    std::string domain;     // or an alias of one
+    std::string primary;    // whose answer counts
+    std::string overruled;  // the other primary that lists it, ignored
     auto operator<=>(const Claim&) const = default;
 };
 
