@@ -70,9 +70,9 @@ net::awaitable<Finding> led_to(World& world, std::string what, address there) {
     if (own.empty())
         co_return Finding{
             what, Result::ok,
-            leads + ", none of this machine's: right if its mail leaves from there, by a router", ""};
+            leads + ", not an address of this machine: right if its mail leaves from there, by a router", ""};
     co_return Finding{what, Result::warning,
-                      leads + ", none of this machine's; its mail leaves from " + list_of(own), advice};
+                      leads + ", not an address of this machine; its mail leaves from " + list_of(own), advice};
 }
 
 }  // namespace
@@ -226,7 +226,7 @@ net::awaitable<Findings> try_egress(World& world, std::string what, EgressSettin
     auto own = asio::ip::make_address(egress.address, error);
     if (error) co_return out;
     if (!is_own(world, own)) {
-        out.push_back({what, Result::failed, "is none of this machine's addresses",
+        out.push_back({what, Result::failed, "is not an address of this machine",
                        "add it to a network interface, or take it out of the configuration"});
         co_return out;
     }

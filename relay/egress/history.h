@@ -1,4 +1,4 @@
-// How long we have had each address, and what left from it today: what breaking in a new one goes by.
+// How long we have had each address, and what left from it today: what warming up a new one goes by.
 #pragma once
 
 #include <cstdint>

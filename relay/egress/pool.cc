@@ -179,7 +179,7 @@ EgressPool::Choice EgressPool::wait(const std::vector<Candidate>& candidates, Ti
     for (const auto& one : candidates) {
         choice.why += (choice.why.empty() ? "no address can be used: " : "; ") + name_of(one.source.address);
         if (one.suspended || one.absent) {
-            choice.why += one.suspended ? " is suspended" : " is none of this machine's addresses";
+            choice.why += one.suspended ? " is suspended" : " is not an address of this machine";
             continue;
         }
         const auto& verdict = *one.finding.verdict;

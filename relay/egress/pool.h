@@ -1,5 +1,5 @@
 // The addresses mail leaves from: which one for which mail, which are refused where, and how new ones are
-// broken in. Pure but for its own memory; the clock is the caller's.
+// warmed up. Pure but for its own memory; the clock is the caller's.
 #pragma once
 
 #include <map>

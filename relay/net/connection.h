@@ -36,7 +36,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 public:
     static std::shared_ptr<Connection> create(Socket socket, const base::Clock& clock);
     /// Connects within `timeout`, from the address `from` unless that is "". Null with `error` set when that
-    /// fails; Error::no_such_address when `from` is none of this machine's.
+    /// fails; Error::no_such_address when `from` is not an address of this machine.
     static awaitable<std::shared_ptr<Connection>> connect(io_context& io, const base::Clock& clock,
                                                           Endpoint to, std::string from, Milliseconds timeout,
                                                           std::error_code& error);

@@ -14,7 +14,7 @@ public:
             case Error::timed_out: return "timed out";
             case Error::closed: return "the other side closed the connection";
             case Error::line_too_long: return "a line was too long";
-            case Error::no_such_address: return "the address to leave from is none of this machine's";
+            case Error::no_such_address: return "the address to leave from is not an address of this machine";
             case Error::tls_failed: return "TLS handshake failed";
             case Error::not_understood: return "the server's reply cannot be understood";
             case Error::unasked: return "the server sent a reply that nothing had asked for";

@@ -156,7 +156,7 @@ class CheckOnline(scenario.Scenario):
         with self.each(case="another machine's"):
             self.own = ["gw1 A 192.0.2.111"]
             [finding], _ = self._about("hostname")
-            self.assertIn("none of this machine's", finding["text"])
+            self.assertIn("not an address of this machine", finding["text"])
 
     def test_a_name_without_a_domain(self):
         [finding], _ = self._about("hostname", hostname="gw1")
