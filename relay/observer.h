@@ -45,8 +45,8 @@ struct Delivered {
 };
 
 struct Deferred {
-    std::string_view id, from, recipient, route, host,
-        stage;                // stage: dns, connect, tls, ehlo, mail, rcpt, data, dot
+    std::string_view id, from, recipient, route, host;
+    std::string_view stage;   // dns, connect, tls, ehlo, mail, rcpt, data, dot
     std::string_view reason;  // the remote reply's text or the error in words
     Reply reply;              // code 0: no reply, an error of the network
     std::chrono::system_clock::time_point next;

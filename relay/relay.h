@@ -38,7 +38,8 @@ public:
     /// committed. Any thread.
     void hurry();
 
-    // Safe from any thread while started; answers come from relay's own threads.
+    // Safe from any thread once started; answers come from relay's own threads. After stop() queries answer
+    // empty, and actions do nothing and count 0.
     /// Reads what a reload needs of files, so that no thread of the mail waits for a disk. Throws
     /// std::runtime_error when a setting cannot be used; then everything stays as it is.
     struct Prepared;

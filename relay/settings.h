@@ -60,8 +60,8 @@ struct AcceptSettings {
     unsigned connections = 1000;        // in all
     unsigned protocol_errors = 10;      // then 421
     std::chrono::seconds timeout{300};  // for a command or a block of data, RFC 5321 §4.5.3.2.7
-    std::uint64_t minimum_free = 64ull
-                                 << 20;  // bytes left on the spool's disk below which mail is answered 452
+    /// Bytes left on the spool's disk below which mail is answered 452.
+    std::uint64_t minimum_free = 64ull << 20;
 };
 
 enum class GatewayType : std::uint8_t { specified, round_robin };

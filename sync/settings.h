@@ -18,8 +18,8 @@ struct PrimarySettings {
     std::string api = "auto";             // one of back_ends()
     std::chrono::seconds poll_every{300};
     std::chrono::seconds trust_for = std::chrono::hours(72);
-    std::chrono::seconds sudden_loss_hold =
-        std::chrono::hours(1);           // how long much smaller answers are doubted
+    /// How long much smaller answers are doubted.
+    std::chrono::seconds sudden_loss_hold = std::chrono::hours(1);
     std::vector<std::string> own{};      // domains that are its own whoever lists them; canonical
     std::filesystem::path ca_file;       // PEM; empty: the system's store
     bool verify_tls = true;              // false only for tests and closed networks

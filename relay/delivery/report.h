@@ -25,8 +25,8 @@ struct ReportedRecipient {
 
 struct ReportContent {
     std::string_view header;  // of the original, our trace field in front
-    std::string_view
-        body;  // the rest of it, its empty line in front; "" when only the header is to be returned
+    /// The rest of it, its empty line in front; "" when only the header is to be returned.
+    std::string_view body;
 };
 
 /// What a report returns of a message, as octets of its own.

@@ -27,9 +27,8 @@ public:
     /// "AUTH MECHANISM [initial response]", without line end. It holds the password where the mechanism sends
     /// it (PLAIN); the caller does not log it.
     std::string start();
-    /// The answer to a 334's text (base64 there and here, no line end); in words what is wrong with it: then
-    /// send
-    /// "*", expect an error, and give up.
+    /// The answer to a 334's text (base64 there and here, no line end). On error: what is wrong with it, for
+    /// the log; the caller then sends "*" and closes.
     tl::expected<std::string, std::string> respond(std::string_view challenge);
     /// Whether the server may say 235 now. SCRAM: only when its signature was right (RFC 5802 §5), which may
     /// come in a 334 or in the text of the 235 itself.

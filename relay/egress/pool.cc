@@ -79,7 +79,7 @@ std::vector<EgressPool::Candidate> EgressPool::candidates(const Place& place, Fa
                                                           Time now) const {
     std::vector<Candidate> found;
     for (const auto& egress : settings_->egress) {
-        if (!(is_six(egress.address) ? families.six : families.four)) continue;
+        if (!(is_six(egress.address) ? families.six : families.four)) continue;  // 1
         Candidate candidate;
         candidate.source = {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname};
         candidate.finding = verdicts_.find(egress.address, place, now);
@@ -90,7 +90,7 @@ std::vector<EgressPool::Candidate> EgressPool::candidates(const Place& place, Fa
             candidate.warm_up && history_.sent_today(egress.address, now) >= candidate.warm_up->allowance;
         found.push_back(std::move(candidate));
     }
-    if (found.empty())
+    if (found.empty())  // 2
         found.push_back(
             {{"", settings_->hostname}, verdicts_.find("", place, now), std::nullopt, false, false, false});
     return found;
@@ -118,31 +118,31 @@ void EgressPool::put_in_order(std::vector<Candidate>& candidates, std::string_vi
 
 EgressPool::Choice EgressPool::preview(const Place& place, std::string_view sender_domain, Families families,
                                        Time now, std::string_view except) const {
+    // The numbers are those of the rules at choose().
     using Standing = Verdicts::Standing;
-    auto pool = candidates(place, families, now);
-    if (!except.empty() && pool.size() > 1)
+    auto pool = candidates(place, families, now);  // 1, 2
+    if (!except.empty() && pool.size() > 1)        // 3
         std::erase_if(pool, [&](const Candidate& one) { return one.source.address == except; });
-    put_in_order(pool, sender_domain);
-    std::stable_partition(pool.begin(), pool.end(), [](const Candidate& one) { return !one.spent; });
+    put_in_order(pool, sender_domain);                                                                 // 4
+    std::stable_partition(pool.begin(), pool.end(), [](const Candidate& one) { return !one.spent; });  // 5
     const Candidate* chosen = nullptr;
-    const auto better = [](const Candidate& one, const Candidate& than) {
+    const auto better = [](const Candidate& one, const Candidate& than) {  // 8
         if (one.spent != than.spent) return !one.spent;
         const bool clear = one.finding.standing == Standing::clear;
         if (clear != (than.finding.standing == Standing::clear)) return clear;
         return one.spent && one.warm_up->allowance > than.warm_up->allowance;
     };
     for (const auto& one : pool) {
-        if (one.suspended || one.absent || one.finding.standing == Standing::listed) continue;
-        // The first in order that need not wait for its next probe; else the best of what there is.
+        if (one.suspended || one.absent || one.finding.standing == Standing::listed) continue;  // 6
         const bool ready = one.finding.standing == Standing::clear || one.finding.probe_due;
-        if (ready && !one.spent) {
+        if (ready && !one.spent) {  // 7
             chosen = &one;
             break;
         }
-        if (!chosen || better(one, *chosen)) chosen = &one;
+        if (!chosen || better(one, *chosen)) chosen = &one;  // 8
     }
-    if (!chosen && !except.empty()) return preview(place, sender_domain, families, now);
-    if (!chosen) return wait(pool, now);
+    if (!chosen && !except.empty()) return preview(place, sender_domain, families, now);  // 3
+    if (!chosen) return wait(pool, now);                                                  // 9
 
     Choice choice;
     choice.source = chosen->source;

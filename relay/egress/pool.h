@@ -51,12 +51,17 @@ public:
         std::string why;               // in words, for `explain`, or why there is none
         Time again{};                  // without a source: when it is worth asking again
     };
-    /// Which address this mail leaves from; settings.rotation rules. Without any [[egress]] the system's
-    /// choice, which is judged like any other. When none of the pool's addresses has a family the site can be
-    /// reached by, the system's choice too. An address that warms up leads until its allowance of the day is
-    /// used (on-listing) or takes its turn until then; after it, it comes after all others but before
-    /// waiting. Does not count a message, but remembers whose turn it was, and a probe.
-    /// `except`, an address, is only chosen when no other can be.
+    /// Which address this mail leaves from. The rules, in the order in which they are tried:
+    ///  1. Of the pool, those that have a family the site can be reached by.
+    ///  2. Without any, the system's choice, which is judged like any other.
+    ///  3. `except`, an address, only when no other can be chosen.
+    ///  4. In the order of settings.rotation. On listing: as they are configured, those that warm up first.
+    ///  5. Whoever has used its warm-up's allowance of the day comes after all others.
+    ///  6. Suspended, absent or listed ones not at all.
+    ///  7. The first that nothing is said against, or whose next probe is due, with some allowance left.
+    ///  8. Else the best there is: with allowance left; nothing said against it; the larger allowance.
+    ///  9. Else none, and mail waits.
+    /// Does not count a message, but remembers whose turn it was, and a probe.
     Choice choose(const Place& place, std::string_view sender_domain, Families families, Time now,
                   std::string_view except = {});
     /// What choose() would answer, for `explain`: remembers nothing.

@@ -1,11 +1,10 @@
 // Whether the name servers pass DNSSEC on, and what follows from it.
 //
 // A resolver may strip the DNSSEC records from its answers, as small routers do, or refuse to be asked for
-// them. With the keys of the root
-// given no answer validates then, and all mail would wait for ever. So where validation never worked with
-// these settings it is done without, until it works; DANE is off meanwhile, and that is told. Once it worked
-// it stays demanded as long as the settings are the same: otherwise whoever can forge answers could switch
-// DANE off by stripping them himself.
+// them. With the keys of the root given no answer validates then, and all mail would wait for ever. So where
+// validation never worked with these settings it is done without, until it works; DANE is off meanwhile, and
+// that is told. Once it worked it stays demanded as long as the settings are the same: otherwise whoever can
+// forge answers could switch DANE off by stripping them himself.
 #pragma once
 
 #include <functional>

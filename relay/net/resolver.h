@@ -31,8 +31,8 @@ struct MailExchanger {
 
 struct MxAnswer {
     Lookup status = Lookup::transient;
-    std::vector<MailExchanger>
-        exchangers;       // by preference, equal ones in random order (RFC 5321 §5.1); at most 50
+    /// By preference, equal ones in random order (RFC 5321 §5.1); at most 50.
+    std::vector<MailExchanger> exchangers;
     bool cut = false;     // there are more of them
     bool secure = false;  // validated by DNSSEC
     std::string why;      // in words, when not found
@@ -42,8 +42,8 @@ struct AddressAnswer {
     Lookup status = Lookup::transient;
     std::vector<asio::ip::address> addresses;  // IPv6 first, at most 20
     bool secure = false;  // the addresses are proven, CNAMEs on the way included; a proven absence too
-    bool alias_secure =
-        false;              // the name is an alias, and its own CNAME record is proven; whatever `secure` is
+    /// The name is an alias, and its own CNAME record is proven; whatever `secure` is.
+    bool alias_secure = false;
     std::string alias_why;  // why nobody knows whether that is so; "" where it is known, or no matter
     std::string canonical;  // the name at the end of the CNAMEs in A-labels; the name itself without any
     std::string why;

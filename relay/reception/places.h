@@ -28,8 +28,8 @@ private:
     std::size_t held(const std::string& key) const;
     void change(const std::string& key, int by);
 
-    std::map<std::string, std::size_t>
-        held_;  // by primaries, strangers' addresses and networks; none is zero
+    /// By primaries, strangers' addresses and networks; none is zero.
+    std::map<std::string, std::size_t> held_;
     std::size_t taken_ = 0, strangers_ = 0;
 };
 

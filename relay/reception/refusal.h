@@ -64,8 +64,8 @@ enum class Rule : std::uint8_t {
 /// README's table "What it answers, and why" has a line for each.
 struct RuleText {
     Rule rule;
-    std::string_view
-        name;  // in events and counters: the configuration key that decides, or the RFC's section
+    /// In events and counters: the configuration key that decides, or the RFC's section.
+    std::string_view name;
     std::string_view when;  // the situation
     std::uint16_t code;
     EnhancedStatus status;

@@ -28,11 +28,8 @@ public:
     void hurry(bool on) override { http_.hurry(on); }
 
 private:
-    enum class Context : std::uint8_t {
-        header,
-        manage,
-        impersonate
-    };  // ways for an administrator into a domain
+    /// Ways for an administrator into a domain.
+    enum class Context : std::uint8_t { header, manage, impersonate };
 
     struct Token {
         std::string access, refresh;
