@@ -10,27 +10,27 @@ constexpr unsigned believed_when_seen = 3;
 
 }  // namespace
 
-bool sudden_loss(const Change& change) {
-    if (change.before == 0) return false;
-    if (change.gone == change.before) return true;
-    return change.gone > small_loss && change.gone > change.before / share;
+bool sudden_loss(const Difference& difference) {
+    if (difference.before == 0) return false;
+    if (difference.gone == difference.before) return true;
+    return difference.gone > small_loss && difference.gone > difference.before / share;
 }
 
-bool believe(std::optional<Suspicion>& suspicion, const Change& change,
+bool believe(std::optional<Suspicion>& suspicion, const Difference& difference,
              std::chrono::system_clock::time_point now, const Hold& hold) {
-    if (!sudden_loss(change)) {
+    if (!sudden_loss(difference)) {
         suspicion.reset();
         return true;
     }
     const auto lost_since = [&] {
-        return suspicion->now > change.after ? suspicion->now - change.after : std::size_t{0};
+        return suspicion->now > difference.after ? suspicion->now - difference.after : std::size_t{0};
     };
-    if (!suspicion || sudden_loss({suspicion->now, change.after, lost_since()})) {
-        suspicion = Suspicion{now, change.before, change.after, 1, false, hold.now};
+    if (!suspicion || sudden_loss({suspicion->now, difference.after, lost_since()})) {
+        suspicion = Suspicion{now, difference.before, difference.after, 1, false, hold.now};
         return false;
     }
-    suspicion->before = change.before;
-    suspicion->now = change.after;
+    suspicion->before = difference.before;
+    suspicion->now = difference.after;
     ++suspicion->seen;
     const bool stands =
         suspicion->seen >= believed_when_seen && hold.now - suspicion->held_from >= hold.lasts;

@@ -20,13 +20,13 @@ struct Suspicion {
 };
 
 /// How an answer differs from the one in force.
-struct Change {
+struct Difference {
     std::size_t before = 0, after = 0;  // entries
     std::size_t gone = 0;               // entries in force that it lacks, or calls disabled
 };
 
 /// Everything gone, whatever came instead, or more than ten entries and a fifth of all.
-bool sudden_loss(const Change& change);
+bool sudden_loss(const Difference& difference);
 
 /// How long a loss is held back at least: a primary that is being restored is half empty for a while.
 struct Hold {
@@ -37,7 +37,7 @@ struct Hold {
 /// True when the answer is to be taken; otherwise `suspicion` says why not. A loss is believed when it has
 /// been seen again in two later rounds and was held back long enough, or was confirmed; one that has grown
 /// suddenly since then is a new one.
-bool believe(std::optional<Suspicion>& suspicion, const Change& change,
+bool believe(std::optional<Suspicion>& suspicion, const Difference& difference,
              std::chrono::system_clock::time_point now, const Hold& hold = {});
 
 }  // namespace postern::sync

@@ -1,7 +1,6 @@
 #include "sync/polling/merge.h"
 
 #include <algorithm>
-#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -19,22 +18,22 @@ bool unchanged(const DomainRecord& record, Time now, std::chrono::seconds longes
 }
 
 /// Who is disabled is as good as gone: his mail is refused just so.
-Change change(const AddressList& before, const AddressList& after) {
+Difference difference(const AddressList& before, const AddressList& after) {
     std::unordered_set<std::string_view> names;
     names.reserve(after.size());
     after.each([&](Kind kind, std::string_view name) {
         if (kind != Kind::user_disabled) names.insert(name);
     });
-    Change change{0, names.size(), 0};
+    Difference difference{0, names.size(), 0};
     before.each([&](Kind kind, std::string_view name) {
         if (kind == Kind::user_disabled) return;
-        ++change.before;
-        change.gone += names.contains(name) ? 0 : 1;
+        ++difference.before;
+        difference.gone += names.contains(name) ? 0 : 1;
     });
-    return change;
+    return difference;
 }
 
-Change change(const DomainNames& before, const DomainNames& after) {
+Difference difference(const DomainNames& before, const DomainNames& after) {
     const std::unordered_set<std::string_view> names(after.begin(), after.end());
     const auto gone = std::count_if(before.begin(), before.end(),
                                     [&](const std::string& name) { return !names.contains(name); });
@@ -42,18 +41,18 @@ Change change(const DomainNames& before, const DomainNames& after) {
 }
 
 /// A catch-all makes an address of every name.
-Change change(const DomainOptions& before, const DomainOptions& after) {
+Difference difference(const DomainOptions& before, const DomainOptions& after) {
     const std::size_t had = before.catch_all.empty() ? 0 : 1, has = after.catch_all.empty() ? 0 : 1;
     return {had, has, had > has ? had : 0};
 }
 
 /// believe(), noting what is worth telling.
-bool take(std::optional<Suspicion>& suspicion, const Change& change, Time now, std::string_view what,
+bool take(std::optional<Suspicion>& suspicion, const Difference& difference, Time now, std::string_view what,
           std::vector<Loss>& losses, const Hold& hold) {
     const std::optional<Suspicion> earlier = suspicion;
-    const bool taken = believe(suspicion, change, now, hold);
+    const bool taken = believe(suspicion, difference, now, hold);
     if (!taken && suspicion->seen == 1) losses.push_back({what, *suspicion, false});
-    if (taken && earlier && sudden_loss(change)) losses.push_back({what, *earlier, true});
+    if (taken && earlier && sudden_loss(difference)) losses.push_back({what, *earlier, true});
     return taken;
 }
 
@@ -68,9 +67,48 @@ void update(Part<T>& part, Result<T>& reading, std::string_view what, Time began
     }
     applied.any = true;
     if (part.known() &&
-        !take(part.suspicion, change(part.content, *reading), began, what, applied.losses, hold))
+        !take(part.suspicion, difference(part.content, *reading), began, what, applied.losses, hold))
         return;
     part = {std::move(*reading), began};
+}
+
+/// Names of domains that are not disabled, which is as good as gone.
+std::vector<std::string> in_force(const PrimaryRecord& record) {
+    std::vector<std::string> names;
+    for (const auto& [name, domain] : record.domains)
+        if (domain.enabled) names.push_back(name);
+    return names;
+}
+
+std::vector<std::string> enabled_of(const std::vector<ListedDomain>& listed, const PrimaryRecord& record) {
+    std::vector<std::string> names;
+    for (const ListedDomain& domain : listed) {
+        const auto known = record.domains.find(domain.name);
+        if (domain.enabled.value_or(known == record.domains.end() || known->second.enabled))
+            names.push_back(domain.name);
+    }
+    return names;
+}
+
+/// A domain that may be read in this round; sorted, those to read first are in front.
+struct Due {
+    bool trouble;
+    Time read;
+    std::string name;
+    bool unchanged;
+    auto operator<=>(const Due&) const = default;
+};
+
+/// Of those that have not changed only a share, so that each has its turn within so many rounds.
+std::vector<std::string> in_turn(std::vector<Due> due, std::size_t most_unchanged) {
+    std::sort(due.begin(), due.end());
+    const auto still = static_cast<std::size_t>(std::ranges::count_if(due, &Due::unchanged));
+    const std::size_t share = std::min((still + rounds_for_all - 1) / rounds_for_all, most_unchanged);
+    std::vector<std::string> names;
+    std::size_t taken = 0;  // of the share
+    for (Due& one : due)
+        if (!one.unchanged || taken++ < share) names.push_back(std::move(one.name));
+    return names;
 }
 
 }  // namespace
@@ -92,22 +130,14 @@ void name_domains(PrimaryRecord& record, Time now) {
 }
 
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
-                               std::vector<Loss>& losses, const Turn& turn) {
-    std::vector<std::string> before, after;  // those that are not disabled, which is as good as gone
-    for (const auto& [name, domain] : record.domains)
-        if (domain.enabled) before.push_back(name);
-    for (const ListedDomain& domain : listed) {
-        const auto known = record.domains.find(domain.name);
-        if (domain.enabled.value_or(known == record.domains.end() || known->second.enabled))
-            after.push_back(domain.name);
-    }
-    const bool taken = take(record.suspicion, change(DomainNames(before), DomainNames(after)), now, "domains",
-                            losses, turn.hold);
+                               std::vector<Loss>& losses, const RoundScope& scope) {
+    const Difference difference =
+        sync::difference(DomainNames(in_force(record)), DomainNames(enabled_of(listed, record)));
+    const bool taken = take(record.suspicion, difference, now, "domains", losses, scope.hold);
+    const auto longest = std::min<std::chrono::seconds>(longest_unread, record.trust_for / 2);
 
     decltype(record.domains) domains;
-    const auto longest = std::min<std::chrono::seconds>(longest_unread, record.trust_for / 2);
-    std::vector<std::tuple<bool, Time, std::string>> order;
-    std::size_t still = 0;  // domains in which nothing has changed
+    std::vector<Due> due;
     for (ListedDomain& domain : listed) {
         auto known = record.domains.extract(domain.name);
         const bool is_new = known.empty() && !domains.contains(domain.name);
@@ -119,24 +149,14 @@ std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> 
         if (taken || is_new || domain.enabled.value_or(false))
             entry.enabled = domain.enabled.value_or(entry.enabled);
         entry.counts = domain.counts;
-        if (!turn.all && unchanged(entry, now, longest)) ++still;
         if (domain.enabled.value_or(true))
-            order.emplace_back(!entry.error.empty(), entry.complete(), std::move(domain.name));
+            due.push_back({!entry.error.empty(), entry.complete(), std::move(domain.name),
+                           !scope.all && unchanged(entry, now, longest)});
     }
     if (!taken) domains.merge(record.domains);
     record.domains = std::move(domains);
     record.listed = now;
-    std::sort(order.begin(), order.end());
-    std::size_t share = std::min((still + rounds_for_all - 1) / rounds_for_all, turn.most_unchanged);
-    std::vector<std::string> names;
-    for (auto& [trouble, read, name] : order) {
-        if (!turn.all && unchanged(record.domains.at(name), now, longest) && share-- == 0) {
-            share = 0;
-            continue;
-        }
-        names.push_back(std::move(name));
-    }
-    return names;
+    return in_turn(std::move(due), scope.most_unchanged);
 }
 
 Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Hold& hold) {
@@ -160,13 +180,13 @@ Applied apply(DomainRecord& record, DomainReading& reading, Time began, const Ho
 }
 
 void settle(PrimaryRecord& record, Time now, std::vector<Loss>& losses, const Hold& hold) {
-    Change change;
+    Difference difference;
     for (const auto& [name, domain] : record.domains) {
         if (!domain.enabled) continue;
-        ++change.before;
-        ++(domain.said_disabled ? change.gone : change.after);
+        ++difference.before;
+        ++(domain.said_disabled ? difference.gone : difference.after);
     }
-    if (!take(record.disabling, change, now, "domains", losses, hold)) return;
+    if (!take(record.disabling, difference, now, "domains", losses, hold)) return;
     for (auto& [name, domain] : record.domains) domain.enabled = domain.enabled && !domain.said_disabled;
 }
 

@@ -19,7 +19,7 @@ struct Loss {
 };
 
 /// How much of a primary is read in a round.
-struct Turn {
+struct RoundScope {
     bool all = true;  // otherwise only a share of the domains whose counts have not changed, the oldest
     std::size_t most_unchanged = static_cast<std::size_t>(-1);
     Hold hold{};
@@ -33,7 +33,7 @@ void name_domains(PrimaryRecord& record, Time now);
 /// Gives the domains to read, what is not known yet first, then the oldest; one that made trouble comes last,
 /// so that it does not keep the others waiting; those listed as disabled are not worth the requests.
 std::vector<std::string> merge(PrimaryRecord& record, std::vector<ListedDomain> listed, Time now,
-                               std::vector<Loss>& losses, const Turn& turn = {});
+                               std::vector<Loss>& losses, const RoundScope& scope = {});
 
 struct Applied {
     bool any = false;    // something could be read

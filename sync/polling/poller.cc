@@ -19,7 +19,7 @@ constexpr std::uint64_t brisk_requests = 120;  // of a round; those that follow 
 constexpr std::size_t most_told = 20;          // domains with unusable names, in a round
 
 /// So much that a round of unchanged domains takes about half of the time until the next one.
-Turn turn(const PrimarySettings& settings, bool all) {
+RoundScope scope_of(const PrimarySettings& settings, bool all) {
     constexpr int usual_requests = 8;  // for one domain
     const Hold hold{base::steady_now(), settings.sudden_loss_hold};
     if (settings.gap.count() == 0) return {all, static_cast<std::size_t>(-1), hold};
@@ -206,7 +206,7 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     set_aside_unusable(source, *listed);
     std::vector<Loss> losses;
     source.round->queue = merge(record, std::move(*listed), system_clock::now(), losses,
-                                turn(source.settings, source.round->all));
+                                scope_of(source.settings, source.round->all));
     std::stable_partition(source.round->queue.begin(), source.round->queue.end(),
                           [this](const std::string& name) { return preferred_.contains(name); });
     for (const std::string& name : source.round->queue) preferred_.erase(name);

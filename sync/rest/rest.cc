@@ -55,7 +55,7 @@ Result<HttpReply> Rest::send(HttpRequest request, std::string_view token) {
     return answer(http_, std::move(request));
 }
 
-void Rest::keep(rest::Session session, const HttpReply& reply) {
+void Rest::keep(rest::TokenPair session, const HttpReply& reply) {
     const Time now = reply.date.value_or(std::chrono::system_clock::now());
     Time::duration life = session.expires.value_or(Time{}) - now;
     if (life <= 0s) life = usual_token_life;  // not given, or the clocks differ: a 401 will tell
@@ -76,7 +76,7 @@ Result<void> Rest::new_session() {
                 {})
         .and_then([&](const HttpReply& reply) -> Result<void> {
             return rest::parse_sign_in(view(reply))
-                .map([&](rest::Session session) { keep(std::move(session), reply); })
+                .map([&](rest::TokenPair session) { keep(std::move(session), reply); })
                 .map_error([&](Failure failure) { return with_doubt(std::move(failure), *password); });
         });
 }
@@ -85,7 +85,7 @@ Result<void> Rest::renew() {
     if (token_.refresh.empty()) return new_session();
     const Result<HttpReply> reply = send(post("auth/refresh-token", rest::refresh_body(token_.refresh)), {});
     if (!reply) return tl::make_unexpected(reply.error());
-    Result<rest::Session> session = rest::parse_refresh(view(*reply));
+    Result<rest::TokenPair> session = rest::parse_refresh(view(*reply));
     if (!session && session.error().fault == Fault::busy) return tl::make_unexpected(session.error());
     if (!session) return new_session();
     keep(std::move(*session), *reply);
@@ -116,7 +116,7 @@ auto Rest::ask(const HttpRequest& request, Parse&& parse) {
 Result<std::string> Rest::token_in(const std::string& domain, Context context) {
     if (entered_domain_ == domain && !entered_token_.empty()) return entered_token_;
     const std::string segment = in_path(domain);
-    Result<rest::Session> session = tl::make_unexpected(Failure{});
+    Result<rest::TokenPair> session = tl::make_unexpected(Failure{});
     if (context == Context::manage) {
         session = ask(post("settings/sysadmin/manage-domain/" + segment, "{}"), rest::parse_impersonation);
     } else {

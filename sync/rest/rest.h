@@ -45,7 +45,7 @@ private:
     Result<HttpReply> send_signed_in(const HttpRequest& request);
     Result<void> renew();
     Result<void> new_session();
-    void keep(rest::Session session, const HttpReply& reply);
+    void keep(rest::TokenPair session, const HttpReply& reply);
     Result<std::string> token_in(const std::string& domain, Context context);
 
     Result<AddressList> users(const std::string& domain, const DomainRecord& known);

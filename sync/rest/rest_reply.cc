@@ -174,9 +174,9 @@ bool usable(std::string_view token) {
            std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-Result<Session> session_of(const Value& json, const char* access, const char* expiration) {
-    Session session{std::string(text(json, access)), std::string(text(json, "refreshToken")),
-                    parse_iso_time(text(json, expiration))};
+Result<TokenPair> session_of(const Value& json, const char* access, const char* expiration) {
+    TokenPair session{std::string(text(json, access)), std::string(text(json, "refreshToken")),
+                      parse_iso_time(text(json, expiration))};
     if (!usable(session.access_token)) return tl::make_unexpected(unreadable("a reply without a token"));
     if (!usable(session.refresh_token)) session.refresh_token.clear();
     return session;
@@ -260,7 +260,7 @@ std::string user_body(std::string_view email) {
 
 std::string impersonation_body(std::string_view email) { return Out{{"email", email}}.dump(); }
 
-Result<Session> parse_sign_in(const Reply& reply) {
+Result<TokenPair> parse_sign_in(const Reply& reply) {
     const auto unusable = [](std::string words, Trouble trouble) {
         return tl::make_unexpected(Failure{Fault::credentials, std::move(words), {}, trouble});
     };
@@ -299,13 +299,13 @@ Result<Session> parse_sign_in(const Reply& reply) {
     return session_of(json->root(), "accessToken", "accessTokenExpiration");
 }
 
-Result<Session> parse_refresh(const Reply& reply) {
+Result<TokenPair> parse_refresh(const Reply& reply) {
     const Result<Json> json = open(reply);
     if (!json) return tl::make_unexpected(json.error());
     return session_of(json->root(), "accessToken", "accessTokenExpiration");
 }
 
-Result<Session> parse_impersonation(const Reply& reply) {
+Result<TokenPair> parse_impersonation(const Reply& reply) {
     const Result<Json> json = open(reply);
     if (!json) return tl::make_unexpected(json.error());
     return session_of(json->root(), "impersonateAccessToken", "impersonateAccessTokenExpiration");

@@ -23,7 +23,7 @@ struct Reply {
     std::stop_token stop{};
 };
 
-struct Session {
+struct TokenPair {
     std::string access_token, refresh_token;
     std::optional<Time> expires;  // by the primary's clock
 };
@@ -51,9 +51,9 @@ std::string impersonation_body(std::string_view email);
 
 /// Fault::credentials for anything that makes the account unusable, a second factor or a password to be
 /// changed included; Fault::busy with a long retry_after when the primary counts too many attempts.
-Result<Session> parse_sign_in(const Reply& reply);
-Result<Session> parse_refresh(const Reply& reply);
-Result<Session> parse_impersonation(const Reply& reply);
+Result<TokenPair> parse_sign_in(const Reply& reply);
+Result<TokenPair> parse_refresh(const Reply& reply);
+Result<TokenPair> parse_impersonation(const Reply& reply);
 
 Result<std::vector<ListedDomain>> parse_domains(const Reply& reply);
 Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply);

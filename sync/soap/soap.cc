@@ -67,11 +67,11 @@ Result<std::vector<ListedDomain>> Soap::domains() {
     auto listed = call(soap::get_all_domains, {}, soap::parse_domains);
     if (!listed) return listed;
     sort_once(*listed);
-    std::map<std::string, Progress, std::less<>> progress;
+    std::map<std::string, DomainMemory, std::less<>> memory;
     for (const ListedDomain& domain : *listed)
-        if (const auto found = progress_.find(domain.spelling); found != progress_.end())
-            progress.insert(progress_.extract(found));
-    progress_ = std::move(progress);
+        if (const auto found = memory_.find(domain.spelling); found != memory_.end())
+            memory.insert(memory_.extract(found));
+    memory_ = std::move(memory);
     fresh_left_ = fresh_per_round;
     share_ = std::clamp(looks_per_round / std::max(listed->size(), std::size_t{1}), std::size_t{1},
                         looks_per_reading);
@@ -83,9 +83,9 @@ Result<std::vector<ListedDomain>> Soap::domains() {
 }
 
 /// All keys at once; one by one where a primary that does not know one of them refuses them all.
-Result<soap::Settings> Soap::settings_of(const soap::Operation& operation,
-                                         const std::vector<Parameter>& subject,
-                                         const std::vector<std::string_view>& keys) {
+Result<soap::SettingValues> Soap::settings_of(const soap::Operation& operation,
+                                              const std::vector<Parameter>& subject,
+                                              const std::vector<std::string_view>& keys) {
     const auto ask = [&](const std::vector<std::string_view>& wanted) {
         std::vector<Parameter> parameters = subject;
         parameters.push_back(Parameter::strings("requestedSettings", wanted));
@@ -94,12 +94,12 @@ Result<soap::Settings> Soap::settings_of(const soap::Operation& operation,
         });
     };
     if (keys_together_ || keys.size() == 1) {
-        Result<soap::Settings> settings = ask(keys);
+        Result<soap::SettingValues> settings = ask(keys);
         if (settings || settings.error().fault != Fault::refused || keys.size() == 1) return settings;
     }
-    Result<soap::Settings> one_by_one = tl::make_unexpected(Failure{});
+    Result<soap::SettingValues> one_by_one = tl::make_unexpected(Failure{});
     for (const std::string_view key : keys) {
-        Result<soap::Settings> one = ask({key});
+        Result<soap::SettingValues> one = ask({key});
         if (ends(one)) return one;
         if (!one_by_one) {
             one_by_one = std::move(one);
@@ -113,7 +113,7 @@ Result<soap::Settings> Soap::settings_of(const soap::Operation& operation,
 
 Result<bool> Soap::switch_of(const soap::Operation& operation, const std::vector<Parameter>& subject,
                              std::string_view key) {
-    const Result<soap::Settings> settings = settings_of(operation, subject, {key});
+    const Result<soap::SettingValues> settings = settings_of(operation, subject, {key});
     if (!settings) return tl::make_unexpected(settings.error());
     const auto found = settings->find(key);
     const auto value = found == settings->end() ? std::nullopt : soap::parse_switch(found->second);
@@ -123,7 +123,7 @@ Result<bool> Soap::switch_of(const soap::Operation& operation, const std::vector
 }
 
 Result<DomainOptions> Soap::options(const std::string& domain) {
-    const Result<soap::Settings> settings =
+    const Result<soap::SettingValues> settings =
         settings_of(soap::get_domain_settings, {in(domain)},
                     {"catchall", "enablecatchalls", "isenabled", "listcommandaddress"});
     if (!settings) return tl::make_unexpected(settings.error());
@@ -163,7 +163,7 @@ Result<void> Soap::look_at(std::vector<std::string> fresh, const std::vector<std
 }
 
 Result<AddressList> Soap::users(const std::string& domain, const Part<AddressList>& known,
-                                Progress& progress) {
+                                DomainMemory& memory) {
     const Result<AddressList> listed = call(soap::get_users, {in(domain)}, soap::parse_users);
     if (!listed) return listed;
     std::map<std::string, Kind, std::less<>> kinds;
@@ -182,7 +182,7 @@ Result<AddressList> Soap::users(const std::string& domain, const Part<AddressLis
         return switch_of(soap::get_user_settings, {Parameter::text("EmailAddress", address)}, "isenabled")
             .map([&](bool enabled) { kinds[name] = enabled ? Kind::user : Kind::user_disabled; });
     };
-    const Result<void> looked = look_at(std::move(fresh), others, progress.users, look);
+    const Result<void> looked = look_at(std::move(fresh), others, memory.users, look);
     if (!looked) return tl::make_unexpected(looked.error());
     AddressList users;
     users.note(listed->unfit());
@@ -191,35 +191,35 @@ Result<AddressList> Soap::users(const std::string& domain, const Part<AddressLis
 }
 
 Result<AddressList> Soap::lists(const std::string& domain, const Part<AddressList>& known,
-                                Progress& progress) {
+                                DomainMemory& memory) {
     const Result<soap::Names> listed = call(soap::get_lists, {in(domain)}, soap::parse_lists);
     if (!listed) return tl::make_unexpected(listed.error());
-    std::set<std::string, std::less<>> names(listed->begin(), listed->end()), seen = progress.closed_lists;
+    std::set<std::string, std::less<>> names(listed->begin(), listed->end()), seen = memory.closed_lists;
     known.content.each([&](Kind, std::string_view name) { seen.emplace(name); });
     std::vector<std::string> fresh, others;
     for (const std::string& name : names) (seen.contains(name) ? others : fresh).push_back(name);
-    std::erase_if(progress.closed_lists, [&](const std::string& name) { return !names.contains(name); });
+    std::erase_if(memory.closed_lists, [&](const std::string& name) { return !names.contains(name); });
     const auto look = [&](const std::string& name) -> Result<void> {
         return switch_of(soap::get_list_settings, {in(domain), Parameter::text("ListName", name)}, "disabled")
             .map([&](bool disabled) {
                 if (disabled) {
-                    progress.closed_lists.insert(name);
+                    memory.closed_lists.insert(name);
                 } else {
-                    progress.closed_lists.erase(name);
+                    memory.closed_lists.erase(name);
                 }
             });
     };
-    const Result<void> looked = look_at(std::move(fresh), others, progress.lists, look);
+    const Result<void> looked = look_at(std::move(fresh), others, memory.lists, look);
     if (!looked) return tl::make_unexpected(looked.error());
     AddressList lists;
     for (const std::string& name : *listed)
-        if (!progress.closed_lists.contains(name)) lists.add(Kind::mailing_list, name);
+        if (!memory.closed_lists.contains(name)) lists.add(Kind::mailing_list, name);
     return lists;
 }
 
 /// Adds what GetDomainUsers has beyond the other lists; what it holds differs, so nothing follows from an
 /// entry that it lacks.
-Result<void> Soap::unite(const std::string& domain, const Progress& progress, DomainReading& reading) {
+Result<void> Soap::unite(const std::string& domain, const DomainMemory& memory, DomainReading& reading) {
     if (!reading.users || !reading.aliases || !reading.lists || !domain_users_.value_or(true)) return {};
     const Result<soap::Names> more = call(soap::get_domain_users, {in(domain)}, soap::parse_domain_users);
     if (ends(more)) return tl::make_unexpected(more.error());
@@ -228,7 +228,7 @@ Result<void> Soap::unite(const std::string& domain, const Progress& progress, Do
     if (more || without) domain_users_ = more.has_value();
     if (!more && !without) reading.users = tl::make_unexpected(more.error());
     if (!more) return {};
-    std::unordered_set<std::string> known(progress.closed_lists.begin(), progress.closed_lists.end());
+    std::unordered_set<std::string> known(memory.closed_lists.begin(), memory.closed_lists.end());
     for (const AddressList* list : {&*reading.users, &*reading.aliases, &*reading.lists})
         list->each([&](Kind, std::string_view name) { known.emplace(name); });
     const auto ours = [&](std::string_view name) {
@@ -266,20 +266,20 @@ Result<void> Soap::list_command(const std::string& domain, const DomainRecord& k
 
 Result<DomainReading> Soap::read(const DomainRecord& known) {
     const std::string& domain = known.spelling;
-    Progress& progress = progress_[domain];
+    DomainMemory& memory = memory_[domain];
     DomainReading reading;
     reading.options = options(domain);
     if (ends(reading.options)) return tl::make_unexpected(reading.options.error());
     if (reading.options && !reading.options->enabled.value_or(true)) return reading;
     reading.domain_aliases = domain_aliases(domain);
     if (ends(reading.domain_aliases)) return tl::make_unexpected(reading.domain_aliases.error());
-    reading.users = users(domain, known.users, progress);
+    reading.users = users(domain, known.users, memory);
     if (ends(reading.users)) return tl::make_unexpected(reading.users.error());
     reading.aliases = call(soap::get_aliases, {in(domain)}, soap::parse_aliases);
     if (ends(reading.aliases)) return tl::make_unexpected(reading.aliases.error());
-    reading.lists = lists(domain, known.lists, progress);
+    reading.lists = lists(domain, known.lists, memory);
     if (ends(reading.lists)) return tl::make_unexpected(reading.lists.error());
-    return unite(domain, progress, reading)
+    return unite(domain, memory, reading)
         .and_then([&] { return list_command(domain, known, reading); })
         .map([&] { return std::move(reading); });
 }

@@ -45,7 +45,7 @@ private:
     static constexpr int most_failures = 3;               // then the others would fail too
 
     /// What is remembered of a domain between its readings.
-    struct Progress {
+    struct DomainMemory {
         Rotation users, lists;
         std::set<std::string, std::less<>> closed_lists;
     };
@@ -54,9 +54,9 @@ private:
     auto call(const soap::Operation& operation, const std::vector<soap::Parameter>& parameters,
               Parse&& parse);
     Result<soap::Reply> send(std::optional<HttpRequest> request);
-    Result<soap::Settings> settings_of(const soap::Operation& operation,
-                                       const std::vector<soap::Parameter>& subject,
-                                       const std::vector<std::string_view>& keys);
+    Result<soap::SettingValues> settings_of(const soap::Operation& operation,
+                                            const std::vector<soap::Parameter>& subject,
+                                            const std::vector<std::string_view>& keys);
     Result<bool> switch_of(const soap::Operation& operation, const std::vector<soap::Parameter>& subject,
                            std::string_view key);
     template <class Look>
@@ -65,9 +65,11 @@ private:
 
     Result<DomainOptions> options(const std::string& domain);
     Result<DomainNames> domain_aliases(const std::string& domain);
-    Result<AddressList> users(const std::string& domain, const Part<AddressList>& known, Progress& progress);
-    Result<AddressList> lists(const std::string& domain, const Part<AddressList>& known, Progress& progress);
-    Result<void> unite(const std::string& domain, const Progress& progress, DomainReading& reading);
+    Result<AddressList> users(const std::string& domain, const Part<AddressList>& known,
+                              DomainMemory& memory);
+    Result<AddressList> lists(const std::string& domain, const Part<AddressList>& known,
+                              DomainMemory& memory);
+    Result<void> unite(const std::string& domain, const DomainMemory& memory, DomainReading& reading);
     Result<void> list_command(const std::string& domain, const DomainRecord& known, DomainReading& reading);
 
     PrimarySettings settings_;
@@ -75,8 +77,8 @@ private:
     Limit attempts_;         // after a refusal
     bool rejected_ = false;  // the last call found its credentials refused
 
-    std::map<std::string, Progress, std::less<>> progress_;  // by the domain's spelling
-    std::size_t share_ = looks_per_reading;                  // known entries looked at in one reading
+    std::map<std::string, DomainMemory, std::less<>> memory_;  // by the domain's spelling
+    std::size_t share_ = looks_per_reading;                    // known entries looked at in one reading
     std::size_t fresh_left_ = fresh_per_round;           // new entries that may be looked at in this round
     std::optional<soap::DomainAliases> domain_aliases_;  // of all domains, read in this round
     bool keys_together_ = true;                          // several settings can be asked for at once

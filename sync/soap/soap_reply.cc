@@ -247,10 +247,10 @@ Result<DomainNames> parse_domain_aliases(Reply reply) {
                                 });
 }
 
-Result<Settings> parse_settings(Reply reply, std::string_view operation,
-                                const std::vector<std::string_view>& keys) {
-    return collect<Settings>(
-        std::move(reply), operation, "settingValues", "string", [&](xml_node node, Settings& settings) {
+Result<SettingValues> parse_settings(Reply reply, std::string_view operation,
+                                     const std::vector<std::string_view>& keys) {
+    return collect<SettingValues>(
+        std::move(reply), operation, "settingValues", "string", [&](xml_node node, SettingValues& settings) {
             const std::optional<std::string_view> setting = text(node);
             if (!setting) return false;
             const auto equals = setting->find('=');

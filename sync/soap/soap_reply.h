@@ -24,7 +24,7 @@ struct Reply {
 
 using Names = std::vector<std::string>;
 using DomainAliases = std::map<std::string, DomainNames, std::less<>>;  // by domain
-using Settings = std::map<std::string, std::string, std::less<>>;       // by key, lower case
+using SettingValues = std::map<std::string, std::string, std::less<>>;  // by key, lower case
 
 /// Fault::credentials when the account is refused, Fault::busy with a long retry_after when the primary
 /// counts too many attempts; so in every function below.
@@ -33,8 +33,8 @@ Result<DomainAliases> parse_all_domain_aliases(Reply reply);
 Result<DomainNames> parse_domain_aliases(Reply reply);
 /// The values of those `keys` (in lower case) that the reply has; `operation`: which of the three calls for
 /// settings it answers.
-Result<Settings> parse_settings(Reply reply, std::string_view operation,
-                                const std::vector<std::string_view>& keys);
+Result<SettingValues> parse_settings(Reply reply, std::string_view operation,
+                                     const std::vector<std::string_view>& keys);
 Result<AddressList> parse_users(Reply reply);
 /// Whether the one user who was asked for may sign in; nullopt when the primary says there is none.
 Result<std::optional<bool>> parse_user_state(Reply reply);

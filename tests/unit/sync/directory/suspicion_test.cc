@@ -33,7 +33,7 @@ TEST_CASE("what is a sudden loss", "[suspicion]") {
 
 TEST_CASE("a loss is believed the third time", "[suspicion]") {
     std::optional<Suspicion> suspicion;
-    const Change loss{100, 50, 50};
+    const Difference loss{100, 50, 50};
     CHECK_FALSE(believe(suspicion, loss, at(1)));
     REQUIRE(suspicion);
     CHECK(suspicion->since == at(1));
@@ -62,7 +62,7 @@ TEST_CASE("a loss is believed the third time", "[suspicion]") {
 
 TEST_CASE("however often it comes, a loss is held back for its time", "[suspicion]") {
     std::optional<Suspicion> suspicion;
-    const Change loss{20, 0, 20};
+    const Difference loss{20, 0, 20};
     for (int second = 0; second < 3600; second += 60) {
         CAPTURE(second);
         // The wall clock is set forward meanwhile: that is no time that has passed.
@@ -73,7 +73,7 @@ TEST_CASE("however often it comes, a loss is held back for its time", "[suspicio
 
 TEST_CASE("time alone is not enough to believe a loss", "[suspicion]") {
     std::optional<Suspicion> suspicion;
-    const Change loss{20, 0, 20};
+    const Difference loss{20, 0, 20};
     CHECK_FALSE(believe(suspicion, loss, at(0), {at(0), std::chrono::hours(1)}));
     CHECK_FALSE(believe(suspicion, loss, at(1), {at(7200), std::chrono::hours(1)}));
     CHECK(believe(suspicion, loss, at(2), {at(7201), std::chrono::hours(1)}));

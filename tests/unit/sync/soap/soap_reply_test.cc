@@ -72,7 +72,7 @@ TEST_CASE("settings are split at the first equals sign, and only wanted ones are
                    "<string>catchall=a=b</string><string>odd</string></settingValues>")),
         "GetRequestedUserSettings", {"isenabled", "catchall"});
     REQUIRE(settings);
-    CHECK(*settings == soap::Settings{{"isenabled", "True"}, {"catchall", "a=b"}});
+    CHECK(*settings == soap::SettingValues{{"isenabled", "True"}, {"catchall", "a=b"}});
     CHECK(soap::parse_switch("True") == true);
     CHECK(soap::parse_switch("Disabled") == false);
     CHECK(soap::parse_switch("enabled") == true);

@@ -20,9 +20,9 @@ struct World {
         }
     }
     /// A round in which all that is due is read; gives its size.
-    std::size_t round(long second, const Turn& turn = {false}) {
+    std::size_t round(long second, const RoundScope& scope = {false}) {
         std::vector<Loss> losses;
-        const auto due = merge(record, listed, at(second), losses, turn);
+        const auto due = merge(record, listed, at(second), losses, scope);
         for (const std::string& name : due) {
             DomainReading reading;
             reading.options = DomainOptions{};
@@ -42,7 +42,7 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("domains that do not change are read in twelve rounds", "[turn]") {
+TEST_CASE("domains that do not change are read in twelve rounds", "[round-scope]") {
     const int count = GENERATE(1, 10, 500);
     World world(count);
     CHECK(world.round(start) == world.listed.size());
@@ -53,7 +53,7 @@ TEST_CASE("domains that do not change are read in twelve rounds", "[turn]") {
     CHECK(cost <= world.listed.size() + 12);
 }
 
-TEST_CASE("what has changed is read at once", "[turn]") {
+TEST_CASE("what has changed is read at once", "[round-scope]") {
     World world(500);
     world.round(start);
     world.read.clear();
@@ -83,7 +83,7 @@ TEST_CASE("what has changed is read at once", "[turn]") {
     }
 }
 
-TEST_CASE("no domain stays unread for a day, or half of what it is trusted for", "[turn]") {
+TEST_CASE("no domain stays unread for a day, or half of what it is trusted for", "[round-scope]") {
     World world(50);
     world.round(start);
     CHECK(world.round(start + 86400 - 1, {false, 0}) == 0);
@@ -93,7 +93,7 @@ TEST_CASE("no domain stays unread for a day, or half of what it is trusted for",
     CHECK(world.round(start + 86400 + 3600, {false, 0}) == 50);
 }
 
-TEST_CASE("a reading that was not complete does not count", "[turn]") {
+TEST_CASE("a reading that was not complete does not count", "[round-scope]") {
     World world(1);
     world.round(start);
     world.listed[0].counts->users = 11;
