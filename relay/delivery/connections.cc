@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "relay/net/addresses.h"
+#include "sync/base/ensure.h"
 
 namespace postern::relay {
 
@@ -27,18 +28,23 @@ ConnectionSlot::ConnectionSlot(SitePtr site, SourceQueue& queue, TrafficPtr traf
 
 ConnectionSlot::~ConnectionSlot() {
     end_opening();
+    ENSURE(queue_.connections_ > 0 && traffic_->connections > 0, "a slot is counted until it goes");
     --queue_.connections_;
     --traffic_->connections;
-    if (site_->connections() == 0) --traffic_->sites;
+    if (site_->connections() > 0) return;
+    ENSURE(traffic_->sites > 0, "a site with a connection is counted");
+    --traffic_->sites;
 }
 
 void ConnectionSlot::reopen() {
     if (std::exchange(opening_, true)) return;
     ++queue_.opening_;
+    ENSURE(queue_.opening_ <= queue_.connections_, "what opens is one of the connections");
 }
 
 void ConnectionSlot::end_opening() {
     if (!std::exchange(opening_, false)) return;
+    ENSURE(queue_.opening_ > 0, "a slot that opens is counted as such");
     --queue_.opening_;
 }
 

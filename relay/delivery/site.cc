@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sync/base/ensure.h"
+
 namespace postern::relay {
 
 bool SourceQueue::wake_one() {
@@ -15,6 +17,7 @@ bool SourceQueue::wake_one() {
 }
 
 void Site::adopt(Hosts hosts, unsigned most, unsigned messages_per_minute) {
+    ENSURE(!hosts.targets.empty(), "a site has hosts");
     const bool is_new = hosts_.looked_up == Time{};
     hosts_ = std::move(hosts);
     if (is_new && connections() == 0)

@@ -10,9 +10,9 @@
 
 namespace postern::relay {
 
-/// Asked on the delivery thread. None of these changes anything at the queue before it has returned: what is
-/// known at once of an offered job is posted. Where that is not so Queue throws std::logic_error: half of a
-/// message's jobs are handed out then.
+/// Asked on the delivery thread, by Queue alone. None of these changes anything at the queue before it has
+/// returned: what is known at once of an offered job is posted. From within offer() that ends the process, as
+/// half of a message's jobs are handed out then.
 class Deliverer {
 public:
     virtual ~Deliverer() = default;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <stdexcept>
 #include <utility>
 
 #include "relay/limits.h"
@@ -100,6 +99,7 @@ void Queue::forget(const QueuedPtr& message) {
 }
 
 void Queue::admit(StoredPtr stored) {
+    must_not_be_offering();
     auto message = std::make_shared<Queued>();
     message->stored = std::move(stored);
     // An operator may have found it in the spool and removed it already.
@@ -243,7 +243,7 @@ void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
 }
 
 void Queue::must_not_be_offering() const {
-    if (offering_) throw std::logic_error("the deliverer calls back while it is offered a job");
+    ENSURE(!offering_, "the deliverer does not call back while it is offered a job");
 }
 
 }  // namespace postern::relay

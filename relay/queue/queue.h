@@ -26,15 +26,24 @@
 
 namespace postern::relay {
 
-/// Used on the delivery thread only.
+/// Used on the delivery thread only. While it offers a job to the deliverer half of a message's jobs are
+/// handed out: from within Deliverer::offer() nothing here is called but what changes nothing, else the
+/// contract is broken (sync/base/ensure.h).
+///
+/// Of each job that was offered one of these comes back, once, in whatever order: settle(), give_back(),
+/// set_aside_damaged(). What split() took out of a job is a job like that one. Where a message was taken out
+/// by an operator meanwhile they do nothing but count.
 class Queue {
 public:
     Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Observer& observer,
           Deliverer& deliverer);
 
     void reload(SettingsPtr settings) { settings_ = std::move(settings); }
-    void admit(StoredPtr stored);                                // committed just now
-    void committed(std::uint64_t changes);                       // every change up to this number is durable
+    // By whoever hears of commits, in their order.
+    void admit(StoredPtr stored);           // committed just now
+    void committed(std::uint64_t changes);  // every change up to this number is durable
+
+    // By the deliverer.
     void settle(const Job& job, std::vector<Outcome> outcomes);  // one outcome per recipient of the job
     void give_back(const Job& job);  // untouched: it waits until its destination has room
     /// Takes the recipients marked in `apart` out of the job, for a job of their own.

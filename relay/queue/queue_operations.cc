@@ -72,6 +72,7 @@ void Queue::keep_shared(const Queued& message, Change& change) {
 /// too.
 template <typename Each>
 Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std::string& reason, Each each) {
+    must_not_be_offering();
     Applied out;
     for (MessageId id : ids) {
         auto volume = spool_.find(id);

@@ -91,6 +91,7 @@ void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, co
 
 void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
     must_not_be_offering();
+    ENSURE(outcomes.size() == job.recipients.size(), "each recipient of a job has an outcome");
     Time now = now_exact(clock_);
     double spread = std::uniform_real_distribution<>(0, 1)(random_);
     const QueuedPtr& message = job.message;
@@ -226,6 +227,7 @@ void Queue::write_some(Time now) {
 }
 
 void Queue::committed(std::uint64_t changes) {
+    must_not_be_offering();
     spool_.changes_committed(changes);
     while (!uncommitted_.empty() && uncommitted_.front().change <= changes) {
         Uncommitted done = std::move(uncommitted_.front());
@@ -256,6 +258,8 @@ void Queue::set_aside(const QueuedPtr& message, Change change) {
 }
 
 Job Queue::split(Job& job, const std::vector<bool>& apart) {
+    must_not_be_offering();
+    ENSURE(apart.size() == job.recipients.size(), "each recipient of a job is marked or not");
     Job out = job;
     out.recipients.clear();
     std::vector<std::uint16_t> rest;
@@ -267,6 +271,7 @@ Job Queue::split(Job& job, const std::vector<bool>& apart) {
 }
 
 void Queue::set_aside_damaged(const Job& job, std::string why) {
+    must_not_be_offering();
     if (!job.message->removed) {
         Change change;
         change.damage = std::move(why);

@@ -238,6 +238,7 @@ void Queue::move_some() {
 }
 
 void Queue::run(Time now) {
+    must_not_be_offering();
     if (now < resume_) return;
     try {
         work(now);
