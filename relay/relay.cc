@@ -156,7 +156,7 @@ struct Relay::Impl {
     Search::Router router() {
         return [this](const Envelope& envelope, const Address& recipient) {
             std::lock_guard guard(mutex);
-            return choose_route(*settings, *directory, envelope, recipient, clock.wall()).key.text();
+            return choose_route(*settings, *directory, envelope, recipient, clock.wall()).key;
         };
     }
 
@@ -276,7 +276,7 @@ State Relay::state() {
     out.messages = impl_->spool.count();
     out.bytes = impl_->spool.bytes();
     out.damaged = impl_->spool.set_aside_so_far();
-    out.held = impl_->spool.waiting(std::string(held_route));
+    out.held = impl_->spool.waiting(RouteKey::held());
     for (std::uint32_t volume : impl_->spool.volumes())
         for (MessageId first : impl_->spool.messages(volume, {}, 1))
             if (out.oldest == Time{} || first.arrived() < out.oldest) out.oldest = first.arrived();
@@ -304,7 +304,7 @@ State Relay::state() {
     out.connections = sent.connections;
     out.destinations = std::move(sent.destinations);
     // Counted outside the mail's threads, and only for what is shown.
-    for (auto& one : out.destinations) one.waiting = impl_->spool.waiting(one.route);
+    for (auto& one : out.destinations) one.waiting = impl_->spool.waiting(RouteKey::of(one.route));
     return out;
 }
 
@@ -393,7 +393,7 @@ Applied Relay::bounce(const QueueFilter& filter, const std::string& reason) {
 }
 
 Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
-    std::string route = gateway.empty() ? std::string() : RouteKey::gateway(gateway).text();
+    RouteKey route = gateway.empty() ? RouteKey() : RouteKey::gateway(gateway);
     return impl_->each_part(filter, [impl = impl_.get(), &route](const std::vector<MessageId>& ids) {
         return impl->operate([&](Queue& queue) { return queue.move(ids, route); });
     });
@@ -402,7 +402,7 @@ Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
 std::vector<GatewayView> Relay::gateways() {
     auto out = impl_->on(impl_->delivery_io,
                          [impl = impl_.get()] { return gateway_views(impl->delivery.workplace()); });
-    for (auto& one : out) one.waiting = impl_->spool.waiting(RouteKey::gateway(one.name).text());
+    for (auto& one : out) one.waiting = impl_->spool.waiting(RouteKey::gateway(one.name));
     return out;
 }
 
@@ -486,8 +486,10 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     Route route = choose_route(*settings, *directory, envelope, *recipient, now);
     out.route = route.key.text();
     out.route_why = route.why;
-    asio::co_spawn(impl_->delivery_io,
-                   explain_delivery(impl_->delivery.workplace(), out, std::move(envelope)), std::move(whole));
+    asio::co_spawn(
+        impl_->delivery_io,
+        explain_delivery(impl_->delivery.workplace(), out, std::move(route.key), std::move(envelope)),
+        std::move(whole));
     return {out, true};
 }
 

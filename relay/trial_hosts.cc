@@ -59,20 +59,20 @@ std::string_view advice_without_target(const Reply& trouble) {
     return "correct the host, or give its name an address record";
 }
 
-net::awaitable<Targets> targets_of(World& world, std::string key) {
+net::awaitable<Targets> targets_of(World& world, RouteKey route) {
     auto own = std::make_shared<OwnAddresses>();
     Surroundings around{
         world.clock, world.resolver, world.policies, world.settings, our_listeners(*world.settings, *own),
         own};
-    co_return co_await find_targets(std::move(around), std::move(key), TlsWish::none);
+    co_return co_await find_targets(std::move(around), std::move(route), TlsWish::none);
 }
 
 /// A connection to a next hop of ours; null, and why stands in `out`, when there is none. `section`: where it
 /// is configured.
-net::awaitable<std::unique_ptr<Client>> reach(World& world, std::string what, std::string key,
+net::awaitable<std::unique_ptr<Client>> reach(World& world, std::string what, RouteKey route,
                                               std::string_view section, std::optional<Login> login,
                                               Findings& out) {
-    Targets targets = co_await targets_of(world, std::move(key));
+    Targets targets = co_await targets_of(world, std::move(route));
     if (targets.list.empty()) {
         out.push_back({what, Result::failed, targets.trouble.text,
                        std::string(advice_without_target(targets.trouble))});
@@ -183,8 +183,8 @@ net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySett
     if (!gateway.username.empty())
         login = Login{gateway.username, gateway.password_file, gateway.allow_insecure_auth};
     const bool signs_in = login.has_value();
-    std::string key = RouteKey::gateway(gateway.name).text();
-    auto opened = co_await reach(world, what, std::move(key), "[[gateway]]", std::move(login), out);
+    RouteKey route = RouteKey::gateway(gateway.name);
+    auto opened = co_await reach(world, what, std::move(route), "[[gateway]]", std::move(login), out);
     if (!opened) co_return out;
     Client& client = *opened;
     const std::string reached =
@@ -209,9 +209,9 @@ net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySett
 
 net::awaitable<Findings> try_deliver_to(World& world, std::string what, PrimarySettings primary) {
     Findings out;
-    std::string key = RouteKey::primary(primary.name).text();
+    RouteKey route = RouteKey::primary(primary.name);
     std::optional<Login> nobody;
-    auto opened = co_await reach(world, what, std::move(key), "[[primary]]", std::move(nobody), out);
+    auto opened = co_await reach(world, what, std::move(route), "[[primary]]", std::move(nobody), out);
     if (!opened) co_return out;
     Client& client = *opened;
     const bool ours = base::equal_ignoring_case(client.name(), world.settings->hostname);

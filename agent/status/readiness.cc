@@ -125,11 +125,11 @@ std::vector<std::string> directory_troubles(const sync::Report& report) {
 std::vector<std::string> next_hop_troubles(const relay::State& state) {
     std::vector<std::string> reasons;
     for (const auto& one : state.destinations) {
-        const auto key = relay::RouteKey::parse(one.route);
-        const bool primary = key && key->kind == relay::RouteKey::Kind::primary;
-        const bool gateway = key && key->kind == relay::RouteKey::Kind::gateway;
+        const auto key = relay::RouteKey::of(one.route);
+        const bool primary = key.kind == relay::RouteKey::Kind::primary;
+        const bool gateway = key.kind == relay::RouteKey::Kind::gateway;
         if (one.trouble.empty() || !(primary || gateway) || one.waiting + one.ready == 0) continue;
-        reasons.push_back((primary ? "mail back to primary " : "mail through gateway ") + key->name +
+        reasons.push_back((primary ? "mail back to primary " : "mail through gateway ") + key.name +
                           " waits, next try " + iso_time(one.next_try) + ": " + one.trouble);
     }
     return reasons;

@@ -101,7 +101,7 @@ net::awaitable<bool> Courier::still_there() {
         }
     }
     for (Job& job : site_->queues.drain()) {
-        std::string way = at_.destinations.way_of(*site_, job);
+        RouteKey way = at_.destinations.way_of(*site_, job);
         at_.dispatch.enter(std::move(job), way);
     }
     co_return false;

@@ -52,7 +52,7 @@ public:
     void recall();
     void arm() { alarms_.arm(); }  // the timer, after something that may have changed when it is needed
     /// Destinations that are down are tried at once. Gives how many there were.
-    std::size_t retry_destinations(const std::string& route) { return destinations_.retry(route); }
+    std::size_t retry_destinations(const RouteKey& route) { return destinations_.retry(route); }
     bool forget_listings(const std::string& address, const std::string& site);
     /// For what is told (overview.h).
     const Workplace& workplace() const { return workplace_; }

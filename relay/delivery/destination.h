@@ -15,7 +15,7 @@ namespace postern::relay {
 
 /// Plain data, made and forgotten by Destinations.
 struct Destination {
-    std::string route;
+    RouteKey route;
     TlsWish wish = TlsWish::none;
     SitePtr site;
     Time fresh_until{};         // the name servers' answer is believed

@@ -20,7 +20,7 @@ constexpr std::size_t known_max = 20'000;          // destinations, and sites, t
 
 }  // namespace
 
-DestinationPtr Destinations::get(const std::string& route, TlsWish wish) {
+DestinationPtr Destinations::get(const RouteKey& route, TlsWish wish) {
     DestinationPtr& out = destinations_[{route, wish}];
     if (!out) {
         out = std::make_shared<Destination>();
@@ -31,7 +31,7 @@ DestinationPtr Destinations::get(const std::string& route, TlsWish wish) {
     return out;
 }
 
-Destination* Destinations::find(const std::string& route, TlsWish wish) const {
+Destination* Destinations::find(const RouteKey& route, TlsWish wish) const {
     auto found = destinations_.find({route, wish});
     return found == destinations_.end() ? nullptr : found->second.get();
 }
@@ -45,7 +45,7 @@ SitePtr Destinations::site(const std::string& key) {
 // ---- look-ups
 
 /// By the settings as they are in the end: what comes of settings that are gone is not used.
-net::awaitable<Targets> Destinations::find(std::string asker, std::string route, TlsWish wish) {
+net::awaitable<Targets> Destinations::find(std::string asker, RouteKey route, TlsWish wish) {
     SettingsPtr settings;
     Targets targets;
     while (settings != env_.settings && !env_.stopping) {
@@ -101,22 +101,22 @@ void Destinations::failed(const DestinationPtr& destination, const Reply& troubl
     alarms_.set(destination, obstacle.next_try);
 }
 
-void Destinations::adopt(Site& site, const std::string& route, TlsWish wish, Targets targets) {
+void Destinations::adopt(Site& site, const RouteKey& route, TlsWish wish, Targets targets) {
     const DeliverySettings& delivery = env_.settings->delivery;
     unsigned connections = targets.connections > 0 ? targets.connections : delivery.per_destination;
     unsigned a_minute =
         targets.messages_per_minute > 0 ? targets.messages_per_minute : delivery.messages_per_minute;
     std::string origin = targets.list.front().origin;
-    site.adopt({std::move(targets.exchangers), route, wish, RouteKey::is(route, RouteKey::Kind::exchangers),
+    site.adopt({std::move(targets.exchangers), route, wish, route.kind == RouteKey::Kind::exchangers,
                 std::move(targets.list), std::move(origin), env_.clock.steady()},
                connections, a_minute);
 }
 
 net::awaitable<Destinations::Again> Destinations::look_up_again(SitePtr site, Reply& trouble) {
     if (env_.clock.steady() - site->hosts().looked_up < targets_age) co_return Again::current;
-    const std::string route = site->hosts().route;
+    const RouteKey route = site->hosts().route;
     const TlsWish wish = site->hosts().wish;
-    Targets targets = co_await find(route, route, wish);
+    Targets targets = co_await find(route.text(), route, wish);
     if (env_.stopping) co_return Again::stopped;
     if (targets.list.empty() && site->hosts().targets.empty()) {
         // They were those of other settings.
@@ -144,8 +144,8 @@ void Destinations::reload() {
 
 // ---- whose mail
 
-std::string Destinations::way_of(const Site& site, const Job& job) const {
-    return job.route == all_gateways ? site.hosts().route : job.route;
+RouteKey Destinations::way_of(const Site& site, const Job& job) const {
+    return job.route == RouteKey::gateways() ? site.hosts().route : job.route;
 }
 
 bool Destinations::permits(const Site& site, const Job& job, const Target& target) const {
@@ -153,9 +153,8 @@ bool Destinations::permits(const Site& site, const Job& job, const Target& targe
     return to != nullptr && relay::permits(to->hosts, target);
 }
 
-void Destinations::put_off(const std::string& route, const EgressPool::Choice& choice) {
-    const auto domain = RouteKey::name_in(route, RouteKey::Kind::exchangers);
-    if (!domain) return;
+void Destinations::put_off(const RouteKey& route, const EgressPool::Choice& choice) {
+    if (route.kind != RouteKey::Kind::exchangers) return;
     DestinationPtr to = get(route, TlsWish::none);
     if (to->listed.down) return;
     auto pause = std::clamp<Time::duration>(choice.again - env_.clock.wall(), std::chrono::seconds(1),
@@ -164,16 +163,16 @@ void Destinations::put_off(const std::string& route, const EgressPool::Choice& c
     to->listed.down = true;
     to->listed.trouble = choice.why;
     to->listed.next_try = env_.clock.steady() + pause;
-    env_.observer.on(event::Rotated{*domain, {}, {}, choice.why});
+    env_.observer.on(event::Rotated{route.name, {}, {}, choice.why});
     alarms_.set(to, to->listed.next_try);
 }
 
-bool Destinations::taken(const std::string& route) {
+bool Destinations::taken(const RouteKey& route) {
     Destination* known = find(route);
     return known != nullptr && std::exchange(known->listed, {}).failures > 0;
 }
 
-std::size_t Destinations::retry(const std::string& route) {
+std::size_t Destinations::retry(const RouteKey& route) {
     std::size_t done = 0;
     Time time = env_.clock.steady();
     for (auto& [key, one] : destinations_) {
@@ -194,12 +193,11 @@ std::size_t Destinations::retry(const std::string& route) {
     return done;
 }
 
-void Destinations::forget(Time now, const std::set<std::string>& waiting) {
+void Destinations::forget(Time now, const std::set<RouteKey>& waiting) {
     many_ = false;
     const auto in_use = [this](const Destination& one) {
         return one.resolving || !one.unresolved.empty() ||
-               (!RouteKey::is(one.route, RouteKey::Kind::exchangers) &&
-                route_exists(*env_.settings, one.route));
+               (one.route.kind != RouteKey::Kind::exchangers && route_exists(*env_.settings, one.route));
     };
     std::erase_if(destinations_, [&](const auto& entry) {
         const Destination& one = *entry.second;

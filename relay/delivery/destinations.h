@@ -18,15 +18,15 @@ namespace postern::relay {
 /// that. On the delivery loop; a pointer that was got before a co_await may be to one that is forgotten.
 class Destinations {
 public:
-    using ByRoute = std::map<std::pair<std::string, TlsWish>, DestinationPtr>;
+    using ByRoute = std::map<std::pair<RouteKey, TlsWish>, DestinationPtr>;
     using BySite = std::map<std::string, SitePtr>;
 
     Destinations(Environment& env, Names& names, Alarms& alarms)
         : env_(env), names_(names), alarms_(alarms) {}
 
-    DestinationPtr get(const std::string& route, TlsWish wish);
+    DestinationPtr get(const RouteKey& route, TlsWish wish);
     /// Null for one that nobody has sent to. Without a wish: that the route as such is judged by.
-    Destination* find(const std::string& route, TlsWish wish = TlsWish::none) const;
+    Destination* find(const RouteKey& route, TlsWish wish = TlsWish::none) const;
     const ByRoute& all() const { return destinations_; }
     const BySite& sites() const { return sites_; }
 
@@ -50,27 +50,27 @@ public:
     void reload();  // the same, of other settings
 
     /// Of the ways a job's route has (ways_of()) the one that leads to the site.
-    std::string way_of(const Site& site, const Job& job) const;
+    RouteKey way_of(const Site& site, const Job& job) const;
     /// Whether the job's mail may go to that host. Sites are told apart by what may be connected to, so that
     /// it may; whoever changes what tells them apart finds out here, and not by mail that went to the wrong
     /// host.
     bool permits(const Site& site, const Job& job, const Target& target) const;
 
     /// None of our addresses may send there for now, though they may to others of its site.
-    void put_off(const std::string& route, const EgressPool::Choice& choice);
+    void put_off(const RouteKey& route, const EgressPool::Choice& choice);
     /// Mail was taken there. True when it had been put off.
-    bool taken(const std::string& route);
-    /// What is down is tried at once: that route, or with "" each. Gives how many there were.
-    std::size_t retry(const std::string& route);
+    bool taken(const RouteKey& route);
+    /// What is down is tried at once: that route, or with none each. Gives how many there were.
+    std::size_t retry(const RouteKey& route);
     /// What nobody sends to is forgotten, and the oldest of what is not in use; `waiting` are the routes with
     /// mail. Names of strangers may make `many` of them in little time.
     bool many() const { return many_; }
-    void forget(Time now, const std::set<std::string>& waiting);
+    void forget(Time now, const std::set<RouteKey>& waiting);
 
 private:
     SitePtr site(const std::string& key);
-    net::awaitable<Targets> find(std::string asker, std::string route, TlsWish wish);
-    void adopt(Site& site, const std::string& route, TlsWish wish, Targets targets);
+    net::awaitable<Targets> find(std::string asker, RouteKey route, TlsWish wish);
+    void adopt(Site& site, const RouteKey& route, TlsWish wish, Targets targets);
     bool still_known(const Destination& destination, const Targets& targets) const;
     void failed(const DestinationPtr& destination, const Reply& trouble);
 

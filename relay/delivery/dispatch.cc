@@ -29,13 +29,13 @@ TlsWish wish_of(const Job& job) { return tls_wish(job.message->stored->message.e
 // ---- from a route to a site
 
 void Dispatch::offer(Job job) {
-    std::string way = at_.room.next_way(job.route);
+    RouteKey way = at_.room.next_way(job.route);
     if (!way.empty()) return enter(std::move(job), way);
     // The last of them was taken out of the configuration just now.
     asio::post(at_.env.io, [this, job = std::move(job)] { at_.queue.give_back(job); });
 }
 
-void Dispatch::enter(Job job, const std::string& way) {
+void Dispatch::enter(Job job, const RouteKey& way) {
     DestinationPtr to = at_.destinations.get(way, wish_of(job));
     if (to->site && to->fresh_until > at_.env.clock.steady()) return line_up(std::move(job), to->site);
     to->unresolved.push_back(std::move(job));
@@ -50,7 +50,7 @@ void Dispatch::look_up(const DestinationPtr& destination) {
 net::awaitable<void> Dispatch::resolve(DestinationPtr destination) {
     const auto& waiting = destination->unresolved;
     std::string asker =
-        waiting.empty() ? destination->route : waiting.front().message->stored->message.id.text();
+        waiting.empty() ? destination->route.text() : waiting.front().message->stored->message.id.text();
     auto answer = co_await at_.destinations.look_up(destination, std::move(asker));
     if (answer.stopped) co_return;
     if (!answer.found) co_return unreachable(destination, answer.trouble);
@@ -81,7 +81,7 @@ void Dispatch::unreachable(const DestinationPtr& destination, const Reply& troub
 void Dispatch::settle_all(std::vector<Job> jobs, const Outcome& why) {
     bool attempted = why.attempted;
     for (Job& job : jobs) {
-        if (why.result == Outcome::Result::deferred && job.route == all_gateways &&
+        if (why.result == Outcome::Result::deferred && job.route == RouteKey::gateways() &&
             at_.room.of(job.route) > 0) {
             offer(std::move(job));
             continue;
@@ -195,7 +195,7 @@ void Dispatch::release(const SitePtr& site) {
 void Dispatch::call_routes(RoutesWithoutRoom& routes) {
     unsigned taken = 0, closed = 0;  // turns, and routes in a row that still have no room
     while (!routes.empty() && taken < turns && closed < std::min(routes.size(), closed_max)) {
-        std::string route = routes.take();
+        RouteKey route = routes.take();
         bool open = at_.room.look(route) > 0;
         if (!open || at_.queue.refill(route, part)) routes.add(route);
         taken += open ? 1 : 0;

@@ -25,7 +25,7 @@ public:
 
     void offer(Job job);
     /// `way` is the job's own route, or one of the gateways that take turns for it.
-    void enter(Job job, const std::string& way);
+    void enter(Job job, const RouteKey& way);
     /// At the site, for the address it leaves from.
     void line_up(Job job, const SitePtr& site);
     /// Everything in line looks for an address again.

@@ -79,7 +79,7 @@ net::awaitable<TransactionEnd> Handover::carry() {
     const Message& message = converted ? *converted : stored->message;
     Transaction::Options options;
     options.reset = client_.needs_reset;
-    options.rewritten = !RouteKey::is(site_->hosts().route, RouteKey::Kind::primary);
+    options.rewritten = site_->hosts().route.kind != RouteKey::Kind::primary;
     options.bare = job_.bare;
     options.before = client_.before();
     Transaction transaction(message, job_.recipients, client_.extensions(), options);
@@ -155,7 +155,7 @@ Message Handover::fitted(const Form& form) const {
 
 void Handover::turn_away() {
     Job job = std::exchange(job_, Job());
-    std::string way = at_.destinations.way_of(*site_, job);
+    RouteKey way = at_.destinations.way_of(*site_, job);
     DestinationPtr to = at_.destinations.get(way, tls_wish(job.message->stored->message.envelope));
     if (to->site != site_ || to->hosts.empty()) return at_.dispatch.enter(std::move(job), way);
     Outcome why;

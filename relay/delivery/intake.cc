@@ -5,24 +5,24 @@
 
 namespace postern::relay {
 
-std::string Intake::route(const Envelope& envelope, const Address& recipient) {
-    const auto key = choose_route(*env_.settings, *directory_, envelope, recipient, env_.clock.wall()).key;
+RouteKey Intake::route(const Envelope& envelope, const Address& recipient) {
+    RouteKey key = choose_route(*env_.settings, *directory_, envelope, recipient, env_.clock.wall()).key;
     const bool between = key.kind == RouteKey::Kind::primary && !envelope.bounce &&
                          !envelope.primary.empty() && key.name != envelope.primary;
     // Each pair once: that one gets the other's mail is what an administrator wants to know.
     if (between && between_.emplace(envelope.primary, key.name).second)
         env_.observer.on(event::BetweenPrimaries{envelope.primary, key.name, recipient.domain});
-    return key.text();
+    return key;
 }
 
-bool Intake::exists(const std::string& route) const { return route_exists(*env_.settings, route); }
+bool Intake::exists(const RouteKey& route) const { return route_exists(*env_.settings, route); }
 
-std::string Intake::trouble(const std::string& route) const {
+std::string Intake::trouble(const RouteKey& route) const {
     auto obstacle = room_.blocked(route);
     return obstacle ? obstacle->trouble : std::string();
 }
 
-Time Intake::next_try(const std::string& route) const {
+Time Intake::next_try(const RouteKey& route) const {
     auto obstacle = room_.blocked(route);
     return obstacle ? obstacle->next_try : env_.clock.steady();
 }

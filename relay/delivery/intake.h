@@ -22,12 +22,12 @@ public:
 
     void publish(std::shared_ptr<const sync::Snapshot> directory) { directory_ = std::move(directory); }
 
-    std::string route(const Envelope& envelope, const Address& recipient) override;
-    bool exists(const std::string& route) const override;
-    std::size_t room(const std::string& route) override { return room_.of(route); }
+    RouteKey route(const Envelope& envelope, const Address& recipient) override;
+    bool exists(const RouteKey& route) const override;
+    std::size_t room(const RouteKey& route) override { return room_.of(route); }
     void offer(Job job) override { dispatch_.offer(std::move(job)); }
-    std::string trouble(const std::string& route) const override;
-    Time next_try(const std::string& route) const override;
+    std::string trouble(const RouteKey& route) const override;
+    Time next_try(const RouteKey& route) const override;
     StoredPtr report(const Stored& stored, const Progress& progress,
                      const std::vector<Notice>& notices) const override;
 

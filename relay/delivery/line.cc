@@ -25,7 +25,7 @@ Job Line::pop() {
     if (!front_.empty()) return take(front_);
     auto own = by_route_.find(turns_.front());
     Job job = take(own->second);
-    std::string route = std::move(turns_.front());
+    RouteKey route = std::move(turns_.front());
     turns_.pop_front();
     if (own->second.empty())
         by_route_.erase(own);

@@ -32,7 +32,7 @@ public:
         std::vector<Job> out;
         take_from(front_, wanted, out);
         for (auto& route : turns_) take_from(by_route_[route], wanted, out);
-        std::erase_if(turns_, [this](const std::string& route) {
+        std::erase_if(turns_, [this](const RouteKey& route) {
             auto found = by_route_.find(route);
             if (!found->second.empty()) return false;
             by_route_.erase(found);
@@ -58,8 +58,8 @@ private:
 
     static constexpr unsigned share = 4;
     std::deque<Job> front_, not_first_;
-    std::unordered_map<std::string, std::deque<Job>> by_route_;  // none of them empty
-    std::deque<std::string> turns_;                              // its routes, the next one first
+    std::unordered_map<RouteKey, std::deque<Job>> by_route_;  // none of them empty
+    std::deque<RouteKey> turns_;                              // its routes, the next one first
     std::size_t size_ = 0;
     unsigned turn_ = 0;
 };

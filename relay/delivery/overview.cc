@@ -16,7 +16,7 @@ namespace postern::relay {
 
 std::vector<DestinationView> destination_views(const Workplace& at, std::size_t limit) {
     std::vector<DestinationView> out, idle;
-    std::set<std::string> shown;
+    std::set<RouteKey> shown;
     const auto waiting = at.queue.waiting();
     for (bool troubled : {true, false})
         for (const auto& [key, one] : at.destinations.all()) {
@@ -27,15 +27,14 @@ std::vector<DestinationView> destination_views(const Workplace& at, std::size_t 
                 obstacle = &one->site->obstacle();
             if ((obstacle != nullptr) != troubled || !shown.insert(one->route).second) continue;
             DestinationView view;
-            view.route = one->route;
+            view.route = one->route.text();
             view.ready = one->unresolved.size();
             if (one->site) {
                 const Site& site = *one->site;
                 view.site = site.key;
                 // A site's line has mail of other domains too.
-                view.ready = RouteKey::is(one->route, RouteKey::Kind::exchangers)
-                                 ? at.queue.in_hand(one->route)
-                                 : view.ready + site.queues.ready();
+                view.ready = one->route.kind == RouteKey::Kind::exchangers ? at.queue.in_hand(one->route)
+                                                                           : view.ready + site.queues.ready();
                 view.connections = site.connections();
                 view.delivering =
                     site.established() - std::min<std::size_t>(site.queues.idle(), site.established());
@@ -51,8 +50,8 @@ std::vector<DestinationView> destination_views(const Workplace& at, std::size_t 
         if (out.size() == limit) break;
         if (shown.contains(route)) continue;
         DestinationView view;
-        view.route = route;
-        if (route != held_route) view.next_try = at.env.clock.on_the_wall(due);
+        view.route = route.text();
+        if (route != RouteKey::held()) view.next_try = at.env.clock.on_the_wall(due);
         out.push_back(std::move(view));
     }
     // Whatever happens at many others, there is room for those that something happens at.
@@ -70,11 +69,11 @@ std::vector<GatewayView> gateway_views(const Workplace& at) {
         view.tls = in_words(gateway.tls);
         view.type = gateway.type == GatewayType::round_robin ? "round-robin" : "specified";
         view.enabled = gateway.enabled;
-        if (auto obstacle = at.room.blocked(RouteKey::gateway(gateway.name).text())) {
+        if (auto obstacle = at.room.blocked(RouteKey::gateway(gateway.name))) {
             view.trouble = obstacle->trouble;
             view.next_try = at.env.clock.on_the_wall(obstacle->next_try);
         }
-        if (const Destination* known = at.destinations.find(RouteKey::gateway(gateway.name).text());
+        if (const Destination* known = at.destinations.find(RouteKey::gateway(gateway.name));
             known != nullptr && known->site)
             view.connections = known->site->connections();
         out.push_back(std::move(view));
@@ -82,25 +81,26 @@ std::vector<GatewayView> gateway_views(const Workplace& at) {
     return out;
 }
 
-net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation begun, Envelope envelope) {
+net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation begun, RouteKey route,
+                                             Envelope envelope) {
     Time time = at.env.clock.wall();
-    auto all = ways_of(*at.env.settings, begun.route);
-    if (auto obstacle = at.room.blocked(begun.route)) {
+    auto all = ways_of(*at.env.settings, route);
+    if (auto obstacle = at.room.blocked(route)) {
         begun.trouble = obstacle->trouble;
         begun.next_try = at.env.clock.on_the_wall(obstacle->next_try);
     }
     TlsWish wish = tls_wish(envelope);
     Targets first;
-    for (const auto& key : all) {
-        Targets targets = co_await find_targets(at.names.surroundings("explain"), key, wish);
+    for (const auto& way : all) {
+        Targets targets = co_await find_targets(at.names.surroundings("explain"), way, wish);
         for (const auto& target : targets.list) begun.hosts.push_back(target.text());
         if (targets.list.empty()) begun.hosts.push_back(targets.trouble.text);
         if (first.list.empty()) first = std::move(targets);
     }
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
-    if (const auto domain = RouteKey::name_in(begun.route, RouteKey::Kind::exchangers)) {
-        auto choice = at.sources.pool().preview(Place(first.exchangers, *domain),
+    if (route.kind == RouteKey::Kind::exchangers) {
+        auto choice = at.sources.pool().preview(Place(first.exchangers, route.name),
                                                 envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)

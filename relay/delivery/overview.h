@@ -6,6 +6,7 @@
 
 #include "relay/delivery/workplace.h"
 #include "relay/mail/message.h"
+#include "relay/mail/route_key.h"
 #include "relay/net/asio.h"
 #include "relay/views.h"
 
@@ -15,6 +16,7 @@ namespace postern::relay {
 std::vector<DestinationView> destination_views(const Workplace& at, std::size_t limit);
 std::vector<GatewayView> gateway_views(const Workplace& at);
 /// Fills in what is known only here: hosts, TLS, egress, limits.
-net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation begun, Envelope envelope);
+net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation begun, RouteKey route,
+                                             Envelope envelope);
 
 }  // namespace postern::relay

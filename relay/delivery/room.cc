@@ -14,7 +14,7 @@ constexpr std::size_t share = 20;           // jobs of a route that come in even
 
 }  // namespace
 
-std::size_t Room::look(const std::string& route) const {
+std::size_t Room::look(const RouteKey& route) const {
     // The queue finds that out, and moves what waits there.
     if (!route_exists(*env_.settings, route)) return ready_max;
     std::size_t out = 0;
@@ -22,7 +22,7 @@ std::size_t Room::look(const std::string& route) const {
     return out;
 }
 
-std::size_t Room::of(const std::string& route) {
+std::size_t Room::of(const RouteKey& route) {
     if (std::size_t out = look(route); out > 0) return out;
     for (const auto& way : ways_of(*env_.settings, route))
         if (Destination* one = destinations_.find(way))
@@ -30,7 +30,7 @@ std::size_t Room::of(const std::string& route) {
     return 0;
 }
 
-std::size_t Room::at(const std::string& way) const {
+std::size_t Room::at(const RouteKey& way) const {
     if (env_.stopping || env_.spool.stuck()) return 0;
     const Destination* known = destinations_.find(way);
     if (known == nullptr) return ready_unproven;
@@ -51,7 +51,7 @@ std::size_t Room::at(const std::string& way) const {
     return limit == ready_max && taken < 2 * ready_max && own < share ? share - own : 0;
 }
 
-std::optional<Room::Blocked> Room::blocked(const std::string& route) const {
+std::optional<Room::Blocked> Room::blocked(const RouteKey& route) const {
     std::optional<Blocked> out;
     for (const auto& way : ways_of(*env_.settings, route)) {
         const Destination* known = destinations_.find(way);
@@ -66,8 +66,8 @@ std::optional<Room::Blocked> Room::blocked(const std::string& route) const {
     return out;
 }
 
-std::string Room::next_way(const std::string& route) {
-    if (route != all_gateways) return route;
+RouteKey Room::next_way(const RouteKey& route) {
+    if (route != RouteKey::gateways()) return route;
     auto all = ways_of(*env_.settings, route);
     for (std::size_t step = 0; step < all.size(); ++step) {
         std::size_t turn = (turn_ + step) % all.size();
@@ -75,7 +75,7 @@ std::string Room::next_way(const std::string& route) {
         turn_ = turn + 1;
         return all[turn];
     }
-    return all.empty() ? std::string() : all.front();
+    return all.empty() ? RouteKey() : all.front();
 }
 
 }  // namespace postern::relay

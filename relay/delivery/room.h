@@ -18,21 +18,21 @@ public:
 
     /// How many jobs; 0 when it is down or has enough, and then it is called as soon as that may have
     /// changed (Dispatch::call_routes()).
-    std::size_t of(const std::string& route);
+    std::size_t of(const RouteKey& route);
     /// The same, without being called.
-    std::size_t look(const std::string& route) const;
+    std::size_t look(const RouteKey& route) const;
     /// What holds it up, with the earliest time to try: nothing as long as one of its ways is open.
     struct Blocked {
         std::string trouble;
         Time next_try{};
     };
-    std::optional<Blocked> blocked(const std::string& route) const;
-    /// The way for the next job of a route, in turn; "" when there is none in the configuration. Where none
+    std::optional<Blocked> blocked(const RouteKey& route) const;
+    /// The way for the next job of a route, in turn; empty when the configuration has none. Where none
     /// has room the job stands in line at the first.
-    std::string next_way(const std::string& route);
+    RouteKey next_way(const RouteKey& route);
 
 private:
-    std::size_t at(const std::string& way) const;
+    std::size_t at(const RouteKey& way) const;
 
     Environment& env_;
     Destinations& destinations_;

@@ -95,30 +95,29 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     if (best != nullptr) return {RouteKey::gateway(best->gateway), in_words(*best)};
     if (std::any_of(settings.gateways.begin(), settings.gateways.end(),
                     [](const auto& one) { return one.enabled && one.type == GatewayType::round_robin; }))
-        return {RouteKey{RouteKey::Kind::gateways},
-                "the round-robin gateways take all mail without a route of its own"};
+        return {RouteKey::gateways(), "the round-robin gateways take all mail without a route of its own"};
     return {RouteKey::exchangers(recipient.domain), std::move(mx_why)};
 }
 
-bool route_exists(const Settings& settings, const std::string& route) {
-    const auto key = RouteKey::parse(route);
-    if (!key) return true;
-    switch (key->kind) {
+bool route_exists(const Settings& settings, const RouteKey& route) {
+    switch (route.kind) {
+        case RouteKey::Kind::none:
+        case RouteKey::Kind::held:
         case RouteKey::Kind::exchangers: return true;
         case RouteKey::Kind::gateways: return !ways_of(settings, route).empty();
-        case RouteKey::Kind::primary: return find_primary(settings, key->name) != nullptr;
+        case RouteKey::Kind::primary: return find_primary(settings, route.name) != nullptr;
         case RouteKey::Kind::gateway: break;
     }
-    const GatewaySettings* gateway = find_gateway(settings, key->name);
+    const GatewaySettings* gateway = find_gateway(settings, route.name);
     return gateway != nullptr && gateway->enabled;
 }
 
-std::vector<std::string> ways_of(const Settings& settings, const std::string& route) {
-    if (route != all_gateways) return {route};
-    std::vector<std::string> out;
+std::vector<RouteKey> ways_of(const Settings& settings, const RouteKey& route) {
+    if (route != RouteKey::gateways()) return {route};
+    std::vector<RouteKey> out;
     for (const auto& gateway : settings.gateways)
         if (gateway.enabled && gateway.type == GatewayType::round_robin)
-            out.push_back(RouteKey::gateway(gateway.name).text());
+            out.push_back(RouteKey::gateway(gateway.name));
     return out;
 }
 

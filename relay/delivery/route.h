@@ -24,9 +24,9 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
                    const Address& recipient, sync::Time now);
 
 /// Whether the settings still have what a route is named after.
-bool route_exists(const Settings& settings, const std::string& route);
+bool route_exists(const Settings& settings, const RouteKey& route);
 /// The routes that mail for a route may take: one, but for the round-robin gateways.
-std::vector<std::string> ways_of(const Settings& settings, const std::string& route);
+std::vector<RouteKey> ways_of(const Settings& settings, const RouteKey& route);
 
 const GatewaySettings* find_gateway(const Settings& settings, std::string_view name);
 const PrimarySettings* find_primary(const Settings& settings, std::string_view name);

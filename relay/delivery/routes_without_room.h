@@ -2,30 +2,31 @@
 #pragma once
 
 #include <deque>
-#include <set>
-#include <string>
+#include <unordered_set>
 #include <utility>
+
+#include "relay/mail/route_key.h"
 
 namespace postern::relay {
 
 /// Whoever is called and wants more stands at the end again: nobody is passed over for his name or his mass.
 class RoutesWithoutRoom {
 public:
-    void add(const std::string& route) {
+    void add(const RouteKey& route) {
         if (known_.insert(route).second) line_.push_back(route);
     }
     bool empty() const { return line_.empty(); }
     std::size_t size() const { return line_.size(); }
-    std::string take() {
-        std::string out = std::move(line_.front());
+    RouteKey take() {
+        RouteKey out = std::move(line_.front());
         line_.pop_front();
         known_.erase(out);
         return out;
     }
 
 private:
-    std::deque<std::string> line_;
-    std::set<std::string> known_;
+    std::deque<RouteKey> line_;
+    std::unordered_set<RouteKey> known_;
 };
 
 }  // namespace postern::relay

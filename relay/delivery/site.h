@@ -80,7 +80,7 @@ struct Obstacle {
 /// What the last look-up gave, of one of the routes that lead to a site.
 struct Hosts {
     std::string exchangers;
-    std::string route;
+    RouteKey route;
     TlsWish wish = TlsWish::none;
     bool pooled = false;  // mail leaves from the egress pool: mail exchangers only
     std::vector<Target> targets;

@@ -7,7 +7,7 @@
 namespace postern::relay {
 
 std::string domain_of(const Job& job) {
-    return RouteKey::name_in(job.route, RouteKey::Kind::exchangers).value_or("");
+    return job.route.kind == RouteKey::Kind::exchangers ? job.route.name : std::string();
 }
 
 Sources::Sources(Environment& env, std::string_view learnt)

@@ -189,17 +189,16 @@ bool permits(const std::vector<Target>& list, const Target& target) {
     });
 }
 
-std::string origin_of(const Settings& settings, const std::string& key) {
+std::string origin_of(const Settings& settings, const RouteKey& route) {
     auto address = [](const HostPort& at) { return at.host + ':' + std::to_string(at.port); };
-    if (const auto gateway = RouteKey::name_in(key, RouteKey::Kind::gateway)) {
-        const GatewaySettings* one = find_gateway(settings, *gateway);
+    if (route.kind == RouteKey::Kind::gateway) {
+        const GatewaySettings* one = find_gateway(settings, route.name);
         if (one == nullptr || !one->enabled) return {};
         return address(one->address) + '\n' + std::string(in_words(one->tls)) + '\n' + one->username + '\n' +
                one->password_file.string() + (one->allow_insecure_auth ? "\ninsecure" : "");
     }
-    const auto primary = RouteKey::name_in(key, RouteKey::Kind::primary);
-    if (!primary) return {};
-    const PrimarySettings* one = find_primary(settings, *primary);
+    if (route.kind != RouteKey::Kind::primary) return {};
+    const PrimarySettings* one = find_primary(settings, route.name);
     return one == nullptr ? std::string()
                           : address(one->deliver_to) + '\n' + std::string(in_words(settings.delivery.tls));
 }
@@ -233,23 +232,23 @@ IsOurs our_listeners(const Settings& settings, OwnAddresses& own) {
     };
 }
 
-net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWish wish) {
-    std::size_t colon = key.find(':');
-    std::string kind = key.substr(0, colon);
-    std::string name = colon == std::string::npos ? std::string() : key.substr(colon + 1);
-    SettingsPtr settings = around.settings;
-    if (kind == "mx") co_return co_await exchangers(std::move(around), wish, name);
-    if (kind == "gateway") {
-        const GatewaySettings* gateway = find_gateway(*settings, name);
-        if (gateway != nullptr && gateway->enabled) {
+net::awaitable<Targets> find_targets(Surroundings around, RouteKey route, TlsWish wish) {
+    const SettingsPtr settings = around.settings;
+    std::string text = route.text();
+    switch (route.kind) {
+        case RouteKey::Kind::exchangers:
+            co_return co_await exchangers(std::move(around), wish, std::move(route.name));
+        case RouteKey::Kind::gateway: {
+            const GatewaySettings* gateway = find_gateway(*settings, route.name);
+            if (gateway == nullptr || !gateway->enabled) break;
             HostPolicy policy;
             policy.tls = gateway->tls;
-            policy.origin = "gateway " + name;
+            policy.origin = "gateway " + route.name;
             policy.names = {gateway->address.host};
             Targets out =
-                co_await configured(std::move(around), wish, key, gateway->address, std::move(policy));
+                co_await configured(std::move(around), wish, text, gateway->address, std::move(policy));
             for (auto& target : out.list) {
-                target.origin = origin_of(*settings, key);
+                target.origin = origin_of(*settings, route);
                 if (!gateway->username.empty())
                     target.login =
                         Login{gateway->username, gateway->password_file, gateway->allow_insecure_auth};
@@ -258,18 +257,24 @@ net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWi
             out.messages_per_minute = gateway->messages_per_minute;
             co_return out;
         }
-    } else if (const PrimarySettings* primary = find_primary(*settings, name); primary != nullptr) {
-        HostPolicy policy;
-        policy.tls = settings->delivery.tls;
-        policy.origin = "delivery.tls";
-        Targets out =
-            co_await configured(std::move(around), wish, key, primary->deliver_to, std::move(policy));
-        for (auto& target : out.list) target.origin = origin_of(*settings, key);
-        co_return out;
+        case RouteKey::Kind::primary: {
+            const PrimarySettings* primary = find_primary(*settings, route.name);
+            if (primary == nullptr) break;
+            HostPolicy policy;
+            policy.tls = settings->delivery.tls;
+            policy.origin = "delivery.tls";
+            Targets out =
+                co_await configured(std::move(around), wish, text, primary->deliver_to, std::move(policy));
+            for (auto& target : out.list) target.origin = origin_of(*settings, route);
+            co_return out;
+        }
+        case RouteKey::Kind::none:
+        case RouteKey::Kind::gateways:
+        case RouteKey::Kind::held: break;
     }
     Targets out;
-    out.site = key;
-    out.trouble = transient(3, 5, "the configuration no longer has a " + key);
+    out.trouble = transient(3, 5, "the configuration no longer has a " + text);
+    out.site = std::move(text);
     co_return out;
 }
 

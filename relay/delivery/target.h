@@ -11,6 +11,7 @@
 
 #include "relay/egress/pool.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/route_key.h"
 #include "relay/net/addresses.h"
 #include "relay/net/asio.h"
 #include "relay/net/resolver.h"
@@ -65,7 +66,7 @@ bool permits(const std::vector<Target>& list, const Target& target);
 
 /// What settings say of a gateway or primary that makes another next hop of it: address, TLS, login. "" for
 /// mail exchangers, and for what settings do not have.
-std::string origin_of(const Settings& settings, const std::string& key);
+std::string origin_of(const Settings& settings, const RouteKey& route);
 
 /// Which address families the hosts can be reached by.
 Families families_of(const std::vector<Target>& targets);
@@ -83,7 +84,6 @@ struct Surroundings {
     std::shared_ptr<OwnAddresses> own;
 };
 
-/// `key` as in Route::key.
-net::awaitable<Targets> find_targets(Surroundings around, std::string key, TlsWish wish);
+net::awaitable<Targets> find_targets(Surroundings around, RouteKey route, TlsWish wish);
 
 }  // namespace postern::relay

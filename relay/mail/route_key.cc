@@ -6,25 +6,22 @@ namespace postern::relay {
 
 namespace {
 
-/// What the text of each kind begins with, in the order of the enumeration.
-constexpr std::array<std::string_view, 4> prefixes{"mx:", "gateway:", all_gateways, "primary:"};
+/// What the text of each kind is, or begins with, in the order of the enumeration.
+constexpr std::array<std::string_view, 6> prefixes{"", "gateway:", "gateways", "held", "mx:", "primary:"};
+
+std::string_view prefix_of(RouteKey::Kind kind) { return prefixes[static_cast<std::size_t>(kind)]; }
 
 }  // namespace
 
-std::optional<RouteKey> RouteKey::parse(std::string_view text) {
-    if (text == all_gateways) return RouteKey{Kind::gateways};
-    for (const Kind kind : {Kind::exchangers, Kind::gateway, Kind::primary})
-        if (const auto prefix = prefixes[static_cast<std::size_t>(kind)]; text.starts_with(prefix))
-            return RouteKey{kind, std::string(text.substr(prefix.size()))};
-    return std::nullopt;
+RouteKey RouteKey::of(std::string_view text) {
+    for (const Kind kind : {Kind::gateways, Kind::held})
+        if (text == prefix_of(kind)) return {kind};
+    for (const Kind kind : {Kind::gateway, Kind::exchangers, Kind::primary})
+        if (text.starts_with(prefix_of(kind)))
+            return {kind, std::string(text.substr(prefix_of(kind).size()))};
+    return {Kind::none, std::string(text)};
 }
 
-std::optional<std::string> RouteKey::name_in(std::string_view text, Kind kind) {
-    auto key = parse(text);
-    if (!key || key->kind != kind) return std::nullopt;
-    return std::move(key->name);
-}
-
-std::string RouteKey::text() const { return std::string(prefixes[static_cast<std::size_t>(kind)]) + name; }
+std::string RouteKey::text() const { return std::string(prefix_of(kind)) + name; }
 
 }  // namespace postern::relay

@@ -18,17 +18,17 @@ public:
     virtual ~Deliverer() = default;
 
     /// Which destination a recipient goes to now.
-    virtual std::string route(const Envelope& envelope, const Address& recipient) = 0;
+    virtual RouteKey route(const Envelope& envelope, const Address& recipient) = 0;
     /// Whether the configuration has the destination that mail was moved to.
-    virtual bool exists(const std::string& route) const = 0;
+    virtual bool exists(const RouteKey& route) const = 0;
     /// How many jobs a destination takes at present: 0 when it is down or has enough; Queue::refill() is then
     /// called as soon as it takes some again.
-    virtual std::size_t room(const std::string& route) = 0;
+    virtual std::size_t room(const RouteKey& route) = 0;
     /// Takes the job; Queue::settle() or give_back() follows.
     virtual void offer(Job job) = 0;
     /// What is wrong with a destination, "" when nothing is; and when one that is down is tried next.
-    virtual std::string trouble(const std::string& route) const = 0;
-    virtual Time next_try(const std::string& route) const = 0;
+    virtual std::string trouble(const RouteKey& route) const = 0;
+    virtual Time next_try(const RouteKey& route) const = 0;
     /// The report to the sender, to be committed with its id; null when none is due.
     virtual StoredPtr report(const Stored& stored, const Progress& progress,
                              const std::vector<Notice>& notices) const = 0;

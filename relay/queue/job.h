@@ -37,28 +37,28 @@ struct Queued {
         bool ended = false;        // only what came of it is still to be written down
         std::uint64_t change = 0;  // the change that does so, once it has a number
     };
-    std::map<std::string, Leg> legs;  // by route
-    std::size_t open_legs = 0;        // that have not ended
-    Change unwritten;                 // what the next change of it says besides its progress
-    bool put_off = false;             // that change waits for company
+    std::map<RouteKey, Leg> legs;  // by route
+    std::size_t open_legs = 0;     // that have not ended
+    Change unwritten;              // what the next change of it says besides its progress
+    bool put_off = false;          // that change waits for company
 
     bool halted() const { return removed || ordered; }
 
     /// From now on the recipient waits there.
-    void wait_at(std::size_t recipient, const std::string& route);
+    void wait_at(std::size_t recipient, const RouteKey& route);
     /// The pending recipients that wait there, in order. What it takes grows with their number alone.
-    std::vector<std::uint16_t> waiting_at(const std::string& route);
+    std::vector<std::uint16_t> waiting_at(const RouteKey& route);
 
 private:
     /// By route, who waits there, and some who do so no more; made when it is first asked for.
-    std::optional<std::unordered_map<std::string, std::vector<std::uint16_t>>> waiting_;
+    std::optional<std::unordered_map<RouteKey, std::vector<std::uint16_t>>> waiting_;
 };
 using QueuedPtr = std::shared_ptr<Queued>;
 
 /// One transaction's worth: recipients of one message that go to one destination.
 struct Job {
     QueuedPtr message;
-    std::string route;
+    RouteKey route;
     std::vector<std::uint16_t> recipients;  // indexes into Envelope::forward_paths
     bool not_first = false;                 // another job of the same message was offered earlier: see Line
     bool bare = false;                      // a server did not take its DSN parameters: it goes without

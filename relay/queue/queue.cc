@@ -21,14 +21,14 @@ constexpr unsigned passes = 4;  // messages from the spool, before a new one goe
 
 }  // namespace
 
-void Queued::wait_at(std::size_t recipient, const std::string& route) {
-    std::string& former = progress[recipient].route;
+void Queued::wait_at(std::size_t recipient, const RouteKey& route) {
+    RouteKey& former = progress[recipient].route;
     if (former == route) return;
     former = route;
     if (waiting_) (*waiting_)[route].push_back(static_cast<std::uint16_t>(recipient));
 }
 
-std::vector<std::uint16_t> Queued::waiting_at(const std::string& route) {
+std::vector<std::uint16_t> Queued::waiting_at(const RouteKey& route) {
     if (!waiting_) {
         waiting_.emplace();
         for (std::size_t at = 0; at < progress.size(); ++at)
@@ -84,7 +84,7 @@ QueuedPtr Queue::fetch(MessageId id, std::uint32_t volume) {
     return message;
 }
 
-bool Queue::busy(MessageId id, const std::string& route) const {
+bool Queue::busy(MessageId id, const RouteKey& route) const {
     auto found = messages_.find(id.value);
     return found != messages_.end() && (found->second->removed || found->second->legs.contains(route));
 }
@@ -117,8 +117,8 @@ void Queue::admit(StoredPtr stored) {
 }
 
 /// Where a recipient's mail goes by the rules, or by what an operator wants instead.
-std::string Queue::way(const Queued& message, std::size_t recipient) const {
-    const std::string& pinned = message.progress[recipient].pinned;
+RouteKey Queue::way(const Queued& message, std::size_t recipient) const {
+    const RouteKey& pinned = message.progress[recipient].pinned;
     if (!pinned.empty() && deliverer_.exists(pinned)) return pinned;
     const Envelope& envelope = message.stored->message.envelope;
     return deliverer_.route(envelope, envelope.forward_paths[recipient]);
@@ -126,7 +126,7 @@ std::string Queue::way(const Queued& message, std::size_t recipient) const {
 
 // ---- legs
 
-Queued::Leg& Queue::add_leg(Queued& message, const std::string& route) {
+Queued::Leg& Queue::add_leg(Queued& message, const RouteKey& route) {
     auto [at, added] = message.legs.try_emplace(route);
     if (added) {
         ++message.open_legs;
@@ -135,7 +135,7 @@ Queued::Leg& Queue::add_leg(Queued& message, const std::string& route) {
     return at->second;
 }
 
-void Queue::drop_leg(Queued& message, const std::string& route) {
+void Queue::drop_leg(Queued& message, const RouteKey& route) {
     auto leg = message.legs.find(route);
     if (leg == message.legs.end()) return;
     if (!leg->second.ended) {
@@ -148,7 +148,7 @@ void Queue::drop_leg(Queued& message, const std::string& route) {
     if (--count->second == 0) in_hand_.erase(count);
 }
 
-std::size_t Queue::in_hand(const std::string& route) const {
+std::size_t Queue::in_hand(const RouteKey& route) const {
     auto found = in_hand_.find(route);
     return found == in_hand_.end() ? 0 : found->second;
 }
@@ -160,7 +160,7 @@ void Queue::take_up(const QueuedPtr& message) {
             add_leg(*message, way(*message, at)).recipients.push_back(static_cast<std::uint16_t>(at));
     if (message->legs.empty()) return record(message, {}, {});
     // A leg that ends at once looks whether others are open: all are known before the first is started.
-    std::vector<std::string> open;
+    std::vector<RouteKey> open;
     for (const auto& [route, leg] : message->legs) open.push_back(route);
     for (std::size_t at = 0; at < open.size(); ++at) {
         if (at < legs_at_once)
@@ -182,7 +182,7 @@ void Queue::start_some() {
 
 /// How many more messages of a route may be in memory. When it is crowded there, those of which there is
 /// little still find room: destinations that hang must not keep it from the others.
-std::size_t Queue::window(const std::string& route) const {
+std::size_t Queue::window(const RouteKey& route) const {
     std::size_t all = messages_.size(), own = in_hand(route);
     if (all < limits::crowded_messages) return limits::crowded_messages - all;
     if (all < limits::messages / 8 * 7) return own < little ? little - own : 0;
@@ -190,7 +190,7 @@ std::size_t Queue::window(const std::string& route) const {
 }
 
 /// Whether mail for a route may be handed out now; if not, it is filed.
-bool Queue::takes(const std::string& route, bool filed) {
+bool Queue::takes(const RouteKey& route, bool filed) {
     if (deliverer_.room(route) == 0) return false;
     if (messages_.size() > limits::crowded_messages && in_hand(route) > little) return false;
     if (messages_.size() > limits::messages && in_hand(route) > 1) return false;
@@ -204,7 +204,7 @@ bool Queue::takes(const std::string& route, bool filed) {
     return true;
 }
 
-void Queue::start_leg(const QueuedPtr& message, const std::string& route) {
+void Queue::start_leg(const QueuedPtr& message, const RouteKey& route) {
     auto at = message->legs.find(route);
     if (at == message->legs.end() || at->second.ended || at->second.open_jobs > 0) return;
     Queued::Leg& leg = at->second;

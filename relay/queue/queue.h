@@ -50,10 +50,10 @@ public:
     Job split(Job& job, const std::vector<bool>& apart);
     /// Only for content that is proven wrong, never for a read error: its record and content go to damaged/.
     void set_aside_damaged(const Job& job, std::string why);
-    void reroute(const std::string& route);  // it exists no more: what waits there moves, part by part
+    void reroute(const RouteKey& route);  // it exists no more: what waits there moves, part by part
     /// The destination may have room: takes up what is due there, at most `part` messages. True when more of
     /// it is due and nothing but `part` stopped it.
-    bool refill(const std::string& route, std::size_t part = std::numeric_limits<std::size_t>::max());
+    bool refill(const RouteKey& route, std::size_t part = std::numeric_limits<std::size_t>::max());
     void look_everywhere();  // each route is looked at soon, whatever was known of it
     /// What has come due is taken up, what waits is gone through; some milliseconds of it at a time. `now` is
     /// of the steady time, like next_run().
@@ -67,18 +67,18 @@ public:
     Applied hold(const std::vector<MessageId>& ids);
     Applied release(const std::vector<MessageId>& ids);
     Applied bounce(const std::vector<MessageId>& ids, const std::string& reason);
-    Applied move(const std::vector<MessageId>& ids, const std::string& route);  // "": by the rules
+    Applied move(const std::vector<MessageId>& ids, const RouteKey& route);  // empty: by the rules
     /// Lays what memory knows better over views made from the spool.
     void overlay(std::vector<MessageView>& views) const;
 
     std::size_t active() const { return messages_.size(); }
     /// Messages in memory that go this way.
-    std::size_t in_hand(const std::string& route) const;
+    std::size_t in_hand(const RouteKey& route) const;
     /// The number of the last change that was handed to the spool and is not known to be durable; 0 for none.
     std::uint64_t last_change() const { return uncommitted_.empty() ? 0 : uncommitted_.back().change; }
     /// Routes that something waits for in the spool, with the earliest time it is due.
-    std::map<std::string, Time> waiting() const;
-    std::set<std::string> routes() const;  // of all that waits or is in hand
+    std::map<RouteKey, Time> waiting() const;
+    std::set<RouteKey> routes() const;  // of all that waits or is in hand
     /// How long the mail that waits longest is past its time although its destination is not in trouble.
     std::chrono::seconds overdue() const;
 
@@ -89,45 +89,45 @@ private:
         bool refused = false;  // that look is only for safety: the destination wakes it before
         unsigned passes = 0;   // taken from the spool since new mail last went past it
     };
-    using Waiting = std::map<std::string, Waits>;
+    using Waiting = std::map<RouteKey, Waits>;
 
     // queue.cc: what is in memory
     QueuedPtr fetch(MessageId id, std::uint32_t volume);
-    bool busy(MessageId id, const std::string& route) const;
+    bool busy(MessageId id, const RouteKey& route) const;
     void forget(const QueuedPtr& message);
-    std::string way(const Queued& message, std::size_t recipient) const;
+    RouteKey way(const Queued& message, std::size_t recipient) const;
     void take_up(const QueuedPtr& message);
-    Queued::Leg& add_leg(Queued& message, const std::string& route);
-    void drop_leg(Queued& message, const std::string& route);
-    void start_leg(const QueuedPtr& message, const std::string& route);
+    Queued::Leg& add_leg(Queued& message, const RouteKey& route);
+    void drop_leg(Queued& message, const RouteKey& route);
+    void start_leg(const QueuedPtr& message, const RouteKey& route);
     void start_some();
     void must_not_be_offering() const;
-    bool takes(const std::string& route, bool filed);
-    std::size_t window(const std::string& route) const;
+    bool takes(const RouteKey& route, bool filed);
+    std::size_t window(const RouteKey& route) const;
 
     // queue_outcomes.cc: what came of it, and how it is written down
-    Time apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome, Time now,
+    Time apply(Queued& message, std::uint16_t recipient, const RouteKey& route, Outcome outcome, Time now,
                double spread);
-    void announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
+    void announce_deferral(const Queued& message, std::uint16_t recipient, const RouteKey& route,
                            Time next) const;
-    void end_leg(const QueuedPtr& message, const std::string& route);
+    void end_leg(const QueuedPtr& message, const RouteKey& route);
     enum class Write : std::uint8_t { usual, at_once, in_company };
-    void record(const QueuedPtr& message, const std::string& ended, Change change, Write when = Write::usual);
+    void record(const QueuedPtr& message, const RouteKey& ended, Change change, Write when = Write::usual);
     void write(const QueuedPtr& message);
     void write_some(Time now);
     void set_aside(const QueuedPtr& message, Change change);
 
     // queue_waiting.cc: what waits on disk
     void work(Time now);
-    bool take_due(const std::string& route, std::size_t part = std::numeric_limits<std::size_t>::max());
+    bool take_due(const RouteKey& route, std::size_t part = std::numeric_limits<std::size_t>::max());
     void postpone(Time now, const std::system_error& fault);
-    void wake(const std::string& route, Time due);
+    void wake(const RouteKey& route, Time due);
     void look(Waiting::iterator at, Time when, bool refused = false);
     void forget_route(Waiting::iterator at);
-    void forgotten(const std::string& route, Time now);
-    void take_filed(const WaitEntry& entry, const std::string& route);
+    void forgotten(const RouteKey& route, Time now);
+    void take_filed(const WaitEntry& entry, const RouteKey& route);
     void recover();
-    void move_away(const std::string& route);
+    void move_away(const RouteKey& route);
     void move_some();
 
     // queue_sweeps.cc: reports, and the roll call of all that waits
@@ -146,7 +146,7 @@ private:
     // queue_operations.cc
     template <typename Each>
     Applied operate(const std::vector<MessageId>& ids, Order order, const std::string& reason, Each each);
-    void file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change);
+    void file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Change& change);
     void obey(Queued& message, std::uint16_t recipient);
     void obey_all(const QueuedPtr& message);
     static void keep_shared(const Queued& message, Change& change);
@@ -158,18 +158,18 @@ private:
     Observer& observer_;
     Deliverer& deliverer_;
     std::unordered_map<std::uint64_t, QueuedPtr> messages_;
-    std::unordered_map<std::string, std::size_t> in_hand_;    // legs by route
-    std::deque<std::pair<QueuedPtr, std::string>> starting_;  // legs still to be handed out
-    std::deque<std::pair<Time, QueuedPtr>> put_off_;          // when what came of them is written down
+    std::unordered_map<RouteKey, std::size_t> in_hand_;    // legs by route
+    std::deque<std::pair<QueuedPtr, RouteKey>> starting_;  // legs still to be handed out
+    std::deque<std::pair<Time, QueuedPtr>> put_off_;       // when what came of them is written down
     bool offering_ = false;  // a message's jobs are handed out: nothing of it changes meanwhile
     Waiting waiting_;
-    std::set<std::pair<Time, std::string>> agenda_;  // when to look at which route: Waits::look
+    std::set<std::pair<Time, RouteKey>> agenda_;  // when to look at which route: Waits::look
 
     struct Uncommitted {
         std::uint64_t change;
         QueuedPtr message;
-        std::set<std::string> ended;  // routes of the legs that are over with it
-        std::vector<WaitKey> filed;   // can be read back from now on
+        std::set<RouteKey> ended;    // routes of the legs that are over with it
+        std::vector<WaitKey> filed;  // can be read back from now on
     };
     std::deque<Uncommitted> uncommitted_;
 
@@ -178,12 +178,12 @@ private:
         MessageId after, until;
     };
     std::optional<Recovery> recovery_;
-    Time resume_{};                       // not before, because the spool could not be read
-    bool unreadable_ = false;             // and that was told
-    std::set<std::string> obsolete_;      // routes that what waits is moved away from
-    std::string moved_;                   // the one of them that was looked at last
-    bool moving_ = false;                 // there was no time for the next
-    std::map<std::string, Time> probed_;  // when a destination last turned out to take nothing; wall clock
+    Time resume_{};                    // not before, because the spool could not be read
+    bool unreadable_ = false;          // and that was told
+    std::set<RouteKey> obsolete_;      // routes that what waits is moved away from
+    RouteKey moved_;                   // the one of them that was looked at last
+    bool moving_ = false;              // there was no time for the next
+    std::map<RouteKey, Time> probed_;  // when a destination last turned out to take nothing; wall clock
 
     /// All that is in the spool is gone through, over and over.
     struct Roll {

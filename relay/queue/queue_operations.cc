@@ -46,7 +46,7 @@ bool contains(const std::vector<WaitKey>& sorted, const WaitKey& key) {
 }  // namespace
 
 /// Files a recipient that is not in hand under a route and time instead of where it waits.
-void Queue::file(Queued& message, std::size_t recipient, const std::string& route, Time due, Change& change) {
+void Queue::file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Change& change) {
     RecipientProgress& one = message.progress[recipient];
     if (!one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
     message.wait_at(recipient, route);
@@ -114,15 +114,15 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
 
 Applied Queue::hold(const std::vector<MessageId>& ids) {
     return operate(ids, Order::hold, {}, [this](Queued& message, std::size_t at, Change& change) {
-        if (message.progress[at].route == held_route) return false;
-        file(message, at, std::string(held_route), held_until(), change);
+        if (message.progress[at].route == RouteKey::held()) return false;
+        file(message, at, RouteKey::held(), held_until(), change);
         return true;
     });
 }
 
 Applied Queue::release(const std::vector<MessageId>& ids) {
     return operate(ids, Order::none, {}, [this](Queued& message, std::size_t at, Change& change) {
-        if (message.progress[at].route != held_route) return false;
+        if (message.progress[at].route != RouteKey::held()) return false;
         file(message, at, way(message, at), now_exact(clock_), change);
         return true;
     });
@@ -140,12 +140,12 @@ Applied Queue::bounce(const std::vector<MessageId>& ids, const std::string& reas
                    });
 }
 
-Applied Queue::move(const std::vector<MessageId>& ids, const std::string& route) {
+Applied Queue::move(const std::vector<MessageId>& ids, const RouteKey& route) {
     Time now = now_exact(clock_);
-    return operate(ids, Order::move, route, [&](Queued& message, std::size_t at, Change& change) {
+    return operate(ids, Order::move, route.text(), [&](Queued& message, std::size_t at, Change& change) {
         RecipientProgress& one = message.progress[at];
         one.pinned = route;
-        if (one.route != held_route) file(message, at, way(message, at), now, change);
+        if (one.route != RouteKey::held()) file(message, at, way(message, at), now, change);
         return true;
     });
 }
@@ -156,7 +156,7 @@ void Queue::obey(Queued& message, std::uint16_t recipient) {
     switch (std::exchange(one.order, Order::none)) {
         case Order::none: return;
         case Order::hold:
-            message.wait_at(recipient, std::string(held_route));
+            message.wait_at(recipient, RouteKey::held());
             one.next = held_until();
             break;
         case Order::bounce:
@@ -167,7 +167,7 @@ void Queue::obey(Queued& message, std::uint16_t recipient) {
             one.reason = one.order_reason;
             break;
         case Order::move:
-            one.pinned = one.order_reason;
+            one.pinned = RouteKey::of(one.order_reason);
             one.next = now_exact(clock_);
             break;
     }
@@ -186,7 +186,7 @@ void Queue::obey_all(const QueuedPtr& message) {
         obey(*message, static_cast<std::uint16_t>(at));
         if (!before.route.empty()) change.unwait.push_back(before);
         if (!one.pending()) continue;
-        if (one.route != held_route) {
+        if (one.route != RouteKey::held()) {
             message->wait_at(at, way(*message, at));
             one.next = now_exact(clock_);
         }
@@ -214,7 +214,7 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
         for (std::size_t at = 0; at < message->progress.size(); ++at) {
             const RecipientProgress& one = message->progress[at];
             if (!one.pending()) continue;
-            if (!in_hand[at] && one.route == held_route) {
+            if (!in_hand[at] && one.route == RouteKey::held()) {
                 held = true;
                 continue;
             }
@@ -275,9 +275,10 @@ void Queue::overlay(std::vector<MessageView>& views) const {
         for (auto& one : view.recipients) {
             // A message whose time has come waits on as long as its destination is down.
             if (one.state != "waiting") continue;
-            std::string trouble = deliverer_.trouble(one.route);
+            const RouteKey route = RouteKey::of(one.route);
+            std::string trouble = deliverer_.trouble(route);
             if (trouble.empty()) continue;
-            one.next = std::max(one.next, clock_.on_the_wall(deliverer_.next_try(one.route)));
+            one.next = std::max(one.next, clock_.on_the_wall(deliverer_.next_try(route)));
             if (one.why.empty()) one.why = trouble;
         }
 }
@@ -298,7 +299,7 @@ void Queue::lay_memory_over(std::vector<MessageView>& views) const {
                 if (!message.progress[at].pending()) continue;
                 bool sending = at < message.sending.size() && message.sending[at];
                 view.recipients[at].state = sending ? "delivering" : "ready";
-                view.recipients[at].route = route;
+                view.recipients[at].route = route.text();
             }
         }
         // What is over is only waiting to be written down.

@@ -17,7 +17,7 @@ constexpr std::size_t written_at_once = 100;
 constexpr std::chrono::microseconds pause_for_each{50};
 constexpr std::chrono::minutes ours_again{1};  // at the latest, after a trouble of ours
 
-Queued::Leg* open_leg(Queued& message, const std::string& route) {
+Queued::Leg* open_leg(Queued& message, const RouteKey& route) {
     auto at = message.legs.find(route);
     return at == message.legs.end() || at->second.ended ? nullptr : &at->second;
 }
@@ -25,8 +25,8 @@ Queued::Leg* open_leg(Queued& message, const std::string& route) {
 }  // namespace
 
 /// Gives when it is tried again; Time::max() when it is not.
-Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& route, Outcome outcome,
-                  Time now, double spread) {
+Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& route, Outcome outcome, Time now,
+                  double spread) {
     RecipientProgress& one = message.progress[recipient];
     const Message& mail = message.stored->message;
     Time wall = clock_.wall();
@@ -48,9 +48,9 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
             one.status = RecipientStatus::delivered;
             one.relayed = outcome.relayed && mail.envelope.options_of(recipient).notify.success;
             std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
-                        to = mail.envelope.forward_paths[recipient].text();
+                        to = mail.envelope.forward_paths[recipient].text(), way = route.text();
             auto age = std::max(wall - mail.arrived, Time::duration::zero());
-            observer_.on(event::Delivered{id, from, to, route, one.host, one.tls, one.egress, one.reply,
+            observer_.on(event::Delivered{id, from, to, way, one.host, one.tls, one.egress, one.reply,
                                           std::chrono::duration_cast<std::chrono::milliseconds>(age)});
             break;
         }
@@ -79,13 +79,13 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const std::string& r
     return Time::max();
 }
 
-void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, const std::string& route,
+void Queue::announce_deferral(const Queued& message, std::uint16_t recipient, const RouteKey& route,
                               Time next) const {
     const Message& mail = message.stored->message;
     const RecipientProgress& one = message.progress[recipient];
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
-                to = mail.envelope.forward_paths[recipient].text();
-    observer_.on(event::Deferred{id, from, to, route, one.host, one.stage, one.reason, one.reply,
+                to = mail.envelope.forward_paths[recipient].text(), way = route.text();
+    observer_.on(event::Deferred{id, from, to, way, one.host, one.stage, one.reason, one.reply,
                                  clock_.on_the_wall(next), one.attempts, one.egress});
 }
 
@@ -140,7 +140,7 @@ void Queue::give_back(const Job& job) {
     end_leg(message, job.route);
 }
 
-void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
+void Queue::end_leg(const QueuedPtr& message, const RouteKey& route) {
     Queued::Leg& leg = message->legs.at(route);
     Change change;
     for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
@@ -153,7 +153,7 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
             obey(*message, at);
         }
         if (!one.pending()) continue;
-        if (one.route == held_route) {
+        if (one.route == RouteKey::held()) {
             held = true;
             continue;
         }
@@ -165,12 +165,12 @@ void Queue::end_leg(const QueuedPtr& message, const std::string& route) {
         if (RecipientProgress& one = message->progress[at]; one.pending() && one.route == route)
             one.next = due;
     if (waits) change.wait.push_back(WaitKey{route, due});
-    if (held) change.wait.push_back(WaitKey{std::string(held_route), held_until()});
+    if (held) change.wait.push_back(WaitKey{RouteKey::held(), held_until()});
     record(message, route, std::move(change));
 }
 
 /// What is known of a message now is to be on the disk; `ended` is the route of a leg that is over with it.
-void Queue::record(const QueuedPtr& message, const std::string& ended, Change change, Write when) {
+void Queue::record(const QueuedPtr& message, const RouteKey& ended, Change change, Write when) {
     if (!ended.empty()) {
         message->legs.at(ended).ended = true;
         ENSURE(message->open_legs > 0, "a leg ends once");

@@ -73,7 +73,7 @@ void Queue::report(Queued& message, Change& change) {
         const RecipientProgress& one = progress[at];
         bool told =
             mail.envelope.options_of(at).notify.wants_failure() || wants_postmaster(mail.envelope, at, one);
-        std::string to = mail.envelope.forward_paths[at].text(), route = way(message, at);
+        std::string to = mail.envelope.forward_paths[at].text(), route = way(message, at).text();
         observer_.on(event::Bounced{id, from, to, route, one.host, one.stage, one.reason, one.reply,
                                     told ? std::string_view(report) : std::string_view(), one.egress});
     }
@@ -86,7 +86,7 @@ bool Queue::wants_delay(const Message& mail, const RecipientProgress& one, std::
     const Notify& notify = mail.envelope.options_of(recipient).notify;
     bool wanted =
         settings_->queue.delay_notice.count() > 0 ? notify.wants_delay() : notify.given && notify.delay;
-    return wanted && one.pending() && !one.delay_reported && one.route != held_route &&
+    return wanted && one.pending() && !one.delay_reported && one.route != RouteKey::held() &&
            !mail.envelope.reverse_path.null();
 }
 
@@ -104,7 +104,8 @@ bool Queue::tried_since(const RecipientProgress& one, Time moment) const {
 /// Age alone gives nothing up: who was off for a week tries what waited once more.
 bool Queue::given_up(const Message& mail, const RecipientProgress& one) const {
     Time end = expiry(settings_->queue, mail.arrived);
-    return !one.route.empty() && one.route != held_route && clock_.wall() >= end && tried_since(one, end);
+    return !one.route.empty() && one.route != RouteKey::held() && clock_.wall() >= end &&
+           tried_since(one, end);
 }
 
 /// Whether the spool would not find it where its progress says that it waits.
@@ -128,7 +129,7 @@ bool Queue::in_place(const Stored& stored, const Progress& progress, const Queue
         if (!one.pending() || (memory != nullptr && in_hand[at])) continue;
         if (one.order != Order::none || given_up(mail, one)) out = false;
         if (!told && idle && wants_delay(mail, one, at) && tried_since(one, delay_due(mail))) out = false;
-        if (one.route != held_route && of_another_clock(settings_->queue, one.next, now)) out = false;
+        if (one.route != RouteKey::held() && of_another_clock(settings_->queue, one.next, now)) out = false;
         // Many recipients of one message share a place.
         if (last != nullptr && last->route == one.route && last->due == one.next) continue;
         if (astray(one, stored)) {
@@ -158,7 +159,7 @@ void Queue::put_in_place(const QueuedPtr& message, Time now) {
                          (one.reason.empty() ? std::string() : ": " + one.reason);
             continue;
         }
-        bool foreign = one.route != held_route && of_another_clock(settings_->queue, one.next, now);
+        bool foreign = one.route != RouteKey::held() && of_another_clock(settings_->queue, one.next, now);
         bool lost = !one.route.empty() && astray(one, *message->stored);
         if (!foreign && !lost) continue;
         any = true;

@@ -25,7 +25,7 @@ void Queue::look(Waiting::iterator at, Time when, bool refused) {
     agenda_.emplace(when, at->first);
 }
 
-void Queue::wake(const std::string& route, Time due) {
+void Queue::wake(const RouteKey& route, Time due) {
     auto [at, added] = waiting_.try_emplace(route, Waits{due});
     at->second.due = std::min(at->second.due, due);
     if (added || due < at->second.look) look(at, due);
@@ -43,7 +43,7 @@ void Queue::look_everywhere() {
 }
 
 /// Whoever calls this has other things in hand, of which what cannot be read here says nothing.
-bool Queue::refill(const std::string& route, std::size_t part) {
+bool Queue::refill(const RouteKey& route, std::size_t part) {
     must_not_be_offering();
     try {
         return take_due(route, part);
@@ -54,7 +54,7 @@ bool Queue::refill(const std::string& route, std::size_t part) {
     }
 }
 
-bool Queue::take_due(const std::string& route, std::size_t part) {
+bool Queue::take_due(const RouteKey& route, std::size_t part) {
     auto at = waiting_.find(route);
     Time now = now_exact(clock_);
     std::size_t taken = 0;
@@ -98,20 +98,20 @@ bool Queue::take_due(const std::string& route, std::size_t part) {
 }
 
 /// A route that was refused and has not been woken since, although it is open and nothing of it is in hand.
-void Queue::forgotten(const std::string& route, Time now) {
+void Queue::forgotten(const RouteKey& route, Time now) {
     auto at = waiting_.find(route);
     bool late = at->second.refused && at->second.due + safety <= now && at->second.look + punctual > now;
     if (!late || in_hand(route) > 0 || !deliverer_.trouble(route).empty() || deliverer_.room(route) == 0)
         return;
     auto span = std::chrono::duration_cast<std::chrono::seconds>(now - at->second.due);
     observer_.on(event::Trouble{"queue",
-                                "mail for " + route + " was due " + span_in_words(span) +
+                                "mail for " + route.text() + " was due " + span_in_words(span) +
                                     " ago and nothing had called for it; it is taken up now",
                                 false});
 }
 
-std::map<std::string, Time> Queue::waiting() const {
-    std::map<std::string, Time> out;
+std::map<RouteKey, Time> Queue::waiting() const {
+    std::map<RouteKey, Time> out;
     for (const auto& [route, waits] : waiting_) out.emplace(route, waits.due);
     return out;
 }
@@ -119,11 +119,12 @@ std::map<std::string, Time> Queue::waiting() const {
 std::chrono::seconds Queue::overdue() const {
     Time now = now_exact(clock_), first = now;
     for (const auto& [route, waits] : waiting_)
-        if (waits.due < first && route != held_route && deliverer_.trouble(route).empty()) first = waits.due;
+        if (waits.due < first && route != RouteKey::held() && deliverer_.trouble(route).empty())
+            first = waits.due;
     return std::chrono::duration_cast<std::chrono::seconds>(now - first);
 }
 
-void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
+void Queue::take_filed(const WaitEntry& entry, const RouteKey& route) {
     QueuedPtr message = fetch(entry.id, entry.volume);
     Change change;
     change.unwait.push_back(WaitKey{route, entry.due});
@@ -147,7 +148,7 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
     leg.filed.push_back(entry.due);
     Time now = now_exact(clock_);
     bool moved = false;
-    std::set<std::string> others;
+    std::set<RouteKey> others;
     for (const std::uint16_t at : message->waiting_at(route)) {
         RecipientProgress& one = message->progress[at];
         // Recipients that came here at different times go on together; none of their entries must stay
@@ -156,7 +157,7 @@ void Queue::take_filed(const WaitEntry& entry, const std::string& route) {
             leg.filed.push_back(one.next);
             change.unwait.push_back(WaitKey{route, one.next});
         }
-        std::string to = way(*message, at);
+        RouteKey to = way(*message, at);
         if (to == route) {
             leg.recipients.push_back(at);
             continue;
@@ -204,18 +205,18 @@ void Queue::recover() {
     if (left.volumes.empty()) recovery_.reset();
 }
 
-std::set<std::string> Queue::routes() const {
-    std::set<std::string> out;
+std::set<RouteKey> Queue::routes() const {
+    std::set<RouteKey> out;
     for (const auto& [route, waits] : waiting_) out.insert(route);
     for (const auto& [route, legs] : in_hand_) out.insert(route);
     return out;
 }
 
-void Queue::reroute(const std::string& route) {
-    if (route != held_route) obsolete_.insert(route);
+void Queue::reroute(const RouteKey& route) {
+    if (route != RouteKey::held()) obsolete_.insert(route);
 }
 
-void Queue::move_away(const std::string& route) {
+void Queue::move_away(const RouteKey& route) {
     auto skip = [this, &route](MessageId id) { return busy(id, route); };
     auto entries = spool_.due(route, Time::max(), refill_max, skip);
     for (const auto& entry : entries) take_filed(entry, route);
@@ -261,7 +262,7 @@ void Queue::work(Time now) {
     if (recovery_) recover();
     if (!obsolete_.empty()) move_some();
     while (!agenda_.empty() && agenda_.begin()->first <= now && clock_.now() - begun < 2 * slice) {
-        std::string route = agenda_.begin()->second;
+        RouteKey route = agenda_.begin()->second;
         forgotten(route, now);
         auto at = waiting_.find(route);
         // What refill() finds out decides when it is looked at again.

@@ -204,7 +204,7 @@ std::string encode_progress(const Progress& progress) {
         out.number(static_cast<std::uint8_t>(one.status));
         out.number(pack({one.reported, one.relayed, one.delay_reported}));
         out.number(one.attempts);
-        out.text(one.route);
+        out.text(one.route.text());
         out.time(one.next);
         out.number(one.reply.code);
         out.number(one.reply.status.category);
@@ -216,7 +216,7 @@ std::string encode_progress(const Progress& progress) {
         out.text(one.stage);
         out.text(one.egress);
         out.text(one.tls);
-        out.text(one.pinned);
+        out.text(one.pinned.text());
         out.time(one.tried);
         out.number(static_cast<std::uint8_t>(one.order));
         out.text(one.order_reason);
@@ -239,7 +239,7 @@ std::optional<Progress> decode_progress(std::string_view record) {
         one.relayed = (bits & 2) != 0;
         one.delay_reported = (bits & 4) != 0;
         one.attempts = in.number<std::uint16_t>();
-        one.route = in.text();
+        one.route = RouteKey::of(in.text());
         one.next = in.time();
         one.reply.code = in.number<std::uint16_t>();
         one.reply.status.category = in.number<std::uint8_t>();
@@ -252,7 +252,7 @@ std::optional<Progress> decode_progress(std::string_view record) {
         if (written > first_version) {
             one.egress = in.text();
             one.tls = in.text();
-            one.pinned = in.text();
+            one.pinned = RouteKey::of(in.text());
         }
         if (written > 2) {
             one.tried = in.time();

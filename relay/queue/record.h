@@ -11,13 +11,11 @@
 
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
+#include "relay/mail/route_key.h"
 
 namespace postern::relay {
 
 enum class RecipientStatus : std::uint8_t { pending, delivered, failed };
-
-/// The route that held mail is filed under; it is never due.
-inline constexpr std::string_view held_route = "held";
 
 /// What an operator wants of a recipient that was in hand when it was said: done as soon as it is not.
 enum class Order : std::uint8_t { none, hold, bounce, move };
@@ -28,11 +26,11 @@ struct RecipientProgress {
     bool reported = false;  // the sender has been told that it failed, or that it was relayed
     bool relayed = false;   // delivered to a host that will not say so, to a sender who asked to be told
     bool delay_reported = false;
-    std::string pinned;  // a route chosen by the operator, instead of the rules
+    RouteKey pinned;  // a route chosen by the operator, instead of the rules
     std::uint16_t attempts = 0;
-    std::string route;  // of a pending one that waits: the destination it waits for, else ""
-    Time next{};        // of a waiting one: not before; steady time
-    Time tried{};       // the last attempt, by the wall clock
+    RouteKey route;  // of a pending one that waits: the destination it waits for, else empty
+    Time next{};     // of a waiting one: not before; steady time
+    Time tried{};    // the last attempt, by the wall clock
     Order order = Order::none;
     std::string order_reason;  // of a bounce: what the sender is told; of a move: the route
     Reply reply;               // the last reply that concerned this recipient, code 0 if there was none

@@ -41,9 +41,9 @@ void keep_front(std::vector<Ranked>& all, std::size_t most) {
 Search::Search(const Spool& spool, QueueFilter filter, Router route)
     : spool_(spool), filter_(std::move(filter)), route_(std::move(route)) {}
 
-std::string way_of(const Envelope& envelope, const Address& recipient, const RecipientProgress& progress,
-                   const Search::Router& route) {
-    if (!progress.route.empty() && progress.route != held_route) return progress.route;
+RouteKey way_of(const Envelope& envelope, const Address& recipient, const RecipientProgress& progress,
+                const Search::Router& route) {
+    if (!progress.route.empty() && progress.route != RouteKey::held()) return progress.route;
     return progress.pinned.empty() ? route(envelope, recipient) : progress.pinned;
 }
 
@@ -57,7 +57,7 @@ std::int64_t rank(QueueOrder order, const Message& message, const Progress& prog
             // What waits nowhere is on its way now, what is held is never due.
             std::int64_t soonest = std::numeric_limits<std::int64_t>::max();
             for (const auto& one : progress) {
-                if (!one.pending() || one.route == held_route) continue;
+                if (!one.pending() || one.route == RouteKey::held()) continue;
                 soonest = std::min(soonest, one.route.empty() ? std::int64_t{0} : ticks(one.next));
             }
             return soonest;
@@ -85,14 +85,14 @@ bool Search::meant(const Loaded& loaded) const {
     if (filter_.before != Time{} && message.arrived >= filter_.before) return false;
     const auto& progress = loaded.progress;
     if (filter_.held && std::none_of(progress.begin(), progress.end(), [](const auto& one) {
-            return one.pending() && one.route == held_route;
+            return one.pending() && one.route == RouteKey::held();
         }))
         return false;
     if (filter_.route.empty()) return true;
     for (std::size_t at = 0; at < progress.size(); ++at) {
         if (progress[at].status != RecipientStatus::pending) continue;
-        const std::string key = way_of(message.envelope, recipients[at], progress[at], route_);
-        if (key == filter_.route || key.substr(key.find(':') + 1) == filter_.route) return true;
+        const RouteKey way = way_of(message.envelope, recipients[at], progress[at], route_);
+        if (way.text() == filter_.route || way.name == filter_.route) return true;
     }
     return false;
 }

@@ -12,8 +12,8 @@ namespace postern::relay {
 
 class Search {
 public:
-    /// Where a recipient that waits nowhere would go, as Route::key.
-    using Router = std::function<std::string(const Envelope&, const Address&)>;
+    /// Where a recipient that waits nowhere would go.
+    using Router = std::function<RouteKey(const Envelope&, const Address&)>;
 
     Search(const Spool& spool, QueueFilter filter, Router route);
 
@@ -37,8 +37,8 @@ private:
 };
 
 /// Where a pending recipient goes, also while it is held.
-std::string way_of(const Envelope& envelope, const Address& recipient, const RecipientProgress& progress,
-                   const Search::Router& route);
+RouteKey way_of(const Envelope& envelope, const Address& recipient, const RecipientProgress& progress,
+                const Search::Router& route);
 
 /// The smaller, the further in front.
 std::int64_t rank(QueueOrder order, const Message& message, const Progress& progress);

@@ -278,7 +278,7 @@ std::vector<MessageId> Spool::messages(std::uint32_t number, MessageId after, st
     return at ? at->ids(Volume::Table::message, after, limit) : std::vector<MessageId>();
 }
 
-std::vector<WaitEntry> Spool::due(const std::string& route, Time until, std::size_t limit,
+std::vector<WaitEntry> Spool::due(const RouteKey& route, Time until, std::size_t limit,
                                   const std::function<bool(MessageId)>& skip) const {
     std::vector<WaitEntry> out;
     for (const auto& one : snapshot()) {
@@ -290,7 +290,7 @@ std::vector<WaitEntry> Spool::due(const std::string& route, Time until, std::siz
 }
 
 std::vector<WaitKey> Spool::routes() const {
-    std::map<std::string, Time> merged;
+    std::map<RouteKey, Time> merged;
     for (const auto& one : snapshot())
         for (auto& key : one->routes()) {
             auto [at, added] = merged.emplace(std::move(key.route), key.due);
@@ -356,7 +356,7 @@ std::uint64_t Spool::count() const {
     return out;
 }
 
-std::uint64_t Spool::waiting(const std::string& route) const {
+std::uint64_t Spool::waiting(const RouteKey& route) const {
     constexpr std::size_t enough = 100'000;
     return due(route, Time::max(), enough, [](MessageId) { return false; }).size();
 }

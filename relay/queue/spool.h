@@ -108,7 +108,7 @@ public:
     // Reading; any thread. Committed state only.
     std::vector<std::uint32_t> volumes() const;
     std::vector<MessageId> fresh(std::uint32_t volume, MessageId after, std::size_t limit) const;
-    std::vector<WaitEntry> due(const std::string& route, Time until, std::size_t limit,
+    std::vector<WaitEntry> due(const RouteKey& route, Time until, std::size_t limit,
                                const std::function<bool(MessageId)>& skip) const;
     std::vector<WaitKey> routes() const;
     /// Whether the message is filed there: due() would find it.
@@ -122,7 +122,7 @@ public:
                                                                                 std::uint32_t volume) const;
     std::uint64_t count() const;
     std::uint64_t waiting(
-        const std::string& route) const;  // messages filed under it, at most 100,000 are counted
+        const RouteKey& route) const;  // messages filed under it, at most 100,000 are counted
     std::uint64_t bytes() const;
 
 private:

@@ -26,7 +26,7 @@ std::size_t age_of(std::chrono::system_clock::duration age) {
 }
 
 std::string reason_of(const RecipientProgress& one, const std::string& domain) {
-    if (one.route == held_route) return "held";
+    if (one.route == RouteKey::held()) return "held";
     if (one.attempts == 0 && one.reply.code == 0 && one.reason.empty()) return "not tried yet";
     if (one.reply.code != 0) return common_words(one.reply.line(), domain);
     return common_words(one.reason, domain);
@@ -66,10 +66,10 @@ void Summarizer::add(const Message& message, const Progress& progress, const Sea
         const RecipientProgress& one = progress[at];
         if (!one.pending()) continue;
         ++totals_.recipients;
-        if (one.route == held_route) ++totals_.held;
+        if (one.route == RouteKey::held()) ++totals_.held;
         const Address& recipient = message.envelope.forward_paths[at];
         ++of(reasons_, reason_of(one, recipient.domain));
-        ways.insert(way_of(message.envelope, recipient, one, route));
+        ways.insert(way_of(message.envelope, recipient, one, route).text());
     }
     if (ways.empty()) return;  // all of it is over, and only waits to be written down
     ++totals_.messages;

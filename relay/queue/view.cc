@@ -5,7 +5,7 @@
 namespace postern::relay {
 
 MessageView view_of(const Message& message, const Progress& progress, const Settings& settings,
-                    const base::Clock& clock, const std::function<std::string(const Address&)>& route) {
+                    const base::Clock& clock, const std::function<RouteKey(const Address&)>& route) {
     MessageView out;
     out.id = message.id.text();
     out.from = message.envelope.reverse_path.text();
@@ -28,14 +28,15 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
             case RecipientStatus::delivered: recipient.state = "delivered"; break;
             case RecipientStatus::failed: recipient.state = "failed"; break;
         }
-        bool held = one.pending() && one.route == held_route;
+        bool held = one.pending() && one.route == RouteKey::held();
         if (held) {
             recipient.state = "held";
             recipient.next = {};
         }
-        recipient.route = one.route.empty() || held
-                              ? (one.pinned.empty() ? route(message.envelope.forward_paths[at]) : one.pinned)
-                              : one.route;
+        recipient.route = (!one.route.empty() && !held ? one.route
+                           : one.pinned.empty()        ? route(message.envelope.forward_paths[at])
+                                                       : one.pinned)
+                              .text();
         recipient.why = one.reply.code != 0 ? one.reply.line() : one.reason;
         if (one.reply.code != 0 && !one.reason.empty()) recipient.why = one.reason + ": " + recipient.why;
         if (!recipient.why.empty() && !one.host.empty())

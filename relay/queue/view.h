@@ -12,6 +12,6 @@ namespace postern::relay {
 
 /// `route` tells where a recipient that does not wait would go.
 MessageView view_of(const Message& message, const Progress& progress, const Settings& settings,
-                    const base::Clock& clock, const std::function<std::string(const Address&)>& route);
+                    const base::Clock& clock, const std::function<RouteKey(const Address&)>& route);
 
 }  // namespace postern::relay

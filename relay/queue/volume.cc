@@ -272,12 +272,12 @@ MessageId Volume::last_id() const {
     return cursor.last() ? id_of(cursor.key()).value_or(MessageId{}) : MessageId{};
 }
 
-std::vector<WaitEntry> Volume::due(const std::string& route, Time until, std::size_t limit,
+std::vector<WaitEntry> Volume::due(const RouteKey& key, Time until, std::size_t limit,
                                    const std::function<bool(MessageId)>& skip) const {
     Read read(*this);
     Cursor cursor(read.txn(), dbi(Table::waiting));
     std::vector<WaitEntry> out;
-    std::string from = wait_key(route, Time{}, MessageId{});
+    const std::string route = key.text(), from = wait_key(route, Time{}, MessageId{});
     for (bool more = cursor.seek(from); more && out.size() < limit; more = cursor.next()) {
         auto parts = split(cursor.key());
         if (!parts) continue;  // damaged: what lies behind it counts nevertheless
@@ -289,7 +289,7 @@ std::vector<WaitEntry> Volume::due(const std::string& route, Time until, std::si
 
 bool Volume::waits(const WaitKey& key, MessageId id) const {
     Read read(*this);
-    std::string octets = wait_key(key.route, key.due, id);
+    std::string octets = wait_key(key.route.text(), key.due, id);
     MDB_val k = value_of(octets), v{};
     return is_there(mdb_get(read.txn(), dbi(Table::waiting), &k, &v));
 }
@@ -304,8 +304,9 @@ std::vector<WaitKey> Volume::routes() const {
             more = cursor.next();
             continue;
         }
-        out.push_back(WaitKey{std::string(parts->route), parts->due});
-        more = cursor.seek(out.back().route + '\x01');  // behind everything of this route
+        const std::string route(parts->route);
+        out.push_back(WaitKey{RouteKey::of(route), parts->due});
+        more = cursor.seek(route + '\x01');  // behind everything of this route
     }
     return out;
 }
@@ -362,14 +363,14 @@ bool Volume::Write::large_value_intact(MDB_val key) {
 
 void Volume::Write::wait(const WaitKey& key, MessageId id) {
     if (error_ != 0) return;
-    std::string octets = wait_key(key.route, key.due, id);
+    std::string octets = wait_key(key.route.text(), key.due, id);
     MDB_val k = value_of(octets), v{};
     note(mdb_put(txn_, volume_.dbi(Table::waiting), &k, &v, 0));
 }
 
 void Volume::Write::unwait(const WaitKey& key, MessageId id) {
     if (error_ != 0) return;
-    std::string octets = wait_key(key.route, key.due, id);
+    std::string octets = wait_key(key.route.text(), key.due, id);
     MDB_val k = value_of(octets);
     note(mdb_del(txn_, volume_.dbi(Table::waiting), &k, nullptr));
 }

@@ -62,7 +62,7 @@ public:
     std::vector<MessageId> ids(Table table, MessageId after, std::size_t limit) const;
     MessageId last_id() const;  // the greatest in `message`, 0 when there is none
     /// Entries of one route due at `until` or before, earliest first, without those that `skip` names.
-    std::vector<WaitEntry> due(const std::string& route, Time until, std::size_t limit,
+    std::vector<WaitEntry> due(const RouteKey& route, Time until, std::size_t limit,
                                const std::function<bool(MessageId)>& skip) const;
     /// Each route in `waiting` with its earliest due time; its cost grows with the number of routes only.
     std::vector<WaitKey> routes() const;

@@ -3,15 +3,15 @@
 
 #include <compare>
 #include <cstdint>
-#include <string>
 
 #include "relay/mail/message.h"
+#include "relay/mail/route_key.h"
 
 namespace postern::relay {
 
 /// Where a waiting message is filed: under its destination, by the time it is due.
 struct WaitKey {
-    std::string route;
+    RouteKey route;
     Time due{};
     auto operator<=>(const WaitKey&) const = default;
 };

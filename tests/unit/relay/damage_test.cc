@@ -41,12 +41,12 @@ struct Receiver {
 
     Answers answers() {
         Answers out;
-        out.route = [](const Envelope&, const Address& to) { return "mx:" + to.domain; };
-        out.room = [this](const std::string&) -> std::size_t { return open ? 10 : 0; };
+        out.route = [](const Envelope&, const Address& to) { return RouteKey::exchangers(to.domain); };
+        out.room = [this](const RouteKey&) -> std::size_t { return open ? 10 : 0; };
         out.offer = [this](Job job) { offered.push_back(std::move(job)); };
-        out.trouble = [this](const std::string&) { return open ? std::string() : "cannot be reached"; };
-        out.next_try = [](const std::string&) { return machine.steady(); };
-        out.exists = [](const std::string&) { return true; };
+        out.trouble = [this](const RouteKey&) { return open ? std::string() : "cannot be reached"; };
+        out.next_try = [](const RouteKey&) { return machine.steady(); };
+        out.exists = [](const RouteKey&) { return true; };
         out.report = [this](const Stored&, const Progress&, const std::vector<Notice>& notices) {
             bounced += notices.size();
             return nullptr;
@@ -96,7 +96,7 @@ int open_and_deliver(const fs::path& folder, const std::map<std::uint64_t, std::
         life.take_completions();
         auto now = machine.steady();
         life.queue.run(now);
-        for (const char* route : {"mx:a.example", "mx:b.example"}) life.queue.refill(route);
+        for (const char* route : {"mx:a.example", "mx:b.example"}) life.queue.refill(RouteKey::of(route));
         if (!receiver.offered.empty()) {
             for (Job job : std::exchange(receiver.offered, {})) {
                 const Stored& stored = *job.message->stored;

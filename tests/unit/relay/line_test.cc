@@ -9,14 +9,14 @@ namespace {
 
 Job job(const std::string& name, bool not_first = false) {
     Job out;
-    out.route = name;
+    out.route = RouteKey::of(name);
     out.not_first = not_first;
     return out;
 }
 
 std::string order(Line& line) {
     std::string out;
-    while (!line.empty()) out += line.pop().route;
+    while (!line.empty()) out += line.pop().route.text();
     return out;
 }
 
@@ -44,10 +44,11 @@ TEST_CASE("what was in hand goes first, and what is not wanted comes out", "[lin
     line.push(job("b", true));
     line.push(job("c"));
     line.push_front(job("x"));
-    auto out = line.extract([](const Job& one) { return one.route == "a" || one.route == "b"; });
+    auto out = line.extract(
+        [](const Job& one) { return one.route == RouteKey::of("a") || one.route == RouteKey::of("b"); });
     REQUIRE(out.size() == 2);
-    CHECK(out[0].route == "a");
-    CHECK(out[1].route == "b");
+    CHECK(out[0].route.text() == "a");
+    CHECK(out[1].route.text() == "b");
     CHECK(order(line) == "xc");
     line.push(job("d"));
     line.push(job("e", true));
@@ -69,11 +70,11 @@ TEST_CASE("domains take turns, each in its own order", "[line]") {
     std::string out;
     while (!line.empty()) {
         Job one = line.pop();
-        out += one.route + one.suspect;
+        out += one.route.text() + one.suspect;
     }
     CHECK(out == "L0s0t0L1s1L2L3");
     add("s", 0);
-    CHECK(line.extract([](const Job& one) { return one.route == "s"; }).size() == 1);
+    CHECK(line.extract([](const Job& one) { return one.route == RouteKey::of("s"); }).size() == 1);
     CHECK(line.empty());
     add("s", 1);
     CHECK(line.size() == 1);

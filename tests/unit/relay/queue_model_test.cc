@@ -134,13 +134,13 @@ public:
                 if (!loaded || !loaded->stored) continue;
                 for (const auto& one : loaded->progress)
                     out << "\n  " << static_cast<int>(one.status) << (one.reported ? " reported" : "")
-                        << " route '" << one.route << "' due " << one.next.time_since_epoch().count();
+                        << " route '" << one.route.text() << "' due " << one.next.time_since_epoch().count();
                 out << '\n';
             }
         for (const auto& key : life_->spool.routes())
-            out << key.route << " on disk " << key.due.time_since_epoch().count() << '\n';
+            out << key.route.text() << " on disk " << key.due.time_since_epoch().count() << '\n';
         for (const auto& [route, due] : life_->queue.waiting())
-            out << route << " woken " << due.time_since_epoch().count() << '\n';
+            out << route.text() << " woken " << due.time_since_epoch().count() << '\n';
         return out.str();
     }
 
@@ -154,8 +154,8 @@ public:
 private:
     std::size_t pick(std::size_t below) { return random_() % below; }
     Time now() const { return clock_.steady(); }
-    static std::string route(std::size_t number) {
-        return "mx:" + std::string(1, static_cast<char>('a' + number));
+    static RouteKey route(std::size_t number) {
+        return RouteKey::exchangers(std::string(1, static_cast<char>('a' + number)));
     }
     static unsigned count(const std::map<std::uint16_t, unsigned>& all, std::uint16_t at) {
         auto found = all.find(at);
@@ -166,20 +166,21 @@ private:
     void open() {
         Answers answers;
         answers.route = [this](const Envelope& envelope, const Address& to) {
-            return envelope.bounce ? "primary:main" : route((std::stoul(to.local) + shift_) % routes);
+            return envelope.bounce ? RouteKey::primary("main")
+                                   : route((std::stoul(to.local) + shift_) % routes);
         };
-        answers.room = [this](const std::string& to) -> std::size_t {
+        answers.room = [this](const RouteKey& to) -> std::size_t {
             if (down_.contains(to)) return 0;
             std::size_t busy = 0;
             for (const auto& job : offered_) busy += job.route == to;
             return busy < 4 ? 4 - busy : 0;
         };
         answers.offer = [this](Job job) { offered_.push_back(std::move(job)); };
-        answers.trouble = [this](const std::string& to) {
+        answers.trouble = [this](const RouteKey& to) {
             return down_.contains(to) ? "cannot be reached" : std::string();
         };
-        answers.next_try = [this](const std::string&) { return now(); };
-        answers.exists = [](const std::string& to) { return to != "gateway:gone"; };
+        answers.next_try = [this](const RouteKey&) { return now(); };
+        answers.exists = [](const RouteKey& to) { return to != RouteKey::gateway("gone"); };
         answers.report = [this](const Stored& stored, const Progress& progress,
                                 const std::vector<Notice>& notices) {
             std::vector<std::uint16_t> failed;
@@ -208,7 +209,7 @@ private:
                 bool is_new = std::binary_search(fresh.begin(), fresh.end(), id);
                 for (const auto& one : loaded->progress) {
                     if (!one.pending()) continue;
-                    CAPTURE(id.text(), one.route, known_.at(id.value).history);
+                    CAPTURE(id.text(), one.route.text(), known_.at(id.value).history);
                     if (one.route.empty())
                         REQUIRE(is_new);
                     else
@@ -319,7 +320,7 @@ private:
         offered_.erase(offered_.begin() + static_cast<std::ptrdiff_t>(at));
         Stored& stored = *job.message->stored;
         REQUIRE_FALSE(job.recipients.empty());
-        known(stored).note("job to " + job.route);
+        known(stored).note("job to " + job.route.text());
         if (job.message->halted()) return life_->queue.give_back(job);
         check_content(job);
         if (!deliver && pick(12) == 0) return life_->queue.give_back(job);
@@ -362,7 +363,7 @@ private:
         life_->queue.run(now() + std::chrono::minutes(pick(20) == 0 ? 2 : 0));
         for (std::size_t at = 0; at < routes; ++at)
             if (!down_.contains(route(at))) life_->queue.refill(route(at));
-        for (const char* other : {"primary:main", "gateway:extra"})
+        for (const RouteKey& other : {RouteKey::primary("main"), RouteKey::gateway("extra")})
             if (!down_.contains(other)) life_->queue.refill(other);
     }
 
@@ -376,7 +377,9 @@ private:
             case 3: life_->queue.bounce(ids, "not wanted"); break;
             case 4:
                 for (MessageId id : ids) known_.at(id.value).note("moved");
-                life_->queue.move(ids, pick(2) == 0 ? "gateway:extra" : pick(2) == 0 ? "gateway:gone" : "");
+                life_->queue.move(ids, RouteKey::of(pick(2) == 0   ? "gateway:extra"
+                                                    : pick(2) == 0 ? "gateway:gone"
+                                                                   : ""));
                 break;
         }
         std::vector<Job> kept;
@@ -454,7 +457,7 @@ private:
     SettingsPtr settings_;
     std::unique_ptr<Folder> folder_;
     std::map<std::uint64_t, Known> known_;
-    std::set<std::string> down_;
+    std::set<RouteKey> down_;
     std::vector<Job> offered_;
     std::size_t shift_ = 0, unanswered_ = 0, volumes_used_ = 0, deliveries_ = 0, delivered_events_ = 0;
     postern::base::SystemClock clock_;

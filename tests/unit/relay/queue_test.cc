@@ -32,9 +32,11 @@ public:
 
     void open() {
         Answers answers;
-        answers.route = [this](const Envelope&, const Address& to) { return prefix + to.domain; };
-        answers.exists = [](const std::string&) { return true; };
-        answers.room = [this](const std::string& to) {
+        answers.route = [this](const Envelope&, const Address& to) {
+            return RouteKey::of(prefix + to.domain);
+        };
+        answers.exists = [](const RouteKey&) { return true; };
+        answers.room = [this](const RouteKey& to) {
             auto found = room.find(to);
             std::size_t all = found == room.end() ? plenty : found->second, busy = 0;
             for (const auto& job : offered) busy += job.route == to;
@@ -44,8 +46,8 @@ public:
             if (refuse_in_offer) return fail(job);
             offered.push_back(std::move(job));
         };
-        answers.trouble = [](const std::string&) { return std::string(); };
-        answers.next_try = [this](const std::string&) { return now(); };
+        answers.trouble = [](const RouteKey&) { return std::string(); };
+        answers.next_try = [this](const RouteKey&) { return now(); };
         answers.report = [](const Stored&, const Progress&, const std::vector<Notice>&) {
             return StoredPtr();
         };
@@ -118,7 +120,7 @@ public:
     postern::base::SystemClock clock;
     std::shared_ptr<Settings> settings = std::make_shared<Settings>();
     Folder folder;
-    std::map<std::string, std::size_t> room;
+    std::map<RouteKey, std::size_t> room;
     std::deque<Job> offered;
     std::vector<MessageId> delivered;
     std::vector<std::string> troubles;
@@ -186,12 +188,12 @@ TEST_CASE("a due time of a clock that was wrong means now", "[queue]") {
 
 TEST_CASE("a route that nobody wakes is looked at again, and told", "[queue]") {
     Desk desk;
-    desk.room["mx:one.example"] = 0;
+    desk.room[RouteKey::of("mx:one.example")] = 0;
     desk.accept_for("one.example");
     desk.flush();
     desk.life->queue.run(desk.now());
     CHECK(desk.offered.empty());
-    desk.room["mx:one.example"] = plenty;
+    desk.room[RouteKey::of("mx:one.example")] = plenty;
     desk.life->queue.run(desk.now() + std::chrono::seconds(30));
     CHECK(desk.offered.empty());
     desk.life->queue.run(desk.now() + std::chrono::seconds(61));
@@ -203,11 +205,11 @@ TEST_CASE("a route that nobody wakes is looked at again, and told", "[queue]") {
 TEST_CASE("whoever calls for more mail is not told that the spool cannot be read, but the log is",
           "[queue]") {
     Desk desk;
-    desk.room["mx:one.example"] = 0;
+    desk.room[RouteKey::of("mx:one.example")] = 0;
     desk.accept_for("one.example");
     desk.flush();
     desk.life->queue.run(desk.now());
-    desk.room["mx:one.example"] = plenty;
+    desk.room[RouteKey::of("mx:one.example")] = plenty;
     // No page but the two first ones says any more what it is.
     for (const auto& entry : std::filesystem::recursive_directory_iterator(desk.folder.path())) {
         if (!entry.is_regular_file()) continue;
@@ -216,7 +218,7 @@ TEST_CASE("whoever calls for more mail is not told that the spool cannot be read
             file.seekp(static_cast<std::streamoff>(page * 4096 + 10)).write("\0\0", 2);
     }
     // He may have a message in hand that was taken just now.
-    CHECK_NOTHROW(desk.life->queue.refill("mx:one.example"));
+    CHECK_NOTHROW(desk.life->queue.refill(RouteKey::of("mx:one.example")));
     CHECK(desk.offered.empty());
     REQUIRE(desk.troubles.size() == 1);
     CHECK(desk.troubles[0].find("it is tried again") != std::string::npos);
@@ -224,7 +226,7 @@ TEST_CASE("whoever calls for more mail is not told that the spool cannot be read
 
 TEST_CASE("new mail does not starve what waits on the disk, nor the reverse", "[queue]") {
     Desk desk;
-    desk.room["mx:one.example"] = 4;
+    desk.room[RouteKey::of("mx:one.example")] = 4;
     std::vector<MessageId> old;
     for (int n = 0; n < 40; ++n) old.push_back(desk.accept_for("one.example"));
     desk.flush();
@@ -232,7 +234,7 @@ TEST_CASE("new mail does not starve what waits on the disk, nor the reverse", "[
     // As much comes in as goes out.
     for (int n = 0; n < 60; ++n) {
         desk.deliver(desk.next());
-        if (desk.offered.size() < 2) desk.life->queue.refill("mx:one.example");
+        if (desk.offered.size() < 2) desk.life->queue.refill(RouteKey::of("mx:one.example"));
         fresh.insert(desk.accept_for("one.example"));
         desk.life->queue.run(desk.now());
     }
@@ -265,7 +267,7 @@ TEST_CASE("destinations that hang leave room in memory for the others", "[queue]
     taken = desk.offered.size();
     CHECK(taken < 20'000);
     admit("well.example", 1);
-    CHECK(desk.offered.back().route == "mx:well.example");
+    CHECK(desk.offered.back().route == RouteKey::of("mx:well.example"));
     CHECK(desk.offered.size() == taken + 1);
 }
 
@@ -350,15 +352,15 @@ TEST_CASE("who is worked on is not read from the spool a second time", "[queue]"
     desk.flush();
     desk.life->queue.retry({id});
     desk.flush();
-    desk.life->queue.refill("mx:one.example");
+    desk.life->queue.refill(RouteKey::of("mx:one.example"));
     REQUIRE(desk.offered.size() == 1);
     // The moment of the first time comes.
     desk.life->queue.run(desk.now() + std::chrono::seconds(1));
     CHECK(desk.life->queue.active() == 1);
     desk.life->queue.retry({id});
-    desk.life->queue.refill("mx:one.example");
+    desk.life->queue.refill(RouteKey::of("mx:one.example"));
     CHECK(std::count_if(desk.offered.begin(), desk.offered.end(),
-                        [](const Job& job) { return job.route == "mx:one.example"; }) == 1);
+                        [](const Job& job) { return job.route == RouteKey::of("mx:one.example"); }) == 1);
 }
 
 TEST_CASE("a message to thousands of destinations moves to others without delay", "[queue]") {
@@ -367,7 +369,7 @@ TEST_CASE("a message to thousands of destinations moves to others without delay"
     std::vector<Address> recipients;
     for (std::size_t at = 0; at < many; ++at) {
         recipients.push_back({"u", "d" + std::to_string(at) + ".example"});
-        desk.room["mx:" + recipients.back().domain] = 0;
+        desk.room[RouteKey::exchangers(recipients.back().domain)] = 0;
     }
     desk.accept(recipients);
     desk.life->queue.run(desk.now() + std::chrono::seconds(1));
@@ -376,16 +378,16 @@ TEST_CASE("a message to thousands of destinations moves to others without delay"
         desk.life->take_completions();
     }
     desk.prefix = "gw:";
-    for (const auto& one : recipients) desk.life->queue.reroute("mx:" + one.domain);
+    for (const auto& one : recipients) desk.life->queue.reroute(RouteKey::exchangers(one.domain));
     std::size_t rounds = 0;
     for (; desk.offered.size() < many; ++rounds) {
         desk.life->queue.run(desk.now() + std::chrono::seconds(1));
         desk.life->take_completions();
         REQUIRE(rounds < 100'000);
     }
-    std::set<std::string> routes;
+    std::set<RouteKey> routes;
     for (const auto& job : desk.offered) {
-        CHECK(job.route.starts_with("gw:"));
+        CHECK(job.route.text().starts_with("gw:"));
         CHECK(routes.insert(job.route).second);
     }
     CHECK(routes.size() == many);

@@ -46,12 +46,12 @@ Progress example_progress() {
     out[0].relayed = out[0].reported = true;
     out[1].tls = "dane (DANE): TLSv1.3";
     out[2].egress = "192.0.2.20";
-    out[2].pinned = "gateway:archive";
+    out[2].pinned = RouteKey::of("gateway:archive");
     out[2].delay_reported = true;
     out[2].order = Order::move;
     out[2].order_reason = "gateway:other";
     out[2].tried = Time(std::chrono::microseconds(1'700'000'000'000'001));
-    out[2].route = "mx:example.net";
+    out[2].route = RouteKey::exchangers("example.net");
     out[2].next = Time(std::chrono::microseconds(1'700'000'000'123'456));
     return out;
 }

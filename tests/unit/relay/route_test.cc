@@ -183,11 +183,13 @@ TEST_CASE("a route exists as long as the settings have what it is named after", 
                        gateway("b", false, round_robin), gateway("c", true, round_robin)},
                       {});
     for (const char* there : {"gateway:one", "gateway:a", "gateways", "primary:main", "mx:example.net"})
-        CHECK(route_exists(settings, there));
+        CHECK(route_exists(settings, RouteKey::of(there)));
     for (const char* gone : {"gateway:off", "gateway:b", "gateway:none", "primary:none"})
-        CHECK_FALSE(route_exists(settings, gone));
-    CHECK_FALSE(route_exists(settings_with({gateway("one")}, {}), "gateways"));
-    CHECK(ways_of(settings, "gateways") == std::vector<std::string>{"gateway:a", "gateway:c"});
-    CHECK(ways_of(settings, "mx:example.net") == std::vector<std::string>{"mx:example.net"});
-    CHECK(ways_of(settings_with({}, {}), "gateways").empty());
+        CHECK_FALSE(route_exists(settings, RouteKey::of(gone)));
+    CHECK_FALSE(route_exists(settings_with({gateway("one")}, {}), RouteKey::gateways()));
+    CHECK(ways_of(settings, RouteKey::gateways()) ==
+          std::vector{RouteKey::gateway("a"), RouteKey::gateway("c")});
+    CHECK(ways_of(settings, RouteKey::exchangers("example.net")) ==
+          std::vector{RouteKey::exchangers("example.net")});
+    CHECK(ways_of(settings_with({}, {}), RouteKey::gateways()).empty());
 }

@@ -17,7 +17,7 @@ Time at(int seconds) { return Time(std::chrono::seconds(1'000'000 + seconds)); }
 
 Hosts hosts_of(const std::string& origin) {
     Hosts out;
-    out.route = "gateway:one";
+    out.route = RouteKey::gateway("one");
     out.origin = origin;
     out.targets.resize(1);
     out.looked_up = at(0);
@@ -26,7 +26,7 @@ Hosts hosts_of(const std::string& origin) {
 
 Job job_of(const std::string& route) {
     Job out;
-    out.route = route;
+    out.route = RouteKey::of(route);
     return out;
 }
 

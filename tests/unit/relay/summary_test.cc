@@ -20,13 +20,15 @@ Message message(const char* from, std::vector<const char*> to, std::chrono::seco
 
 RecipientProgress waiting(const char* route, int code, const char* text) {
     RecipientProgress out;
-    out.route = route;
+    out.route = RouteKey::of(route);
     out.attempts = 1;
     out.reply = Reply{static_cast<std::uint16_t>(code), {4, 2, 0}, text};
     return out;
 }
 
-std::string by_domain(const Envelope&, const Address& recipient) { return "mx:" + recipient.domain; }
+RouteKey by_domain(const Envelope&, const Address& recipient) {
+    return RouteKey::exchangers(recipient.domain);
+}
 
 }  // namespace
 
@@ -36,8 +38,7 @@ TEST_CASE("what waits is counted by destination and age, sender and reason") {
                    {waiting("mx:one.example", 450, "later 12345678"),
                     waiting("mx:one.example", 450, "later 9999"), RecipientProgress()},
                    by_domain);
-    summarizer.add(message("a@x.example", {"b@one.example"}, 100h), {waiting(held_route.data(), 0, "")},
-                   by_domain);
+    summarizer.add(message("a@x.example", {"b@one.example"}, 100h), {waiting("held", 0, "")}, by_domain);
     RecipientProgress done;
     done.status = RecipientStatus::delivered;
     summarizer.add(message("z@x.example", {"b@one.example"}, 1min), {done}, by_domain);
@@ -97,7 +98,7 @@ TEST_CASE("which messages stand in front") {
     soon.next = now;
     late.next = now + 1h;
     late.attempts = 5;
-    held.route = held_route;
+    held.route = RouteKey::held();
     using enum QueueOrder;
     CHECK(rank(oldest, old, {soon}) < rank(oldest, small, {soon}));
     CHECK(rank(newest, small, {soon}) < rank(newest, old, {soon}));

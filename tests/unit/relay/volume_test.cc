@@ -48,13 +48,13 @@ TEST_CASE("a volume holds what was committed, and is found intact after any hist
                 std::string content(random() % (random() % 4 == 0 ? 15'000 : 900), 'x');
                 write->put(Table::message, MessageId{id}, "record");
                 write->put(Table::content, MessageId{id}, content);
-                write->wait({"mx:a", at(due)}, MessageId{id});
+                write->wait({RouteKey::exchangers("a"), at(due)}, MessageId{id});
                 kept[id] = content;
                 kept_waiting.emplace(due, id);
             } else {
                 write->erase(Table::message, MessageId{id});
                 write->erase(Table::content, MessageId{id});
-                write->unwait({"mx:a", at(due)}, MessageId{id});
+                write->unwait({RouteKey::exchangers("a"), at(due)}, MessageId{id});
                 kept.erase(id);
                 kept_waiting.erase({due, id});
             }
@@ -74,7 +74,7 @@ TEST_CASE("a volume holds what was committed, and is found intact after any hist
         auto ids = volume->ids(Table::message, {}, 1000);
         REQUIRE(ids.size() == contents.size());
         for (MessageId id : ids) REQUIRE(volume->get(Table::content, id) == contents.at(id.value));
-        auto due = volume->due("mx:a", at(1000), 1000, nobody);
+        auto due = volume->due(RouteKey::exchangers("a"), at(1000), 1000, nobody);
         REQUIRE(due.size() == waiting.size());
         auto expected = waiting.begin();
         for (const auto& entry : due) {
@@ -87,7 +87,9 @@ TEST_CASE("a volume holds what was committed, and is found intact after any hist
 TEST_CASE("what waits is found by destination and time", "[volume]") {
     Folder folder;
     Volume volume(folder.path() / "v", 3, size);
-    const std::string routes[] = {"gateway:a", "mx:a", "mx:a.b", "mx:a.bc", "mx:b", "primary:main"};
+    const RouteKey routes[] = {RouteKey::gateway("a"),      RouteKey::exchangers("a"),
+                               RouteKey::exchangers("a.b"), RouteKey::exchangers("a.bc"),
+                               RouteKey::exchangers("b"),   RouteKey::primary("main")};
     {
         Volume::Write write(volume);
         for (std::uint64_t id = 1; id <= 5; ++id)
@@ -108,8 +110,8 @@ TEST_CASE("what waits is found by destination and time", "[volume]") {
         CHECK(later[0].volume == 3);
         CHECK(later[0].due == at(40));
     }
-    CHECK(volume.due("mx:", at(100), 100, nobody).empty());
-    CHECK(volume.due("mx:c", at(100), 100, nobody).empty());
+    CHECK(volume.due(RouteKey::exchangers(""), at(100), 100, nobody).empty());
+    CHECK(volume.due(RouteKey::exchangers("c"), at(100), 100, nobody).empty());
 }
 
 TEST_CASE("what the engine cannot read is not taken for something that is not there", "[volume]") {
@@ -119,7 +121,7 @@ TEST_CASE("what the engine cannot read is not taken for something that is not th
     {
         Volume::Write write(volume);
         write.put(Table::message, MessageId{1}, "a");
-        write.wait({"mx:a", at(1)}, MessageId{1});
+        write.wait({RouteKey::exchangers("a"), at(1)}, MessageId{1});
         REQUIRE_FALSE(write.commit());
     }
     REQUIRE(volume.has(Table::message, MessageId{1}));
@@ -132,8 +134,8 @@ TEST_CASE("what the engine cannot read is not taken for something that is not th
     CHECK_THROWS_AS(volume.get(Table::message, MessageId{1}), std::system_error);
     CHECK_THROWS_AS(volume.ids(Table::message, {}, 10), std::system_error);
     CHECK_THROWS_AS(volume.last_id(), std::system_error);
-    CHECK_THROWS_AS(volume.due("mx:a", at(10), 10, nobody), std::system_error);
-    CHECK_THROWS_AS(volume.waits({"mx:a", at(1)}, MessageId{1}), std::system_error);
+    CHECK_THROWS_AS(volume.due(RouteKey::exchangers("a"), at(10), 10, nobody), std::system_error);
+    CHECK_THROWS_AS(volume.waits({RouteKey::exchangers("a"), at(1)}, MessageId{1}), std::system_error);
     CHECK_THROWS_AS(volume.routes(), std::system_error);
     CHECK_THROWS_AS(volume.messages(), std::system_error);
     CHECK_FALSE(volume.known_empty());
