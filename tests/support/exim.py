@@ -1,9 +1,7 @@
 """A private Exim that receives mail for any domain into one maildir."""
-import socket
-
 import unpacked
+from mail_server import MailServer
 from maildir import Maildir
-from process import Process
 from workspace import SMTP_PORT
 
 _PROGRAM = unpacked.program("exim", "usr/sbin/exim4")
@@ -50,10 +48,12 @@ box:
 """
 
 
-class Exim:
+class Exim(MailServer):
+    product = "Exim"
+
     def __init__(self, workspace, name, host, certificate=None):
         unpacked.demand(_PROGRAM)
-        self.address = workspace.host(host)
+        super().__init__(workspace, host)
         folder = workspace.folder(f"exim-{name}")
         owner = unpacked.account_numbers(workspace, _ACCOUNT)
         for part in ("spool", "log", "mail"):
@@ -65,27 +65,13 @@ class Exim:
             program=_PROGRAM, name=name, folder=folder, address=self.address, port=SMTP_PORT, tls=tls))
         self._log = folder / "log" / "mainlog"
         self._box = Maildir(folder / "mail")
-        self._process = Process(unpacked.inside(workspace, [_PROGRAM, "-C", configuration, "-bdf", "-q1m"], [_ACCOUNT]),
-                                folder / "output")
-        try:
-            self._process.wait_for(self._greets, "Exim's greeting")
-        except BaseException:
-            self.close()
-            raise
-
-    def _greets(self):
-        try:
-            with socket.create_connection((self.address, SMTP_PORT), 5) as s:
-                return s.recv(4) == b"220 "
-        except OSError:
-            return False
+        self.run(unpacked.inside(workspace, [_PROGRAM, "-C", configuration, "-bdf", "-q1m"], [_ACCOUNT]), folder / "output")
 
     def log(self):
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def wait_for_mail(self, count, deadline=60.0):
-        self._process.wait_for(lambda: self._box.count() >= count, f"{count} messages in Exim's maildir", deadline)
-        return self._box.mails()
+    def count(self):
+        return self._box.count()
 
-    def close(self):
-        self._process.stop()
+    def mails(self):
+        return self._box.mails()

@@ -2,11 +2,10 @@
 import json
 import pathlib
 import shutil
-import socket
 
 import unpacked
+from mail_server import MailServer
 from maildir import Maildir
-from process import Process
 from workspace import SMTP_PORT
 
 _MODULES = unpacked.program("haraka", "node_modules")
@@ -14,10 +13,12 @@ _PROGRAM = _MODULES / "Haraka" / "bin" / "haraka"
 _PLUGIN = pathlib.Path(__file__).parent / "haraka" / "into_folder.js"
 
 
-class Haraka:
+class Haraka(MailServer):
+    product = "Haraka"
+
     def __init__(self, workspace, name, host, certificate=None):
         unpacked.demand(_PROGRAM)
-        self.address = workspace.host(host)
+        super().__init__(workspace, host)
         self._folder = workspace.folder(f"haraka-{name}")
         for part in ("new", "tmp", "envelopes"):
             workspace.folder(f"haraka-{name}/mail/{part}")
@@ -34,30 +35,14 @@ class Haraka:
             (self._folder / "config" / file).write_text(text)
         (self._folder / "package.json").write_text('{"name":"receiver","version":"1.0.0"}')
         self._box = Maildir(self._folder / "mail")
-        self._process = Process(["node", _PROGRAM, "-c", self._folder], self._folder / "output")
-        try:
-            self._process.wait_for(self._greets, "Haraka's greeting")
-        except BaseException:
-            self.close()
-            raise
-
-    def _greets(self):
-        try:
-            with socket.create_connection((self.address, SMTP_PORT), 5) as s:
-                return s.recv(4) == b"220 "
-        except OSError:
-            return False
-
-    def log(self):
-        return self._process.text()
+        self.run(["node", _PROGRAM, "-c", self._folder], self._folder / "output")
 
     def envelopes(self):
         """Of every message so far: whether it came by TLS, "from", "to"."""
         return [json.loads(path.read_text()) for path in sorted((self._folder / "mail" / "envelopes").glob("*"))]
 
-    def wait_for_mail(self, count, deadline=60.0):
-        self._process.wait_for(lambda: self._box.count() >= count, f"{count} messages in Haraka's maildir", deadline)
-        return self._box.mails()
+    def count(self):
+        return self._box.count()
 
-    def close(self):
-        self._process.stop()
+    def mails(self):
+        return self._box.mails()

@@ -4,11 +4,9 @@ Its own local delivery wants accounts and programs on the machine; what it passe
 With a certificate, Debian 12's build offers STARTTLS and then fails every handshake (OpenSMTPD issue 1171: its key process
 and OpenSSL 3 do not go together): a real receiver with broken TLS.
 """
-import socket
-
 import unpacked
+from mail_server import MailServer
 from maildir import Mail
-from process import Process
 from scripted_receiver import Receiver
 from workspace import SMTP_PORT
 
@@ -23,10 +21,12 @@ match from any for any action "on"
 """
 
 
-class OpenSmtpd:
+class OpenSmtpd(MailServer):
+    product = "OpenSMTPD"
+
     def __init__(self, workspace, name, host, certificate=None):
         unpacked.demand(_PROGRAM)
-        self.address = workspace.host(host)
+        super().__init__(workspace, host)
         self.behind = Receiver(self.address, _BEHIND_PORT, name=f"behind.{name}",
                                extensions=("PIPELINING", "8BITMIME", "SIZE 104857600", "DSN"))
         folder = workspace.folder(f"opensmtpd-{name}")
@@ -41,30 +41,16 @@ class OpenSmtpd:
         resolver = workspace.file(f"opensmtpd-{name}/resolv.conf", "lookup file\nnameserver 127.0.0.1\n")
         hosts = workspace.file(f"opensmtpd-{name}/hosts",
                                "".join(f"{workspace.host(n)} host{n}.example\n" for n in range(1, 255)))
-        self._process = Process(
-            unpacked.inside(workspace, [_PROGRAM, "-d", "-v", "-f", configuration], _ACCOUNTS,
-                            files=[(resolver, "/etc/resolv.conf"), (hosts, "/etc/hosts")],
-                            folders=["/var/spool:smtpd", "/var/lib:opensmtpd/empty", "/run"]), folder / "output")
-        try:
-            self._process.wait_for(self._greets, "OpenSMTPD's greeting")
-        except BaseException:
-            self.close()
-            raise
+        self.run(unpacked.inside(workspace, [_PROGRAM, "-d", "-v", "-f", configuration], _ACCOUNTS,
+                                 files=[(resolver, "/etc/resolv.conf"), (hosts, "/etc/hosts")],
+                                 folders=["/var/spool:smtpd", "/var/lib:opensmtpd/empty", "/run"]), folder / "output")
 
-    def _greets(self):
-        try:
-            with socket.create_connection((self.address, SMTP_PORT), 5) as s:
-                return s.recv(4) == b"220 "
-        except OSError:
-            return False
+    def count(self):
+        return len(self.behind.messages)
 
-    def log(self):
-        return self._process.text()
-
-    def wait_for_mail(self, count, deadline=60.0):
-        self._process.wait_for(lambda: len(self.behind.messages) >= count, f"{count} messages behind OpenSMTPD", deadline)
+    def mails(self):
         return [Mail(message.data) for message in self.behind.messages]
 
     def close(self):
-        self._process.stop()
+        super().close()
         self.behind.close()

@@ -7,10 +7,9 @@ import os
 import pathlib
 import pwd
 import shutil
-import socket
 import subprocess
 
-from process import Process
+from mail_server import MailServer
 from workspace import SMTP_PORT
 
 _PROGRAMS = pathlib.Path("/usr/lib/postfix/sbin")
@@ -64,11 +63,12 @@ class Delivered:
         return b"\r\n".join(lines[rest:])
 
 
-class Postfix:
+class Postfix(MailServer):
     """`domains` are delivered into one maildir, any user; everything else goes to `relayhost` if there is one."""
+    product = "Postfix"
 
     def __init__(self, workspace, name, host, domains=(), relayhost=None, certificate=None, **parameters):
-        self.address = workspace.host(host)
+        super().__init__(workspace, host)
         self._folder = workspace.folder(f"postfix-{name}")
         configuration = workspace.folder(f"postfix-{name}/etc")
         self._mailbox = workspace.folder(f"postfix-{name}/mail", owner=_ACCOUNT)
@@ -126,23 +126,10 @@ class Postfix:
         main |= parameters
         (configuration / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in main.items()))
         (configuration / "master.cf").write_text(_SERVICES.replace("smtp-in ", f"{self.address}:{SMTP_PORT} ", 1).lstrip())
-        self._process = None
         self.start()
 
     def start(self):
-        self._process = Process(["postfix", "-c", self._configuration, "start-fg"], self._folder / "output")
-        try:
-            self._process.wait_for(self._greets, "Postfix's greeting")
-        except BaseException:
-            self.stop()
-            raise
-
-    def _greets(self):
-        try:
-            with socket.create_connection((self.address, SMTP_PORT), 5) as s:
-                return s.recv(4) == b"220 "
-        except OSError:
-            return False
+        self.run(["postfix", "-c", self._configuration, "start-fg"], self._folder / "output")
 
     def log(self):
         return self._log.read_text(errors="replace") if self._log.exists() else ""
@@ -164,10 +151,10 @@ class Postfix:
         folder = self._mailbox / "box" / "new"
         return len(os.listdir(folder)) if folder.exists() else 0
 
+    mails = delivered
+
     def wait_for_mail(self, count, deadline=120.0):
-        """Waits until at least `count` messages are there and returns all of them."""
-        self._process.wait_for(lambda: self.count() >= count, f"{count} messages in the mailbox", deadline)
-        return self.delivered()
+        return super().wait_for_mail(count, deadline)
 
     def queue(self):
         """The queue in Postfix's own words; empty text when nothing waits."""
