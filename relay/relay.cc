@@ -13,16 +13,17 @@
 #include "relay/delivery/delivery.h"
 #include "relay/delivery/overview.h"
 #include "relay/delivery/route.h"
+#include "relay/explain.h"
 #include "relay/mail/route_key.h"
 #include "relay/mail/trace.h"
 #include "relay/net/asio.h"
 #include "relay/queue/content.h"
 #include "relay/queue/lock.h"
 #include "relay/queue/search.h"
+#include "relay/queue/selection.h"
 #include "relay/queue/spool.h"
 #include "relay/queue/summary.h"
 #include "relay/queue/view.h"
-#include "relay/reception/policy.h"
 #include "relay/reception/reception.h"
 
 namespace postern::relay {
@@ -30,9 +31,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::seconds patience{10};  // for a change to get onto the disk
-constexpr std::size_t scan_part =
-    256;  // messages worked on at once, so that mail is not held up behind an operator
-constexpr std::size_t part_recipients = 5'000;  // the same of their recipients
 
 }  // namespace
 
@@ -160,38 +158,25 @@ struct Relay::Impl {
         };
     }
 
-    Applied each_part(const QueueFilter& filter,
-                      const std::function<Applied(const std::vector<MessageId>&)>& work) {
-        Applied done;
-        std::vector<MessageId> part;
-        std::size_t recipients = 0;
-        auto flush = [&] {
-            if (!part.empty()) done += on(delivery_io, [&work, part] { return work(part); });
-            part.clear();
-            recipients = 0;
-        };
-        Search(spool, filter, router()).each([&](const Loaded& loaded) {
-            part.push_back(loaded.stored->message.id);
-            recipients += loaded.progress.size();
-            if (part.size() == scan_part || recipients >= part_recipients) flush();
-            return true;
+    /// With the queue and each part of what is meant, on the delivery loop: what stands in line hears of it
+    /// at once. What an operator is then told is done lasts.
+    Applied operate(const QueueFilter& filter,
+                    const std::function<Applied(Queue&, const std::vector<MessageId>&)>& work) {
+        const Search search(spool, filter, router());
+        const Applied done = for_each_part(search, [&](const std::vector<MessageId>& ids) {
+            return on(delivery_io, [this, &work, ids] {
+                Applied part = work(delivery.queue(), ids);
+                delivery.recall();
+                delivery.arm();
+                awaited = std::max(awaited.load(), delivery.queue().last_change());
+                return part;
+            });
         });
-        flush();
         wait_until_durable();
         return done;
     }
 
-    /// On the delivery loop: what stands in line hears of it at once.
-    template <typename Work>
-    Applied operate(Work work) {
-        Applied done = work(delivery.queue());
-        delivery.recall();
-        delivery.arm();
-        awaited = std::max(awaited.load(), delivery.queue().last_change());
-        return done;
-    }
-
-    /// What an operator was told is done lasts: the change is on the disk.
+    /// What operators did is on the disk.
     void wait_until_durable() {
         std::unique_lock guard(durable_mutex);
         clock.wait_until(durable_changed, guard, {}, clock.now() + patience,
@@ -361,42 +346,37 @@ std::optional<MessageView> Relay::show(const std::string& id) {
 }
 
 Applied Relay::retry(const QueueFilter& filter) {
-    Applied done = impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
-        return impl->operate([&](Queue& queue) { return queue.retry(ids); });
-    });
+    Applied done = impl_->operate(
+        filter, [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
     impl_->on(impl_->delivery_io, [impl = impl_.get()] { return impl->delivery.retry_destinations({}); });
     return done;
 }
 
 Applied Relay::remove(const QueueFilter& filter) {
-    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
-        return impl->operate([&](Queue& queue) { return queue.remove(ids); });
-    });
+    return impl_->operate(filter,
+                          [](Queue& queue, const std::vector<MessageId>& ids) { return queue.remove(ids); });
 }
 
 Applied Relay::hold(const QueueFilter& filter) {
-    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
-        return impl->operate([&](Queue& queue) { return queue.hold(ids); });
-    });
+    return impl_->operate(filter,
+                          [](Queue& queue, const std::vector<MessageId>& ids) { return queue.hold(ids); });
 }
 
 Applied Relay::release(const QueueFilter& filter) {
-    return impl_->each_part(filter, [impl = impl_.get()](const std::vector<MessageId>& ids) {
-        return impl->operate([&](Queue& queue) { return queue.release(ids); });
-    });
+    return impl_->operate(filter,
+                          [](Queue& queue, const std::vector<MessageId>& ids) { return queue.release(ids); });
 }
 
 Applied Relay::bounce(const QueueFilter& filter, const std::string& reason) {
-    return impl_->each_part(filter, [impl = impl_.get(), &reason](const std::vector<MessageId>& ids) {
-        return impl->operate([&](Queue& queue) { return queue.bounce(ids, reason); });
+    return impl_->operate(filter, [&reason](Queue& queue, const std::vector<MessageId>& ids) {
+        return queue.bounce(ids, reason);
     });
 }
 
 Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
     RouteKey route = gateway.empty() ? RouteKey() : RouteKey::gateway(gateway);
-    return impl_->each_part(filter, [impl = impl_.get(), &route](const std::vector<MessageId>& ids) {
-        return impl->operate([&](Queue& queue) { return queue.move(ids, route); });
-    });
+    return impl_->operate(
+        filter, [&route](Queue& queue, const std::vector<MessageId>& ids) { return queue.move(ids, route); });
 }
 
 std::vector<GatewayView> Relay::gateways() {
@@ -425,7 +405,6 @@ bool Relay::forget(const std::string& address, const std::string& site) {
 
 Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client,
                                  Explained whole) {
-    Explanation out;
     SettingsPtr settings;
     DirectoryPtr directory;
     {
@@ -433,64 +412,15 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
         settings = impl_->settings;
         directory = impl_->directory;
     }
-    auto now = impl_->clock.wall();
-    std::optional<Address> sender =
-        from.empty() || from == "<>" ? std::optional<Address>(Address()) : parse_address(from);
-    std::optional<Address> recipient = parse_address(to);
-    if (!sender) out.sender = Reply{501, {5, 1, 7}, "malformed address"};
-    if (!recipient) out.recipient = Reply{501, {5, 1, 3}, "malformed address"};
-    if (!sender || !recipient) return {out, false};
-
-    std::string from_client = client;
-    if (from_client.empty() && !settings->primaries.empty() && !settings->primaries.front().addresses.empty())
-        from_client = settings->primaries.front().addresses.front().address;
-    const PrimarySettings* primary = primary_of(*settings, from_client);
-    Decision mail = judge_sender(*settings, *directory, primary, *sender, now, from_client);
-    Decision rcpt = judge_recipient(primary, from_client, *recipient);
-    auto srs = impl_->on(impl_->reception_io, [impl = impl_.get()] { return impl->reception.srs(); });
-    if (srs)
-        if (auto back = judge_return(*srs, primary, *sender, *recipient, now)) {
-            rcpt = back->decision;
-            if (rcpt.reply.positive()) {
-                rcpt.reason = "a rewritten address of ours, which leads back to " + back->origin.text();
-                *recipient = back->origin;
-            }
-        }
-    if (for_postmaster(*settings, *recipient)) {
-        auto whom = postmaster_of(*settings, *directory, primary, now);
-        if (whom) {
-            rcpt = Decision();
-            rcpt.reply = Reply{250, {2, 1, 5}, "ok"};
-            rcpt.reason = "the postmaster of this host is " + whom->text();
-            *recipient = *whom;
-        } else {
-            rcpt = refuse(Rule::postmaster);
-        }
-    }
-    out.sender = mail.reply;
-    out.recipient = rcpt.reply;
-    auto why = [](const Decision& decision) {
-        std::string text(decision.rule == Rule::none ? "" : text_of(decision.rule).name);
-        if (!text.empty() && !decision.reason.empty()) text += ": ";
-        text += decision.reason;
-        if (decision.monitored) text += " (would be refused, but accept.mode is \"monitor\")";
-        return text;
-    };
-    out.sender_why = why(mail);
-    out.recipient_why = why(rcpt);
-    if (!mail.reply.positive() || !rcpt.reply.positive()) return {out, false};
-
-    Envelope envelope;
-    envelope.reverse_path = *sender;
-    if (primary != nullptr) envelope.primary = primary->name;
-    Route route = choose_route(*settings, *directory, envelope, *recipient, now);
-    out.route = route.key.text();
-    out.route_why = route.why;
-    asio::co_spawn(
-        impl_->delivery_io,
-        explain_delivery(impl_->delivery.workplace(), out, std::move(route.key), std::move(envelope)),
-        std::move(whole));
-    return {out, true};
+    const auto srs = impl_->on(impl_->reception_io, [impl = impl_.get()] { return impl->reception.srs(); });
+    relay::Explained known =
+        relay::explain({*settings, *directory, srs.get()}, from, to, client, impl_->clock.wall());
+    if (!known.onward) return {std::move(known.so_far), false};
+    asio::co_spawn(impl_->delivery_io,
+                   explain_delivery(impl_->delivery.workplace(), known.so_far, std::move(known.onward->route),
+                                    std::move(known.onward->envelope)),
+                   std::move(whole));
+    return {std::move(known.so_far), true};
 }
 
 }  // namespace postern::relay

@@ -30,9 +30,6 @@ namespace postern::relay {
 class Session;
 
 constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
-constexpr std::uint64_t stranger_size_max = 1ull << 20;    // of a message a stranger hands over
-constexpr std::uint64_t stranger_excess_max = 1ull << 20;  // that is read, and not kept, of a larger one
-constexpr unsigned stranger_recipients_max = 100;
 
 /// Is told of each sender that a primary has mail of.
 using NoticeSender = std::function<void(std::string_view local_part, std::string_view domain)>;

@@ -16,19 +16,12 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t progress_octets =
-    64 * 1024;                         // to come within accept.timeout: slower clients are cut off
-constexpr std::size_t hops_max = 100;  // RFC 5321 §6.3
+    64 * 1024;  // to come within accept.timeout: slower clients are cut off
 constexpr std::size_t replies_max = 16 * 1024;
 // A client that waits as RFC 5321 §4.5.3.2.6 asks is still there: what it then resent would be mail twice.
 constexpr std::chrono::minutes disk_patience{10};
 constexpr std::size_t farewell_octets = 1 << 20;  // that are still read from a client that is hung up on
 constexpr std::chrono::seconds farewell{5};
-
-/// What a client may send at once; 0: any amount.
-std::uint64_t size_limit(const Settings& settings, bool stranger) {
-    const std::uint64_t limit = settings.queue.message_size;
-    return stranger && (limit == 0 || limit > stranger_size_max) ? stranger_size_max : limit;
-}
 
 ProtocolOptions options(const Reception& reception, ListenerTls tls, bool stranger) {
     const Settings& settings = *reception.settings();
@@ -249,31 +242,18 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
 Decision Session::answer_recipient(const Address& address) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
     const Address& sender = protocol_.envelope().reverse_path;
-    ReturnDecision judged;
-    std::optional<ReturnDecision> back;
-    if (reception_.srs())
-        back = judge_return(*reception_.srs(), primary, sender, address, reception_.clock().wall());
-    if (back) {
-        judged = std::move(*back);
-    } else if (for_postmaster(*settings_, address)) {
-        if (auto to =
-                postmaster_of(*settings_, *reception_.directory(), primary, reception_.clock().wall())) {
-            judged.decision = accepted(Reply{250, {2, 1, 5}, "ok"});
-            judged.origin = std::move(*to);
-        } else {
-            judged.decision = refuse(Rule::postmaster);
-        }
-    } else {
-        judged.decision = judge_recipient(primary, client_, address);
+    const Caller caller{*settings_, *reception_.directory(), reception_.srs().get(), primary, client_};
+    RecipientDecision judged = decide_recipient(caller, sender, address, reception_.clock().wall());
+    if (primary == nullptr && judged.decision.reply.positive()) {
+        const bool report = judged.addressee == RecipientDecision::Addressee::author;
+        const std::string whom =
+            report ? base::lower(judged.instead.text()) : "postmaster " + network_of(client_);
+        if (!reception_.from_strangers().take(whom, reception_.clock().now()))
+            judged.decision = refuse(report ? Rule::reports_often : Rule::postmaster_often);
     }
-    if (primary == nullptr && judged.decision.reply.positive() &&
-        !reception_.from_strangers().take(
-            back ? base::lower(judged.origin.text()) : "postmaster " + network_of(client_),
-            reception_.clock().now()))
-        judged.decision = refuse(back ? Rule::reports_often : Rule::postmaster_often);
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
         judged.decision = refuse(Rule::memory);
-    protocol_.recipient(judged.decision.reply, std::move(judged.origin));
+    protocol_.recipient(judged.decision.reply, std::move(judged.instead));
     return std::move(judged.decision);
 }
 
@@ -303,7 +283,7 @@ net::awaitable<bool> Session::receive() {
             Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for the message");
             co_await leave_with(std::move(bye));
         } else {
-            say(too_large(), sender);
+            say(too_large(*settings_, primary_.empty()), sender);
             Decision bye = refuse(Rule::endless);
             co_await leave_with(std::move(bye));
             co_await connection_->drain(farewell_octets, farewell);
@@ -311,7 +291,9 @@ net::awaitable<bool> Session::receive() {
         co_return false;
     }
     content.look();
-    Decision answer = judge_content(content);
+    const DataReader& read = content.reader();
+    Decision answer = judge_content(*settings_, primary_.empty(),
+                                    {read.size(), read.bare_newlines(), read.nuls(), content.hops()});
     if (answer.reply.positive()) answer = co_await store(content, id);
     if (!answer.reply.positive()) discard(content);
     expect(false);
@@ -324,28 +306,6 @@ net::awaitable<bool> Session::receive() {
 void Session::discard(Incoming& content) {
     if (auto writer = content.forget())
         asio::post(reception_.files(), [writer = std::move(writer)] { writer->discard(); });
-}
-
-/// What is put right for a primary is refused from anybody else.
-bool Session::strict() const {
-    return primary_.empty() || settings_->accept.bare_newline == BareNewline::refuse;
-}
-
-Decision Session::too_large() const {
-    const std::uint64_t limit = size_limit(*settings_, primary_.empty());
-    return refuse(limit == settings_->queue.message_size ? Rule::message_size : Rule::stranger_size,
-                  "message larger than " + std::to_string(limit) + " bytes");
-}
-
-Decision Session::judge_content(const Incoming& content) const {
-    const std::uint64_t limit = size_limit(*settings_, primary_.empty());
-    if (limit > 0 && content.reader().size() > limit) return too_large();
-    if (content.reader().bare_newlines() && strict()) return refuse(Rule::bare_newline);
-    if (content.reader().nuls() && strict()) return refuse(Rule::nul);
-    if (content.hops() > hops_max)
-        return refuse(Rule::hops,
-                      "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop");
-    return accepted(Reply{250, {2, 0, 0}, "ok"});
 }
 
 /// An error when the connection ended before the content did. Without one it is complete, or a stranger's

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "relay/net/connection.h"
+#include "relay/reception/acceptance.h"
 #include "relay/reception/incoming.h"
-#include "relay/reception/policy.h"
 #include "relay/reception/protocol.h"
 #include "relay/reception/reception.h"
 #include "relay/reception/session_memory.h"
@@ -33,14 +33,11 @@ private:
     net::awaitable<std::error_code> read_content(Incoming& content);
     net::awaitable<void> write_down(Incoming& content);
     void discard(Incoming& content);
-    Decision too_large() const;
-    Decision judge_content(const Incoming& content) const;
     net::awaitable<Decision> store(Incoming& incoming, MessageId id);
     net::awaitable<std::error_code> commit(StoredPtr stored);
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
     net::awaitable<Decision> answer_mail(Address address, std::uint64_t size);
     Decision answer_recipient(const Address& address);
-    bool strict() const;
     const char* protocol_name() const;
     void expect(bool message);
 

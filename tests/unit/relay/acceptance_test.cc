@@ -1,4 +1,4 @@
-#include "relay/reception/policy.h"
+#include "relay/reception/acceptance.h"
 
 #include <catch2/catch.hpp>
 
@@ -22,7 +22,7 @@ Address address(const std::string& text) { return text.empty() ? Address() : *pa
 
 }  // namespace
 
-TEST_CASE("a primary is known by its addresses", "[policy]") {
+TEST_CASE("a primary is known by its addresses", "[acceptance]") {
     Settings settings = two_primaries();
     struct Row {
         const char *client, *primary;
@@ -39,7 +39,7 @@ TEST_CASE("a primary is known by its addresses", "[policy]") {
     }
 }
 
-TEST_CASE("the sender's verdict becomes a reply", "[policy]") {
+TEST_CASE("the sender's verdict becomes a reply", "[acceptance]") {
     const sync::Snapshot directory = small_directory(), empty;
     const sync::Time fresh = synced + 1h, old = synced + 100h;
     struct Row {
@@ -119,7 +119,7 @@ TEST_CASE("the sender's verdict becomes a reply", "[policy]") {
     }
 }
 
-TEST_CASE("a primary sends for its own users, and for those it may", "[policy]") {
+TEST_CASE("a primary sends for its own users, and for those it may", "[acceptance]") {
     Settings settings = two_primaries();
     auto code = [&](const char* sender, const char* client) {
         return judge_sender(settings, small_directory(), primary_of(settings, client), address(sender),
@@ -137,7 +137,7 @@ TEST_CASE("a primary sends for its own users, and for those it may", "[policy]")
     CHECK(code("dora@second.example", "192.0.2.10") == 250);
 }
 
-TEST_CASE("who cannot be asked about is to try again, in a domain that is known", "[policy]") {
+TEST_CASE("who cannot be asked about is to try again, in a domain that is known", "[acceptance]") {
     Settings settings = two_primaries();
     auto judged = [&](const char* sender) {
         Decision out =
@@ -155,7 +155,7 @@ TEST_CASE("who cannot be asked about is to try again, in a domain that is known"
     CHECK(judged("nobody@example.com").monitored);
 }
 
-TEST_CASE("somebody is postmaster of this host", "[policy]") {
+TEST_CASE("somebody is postmaster of this host", "[acceptance]") {
     Settings settings = two_primaries();
     settings.hostname = "Gw1.example.com";
     const PrimarySettings* stranger = nullptr;
@@ -180,14 +180,14 @@ TEST_CASE("somebody is postmaster of this host", "[policy]") {
     CHECK(to(stranger).empty());
 }
 
-TEST_CASE("the directory's age goes with a decision", "[policy]") {
+TEST_CASE("the directory's age goes with a decision", "[acceptance]") {
     Settings settings = two_primaries();
     Decision out = judge_sender(settings, small_directory(), &settings.primaries[0],
                                 address("nobody@example.com"), synced + 2h);
     CHECK(out.directory_age == 2h);
 }
 
-TEST_CASE("recipients are for the primaries' mail only", "[policy]") {
+TEST_CASE("recipients are for the primaries' mail only", "[acceptance]") {
     Settings settings = two_primaries();
     CHECK(judge_recipient(&settings.primaries[0], "192.0.2.10", address("x@y")).reply.code == 250);
     Decision out = judge_recipient(nullptr, "203.0.113.5", address("x@y"));
@@ -197,7 +197,84 @@ TEST_CASE("recipients are for the primaries' mail only", "[policy]") {
     CHECK(out.rule == Rule::relaying);
 }
 
-TEST_CASE("the sender that is rewritten is the foreign one alone", "[policy]") {
+TEST_CASE("a content is judged by its size, its line ends, its way", "[acceptance]") {
+    Settings settings = two_primaries();
+    settings.queue.message_size = 2 * stranger_size_max;
+    const std::uint64_t most = settings.queue.message_size;
+    struct Row {
+        const char* what;
+        Seen seen;
+        Rule from_primary, from_stranger;
+    };
+    const Row rows[] = {
+        {"an empty one", {}, Rule::none, Rule::none},
+        {"what a stranger may", {stranger_size_max}, Rule::none, Rule::none},
+        {"an octet more", {stranger_size_max + 1}, Rule::none, Rule::stranger_size},
+        {"what a primary may", {most}, Rule::none, Rule::stranger_size},
+        {"an octet more", {most + 1}, Rule::message_size, Rule::stranger_size},
+        {"bare line ends", {1, true}, Rule::none, Rule::bare_newline},
+        {"NULs", {1, false, true}, Rule::none, Rule::nul},
+        {"a long way", {1, false, false, 100}, Rule::none, Rule::none},
+        {"a host more", {1, false, false, 101}, Rule::hops, Rule::hops},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.what, row.seen.size);
+        CHECK(judge_content(settings, false, row.seen).rule == row.from_primary);
+        CHECK(judge_content(settings, true, row.seen).rule == row.from_stranger);
+    }
+    settings.accept.bare_newline = BareNewline::refuse;
+    CHECK(judge_content(settings, false, {1, true}).rule == Rule::bare_newline);
+    CHECK(judge_content(settings, false, {1, false, true}).rule == Rule::nul);
+    settings.queue.message_size = 0;  // any amount
+    CHECK(judge_content(settings, false, {most + 1}).reply.code == 250);
+    CHECK(judge_content(settings, true, {stranger_size_max + 1}).rule == Rule::stranger_size);
+}
+
+TEST_CASE("whom mail is for is decided in one chain", "[acceptance]") {
+    Settings settings = two_primaries();
+    settings.hostname = "gw1.example.com";
+    const sync::Snapshot directory = small_directory();
+    const Srs srs("a secret of some length", "gw1.example.com");
+    const Address origin{"bob", "origin.example"}, ours = *srs.rewrite(origin, synced);
+    using Addressee = RecipientDecision::Addressee;
+    struct Row {
+        const char* what;
+        bool stranger;
+        Address from, to;
+        Addressee addressee;
+        Rule rule;
+        const char* instead;
+    };
+    const Row rows[] = {
+        {"a primary's", false, {"x", "y.example"}, {"a", "b.example"}, Addressee::usual, Rule::none, ""},
+        {"a stranger's", true, {"x", "y.example"}, {"a", "b.example"}, Addressee::usual, Rule::relaying, ""},
+        {"a report", true, {}, ours, Addressee::author, Rule::none, "bob@origin.example"},
+        {"no report", true, {"x", "y.example"}, ours, Addressee::author, Rule::reports_only, ""},
+        {"ours",
+         true,
+         {"x", "y.example"},
+         address("postmaster@gw1.example.com"),
+         Addressee::postmaster,
+         Rule::none,
+         "postmaster@example.com"},
+    };
+    for (const auto& row : rows) {
+        CAPTURE(row.what);
+        const PrimarySettings* primary = row.stranger ? nullptr : &settings.primaries[0];
+        const Caller caller{settings, directory, &srs, primary, "203.0.113.5"};
+        const RecipientDecision out = decide_recipient(caller, row.from, row.to, synced + 1h);
+        CHECK(out.addressee == row.addressee);
+        CHECK(out.decision.rule == row.rule);
+        CHECK(out.decision.reply.positive() == (row.rule == Rule::none));
+        CHECK(out.instead.text() == row.instead);
+    }
+    settings.hostname = "gw1.elsewhere.example";  // in nobody's domain
+    const Caller caller{settings, directory, &srs, &settings.primaries[0], "192.0.2.10"};
+    CHECK(decide_recipient(caller, {}, address("postmaster@gw1.elsewhere.example"), synced).decision.rule ==
+          Rule::postmaster);
+}
+
+TEST_CASE("the sender that is rewritten is the foreign one alone", "[acceptance]") {
     const sync::Snapshot directory = small_directory(), empty;
     const sync::Time fresh = synced + 1h, old = synced + 100h;
     struct Row {
@@ -241,7 +318,7 @@ TEST_CASE("the sender that is rewritten is the foreign one alone", "[policy]") {
     }
 }
 
-TEST_CASE("a rewritten path takes reports, and only those we made lead anywhere", "[policy]") {
+TEST_CASE("a rewritten path takes reports, and only those we made lead anywhere", "[acceptance]") {
     const Srs srs("a secret of some length", "gw.example");
     const Time now = synced;
     const Settings settings = two_primaries();
@@ -255,9 +332,9 @@ TEST_CASE("a rewritten path takes reports, and only those we made lead anywhere"
         auto out = judge(who, {}, path, now + 24h);
         REQUIRE(out);
         CHECK(out->decision.reply.code == 250);
-        CHECK(out->origin == origin);
+        CHECK(out->instead == origin);
     }
-    CHECK(judge(primary, sender, path, now)->origin == origin);
+    CHECK(judge(primary, sender, path, now)->instead == origin);
 
     struct Row {
         const char* why;
@@ -285,7 +362,7 @@ TEST_CASE("a rewritten path takes reports, and only those we made lead anywhere"
         CHECK(out->decision.reply.status == row.status);
         CHECK(text_of(out->decision.rule).name == "accept.foreign_sender");
         CHECK_FALSE(out->decision.reason.empty());
-        CHECK(out->origin.null());
+        CHECK(out->instead.null());
     }
     for (const Address& other :
          {Address{"alice", "gw.example"}, Address{path.local, "other.example"}, sender})

@@ -1,4 +1,4 @@
-#include "relay/reception/policy.h"
+#include "relay/reception/acceptance.h"
 
 #include <algorithm>
 
@@ -17,6 +17,7 @@ const PrimarySettings* primary_of(const Settings& settings, std::string_view cli
 namespace {
 
 Reply accepted() { return Reply{250, {2, 1, 0}, "ok"}; }
+Reply recipient_ok() { return Reply{250, {2, 1, 5}, "ok"}; }
 
 Decision refuse_sender(const Settings& settings, const sync::Verdict& verdict, Rule rule, std::string words) {
     Decision out = refuse(rule, std::move(words));
@@ -126,7 +127,7 @@ void not_answered(const Settings& settings, Decision& decision) {
 Decision judge_recipient(const PrimarySettings* primary, std::string_view client,
                          const Address& forward_path) {
     Decision out;
-    out.reply = Reply{250, {2, 1, 5}, "ok"};
+    out.reply = recipient_ok();
     if (primary != nullptr) return out;
     out = refuse(Rule::relaying, "relaying to <" + forward_path.text() + "> denied: " + std::string(client) +
                                      " is not a primary of this gateway");
@@ -155,11 +156,12 @@ std::optional<Address> postmaster_of(const Settings& settings, const sync::Snaps
     return Address{"postmaster", host};
 }
 
-std::optional<ReturnDecision> judge_return(const Srs& srs, const PrimarySettings* primary,
-                                           const Address& reverse_path, const Address& forward_path,
-                                           Time now) {
+std::optional<RecipientDecision> judge_return(const Srs& srs, const PrimarySettings* primary,
+                                              const Address& reverse_path, const Address& forward_path,
+                                              Time now) {
     Srs::Origin origin = srs.reverse(forward_path, now);
-    ReturnDecision out;
+    RecipientDecision out;
+    out.addressee = RecipientDecision::Addressee::author;
     Decision& decision = out.decision;
     auto no = [&](Rule rule, std::string reason) {
         decision = refuse(rule, "<" + forward_path.text() + ">: " + reason);
@@ -176,9 +178,57 @@ std::optional<ReturnDecision> judge_return(const Srs& srs, const PrimarySettings
         // Anything else would make of every address ever rewritten an open relay to its origin.
         no(Rule::reports_only, "a rewritten address takes reports only, which have no sender");
     } else {
-        decision.reply = Reply{250, {2, 1, 5}, "ok"};
-        out.origin = std::move(origin.address);
+        decision.reply = recipient_ok();
+        decision.reason = "a rewritten address of ours, which leads back to " + origin.address.text();
+        out.instead = std::move(origin.address);
     }
+    return out;
+}
+
+std::uint64_t size_limit(const Settings& settings, bool stranger) {
+    const std::uint64_t limit = settings.queue.message_size;
+    return stranger && (limit == 0 || limit > stranger_size_max) ? stranger_size_max : limit;
+}
+
+Decision too_large(const Settings& settings, bool stranger) {
+    const std::uint64_t limit = size_limit(settings, stranger);
+    return refuse(limit == settings.queue.message_size ? Rule::message_size : Rule::stranger_size,
+                  "message larger than " + std::to_string(limit) + " bytes");
+}
+
+Decision judge_content(const Settings& settings, bool stranger, const Seen& seen) {
+    const std::uint64_t limit = size_limit(settings, stranger);
+    const bool strict = stranger || settings.accept.bare_newline == BareNewline::refuse;
+    if (limit > 0 && seen.size > limit) return too_large(settings, stranger);
+    if (seen.bare_newlines && strict) return refuse(Rule::bare_newline);
+    if (seen.nuls && strict) return refuse(Rule::nul);
+    if (seen.hops > hops_max)
+        return refuse(Rule::hops,
+                      "the message has passed more than " + std::to_string(hops_max) + " hosts: a mail loop");
+    Decision out;
+    out.reply = Reply{250, {2, 0, 0}, "ok"};
+    return out;
+}
+
+RecipientDecision decide_recipient(const Caller& caller, const Address& reverse_path,
+                                   const Address& forward_path, sync::Time now) {
+    if (caller.srs != nullptr)
+        if (auto back = judge_return(*caller.srs, caller.primary, reverse_path, forward_path, now))
+            return std::move(*back);
+    RecipientDecision out;
+    if (!for_postmaster(caller.settings, forward_path)) {
+        out.decision = judge_recipient(caller.primary, caller.client, forward_path);
+        return out;
+    }
+    out.addressee = RecipientDecision::Addressee::postmaster;
+    auto whom = postmaster_of(caller.settings, caller.directory, caller.primary, now);
+    if (!whom) {
+        out.decision = refuse(Rule::postmaster);
+        return out;
+    }
+    out.decision.reply = recipient_ok();
+    out.decision.reason = "the postmaster of this host is " + whom->text();
+    out.instead = std::move(*whom);
     return out;
 }
 
