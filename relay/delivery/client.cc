@@ -3,9 +3,8 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <array>
 
-#include "relay/delivery/dot_stuffing.h"
+#include "relay/delivery/content_sender.h"
 #include "relay/delivery/sasl.h"
 #include "relay/limits.h"
 #include "relay/net/elsewhere.h"
@@ -18,8 +17,6 @@ namespace {
 
 constexpr std::size_t reply_line_max = 2048;  // RFC 5321 §4.5.3.1.5 asks for 512; the rest of it is not kept
 constexpr std::chrono::seconds last_word{2};  // for a reply that is there already
-constexpr std::size_t piece = 128 * 1024;     // of a file sent at once
-constexpr std::string_view final_dot = ".\r\n";
 constexpr int auth_steps_max = 10;
 
 }  // namespace
@@ -295,59 +292,6 @@ net::awaitable<Reply> Client::command(std::string line) {
     co_return answer;
 }
 
-net::awaitable<Client::Unsent> Client::send_content(const Message& message, Form& content) {
-    connection_->deadline(options_.command_timeout);
-    if (content.bytes) {
-        Unsent out;
-        out.error = co_await send_bytes(message, content);
-        co_return out;
-    }
-    Unsent out;
-    out.error = co_await connection_->write(message.content.trace);
-    bool line_start = true;
-    auto space = std::make_shared<std::string>();
-    auto file = std::make_shared<ContentFile>(std::move(*content.file));
-    auto next = [file, space] { return file->next(*space, piece); };
-    while (!out.error) {
-        auto octets = co_await net::elsewhere(*options_.files, next);
-        if (!octets) {
-            out.fault = std::move(octets.error());
-            co_return out;
-        }
-        connection_->deadline(options_.command_timeout);
-        if (octets->empty()) {
-            out.error = co_await connection_->write(final_dot);
-            break;
-        }
-        std::string stuffed;
-        if (content.dots) stuffed = stuff_dots(*octets, line_start);
-        out.error = co_await connection_->write(content.dots ? std::string_view(stuffed) : *octets);
-    }
-    co_return out;
-}
-
-/// The trace field goes out with the first piece and the final dot with the last: apart from it, it would
-/// wait for an acknowledgement.
-net::awaitable<std::error_code> Client::send_bytes(const Message& message, const Form& content) {
-    std::string_view rest = *content.bytes, trace = message.content.trace;
-    std::error_code error;
-    bool line_start = true, last = false;
-    while (!error && !last) {
-        std::string_view octets = rest.substr(0, piece);
-        rest.remove_prefix(octets.size());
-        last = rest.empty();
-        std::string stuffed;
-        if (content.dots) stuffed = stuff_dots(octets, line_start);
-        std::array<asio::const_buffer, 3> parts{asio::buffer(trace),
-                                                content.dots ? asio::buffer(stuffed) : asio::buffer(octets),
-                                                last ? asio::buffer(final_dot) : asio::const_buffer()};
-        connection_->deadline(options_.command_timeout);
-        error = co_await connection_->write(std::span<const asio::const_buffer>(parts));
-        trace = {};
-    }
-    co_return error;
-}
-
 net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction, const Message& message,
                                                         Form content) {
     ++transactions;
@@ -370,7 +314,8 @@ void Client::refuse_unasked(Transaction& transaction) {
 
 net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transaction, const Message& message,
                                                              Form content) {
-    auto timeout = options_.command_timeout;
+    const auto timeout = options_.command_timeout;
+    const SendingTerms terms{*options_.files, timeout};
     while (!transaction.done()) {
         refuse_unasked(transaction);
         if (transaction.done()) break;
@@ -383,7 +328,7 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
             if (transaction.discard())
                 unsent.error = co_await connection_->write(final_dot);
             else
-                unsent = co_await send_content(message, content);
+                unsent = co_await send_content(*connection_, terms, message, content);
             if (!unsent) transaction.content_sent();
         }
         if (unsent.fault) {

@@ -94,11 +94,6 @@ private:
     static net::awaitable<std::unique_ptr<Client>> start(net::io_context& io, const base::Clock& clock,
                                                          const Target& target, const Options& options,
                                                          Refusal& refusal);
-    struct Unsent {
-        std::error_code error;
-        std::optional<ContentFault> fault;
-        explicit operator bool() const { return error || fault; }
-    };
     net::awaitable<std::optional<ContentFault>> exchange(Transaction& transaction, const Message& message,
                                                          Form content);
     net::awaitable<bool> hello(Refusal& refusal);
@@ -109,8 +104,6 @@ private:
     /// Sends one command (with its line end), and reads the reply to it.
     net::awaitable<std::error_code> ask(std::string_view line, Reply& answer);
     void refuse_unasked(Transaction& transaction);
-    net::awaitable<Unsent> send_content(const Message& message, Form& content);
-    net::awaitable<std::error_code> send_bytes(const Message& message, const Form& content);
 
     std::shared_ptr<net::Connection> connection_;
     Target target_;

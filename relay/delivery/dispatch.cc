@@ -24,6 +24,16 @@ constexpr std::size_t closed_max = 20;  // routes looked at that have no room, b
 
 TlsWish wish_of(const Job& job) { return tls_wish(job.message->stored->message.envelope); }
 
+/// The queue may be offering it just now, and hears of it behind that.
+void settle_later(Workplace& at, Job job, Outcome why) {
+    asio::post(at.env.io, [&at, job = std::move(job), why = std::move(why)]() mutable {
+        if (at.env.stopping) return;
+        std::vector<Job> jobs;
+        jobs.push_back(std::move(job));
+        at.dispatch.settle_all(std::move(jobs), why);
+    });
+}
+
 }  // namespace
 
 // ---- from a route to a site
@@ -117,22 +127,12 @@ void Dispatch::line_up(Job job, const SitePtr& site) {
                                                         Time::duration::zero(), std::chrono::hours(1));
                 put_down(site, choice.why, at_.env.clock.steady() + pause);
             }
-            return settle_later(std::move(job), std::move(why));
+            return settle_later(at_, std::move(job), std::move(why));
         }
         source = std::move(*choice.source);
     }
     site->queues.of(source).ready.push(std::move(job));
     employ(site);
-}
-
-/// The queue may be offering it just now, and hears of it behind that.
-void Dispatch::settle_later(Job job, Outcome why) {
-    asio::post(at_.env.io, [this, job = std::move(job), why = std::move(why)]() mutable {
-        if (at_.env.stopping) return;
-        std::vector<Job> jobs;
-        jobs.push_back(std::move(job));
-        settle_all(std::move(jobs), why);
-    });
 }
 
 void Dispatch::redistribute(const SitePtr& site, SourceQueue& from) {

@@ -56,7 +56,6 @@ private:
     void look_up(const DestinationPtr& destination);
     net::awaitable<void> resolve(DestinationPtr destination);
     void unreachable(const DestinationPtr& destination, const Reply& trouble);
-    void settle_later(Job job, Outcome why);
     void put_down(const SitePtr& site, std::string why, Time until);
     void call_routes(RoutesWithoutRoom& routes);
     void release(const SitePtr& site);

@@ -12,7 +12,7 @@ Names::Names(Environment& env, Learnt& learnt)
     : env_(env),
       learnt_(learnt),
       resolver_(env.io, env.clock, env.settings->dns),
-      proof_(recall_proof(env.settings->state_dir, env.settings->dns)),
+      proof_{recall_proof(env.settings->state_dir, env.settings->dns)},
       ours_(our_listeners(*env.settings, *own_)),
       tls_(net::client_context(env.settings->tls)),
       fetch_(env.io, env.clock),
@@ -25,15 +25,15 @@ Names::Names(Environment& env, Learnt& learnt)
 
 void Names::start(std::function<void()> changed) {
     changed_ = std::move(changed);
-    if (proof_ == net::Proof::damaged)
+    if (proof_.at_start == net::Proof::damaged)
         env_.observer.on(
             event::Trouble{"dns",
                            (env_.settings->state_dir / dnssec_file).string() +
                                " cannot be read, so DNSSEC validation is demanded as if it had worked "
                                "before with these [dns] settings",
                            false});
-    proof_due_ = proof_ != net::Proof::given;
-    resolver_.watch_dnssec(proof_ != net::Proof::none, [this] { validation_changed(); });
+    proof_.due = proof_.at_start != net::Proof::given;
+    resolver_.watch_dnssec(proof_.at_start != net::Proof::none, [this] { validation_changed(); });
 }
 
 void Names::reload(const net::PreparedTls& tls) {
@@ -41,7 +41,7 @@ void Names::reload(const net::PreparedTls& tls) {
     if (settings.dns != resolver_.dnssec().settings()) {
         try {
             resolver_.reload(settings.dns);
-            proof_due_ = true;
+            proof_.due = true;
         } catch (const std::exception& fault) {
             env_.observer.on(event::Trouble{
                 "dns", std::string(fault.what()) + "; names are asked for as before until the next reload",
@@ -76,12 +76,12 @@ void Names::validation_changed() {
 
 /// Has it written down that validation works, once.
 void Names::keep_proof() {
-    if (!resolver_.dnssec().proven() || !resolver_.dnssec().well() || !std::exchange(proof_due_, false))
+    if (!resolver_.dnssec().proven() || !resolver_.dnssec().well() || !std::exchange(proof_.due, false))
         return;
     learnt_.write(dnssec_file, net::write_proof(resolver_.dnssec().settings()), [this](std::string what) {
         asio::post(env_.io, [this, what = std::move(what)] {
-            if (!std::exchange(proof_failed_, true)) env_.observer.on(event::Trouble{"dns", what, false});
-            proof_due_ = true;
+            if (!std::exchange(proof_.failed, true)) env_.observer.on(event::Trouble{"dns", what, false});
+            proof_.due = true;
         });
     });
 }

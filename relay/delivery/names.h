@@ -36,17 +36,22 @@ public:
     void persist();  // has written down what is new
 
 private:
+    /// That validation works, as it is written down.
+    struct KeptProof {
+        net::Proof at_start;
+        bool due = false;     // is to be written
+        bool failed = false;  // could not be, which was told
+    };
+
     void validation_changed();
     void keep_proof();
 
     Environment& env_;
     Learnt& learnt_;
     net::Resolver resolver_;
-    net::Proof proof_;  // of the start
+    KeptProof proof_;
     std::function<void()> changed_;
-    std::string told_;        // trouble()
-    bool proof_due_ = false;  // is to be written
-    bool proof_failed_ = false;
+    std::string told_;  // trouble()
     std::shared_ptr<OwnAddresses> own_ = std::make_shared<OwnAddresses>();
     IsOurs ours_;
     net::TlsContext tls_;
