@@ -3,6 +3,7 @@
 #include <asio/ip/v6_only.hpp>
 
 #include "relay/delivery/route.h"
+#include "relay/delivery/target_lookup.h"
 #include "relay/mail/address.h"
 #include "relay/mail/route_key.h"
 #include "relay/mail/stage.h"

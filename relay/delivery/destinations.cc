@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/delivery/route.h"
+#include "relay/delivery/target_lookup.h"
 #include "relay/mail/route_key.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/forget_oldest.h"

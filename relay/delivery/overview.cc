@@ -9,6 +9,7 @@
 #include "relay/delivery/room.h"
 #include "relay/delivery/route.h"
 #include "relay/delivery/sources.h"
+#include "relay/delivery/target_lookup.h"
 #include "relay/mail/route_key.h"
 #include "relay/queue/queue.h"
 

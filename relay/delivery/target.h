@@ -1,5 +1,4 @@
-// From a destination to the addresses its mail can be handed to, in the order they are tried (RFC 5321 §5.1),
-// and how each must be secured.
+// The addresses that a destination's mail can be handed to, and what is asked of each, as values.
 #pragma once
 
 #include <filesystem>
@@ -83,7 +82,5 @@ struct Surroundings {
     IsOurs ours;
     std::shared_ptr<OwnAddresses> own;
 };
-
-net::awaitable<Targets> find_targets(Surroundings around, RouteKey route, TlsWish wish);
 
 }  // namespace postern::relay

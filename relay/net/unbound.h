@@ -11,8 +11,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "relay/net/answers.h"
 #include "relay/net/asio.h"
-#include "relay/net/resolver.h"
+#include "relay/settings.h"
 
 struct ub_ctx;
 struct ub_result;
