@@ -2,23 +2,15 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "relay/finding.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
-
-struct Finding {
-    enum class Result : std::uint8_t { ok, warning, failed };
-    std::string what;  // "gateway archive", "egress 192.0.2.20", "dns", "port 25"
-    Result result = Result::ok;
-    std::string text;    // what was seen
-    std::string advice;  // what to do about it, "" when all is well
-};
 
 struct TrialOptions {
     std::string from, to;               // for MAIL and RCPT at the gateways

@@ -6,11 +6,13 @@
 #include <vector>
 
 #include "relay/delivery/client.h"
+#include "relay/finding.h"
 #include "relay/net/asio.h"
 #include "relay/net/resolver.h"
 #include "relay/net/tls.h"
 #include "relay/security/sts_store.h"
-#include "relay/trial.h"
+#include "relay/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::relay::trial {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/delivery/courier.h"
 #include "relay/delivery/route.h"
 
 namespace postern::relay {
@@ -30,7 +31,9 @@ Delivery::Delivery(net::io_context& io, const base::Clock& clock, Spool& spool, 
       connections_(env_),
       workplace_{env_,          queue_, names_,       contents_, sources_, listing_,
                  destinations_, room_,  connections_, alarms_,   dispatch_},
-      dispatch_(workplace_) {}
+      dispatch_(workplace_, [this](const SitePtr& site, SourceQueue& from) {
+          return Courier::run(std::make_unique<Courier>(workplace_, site, from));
+      }) {}
 
 void Delivery::start() {
     connections_.reload();

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "relay/delivery/connections.h"
-#include "relay/delivery/courier.h"
 #include "relay/delivery/destinations.h"
 #include "relay/delivery/environment.h"
 #include "relay/delivery/listing.h"
@@ -177,8 +176,7 @@ void Dispatch::employ(const SitePtr& site) {
         if (from.wake_one()) return SourceQueues::Turn::served;
         if (!site->has_room() || from.opening() >= from.ready.size()) return SourceQueues::Turn::pass;
         if (!at_.connections.grant(site)) return SourceQueues::Turn::stop;
-        at_.env.run(Courier::run(std::make_unique<Courier>(at_, site, from)),
-                    [this, site] { release(site); });
+        at_.env.run(send_(site, from), [this, site] { release(site); });
         return SourceQueues::Turn::served;
     });
 }

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/delivery/alarms.h"
@@ -21,7 +22,10 @@ namespace postern::relay {
 /// may.
 class Dispatch {
 public:
-    explicit Dispatch(Workplace& at) : at_(at) {}
+    /// Opens a connection of the site for what stands in that queue, and works until it is closed.
+    using Send = std::function<net::awaitable<void>(const SitePtr& site, SourceQueue& from)>;
+
+    Dispatch(Workplace& at, Send send) : at_(at), send_(std::move(send)) {}
 
     void offer(Job job);
     /// `way` is the job's own route, or one of the gateways that take turns for it.
@@ -62,6 +66,7 @@ private:
     void end_obstacles(const DestinationPtr& destination, Time now);
 
     Workplace& at_;
+    Send send_;
 };
 
 }  // namespace postern::relay

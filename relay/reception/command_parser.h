@@ -1,4 +1,4 @@
-// SMTP command lines as values: a pure parser (RFC 5321 §4.1).
+// From SMTP command lines to commands: a pure parser (RFC 5321 §4.1).
 #pragma once
 
 #include <optional>
