@@ -25,6 +25,7 @@ class OneProcess(scenario.Scenario):
         gateway = self.gateway()
         gateway.kill()
         gateway.start()
+        self.assertEqual(gateway.http("/readyz")[0], 200)
 
 
 if __name__ == "__main__":
