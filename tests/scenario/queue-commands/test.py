@@ -187,7 +187,8 @@ class QueueCommands(scenario.Scenario):
 
     def test_status_in_a_glance(self):
         text = self.postern.command("status").stdout
-        self.assertIn("3", text)
+        self.assertRegex(text, r"(?m)^queue +3 messages, ")
+        self.assertRegex(text, r"(?m)^since start +3 messages accepted; ")
         self.assertEqual(json.loads(self.postern.command("status", "--json").stdout)["queue"]["messages"], 3)
 
     def test_a_gateway_that_does_not_run_is_said_so(self):

@@ -32,7 +32,7 @@ class SecondSignal(scenario.Scenario):
         receiver.on.clear()
         gateway.start()
         gateway.wait_until_empty()
-        self.assertGreaterEqual(len(receiver.messages), 1)
+        self.assertEqual(len(receiver.messages), 1)
 
 
 if __name__ == "__main__":
