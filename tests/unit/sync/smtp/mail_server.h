@@ -1,17 +1,13 @@
 // A mail server that answers each command as it is told to.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <functional>
 #include <mutex>
-#include <stdexcept>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
+
+#include "tests/unit/sync/loopback_server.h"
 
 namespace postern::tests {
 
@@ -21,32 +17,10 @@ public:
     /// the connection.
     using Answer = std::function<std::string(const std::string& command)>;
 
-    explicit MailServer(Answer answer) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        auto* const any = reinterpret_cast<sockaddr*>(&address);
-        if (::bind(listener_, any, size) != 0 || ::listen(listener_, 8) != 0 ||
-            ::getsockname(listener_, any, &size) != 0)
-            throw std::runtime_error("cannot bind 127.0.0.1");
-        port_ = ntohs(address.sin_port);
-        thread_ = std::thread([this, answer = std::move(answer)] {
-            for (int client = 0; (client = ::accept(listener_, nullptr, nullptr)) >= 0;) {
-                serve(client, answer);
-                ::close(client);
-            }
-        });
-    }
-    ~MailServer() {
-        ::shutdown(listener_, SHUT_RDWR);
-        thread_.join();
-        ::close(listener_);
-    }
-    MailServer(const MailServer&) = delete;
-    MailServer& operator=(const MailServer&) = delete;
+    explicit MailServer(Answer answer)
+        : server_([this, answer = std::move(answer)](int client) { serve(client, answer); }) {}
 
-    std::string url() const { return "smtp://127.0.0.1:" + std::to_string(port_); }
+    std::string url() const { return "smtp://" + server_.where(); }
     /// Every command so far; "" for each connection.
     std::vector<std::string> commands() const {
         const std::lock_guard lock(mutex_);
@@ -77,10 +51,9 @@ private:
         }
     }
 
-    int listener_, port_ = 0;
     mutable std::mutex mutex_;
     std::vector<std::string> commands_;
-    std::thread thread_;
+    LoopbackServer server_;
 };
 
 }  // namespace postern::tests
