@@ -72,7 +72,8 @@ net::awaitable<Finding> led_to(World& world, std::string what, address there) {
             what, Result::ok,
             leads + ", not an address of this machine: right if its mail leaves from there, by a router", ""};
     co_return Finding{what, Result::warning,
-                      leads + ", not an address of this machine; its mail leaves from " + list_of(own), advice};
+                      leads + ", not an address of this machine; its mail leaves from " + list_of(own),
+                      advice};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "relay/net/dns_message.h"
 #include "relay/net/dnssec_proof.h"
+#include "relay/net/resolver.h"
 #include "tests/unit/relay/name_server.h"
 #include "tests/unit/relay/refusing_server.h"
 #include "tests/unit/relay/silent_server.h"

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "relay/net/address_range.h"
+#include "relay/trial.h"
 #include "relay/trial_parts.h"
 #include "tests/unit/relay/name_server.h"
 

@@ -29,7 +29,7 @@ struct Script {
     std::function<void()> meanwhile;  // happens while the domains are being listed
 };
 
-DomainReading full_reading(const std::vector<std::string>& users) {
+inline DomainReading full_reading(const std::vector<std::string>& users) {
     DomainReading reading;
     reading.options = DomainOptions{};
     reading.users = address_list(Kind::user, users);
