@@ -97,7 +97,8 @@ std::optional<Address> address_of(std::string_view mailbox, std::string_view dom
 
 }  // namespace
 
-Srs::Srs(std::string secret, std::string_view domain) : secret_(std::move(secret)), domain_(base::lower(domain)) {}
+Srs::Srs(std::string secret, std::string_view domain)
+    : secret_(std::move(secret)), domain_(base::lower(domain)) {}
 
 std::optional<Address> Srs::rewrite(const Address& sender, Time now) const {
     if (sender.null() || sender.domain == domain_) return std::nullopt;
