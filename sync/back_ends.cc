@@ -19,23 +19,23 @@ constexpr std::string_view mail_address = "a mail server's address such as \"smt
 using Memory = std::filesystem::path;
 
 std::unique_ptr<Primary> detected(const PrimarySettings& settings, const std::string& client_id,
-                                  const Memory& memory, std::stop_token stop) {
-    return std::make_unique<DetectedBackEnd>(settings, client_id, memory, std::move(stop));
+                                  const Memory& memory, const base::Clock& clock, std::stop_token stop) {
+    return std::make_unique<DetectedBackEnd>(settings, client_id, memory, clock, std::move(stop));
 }
 
 std::unique_ptr<Primary> rest(const PrimarySettings& settings, const std::string& client_id, const Memory&,
-                              std::stop_token stop) {
-    return std::make_unique<Rest>(settings, client_id, std::move(stop));
+                              const base::Clock& clock, std::stop_token stop) {
+    return std::make_unique<Rest>(settings, client_id, clock, std::move(stop));
 }
 
 std::unique_ptr<Primary> soap(const PrimarySettings& settings, const std::string&, const Memory&,
-                              std::stop_token stop) {
-    return std::make_unique<Soap>(settings, std::move(stop));
+                              const base::Clock& clock, std::stop_token stop) {
+    return std::make_unique<Soap>(settings, clock, std::move(stop));
 }
 
 std::unique_ptr<Primary> smtp(const PrimarySettings& settings, const std::string&, const Memory&,
-                              std::stop_token stop) {
-    return std::make_unique<Smtp>(settings, std::move(stop));
+                              const base::Clock& clock, std::stop_token stop) {
+    return std::make_unique<Smtp>(settings, clock, std::move(stop));
 }
 
 constexpr BackEnd table[] = {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "sync/base/clock.h"
 #include "sync/primary/primary.h"
 #include "sync/primary/url.h"
 #include "sync/settings.h"
@@ -23,7 +24,8 @@ struct BackEnd {
     /// `client_id`: this installation's name there. `memory`: a folder for what shall outlive a restart;
     /// empty: none. Throws std::invalid_argument when settings.url is none of its own.
     std::unique_ptr<Primary> (*make)(const PrimarySettings& settings, const std::string& client_id,
-                                     const std::filesystem::path& memory, std::stop_token stop);
+                                     const std::filesystem::path& memory, const base::Clock& clock,
+                                     std::stop_token stop);
 };
 
 /// The first is what is spoken where the settings do not say.

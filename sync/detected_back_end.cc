@@ -10,8 +10,6 @@
 
 namespace postern::sync {
 
-using Clock = std::chrono::steady_clock;
-
 namespace {
 
 constexpr auto choose_at_most_every = std::chrono::minutes(10);
@@ -30,16 +28,18 @@ bool foreign(const Failure& failure) {
 }  // namespace
 
 DetectedBackEnd::DetectedBackEnd(PrimarySettings settings, std::string client_id,
-                                 const std::filesystem::path& memory, std::stop_token stop)
+                                 const std::filesystem::path& memory, const base::Clock& clock,
+                                 std::stop_token stop)
     : settings_(std::move(settings)),
       client_id_(std::move(client_id)),
       file_(file_in(memory, settings_.name)),
+      clock_(clock),
       stop_(std::move(stop)),
       api_(remembered()) {
     if (api_ == Api::soap) {
-        primary_ = std::make_unique<Soap>(settings_, stop_);
+        primary_ = std::make_unique<Soap>(settings_, clock_, stop_);
     } else {
-        primary_ = std::make_unique<Rest>(settings_, client_id_, stop_);
+        primary_ = std::make_unique<Rest>(settings_, client_id_, clock_, stop_);
     }
 }
 
@@ -67,7 +67,7 @@ void DetectedBackEnd::take(Api api, std::unique_ptr<Primary> primary) {
 }
 
 Result<void> DetectedBackEnd::choose() {
-    auto rest = std::make_unique<Rest>(settings_, client_id_, stop_);
+    auto rest = std::make_unique<Rest>(settings_, client_id_, clock_, stop_);
     const Result<void> session = rest->sign_in();
     if (session || session.error().fault == Fault::credentials) {
         take(Api::rest, std::move(rest));
@@ -75,7 +75,7 @@ Result<void> DetectedBackEnd::choose() {
     }
     spent_ += rest->requests();
     if (!foreign(session.error())) return session;
-    auto soap = std::make_unique<Soap>(settings_, stop_);
+    auto soap = std::make_unique<Soap>(settings_, clock_, stop_);
     const Result<void> described = soap->probe();
     if (described) {
         take(Api::soap, std::move(soap));
@@ -97,8 +97,8 @@ Result<std::vector<ListedDomain>> DetectedBackEnd::domains() {
     if (api_ == Api::none)
         if (const Result<void> chosen = choose(); !chosen) return tl::make_unexpected(chosen.error());
     auto listed = primary_->domains();
-    if (listed || !foreign(listed.error()) || Clock::now() < choose_again_) return listed;
-    choose_again_ = Clock::now() + choose_at_most_every;
+    if (listed || !foreign(listed.error()) || clock_.now() < choose_again_) return listed;
+    choose_again_ = clock_.now() + choose_at_most_every;
     const Api before = api_;
     if (const Result<void> chosen = choose(); !chosen || api_ == before) return listed;
     return primary_->domains();
@@ -107,7 +107,7 @@ Result<std::vector<ListedDomain>> DetectedBackEnd::domains() {
 Result<DomainReading> DetectedBackEnd::read(const DomainRecord& known) { return primary_->read(known); }
 
 Result<std::optional<Kind>> DetectedBackEnd::look_up(const std::string& local_part, const std::string& domain,
-                                                     Clock::time_point until) {
+                                                     base::Moment until) {
     return sign_in().and_then([&] { return primary_->look_up(local_part, domain, until); });
 }
 

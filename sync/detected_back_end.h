@@ -20,13 +20,13 @@ public:
     /// `memory`: the folder in which the choice outlives a restart; empty: none. Throws std::invalid_argument
     /// when settings.url is no URL.
     DetectedBackEnd(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
-                    std::stop_token stop);
+                    const base::Clock& clock, std::stop_token stop);
 
     Result<void> sign_in() override;
     Result<std::vector<ListedDomain>> domains() override;
     Result<DomainReading> read(const DomainRecord& known) override;
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
-                                        std::chrono::steady_clock::time_point until) override;
+                                        base::Moment until) override;
     std::uint64_t requests() const override;
     void hurry(bool on) override;
 
@@ -42,12 +42,13 @@ private:
     PrimarySettings settings_;
     std::string client_id_;
     std::filesystem::path file_;
+    const base::Clock& clock_;
     std::stop_token stop_;
     Api api_ = Api::none;
     std::unique_ptr<Primary> primary_;
     bool hurry_ = false;
     std::uint64_t spent_ = 0;  // requests of those that were tried before
-    std::chrono::steady_clock::time_point choose_again_{};
+    base::Moment choose_again_{};
 };
 
 }  // namespace postern::sync

@@ -26,8 +26,6 @@
 
 namespace postern::sync {
 
-using Clock = std::chrono::steady_clock;
-
 namespace {
 
 constexpr auto save_at_least_every = std::chrono::seconds(60);  // during a long round
@@ -69,23 +67,24 @@ void check(const std::vector<PrimarySettings>& settings) {
 class Sync::Thread {
 public:
     Thread(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
-           Publish publish)
-        : client_name_(client_name(state_dir / "client-id")),
+           const base::Clock& clock, Publish publish)
+        : clock_(clock),
+          client_name_(client_name(state_dir / "client-id")),
           state_dir_(state_dir),
           observer_(observer),
           cache_(state_dir / "directory.cache"),
           poller_(
-              settings, load(), observer,
+              settings, load(), observer, clock,
               [this](const PrimarySettings& primary, std::stop_token stop) {
                   return back_end(primary).make(primary, client_name_ + "-" + primary.name, state_dir_,
-                                                std::move(stop));
+                                                clock_, std::move(stop));
               },
               [this] {
                   const std::lock_guard lock(mutex_);
                   answered_ = true;
                   woken_.notify_all();
               }),
-          publication_(poller_.directory(), std::move(publish)) {
+          publication_(poller_.directory(), std::move(publish), clock) {
         report_.primaries = poller_.report();
         report_.domains = view(poller_.directory());
         keep_askers(settings);
@@ -126,7 +125,7 @@ public:
 
     void ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
         const auto current = snapshot();
-        const Time now = std::chrono::system_clock::now();
+        const Time now = clock_.wall();
         const Snapshot::Owner owner = current->owner(domain);
         const Snapshot::Entry entry = current->find(local_part, domain);
         const bool unknown =
@@ -171,7 +170,7 @@ public:
         if (with_mail_.size() < most_with_mail) with_mail_.emplace(owner.domain);
         const auto asked = askers_.find(owner.primary);
         if (asked == askers_.end() || back_end(asked->second.first).lists || entry.asked == Time{} ||
-            std::chrono::system_clock::now() - entry.asked < presence_lasts)
+            clock_.wall() - entry.asked < presence_lasts)
             return;
         const auto asker = asked->second.second;
         lock.unlock();
@@ -218,13 +217,14 @@ private:
         return std::make_shared<Asker>(
             [this, settings](std::stop_token stop) {
                 return back_end(settings).make(settings, client_name_ + "-" + settings.name + "-ask",
-                                               state_dir_, std::move(stop));
+                                               state_dir_, clock_, std::move(stop));
             },
             [this](Answer answer) {
                 // That one primary has no such address says nothing about the others' domains.
                 if (!answer.kind && snapshot()->owner(answer.domain).primary.empty() && several_) return;
                 publication_.learn(std::move(answer));
-            });
+            },
+            clock_);
     }
 
     /// Without it every address would be unknown, and what is saved next would take its place.
@@ -258,8 +258,8 @@ private:
         const Poller::Step step = poller_.step();
         const bool ended = step == Poller::Step::round_ended;
         if (step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
-        if (unpublished_ && (ended || Clock::now() >= publish_after_)) publish();
-        if (unsaved_ && (ended || Clock::now() >= save_after_)) save();
+        if (unpublished_ && (ended || clock_.now() >= publish_after_)) publish();
+        if (unsaved_ && (ended || clock_.now() >= save_after_)) save();
         {
             auto primaries = poller_.report();
             const std::lock_guard lock(mutex_);
@@ -306,7 +306,7 @@ private:
     }
 
     void publish() {
-        const auto start = Clock::now();
+        const auto start = clock_.now();
         unpublished_ = false;
         publication_.replace(poller_.directory());
         auto domains = view(poller_.directory());
@@ -317,7 +317,7 @@ private:
             report_.domains = std::move(domains);
             report_.claims = std::move(claimed);
         }
-        publish_after_ = Clock::now() + publish_share * (Clock::now() - start);
+        publish_after_ = clock_.now() + publish_share * (clock_.now() - start);
     }
 
     /// Each claim once, while it lasts; report_.claims are those told already.
@@ -329,7 +329,7 @@ private:
 
     void save() {
         unsaved_ = false;
-        save_after_ = Clock::now() + save_at_least_every;
+        save_after_ = clock_.now() + save_at_least_every;
         const auto saved = cache_.save(poller_.directory());
         if (saved) return;
         const std::string why = base::file_fault(cache_.file(), saved.error());
@@ -340,18 +340,19 @@ private:
         auto until = poller_.next_due();
         if (unpublished_) until = std::min(until, publish_after_);
         std::unique_lock lock(mutex_);
-        woken_.wait_until(lock, stop_.get_token(), until,
+        clock_.wait_until(woken_, lock, stop_.get_token(), until,
                           [this] { return answered_ || poll_ || accept_ || settings_.has_value(); });
         answered_ = false;
     }
 
+    const base::Clock& clock_;
     std::stop_source stop_;
     std::string client_name_;
     std::filesystem::path state_dir_;
     Observer& observer_;
     Cache cache_;
     bool unpublished_ = false, unsaved_ = false;
-    Clock::time_point publish_after_{}, save_after_ = Clock::now() + save_at_least_every;
+    base::Moment publish_after_{}, save_after_ = clock_.now() + save_at_least_every;
 
     std::atomic<bool> running_{false};
     std::atomic<bool> several_{false};  // primaries
@@ -371,9 +372,9 @@ private:
 };
 
 Sync::Sync(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
-           Publish publish) {
+           const base::Clock& clock, Publish publish) {
     check(settings);
-    thread_ = std::make_unique<Thread>(std::move(settings), state_dir, observer, std::move(publish));
+    thread_ = std::make_unique<Thread>(std::move(settings), state_dir, observer, clock, std::move(publish));
 }
 
 Sync::~Sync() = default;
@@ -400,7 +401,8 @@ bool Sync::forget(std::string_view local_part, std::string_view domain) {
 std::shared_ptr<const Snapshot> Sync::snapshot() const { return thread_->snapshot(); }
 Report Sync::report() const { return thread_->report(); }
 
-tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop) {
+tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, const base::Clock& clock,
+                                         std::stop_token stop) {
     check({settings});
     sigset_t broken;  // a connection that ends while it is written to is a failure like others
     sigemptyset(&broken);
@@ -410,7 +412,7 @@ tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, std::s
         return tl::make_unexpected(ProbeFailure{failure.words, failure.trouble});
     };
     const BackEnd& kind = back_end(settings);
-    const auto primary = kind.make(settings, random_name(), {}, std::move(stop));
+    const auto primary = kind.make(settings, random_name(), {}, clock, std::move(stop));
     const auto domains = primary->domains();
     if (!domains) return failed(domains.error());
     Probed probed{domains->size(), kind.lists};

@@ -9,6 +9,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "sync/base/clock.h"
 #include "sync/directory/snapshot.h"
 #include "sync/observer.h"
 #include "sync/report.h"
@@ -26,7 +27,7 @@ public:
     /// on a thread of ours after each change, one at a time, not for what the cache gave. Throws
     /// std::system_error when `state_dir` cannot be used, std::invalid_argument for a url that is none.
     Sync(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
-         Publish publish);
+         const base::Clock& clock, Publish publish);
     ~Sync();  // stops
     Sync(const Sync&) = delete;
     Sync& operator=(const Sync&) = delete;
@@ -79,6 +80,7 @@ struct Probed {
 /// For `postern check --online`: signs in once, under a name of its own so that a running gateway keeps its
 /// session, and counts the domains, or asks about an address that nobody has; otherwise what went wrong, in
 /// words. Blocking, some minutes at worst. Throws as Sync does.
-tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, std::stop_token stop = {});
+tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, const base::Clock& clock,
+                                         std::stop_token stop = {});
 
 }  // namespace postern::sync

@@ -30,7 +30,8 @@ constexpr const char* anchors_name = "trust anchors";
 
 std::string name_of(const sync::PrimarySettings& primary) { return "primary " + primary.name; }
 
-Finding try_primary(const sync::PrimarySettings& primary, const std::stop_token& stop) {
+Finding try_primary(const sync::PrimarySettings& primary, const base::Clock& clock,
+                    const std::stop_token& stop) {
     const std::string what = name_of(primary);
     const auto failed = [&](const std::string& why, sync::Trouble trouble) {
         if (stop.stop_requested())
@@ -40,7 +41,7 @@ Finding try_primary(const sync::PrimarySettings& primary, const std::stop_token&
         return Finding{what, Result::failed, why, std::string(remedy(trouble))};
     };
     try {
-        const auto probed = sync::probe(primary, stop);
+        const auto probed = sync::probe(primary, clock, stop);
         if (!probed) return failed(probed.error().words, probed.error().trouble);
         if (!probed->takes_all.empty())
             return {what, Result::warning,
@@ -114,8 +115,8 @@ std::vector<std::string> tried_online(const Settings& settings) {
     return names;
 }
 
-std::vector<Finding> check_online(const Settings& settings, const std::string& from, const std::string& to,
-                                  const std::function<void(const Finding&)>& told) {
+std::vector<Finding> check_online(const Settings& settings, const base::Clock& clock, const std::string& from,
+                                  const std::string& to, const std::function<void(const Finding&)>& told) {
     std::mutex mutex;
     const auto tell = [&](const Finding& finding) {
         const std::lock_guard lock(mutex);
@@ -126,13 +127,13 @@ std::vector<Finding> check_online(const Settings& settings, const std::string& f
     std::stop_source stop;
     std::vector<std::future<Finding>> primaries;
     for (const auto& primary : settings.synced())
-        primaries.push_back(std::async(std::launch::async, [&tell, primary, token = stop.get_token()] {
-            auto finding = try_primary(primary, token);
-            tell(finding);
-            return finding;
-        }));
+        primaries.push_back(
+            std::async(std::launch::async, [&tell, &clock, primary, token = stop.get_token()] {
+                auto finding = try_primary(primary, clock, token);
+                tell(finding);
+                return finding;
+            }));
     const StopsAll whatever_is_thrown{stop};
-    const base::SystemClock clock;
     const auto until = clock.now() + patience;
     const auto postmaster = "postmaster@" + settings.relay.hostname;
     auto tried = relay::try_out(

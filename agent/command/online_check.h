@@ -7,6 +7,7 @@
 
 #include "agent/settings/settings.h"
 #include "relay/trial.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -18,7 +19,7 @@ std::vector<std::string> tried_online(const Settings& settings);
 /// `to` are for MAIL and RCPT at the gateways; "" for postmaster at our hostname. `told` is called for each
 /// finding as soon as it is known, one call at a time.
 std::vector<relay::Finding> check_online(
-    const Settings& settings, const std::string& from, const std::string& to,
+    const Settings& settings, const base::Clock& clock, const std::string& from, const std::string& to,
     const std::function<void(const relay::Finding&)>& told = [](const relay::Finding&) {});
 
 /// A table for people that grows by a line with each finding.

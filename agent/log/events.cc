@@ -208,7 +208,7 @@ void Events::on(const GatewayModeEvent& event) {
         if (event.outcome != GatewayModeOutcome::stranger)
             kind.append(" ").append(event.client).append(" ").append(operation);
         const std::lock_guard lock(repeats_mutex_);
-        const auto passed = repeats_.pass(kind, std::chrono::steady_clock::now());
+        const auto passed = repeats_.pass(kind, clock_.now());
         if (!passed) return;
         times = *passed;
     }

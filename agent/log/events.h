@@ -15,7 +15,8 @@ namespace postern::agent {
 /// Thread-safe, called on relay's and sync's threads.
 class Events final : public relay::Observer, public sync::Observer {
 public:
-    Events(Log& log, Metrics& metrics) : log_(log), metrics_(metrics) {}
+    Events(Log& log, Metrics& metrics, const base::Clock& clock)
+        : log_(log), metrics_(metrics), clock_(clock) {}
 
     void on(const relay::event::Accepted& event) override;
     void on(const relay::event::Refused& event) override;
@@ -46,6 +47,7 @@ public:
 private:
     Log& log_;
     Metrics& metrics_;
+    const base::Clock& clock_;
     std::mutex repeats_mutex_;
     RepeatFilter repeats_;
 };

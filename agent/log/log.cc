@@ -33,11 +33,10 @@ std::string& line_buffer() {
     return buffer;
 }
 
-/// The current time, its part down to the second formatted once a second and thread.
-std::string_view now_text() {
+/// A time, its part down to the second formatted once a second and thread.
+std::string_view text_of(base::Time now) {
     static thread_local std::string text;
-    static thread_local std::chrono::system_clock::time_point second;
-    const auto now = std::chrono::system_clock::now();
+    static thread_local base::Time second;
     const auto whole = std::chrono::floor<std::chrono::seconds>(now);
     if (text.empty() || whole != second) {
         text = iso_time(now);
@@ -58,15 +57,17 @@ struct Log::Sink {
     bool journal = stderr_is_journal();
     std::atomic<LogFormat> format;
     std::atomic<LogLevel> level;
+    const base::Clock& clock;
     LogOutput output{STDERR_FILENO, [this](std::uint64_t dropped) { return gap(dropped); }};
 
-    explicit Sink(LogSettings settings) : format(settings.format), level(settings.level) {}
+    Sink(LogSettings settings, const base::Clock& clock_)
+        : format(settings.format), level(settings.level), clock(clock_) {}
 
     LogLine begin(std::string& buffer, LogLevel of_line, std::string_view event) const {
         const auto& names = level_names[static_cast<std::size_t>(of_line)];
         const auto written_as = format.load(std::memory_order_relaxed);
         if (journal) return {buffer, written_as, names.priority, "", names.name, event};
-        return {buffer, written_as, "", now_text(), names.name, event};
+        return {buffer, written_as, "", text_of(clock.wall()), names.name, event};
     }
 
     std::string gap(std::uint64_t dropped) const {
@@ -78,7 +79,7 @@ struct Log::Sink {
     }
 };
 
-Log::Log(LogSettings settings) : sink_(std::make_unique<Sink>(settings)) {}
+Log::Log(LogSettings settings, const base::Clock& clock) : sink_(std::make_unique<Sink>(settings, clock)) {}
 Log::~Log() = default;
 
 void Log::reload(LogSettings settings) {

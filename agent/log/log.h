@@ -7,6 +7,7 @@
 
 #include "agent/log/log_line.h"
 #include "agent/log/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -14,7 +15,8 @@ namespace postern::agent {
 /// of a time.
 class Log {
 public:
-    explicit Log(LogSettings settings);
+    /// Lines show its wall time.
+    Log(LogSettings settings, const base::Clock& clock);
     ~Log();
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;

@@ -238,13 +238,13 @@ Metrics::Totals Metrics::totals() const {
 }
 
 std::string Metrics::text(const relay::State& state, const std::vector<relay::EgressView>& egress,
-                          const sync::Report& report, bool ready) {
+                          const sync::Report& report, bool ready, sync::Time now) {
     const std::lock_guard lock(families_->gauges);
     auto& f = *families_;
     f.ready.Set(ready ? 1 : 0);
     f.messages.Set(static_cast<double>(state.messages));
     f.held.Set(static_cast<double>(state.held));
-    const auto age = std::chrono::system_clock::now() - state.oldest;
+    const auto age = now - state.oldest;
     f.oldest.Set(state.oldest == sync::Time{} ? 0 : std::max(0.0, seconds(age)));
     f.bytes.Set(static_cast<double>(state.bytes));
     f.sessions.Set(static_cast<double>(state.sessions));

@@ -48,7 +48,7 @@ public:
 
     /// Everything as text, with the gauges set from the arguments.
     std::string text(const relay::State& state, const std::vector<relay::EgressView>& egress,
-                     const sync::Report& report, bool ready);
+                     const sync::Report& report, bool ready, sync::Time now);
 
 private:
     struct Families;

@@ -210,8 +210,7 @@ class Process final : public ProcessControl {
 public:
     explicit Process(ControlledParts parts)
         : parts_(std::move(parts)),
-          identity_{POSTERN_VERSION, parts_.configuration.started().relay.hostname,
-                    std::chrono::system_clock::now()} {}
+          identity_{POSTERN_VERSION, parts_.configuration.started().relay.hostname, parts_.clock.wall()} {}
 
     Identity identity() override { return identity_; }
     relay::State state() override {
@@ -224,8 +223,7 @@ public:
                 const auto report = parts_.directory.report();
                 const bool directory_needed =
                     parts_.configuration.settings()->relay.accept.sender != relay::Check::any;
-                return reasons_not_ready(parts_.relay.state(), report, directory_needed,
-                                         std::chrono::system_clock::now());
+                return reasons_not_ready(parts_.relay.state(), report, directory_needed, parts_.clock.wall());
             });
         } catch (const Stopping& stopping) {
             return {stopping.what()};
@@ -244,7 +242,7 @@ public:
         const bool ready = not_ready().empty();
         return parts_.gate.while_running([&] {
             return parts_.metrics.text(parts_.relay.state(), parts_.relay.egress(), parts_.directory.report(),
-                                       ready);
+                                       ready, parts_.clock.wall());
         });
     }
     Metrics::Totals totals() override { return parts_.metrics.totals(); }

@@ -22,6 +22,7 @@ struct ControlledParts {
     sync::Sync& directory;
     Metrics& metrics;
     Log& log;
+    const base::Clock& clock;
     std::function<Reloaded()> reload;
     std::function<std::vector<std::string>()> status_troubles;  // places of the endpoint that are not open
 };

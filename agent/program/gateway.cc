@@ -49,7 +49,7 @@ GatewayModeTerms terms(const Settings& settings) {
 }  // namespace
 
 struct Gateway::Impl {
-    Impl(std::filesystem::path file, Settings given, Log& log_);
+    Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_);
 
     Reloaded reload();
     void apply(Plan plan);
@@ -57,8 +57,8 @@ struct Gateway::Impl {
     Log& log;
     Configuration configuration;
     Metrics metrics;
-    Events events{log, metrics};
-    const base::SystemClock clock;
+    const base::Clock& clock;
+    Events events{log, metrics, clock};
     Gate gate;
     sync::Sync directory;  // publishes to relay once started
     relay::Relay relay;
@@ -67,15 +67,16 @@ struct Gateway::Impl {
     std::optional<GatewayModeServer> gateway_mode;
 };
 
-Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_)
+Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_)
     : log(log_),
       configuration(std::move(file), std::move(given), log),
+      clock(clock_),
       directory(
-          configuration.started().synced(), configuration.started().relay.state_dir, events,
+          configuration.started().synced(), configuration.started().relay.state_dir, events, clock,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(), events,
             clock),
-      control({gate, configuration, relay, directory, metrics, log, [this] { return reload(); },
+      control({gate, configuration, relay, directory, metrics, log, clock, [this] { return reload(); },
                [this] { return status.troubles(); }}),
       status(
           {configuration.started().status.address, configuration.started().socket(), geteuid()},
@@ -129,8 +130,8 @@ void Gateway::Impl::apply(Plan plan) {
     configuration.put(std::move(settings));
 }
 
-Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log)
-    : impl_(std::make_unique<Impl>(std::move(file), std::move(settings), log)) {}
+Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log, const base::Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(file), std::move(settings), log, clock)) {}
 
 Gateway::~Gateway() = default;
 

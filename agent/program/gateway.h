@@ -9,6 +9,7 @@
 
 #include "agent/log/log.h"
 #include "agent/settings/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -16,7 +17,7 @@ class Gateway {
 public:
     /// Opens everything, starts nothing. `file` is read again by reload(). Throws std::exception in words an
     /// administrator understands.
-    Gateway(std::filesystem::path file, Settings settings, Log& log);
+    Gateway(std::filesystem::path file, Settings settings, Log& log, const base::Clock& clock);
     ~Gateway();
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;

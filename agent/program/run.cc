@@ -168,10 +168,10 @@ bool stop(Gateway& gateway, const Signals& signals) {
 }
 
 int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log,
-                     const Signals& signals) {
+                     const base::Clock& clock, const Signals& signals) {
     std::optional<Gateway> gateway;
     try {
-        gateway.emplace(config, std::move(settings), log);
+        gateway.emplace(config, std::move(settings), log, clock);
         gateway->start();
     } catch (const std::exception& error) {
         log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", error.what()); });
@@ -190,16 +190,18 @@ int serve_until_told(const std::filesystem::path& config, Settings settings, Log
 }
 
 /// Each line as soon as it is known: who waits sees for what.
-std::vector<relay::Finding> show_online(const Settings& settings, const Command& command) {
+std::vector<relay::Finding> show_online(const Settings& settings, const base::Clock& clock,
+                                        const Command& command) {
     const auto names = tried_online(settings);
     if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "%s", trying(names).c_str());
     const FindingTable table(names);
     std::printf("\n%s", table.heading().c_str());
     std::fflush(stdout);
-    auto findings = check_online(settings, command.from, command.to, [&](const relay::Finding& finding) {
-        std::fputs(table.line(finding).c_str(), stdout);
-        std::fflush(stdout);
-    });
+    auto findings =
+        check_online(settings, clock, command.from, command.to, [&](const relay::Finding& finding) {
+            std::fputs(table.line(finding).c_str(), stdout);
+            std::fflush(stdout);
+        });
     std::fputs(what_to_do(findings).c_str(), stdout);
     return findings;
 }
@@ -212,6 +214,7 @@ int run(const std::filesystem::path& config) {
     const Signals signals;
     raise_descriptor_limit();
 
+    const base::SystemClock clock;
     auto parsed = read_settings(config);
     const auto account = check_all(parsed, passed_places());
     if (!parsed.faults.empty()) {
@@ -220,7 +223,7 @@ int run(const std::filesystem::path& config) {
                                          [](const Fault& fault) { return fault.passing; });
         return passing ? EX_OSERR : EX_CONFIG;
     }
-    Log log(parsed.settings.log);
+    Log log(parsed.settings.log, clock);
     if (const auto fault = take_places(parsed.settings, account); !fault.empty()) {
         log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", fault); });
         return EX_OSERR;
@@ -231,10 +234,11 @@ int run(const std::filesystem::path& config) {
         log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
             line.add("where", "configuration").add("text", warning.line(config));
         });
-    return serve_until_told(config, std::move(parsed.settings), log, signals);
+    return serve_until_told(config, std::move(parsed.settings), log, clock, signals);
 }
 
 int check(const Command& command) {
+    const base::SystemClock clock;
     auto parsed = read_settings(command.config);
     check_all(parsed, running_places(parsed.settings));
     const bool online = parsed.faults.empty() && command.online;
@@ -246,8 +250,8 @@ int check(const Command& command) {
     }
     std::vector<relay::Finding> findings;
     if (online)
-        findings = command.json ? check_online(parsed.settings, command.from, command.to)
-                                : show_online(parsed.settings, command);
+        findings = command.json ? check_online(parsed.settings, clock, command.from, command.to)
+                                : show_online(parsed.settings, clock, command);
     if (command.json) std::fputs(dump(check_view(command.config, parsed, findings)).c_str(), stdout);
     return !right ? EX_CONFIG : all_right(findings) ? EX_OK : EX_UNAVAILABLE;
 }

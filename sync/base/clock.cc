@@ -31,17 +31,4 @@ bool SystemClock::wait_until(std::condition_variable_any& woken, std::unique_loc
     return woken.wait_until(lock, stop, until, [&done] { return done(); });
 }
 
-namespace {
-
-const SystemClock& first() {
-    static const SystemClock clock;
-    return clock;
-}
-
-}  // namespace
-
-Time wall_now() { return first().wall(); }
-Time steady_now() { return first().steady(); }
-Time on_the_wall(Time steady) { return first().on_the_wall(steady); }
-
 }  // namespace postern::base

@@ -5,8 +5,8 @@
 
 namespace postern::sync {
 
-Publication::Publication(const Directory& directory, Publish publish)
-    : publish_(std::move(publish)), snapshot_(std::make_shared<const Snapshot>(directory)) {}
+Publication::Publication(const Directory& directory, Publish publish, const base::Clock& clock)
+    : publish_(std::move(publish)), clock_(clock), snapshot_(std::make_shared<const Snapshot>(directory)) {}
 
 std::shared_ptr<const Snapshot> Publication::snapshot() const {
     const std::lock_guard lock(mutex_);
@@ -30,7 +30,7 @@ void Publication::replace(const Directory& directory) {
     const Snapshot read(directory);  // takes long: not under the lock
     const std::lock_guard order(order_);
     std::vector<Answer> kept = answers();
-    const Time now = std::chrono::system_clock::now();
+    const Time now = clock_.wall();
     std::erase_if(kept, [&](const Answer& answer) {
         const Snapshot::Owner owner = read.owner(answer.domain);
         if (owner.primary.empty()) return now - answer.asked > (answer.kind ? newness_lasts : absence_lasts);

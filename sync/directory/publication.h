@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sync/base/clock.h"
 #include "sync/directory/directory.h"
 #include "sync/directory/learned.h"
 #include "sync/directory/snapshot.h"
@@ -18,7 +19,7 @@ class Publication final {
 public:
     using Publish = std::function<void(std::shared_ptr<const Snapshot>)>;
 
-    Publication(const Directory& directory, Publish publish);
+    Publication(const Directory& directory, Publish publish, const base::Clock& clock);
 
     /// The directory has been read anew; answers older than the reading of their domain go.
     void replace(const Directory& directory);
@@ -33,6 +34,7 @@ private:
     void put(std::shared_ptr<const Snapshot> snapshot);
 
     Publish publish_;
+    const base::Clock& clock_;
     std::mutex order_;          // held while a snapshot is changed and given out
     mutable std::mutex mutex_;  // guards snapshot_
     std::shared_ptr<const Snapshot> snapshot_;

@@ -8,8 +8,6 @@
 
 namespace postern::sync {
 
-using std::chrono::system_clock;
-
 namespace {
 
 constexpr auto quiet_after_failure = std::chrono::seconds(5);
@@ -31,7 +29,8 @@ void block_signals() {
 
 }  // namespace
 
-Asker::Asker(Connect connect, Learn learn) : connect_(std::move(connect)), learn_(std::move(learn)) {
+Asker::Asker(Connect connect, Learn learn, const base::Clock& clock)
+    : connect_(std::move(connect)), learn_(std::move(learn)), clock_(clock) {
     worker_ = std::thread([this] {
         block_signals();
         work();
@@ -49,14 +48,12 @@ Asker::~Asker() {
     for (const Done& done : take_all()) done(false);
 }
 
-bool Asker::open(Clock::time_point now) {
-    return !stop_.stop_requested() && !refused_ && now >= quiet_until_;
-}
+bool Asker::open(base::Moment now) { return !stop_.stop_requested() && !refused_ && now >= quiet_until_; }
 
 void Asker::ask(Question question, Done done) {
     {
         const std::lock_guard lock(mutex_);
-        const auto now = Clock::now();
+        const auto now = clock_.now();
         Key key(question.local_part, question.domain);
         auto found = pending_.find(key);
         if (open(now) && waiting_ < most_waiting) {
@@ -104,14 +101,14 @@ void Asker::note(const Failure& failure) {
         quiet = std::clamp<std::chrono::seconds>(*failure.retry_after, quiet, longest_quiet);
     if (failure.fault == Fault::credentials) {
         quiet = quiet_after_refusal;
-        refused_at_ = system_clock::now();
+        refused_at_ = clock_.wall();
     }
-    quiet_until_ = Clock::now() + quiet;
+    quiet_until_ = clock_.now() + quiet;
 }
 
 /// Puts one question; what it came to is noted and given on. True when the primary has answered.
-bool Asker::put(const Question& question, Clock::time_point until) {
-    const Time asked = system_clock::now();
+bool Asker::put(const Question& question, base::Moment until) {
+    const Time asked = clock_.wall();
     std::uint64_t before = 0;
     Result<std::optional<Kind>> answer = tl::make_unexpected(Failure{});
     try {
@@ -139,7 +136,7 @@ void Asker::work() {
         const auto found = pending_.find(key);
         const Pending& pending = found->second;
         bool answered = false;
-        if (pending.waiters.empty() || !open(Clock::now())) {  // nobody waits any more, or in vain
+        if (pending.waiters.empty() || !open(clock_.now())) {  // nobody waits any more, or in vain
             budget_of(pending.question).correct(-usual_cost);
         } else {
             const Question question = pending.question;
@@ -163,7 +160,7 @@ void Asker::watch() {
     std::unique_lock lock(mutex_);
     while (waiting_more_.wait(lock, stop_.get_token(), [this] { return waiting_ > 0; })) {
         if (stop_.stop_requested()) return;
-        const auto now = Clock::now();
+        const auto now = clock_.now();
         auto next = now + patience;
         std::vector<Done> late;
         for (auto& [key, pending] : pending_) {
@@ -176,7 +173,7 @@ void Asker::watch() {
         ENSURE(waiting_ >= late.size(), "whoever waits is counted");
         waiting_ -= late.size();
         if (late.empty()) {
-            waiting_more_.wait_until(lock, stop_.get_token(), next, [] { return false; });
+            clock_.wait_until(waiting_more_, lock, stop_.get_token(), next, [] { return false; });
             continue;
         }
         lock.unlock();

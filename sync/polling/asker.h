@@ -37,7 +37,7 @@ public:
     static constexpr std::size_t most_waiting = 10'000;  // all together
 
     /// Connects at the first question.
-    Asker(Connect connect, Learn learn);
+    Asker(Connect connect, Learn learn, const base::Clock& clock);
     ~Asker();  // tells all who wait
     Asker(const Asker&) = delete;
     Asker& operator=(const Asker&) = delete;
@@ -53,10 +53,9 @@ public:
     void heard(bool refused, Time last_success);
 
 private:
-    using Clock = std::chrono::steady_clock;
     using Key = std::pair<std::string, std::string>;
     struct Waiter {
-        Clock::time_point until;
+        base::Moment until;
         Done done;
     };
     struct Pending {
@@ -64,16 +63,17 @@ private:
         std::vector<Waiter> waiters;
     };
 
-    bool open(Clock::time_point now);
+    bool open(base::Moment now);
     void work();
     void watch();
-    bool put(const Question& question, Clock::time_point until);
+    bool put(const Question& question, base::Moment until);
     Budget& budget_of(const Question& question) { return question.unlisted ? unlisted_ : listed_; }
     void note(const Failure& failure);
     std::vector<Done> take_all();
 
     Connect connect_;
     Learn learn_;
+    const base::Clock& clock_;
     std::unique_ptr<Primary> primary_;  // the working thread's alone
     std::stop_source stop_;
 
@@ -83,7 +83,7 @@ private:
     std::deque<Key> queue_;  // not put yet
     std::size_t waiting_ = 0;
     Budget listed_{Budget::listed}, unlisted_{Budget::unlisted};
-    Clock::time_point quiet_until_{};
+    base::Moment quiet_until_{};
     bool refused_ = false;  // as heard
     Time refused_at_{};     // by our own sign-in; epoch: it was not
 

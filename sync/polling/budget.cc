@@ -2,8 +2,8 @@
 
 namespace postern::sync {
 
-bool Budget::take(double requests, Clock::time_point now) {
-    if (filled_ != Clock::time_point{})
+bool Budget::take(double requests, base::Moment now) {
+    if (filled_ != base::Moment{})
         left_ = std::min(left_ + std::chrono::duration<double>(now - filled_).count() * rate_.per_second,
                          rate_.at_once);
     filled_ = now;

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sync/base/clock.h"
+
 namespace postern::sync {
 
 class Budget final {
 public:
-    using Clock = std::chrono::steady_clock;
-
     struct Rate {
         double per_second, at_once;
     };
@@ -19,14 +19,14 @@ public:
     explicit Budget(Rate rate) : rate_(rate), left_(rate.at_once) {}
 
     /// Takes `requests` if there are so many.
-    bool take(double requests, Clock::time_point now);
+    bool take(double requests, base::Moment now);
     /// Corrects what was taken: by more, into debt, or by less.
     void correct(double requests) { left_ = std::min(left_ - requests, rate_.at_once); }
 
 private:
     Rate rate_;
     double left_;
-    Clock::time_point filled_{};
+    base::Moment filled_{};
 };
 
 }  // namespace postern::sync

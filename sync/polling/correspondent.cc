@@ -20,8 +20,8 @@ T guarded(Ask&& ask) {
 
 }  // namespace
 
-Correspondent::Correspondent(const Connect& connect, std::function<void()> told)
-    : primary_(connect(stop_.get_token())), told_(std::move(told)) {
+Correspondent::Correspondent(const Connect& connect, const base::Clock& clock, std::function<void()> told)
+    : clock_(clock), primary_(connect(stop_.get_token())), told_(std::move(told)) {
     if (told_) thread_ = std::thread([this] { work(); });
 }
 
@@ -68,10 +68,10 @@ void Correspondent::ask(Question question) {
 }
 
 Correspondent::Answer Correspondent::answer(const Question& question) {
-    const auto began = std::chrono::steady_clock::now();
+    const auto began = clock_.now();
     const std::uint64_t before = primary_->requests();
     auto content = question();
-    return {std::move(content), std::chrono::steady_clock::now() - began, primary_->requests() - before};
+    return {std::move(content), clock_.now() - began, primary_->requests() - before};
 }
 
 void Correspondent::work() {

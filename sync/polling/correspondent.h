@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "sync/base/clock.h"
 #include "sync/primary/primary.h"
 
 namespace postern::sync {
@@ -26,13 +27,13 @@ public:
     using Reading = Result<DomainReading>;
     struct Answer {
         std::variant<Listing, Reading> content;
-        std::chrono::steady_clock::duration took{0};
+        base::Moment::duration took{0};
         std::uint64_t requests = 0;  // that it cost
     };
 
     /// `told` is called on the thread when an answer can be taken; without it there is no thread, and answers
     /// are there when the question was put. Throws what `connect` does.
-    Correspondent(const Connect& connect, std::function<void()> told);
+    Correspondent(const Connect& connect, const base::Clock& clock, std::function<void()> told);
     /// Interrupts what is under way.
     ~Correspondent();
     Correspondent(const Correspondent&) = delete;
@@ -58,6 +59,7 @@ private:
     Answer answer(const Question& question);
     void work();
 
+    const base::Clock& clock_;
     std::stop_source stop_;
     std::unique_ptr<Primary> primary_;  // the thread's alone while an answer is waited for
     std::function<void()> told_;

@@ -10,8 +10,6 @@
 
 namespace postern::sync {
 
-using std::chrono::system_clock;
-
 namespace {
 
 constexpr unsigned most_barren = 3;
@@ -19,9 +17,9 @@ constexpr std::uint64_t brisk_requests = 120;  // of a round; those that follow 
 constexpr std::size_t most_told = 20;          // domains with unusable names, in a round
 
 /// So much that a round of unchanged domains takes about half of the time until the next one.
-RoundScope scope_of(const PrimarySettings& settings, bool all) {
+RoundScope scope_of(const PrimarySettings& settings, bool all, Time now) {
     constexpr int usual_requests = 8;  // for one domain
-    const Hold hold{base::steady_now(), settings.sudden_loss_hold};
+    const Hold hold{now, settings.sudden_loss_hold};
     if (settings.gap.count() == 0) return {all, static_cast<std::size_t>(-1), hold};
     const auto domains = std::chrono::milliseconds(settings.poll_every) / (2 * settings.gap * usual_requests);
     return {all, static_cast<std::size_t>(std::max<std::chrono::milliseconds::rep>(domains, 1)), hold};
@@ -44,10 +42,11 @@ FileState state_of(const std::filesystem::path& file) {
 
 }  // namespace
 
-Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect,
-               std::function<void()> answered)
+Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer,
+               const base::Clock& clock, Connect connect, std::function<void()> answered)
     : directory_(std::move(known)),
       observer_(observer),
+      clock_(clock),
       connect_(std::move(connect)),
       answered_(std::move(answered)) {
     reload(std::move(settings));
@@ -56,8 +55,8 @@ Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer&
 Poller::Source Poller::make_source(PrimarySettings settings) {
     Source source;
     source.primary = std::make_unique<Correspondent>(
-        [&](std::stop_token stop) { return connect_(settings, std::move(stop)); }, answered_);
-    source.due = Clock::now();
+        [&](std::stop_token stop) { return connect_(settings, std::move(stop)); }, clock_, answered_);
+    source.due = clock_.now();
     source.report.name = settings.name;
     source.report.url = settings.url;
     source.settings = std::move(settings);
@@ -85,7 +84,7 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
         directory.back().own = settings[i].own;
         std::sort(directory.back().own.begin(), directory.back().own.end());
         directory.back().lists = back_end(settings[i]).lists;
-        if (!directory.back().lists) name_domains(directory.back(), system_clock::now());
+        if (!directory.back().lists) name_domains(directory.back(), clock_.wall());
     }
     sources_ = std::move(sources);
     directory_ = std::move(directory);
@@ -101,12 +100,12 @@ void Poller::poll_now() {
     for (Source& source : sources_) {
         if (source.round) continue;
         source.forced = true;
-        source.due = std::max(Clock::now(), source.not_before);
+        source.due = std::max(clock_.now(), source.not_before);
     }
 }
 
-Poller::Clock::time_point Poller::next_due() const {
-    Clock::time_point next = Clock::now() + std::chrono::hours(1);
+base::Moment Poller::next_due() const {
+    base::Moment next = clock_.now() + std::chrono::hours(1);
     for (const Source& source : sources_)
         if (!source.primary->waiting()) next = std::min(next, source.due);
     return next;
@@ -117,7 +116,7 @@ void Poller::interrupt() {
 }
 
 Time Poller::due_time(const Source& source) const {
-    return system_clock::now() + std::chrono::duration_cast<Time::duration>(source.due - Clock::now());
+    return clock_.wall() + std::chrono::duration_cast<Time::duration>(source.due - clock_.now());
 }
 
 void Poller::accept_suspicions() {
@@ -153,7 +152,7 @@ Poller::Step Poller::step() {
     Source* next = nullptr;
     for (Source& source : sources_)
         if (!source.primary->waiting() && (next == nullptr || source.due < next->due)) next = &source;
-    if (next == nullptr || next->due > Clock::now()) return Step::nothing;
+    if (next == nullptr || next->due > clock_.now()) return Step::nothing;
     if (next->round)
         ask_about_domain(*next, directory_[static_cast<std::size_t>(next - sources_.data())]);
     else
@@ -179,7 +178,7 @@ Poller::Step Poller::take_answer() {
 
 bool Poller::still_rejected(Source& source) {
     const bool forced = std::exchange(source.forced, false);
-    const auto now = Clock::now();
+    const auto now = clock_.now();
     if (source.report.refused_since == Time{} || forced || now >= source.rejected_until) return false;
     if (state_of(source.settings.password_file) != source.password_state) return false;
     source.due = std::min(source.rejected_until, now + source.settings.poll_every);
@@ -189,11 +188,11 @@ bool Poller::still_rejected(Source& source) {
 void Poller::ask_for_domains(Source& source, PrimaryRecord& record) {
     const bool all = source.forced;
     if (still_rejected(source)) return;
-    if (!record.lists) name_domains(record, system_clock::now());  // they do not grow old
+    if (!record.lists) name_domains(record, clock_.wall());  // they do not grow old
     source.password_state =
         state_of(source.settings.password_file);  // before it is used, so that no change is missed
     source.round = Round{};
-    source.round->started = Clock::now();
+    source.round->started = clock_.now();
     source.round->requests = source.primary->requests();
     source.round->all = all;
     source.primary->list();
@@ -205,8 +204,8 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     source.report.refused_since = {};
     set_aside_unusable(source, *listed);
     std::vector<Loss> losses;
-    source.round->queue = merge(record, std::move(*listed), system_clock::now(), losses,
-                                scope_of(source.settings, source.round->all));
+    source.round->queue = merge(record, std::move(*listed), clock_.wall(), losses,
+                                scope_of(source.settings, source.round->all, clock_.steady()));
     std::stable_partition(source.round->queue.begin(), source.round->queue.end(),
                           [this](const std::string& name) { return preferred_.contains(name); });
     for (const std::string& name : source.round->queue) preferred_.erase(name);
@@ -214,7 +213,7 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     source.octets = 0;
     for (const auto& [name, domain] : record.domains) source.octets += octets(domain);
     if (source.round->queue.empty()) return end_round(source, record);
-    source.due = Clock::now();
+    source.due = clock_.now();
     return Step::progress;
 }
 
@@ -222,7 +221,7 @@ void Poller::ask_about_domain(Source& source, PrimaryRecord& record) {
     Round& round = *source.round;
     round.reading = round.queue[round.next++];
     const DomainRecord& domain = record.domains.at(round.reading);
-    round.began = system_clock::now();
+    round.began = clock_.wall();
     round.first = domain.complete() == Time{} && domain.error.empty();
     source.primary->read(domain, round.first);
 }
@@ -238,7 +237,7 @@ Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspo
         round.polite += answer.requests;
     if (!reading && reading.error().fault != Fault::interrupted) {
         domain.error = reading.error().words;
-        domain.error_at = system_clock::now();
+        domain.error_at = clock_.wall();
     }
     if (!reading) return fail(source, reading.error(), name);
     const Applied applied = take_over(source, domain, *reading);
@@ -251,7 +250,7 @@ Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspo
     if (round.next == round.queue.size()) return end_round(source, record);
     const auto pace =
         2 * source.settings.gap * static_cast<int>(round.polite - std::min(round.polite, brisk_requests));
-    source.due = std::max(Clock::now(), round.started + round.hurried + pace);
+    source.due = std::max(clock_.now(), round.started + round.hurried + pace);
     return Step::progress;
 }
 
@@ -283,7 +282,7 @@ Applied Poller::take_over(Source& source, DomainRecord& domain, DomainReading& r
     }
     const std::string known = unusable(domain);
     Applied applied =
-        apply(domain, reading, source.round->began, {base::steady_now(), source.settings.sudden_loss_hold});
+        apply(domain, reading, source.round->began, {clock_.steady(), source.settings.sudden_loss_hold});
     source.octets += octets(domain) - before;
     if (const std::string now = unusable(domain); !now.empty() && now != known) tell_unusable(source, now);
     return applied;
@@ -305,14 +304,14 @@ void Poller::tell(const Source& source, std::string_view domain, const std::vect
 void Poller::note(Source& source, const std::string& domain, DomainRecord& record, std::string error) {
     if (!error.empty() && error != record.error)  // told once, not in every round
         observer_.on(event::SyncFailed{source.settings.name, domain, error, due_time(source)});
-    record.error_at = error.empty() ? Time{} : system_clock::now();
+    record.error_at = error.empty() ? Time{} : clock_.wall();
     record.error = std::move(error);
 }
 
 Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
     const Round round = *std::exchange(source.round, std::nullopt);
     std::vector<Loss> losses;
-    settle(record, system_clock::now(), losses, {base::steady_now(), source.settings.sudden_loss_hold});
+    settle(record, clock_.wall(), losses, {clock_.steady(), source.settings.sudden_loss_hold});
     tell(source, {}, losses);
     if (round.told > most_told)
         observer_.on(event::NamesUnusable{
@@ -322,10 +321,10 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
     source.failures = 0;
     source.not_before = {};
     source.due = std::exchange(source.again, false)
-                     ? Clock::now()
-                     : Clock::now() + pause(0, source.settings.poll_every, {},
+                     ? clock_.now()
+                     : clock_.now() + pause(0, source.settings.poll_every, {},
                                             std::uniform_real_distribution()(random_));
-    source.report.last_round = source.report.last_success = system_clock::now();
+    source.report.last_round = source.report.last_success = clock_.wall();
     source.report.error = round.unreadable == 0
                               ? ""
                               : std::to_string(round.unreadable) + " domains could not be read completely";
@@ -340,7 +339,7 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
                       addresses,
                       round.unreadable,
                       source.primary->requests() - round.requests,
-                      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - round.started),
+                      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - round.started),
                       due_time(source)};
     return Step::round_ended;
 }
@@ -348,19 +347,19 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
 Poller::Step Poller::fail(Source& source, const Failure& failure, std::string_view domain) {
     source.round.reset();
     if (failure.fault == Fault::interrupted) {
-        source.due = Clock::now() + source.settings.poll_every;
+        source.due = clock_.now() + source.settings.poll_every;
         return Step::nothing;
     }
-    const auto now = Clock::now();
+    const auto now = clock_.now();
     source.report.reachable = failure.fault != Fault::unreachable;
-    source.report.last_round = system_clock::now();
+    source.report.last_round = clock_.wall();
     source.report.error = failure.words;
     source.failures += 1;
     if (failure.fault == Fault::credentials) {
-        if (source.report.refused_since == Time{}) source.report.refused_since = system_clock::now();
+        if (source.report.refused_since == Time{}) source.report.refused_since = clock_.wall();
         source.rejected_until = now + rejected_pause;
         source.due = std::min(source.rejected_until, now + source.settings.poll_every);
-        const Time next = system_clock::now() + rejected_pause;
+        const Time next = clock_.wall() + rejected_pause;
         observer_.on(event::CredentialsRefused{source.settings.name, failure.words, next, failure.trouble});
         return Step::round_ended;
     }

@@ -34,14 +34,13 @@ struct FileState {
 /// Used by one thread.
 class Poller final {
 public:
-    using Clock = std::chrono::steady_clock;
     using Connect = std::function<std::unique_ptr<Primary>(const PrimarySettings&, std::stop_token)>;
 
     /// `known`: from the cache; primaries that are not in the settings are dropped. `answered` is called on
     /// another thread when step() has something to do, though nothing is due: without it, step() waits for
     /// the primary itself.
-    Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer, Connect connect,
-           std::function<void()> answered = {});
+    Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer,
+           const base::Clock& clock, Connect connect, std::function<void()> answered = {});
 
     /// A primary whose settings are the same keeps its session and its round.
     void reload(std::vector<PrimarySettings> settings);
@@ -56,7 +55,7 @@ public:
     /// about one of them.
     Step step();
     /// Of primaries that are not waited for.
-    Clock::time_point next_due() const;
+    base::Moment next_due() const;
     /// Interrupts all requests. Nothing is asked after it.
     void interrupt();
     /// Tells the observer of a round that went well: apart from step(), so that its fruit can be published
@@ -68,23 +67,23 @@ public:
 
 private:
     struct Round {
-        Clock::time_point started;
+        base::Moment started;
         bool all = false;                // all domains were asked for
         std::uint64_t requests = 0;      // sent before it
         std::vector<std::string> queue;  // domains to read
         std::size_t next = 0, unreadable = 0;
-        unsigned barren = 0;         // domains in a row of which nothing could be read
-        Clock::duration hurried{0};  // spent on domains that were read for the first time
-        std::uint64_t polite = 0;    // requests about the others
-        std::string reading;         // the domain that is asked about
-        Time began;                  // then
-        bool first = false;          // nothing was known of it
-        std::size_t told = 0;        // domains with names that cannot be used, beyond what was known
+        unsigned barren = 0;                // domains in a row of which nothing could be read
+        base::Moment::duration hurried{0};  // spent on domains that were read for the first time
+        std::uint64_t polite = 0;           // requests about the others
+        std::string reading;                // the domain that is asked about
+        Time began;                         // then
+        bool first = false;                 // nothing was known of it
+        std::size_t told = 0;               // domains with names that cannot be used, beyond what was known
     };
     struct Source {
         PrimarySettings settings;
         std::unique_ptr<Correspondent> primary;
-        Clock::time_point due{}, not_before{}, rejected_until{};
+        base::Moment due{}, not_before{}, rejected_until{};
         unsigned failures = 0;
         bool forced = false;       // a round was asked for
         bool again = false;        // another one follows at once
@@ -116,6 +115,7 @@ private:
     Directory directory_;                  // one record per source, in the same order
     std::optional<event::Synced> synced_;  // not announced yet
     Observer& observer_;
+    const base::Clock& clock_;
     Connect connect_;
     std::function<void()> answered_;
     std::minstd_rand random_{std::random_device{}()};

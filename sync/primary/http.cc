@@ -13,7 +13,6 @@
 
 namespace postern::sync {
 
-using Steady = std::chrono::steady_clock;
 using std::chrono::system_clock;
 using namespace std::chrono_literals;
 
@@ -52,19 +51,21 @@ bool fits_header(std::string_view text) {
 
 }  // namespace
 
-HttpClient::HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop)
+HttpClient::HttpClient(const BaseUrl& base, HttpSettings settings, const base::Clock& clock,
+                       std::stop_token stop)
     : prefix_(base.prefix),
       tls_(base.tls),
       settings_(std::move(settings)),
+      clock_(clock),
       stop_(stop),
-      stream_(std::make_unique<Stream>(base, settings_, std::move(stop))) {}
+      stream_(std::make_unique<Stream>(base, settings_, clock, std::move(stop))) {}
 
 HttpClient::~HttpClient() = default;
 
 /// One try on the connection there is, or on a new one.
 tl::expected<base::HttpMessage, StreamFailure> HttpClient::exchange(const std::string& head,
                                                                     const HttpRequest& request,
-                                                                    Steady::time_point deadline) {
+                                                                    base::Moment deadline) {
     const bool used = stream_->idle();
     if (!used)
         if (auto opened = stream_->open(deadline); !opened) return tl::make_unexpected(opened.error());
@@ -120,14 +121,14 @@ tl::expected<HttpReply, StreamFailure> HttpClient::send(HttpRequest request) {
         std::mutex mutex;
         std::condition_variable_any never;
         std::unique_lock lock(mutex);
-        never.wait_until(lock, stop_, rest_until_, [] { return false; });
+        clock_.wait_until(never, lock, stop_, rest_until_, [] { return false; });
     }
     if (stop_.stop_requested()) {
         base::wipe(request.body);
         return tl::make_unexpected(StreamFailure{StreamFault::cancelled, "interrupted"});
     }
 
-    const auto began = Steady::now();
+    const auto began = clock_.now();
     std::string head = request.method + " " + prefix_ + "/" + request.path +
                        " HTTP/1.1\r\nHost: " + stream_->where() +
                        "\r\nUser-Agent: postern\r\nAccept-Encoding: identity\r\n";
@@ -150,8 +151,9 @@ tl::expected<HttpReply, StreamFailure> HttpClient::send(HttpRequest request) {
     auto message = exchange(head, request, began + settings_.total);
     base::wipe(request.body);
     base::wipe(head);
-    const auto now = Steady::now();
-    rest_until_ = now + (hurry_ ? std::min<Steady::duration>(settings_.gap, now - began) : settings_.gap);
+    const auto now = clock_.now();
+    rest_until_ =
+        now + (hurry_ ? std::min<base::Moment::duration>(settings_.gap, now - began) : settings_.gap);
     if (!message) return tl::make_unexpected(std::move(message.error()));
 
     HttpReply reply;
@@ -160,7 +162,7 @@ tl::expected<HttpReply, StreamFailure> HttpClient::send(HttpRequest request) {
     reply.location = std::move(message->location);
     reply.content_encoding = std::move(message->content_encoding);
     reply.date = parse_http_date(message->date);
-    reply.retry_after = parse_retry_after(message->retry_after, reply.date.value_or(system_clock::now()));
+    reply.retry_after = parse_retry_after(message->retry_after, reply.date.value_or(clock_.wall()));
     return reply;
 }
 

@@ -59,7 +59,7 @@ std::optional<std::chrono::system_clock::time_point> to_time(std::tm utc);
 class HttpClient final {
 public:
     /// `stop` interrupts a request under way and makes all later ones fail.
-    HttpClient(const BaseUrl& base, HttpSettings settings, std::stop_token stop);
+    HttpClient(const BaseUrl& base, HttpSettings settings, const base::Clock& clock, std::stop_token stop);
     ~HttpClient();
     HttpClient(const HttpClient&) = delete;
     HttpClient& operator=(const HttpClient&) = delete;
@@ -76,15 +76,16 @@ public:
 private:
     tl::expected<base::HttpMessage, StreamFailure> exchange(const std::string& head,
                                                             const HttpRequest& request,
-                                                            std::chrono::steady_clock::time_point deadline);
+                                                            base::Moment deadline);
 
     std::string prefix_;
     bool tls_;
     HttpSettings settings_;
+    const base::Clock& clock_;
     std::stop_token stop_;
     std::unique_ptr<Stream> stream_;
     bool hurry_ = false;
-    std::chrono::steady_clock::time_point rest_until_{};
+    base::Moment rest_until_{};
     std::uint64_t sent_ = 0;
 };
 

@@ -4,11 +4,11 @@
 
 namespace postern::sync {
 
-std::optional<std::chrono::seconds> Limit::take(Clock::time_point now) {
-    const Clock::time_point base = std::max(next_, now);
-    const auto wait = base - now - interval * (burst - 1);
+std::optional<std::chrono::seconds> Limit::take(base::Moment now) {
+    const base::Moment from = std::max(next_, now);
+    const auto wait = from - now - interval * (burst - 1);
     if (wait > std::chrono::seconds(0)) return std::chrono::ceil<std::chrono::seconds>(wait);
-    next_ = base + interval;
+    next_ = from + interval;
     return std::nullopt;
 }
 

@@ -4,20 +4,20 @@
 #include <chrono>
 #include <optional>
 
+#include "sync/base/clock.h"
+
 namespace postern::sync {
 
 /// At most three at once, then one a minute.
 class Limit final {
 public:
-    using Clock = std::chrono::steady_clock;
-
     /// Takes one; otherwise how long to wait for the next.
-    std::optional<std::chrono::seconds> take(Clock::time_point now);
+    std::optional<std::chrono::seconds> take(base::Moment now);
 
 private:
     static constexpr int burst = 3;
     static constexpr std::chrono::seconds interval{60};
-    Clock::time_point next_{};
+    base::Moment next_{};
 };
 
 }  // namespace postern::sync

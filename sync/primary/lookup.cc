@@ -40,7 +40,7 @@ Addresses ask(const std::string& host, int port, int flags) {
 }  // namespace
 
 std::shared_ptr<const Addresses> Lookup::of(const std::string& host, int port, const std::stop_token& stop,
-                                            std::chrono::steady_clock::time_point deadline) {
+                                            base::Moment deadline) {
     if (Addresses literal = ask(host, port, AI_NUMERICHOST); literal.error == 0)
         return std::make_shared<const Addresses>(std::move(literal));
     if (!open_) {
@@ -53,7 +53,7 @@ std::shared_ptr<const Addresses> Lookup::of(const std::string& host, int port, c
         }).detach();
     }
     std::unique_lock lock(open_->mutex);
-    open_->answered.wait_until(lock, stop, deadline, [this] { return open_->answer != nullptr; });
+    clock_.wait_until(open_->answered, lock, stop, deadline, [this] { return open_->answer != nullptr; });
     if (!open_->answer) return nullptr;
     auto answer = open_->answer;
     lock.unlock();

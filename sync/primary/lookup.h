@@ -3,11 +3,12 @@
 
 #include <netinet/in.h>
 
-#include <chrono>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
+
+#include "sync/base/clock.h"
 
 namespace postern::sync {
 
@@ -21,12 +22,15 @@ struct Addresses {
 /// leave. One that was left behind is waited for by the next call instead of being begun again.
 class Lookup final {
 public:
+    explicit Lookup(const base::Clock& clock) : clock_(clock) {}
+
     /// nullptr when it is too late or `stop` was requested.
     std::shared_ptr<const Addresses> of(const std::string& host, int port, const std::stop_token& stop,
-                                        std::chrono::steady_clock::time_point deadline);
+                                        base::Moment deadline);
 
 private:
     struct Question;
+    const base::Clock& clock_;
     std::shared_ptr<Question> open_;
 };
 

@@ -90,8 +90,7 @@ public:
     /// What one address is, asked for by itself; nullopt when there is certainly no such address. `domain`:
     /// as the primary writes it. Begins no request after `until`. Refused where a back end cannot tell.
     virtual Result<std::optional<Kind>> look_up(const std::string& /*local_part*/,
-                                                const std::string& /*domain*/,
-                                                std::chrono::steady_clock::time_point /*until*/) {
+                                                const std::string& /*domain*/, base::Moment /*until*/) {
         return tl::make_unexpected(
             Failure{Fault::refused, "single addresses cannot be asked for in this generation", {}});
     }

@@ -24,8 +24,6 @@ namespace postern::sync {
 
 namespace {
 
-using Steady = std::chrono::steady_clock;
-
 tl::unexpected<StreamFailure> failure(Trouble trouble, std::string words) {
     return tl::make_unexpected(StreamFailure{StreamFault::transport, std::move(words), trouble});
 }
@@ -59,19 +57,23 @@ std::string text_of(const sockaddr_storage& socket) {
 struct Stream::State {
     enum class Ready : std::uint8_t { yes, late, stopped };
 
-    State(const BaseUrl& url, const StreamSettings& given, std::stop_token token)
-        : base(url), settings(given), stop(std::move(token)), wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    State(const BaseUrl& url, const StreamSettings& given, const base::Clock& clock_, std::stop_token token)
+        : base(url),
+          settings(given),
+          clock(clock_),
+          stop(std::move(token)),
+          wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
         const bool v6 = base.host.find(':') != base.host.npos;
         where = (v6 ? "[" + base.host + "]" : base.host) + ":" + std::to_string(base.port);
     }
 
-    Ready wait(short events, Steady::time_point until) const;
-    Result<void> connect(const sockaddr_storage& address, socklen_t length, Steady::time_point deadline);
+    Ready wait(short events, base::Moment until) const;
+    Result<void> connect(const sockaddr_storage& address, socklen_t length, base::Moment deadline);
     Result<void> load_context();
-    Result<void> shake_hands(Steady::time_point deadline);
+    Result<void> shake_hands(base::Moment deadline);
     StreamFailure certificate_failure(long verdict) const;
     StreamFailure handshake_failure() const;
-    Result<int> drive(Steady::time_point deadline, const std::function<int()>& step);
+    Result<int> drive(base::Moment deadline, const std::function<int()>& step);
     StreamFailure late() const {
         return {StreamFault::transport, "no complete reply from " + where + " in time",
                 Trouble::reply_timeout};
@@ -83,9 +85,10 @@ struct Stream::State {
 
     BaseUrl base;
     StreamSettings settings;
+    const base::Clock& clock;
     std::stop_token stop;
     std::string where;
-    Lookup lookup;
+    Lookup lookup{clock};
     base::Descriptor wake;  // readable once `stop` is requested
     std::stop_callback<std::function<void()>> waker{stop, [this] { ::eventfd_write(wake.get(), 1); }};
     std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{nullptr, &SSL_CTX_free};
@@ -93,8 +96,9 @@ struct Stream::State {
     std::unique_ptr<SSL, decltype(&SSL_free)> tls{nullptr, &SSL_free};  // before the socket
 };
 
-Stream::Stream(const BaseUrl& base, const StreamSettings& settings, std::stop_token stop)
-    : state_(std::make_unique<State>(base, settings, std::move(stop))) {}
+Stream::Stream(const BaseUrl& base, const StreamSettings& settings, const base::Clock& clock,
+               std::stop_token stop)
+    : state_(std::make_unique<State>(base, settings, clock, std::move(stop))) {}
 
 Stream::~Stream() = default;
 
@@ -111,11 +115,11 @@ bool Stream::idle() const {
     return ::poll(&watched, 1, 0) == 0;
 }
 
-Stream::State::Ready Stream::State::wait(short events, Steady::time_point until) const {
+Stream::State::Ready Stream::State::wait(short events, base::Moment until) const {
     pollfd watched[] = {{socket.get(), events, 0}, {wake.get(), POLLIN, 0}};
     for (;;) {
         if (stop.stop_requested()) return Ready::stopped;
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Steady::now()).count();
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock.now()).count();
         if (left <= 0) return Ready::late;
         const int ready = ::poll(watched, 2, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
         if (ready > 0 && watched[1].revents == 0) return Ready::yes;
@@ -123,7 +127,7 @@ Stream::State::Ready Stream::State::wait(short events, Steady::time_point until)
 }
 
 Stream::Result<void> Stream::State::connect(const sockaddr_storage& address, socklen_t length,
-                                            Steady::time_point deadline) {
+                                            base::Moment deadline) {
     const std::string to =
         where + (text_of(address) == base.host ? std::string() : " (" + text_of(address) + ")");
     socket = base::Descriptor(::socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -134,7 +138,7 @@ Stream::Result<void> Stream::State::connect(const sockaddr_storage& address, soc
     int error = 0;
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0) error = errno;
     if (error == EINPROGRESS) {
-        const auto until = std::min(deadline, Steady::now() + settings.connect);
+        const auto until = std::min(deadline, clock.now() + settings.connect);
         switch (wait(POLLOUT, until)) {
             case Ready::stopped: return interrupted();
             case Ready::late:
@@ -167,10 +171,10 @@ Stream::Result<void> Stream::State::load_context() {
 }
 
 /// A step of TLS until it is done; a result of 0: the server has ended the connection in an orderly way.
-Stream::Result<int> Stream::State::drive(Steady::time_point deadline, const std::function<int()>& step) {
+Stream::Result<int> Stream::State::drive(base::Moment deadline, const std::function<int()>& step) {
     for (;;) {
         if (stop.stop_requested()) return interrupted();
-        if (Steady::now() >= deadline) return tl::make_unexpected(late());
+        if (clock.now() >= deadline) return tl::make_unexpected(late());
         ERR_clear_error();
         const int result = step();
         if (result > 0) return result;
@@ -178,7 +182,7 @@ Stream::Result<int> Stream::State::drive(Steady::time_point deadline, const std:
         if (error == SSL_ERROR_ZERO_RETURN) return 0;
         if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
             return tl::make_unexpected(ended());
-        const auto until = std::min(deadline, Steady::now() + settings.silence);
+        const auto until = std::min(deadline, clock.now() + settings.silence);
         switch (wait(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until)) {
             case Ready::stopped: return interrupted();
             case Ready::late: return tl::make_unexpected(late());
@@ -226,7 +230,7 @@ StreamFailure Stream::State::handshake_failure() const {
             Trouble::handshake};
 }
 
-Stream::Result<void> Stream::State::shake_hands(Steady::time_point deadline) {
+Stream::Result<void> Stream::State::shake_hands(base::Moment deadline) {
     tls.reset(SSL_new(context.get()));
     if (!tls || SSL_set_fd(tls.get(), socket.get()) != 1)
         return failure(Trouble::other, "TLS cannot be started");
@@ -238,7 +242,7 @@ Stream::Result<void> Stream::State::shake_hands(Steady::time_point deadline) {
             SSL_set_tlsext_host_name(tls.get(), base.host.c_str()) != 1)
             return failure(Trouble::other, "the name " + base.host + " cannot be used");
     }
-    const auto until = std::min(deadline, Steady::now() + 2 * settings.connect);
+    const auto until = std::min(deadline, clock.now() + 2 * settings.connect);
     const Result<int> done = drive(until, [this] { return SSL_connect(tls.get()); });
     if (done && *done > 0) return {};
     if (!done && done.error().fault == StreamFault::cancelled) return tl::make_unexpected(done.error());
@@ -249,12 +253,12 @@ Stream::Result<void> Stream::State::shake_hands(Steady::time_point deadline) {
                                                                            : handshake_failure());
 }
 
-Stream::Result<void> Stream::start_tls(Steady::time_point deadline) {
+Stream::Result<void> Stream::start_tls(base::Moment deadline) {
     if (auto loaded = state_->load_context(); !loaded) return loaded;
     return state_->shake_hands(deadline);
 }
 
-Stream::Result<void> Stream::open(Steady::time_point deadline) {
+Stream::Result<void> Stream::open(base::Moment deadline) {
     close();
     State& state = *state_;
     if (state.wake.get() < 0) return failure(Trouble::other, "no descriptor is left: " + error_text(EMFILE));
@@ -284,7 +288,7 @@ Stream::Result<void> Stream::open(Steady::time_point deadline) {
     return connected;
 }
 
-Stream::Result<void> Stream::write(std::string_view octets, Steady::time_point deadline) {
+Stream::Result<void> Stream::write(std::string_view octets, base::Moment deadline) {
     State& state = *state_;
     while (!octets.empty()) {
         const auto size = std::min(octets.size(), std::size_t{1} << 20);
@@ -300,7 +304,7 @@ Stream::Result<void> Stream::write(std::string_view octets, Steady::time_point d
         if (written > 0) octets.remove_prefix(static_cast<std::size_t>(written));
         if (written > 0 || errno == EINTR) continue;
         if (errno != EAGAIN) return tl::make_unexpected(state.ended());
-        switch (state.wait(POLLOUT, std::min(deadline, Steady::now() + state.settings.silence))) {
+        switch (state.wait(POLLOUT, std::min(deadline, state.clock.now() + state.settings.silence))) {
             case State::Ready::stopped: return interrupted();
             case State::Ready::late: return tl::make_unexpected(state.late());
             case State::Ready::yes: break;
@@ -309,13 +313,13 @@ Stream::Result<void> Stream::write(std::string_view octets, Steady::time_point d
     return {};
 }
 
-Stream::Result<std::size_t> Stream::read(char* to, std::size_t size, Steady::time_point deadline) {
+Stream::Result<std::size_t> Stream::read(char* to, std::size_t size, base::Moment deadline) {
     State& state = *state_;
     if (state.tls)
         return state.drive(deadline, [&] { return SSL_read(state.tls.get(), to, static_cast<int>(size)); })
             .map([](int count) { return static_cast<std::size_t>(count); });
     for (;;) {
-        switch (state.wait(POLLIN, std::min(deadline, Steady::now() + state.settings.silence))) {
+        switch (state.wait(POLLIN, std::min(deadline, state.clock.now() + state.settings.silence))) {
             case State::Ready::stopped: return interrupted();
             case State::Ready::late: return tl::make_unexpected(state.late());
             case State::Ready::yes: break;

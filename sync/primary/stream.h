@@ -11,6 +11,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "sync/base/clock.h"
 #include "sync/primary/url.h"
 #include "sync/trouble.h"
 
@@ -34,11 +35,11 @@ struct StreamFailure {
 /// Used by one thread. SIGPIPE must be blocked or ignored.
 class Stream final {
 public:
-    using Steady = std::chrono::steady_clock;
     template <class T>
     using Result = tl::expected<T, StreamFailure>;
 
-    Stream(const BaseUrl& base, const StreamSettings& settings, std::stop_token stop);
+    Stream(const BaseUrl& base, const StreamSettings& settings, const base::Clock& clock,
+           std::stop_token stop);
     ~Stream();
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
@@ -49,14 +50,14 @@ public:
     /// Whether there is a connection that the server has neither ended nor said anything on.
     bool idle() const;
     /// Looks the name up, connects to its addresses in turn and shakes hands.
-    Result<void> open(Steady::time_point deadline);
+    Result<void> open(base::Moment deadline);
     /// On a connection that is plain so far (RFC 3207).
-    Result<void> start_tls(Steady::time_point deadline);
+    Result<void> start_tls(base::Moment deadline);
     void close();
 
-    Result<void> write(std::string_view octets, Steady::time_point deadline);
+    Result<void> write(std::string_view octets, base::Moment deadline);
     /// 0: the server has ended the connection.
-    Result<std::size_t> read(char* to, std::size_t size, Steady::time_point deadline);
+    Result<std::size_t> read(char* to, std::size_t size, base::Moment deadline);
 
 private:
     struct State;

@@ -11,7 +11,6 @@
 
 namespace postern::sync {
 
-using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 namespace {
@@ -39,11 +38,12 @@ std::string header_value(const std::string& domain) {
 
 }  // namespace
 
-Rest::Rest(PrimarySettings settings, std::string client_id, std::stop_token stop)
+Rest::Rest(PrimarySettings settings, std::string client_id, const base::Clock& clock, std::stop_token stop)
     : settings_(std::move(settings)),
       client_id_(std::move(client_id)),
+      clock_(clock),
       stop_(stop),
-      http_(base_url(settings_), http_settings(settings_), std::move(stop)) {}
+      http_(base_url(settings_), http_settings(settings_), clock, std::move(stop)) {}
 
 rest::Reply Rest::view(const HttpReply& reply) const {
     return {reply.status, reply.body, reply.retry_after, stop_};
@@ -56,16 +56,15 @@ Result<HttpReply> Rest::send(HttpRequest request, std::string_view token) {
 }
 
 void Rest::keep(rest::TokenPair session, const HttpReply& reply) {
-    const Time now = reply.date.value_or(std::chrono::system_clock::now());
+    const Time now = reply.date.value_or(clock_.wall());
     Time::duration life = session.expires.value_or(Time{}) - now;
     if (life <= 0s) life = usual_token_life;  // not given, or the clocks differ: a 401 will tell
-    token_ = {std::move(session.access_token), std::move(session.refresh_token),
-              Steady::now() + life * 2 / 3};
+    token_ = {std::move(session.access_token), std::move(session.refresh_token), clock_.now() + life * 2 / 3};
 }
 
 Result<void> Rest::new_session() {
     token_ = {};
-    if (const auto wait = sign_ins_.take(Steady::now()))
+    if (const auto wait = sign_ins_.take(clock_.now()))
         return tl::make_unexpected(
             Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts});
     const auto password = base::Secret::read(settings_.password_file);
@@ -94,14 +93,14 @@ Result<void> Rest::renew() {
 
 Result<void> Rest::sign_in() {
     if (token_.access.empty()) return new_session();
-    if (Steady::now() >= token_.refresh_at) return renew();
+    if (clock_.now() >= token_.refresh_at) return renew();
     return {};
 }
 
 Result<HttpReply> Rest::send_signed_in(const HttpRequest& request) {
     if (const Result<void> session = sign_in(); !session) return tl::make_unexpected(session.error());
     Result<HttpReply> reply = send(request, token_.access);
-    if (!reply || reply->status != 401 || renewals_.take(Steady::now())) return reply;
+    if (!reply || reply->status != 401 || renewals_.take(clock_.now())) return reply;
     if (const Result<void> session = renew(); !session) return tl::make_unexpected(session.error());
     return send(request, token_.access);
 }
@@ -289,10 +288,10 @@ Result<std::optional<Kind>> Rest::user_kind(const std::string& local_part, const
 /// A user is one request. That there is no such address needs every list it could be in, each read to its
 /// end.
 Result<std::optional<Kind>> Rest::look_up(const std::string& local_part, const std::string& domain,
-                                          Steady::time_point until) {
+                                          base::Moment until) {
     using Answer = Result<std::optional<Kind>>;
     entered_token_.clear();
-    const auto late = [&] { return Steady::now() >= until; };
+    const auto late = [&] { return clock_.now() >= until; };
     const auto too_late = [] {
         return tl::make_unexpected(Failure{Fault::unreachable, "no complete answer in time", {}});
     };

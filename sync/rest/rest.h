@@ -17,13 +17,13 @@ class Rest final : public Primary {
 public:
     /// `client_id` must be stable and nobody else's: the primary keeps one session per user and client.
     /// Throws std::invalid_argument when settings.url is no URL.
-    Rest(PrimarySettings settings, std::string client_id, std::stop_token stop);
+    Rest(PrimarySettings settings, std::string client_id, const base::Clock& clock, std::stop_token stop);
 
     Result<void> sign_in() override;
     Result<std::vector<ListedDomain>> domains() override;
     Result<DomainReading> read(const DomainRecord& known) override;
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
-                                        std::chrono::steady_clock::time_point until) override;
+                                        base::Moment until) override;
     std::uint64_t requests() const override { return http_.sent(); }
     void hurry(bool on) override { http_.hurry(on); }
 
@@ -33,7 +33,7 @@ private:
 
     struct Token {
         std::string access, refresh;
-        Limit::Clock::time_point refresh_at;
+        base::Moment refresh_at;
     };
 
     rest::Reply view(const HttpReply& reply) const;
@@ -57,6 +57,7 @@ private:
 
     PrimarySettings settings_;
     std::string client_id_;
+    const base::Clock& clock_;
     std::stop_token stop_;
     HttpClient http_;
     Limit sign_ins_, renewals_;  // renewals: after a token was not taken

@@ -42,13 +42,14 @@ std::string invented_name() {
 
 }  // namespace
 
-Smtp::Smtp(PrimarySettings settings, std::stop_token stop)
+Smtp::Smtp(PrimarySettings settings, const base::Clock& clock, std::stop_token stop)
     : settings_(std::move(settings)),
-      stream_(mail_url(settings_), stream_settings(settings_), std::move(stop)),
+      clock_(clock),
+      stream_(mail_url(settings_), stream_settings(settings_), clock, std::move(stop)),
       tls_(mail_url(settings_).tls) {}
 
-Result<Reply> Smtp::reply(Steady::time_point deadline) {
-    const auto until = std::min(deadline, Steady::now() + step);
+Result<Reply> Smtp::reply(base::Moment deadline) {
+    const auto until = std::min(deadline, clock_.now() + step);
     ReplyReader reader;
     std::array<char, 4096> in;
     for (;;) {
@@ -67,9 +68,9 @@ Result<Reply> Smtp::reply(Steady::time_point deadline) {
     }
 }
 
-Result<Reply> Smtp::say(std::string_view command, Steady::time_point deadline) {
+Result<Reply> Smtp::say(std::string_view command, base::Moment deadline) {
     const auto written =
-        stream_.write(std::string(command) + "\r\n", std::min(deadline, Steady::now() + step));
+        stream_.write(std::string(command) + "\r\n", std::min(deadline, clock_.now() + step));
     if (!written) return tl::make_unexpected(failure_of(written.error()));
     Result<Reply> answer = reply(deadline);
     if (answer && answer->code == service_closing)
@@ -78,7 +79,7 @@ Result<Reply> Smtp::say(std::string_view command, Steady::time_point deadline) {
 }
 
 /// EHLO; its answer.
-Result<Reply> Smtp::greet(Steady::time_point deadline) {
+Result<Reply> Smtp::greet(base::Moment deadline) {
     Result<Reply> answer = say("EHLO " + settings_.hostname, deadline);
     if (answer && !answer->positive())
         return failed(Fault::busy, "the primary refuses EHLO: " + answer->words(), Trouble::busy);
@@ -86,7 +87,7 @@ Result<Reply> Smtp::greet(Steady::time_point deadline) {
 }
 
 /// A connection on which mail could begin, in TLS where that is offered and works; the answer to EHLO.
-Result<Reply> Smtp::open(Steady::time_point deadline) {
+Result<Reply> Smtp::open(base::Moment deadline) {
     if (const auto opened = stream_.open(deadline); !opened)
         return tl::make_unexpected(failure_of(opened.error()));
     const Result<Reply> greeting = reply(deadline);
@@ -107,14 +108,14 @@ Result<Reply> Smtp::open(Steady::time_point deadline) {
     return open(deadline);
 }
 
-void Smtp::leave(Steady::time_point deadline) {
+void Smtp::leave(base::Moment deadline) {
     [[maybe_unused]] const auto nobody_waits = stream_.write("QUIT\r\n", deadline);
     stream_.close();
 }
 
 /// What the server says of one recipient; the connection is closed again.
 Result<Reply> Smtp::recipient(std::string_view path) {
-    const auto deadline = Steady::now() + whole;
+    const auto deadline = clock_.now() + whole;
     ++requests_;
     Result<Reply> answer = open(deadline);
     if (answer) answer = say("MAIL FROM:<>", deadline);
@@ -145,7 +146,7 @@ Result<bool> Smtp::exists(std::string_view local_part, std::string_view domain) 
 }
 
 Result<std::vector<ListedDomain>> Smtp::domains() {
-    const auto deadline = Steady::now() + whole;
+    const auto deadline = clock_.now() + whole;
     ++requests_;
     const Result<Reply> opened = open(deadline);
     if (!opened) {
@@ -165,24 +166,24 @@ Result<DomainReading> Smtp::read(const DomainRecord& known) {
     reading.domain_aliases = DomainNames();
     Test& test = tests_[known.spelling];
     // A loss is looked at anew: what is remembered would be the same answer again.
-    if (Steady::now() >= test.lasts || known.options.suspicion) {
+    if (clock_.now() >= test.lasts || known.options.suspicion) {
         const Result<bool> taken = exists(invented_name(), known.spelling);
         if (!taken && taken.error().ends_round()) return tl::make_unexpected(taken.error());
         if (!taken) {
             reading.options = tl::make_unexpected(taken.error());
             return reading;
         }
-        test = {*taken, Steady::now() + test_lasts};
+        test = {*taken, clock_.now() + test_lasts};
     }
     reading.options = DomainOptions{{}, test.takes_all ? "*" : "", {}};
     return reading;
 }
 
 Result<std::optional<Kind>> Smtp::look_up(const std::string& local_part, const std::string& domain,
-                                          Steady::time_point until) {
+                                          base::Moment until) {
     if (std::find(settings_.own.begin(), settings_.own.end(), domain) == settings_.own.end())
         return failed(Fault::refused, "not one of the domains that the settings name");
-    if (Steady::now() >= until) return failed(Fault::unreachable, "no complete answer in time");
+    if (clock_.now() >= until) return failed(Fault::unreachable, "no complete answer in time");
     return exists(local_part, domain).map([](bool there) {
         return there ? std::optional(Kind::user) : std::optional<Kind>();
     });

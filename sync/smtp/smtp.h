@@ -25,7 +25,7 @@ class Smtp final : public Primary {
 public:
     /// smtp:// goes into TLS where that is offered, whatever the certificate says; smtps:// as `verify_tls`
     /// has it. Throws std::invalid_argument when settings.url is none of these.
-    Smtp(PrimarySettings settings, std::stop_token stop);
+    Smtp(PrimarySettings settings, const base::Clock& clock, std::stop_token stop);
 
     Result<void> sign_in() override { return {}; }
     /// Those of the settings, once the server greets.
@@ -34,25 +34,25 @@ public:
     /// catch-all of that kind is called "*".
     Result<DomainReading> read(const DomainRecord& known) override;
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
-                                        std::chrono::steady_clock::time_point until) override;
+                                        base::Moment until) override;
     std::uint64_t requests() const override { return requests_; }
 
 private:
-    using Steady = std::chrono::steady_clock;
     struct Test {
         bool takes_all = false;
-        Steady::time_point lasts{};
+        base::Moment lasts{};
     };
 
-    Result<smtp::Reply> open(Steady::time_point deadline);
-    Result<smtp::Reply> greet(Steady::time_point deadline);
-    Result<smtp::Reply> reply(Steady::time_point deadline);
-    Result<smtp::Reply> say(std::string_view command, Steady::time_point deadline);
+    Result<smtp::Reply> open(base::Moment deadline);
+    Result<smtp::Reply> greet(base::Moment deadline);
+    Result<smtp::Reply> reply(base::Moment deadline);
+    Result<smtp::Reply> say(std::string_view command, base::Moment deadline);
     Result<smtp::Reply> recipient(std::string_view path);
-    void leave(Steady::time_point deadline);
+    void leave(base::Moment deadline);
     Result<bool> exists(std::string_view local_part, std::string_view domain);
 
     PrimarySettings settings_;
+    const base::Clock& clock_;
     Stream stream_;
     bool tls_;            // from the first octet
     bool clear_ = false;  // STARTTLS is offered, and does not work

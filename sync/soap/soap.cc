@@ -24,8 +24,10 @@ bool ends(const Result<T>& result) {
 
 }  // namespace
 
-Soap::Soap(PrimarySettings settings, std::stop_token stop)
-    : settings_(std::move(settings)), http_(base_url(settings_), http_settings(settings_), std::move(stop)) {}
+Soap::Soap(PrimarySettings settings, const base::Clock& clock, std::stop_token stop)
+    : settings_(std::move(settings)),
+      clock_(clock),
+      http_(base_url(settings_), http_settings(settings_), clock, std::move(stop)) {}
 
 Result<soap::Reply> Soap::send(std::optional<HttpRequest> request) {
     if (!request) return tl::make_unexpected(Failure{Fault::refused, "a name that no request can carry", {}});
@@ -39,7 +41,7 @@ template <class Parse>
 auto Soap::call(const soap::Operation& operation, const std::vector<Parameter>& parameters, Parse&& parse) {
     using Answer = decltype(parse(soap::Reply{}));
     if (rejected_)
-        if (const auto wait = attempts_.take(Limit::Clock::now()))
+        if (const auto wait = attempts_.take(clock_.now()))
             return Answer(tl::make_unexpected(
                 Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts}));
     const auto password = base::Secret::read(settings_.password_file);
@@ -286,9 +288,9 @@ Result<DomainReading> Soap::read(const DomainRecord& known) {
 
 /// A user is one request. That there is no such address needs every list it could be in, whole.
 Result<std::optional<Kind>> Soap::look_up(const std::string& local_part, const std::string& domain,
-                                          Limit::Clock::time_point until) {
+                                          base::Moment until) {
     const auto failed = [](Failure failure) { return tl::make_unexpected(std::move(failure)); };
-    const auto late = [&] { return Limit::Clock::now() >= until; };
+    const auto late = [&] { return clock_.now() >= until; };
     const Failure too_late{Fault::unreachable, "no complete answer in time", {}};
     const std::string name = base::lower(local_part), address = name + "@" + domain;
     const auto user = call(

@@ -24,7 +24,7 @@ namespace postern::sync {
 class Soap final : public Primary {
 public:
     /// Throws std::invalid_argument when settings.url is no URL.
-    Soap(PrimarySettings settings, std::stop_token stop);
+    Soap(PrimarySettings settings, const base::Clock& clock, std::stop_token stop);
 
     /// Whether this generation is there at all; shows no credentials.
     Result<void> probe();
@@ -33,7 +33,7 @@ public:
     Result<std::vector<ListedDomain>> domains() override;
     Result<DomainReading> read(const DomainRecord& known) override;
     Result<std::optional<Kind>> look_up(const std::string& local_part, const std::string& domain,
-                                        std::chrono::steady_clock::time_point until) override;
+                                        base::Moment until) override;
     std::uint64_t requests() const override { return http_.sent(); }
     void hurry(bool on) override { http_.hurry(on); }
 
@@ -73,6 +73,7 @@ private:
     Result<void> list_command(const std::string& domain, const DomainRecord& known, DomainReading& reading);
 
     PrimarySettings settings_;
+    const base::Clock& clock_;
     HttpClient http_;
     Limit attempts_;         // after a refusal
     bool rejected_ = false;  // the last call found its credentials refused

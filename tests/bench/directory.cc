@@ -70,10 +70,12 @@ void requests(int domains) {
     settings.password_file = folder.path / "password";
     settings.poll_every = 1s;
     settings.gap = 0ms;
+    const base::SystemClock clock;
     sync::Observer nobody;
-    sync::Poller poller({settings}, {}, nobody, [](const sync::PrimarySettings& given, std::stop_token stop) {
-        return std::make_unique<sync::Rest>(given, "postern-bench", std::move(stop));
-    });
+    sync::Poller poller(
+        {settings}, {}, nobody, clock, [&clock](const sync::PrimarySettings& given, std::stop_token stop) {
+            return std::make_unique<sync::Rest>(given, "postern-bench", clock, std::move(stop));
+        });
     const auto first = round(poller, 0);
     std::uint64_t all = first, steady = 0;
     for (int i = 0; i < 3; ++i) {

@@ -41,6 +41,16 @@ HOME = {"toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb
         "httplib.h": set()}
 
 
+# Who asks the machine for the time, or sets its timers, is out of reach of a test that steps the clock.
+TIME = re.compile(r"\b\w*(?:[Cc]lock|Steady)::now\(|(?<![\w.>])(?:std::)?time\((?:nullptr|NULL|0|&\w+)\)|clock_gettime|"
+                  r"gettimeofday|steady_timer|system_timer|sleep_for|sleep_until")
+# The clock itself, what systemd wants to be told in the kernel's own time, what reads the configuration, and what talks to
+# people or over real sockets at the edge of the program.
+TIMED = {"sync/base/clock.cc", "relay/net/timer.h", "relay/net/asio.h", "agent/program/service.cc",
+         "agent/settings/own_certificate.cc"}
+TIMED_ROOMS = ("agent/http/", "agent/gateway_mode/", "agent/command/", "agent/status/")
+
+
 def sources(*rooms):
     for room in rooms:
         for path in sorted((ROOT / room).rglob("*")):
@@ -144,6 +154,16 @@ class House(unittest.TestCase):
         self.assertEqual(wrong, [])
 
     @unittest.skipIf(sys.version_info[:2] > (3, 11), "Debian 13 has no clang-format-16, and later ones format otherwise")
+    def test_time_is_what_the_clock_says(self):
+        wrong = []
+        for path, name in sources("agent", "relay", "sync"):
+            if name in TIMED or name.startswith(TIMED_ROOMS):
+                continue
+            for line, text in enumerate(path.read_text().splitlines(), 1):
+                if TIME.search(text.split("//")[0]):
+                    wrong.append(f"{name}:{line}: {text.strip()}")
+        self.assertEqual(wrong, [])
+
     def test_formatted(self):
         files = [str(path) for path, _ in sources("agent", "relay", "sync", "tests")]
         done = subprocess.run(["clang-format-16", "--dry-run", "-Werror", *files], capture_output=True, text=True, cwd=ROOT)

@@ -4,7 +4,10 @@
 #include <set>
 #include <stdexcept>
 
+#include "tests/unit/sync/fixture.h"
+
 using namespace postern::sync;
+using postern::tests::machine;
 
 TEST_CASE("each kind of primary has a name, and shows a url that is right for it", "[back_ends]") {
     std::set<std::string_view> names;
@@ -19,9 +22,9 @@ TEST_CASE("each kind of primary has a name, and shows a url that is right for it
         PrimarySettings settings;
         settings.api = kind.api;
         settings.url = example;
-        CHECK(kind.make(settings, "client", {}, {})->requests() == 0);
+        CHECK(kind.make(settings, "client", {}, machine, {})->requests() == 0);
         settings.url = "gopher://mail.example.com";
-        CHECK_THROWS_AS(kind.make(settings, "client", {}, {}), std::invalid_argument);
+        CHECK_THROWS_AS(kind.make(settings, "client", {}, machine, {}), std::invalid_argument);
     }
     CHECK(PrimarySettings().api == back_ends()[0].api);
     CHECK(find_back_end("pigeon") == nullptr);

@@ -13,11 +13,15 @@
 #include <thread>
 #include <vector>
 
+#include "sync/base/clock.h"
 #include "sync/directory/directory.h"
 #include "sync/observer.h"
 #include "sync/settings.h"
 
 namespace postern::tests {
+
+/// What goes over a real socket goes by it.
+inline const base::SystemClock machine;
 
 class Folder {
 public:

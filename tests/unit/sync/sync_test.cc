@@ -27,7 +27,7 @@ struct Site {
         return primary;
     }
     std::unique_ptr<Sync> open(const std::string& url) {
-        return std::make_unique<Sync>(std::vector{settings(url)}, folder.path(), recorder,
+        return std::make_unique<Sync>(std::vector{settings(url)}, folder.path(), recorder, machine,
                                       [this](std::shared_ptr<const Snapshot>) { ++published; });
     }
     Site() { folder.write("password", "secret\n"); }
@@ -168,7 +168,7 @@ TEST_CASE("a wrong password stops the attempts until the file changes", "[sync]"
     PrimaryDouble primary(example_world());
     PrimarySettings settings = site.settings(primary.url());
     settings.poll_every = 0s;
-    Sync sync({settings}, site.folder.path(), site.recorder, {});
+    Sync sync({settings}, site.folder.path(), site.recorder, machine, {});
     sync.start();
     wait_for([&] { return site.recorder.count("refused main") == 1; });
     wait_for([&] { return sync.report().primaries[0].refused_since != Time{}; });
@@ -206,7 +206,7 @@ TEST_CASE("a primary that never comes to an end keeps no other waiting", "[sync]
     first.name = "endless";
     first.patience = second.patience = 1h;  // nobody waits for the end of it
     first.poll_every = second.poll_every = 1s;
-    Sync sync({first, second}, site.folder.path(), site.recorder, {});
+    Sync sync({first, second}, site.folder.path(), site.recorder, machine, {});
     sync.start();
     wait_for([&] { return site.recorder.count("synced main") >= 2; });
     CHECK(endless.connections() == 1);
@@ -275,10 +275,10 @@ TEST_CASE("readers on other threads while the directory changes", "[sync]") {
 TEST_CASE("a probe says whether a primary can be used", "[sync]") {
     Site site;
     PrimaryDouble primary(example_world());
-    CHECK(probe(site.settings(primary.url()))->domains == 3);
+    CHECK(probe(site.settings(primary.url()), machine)->domains == 3);
     site.folder.write("password", "wrong");
-    const auto refused = probe(site.settings(primary.url()));
+    const auto refused = probe(site.settings(primary.url()), machine);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().words == "signing in was refused: \"USERNAME_OR_PASSWORD_INCORRECT\"");
-    CHECK_THROWS_AS(probe(site.settings("nonsense")), std::invalid_argument);
+    CHECK_THROWS_AS(probe(site.settings("nonsense"), machine), std::invalid_argument);
 }

@@ -10,10 +10,14 @@
 #include <thread>
 #include <vector>
 
+#include "tests/unit/stepped_clock.h"
+
 using namespace postern;
 using namespace postern::agent;
 
 namespace {
+
+const tests::SteppedClock stopped;
 
 /// Standard error goes into a file while this lives.
 class CapturedError {
@@ -49,9 +53,9 @@ template <class Event>
 std::string logged(const Event& event, LogSettings settings = {}) {
     CapturedError captured;
     {
-        Log log(settings);
+        Log log(settings, stopped);
         Metrics metrics;
-        Events(log, metrics).on(event);
+        Events(log, metrics, stopped).on(event);
     }
     const auto text = captured.text();
     return text.starts_with("20") ? text.substr(text.find(' ') + 1) : text;
@@ -161,9 +165,9 @@ TEST_CASE("levels leave out what is less important") {
 TEST_CASE("lines of several threads do not mix") {
     CapturedError captured;
     {
-        Log log({});
+        Log log({}, stopped);
         Metrics metrics;
-        Events events(log, metrics);
+        Events events(log, metrics, stopped);
         std::vector<std::thread> threads;
         for (int i = 0; i < 4; ++i)
             threads.emplace_back([&events, i] {
@@ -196,9 +200,9 @@ TEST_CASE("what gateway mode is asked is told by name, seldom, and never more of
 
     CapturedError captured;
     {
-        Log log({});
+        Log log({}, stopped);
         Metrics metrics;
-        Events events(log, metrics);
+        Events events(log, metrics, stopped);
         for (int i = 0; i < 1000; ++i) {
             const std::string client = "198.51.100." + std::to_string(i);
             events.on(GatewayModeEvent{client, "connect", Outcome::stranger});

@@ -5,6 +5,12 @@
 using namespace postern;
 using namespace postern::agent;
 
+namespace {
+
+const sync::Time now = sync::Time(std::chrono::hours(24 * 20'000));
+
+}  // namespace
+
 TEST_CASE("events are counted and shown in the text format") {
     Metrics metrics;
     relay::event::Accepted accepted;
@@ -26,7 +32,7 @@ TEST_CASE("events are counted and shown in the text format") {
     relay::State state;
     state.messages = 12;
     state.held = 4;
-    state.oldest = std::chrono::system_clock::now() - std::chrono::hours(2);
+    state.oldest = now - std::chrono::hours(2);
     state.destinations.resize(2);
     state.destinations[0].trouble = "connection refused";
     sync::Report report;
@@ -49,9 +55,9 @@ TEST_CASE("events are counted and shown in the text format") {
     relay::EgressView suspended;
     suspended.address = "192.0.2.21";
     suspended.suspended = true;
-    metrics.text(state, {listed, suspended}, report, true);
+    metrics.text(state, {listed, suspended}, report, true, now);
     suspended.address = "192.0.2.22";  // the former one left the configuration
-    const auto text = metrics.text(state, {listed, suspended}, report, true);
+    const auto text = metrics.text(state, {listed, suspended}, report, true, now);
     CHECK_THAT(text, !Catch::Contains("192.0.2.21"));
     const auto* line = GENERATE(
         "postern_accepted_messages_total 1\n", "postern_accepted_bytes_total 1000\n",
@@ -85,7 +91,7 @@ TEST_CASE("labels stay few whatever is counted") {
         refused.rule = rule;
         metrics.count(refused);
     }
-    const auto text = metrics.text({}, {}, {}, false);
+    const auto text = metrics.text({}, {}, {}, false, now);
     CHECK_THAT(text, Catch::Contains("postern_refused_total{rule=\"other\"} 936\n"));
     CHECK_THAT(text, !Catch::Contains("rule64\""));
     CHECK(metrics.totals().refused == 1000);

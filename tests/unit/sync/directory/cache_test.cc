@@ -131,7 +131,7 @@ TEST_CASE("a file that cannot be read stays where it is and is not said to be da
     CHECK(std::filesystem::exists(cache.file()));
 
     Recorder recorder;
-    const auto start = [&] { Sync({}, folder.path(), recorder, {}); };
+    const auto start = [&] { Sync({}, folder.path(), recorder, machine, {}); };
     CHECK_THROWS_WITH(start(), Catch::Contains(cache.file().string() + ": Is a directory"));
     std::filesystem::remove(cache.file());
     start();

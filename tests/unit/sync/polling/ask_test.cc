@@ -8,6 +8,7 @@
 #include "sync/polling/asker.h"
 #include "sync/sync.h"
 #include "tests/support/primary_double.h"
+#include "tests/unit/stepped_clock.h"
 #include "tests/unit/sync/fixture.h"
 
 using namespace postern::sync;
@@ -28,7 +29,7 @@ struct Site {
         settings.password_file = folder.write("password", "secret\n");
         settings.gap = 0ms;
         settings.poll_every = 1h;
-        sync = std::make_unique<Sync>(std::vector{settings}, folder.path(), recorder, nullptr);
+        sync = std::make_unique<Sync>(std::vector{settings}, folder.path(), recorder, machine, nullptr);
         sync->start();
         wait_for([&] { return recorder.count("synced main") == 1; });
         primary.forget_requests();
@@ -97,9 +98,9 @@ private:
     std::uint64_t requests_ = 0;
 };
 
-std::unique_ptr<Asker> asker(Answers& answers) {
+std::unique_ptr<Asker> asker(Answers& answers, const postern::base::Clock& clock) {
     return std::make_unique<Asker>([&](std::stop_token) { return std::make_unique<Oracle>(answers); },
-                                   [&](Answer) { ++answers.learned; });
+                                   [&](Answer) { ++answers.learned; }, clock);
 }
 
 std::size_t asked(Answers& answers) {
@@ -229,9 +230,10 @@ TEST_CASE("refused credentials are not shown again", "[ask]") {
 }
 
 TEST_CASE("one question for all who wait", "[asker]") {
+    SteppedClock clock;
     Answers answers;
     answers.held = true;
-    const auto asking = asker(answers);
+    const auto asking = asker(answers, clock);
     std::atomic<int> done = 0, too_early = 0;
     for (int i = 0; i < 50; ++i)
         asking->ask({"ann", "a.example", "a.example"}, [&](bool) {
@@ -246,26 +248,29 @@ TEST_CASE("one question for all who wait", "[asker]") {
 }
 
 TEST_CASE("a flood costs a bounded trickle", "[asker]") {
+    SteppedClock clock;
     Answers answers;
     answers.answer = std::optional<Kind>();
-    const auto asking = asker(answers);
-    const auto start = Steady::now();
+    const auto asking = asker(answers, clock);
     std::atomic<int> done = 0;
     constexpr int flood = 20000;
     for (int i = 0; i < flood; ++i)
         asking->ask({"invented" + std::to_string(i), "a.example", "a.example"}, [&](bool) { ++done; });
     wait_for([&] { return done == flood; });
-    const double allowed =
-        Budget::listed.at_once +
-        Budget::listed.per_second * std::chrono::duration<double>(Steady::now() - start).count();
-    CHECK(static_cast<double>(asked(answers)) * answers.cost <= allowed + 1);
-    CHECK(asked(answers) > 0);
+    CHECK(static_cast<double>(asked(answers)) * answers.cost == Budget::listed.at_once);
+    clock.step(10s);
+    for (int i = 0; i < flood; ++i)
+        asking->ask({"more" + std::to_string(i), "a.example", "a.example"}, [&](bool) { ++done; });
+    wait_for([&] { return done == 2 * flood; });
+    CHECK(static_cast<double>(asked(answers)) * answers.cost ==
+          Budget::listed.at_once + 10 * Budget::listed.per_second);
 }
 
 TEST_CASE("foreign domains do not use up what is there for our own", "[asker]") {
+    SteppedClock clock;
     Answers answers;
     answers.answer = std::optional<Kind>();
-    const auto asking = asker(answers);
+    const auto asking = asker(answers, clock);
     std::atomic<int> told = 0, answered = 0;
     auto ask = [&](const std::string& domain, bool unlisted) {
         asking->ask({"ann", domain, domain, unlisted}, [&](bool yes) {
@@ -284,8 +289,9 @@ TEST_CASE("foreign domains do not use up what is there for our own", "[asker]") 
 }
 
 TEST_CASE("a foreign domain is refused by an answer, not by what cannot be read", "[asker]") {
+    SteppedClock clock;
     Answers answers;
-    const auto asking = asker(answers);
+    const auto asking = asker(answers, clock);
     auto ask = [&](const std::string& local) {
         std::atomic<int> told = 0;
         asking->ask({local, "a.example", "a.example", true}, [&](bool yes) { told = yes ? 1 : 2; });
@@ -301,8 +307,9 @@ TEST_CASE("a foreign domain is refused by an answer, not by what cannot be read"
 }
 
 TEST_CASE("who waits is told whether there was an answer", "[asker]") {
+    SteppedClock clock;
     Answers answers;
-    const auto asking = asker(answers);
+    const auto asking = asker(answers, clock);
     auto ask = [&](const std::string& local) {
         std::atomic<int> told = 0;
         asking->ask({local, "a.example", "a.example"}, [&](bool yes) { told = yes ? 1 : 2; });
@@ -316,10 +323,51 @@ TEST_CASE("who waits is told whether there was an answer", "[asker]") {
     CHECK(asked(answers) == 2);
 }
 
-TEST_CASE("ending tells all who wait", "[asker]") {
+TEST_CASE("who waits is told after two seconds, and the question goes on", "[asker]") {
+    SteppedClock clock;
     Answers answers;
     answers.held = true;
-    auto asking = asker(answers);
+    const auto asking = asker(answers, clock);
+    std::atomic<int> told = 0;
+    const auto ask = [&](const std::string& local) {
+        asking->ask({local, "a.example", "a.example"}, [&](bool yes) { told = yes ? 1 : 2; });
+    };
+    ask("ann");
+    wait_for([&] { return asked(answers) == 1; });
+    clock.step(Asker::patience - 1ns);
+    CHECK(told == 0);
+    clock.step(1ns);
+    wait_for([&] { return told == 2; });
+    ask("ann");
+    answers.held = false;
+    wait_for([&] { return told == 1; });
+    CHECK(asked(answers) == 1);
+}
+
+TEST_CASE("after a failure nothing is asked for five seconds", "[asker]") {
+    SteppedClock clock;
+    Answers answers;
+    answers.answer = tl::make_unexpected(Failure{Fault::unreachable, "gone", {}});
+    const auto asking = asker(answers, clock);
+    const auto put = [&](const std::string& local) {
+        std::atomic<int> told = 0;
+        const auto before = asked(answers);
+        asking->ask({local, "a.example", "a.example"}, [&](bool) { ++told; });
+        wait_for([&] { return told == 1; });
+        return asked(answers) > before;
+    };
+    CHECK(put("ann"));
+    clock.step(5s - 1ns);
+    CHECK_FALSE(put("ben"));
+    clock.step(1ns);
+    CHECK(put("ben"));
+}
+
+TEST_CASE("ending tells all who wait", "[asker]") {
+    SteppedClock clock;
+    Answers answers;
+    answers.held = true;
+    auto asking = asker(answers, clock);
     std::atomic<int> done = 0;
     for (int i = 0; i < 5; ++i)
         asking->ask({"ann" + std::to_string(i), "a.example", "a.example"}, [&](bool) { ++done; });
@@ -357,7 +405,8 @@ TEST_CASE("answers over a directory", "[learned]") {
     directory[0].domains["a.example"] = read_domain("a.example", at(1000));
     directory[0].domains["unread.example"] = {};
     int published = 0;
-    Publication publication(directory, [&](const std::shared_ptr<const Snapshot>&) { ++published; });
+    Publication publication(
+        directory, [&](const std::shared_ptr<const Snapshot>&) { ++published; }, machine);
     const auto reason = [&](const char* local, const char* domain, long second) {
         return publication.snapshot()->address(local, domain, at(second)).reason;
     };

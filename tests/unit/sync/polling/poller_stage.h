@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sync/polling/poller.h"
+#include "tests/unit/stepped_clock.h"
 #include "tests/unit/sync/fixture.h"
 
 namespace postern::tests {
@@ -66,7 +67,7 @@ struct Stage {
     explicit Stage(std::vector<std::string> primaries = {"main"}, Directory known = {}) {
         std::vector<PrimarySettings> settings;
         for (const std::string& name : primaries) settings.push_back(settings_for(name));
-        poller = std::make_unique<Poller>(settings, std::move(known), recorder, connect());
+        poller = std::make_unique<Poller>(settings, std::move(known), recorder, clock, connect());
     }
     PrimarySettings settings_for(const std::string& name) const {
         PrimarySettings settings;
@@ -91,6 +92,7 @@ struct Stage {
 
     Folder folder;
     Recorder recorder;
+    SteppedClock clock;
     std::map<std::string, Script> scripts;
     int connections = 0;
     std::unique_ptr<Poller> poller;

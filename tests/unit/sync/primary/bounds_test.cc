@@ -41,7 +41,7 @@ public:
     }
 
     Failure failure() {
-        const auto primary = back_end(settings).make(settings, "test", {}, stop.get_token());
+        const auto primary = back_end(settings).make(settings, "test", {}, machine, stop.get_token());
         auto signed_in = primary->sign_in();  // not every kind has that
         if (!signed_in) return signed_in.error();
         return primary->domains().error();

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 HttpClient client(const std::string& url, HttpSettings settings = {}, std::stop_token stop = {}) {
-    return HttpClient(*BaseUrl::parse(url), std::move(settings), std::move(stop));
+    return HttpClient(*BaseUrl::parse(url), std::move(settings), machine, std::move(stop));
 }
 
 const HttpRequest version{"GET", "api/v1/settings/sysadmin/get-version", {}, {}};

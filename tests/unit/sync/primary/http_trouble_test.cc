@@ -16,7 +16,7 @@ namespace {
 
 tl::expected<HttpReply, StreamFailure> ask(const std::string& url, HttpSettings settings = {},
                                            std::stop_token stop = {}) {
-    return HttpClient(*BaseUrl::parse(url), std::move(settings), std::move(stop))
+    return HttpClient(*BaseUrl::parse(url), std::move(settings), machine, std::move(stop))
         .send({"GET", "api/v1/x", {}, {}});
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("a connection that was given up meanwhile is replaced", "[http]") {
     const RawServer server([](const RawServer::Send& send) {
         send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");  // and it closes, though it did not say so
     });
-    HttpClient client(*BaseUrl::parse("http://" + server.where()), {}, {});
+    HttpClient client(*BaseUrl::parse("http://" + server.where()), {}, machine, {});
     for (int i = 0; i < 3; ++i) CHECK(client.send({"GET", "x", {}, {}}).has_value());
     CHECK(server.connections() == 3);
 }
@@ -151,8 +151,8 @@ TEST_CASE("troubles with the account and the url are told apart", "[sync]") {
     settings.url = primary.url();
     settings.username = "gateway";
     settings.password_file = folder.write("password", "secret");
-    const auto failure = [&] { return probe(settings).error(); };
-    REQUIRE(probe(settings));
+    const auto failure = [&] { return probe(settings, machine).error(); };
+    REQUIRE(probe(settings, machine));
 
     SECTION("the account") {
         struct Row {

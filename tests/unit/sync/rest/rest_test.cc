@@ -22,7 +22,7 @@ struct Pair {
         settings.gap = 0ms;
         connect();
     }
-    void connect() { client = std::make_unique<Rest>(settings, "postern-test", std::stop_token()); }
+    void connect() { client = std::make_unique<Rest>(settings, "postern-test", machine, std::stop_token()); }
 
     DomainRecord record(const std::string& name) const {
         DomainRecord known;
@@ -100,7 +100,7 @@ TEST_CASE("over HTTPS and below a path prefix", "[rest]") {
     settings.password_file = folder.write("password", "secret");
     settings.ca_file = folder.path() / "cert.pem";
     settings.gap = 0ms;
-    Rest client(settings, "postern-test", {});
+    Rest client(settings, "postern-test", machine, {});
     REQUIRE(client.domains());
     check_example_com(client);
 }
@@ -272,14 +272,14 @@ TEST_CASE("the session lives on", "[rest]") {
     }
     SECTION("another client ends the session, the refresh token too") {
         REQUIRE(pair.client->domains());
-        Rest other(pair.settings, "postern-test", {});
+        Rest other(pair.settings, "postern-test", machine, {});
         REQUIRE(other.domains());
         REQUIRE(pair.client->domains());
         CHECK(pair.primary.requests()["sign_ins"] == 3);
     }
     SECTION("a client of another name leaves it alone") {
         REQUIRE(pair.client->domains());
-        Rest other(pair.settings, "postern-other", {});
+        Rest other(pair.settings, "postern-other", machine, {});
         REQUIRE(other.domains());
         REQUIRE(pair.client->domains());
         CHECK(pair.primary.requests()["sign_ins"] == 2);
@@ -339,7 +339,7 @@ TEST_CASE("an account that cannot be used", "[rest]") {
 
 TEST_CASE("signing in is limited", "[rest]") {
     Limit limit;
-    const Limit::Clock::time_point start = Limit::Clock::now();
+    const auto start = machine.now();
     for (int i = 0; i < 3; ++i) CHECK_FALSE(limit.take(start));
     CHECK(limit.take(start) == 60s);
     CHECK(limit.take(start + 59s) == 1s);

@@ -50,7 +50,7 @@ struct Pair {
         settings.own = {"a.example"};
     }
     Result<std::optional<Kind>> ask(const std::string& local, const std::string& domain = "a.example") {
-        return Smtp(settings, stop.get_token()).look_up(local, domain, Steady::now() + 10s);
+        return Smtp(settings, machine, stop.get_token()).look_up(local, domain, Steady::now() + 10s);
     }
 
     Script script;
@@ -122,7 +122,7 @@ TEST_CASE("where STARTTLS is offered and not given, it is asked in clear text", 
 
 TEST_CASE("that it takes every address is found by one that nobody has, and remembered", "[smtp]") {
     Pair pair;
-    Smtp smtp(pair.settings, {});
+    Smtp smtp(pair.settings, machine, {});
     DomainRecord domain;
     domain.spelling = "a.example";
     auto reading = smtp.read(domain);
@@ -135,7 +135,7 @@ TEST_CASE("that it takes every address is found by one that nobody has, and reme
     CHECK(smtp.read(domain)->options->catch_all.empty());
     CHECK(smtp.requests() == before);
 
-    Smtp later(pair.settings, {});
+    Smtp later(pair.settings, machine, {});
     CHECK(later.read(domain)->options->catch_all == "*");
     pair.script.say_of_others("550 5.1.1 no such user");
     CHECK(later.read(domain)->options->catch_all == "*");
@@ -163,7 +163,7 @@ TEST_CASE("from a mail server to verdicts", "[smtp]") {
     Folder folder;
     Recorder recorder;
     pair.settings.poll_every = 1h;
-    Sync sync({pair.settings}, folder.path(), recorder, {});
+    Sync sync({pair.settings}, folder.path(), recorder, machine, {});
     sync.start();
     wait_for([&] { return recorder.count("synced main") == 1; });
     const auto now = [] { return std::chrono::system_clock::now(); };

@@ -24,7 +24,7 @@ struct Pair {
         settings.password_file = folder.write("password", "secret\n");
         settings.gap = 0ms;
         settings.api = "soap";
-        client = std::make_unique<Soap>(settings, std::stop_token());
+        client = std::make_unique<Soap>(settings, machine, std::stop_token());
     }
 
     Result<DomainReading> read(const std::string& name, const DomainRecord& known = {}) {
