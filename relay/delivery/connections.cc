@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t called_at_once = 50;      // of those who wait for a connection
 constexpr std::chrono::seconds dot_grace{150};  // at a stop, for a message that is sent and not answered
+constexpr std::chrono::seconds cut_off{1};      // for those that were, to hear of it
 
 }  // namespace
 
@@ -48,17 +49,13 @@ void ConnectionSlot::end_opening() {
     --queue_.opening_;
 }
 
-Sending::Sending(TrafficPtr traffic, const Job& job)
-    : traffic_(std::move(traffic)), message_(job.message), recipients_(job.recipients) {
+Sending::Sending(Traffic& traffic, const Job& job)
+    : pass_(traffic.transactions.enter()), message_(job.message), recipients_(job.recipients) {
     message_->sending.resize(message_->stored->message.envelope.forward_paths.size());
     mark(true);
-    ++traffic_->transactions;
 }
 
-Sending::~Sending() {
-    --traffic_->transactions;
-    mark(false);
-}
+Sending::~Sending() { mark(false); }
 
 void Sending::mark(bool going_on) {
     for (auto at : recipients_) message_->sending[at] = going_on;
@@ -163,19 +160,12 @@ net::awaitable<bool> Connections::rest(SourceQueue& queue) {
 net::awaitable<void> Connections::finish(std::chrono::seconds grace) {
     const auto begun = env_.clock.now();
     const auto patience = grace.count() > 0 ? std::max(grace, dot_grace) : grace;
-    net::Timer poll(env_.io, env_.clock);
-    while (traffic_->transactions > 0 && env_.clock.now() < begun + patience) {
-        if (env_.clock.now() >= begun + grace)
-            for (Client* client : traffic_->clients)
-                if (!client->behind_dot()) client->abort();
-        poll.expires_after(std::chrono::milliseconds(20));
-        co_await poll.async_wait(net::as_value);
-    }
+    if (!co_await traffic_->transactions.empty(begun + grace))
+        for (Client* client : traffic_->clients)
+            if (!client->behind_dot()) client->abort();
+    co_await traffic_->transactions.empty(begun + patience);
     for (Client* client : traffic_->clients) client->abort();
-    for (int round = 0; traffic_->transactions > 0 && round < 50; ++round) {
-        poll.expires_after(std::chrono::milliseconds(20));
-        co_await poll.async_wait(net::as_value);
-    }
+    co_await traffic_->transactions.empty(env_.clock.now() + cut_off);
 }
 
 }  // namespace postern::relay

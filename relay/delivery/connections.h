@@ -12,13 +12,16 @@
 #include "relay/delivery/environment.h"
 #include "relay/delivery/newcomers.h"
 #include "relay/delivery/site.h"
+#include "relay/net/gate.h"
 
 namespace postern::relay {
 
 /// What is going on. Connections share it: at the end of the process they may outlive everything else here.
 struct Traffic {
+    Traffic(net::io_context& io, const base::Clock& clock) : transactions(io, clock) {}
+
     std::set<Client*> clients;
-    std::size_t transactions = 0;
+    net::Gate transactions;       // inside is whoever sends
     std::size_t connections = 0;  // or attempts at one
     std::size_t sites = 0;        // that have any
 };
@@ -59,7 +62,7 @@ private:
 /// A transaction that is going on: its recipients are marked in their message.
 class Sending {
 public:
-    Sending(TrafficPtr traffic, const Job& job);
+    Sending(Traffic& traffic, const Job& job);
     ~Sending();
     Sending(const Sending&) = delete;
     Sending& operator=(const Sending&) = delete;
@@ -67,7 +70,7 @@ public:
 private:
     void mark(bool going_on);
 
-    TrafficPtr traffic_;
+    net::Gate::Pass pass_;
     QueuedPtr message_;
     std::vector<std::uint16_t> recipients_;
 };
@@ -122,7 +125,7 @@ private:
     static SitePtr take(Line& line);
 
     Environment& env_;
-    TrafficPtr traffic_ = std::make_shared<Traffic>();
+    TrafficPtr traffic_ = std::make_shared<Traffic>(env_.io, env_.clock);
     Newcomers newcomers_;
     Line waiting_for_any_;             // the limit of all connections is reached
     Line waiting_as_newcomer_;         // the limit of newcomers is

@@ -86,7 +86,7 @@ net::awaitable<TransactionEnd> Handover::carry() {
     Time begun = at_.env.clock.steady();
     std::optional<ContentFault> unread;
     {
-        Sending sending(at_.connections.traffic(), job_);
+        Sending sending(*at_.connections.traffic(), job_);
         Form content(*form);
         unread = co_await client_.run(transaction, message, std::move(content));
     }

@@ -31,8 +31,10 @@ Job job_of(const std::string& route) {
 }
 
 struct Fixture {
+    net::io_context io;
+    postern::base::SystemClock clock;
     SitePtr site = std::make_shared<Site>("site");
-    TrafficPtr traffic = std::make_shared<Traffic>();
+    TrafficPtr traffic = std::make_shared<Traffic>(io, clock);
     SourceQueue& first = site->queues.of({"192.0.2.1", "one.example"});
     SourceQueue& second = site->queues.of({"192.0.2.2", "two.example"});
     Fixture() { site->adopt(hosts_of("a"), 3, 0); }
