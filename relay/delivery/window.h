@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "relay/mail/message.h"
+#include "sync/base/token_bucket.h"
 
 namespace postern::relay {
 
@@ -32,23 +33,27 @@ private:
 /// How many messages a minute a site gets; a second's worth may go at once.
 class Pace {
 public:
-    void limit(unsigned per_minute) { per_minute_ = per_minute; }
+    void limit(unsigned per_minute) {
+        limited_ = per_minute > 0;
+        if (!limited_) return;
+        const auto each = std::chrono::duration_cast<Time::duration>(std::chrono::minutes(1)) / per_minute;
+        room_.limit({each, each + std::chrono::seconds(1)});
+    }
     /// How long the next message has to wait; 0 for not at all.
     Time::duration wait(Time now) const {
-        Time from = paused_until_;
-        if (per_minute_ > 0) from = std::max(from, next_ - std::chrono::seconds(1));
-        return std::max(from - now, Time::duration::zero());
+        const auto pause = std::max(paused_until_ - now, Time::duration::zero());
+        return limited_ ? std::max(pause, room_.wait(now)) : pause;
     }
+    /// Of one that has not to wait.
     void take(Time now) {
-        if (per_minute_ == 0) return;
-        next_ = std::max(next_, now) +
-                std::chrono::duration_cast<Time::duration>(std::chrono::minutes(1)) / per_minute_;
+        if (limited_) room_.take(now);
     }
     void pause(Time until) { paused_until_ = std::max(paused_until_, until); }
 
 private:
-    unsigned per_minute_ = 0;
-    Time next_{}, paused_until_{};
+    bool limited_ = false;
+    base::BasicTokenBucket<Time> room_{{}};
+    Time paused_until_{};
 };
 
 }  // namespace postern::relay

@@ -18,21 +18,12 @@ event::Refused several(Rule rule, std::uint64_t times) {
 
 }  // namespace
 
-bool RefusalEvents::pass(base::Moment now) {
-    if (filled_ != base::Moment{})
-        left_ = std::min(left_ + std::chrono::duration<double>(now - filled_).count() * per_second, at_once);
-    filled_ = now;
-    if (left_ < 1) return false;
-    left_ -= 1;
-    return true;
-}
-
 void RefusalEvents::tell_of(const event::Refused& what, Rule rule, bool stranger, Tally* tally,
                             base::Moment now) {
     if (!stranger) return observer_.on(what);
     if (tally != nullptr && !tally->room())
         tally->count(rule);
-    else if (pass(now))
+    else if (room_.take(now))
         observer_.on(what);
     else
         more_[static_cast<std::size_t>(rule)] += what.times;

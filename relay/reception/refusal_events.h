@@ -7,7 +7,7 @@
 
 #include "relay/observer.h"
 #include "relay/reception/refusal.h"
-#include "sync/base/clock.h"
+#include "sync/base/token_bucket.h"
 
 namespace postern::relay {
 
@@ -19,7 +19,7 @@ constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::hops) + 1;
 class RefusalEvents {
 public:
     static constexpr unsigned per_session = 10;
-    static constexpr double at_once = 200, per_second = 5;
+    static constexpr base::TokenBucket::Rate rate{std::chrono::milliseconds(200), std::chrono::seconds(40)};
 
     /// Of one session.
     class Tally {
@@ -42,11 +42,8 @@ public:
     void flush();
 
 private:
-    bool pass(base::Moment now);
-
     Observer& observer_;
-    double left_ = at_once;
-    base::Moment filled_{};
+    base::TokenBucket room_{rate};
     std::array<std::uint64_t, rule_count> more_{};
 };
 

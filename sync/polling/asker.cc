@@ -13,7 +13,7 @@ namespace {
 constexpr auto quiet_after_failure = std::chrono::seconds(5);
 constexpr auto quiet_after_refusal = std::chrono::hours(1);
 constexpr auto longest_quiet = std::chrono::minutes(10);  // whatever Retry-After says
-constexpr double usual_cost = 4;                          // requests for an address that does not exist
+constexpr int usual_cost = 4;                             // requests for an address that does not exist
 
 /// A primary that does not have the domain refuses the question in words of its own; one whose answer cannot
 /// be read has not said so.
@@ -58,7 +58,7 @@ void Asker::ask(Question question, Done done) {
         auto found = pending_.find(key);
         if (open(now) && waiting_ < most_waiting) {
             if (found == pending_.end() && pending_.size() < most_addresses &&
-                budget_of(question).take(usual_cost, now)) {
+                budget_of(question).take(now, usual_cost)) {
                 found = pending_.emplace(key, Pending{std::move(question), {}}).first;
                 queue_.push_back(std::move(key));
                 asked_.notify_one();
@@ -122,7 +122,7 @@ bool Asker::put(const Question& question, base::Moment until) {
     }
     const std::uint64_t spent = primary_ ? primary_->requests() - before : 0;
     const std::lock_guard lock(mutex_);
-    budget_of(question).correct(static_cast<double>(spent) - usual_cost);
+    budget_of(question).correct(static_cast<int>(spent) - usual_cost);
     if (!answer) note(answer.error());
     return answer.has_value() || answer.error().fault == Fault::refused;  // an answer, if not to this
 }

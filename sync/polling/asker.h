@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "sync/base/token_bucket.h"
 #include "sync/directory/learned.h"
-#include "sync/polling/budget.h"
 #include "sync/primary/primary.h"
 
 namespace postern::sync {
@@ -35,6 +35,11 @@ public:
     static constexpr std::chrono::seconds patience{2};   // of those who wait
     static constexpr std::size_t most_addresses = 100;   // asked about at the same time
     static constexpr std::size_t most_waiting = 10'000;  // all together
+    /// Requests, about addresses in domains that it has, and in those it is not known to have: anybody can
+    /// name any number of these.
+    static constexpr base::TokenBucket::Rate listed_rate{std::chrono::milliseconds(500),
+                                                         std::chrono::seconds(20)};
+    static constexpr base::TokenBucket::Rate unlisted_rate{std::chrono::seconds(2), std::chrono::seconds(24)};
 
     /// Connects at the first question.
     Asker(Connect connect, Learn learn, const base::Clock& clock);
@@ -67,7 +72,7 @@ private:
     void work();
     void watch();
     bool put(const Question& question, base::Moment until);
-    Budget& budget_of(const Question& question) { return question.unlisted ? unlisted_ : listed_; }
+    base::TokenBucket& budget_of(const Question& question) { return question.unlisted ? unlisted_ : listed_; }
     void note(const Failure& failure);
     std::vector<Done> take_all();
 
@@ -82,7 +87,7 @@ private:
     std::map<Key, Pending> pending_;
     std::deque<Key> queue_;  // not put yet
     std::size_t waiting_ = 0;
-    Budget listed_{Budget::listed}, unlisted_{Budget::unlisted};
+    base::TokenBucket listed_{listed_rate}, unlisted_{unlisted_rate};
     base::Moment quiet_until_{};
     bool refused_ = false;  // as heard
     Time refused_at_{};     // by our own sign-in; epoch: it was not

@@ -64,9 +64,10 @@ void Rest::keep(rest::TokenPair session, const HttpReply& reply) {
 
 Result<void> Rest::new_session() {
     token_ = {};
-    if (const auto wait = sign_ins_.take(clock_.now()))
-        return tl::make_unexpected(
-            Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts});
+    if (const auto now = clock_.now(); !sign_ins_.take(now))
+        return tl::make_unexpected(Failure{Fault::busy, "signing in too often, waiting",
+                                           std::chrono::ceil<std::chrono::seconds>(sign_ins_.wait(now)),
+                                           Trouble::attempts});
     const auto password = base::Secret::read(settings_.password_file);
     if (!password)
         return tl::make_unexpected(
@@ -100,7 +101,7 @@ Result<void> Rest::sign_in() {
 Result<HttpReply> Rest::send_signed_in(const HttpRequest& request) {
     if (const Result<void> session = sign_in(); !session) return tl::make_unexpected(session.error());
     Result<HttpReply> reply = send(request, token_.access);
-    if (!reply || reply->status != 401 || renewals_.take(clock_.now())) return reply;
+    if (!reply || reply->status != 401 || !renewals_.take(clock_.now())) return reply;
     if (const Result<void> session = renew(); !session) return tl::make_unexpected(session.error());
     return send(request, token_.access);
 }

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "sync/primary/attempts.h"
 #include "sync/primary/http.h"
-#include "sync/primary/limit.h"
 #include "sync/primary/primary.h"
 #include "sync/rest/rest_reply.h"
 #include "sync/settings.h"
@@ -60,7 +60,8 @@ private:
     const base::Clock& clock_;
     std::stop_token stop_;
     HttpClient http_;
-    Limit sign_ins_, renewals_;  // renewals: after a token was not taken
+    base::TokenBucket sign_ins_{attempts_rate},
+        renewals_{attempts_rate};  // renewals: after a token was not taken
     Token token_;
     struct Way {
         Context context = Context::header;

@@ -41,9 +41,10 @@ template <class Parse>
 auto Soap::call(const soap::Operation& operation, const std::vector<Parameter>& parameters, Parse&& parse) {
     using Answer = decltype(parse(soap::Reply{}));
     if (rejected_)
-        if (const auto wait = attempts_.take(clock_.now()))
+        if (const auto now = clock_.now(); !attempts_.take(now))
             return Answer(tl::make_unexpected(
-                Failure{Fault::busy, "signing in too often, waiting", wait, Trouble::attempts}));
+                Failure{Fault::busy, "signing in too often, waiting",
+                        std::chrono::ceil<std::chrono::seconds>(attempts_.wait(now)), Trouble::attempts}));
     const auto password = base::Secret::read(settings_.password_file);
     if (!password)
         return Answer(tl::make_unexpected(

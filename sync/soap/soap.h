@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sync/primary/attempts.h"
 #include "sync/primary/http.h"
-#include "sync/primary/limit.h"
 #include "sync/primary/primary.h"
 #include "sync/primary/rotation.h"
 #include "sync/settings.h"
@@ -75,8 +75,8 @@ private:
     PrimarySettings settings_;
     const base::Clock& clock_;
     HttpClient http_;
-    Limit attempts_;         // after a refusal
-    bool rejected_ = false;  // the last call found its credentials refused
+    base::TokenBucket attempts_{attempts_rate};  // after a refusal
+    bool rejected_ = false;                      // the last call found its credentials refused
 
     std::map<std::string, DomainMemory, std::less<>> memory_;  // by the domain's spelling
     std::size_t share_ = looks_per_reading;                    // known entries looked at in one reading

@@ -337,17 +337,6 @@ TEST_CASE("an account that cannot be used", "[rest]") {
     }
 }
 
-TEST_CASE("signing in is limited", "[rest]") {
-    Limit limit;
-    const auto start = machine.now();
-    for (int i = 0; i < 3; ++i) CHECK_FALSE(limit.take(start));
-    CHECK(limit.take(start) == 60s);
-    CHECK(limit.take(start + 59s) == 1s);
-    CHECK_FALSE(limit.take(start + 60s));
-    CHECK(limit.take(start + 61s) == 59s);
-    CHECK_FALSE(limit.take(start + 24h));
-}
-
 TEST_CASE("a changed password file is read again", "[rest]") {
     Pair pair;
     pair.folder.write("password", "wrong");
