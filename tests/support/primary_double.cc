@@ -46,7 +46,9 @@ std::string join(const std::vector<std::string>& parts, std::size_t from) {
 std::string http_time(SystemClock::time_point time) {
     const std::time_t seconds = SystemClock::to_time_t(time);
     char text[64];
-    return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", std::gmtime(&seconds))};
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);  // of threads that answer at once
+    return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
 }
 
 }  // namespace

@@ -37,7 +37,9 @@ std::string iso_time(SystemClock::time_point time) {  // 7 decimals and Z, as th
     const auto ticks = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
     const auto seconds = static_cast<std::time_t>(ticks / 1'000'000);
     char text[64];
-    const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", std::gmtime(&seconds));
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);  // of threads that answer at once
+    const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
     const std::string fraction = std::to_string(ticks % 1'000'000);
     return std::string(text, length) + "." + std::string(6 - fraction.size(), '0') + fraction + "2Z";
 }
