@@ -11,11 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-json time(std::chrono::system_clock::time_point time) {
-    const auto text = iso_time(time);
-    return text.empty() ? json(nullptr) : json(text);
-}
-
 std::string_view name(sync::Standing standing) {
     switch (standing) {
         case sync::Standing::good: return "good";
@@ -43,11 +38,16 @@ json list(const Elements& elements) {
 
 json view_of(const relay::RecipientView& recipient) {
     return {{"address", recipient.address},   {"state", recipient.state},     {"route", recipient.route},
-            {"attempts", recipient.attempts}, {"next", time(recipient.next)}, {"why", recipient.why},
+            {"attempts", recipient.attempts}, {"next", view(recipient.next)}, {"why", recipient.why},
             {"egress", recipient.egress},     {"tls", recipient.tls},         {"pinned", recipient.pinned}};
 }
 
 }  // namespace
+
+json view(std::chrono::system_clock::time_point time) {
+    const auto text = iso_time(time);
+    return text.empty() ? json(nullptr) : json(text);
+}
 
 json view(const relay::Reply& reply) {
     return {{"code", reply.code}, {"status", reply.status.text()}, {"line", reply.line()}};
@@ -61,8 +61,8 @@ json view(const relay::MessageView& message) {
                    {"client", message.client},
                    {"primary", message.primary},
                    {"size", message.size},
-                   {"arrived", time(message.arrived)},
-                   {"expires", time(message.expires)},
+                   {"arrived", view(message.arrived)},
+                   {"expires", view(message.expires)},
                    {"recipients", std::move(recipients)}};
     if (message.header.empty()) return result;
     result["header"] = message.header;
@@ -83,7 +83,7 @@ json view(const relay::Explanation& explanation) {
             {"egress", explanation.egress},
             {"limits", explanation.limits},
             {"trouble", explanation.trouble},
-            {"next_try", explanation.trouble.empty() ? json(nullptr) : time(explanation.next_try)}};
+            {"next_try", explanation.trouble.empty() ? json(nullptr) : view(explanation.next_try)}};
 }
 
 json view(const relay::QueueSummary& summary) {
@@ -100,7 +100,7 @@ json view(const relay::QueueSummary& summary) {
             {"recipients", summary.recipients},
             {"held", summary.held},
             {"bytes", summary.bytes},
-            {"oldest", time(summary.oldest)},
+            {"oldest", view(summary.oldest)},
             {"ages", std::move(ages)},
             {"destinations", std::move(destinations)},
             {"senders", std::move(senders)},
@@ -119,12 +119,12 @@ json view(const relay::DestinationView& destination) {
             {"waiting", destination.waiting},
             {"connections", destination.connections},
             {"trouble", destination.trouble},
-            {"next_try", troubled ? time(destination.next_try) : json(nullptr)}};
+            {"next_try", troubled ? view(destination.next_try) : json(nullptr)}};
 }
 
 json view(const sync::SuspicionView& suspicion) {
     return {{"what", suspicion.what},
-            {"since", time(suspicion.since)},
+            {"since", view(suspicion.since)},
             {"before", suspicion.before},
             {"now", suspicion.now}};
 }
@@ -138,12 +138,12 @@ json view(const sync::PrimaryReport& primary) {
             {"lists_addresses", primary.lists},
             {"reachable", primary.reachable},
             {"polling", primary.polling},
-            {"last_round", time(primary.last_round)},
-            {"last_success", time(primary.last_success)},
-            {"next_round", time(primary.next_round)},
-            {"credentials_refused_since", time(primary.refused_since)},
+            {"last_round", view(primary.last_round)},
+            {"last_success", view(primary.last_success)},
+            {"next_round", view(primary.next_round)},
+            {"credentials_refused_since", view(primary.refused_since)},
             {"error", primary.error},
-            {"trusted_until", time(primary.trusted_until)},
+            {"trusted_until", view(primary.trusted_until)},
             {"suspicions", suspicions},
             {"unusable", primary.unusable},
             {"requests", primary.requests}};
@@ -159,12 +159,12 @@ json view(const sync::DomainView& domain) {
             {"lists", domain.lists},
             {"domain_aliases", domain.domain_aliases},
             {"catch_all", domain.catch_all},
-            {"read", time(domain.read)},
-            {"trusted_until", time(domain.trusted_until)},
+            {"read", view(domain.read)},
+            {"trusted_until", view(domain.trusted_until)},
             {"suspicions", list(domain.suspicions)},
             {"unusable", domain.unusable},
             {"error", domain.error},
-            {"error_at", time(domain.error_at)}};
+            {"error_at", view(domain.error_at)}};
 }
 
 json view(const sync::Verdict& verdict) {
@@ -206,14 +206,14 @@ json status_view(const Control& control) {
     const auto totals = control.process.totals();
     return {{"version", control.process.identity().version},
             {"hostname", control.process.identity().hostname},
-            {"started", time(control.process.identity().started)},
+            {"started", view(control.process.identity().started)},
             {"ready", reasons.empty()},
             {"not_ready", reasons},
             {"degraded", control.process.degraded()},
             {"queue",
              {{"messages", state.messages},
               {"held", state.held},
-              {"oldest", time(state.oldest)},
+              {"oldest", view(state.oldest)},
               {"disk_bytes", state.bytes},
               {"damaged", state.damaged}}},
             {"sessions", state.sessions},

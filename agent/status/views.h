@@ -1,6 +1,7 @@
 // The state of the gateway as JSON, for the endpoint and the commands.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 
 namespace postern::agent {
 
+nlohmann::json view(std::chrono::system_clock::time_point time);  // null when there is none
 nlohmann::json view(const relay::Reply& reply);
 nlohmann::json view(const relay::MessageView& message);
 nlohmann::json view(const relay::QueueSummary& summary);

@@ -3,18 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/log/egress_state.h"
-#include "agent/log/log_line.h"
 #include "agent/status/views.h"
 
 namespace postern::agent {
 namespace {
 
 using nlohmann::json;
-
-json time(std::chrono::system_clock::time_point time) {
-    const auto text = iso_time(time);
-    return text.empty() ? json(nullptr) : json(text);
-}
 
 json view_of(const relay::GatewayView& gateway, bool overridden) {
     return {{"name", gateway.name},
@@ -26,13 +20,13 @@ json view_of(const relay::GatewayView& gateway, bool overridden) {
             {"connections", gateway.connections},
             {"waiting", gateway.waiting},
             {"trouble", gateway.trouble},
-            {"next_try", gateway.trouble.empty() ? json(nullptr) : time(gateway.next_try)}};
+            {"next_try", gateway.trouble.empty() ? json(nullptr) : view(gateway.next_try)}};
 }
 
 json view_of(const relay::ListingView& listing) {
     return {{"site", listing.site},         {"by", listing.by},
-            {"text", listing.text},         {"since", time(listing.since)},
-            {"until", time(listing.until)}, {"probing", listing.probing}};
+            {"text", listing.text},         {"since", view(listing.since)},
+            {"until", view(listing.until)}, {"probing", listing.probing}};
 }
 
 json view_of(const relay::EgressView& egress, bool overridden, const std::string& trouble) {
