@@ -1,8 +1,6 @@
 // A place where HTTP requests are answered: a TCP port, with or without TLS, or a Unix socket.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -12,6 +10,7 @@
 #include <variant>
 
 #include "agent/http/answer.h"
+#include "agent/http/peer.h"
 #include "agent/http/place.h"
 #include "agent/http/request_reader.h"
 #include "relay/net/tls.h"
@@ -19,12 +18,6 @@
 #include "sync/base/clock.h"
 
 namespace postern::agent {
-
-/// Who is at the other end. Whatever is shared is shared among these.
-struct HttpPeer {
-    std::string address;        // over TCP; one of IPv4 is written as IPv4
-    std::optional<uid_t> user;  // the account at a Unix socket, as the kernel knows it (SO_PEERCRED)
-};
 
 /// What is to be done about a request: the answer at once, or work for a worker, which is given the body.
 /// Those who may change things have workers of their own, so that readers never keep them waiting.

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "agent/http/door.h"
+#include "agent/http/peer.h"
 #include "relay/net/connection.h"
 
 namespace postern::agent {
