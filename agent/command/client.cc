@@ -22,8 +22,6 @@
 namespace postern::agent {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 std::string target(const Call& call) {
     std::string text = base::percent_encoded(call.path, "/");
     char separator = '?';
@@ -67,26 +65,33 @@ int connect_to(int socket, const std::filesystem::path& path) {
     return connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
 }
 
-bool wait(int socket, short events, Clock::time_point until) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-    pollfd one{socket, events, 0};
-    return left.count() > 0 && poll(&one, 1, static_cast<int>(left.count())) > 0;
-}
+/// The time a call may take, by the clock of who calls.
+struct Deadline {
+    const base::Clock& clock;
+    const base::Moment at = clock.now() + limits::command;
 
-bool send_all(int socket, std::string_view octets, Clock::time_point until) {
+    /// False when it has come.
+    bool wait(int socket, short events) const {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(at - clock.now());
+        pollfd one{socket, events, 0};
+        return left.count() > 0 && poll(&one, 1, static_cast<int>(left.count())) > 0;
+    }
+};
+
+bool send_all(int socket, std::string_view octets, const Deadline& until) {
     while (!octets.empty()) {
         const auto sent = send(socket, octets.data(), octets.size(), MSG_NOSIGNAL);
         if (sent > 0) octets.remove_prefix(static_cast<std::size_t>(sent));
-        if (sent < 0 && (errno != EAGAIN || !wait(socket, POLLOUT, until))) return false;
+        if (sent < 0 && (errno != EAGAIN || !until.wait(socket, POLLOUT))) return false;
     }
     return true;
 }
 
 /// Everything until the other side closes. "" or what went wrong.
-std::string receive_all(int socket, std::string& octets, Clock::time_point until) {
+std::string receive_all(int socket, std::string& octets, const Deadline& until) {
     std::array<char, 65536> buffer{};
     for (;;) {
-        if (!wait(socket, POLLIN, until)) return "did not answer in time";
+        if (!until.wait(socket, POLLIN)) return "did not answer in time";
         const auto got = recv(socket, buffer.data(), buffer.size(), 0);
         if (got == 0) return {};
         if (got < 0 && errno == EAGAIN) continue;
@@ -117,14 +122,15 @@ Received parsed(std::string_view octets) {
 
 }  // namespace
 
-tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call) {
+tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call,
+                                         const base::Clock& clock) {
     const base::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     std::filesystem::path path = socket;
     int error = fd ? connect_to(fd.get(), path) : errno;
     if (error == EACCES) error = connect_to(fd.get(), path = everybodys_socket(socket));
     if (error != 0) return tl::unexpected(not_there(socket, error));
     if (auto why = stranger(fd.get(), path); !why.empty()) return tl::make_unexpected(std::move(why));
-    const auto until = Clock::now() + limits::command;
+    const Deadline until{clock};
     const std::string head = call.method + ' ' + target(call) + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
     std::string octets;
     std::string broken = send_all(fd.get(), head, until) ? "" : "did not take the question";

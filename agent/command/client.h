@@ -7,6 +7,8 @@
 
 #include <tl/expected.hpp>
 
+#include "sync/base/clock.h"
+
 namespace postern::agent {
 
 /// An answer that was received, whatever its status.
@@ -24,6 +26,7 @@ struct Call {
 /// Over the Unix socket, or where that is not for us the one beside it that is for everybody; nothing is
 /// asked of a stranger who listens there. The error says in words that nobody answered, or what broke on the
 /// way.
-tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call);
+tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call,
+                                         const base::Clock& clock);
 
 }  // namespace postern::agent

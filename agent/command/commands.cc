@@ -50,15 +50,17 @@ int refused(const Endpoint& endpoint, const Received& received) {
 
 /// `hints` stand behind the news that nobody answers.
 int ask_once(const Command& command, const std::filesystem::path& socket, const std::string& subject,
-             const std::string& hints) {
+             const std::string& hints, const base::Clock& clock) {
     const auto& endpoint = *command.endpoint;
     const auto asked = command.asked(subject);
-    const auto received = agent::call(socket, call_for(endpoint, subject, asked));
+    const auto received = agent::call(socket, call_for(endpoint, subject, asked), clock);
     if (!received) return fail(EX_UNAVAILABLE, received.error() + hints);
     if (received->status != 200) return refused(endpoint, *received);
     try {
         const auto answer = json::parse(received->body, nullptr, false);
-        std::fputs(command.json ? received->body.c_str() : endpoint.present(answer, asked).c_str(), stdout);
+        std::fputs(
+            command.json ? received->body.c_str() : endpoint.present(answer, asked, clock.wall()).c_str(),
+            stdout);
         return endpoint.exit_code == nullptr ? EX_OK : endpoint.exit_code(answer, asked);
     } catch (const json::exception& error) {
         return fail(
@@ -77,7 +79,7 @@ std::string unanswered(const Endpoint& endpoint) {
 
 }  // namespace
 
-int ask(const Command& command) {
+int ask(const Command& command, const base::Clock& clock) {
     // Faults elsewhere in the file must not keep anybody from looking at the running gateway.
     auto reading = read_settings(command.config);
     std::string hints = unanswered(*command.endpoint);
@@ -94,7 +96,8 @@ int ask(const Command& command) {
     const auto subjects = command.subjects.empty() ? std::vector<std::string>{""} : command.subjects;
     int worst = EX_OK;
     for (const auto& subject : subjects)
-        if (const int code = ask_once(command, reading.settings.socket(), subject, hints); code != EX_OK)
+        if (const int code = ask_once(command, reading.settings.socket(), subject, hints, clock);
+            code != EX_OK)
             worst = code;
     return worst;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <future>
 #include <memory>
@@ -61,13 +62,13 @@ Finding try_primary(const sync::PrimarySettings& primary, const base::Clock& clo
     }
 }
 
-Finding try_certificate(const Settings& settings) {
+Finding try_certificate(const Settings& settings, base::Time now) {
     const auto& tls = settings.relay.tls;
     if (tls.certificate.empty())
         return {certificate_name, Result::ok, "none is set, so listeners offer no TLS", ""};
     try {
         const auto context = relay::net::server_context(tls);
-        const auto own = own_certificate(context->native_handle(), settings.relay.hostname);
+        const auto own = own_certificate(context->native_handle(), settings.relay.hostname, now);
         if (own.troubles.empty())
             return {certificate_name, Result::ok, "for " + own.names + ", until " + own.ends, ""};
         std::string text;
@@ -118,31 +119,37 @@ std::vector<std::string> tried_online(const Settings& settings) {
 std::vector<Finding> check_online(const Settings& settings, const base::Clock& clock, const std::string& from,
                                   const std::string& to, const std::function<void(const Finding&)>& told) {
     std::mutex mutex;
+    std::condition_variable_any answered;
+    std::size_t answers = 0;  // of primaries
     const auto tell = [&](const Finding& finding) {
         const std::lock_guard lock(mutex);
         told(finding);
     };
-    std::vector<Finding> findings{try_certificate(settings), try_anchors(settings)};
+    std::vector<Finding> findings{try_certificate(settings, clock.wall()), try_anchors(settings)};
     std::for_each(findings.begin(), findings.end(), tell);
     std::stop_source stop;
     std::vector<std::future<Finding>> primaries;
     for (const auto& primary : settings.synced())
-        primaries.push_back(
-            std::async(std::launch::async, [&tell, &clock, primary, token = stop.get_token()] {
-                auto finding = try_primary(primary, clock, token);
-                tell(finding);
-                return finding;
-            }));
+        primaries.push_back(std::async(std::launch::async, [&, primary, token = stop.get_token()] {
+            auto finding = try_primary(primary, clock, token);
+            const std::lock_guard lock(mutex);
+            ++answers;
+            answered.notify_one();
+            told(finding);
+            return finding;
+        }));
     const StopsAll whatever_is_thrown{stop};
     const auto until = clock.now() + patience;
     const auto postmaster = "postmaster@" + settings.relay.hostname;
     auto tried = relay::try_out(
         std::make_shared<const relay::Settings>(settings.relay),
         {from.empty() ? postmaster : from, to.empty() ? postmaster : to, patience, tell}, clock);
-    for (auto& primary : primaries) {
-        if (primary.wait_until(until) != std::future_status::ready) stop.request_stop();
-        findings.push_back(primary.get());
+    {
+        std::unique_lock lock(mutex);
+        if (!clock.wait_until(answered, lock, {}, until, [&] { return answers == primaries.size(); }))
+            stop.request_stop();
     }
+    for (auto& primary : primaries) findings.push_back(primary.get());
     std::move(tried.begin(), tried.end(), std::back_inserter(findings));
     return findings;
 }

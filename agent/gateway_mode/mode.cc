@@ -59,9 +59,10 @@ bool operator==(const Credentials& a, const Credentials& b) {
 }
 
 GatewayMode::GatewayMode(std::string user, Credentials credentials, std::function<std::uint64_t()> messages,
-                         std::function<void(const GatewayModeEvent&)> tell)
+                         std::function<void(const GatewayModeEvent&)> tell, const base::Clock& clock)
     : messages_(std::move(messages)),
       tell_(std::move(tell)),
+      clock_(clock),
       user_(std::move(user)),
       credentials_(credentials) {}
 
@@ -92,7 +93,7 @@ Answer GatewayMode::respond(const GatewayModeRequest& request) {
 }
 
 GatewayMode::Login GatewayMode::login(const std::string& client, const Credentials& shown) {
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = clock_.now();
     const std::lock_guard lock(mutex_);
     if (throttle_.wait(client, now).count() > 0) return Login::too_often;
     if (shown == credentials_) {
@@ -139,7 +140,7 @@ Answer GatewayMode::soap(const GatewayModeRequest& request, const std::string& s
 
 std::vector<std::pair<std::string, std::string>> GatewayMode::status(
     const std::vector<std::string>& wanted) const {
-    const auto up = std::chrono::steady_clock::now() - started_;
+    const auto up = clock_.now() - started_;
     const std::vector<std::pair<std::string, std::string>> all{
         {"SMTP_IsRunning", "True"},  // one thread takes mail
         {"SMTP_ThreadCount", "1"},
@@ -168,7 +169,7 @@ Answer GatewayMode::rest(const GatewayModeRequest& request, const std::string& e
     bool valid = false;
     {
         const std::lock_guard lock(mutex_);
-        valid = sessions_.valid(request.bearer, std::chrono::system_clock::now());
+        valid = sessions_.valid(request.bearer, clock_.wall());
     }
     if (!valid)
         return told(request, operation, GatewayModeOutcome::login_refused,
@@ -190,7 +191,7 @@ Answer GatewayMode::sign_in(const GatewayModeRequest& request) {
     Answer answer;
     {
         const std::lock_guard lock(mutex_);
-        answer.body = rest::signed_in(user_, sessions_.begin(std::chrono::system_clock::now()));
+        answer.body = rest::signed_in(user_, sessions_.begin(clock_.wall()));
     }
     return told(request, operation, GatewayModeOutcome::served, std::move(answer));
 }
@@ -203,7 +204,7 @@ Answer GatewayMode::renew(const GatewayModeRequest& request) {
     Answer answer;
     {
         const std::lock_guard lock(mutex_);
-        if (const auto tokens = sessions_.renew(*token, std::chrono::system_clock::now()))
+        if (const auto tokens = sessions_.renew(*token, clock_.wall()))
             answer.body = rest::refreshed(user_, *tokens);
     }
     if (answer.body.empty())

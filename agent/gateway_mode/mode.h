@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -15,6 +14,7 @@
 #include "agent/gateway_mode/sessions.h"
 #include "agent/http/answer.h"
 #include "agent/log/gateway_mode_event.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -42,7 +42,7 @@ class GatewayMode {
 public:
     /// `messages` gives how many the spool holds; `tell` is called for each request, by several threads.
     GatewayMode(std::string user, Credentials credentials, std::function<std::uint64_t()> messages,
-                std::function<void(const GatewayModeEvent&)> tell);
+                std::function<void(const GatewayModeEvent&)> tell, const base::Clock& clock);
 
     /// Other credentials end all sessions. Thread-safe, as is respond().
     void reload(std::string user, const Credentials& credentials);
@@ -64,7 +64,8 @@ private:
 
     const std::function<std::uint64_t()> messages_;
     const std::function<void(const GatewayModeEvent&)> tell_;
-    const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    const base::Clock& clock_;
+    const base::Moment started_ = clock_.now();
     std::mutex mutex_;  // over what follows
     std::string user_;
     Credentials credentials_;

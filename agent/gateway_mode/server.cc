@@ -81,7 +81,7 @@ struct GatewayModeServer::Impl {
         : address(place),
           tell(std::move(tell_)),
           terms(std::make_shared<const GatewayModeTerms>(std::move(given))),
-          mode(terms->user, terms->credentials, std::move(messages), tell),
+          mode(terms->user, terms->credentials, std::move(messages), tell, clock),
           door(place, limits(), host(), clock) {
         if (!door.trouble().empty()) throw std::runtime_error("status.gateway_mode " + door.trouble());
         address.port = door.port();

@@ -9,18 +9,20 @@
 #include <string>
 #include <string_view>
 
+#include "sync/base/clock.h"
+
 namespace postern::agent {
 
 /// What a sign-in gives: two random secrets (256 bits each) and when they end.
 struct Tokens {
     std::string access, refresh;  // `access` has the three parts of a JSON Web Token, as clients expect
-    std::chrono::system_clock::time_point access_ends, refresh_ends;
+    base::Time access_ends, refresh_ends;
 };
 
 /// The tokens in force; a new one beyond the most there may be ends the oldest. One thread at a time.
 class Sessions {
 public:
-    using Time = std::chrono::system_clock::time_point;
+    using Time = base::Time;
     static constexpr std::size_t most = 64;
     static constexpr std::chrono::minutes access_life{15}, refresh_life{120};
 
@@ -39,7 +41,7 @@ private:
 /// to 30 s. A success or ten quiet minutes start it anew. One thread at a time.
 class LoginThrottle {
 public:
-    using Time = std::chrono::steady_clock::time_point;
+    using Time = base::Moment;
     static constexpr std::size_t most_clients = 256;
 
     /// How long the client's next attempt is refused unseen; zero when it may try.
@@ -54,4 +56,5 @@ private:
     };
     std::map<std::string, Record> clients_;
 };
+
 }  // namespace postern::agent

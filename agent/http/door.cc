@@ -5,7 +5,7 @@
 #include <array>
 #include <asio/basic_socket_acceptor.hpp>
 #include <atomic>
-#include <future>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -67,15 +67,16 @@ struct HttpDoor::Impl {
     relay::net::Timer pause{io, clock};
     Guests guests{limits.connections};
     bool stopping = false;
-    Workers for_readers{io, door_workers, limits.waiting}, for_operators{io, door_workers, limits.waiting};
+    Workers for_readers{io, clock, door_workers, limits.waiting};
+    Workers for_operators{io, clock, door_workers, limits.waiting};
     std::atomic<std::uint16_t> port{0};
-    mutable std::mutex mutex;  // over the two below
+    std::mutex mutex;  // over the three below
     std::string trouble;
     bool told = false;
+    bool ended = false;  // the thread needs nothing of this any more
+    std::condition_variable_any ends;
     bool made = false;  // the socket of a path is ours; read when the thread has ended
     std::thread thread;
-    std::promise<void> ended;
-    std::future<void> end = ended.get_future();
 };
 
 bool HttpDoor::Impl::open() {
@@ -217,7 +218,9 @@ void HttpDoor::start() {
     asio::co_spawn(impl_->io, impl_->serve(), [](const std::exception_ptr&) {});
     impl_->thread = std::thread([impl = impl_.get()] {
         impl->io.run();
-        impl->ended.set_value();
+        const std::lock_guard lock(impl->mutex);
+        impl->ended = true;
+        impl->ends.notify_all();
     });
 }
 
@@ -233,7 +236,12 @@ bool HttpDoor::stop(std::chrono::milliseconds grace) {
             if (guest->stage == Guest::Stage::answering) guest->connection->deadline(farewell);
         }
     });
-    if (impl_->end.wait_for(grace) != std::future_status::ready) return false;
+    {
+        std::unique_lock lock(impl_->mutex);
+        const auto& clock = impl_->clock;
+        if (!clock.wait_until(impl_->ends, lock, {}, clock.now() + grace, [this] { return impl_->ended; }))
+            return false;
+    }
     impl_->thread.join();
     std::error_code ignored;
     if (const auto* place = std::get_if<UnixPlace>(&impl_->place); place && impl_->made)

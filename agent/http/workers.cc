@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "relay/net/elsewhere.h"
+#include "relay/net/timer.h"
 
 namespace postern::agent {
 
@@ -10,14 +11,14 @@ using relay::net::as_value;
 using relay::net::awaitable;
 
 struct Workers::Waiting {
-    explicit Waiting(relay::net::io_context& io) : turn(io, asio::steady_timer::time_point::max()) {}
-    asio::steady_timer turn;  // is never over, but cancelled
+    Waiting(relay::net::io_context& io, const base::Clock& clock) : turn(io, clock) {}
+    relay::net::Timer turn;  // is never over, but cancelled
     bool begun = false;
 };
 
 // Of what Turns has, one asker alone gets half.
-Workers::Workers(relay::net::io_context& io, std::size_t each, std::size_t line)
-    : io_(io), turns_(2 * each, each, 2 * line), threads_(2 * each) {}
+Workers::Workers(relay::net::io_context& io, const base::Clock& clock, std::size_t each, std::size_t line)
+    : io_(io), clock_(clock), turns_(2 * each, each, 2 * line), threads_(2 * each) {}
 
 void Workers::begin() {
     while (auto next = turns_.next()) {
@@ -27,7 +28,7 @@ void Workers::begin() {
 }
 
 awaitable<std::optional<Answer>> Workers::perform(std::string asker, std::function<Answer()> work) {
-    const auto waiting = std::make_shared<Waiting>(io_);
+    const auto waiting = std::make_shared<Waiting>(io_, clock_);
     if (!turns_.push(asker, waiting)) co_return std::nullopt;
     begin();
     while (!waiting->begun) co_await waiting->turn.async_wait(as_value);

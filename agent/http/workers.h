@@ -11,6 +11,7 @@
 #include "agent/http/answer.h"
 #include "relay/net/asio.h"
 #include "relay/net/turns.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -19,7 +20,7 @@ class Workers {
 public:
     /// One asker may have `each` things done at once, and `line` of them wait; nobody has more than is left
     /// to others.
-    Workers(relay::net::io_context& io, std::size_t each, std::size_t line);
+    Workers(relay::net::io_context& io, const base::Clock& clock, std::size_t each, std::size_t line);
 
     /// What `work` gives, on a thread of its own, when it is the asker's turn; 500 when it throws. nullopt:
     /// too much of this asker's waits already.
@@ -31,6 +32,7 @@ private:
     void begin();
 
     relay::net::io_context& io_;
+    const base::Clock& clock_;
     relay::net::Turns<std::shared_ptr<Waiting>> turns_;
     std::size_t threads_;
     std::optional<asio::thread_pool> pool_;  // once there is work

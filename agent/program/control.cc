@@ -150,9 +150,10 @@ public:
     }
 
     /// nullopt when it is not there in time, or before the gate closes. Throws what went wrong.
-    std::optional<relay::Explanation> wait(std::stop_token closing, std::chrono::seconds limit) {
+    std::optional<relay::Explanation> wait(const base::Clock& clock, const std::stop_token& closing,
+                                           std::chrono::seconds limit) {
         std::unique_lock lock(mutex_);
-        given_.wait_for(lock, std::move(closing), limit, [this] { return whole_.has_value(); });
+        clock.wait_until(given_, lock, closing, clock.now() + limit, [this] { return whole_.has_value(); });
         if (fault_) std::rethrow_exception(fault_);
         return std::move(whole_);
     }
@@ -167,7 +168,7 @@ private:
 class Directory final : public DirectoryControl {
 public:
     explicit Directory(const ControlledParts& parts)
-        : gate_(parts.gate), relay_(parts.relay), directory_(parts.directory) {}
+        : gate_(parts.gate), relay_(parts.relay), directory_(parts.directory), clock_(parts.clock) {}
 
     sync::Report report() override { return directory_.report(); }
     std::shared_ptr<const sync::Snapshot> snapshot() override { return directory_.snapshot(); }
@@ -193,7 +194,7 @@ public:
                                   });
         });
         if (!begun.pending) return begun.so_far;
-        if (auto whole = answer->wait(gate_.closing(), limits::explanation)) return std::move(*whole);
+        if (auto whole = answer->wait(clock_, gate_.closing(), limits::explanation)) return std::move(*whole);
         if (gate_.closing().stop_requested()) throw Stopping();
         begun.so_far.hosts.emplace_back("the name servers do not answer");
         return begun.so_far;
@@ -203,6 +204,7 @@ private:
     Gate& gate_;
     relay::Relay& relay_;
     sync::Sync& directory_;
+    const base::Clock& clock_;
     std::atomic<unsigned> explaining_{0};
 };
 
@@ -265,12 +267,13 @@ private:
 
 struct GatewayControl::Groups {
     explicit Groups(const ControlledParts& parts)
-        : queue(parts), outgoing(parts), directory(parts), process(parts) {}
+        : queue(parts), outgoing(parts), directory(parts), process(parts), clock(parts.clock) {}
 
     Queue queue;
     Outgoing outgoing;
     Directory directory;
     Process process;
+    const base::Clock& clock;
 };
 
 GatewayControl::GatewayControl(ControlledParts parts) : groups_(std::make_unique<Groups>(std::move(parts))) {}
@@ -278,7 +281,7 @@ GatewayControl::GatewayControl(ControlledParts parts) : groups_(std::make_unique
 GatewayControl::~GatewayControl() = default;
 
 Control GatewayControl::interface() const {
-    return {groups_->queue, groups_->outgoing, groups_->directory, groups_->process};
+    return {groups_->queue, groups_->outgoing, groups_->directory, groups_->process, groups_->clock};
 }
 
 }  // namespace postern::agent

@@ -100,7 +100,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
 Reloaded Gateway::Impl::reload() {
     const std::lock_guard one_at_a_time(configuration.changing());
     service::reloading();
-    auto plan = plan_reload(configuration);
+    auto plan = plan_reload(configuration, clock.wall());
     if (auto faults = plan.faults(configuration.file()); !faults.empty()) {
         for (const auto& fault : faults)
             log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });

@@ -10,6 +10,7 @@
 #include "agent/program/run.h"
 #include "agent/settings/reference.h"
 #include "agent/settings/reply_rules.h"
+#include "sync/base/clock.h"
 
 namespace {
 
@@ -26,17 +27,18 @@ void keep_freed_memory() {
 int main(int argc, char** argv) {
     using namespace postern::agent;
     try {
+        const postern::base::SystemClock clock;
         const auto command = parse_command_line(argc, argv);
         if (!command) return command.error();
         switch (command->verb) {
-            case Verb::run: keep_freed_memory(); return run(command->config);
-            case Verb::check: return check(*command);
+            case Verb::run: keep_freed_memory(); return run(command->config, clock);
+            case Verb::check: return check(*command, clock);
             case Verb::config_defaults: std::fputs(reference_toml().c_str(), stdout); return EX_OK;
             case Verb::config_markdown: std::fputs(reference_markdown().c_str(), stdout); return EX_OK;
             case Verb::config_rules:
                 std::fwrite(shipped_reply_rules_text().data(), 1, shipped_reply_rules_text().size(), stdout);
                 return EX_OK;
-            case Verb::ask: return ask(*command);
+            case Verb::ask: return ask(*command, clock);
         }
         return EX_SOFTWARE;
     } catch (const std::exception& error) {

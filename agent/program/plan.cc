@@ -12,13 +12,13 @@ std::vector<std::string> Plan::faults(const std::filesystem::path& file) const {
     return lines;
 }
 
-Plan plan_reload(const Configuration& configuration) {
+Plan plan_reload(const Configuration& configuration, base::Time now) {
     const auto& started = configuration.started();
     Plan plan;
     auto& parsed = plan.parsed = read_settings(configuration.file());
     InUse ours;
     for (const auto& listener : started.relay.listeners) ours.addresses.push_back(listener.address);
-    check_environment(parsed, ours);
+    check_environment(parsed, ours, now);
     if (!parsed.faults.empty()) return plan;
     if (started.gateway_mode.on() && parsed.settings.gateway_mode.on()) {
         auto terms = gateway_mode_terms(parsed.settings);

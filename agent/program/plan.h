@@ -10,6 +10,7 @@
 #include "agent/program/configuration.h"
 #include "agent/settings/settings.h"
 #include "relay/relay.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -25,6 +26,6 @@ struct Plan {
 };
 
 /// Reads files and looks at this machine, so it may take long. The caller holds configuration.changing().
-Plan plan_reload(const Configuration& configuration);
+Plan plan_reload(const Configuration& configuration, base::Time now);
 
 }  // namespace postern::agent

@@ -47,10 +47,10 @@ std::optional<Account> account_to_become(ParsedConfiguration& parsed) {
 }
 
 /// Everything that can be found wrong before anything is opened.
-std::optional<Account> check_all(ParsedConfiguration& parsed, const InUse& in_use) {
+std::optional<Account> check_all(ParsedConfiguration& parsed, const InUse& in_use, base::Time now) {
     if (!parsed.faults.empty() && parsed.positions.empty()) return std::nullopt;  // not even TOML
     auto account = account_to_become(parsed);
-    check_environment(parsed, in_use, account);
+    check_environment(parsed, in_use, now, account);
     return account;
 }
 
@@ -63,9 +63,9 @@ InUse passed_places() {
 }
 
 /// A gateway that runs with this state_dir holds its ports rightly.
-InUse running_places(const Settings& settings) {
+InUse running_places(const Settings& settings, const base::Clock& clock) {
     InUse in_use = passed_places();
-    in_use.every_address = call(settings.socket(), {"GET", "/healthz", {}}).has_value();
+    in_use.every_address = call(settings.socket(), {"GET", "/healthz", {}}, clock).has_value();
     return in_use;
 }
 
@@ -208,15 +208,14 @@ std::vector<relay::Finding> show_online(const Settings& settings, const base::Cl
 
 }  // namespace
 
-int run(const std::filesystem::path& config) {
+int run(const std::filesystem::path& config, const base::Clock& clock) {
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     const Signals signals;
     raise_descriptor_limit();
 
-    const base::SystemClock clock;
     auto parsed = read_settings(config);
-    const auto account = check_all(parsed, passed_places());
+    const auto account = check_all(parsed, passed_places(), clock.wall());
     if (!parsed.faults.empty()) {
         print_faults(parsed, config);
         const bool passing = std::all_of(parsed.faults.begin(), parsed.faults.end(),
@@ -237,10 +236,9 @@ int run(const std::filesystem::path& config) {
     return serve_until_told(config, std::move(parsed.settings), log, clock, signals);
 }
 
-int check(const Command& command) {
-    const base::SystemClock clock;
+int check(const Command& command, const base::Clock& clock) {
     auto parsed = read_settings(command.config);
-    check_all(parsed, running_places(parsed.settings));
+    check_all(parsed, running_places(parsed.settings, clock), clock.wall());
     const bool online = parsed.faults.empty() && command.online;
     for (auto& fault : egress_faults(parsed)) parsed.faults.push_back(std::move(fault));
     const bool right = parsed.faults.empty();

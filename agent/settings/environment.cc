@@ -37,7 +37,7 @@ void tell(ParsedConfiguration& parsed, const std::string& text) {
     parsed.fault("tls", text);
 }
 
-void check_tls_files(ParsedConfiguration& parsed) {
+void check_tls_files(ParsedConfiguration& parsed, base::Time now) {
     const auto& tls = parsed.settings.relay.tls;
     for (const auto* key : {"tls.certificate", "tls.private_key", "tls.ca_file"})
         if (has_fault(parsed, key)) return;
@@ -45,7 +45,7 @@ void check_tls_files(ParsedConfiguration& parsed) {
         // A certificate that has ended is no fault: mail would stop, where it is better sent with an old one.
         if (const auto context = relay::net::server_context(tls))
             for (auto& trouble :
-                 own_certificate(context->native_handle(), parsed.settings.relay.hostname).troubles)
+                 own_certificate(context->native_handle(), parsed.settings.relay.hostname, now).troubles)
                 parsed.warn("tls.certificate", std::move(trouble));
         if (!tls.ca_file.empty()) relay::net::client_context(tls);
     } catch (const std::runtime_error& error) {
@@ -149,13 +149,13 @@ void check_listeners(ParsedConfiguration& parsed, const InUse& in_use) {
 
 }  // namespace
 
-void check_environment(ParsedConfiguration& parsed, const InUse& in_use,
+void check_environment(ParsedConfiguration& parsed, const InUse& in_use, base::Time now,
                        const std::optional<Account>& account) {
     check_listeners(parsed, in_use);
     std::optional<ActingAs> acting;
     if (account) acting.emplace(*account);
     check_files(parsed);
-    check_tls_files(parsed);
+    check_tls_files(parsed, now);
     check_state_dir(parsed);
     check_state(parsed);
     warn_of_giveaways(parsed);

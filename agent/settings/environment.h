@@ -6,6 +6,7 @@
 
 #include "agent/machine/privileges.h"
 #include "agent/settings/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -17,8 +18,8 @@ struct InUse {
 
 /// Adds to the faults whatever a start would refuse, and to the warnings what works and is probably not
 /// meant. Reads the reply rules. Files are seen as `account` sees them, ports as the calling process may have
-/// them.
-void check_environment(ParsedConfiguration& parsed, const InUse& in_use,
+/// them, certificates as of `now`.
+void check_environment(ParsedConfiguration& parsed, const InUse& in_use, base::Time now,
                        const std::optional<Account>& account = std::nullopt);
 
 /// What keeps the [[egress]] addresses from being used on this machine. Mail would leave from the others.

@@ -38,14 +38,14 @@ std::string names_of(const X509* certificate) {
 
 }  // namespace
 
-OwnCertificate own_certificate(const SSL_CTX* context, const std::string& hostname) {
+OwnCertificate own_certificate(const SSL_CTX* context, const std::string& hostname, base::Time now) {
     OwnCertificate own;
     X509* certificate = SSL_CTX_get0_certificate(context);
     if (certificate == nullptr) return own;
     own.names = names_of(certificate);
     const ASN1_TIME* end = X509_get0_notAfter(certificate);
     own.ends = day(end);
-    std::time_t then = std::time(nullptr);
+    std::time_t then = std::chrono::system_clock::to_time_t(now);
     if (X509_cmp_time(end, &then) < 0) {
         own.troubles.push_back("has expired on " + own.ends + ": renew it");
     } else {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "sync/base/clock.h"
+
 namespace postern::agent {
 
 struct OwnCertificate {
@@ -15,6 +17,6 @@ struct OwnCertificate {
 };
 
 /// Of what a listener shows; `hostname` is what it should be for.
-OwnCertificate own_certificate(const SSL_CTX* context, const std::string& hostname);
+OwnCertificate own_certificate(const SSL_CTX* context, const std::string& hostname, base::Time now);
 
 }  // namespace postern::agent

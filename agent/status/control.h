@@ -9,6 +9,7 @@
 #include "agent/log/metrics.h"
 #include "agent/settings/overrides.h"
 #include "relay/relay.h"
+#include "sync/base/clock.h"
 #include "sync/sync.h"
 
 namespace postern::agent {
@@ -16,7 +17,7 @@ namespace postern::agent {
 /// What stays the same while the process lives.
 struct Identity {
     std::string version, hostname;
-    std::chrono::system_clock::time_point started;
+    base::Time started;
 };
 
 /// What a reload did.
@@ -99,12 +100,13 @@ public:
                          std::optional<std::size_t> messages) = 0;
 };
 
-/// Who holds it sees to it that the four outlive it.
+/// Who holds it sees to it that all of it outlives it.
 struct Control {
     QueueControl& queue;
     OutgoingControl& outgoing;
     DirectoryControl& directory;
     ProcessControl& process;
+    const base::Clock& clock;
 };
 
 }  // namespace postern::agent

@@ -40,7 +40,7 @@ Answer show(const Control& control, const Request& request) {
     const auto domain = base::DomainName::parse(at == std::string::npos ? name : name.substr(at + 1));
     if (!domain || at == 0) return refusal(400, "this is neither a domain nor an address");
     const auto snapshot = control.directory.snapshot();
-    const auto now = std::chrono::system_clock::now();
+    const auto now = control.clock.wall();
     if (at != std::string::npos) {
         const auto found = sync::view(*snapshot, std::string_view(name).substr(0, at), domain->text(), now);
         json body = view(found.verdict);

@@ -52,16 +52,16 @@ std::string Parameter::fault(const std::string& text) const {
 }
 
 Presenter says(std::string_view text) {
-    return [text](const nlohmann::json&, const Parameters&) { return std::string(text); };
+    return [text](const nlohmann::json&, const Parameters&, WallTime) { return std::string(text); };
 }
 
 Presenter shown_by(std::string (*present)(const nlohmann::json&)) {
-    return [present](const nlohmann::json& answer, const Parameters&) { return present(answer); };
+    return [present](const nlohmann::json& answer, const Parameters&, WallTime) { return present(answer); };
 }
 
 Presenter shown_by(std::string (*present)(const nlohmann::json&, WallTime now)) {
-    return [present](const nlohmann::json& answer, const Parameters&) {
-        return present(answer, std::chrono::system_clock::now());
+    return [present](const nlohmann::json& answer, const Parameters&, WallTime now) {
+        return present(answer, now);
     };
 }
 

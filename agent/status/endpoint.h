@@ -56,8 +56,10 @@ struct Parameter {
 /// others something, are for operators: root, the gateway's account, and who shows the token.
 enum class Access : std::uint8_t { everybody, readers, operators };
 
-/// The answer as text for a terminal; may throw nlohmann::json::exception when it has another shape.
-using Presenter = std::function<std::string(const nlohmann::json& answer, const Parameters& asked)>;
+/// The answer as text for a terminal, times told from `now`; may throw nlohmann::json::exception when it has
+/// another shape.
+using Presenter =
+    std::function<std::string(const nlohmann::json& answer, const Parameters& asked, WallTime now)>;
 Presenter says(std::string_view text);  // always the same
 Presenter shown_by(std::string (*present)(const nlohmann::json&));
 Presenter shown_by(std::string (*present)(const nlohmann::json&, WallTime now));

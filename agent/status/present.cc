@@ -187,8 +187,8 @@ std::string present_status(const json& status, WallTime now) {
     return out + destinations(status.at("destinations"), now);
 }
 
-std::string present_directory(const json& directory) {
-    std::string out = primaries(directory.at("primaries"), std::chrono::system_clock::now());
+std::string present_directory(const json& directory, WallTime now) {
+    std::string out = primaries(directory.at("primaries"), now);
     if (directory.at("domains").empty()) return out + "no domain is known yet\n";
     out += '\n' + domains(directory.at("domains"));
     for (const auto& claim : directory.value("claims", json::array()))

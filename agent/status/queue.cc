@@ -43,15 +43,15 @@ Answer count(const Control& control, const Request& request, std::string_view ac
 }
 
 Answer list(const Control& control, const Request& request) {
-    const auto page = control.queue.list(choice(request), number(request, "limit"), number(request, "offset"),
-                                         order(parameter(request, "sort")));
+    const auto page = control.queue.list(choice(control, request), number(request, "limit"),
+                                         number(request, "offset"), order(parameter(request, "sort")));
     json list = json::array();
     for (const auto& message : page.messages) list.push_back(view(message));
     return ok({{"messages", std::move(list)}, {"more", page.more}});
 }
 
 Answer summary(const Control& control, const Request& request) {
-    return ok(view(control.queue.summary(choice(request), number(request, "limit"))));
+    return ok(view(control.queue.summary(choice(control, request), number(request, "limit"))));
 }
 
 Answer show(const Control& control, const Request& request) {
@@ -62,19 +62,19 @@ Answer show(const Control& control, const Request& request) {
 }
 
 Answer retry(const Control& control, const Request& request) {
-    return count(control, request, "retry", control.queue.retry(choice(request)));
+    return count(control, request, "retry", control.queue.retry(choice(control, request)));
 }
 
 Answer remove(const Control& control, const Request& request) {
-    return count(control, request, "delete", control.queue.remove(choice(request)));
+    return count(control, request, "delete", control.queue.remove(choice(control, request)));
 }
 
 Answer hold(const Control& control, const Request& request) {
-    return count(control, request, "hold", control.queue.hold(choice(request)));
+    return count(control, request, "hold", control.queue.hold(choice(control, request)));
 }
 
 Answer release(const Control& control, const Request& request) {
-    return count(control, request, "release", control.queue.release(choice(request)));
+    return count(control, request, "release", control.queue.release(choice(control, request)));
 }
 
 Answer bounce(const Control& control, const Request& request) {
@@ -82,7 +82,7 @@ Answer bounce(const Control& control, const Request& request) {
     if (std::any_of(reason.begin(), reason.end(), [](char c) { return c < ' ' || c > '~'; }))
         return refusal(400, "the reason is one line of ASCII text");
     if (reason.empty()) reason = "the postmaster of the gateway has ended the attempts to deliver it";
-    return count(control, request, "bounce", control.queue.bounce(choice(request), reason));
+    return count(control, request, "bounce", control.queue.bounce(choice(control, request), reason));
 }
 
 Answer move(const Control& control, const Request& request) {
@@ -94,7 +94,8 @@ Answer move(const Control& control, const Request& request) {
         if (found == gateways.end()) return refusal(404, "there is no gateway named \"" + gateway + '"');
         if (!found->enabled) return refusal(409, "gateway \"" + gateway + "\" is disabled: enable it first");
     }
-    return count(control, request, "move", control.queue.move(choice(request, Gateway::is_target), gateway));
+    return count(control, request, "move",
+                 control.queue.move(choice(control, request, Gateway::is_target), gateway));
 }
 
 /// Whether messages were chosen and none is there.
@@ -108,11 +109,11 @@ int nothing_matched(const json& answer, const Parameters& asked) {
 }
 
 Presenter counts(const char* what) {
-    return [what](const json& answer, const Parameters&) { return present_applied(answer, what); };
+    return [what](const json& answer, const Parameters&, WallTime) { return present_applied(answer, what); };
 }
 
-std::string present_shown(const json& answer, const Parameters& asked) {
-    return present_message(answer) + (asked.contains("header") ? "\n" + present_header(answer) : "");
+std::string present_shown(const json& answer, const Parameters& asked, WallTime now) {
+    return present_message(answer, now) + (asked.contains("header") ? "\n" + present_header(answer) : "");
 }
 
 constexpr Parameter for_gateway{.name = "gateway", .value = "NAME", .help = "what waits for this gateway"};

@@ -1,7 +1,6 @@
 #include "agent/status/queue_choice.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "agent/settings/quantity.h"
 #include "relay/mail/route_key.h"
@@ -26,12 +25,12 @@ const std::vector<Parameter>& choice_parameters() {
     return parameters;
 }
 
-relay::QueueFilter choice(const Request& request, Gateway gateway) {
+relay::QueueFilter choice(const Control& control, const Request& request, Gateway gateway) {
     relay::QueueFilter filter{
         parameter(request, "id"),    parameter(request, "sender"),        parameter(request, "recipient"),
         parameter(request, "route"), request.parameters.contains("held"), {}};
     if (const auto older = parse_duration(parameter(request, "older")))
-        filter.before = std::chrono::system_clock::now() - *older;
+        filter.before = control.clock.wall() - *older;
     if (const auto name = parameter(request, "gateway"); !name.empty() && gateway == Gateway::chooses)
         filter.route = relay::RouteKey::gateway(name).text();
     return filter;

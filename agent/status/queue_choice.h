@@ -16,7 +16,7 @@ enum class Gateway : std::uint8_t { chooses, is_target };
 /// Without gateway, all and what else a row has.
 const std::vector<Parameter>& choice_parameters();
 
-relay::QueueFilter choice(const Request& request, Gateway gateway = Gateway::chooses);
+relay::QueueFilter choice(const Control& control, const Request& request, Gateway gateway = Gateway::chooses);
 
 /// Whether some messages are chosen, and not all.
 bool chooses_messages(const Parameters& asked, Gateway gateway);

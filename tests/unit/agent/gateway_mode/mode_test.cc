@@ -7,6 +7,7 @@
 
 #include "agent/gateway_mode/rest.h"
 #include "agent/gateway_mode/soap.h"
+#include "tests/unit/stepped_clock.h"
 
 using namespace postern;
 using namespace postern::agent;
@@ -40,10 +41,12 @@ struct Asked {
 struct Mode {
     std::vector<Asked> asked;
     std::uint64_t messages = 12;
+    tests::SteppedClock clock;
     GatewayMode mode{"spool", Credentials("spool", "secret"), [this] { return messages; },
                      [this](const GatewayModeEvent& event) {
                          asked.push_back({std::string(event.operation), event.outcome});
-                     }};
+                     },
+                     clock};
 
     Answer ask(const std::string& method, const std::string& path, const std::string& body = "",
                const std::string& bearer = "") {
@@ -184,9 +187,10 @@ TEST_CASE("the state over SOAP: what is asked for, in any case, or everything") 
                           "string><string>x</string></reqStats>"));
     CHECK_THAT(some.body, Catch::Contains("<KeyValuePairs><string>Spool_MessageCount=12</string>"
                                           "<string>SMTP_IsRunning=True</string></KeyValuePairs>"));
+    mode.clock.step(std::chrono::hours(10 * 24 + 9) + std::chrono::minutes(8) + std::chrono::seconds(7));
     const auto all = mode.soap(call_of("RequestStatus"));
-    CHECK_THAT(all.body,
-               Catch::Contains("Server_Uptime=0.00:00:0") && Catch::Contains("IMAP_IsRunning=False"));
+    CHECK_THAT(all.body, Catch::Contains("<string>Server_Uptime=10.09:08:07</string>") &&
+                             Catch::Contains("IMAP_IsRunning=False"));
 }
 
 TEST_CASE("wrong credentials over SOAP are refused in the operation's own shape") {
@@ -263,8 +267,8 @@ TEST_CASE("signing in over REST, counting, renewing") {
     CHECK(first["success"] == true);
     CHECK(first["isAdmin"] == true);
     CHECK(first["username"] == "spool@");
-    CHECK(first["accessTokenExpiration"].get<std::string>().size() ==
-          std::string("2020-10-28T14:18:21.5589952Z").size());
+    CHECK(first["accessTokenExpiration"] == "2026-01-01T00:15:00.0000000Z");
+    CHECK(first["refreshTokenExpiration"] == "2026-01-01T02:00:00.0000000Z");
     const std::string access = first["accessToken"];
     CHECK(std::count(access.begin(), access.end(), '.') == 2);
     const auto counted = mode.rest("GET", counts, "", access);
@@ -281,6 +285,10 @@ TEST_CASE("signing in over REST, counting, renewing") {
     CHECK(mode.rest("POST", "auth/refresh-token", json({{"token", first["refreshToken"]}}).dump()).status ==
           401);
     CHECK(mode.rest("POST", "auth/refresh-token", "{}").status == 400);
+    mode.clock.step(Sessions::access_life);
+    CHECK(mode.rest("GET", counts, "", second["accessToken"]).status == 401);
+    CHECK(mode.rest("POST", "auth/refresh-token", json({{"token", second["refreshToken"]}}).dump()).status ==
+          200);
 }
 
 TEST_CASE("without the right token, credentials or name REST says success: false") {
@@ -326,6 +334,8 @@ TEST_CASE("after three failures even the right password has to wait") {
         CHECK(text_at(mode.soap(call_of("RequestStatus", "no")).body, "//Message") == "Failed to log in.");
     CHECK(text_at(mode.soap(call_of("RequestStatus")).body, "//Message") == "Too many login attempts.");
     CHECK(mode.rest("POST", "auth/authenticate-user", sign_in_of("spool", "secret")).status == 401);
+    mode.clock.step(std::chrono::seconds(1));
+    CHECK(mode.rest("POST", "auth/authenticate-user", sign_in_of("spool", "secret")).status == 200);
 }
 
 TEST_CASE("waits double up to half a minute and end with success or quiet") {
@@ -361,7 +371,7 @@ TEST_CASE("the clients that are remembered stay few, the latest are kept") {
 
 TEST_CASE("tokens end in time, and stay few") {
     Sessions sessions;
-    const Sessions::Time now = std::chrono::system_clock::now();
+    const Sessions::Time now = std::chrono::sys_days(std::chrono::year(2026) / 1 / 1);
     const auto first = sessions.begin(now);
     CHECK(sessions.valid(first.access, now + std::chrono::minutes(14)));
     CHECK_FALSE(sessions.valid(first.access, now + std::chrono::minutes(15)));

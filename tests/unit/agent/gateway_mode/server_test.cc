@@ -6,6 +6,7 @@
 
 #include "agent/machine/address_text.h"
 #include "tests/unit/agent/http/raw_client.h"
+#include "tests/unit/stepped_clock.h"
 
 using namespace postern;
 using namespace postern::agent;
@@ -25,7 +26,7 @@ struct Running {
     std::mutex mutex;
     std::vector<std::string> told;
     std::function<std::uint64_t()> messages = [] { return 3; };
-    const base::SystemClock clock;
+    const SteppedClock clock;
     GatewayModeServer server{{"127.0.0.1", 0},
                              terms(),
                              [this] { return messages(); },

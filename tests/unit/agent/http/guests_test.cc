@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/unit/stepped_clock.h"
+
 using namespace postern::agent;
 using postern::relay::net::Connection;
 using postern::relay::net::Socket;
@@ -10,7 +12,7 @@ namespace {
 
 struct Place {
     postern::relay::net::io_context io{1};
-    postern::base::SystemClock clock;
+    postern::tests::SteppedClock clock;
     Guests guests{4};
 
     GuestPtr made(const std::string& address) {

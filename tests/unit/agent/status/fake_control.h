@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/status/control.h"
+#include "tests/unit/stepped_clock.h"
 
 namespace postern::agent {
 
@@ -27,6 +28,7 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
     std::size_t limit = 0, skip = 0;
     relay::QueueOrder order = relay::QueueOrder::oldest;
     std::string asked, told;
+    tests::SteppedClock clock;
 
     FakeControl() {
         known.domains.resize(1);
@@ -43,7 +45,7 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
         way.egress[0].address = "192.0.2.20";
     }
 
-    Control control() { return {*this, *this, *this, *this}; }
+    Control control() { return {*this, *this, *this, *this, clock}; }
 
     relay::QueuePage list(const Filter& given, std::size_t most, std::size_t leave,
                           relay::QueueOrder in) override {

@@ -12,8 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-const auto noon =
-    std::chrono::system_clock::time_point(std::chrono::seconds(1767355200));  // 2026-01-02 12:00:00Z
+const base::Time noon = std::chrono::sys_days(std::chrono::year(2026) / 1 / 2) + std::chrono::hours(12);
 
 relay::MessageView waiting_message() {
     relay::MessageView message;
@@ -55,7 +54,7 @@ TEST_CASE("the queue says why a message waits and when it is tried next, safely 
           "mx1.dest.example[192.0.2.99]:25 "
           "said: 450 4.2.0 \\x1b[31mlater  [mx:dest.example]\n"
           "1 message\n");
-    CHECK(present_queue({{"messages", nlohmann::json::array()}, {"more", false}}) ==
+    CHECK(present_queue({{"messages", nlohmann::json::array()}, {"more", false}}, noon) ==
           "no such message is in the queue; what has left it is in the log: journalctl -u postern\n");
 }
 
@@ -71,7 +70,7 @@ TEST_CASE("one message in full") {
     recipient.pinned = true;
     recipient.egress = "192.0.2.20";
     recipient.tls = "opportunistic (delivery.tls): clear text";
-    CHECK_THAT(present_message(view(message)),
+    CHECK_THAT(present_message(view(message), noon),
                Catch::Contains("b@dest.example  held after 2 attempts: ") &&
                    Catch::EndsWith("  [gateway:archive, by an operator]\n"
                                    "        left from  192.0.2.20\n"
@@ -128,7 +127,7 @@ TEST_CASE("an explanation of a refusal stops at the refusal") {
     explanation.sender = {550, {5, 1, 8}, "sender unknown"};
     explanation.sender_why = "no such user";
     explanation.recipient = {250, {2, 1, 5}, "ok"};
-    CHECK(present_explanation(view(explanation)) ==
+    CHECK(present_explanation(view(explanation), noon) ==
           "sender     refused: 550 5.1.8 sender unknown (no such user)\nrecipient  accepted\n");
 }
 
@@ -141,7 +140,7 @@ TEST_CASE("an explanation of a way") {
     explanation.tls = "opportunistic (delivery.tls)";
     explanation.egress = "192.0.2.20 as gw1.example.net (leads)";
     explanation.limits = "20 connections";
-    CHECK_THAT(present_explanation(view(explanation)),
+    CHECK_THAT(present_explanation(view(explanation), noon),
                Catch::EndsWith("route      mx:dest.example (no route names the sender)\n"
                                "next hops  mx1.dest.example[192.0.2.1]:25\n"
                                "           mx2.dest.example[192.0.2.2]:25\n"
@@ -158,7 +157,7 @@ TEST_CASE("an explanation of a way") {
 
 TEST_CASE("what waits, counted") {
     relay::QueueSummary summary;
-    CHECK(present_summary(view(summary)) == "no such message is in the queue\n");
+    CHECK(present_summary(view(summary), noon) == "no such message is in the queue\n");
     summary.messages = 3;
     summary.recipients = 4;
     summary.held = 1;
@@ -185,7 +184,7 @@ TEST_CASE("what waits, counted") {
 }
 
 TEST_CASE("gateways say what is wrong with them and what the operator changed") {
-    CHECK(present_gateways({{"gateways", nlohmann::json::array()}}) ==
+    CHECK(present_gateways({{"gateways", nlohmann::json::array()}}, noon) ==
           "there is no [[gateway]] in the configuration file\n");
     OutgoingRoutes outgoing;
     auto gateway = named_gateway("archive", false);
@@ -286,7 +285,8 @@ TEST_CASE("the status stays a glance with many destinations") {
          {"since_start",
           {{"accepted", 1}, {"refused", 0}, {"delivered", 0}, {"deferred", 0}, {"bounced", 0}}},
          {"destinations", list},
-         {"primaries", json::array()}});
+         {"primaries", json::array()}},
+        noon);
     CHECK_THAT(text, Catch::Contains("1 message accepted"));
     CHECK_THAT(text, Catch::Contains("mx:d39.example") && Catch::Contains("mx:d26.example"));
     CHECK_THAT(text, !Catch::Contains("mx:d25.example") && !Catch::Contains("mx:d0.example"));

@@ -7,53 +7,57 @@
 using namespace postern;
 using namespace postern::agent;
 
+namespace {
+
+const base::Time noon = std::chrono::sys_days(std::chrono::year(2026) / 1 / 2) + std::chrono::hours(12);
+
+}  // namespace
+
 TEST_CASE("ready is: relay takes mail, every directory is known, no credentials are refused") {
     relay::State state;
     sync::Report report;
     report.primaries.resize(1);
     report.primaries[0].name = "main";
-    report.primaries[0].last_success = std::chrono::system_clock::now();
-    CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).empty());
+    report.primaries[0].last_success = noon;
+    CHECK(reasons_not_ready(state, report, true, noon).empty());
 
     SECTION("relay does not take mail") {
         state.not_ready = "the disk is full";
-        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()) ==
-              std::vector<std::string>{"the disk is full"});
+        CHECK(reasons_not_ready(state, report, true, noon) == std::vector<std::string>{"the disk is full"});
     }
     SECTION("the directory was never read") {
         report.primaries[0].last_success = {};
         report.primaries[0].error = "connection refused";
-        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()) ==
+        CHECK(reasons_not_ready(state, report, true, noon) ==
               std::vector<std::string>{
                   "primary main: its directory has not been read yet: connection refused"});
-        CHECK(reasons_not_ready(state, report, false, std::chrono::system_clock::now()).empty());
+        CHECK(reasons_not_ready(state, report, false, noon).empty());
     }
     SECTION("the domains are listed, and the first round goes on") {
         report.primaries[0].last_success = {};
         report.domains.resize(3);
         for (auto& domain : report.domains) domain.primary = "main";
-        report.domains[0].read = std::chrono::system_clock::now();
+        report.domains[0].read = noon;
         report.domains[1].enabled = false;  // is not read
-        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).empty());
+        CHECK(reasons_not_ready(state, report, true, noon).empty());
     }
     SECTION("what the cache gave is enough") {
         report.primaries[0].last_success = {};
         report.domains.resize(1);
         report.domains[0].primary = "main";
-        report.domains[0].read = std::chrono::system_clock::now();
-        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).empty());
+        report.domains[0].read = noon;
+        CHECK(reasons_not_ready(state, report, true, noon).empty());
         report.domains[0].primary = "other";
-        CHECK(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).size() == 1);
+        CHECK(reasons_not_ready(state, report, true, noon).size() == 1);
     }
     SECTION("credentials are refused") {
-        report.primaries[0].refused_since = std::chrono::system_clock::now();
-        REQUIRE(reasons_not_ready(state, report, true, std::chrono::system_clock::now()).size() == 1);
-        CHECK_THAT(reasons_not_ready(state, report, true, std::chrono::system_clock::now())[0],
-                   Catch::Contains("credentials refused since 20"));
+        report.primaries[0].refused_since = noon;
+        REQUIRE(reasons_not_ready(state, report, true, noon).size() == 1);
+        CHECK_THAT(reasons_not_ready(state, report, true, noon)[0],
+                   Catch::Contains("credentials refused since 2026-01-02T12:00:00.000Z"));
     }
     SECTION("older than it is trusted") {
         using namespace std::chrono_literals;
-        const sync::Time noon = sync::Time(1800000000s);
         report.domains.resize(2);
         for (auto& domain : report.domains) {
             domain.primary = "main";
@@ -66,13 +70,13 @@ TEST_CASE("ready is: relay takes mail, every directory is known, no credentials 
         CHECK(reasons_not_ready(state, report, true, noon).empty());
         CHECK(reasons_not_ready(state, report, true, noon + 1s) ==
               std::vector<std::string>{"primary main: what is known of example.com is older than trust_for "
-                                       "since 2027-01-15T08:00:00.000Z: users: HTTP status 500"});
+                                       "since 2026-01-02T12:00:00.000Z: users: HTTP status 500"});
         CHECK(reasons_not_ready(state, report, false, noon + 1s).empty());
         report.primaries[0].trusted_until = noon;
         report.primaries[0].error = "cannot connect";
         CHECK(reasons_not_ready(state, report, true, noon + 2h) ==
               std::vector<std::string>{"primary main: its list of domains is older than trust_for since "
-                                       "2027-01-15T08:00:00.000Z: cannot connect"});
+                                       "2026-01-02T12:00:00.000Z: cannot connect"});
     }
 }
 
@@ -82,7 +86,7 @@ TEST_CASE("degraded is: no address is left that mail could leave from") {
     second.address = "192.0.2.21";
     relay::ListingView everywhere, somewhere;
     everywhere.by = "blocklist zen.example";
-    everywhere.until = std::chrono::system_clock::time_point(std::chrono::seconds(1767355200));
+    everywhere.until = noon;
     somewhere.site = "mx.d.example";
     CHECK(reasons_degraded({}).empty());
     CHECK(reasons_degraded({first, second}).empty());
@@ -131,8 +135,9 @@ TEST_CASE("a primary that is not reached is told, also since a start from what i
     report.domains[0].primary = "main";
     REQUIRE(directory_troubles(report).size() == 1);
     CHECK_THAT(directory_troubles(report)[0], Catch::Contains("since this start: connection refused"));
-    report.primaries[0].last_success = std::chrono::system_clock::now();
-    CHECK_THAT(directory_troubles(report)[0], Catch::Contains("since its last reading at 20"));
+    report.primaries[0].last_success = noon;
+    CHECK_THAT(directory_troubles(report)[0],
+               Catch::Contains("since its last reading at 2026-01-02T12:00:00.000Z"));
 }
 
 TEST_CASE("next hops of the configuration that mail waits for are told") {
@@ -142,7 +147,7 @@ TEST_CASE("next hops of the configuration that mail waits for are told") {
         view.route = route;
         view.waiting = waiting;
         view.trouble = trouble;
-        view.next_try = std::chrono::system_clock::now();
+        view.next_try = noon;
         state.destinations.push_back(view);
     };
     add("primary:main", 2, "connection refused");
@@ -152,7 +157,8 @@ TEST_CASE("next hops of the configuration that mail waits for are told") {
     add("mx:dest.example", 5, "timed out");
     const auto told = next_hop_troubles(state);
     REQUIRE(told.size() == 2);
-    CHECK_THAT(told[0], Catch::StartsWith("mail back to primary main waits, next try 20") &&
-                            Catch::EndsWith(": connection refused"));
+    CHECK_THAT(told[0],
+               Catch::StartsWith("mail back to primary main waits, next try 2026-01-02T12:00:00.000Z") &&
+                   Catch::EndsWith(": connection refused"));
     CHECK_THAT(told[1], Catch::StartsWith("mail through gateway archive waits"));
 }

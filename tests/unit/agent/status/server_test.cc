@@ -55,7 +55,6 @@ struct Running {
     std::mutex mutex;
     std::vector<std::string> troubles;
     Broken gateway;
-    const base::SystemClock clock;
     StatusServer server;
     explicit Running(uid_t account = geteuid(), StatusTerms terms = {token, "", false},
                      std::uint16_t port = 0)
@@ -65,10 +64,12 @@ struct Running {
                   const std::lock_guard lock(mutex);
                   troubles.push_back(where + ' ' + text);
               },
-              clock) {
+              gateway.clock) {
         server.start();
     }
     ~Running() { server.stop(std::chrono::hours(1)); }
+
+    tl::expected<Received, std::string> ask(const Call& what) { return call(socket, what, gateway.clock); }
 
     /// Sends the octets as they are and gives everything until the server closes.
     std::string exchange(const std::string& octets) {
@@ -91,21 +92,21 @@ TEST_CASE("the status server answers over a port, and the commands over their so
     Running running;
     CHECK(running.status_of("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") == "HTTP/1.1 200");
     CHECK(running.status_of("GET /healthz HTTP/1.1\r\nHost: [::1]:80\r\n\r\n") == "HTTP/1.1 200");
-    const auto received = call(running.socket, {"GET", "/healthz", {}});
+    const auto received = running.ask({"GET", "/healthz", {}});
     REQUIRE(received);
     CHECK(received->status == 200);
     CHECK(received->body == "alive\n");
     const Call retry{"POST", "/v1/queue/retry", {{"sender", "a&b =@x.example"}}};
-    CHECK(call(running.socket, retry)->body.find("5") != std::string::npos);
+    CHECK(running.ask(retry)->body.find("5") != std::string::npos);
     CHECK(running.status_of("POST /v1/sync HTTP/1.1\r\nHost: localhost\r\n\r\n") == "HTTP/1.1 401");
 }
 
 TEST_CASE("over the socket nobody but root and the account changes anything") {
     if (geteuid() == 0) return;  // whoever asks is root
     Running running(geteuid() + 1);
-    CHECK(call(running.socket, {"GET", "/healthz", {}})->status == 200);
-    CHECK(call(running.socket, {"POST", "/v1/sync", {}})->status == 401);
-    CHECK(call(running.socket, {"GET", "/v1/explain", {{"to", "bob@dest.example"}}})->status == 401);
+    CHECK(running.ask({"GET", "/healthz", {}})->status == 200);
+    CHECK(running.ask({"POST", "/v1/sync", {}})->status == 401);
+    CHECK(running.ask({"GET", "/v1/explain", {{"to", "bob@dest.example"}}})->status == 401);
 }
 
 TEST_CASE("reading can be made to need the token") {
@@ -126,7 +127,7 @@ TEST_CASE("without a token nobody can show it, and the commands go on") {
     CHECK(answer.starts_with("HTTP/1.1 401"));
     CHECK(running.exchange("POST /v1/sync HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n\r\n")
               .find("does not hold a token") != std::string::npos);
-    CHECK(call(running.socket, {"POST", "/v1/sync", {}})->status == 200);
+    CHECK(running.ask({"POST", "/v1/sync", {}})->status == 200);
 }
 
 TEST_CASE("pages of other sites are not answered") {
@@ -196,12 +197,25 @@ TEST_CASE("a place that is taken is told, and the other one serves") {
     const auto port = first.server.port();
     Running second(geteuid(), {token, "", false}, port);
     CHECK(second.server.port() == 0);
-    CHECK(call(second.socket, {"GET", "/healthz", {}})->status == 200);
+    CHECK(second.ask({"GET", "/healthz", {}})->status == 200);
     const std::lock_guard lock(second.mutex);
     REQUIRE(second.troubles.size() == 1);
     CHECK_THAT(second.troubles[0],
                Catch::StartsWith("status.address 127.0.0.1:" + std::to_string(port) + " cannot be bound"));
     CHECK(second.server.troubles().size() == 1);
+}
+
+TEST_CASE("a place that was taken is tried again, and told when it is had") {
+    Running first;
+    const auto port = first.server.port();
+    Running second(geteuid(), {token, "", false}, port);
+    REQUIRE(second.server.port() == 0);
+    REQUIRE(first.server.stop(std::chrono::hours(1)));
+    while (second.server.port() == 0) second.gateway.clock.step(std::chrono::seconds(5));
+    CHECK(second.status_of("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") == "HTTP/1.1 200");
+    CHECK(second.server.troubles().empty());
+    const std::lock_guard lock(second.mutex);
+    CHECK(second.troubles.back() == "status.address is open now");
 }
 
 TEST_CASE("a socket left by a gateway that was killed is replaced, a file is not") {
@@ -244,7 +258,7 @@ TEST_CASE("a header without end is cut off") {
 
 TEST_CASE("nobody at the socket is said in words") {
     Folder folder;
-    const auto received = call(folder.path / "control.sock", {"GET", "/healthz", {}});
+    const auto received = call(folder.path / "control.sock", {"GET", "/healthz", {}}, tests::SteppedClock());
     REQUIRE_FALSE(received);
     CHECK_THAT(received.error(), Catch::Contains("no gateway answers at " + folder.path.string()));
 }
