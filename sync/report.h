@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "sync/directory/claim.h"
-#include "sync/directory/directory.h"
+#include "sync/directory/view.h"
 
 namespace postern::sync {
 

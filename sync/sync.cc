@@ -20,6 +20,7 @@
 #include "sync/directory/cache.h"
 #include "sync/directory/fold.h"
 #include "sync/directory/publication.h"
+#include "sync/limits.h"
 #include "sync/polling/asker.h"
 #include "sync/polling/poller.h"
 #include "sync/primary/http.h"
@@ -29,9 +30,8 @@ namespace postern::sync {
 namespace {
 
 constexpr auto save_at_least_every = std::chrono::seconds(60);  // during a long round
-constexpr std::size_t most_with_mail = 10'000;
-constexpr std::size_t most_probed = 5;  // domains
-constexpr int publish_share = 20;       // a snapshot is built at most during this fraction of the time
+constexpr std::size_t most_probed = 5;                          // domains
+constexpr int publish_share = 20;  // a snapshot is built at most during this fraction of the time
 
 constexpr std::string_view name_prefix = "postern-";
 constexpr std::size_t name_length = name_prefix.size() + 32;
@@ -167,7 +167,7 @@ public:
         if (owner.primary.empty()) return;
         const Snapshot::Entry entry = current->find(local_part, domain);
         std::unique_lock lock(mutex_);
-        if (with_mail_.size() < most_with_mail) with_mail_.emplace(owner.domain);
+        if (with_mail_.size() < limits::with_mail) with_mail_.emplace(owner.domain);
         const auto asked = askers_.find(owner.primary);
         if (asked == askers_.end() || back_end(asked->second.first).lists || entry.asked == Time{} ||
             clock_.wall() - entry.asked < presence_lasts)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sync/base/ascii.h"
+#include "sync/limits.h"
 
 namespace postern::sync {
 
@@ -14,7 +15,8 @@ bool control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 
 bool AddressList::add(Kind kind, std::string_view local_part) {
     if (local_part.empty()) return false;
-    if (local_part.size() > longest || std::any_of(local_part.begin(), local_part.end(), control)) {
+    if (local_part.size() > limits::local_part ||
+        std::any_of(local_part.begin(), local_part.end(), control)) {
         unfit_.note(local_part);
         return false;
     }

@@ -6,15 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "sync/directory/snapshot.h"
+#include "sync/directory/kind.h"
 #include "sync/directory/unfit.h"
 
 namespace postern::sync {
 
 class AddressList {
 public:
-    static constexpr std::size_t longest = 255;  // octets of a local part
-
     /// Adds a local part, ASCII letters in lower case; false when it is empty, too long or has control
     /// characters: then it is not in the list, and noted as unfit unless it is empty.
     bool add(Kind kind, std::string_view local_part);

@@ -9,8 +9,8 @@
 #include <stdexcept>
 
 #include "sync/base/ascii.h"
-#include "sync/directory/directory.h"
 #include "sync/directory/fold.h"
+#include "sync/limits.h"
 
 namespace postern::sync {
 
@@ -104,7 +104,7 @@ AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
 }
 
 void AddressTable::insert(std::uint32_t domain, Kind kind, std::string_view local_part) {
-    if (local_part.empty() || local_part.size() > AddressList::longest) return;
+    if (local_part.empty() || local_part.size() > limits::local_part) return;
     if (find_address(domain, local_part)) return;
     if (arena_.size() > std::numeric_limits<std::uint32_t>::max() - 1024)
         throw std::length_error("directory larger than 4 GiB");

@@ -7,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sync/directory/snapshot.h"
+#include "sync/directory/directory.h"
+#include "sync/directory/kind.h"
 
 namespace postern::sync {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sync/directory/fold.h"
+#include "sync/limits.h"
 
 namespace postern::sync {
 
@@ -15,10 +16,10 @@ std::uint32_t hash(std::string_view local_part, std::string_view domain) {
 }  // namespace
 
 Learned::Learned(std::vector<Answer> answers) : answers_(std::move(answers)) {
-    if (answers_.size() > most) {
+    if (answers_.size() > limits::learned) {
         std::stable_sort(answers_.begin(), answers_.end(),
                          [](const Answer& a, const Answer& b) { return a.asked > b.asked; });
-        answers_.resize(most);
+        answers_.resize(limits::learned);
     }
     for (const Answer& answer : answers_)
         places_.push_back(

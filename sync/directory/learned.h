@@ -8,7 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sync/directory/snapshot.h"
+#include "sync/directory/kind.h"
+#include "sync/directory/verdict.h"
 
 namespace postern::sync {
 
@@ -32,15 +33,13 @@ struct Answer {
 /// Immutable; find() does not allocate.
 class Learned final {
 public:
-    /// One answer for each address, at most `most`: the oldest go.
+    /// One answer for each address, at most limits::learned: the oldest go.
     explicit Learned(std::vector<Answer> answers);
 
     /// `local_part` in any case; `domain` as in Answer. nullptr: nothing is known.
     const Answer* find(std::string_view local_part, std::string_view domain) const;
 
     const std::vector<Answer>& answers() const { return answers_; }
-
-    static constexpr std::size_t most = 10'000;
 
 private:
     struct Place {

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "sync/base/ensure.h"
+#include "sync/limits.h"
 
 namespace postern::sync {
 
@@ -56,8 +57,8 @@ void Asker::ask(Question question, Done done) {
         const auto now = clock_.now();
         Key key(question.local_part, question.domain);
         auto found = pending_.find(key);
-        if (open(now) && waiting_ < most_waiting) {
-            if (found == pending_.end() && pending_.size() < most_addresses &&
+        if (open(now) && waiting_ < limits::waiting) {
+            if (found == pending_.end() && pending_.size() < limits::questions &&
                 budget_of(question).take(now, usual_cost)) {
                 found = pending_.emplace(key, Pending{std::move(question), {}}).first;
                 queue_.push_back(std::move(key));

@@ -32,9 +32,7 @@ public:
     using Connect = std::function<std::unique_ptr<Primary>(std::stop_token)>;
     using Learn = std::function<void(Answer)>;  // called before those who wait are told
 
-    static constexpr std::chrono::seconds patience{2};   // of those who wait
-    static constexpr std::size_t most_addresses = 100;   // asked about at the same time
-    static constexpr std::size_t most_waiting = 10'000;  // all together
+    static constexpr std::chrono::seconds patience{2};  // of those who wait
     /// Requests, about addresses in domains that it has, and in those it is not known to have: anybody can
     /// name any number of these.
     static constexpr base::TokenBucket::Rate listed_rate{std::chrono::milliseconds(500),

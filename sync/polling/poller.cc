@@ -4,9 +4,8 @@
 
 #include "sync/back_ends.h"
 #include "sync/base/clock.h"
-#include "sync/directory/bounds.h"
+#include "sync/limits.h"
 #include "sync/polling/merge.h"
-#include "sync/polling/schedule.h"
 
 namespace postern::sync {
 
@@ -56,7 +55,7 @@ Poller::Source Poller::make_source(PrimarySettings settings) {
     Source source;
     source.primary = std::make_unique<Correspondent>(
         [&](std::stop_token stop) { return connect_(settings, std::move(stop)); }, clock_, answered_);
-    source.due = clock_.now();
+    source.schedule = Schedule(clock_.now(), settings.poll_every);
     source.report.name = settings.name;
     source.report.url = settings.url;
     source.settings = std::move(settings);
@@ -91,23 +90,19 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
 }
 
 void Poller::prefer(std::set<std::string, std::less<>> domains) {
-    constexpr std::size_t most = 20'000;
-    if (preferred_.size() + domains.size() > most) preferred_.clear();
+    if (preferred_.size() + domains.size() > limits::preferred) preferred_.clear();
     preferred_.merge(std::move(domains));
 }
 
 void Poller::poll_now() {
-    for (Source& source : sources_) {
-        if (source.round) continue;
-        source.forced = true;
-        source.due = std::max(clock_.now(), source.not_before);
-    }
+    for (Source& source : sources_)
+        if (!source.round) source.schedule.request(clock_.now());
 }
 
 base::Moment Poller::next_due() const {
     base::Moment next = clock_.now() + std::chrono::hours(1);
     for (const Source& source : sources_)
-        if (!source.primary->waiting()) next = std::min(next, source.due);
+        if (!source.primary->waiting()) next = std::min(next, source.schedule.due());
     return next;
 }
 
@@ -116,12 +111,12 @@ void Poller::interrupt() {
 }
 
 Time Poller::due_time(const Source& source) const {
-    return clock_.wall() + std::chrono::duration_cast<Time::duration>(source.due - clock_.now());
+    return clock_.wall() + std::chrono::duration_cast<Time::duration>(source.schedule.due() - clock_.now());
 }
 
 void Poller::accept_suspicions() {
     for (std::size_t i = 0; i < sources_.size(); ++i)
-        if (confirm(directory_[i])) sources_[i].again = sources_[i].round.has_value();
+        if (confirm(directory_[i]) && sources_[i].round) sources_[i].schedule.request_follow_up();
     poll_now();
 }
 
@@ -137,7 +132,6 @@ std::vector<PrimaryReport> Poller::report() const {
         const PrimaryRecord& record = directory_[i];
         report.trusted_until = record.listed == Time{} ? Time{} : record.listed + record.trust_for;
         report.lists = record.lists;
-        report.lists = record.lists;
         report.suspicion = record.suspicion ? record.suspicion : record.disabling;
         report.polling = source.round.has_value();
         report.next_round = due_time(source);
@@ -151,8 +145,9 @@ Poller::Step Poller::step() {
     if (const Step step = take_answer(); step != Step::nothing) return step;
     Source* next = nullptr;
     for (Source& source : sources_)
-        if (!source.primary->waiting() && (next == nullptr || source.due < next->due)) next = &source;
-    if (next == nullptr || next->due > clock_.now()) return Step::nothing;
+        if (!source.primary->waiting() && (next == nullptr || source.schedule.due() < next->schedule.due()))
+            next = &source;
+    if (next == nullptr || next->schedule.due() > clock_.now()) return Step::nothing;
     if (next->round)
         ask_about_domain(*next, directory_[static_cast<std::size_t>(next - sources_.data())]);
     else
@@ -176,25 +171,20 @@ Poller::Step Poller::take_answer() {
     return Step::nothing;
 }
 
-bool Poller::still_rejected(Source& source) {
-    const bool forced = std::exchange(source.forced, false);
-    const auto now = clock_.now();
-    if (source.report.refused_since == Time{} || forced || now >= source.rejected_until) return false;
-    if (state_of(source.settings.password_file) != source.password_state) return false;
-    source.due = std::min(source.rejected_until, now + source.settings.poll_every);
-    return true;
+bool Poller::in_vain(const Source& source) const {
+    return source.schedule.in_vain(clock_.now()) &&
+           state_of(source.settings.password_file) == source.password_state;
 }
 
 void Poller::ask_for_domains(Source& source, PrimaryRecord& record) {
-    const bool all = source.forced;
-    if (still_rejected(source)) return;
+    if (in_vain(source)) return source.schedule.put_off(clock_.now());
     if (!record.lists) name_domains(record, clock_.wall());  // they do not grow old
     source.password_state =
         state_of(source.settings.password_file);  // before it is used, so that no change is missed
     source.round = Round{};
     source.round->started = clock_.now();
     source.round->requests = source.primary->requests();
-    source.round->all = all;
+    source.round->all = source.schedule.begin();
     source.primary->list();
 }
 
@@ -202,6 +192,7 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     if (!listed) return fail(source, listed.error(), {});
     source.report.reachable = true;
     source.report.refused_since = {};
+    source.schedule.accepted();
     set_aside_unusable(source, *listed);
     std::vector<Loss> losses;
     source.round->queue = merge(record, std::move(*listed), clock_.wall(), losses,
@@ -213,7 +204,7 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     source.octets = 0;
     for (const auto& [name, domain] : record.domains) source.octets += octets(domain);
     if (source.round->queue.empty()) return end_round(source, record);
-    source.due = clock_.now();
+    source.schedule.go_on(clock_.now());
     return Step::progress;
 }
 
@@ -250,7 +241,7 @@ Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspo
     if (round.next == round.queue.size()) return end_round(source, record);
     const auto pace =
         2 * source.settings.gap * static_cast<int>(round.polite - std::min(round.polite, brisk_requests));
-    source.due = std::max(clock_.now(), round.started + round.hurried + pace);
+    source.schedule.go_on(std::max(clock_.now(), round.started + round.hurried + pace));
     return Step::progress;
 }
 
@@ -270,10 +261,10 @@ void Poller::set_aside_unusable(Source& source, std::vector<ListedDomain>& liste
 /// Takes over what was read, unless the primary would have more names than are kept of one.
 Applied Poller::take_over(Source& source, DomainRecord& domain, DomainReading& reading) {
     const std::size_t before = octets(domain);
-    if (source.octets - before + octets(reading) > most_octets) {
+    if (source.octets - before + octets(reading) > limits::octets) {
         const Failure failure{Fault::unreadable,
                               "the primary would have more names than are kept of one, " +
-                                  std::to_string(most_octets >> 20) + " MiB",
+                                  std::to_string(limits::octets >> 20) + " MiB",
                               {},
                               Trouble::too_large};
         for (auto* part : {&reading.users, &reading.aliases, &reading.lists, &reading.resources})
@@ -318,12 +309,7 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
             source.settings.name,
             {},
             "names in " + std::to_string(round.told - most_told) + " more domains; see postern directory"});
-    source.failures = 0;
-    source.not_before = {};
-    source.due = std::exchange(source.again, false)
-                     ? clock_.now()
-                     : clock_.now() + pause(0, source.settings.poll_every, {},
-                                            std::uniform_real_distribution()(random_));
+    source.schedule.succeeded(clock_.now(), chance());
     source.report.last_round = source.report.last_success = clock_.wall();
     source.report.error = round.unreadable == 0
                               ? ""
@@ -347,25 +333,20 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
 Poller::Step Poller::fail(Source& source, const Failure& failure, std::string_view domain) {
     source.round.reset();
     if (failure.fault == Fault::interrupted) {
-        source.due = clock_.now() + source.settings.poll_every;
+        source.schedule.interrupted(clock_.now());
         return Step::nothing;
     }
-    const auto now = clock_.now();
     source.report.reachable = failure.fault != Fault::unreachable;
     source.report.last_round = clock_.wall();
     source.report.error = failure.words;
-    source.failures += 1;
     if (failure.fault == Fault::credentials) {
         if (source.report.refused_since == Time{}) source.report.refused_since = clock_.wall();
-        source.rejected_until = now + rejected_pause;
-        source.due = std::min(source.rejected_until, now + source.settings.poll_every);
+        source.schedule.rejected(clock_.now());
         const Time next = clock_.wall() + rejected_pause;
         observer_.on(event::CredentialsRefused{source.settings.name, failure.words, next, failure.trouble});
         return Step::round_ended;
     }
-    source.due = now + pause(source.failures, source.settings.poll_every, failure.retry_after,
-                             std::uniform_real_distribution()(random_));
-    if (failure.retry_after) source.not_before = now + std::min(*failure.retry_after, longest_retry_after);
+    source.schedule.failed(clock_.now(), failure.retry_after, chance());
     observer_.on(
         event::SyncFailed{source.settings.name, domain, failure.words, due_time(source), failure.trouble});
     return Step::round_ended;

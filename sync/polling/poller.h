@@ -18,6 +18,7 @@
 #include "sync/observer.h"
 #include "sync/polling/correspondent.h"
 #include "sync/polling/merge.h"
+#include "sync/polling/schedule.h"
 #include "sync/primary/primary.h"
 #include "sync/report.h"
 #include "sync/settings.h"
@@ -68,7 +69,7 @@ public:
 private:
     struct Round {
         base::Moment started;
-        bool all = false;                // all domains were asked for
+        bool all = false;                // all domains are read
         std::uint64_t requests = 0;      // sent before it
         std::vector<std::string> queue;  // domains to read
         std::size_t next = 0, unreadable = 0;
@@ -83,10 +84,7 @@ private:
     struct Source {
         PrimarySettings settings;
         std::unique_ptr<Correspondent> primary;
-        base::Moment due{}, not_before{}, rejected_until{};
-        unsigned failures = 0;
-        bool forced = false;       // a round was asked for
-        bool again = false;        // another one follows at once
+        Schedule schedule;
         FileState password_state;  // when the round began
         std::optional<Round> round;
         std::size_t octets = 0;  // of all its names, as octets() counts
@@ -101,7 +99,8 @@ private:
                      const Correspondent::Answer& answer);
     Step end_round(Source& source, PrimaryRecord& record);
     Step fail(Source& source, const Failure& failure, std::string_view domain);
-    bool still_rejected(Source& source);
+    bool in_vain(const Source& source) const;
+    double chance() { return std::uniform_real_distribution()(random_); }
     Source make_source(PrimarySettings settings);
     void set_aside_unusable(Source& source, std::vector<ListedDomain>& listed);
     Applied take_over(Source& source, DomainRecord& domain, DomainReading& reading);

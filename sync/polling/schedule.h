@@ -1,20 +1,64 @@
-// When a primary is asked next: pure arithmetic.
+// When one primary is polled next: a value. Whoever keeps it tells it what happened, and gives it the time
+// and the chance.
 #pragma once
 
 #include <chrono>
 #include <optional>
 
+#include "sync/base/clock.h"
+
 namespace postern::sync {
 
-/// Upper bound for what a primary may ask for with Retry-After.
-constexpr std::chrono::seconds longest_retry_after = std::chrono::hours(1);
 /// Between two attempts with credentials that were rejected, unless something changes.
 constexpr std::chrono::seconds rejected_pause = std::chrono::hours(1);
 
-/// Until the next round. `failures`: rounds that failed in a row, 0 after a good one. `jitter`: in [0, 1),
-/// spreads a pause over 90 to 110 %. After failures the pause grows from 15 s to poll_every; never shorter
-/// than `retry_after`.
-std::chrono::milliseconds pause(unsigned failures, std::chrono::seconds poll_every,
-                                std::optional<std::chrono::seconds> retry_after, double jitter);
+/// After a round that went well the next begins `poll_every` later, after one that failed within 15 s, which
+/// grows to `poll_every` with each that fails behind it. A pause is spread over 90 to 110 % by `chance`, in
+/// [0, 1), so that primaries are not all polled at once; it is never shorter than the primary asked for with
+/// Retry-After, of which limits::retry_after counts.
+class Schedule {
+public:
+    Schedule() = default;
+    /// The first round is due at once.
+    Schedule(base::Moment now, std::chrono::seconds poll_every) : poll_every_(poll_every), due_(now) {}
+
+    /// When a round begins, or goes on.
+    base::Moment due() const { return due_; }
+
+    /// A round is wanted now, or as soon as Retry-After allows; whether credentials were rejected does not
+    /// matter.
+    void request(base::Moment now);
+    /// Another round is wanted behind the one under way: at once, when that goes well.
+    void request_follow_up() { follow_up_requested_ = true; }
+
+    /// A round would be in vain: the credentials were rejected less than `rejected_pause` ago, and no round
+    /// was requested since.
+    bool in_vain(base::Moment now) const;
+    /// It is put off, until it is time to look whether there are other credentials.
+    void put_off(base::Moment now);
+
+    /// The round begins. Gives whether it was requested.
+    bool begin();
+    /// It goes on then.
+    void go_on(base::Moment at) { due_ = at; }
+    /// The credentials were taken.
+    void accepted() { rejected_until_.reset(); }
+
+    // What became of it.
+    void succeeded(base::Moment now, double chance);
+    void failed(base::Moment now, std::optional<std::chrono::seconds> retry_after, double chance);
+    void rejected(base::Moment now);  // the credentials
+    void interrupted(base::Moment now) { due_ = now + poll_every_; }
+
+private:
+    std::chrono::milliseconds pause(double chance) const;
+
+    std::chrono::seconds poll_every_{0};
+    base::Moment due_{};
+    base::Moment earliest_{};  // for a requested round: Retry-After
+    std::optional<base::Moment> rejected_until_;
+    unsigned failures_ = 0;  // rounds in a row
+    bool requested_ = false, follow_up_requested_ = false;
+};
 
 }  // namespace postern::sync

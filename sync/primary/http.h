@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "sync/limits.h"
 #include "sync/primary/stream.h"
 #include "sync/primary/url.h"
 
@@ -26,10 +27,10 @@ struct HttpMessage;
 namespace postern::sync {
 
 struct HttpSettings : StreamSettings {
-    std::chrono::milliseconds gap{0};         // of rest between two requests
-    std::chrono::milliseconds total{120000};  // for a whole request
-    std::size_t body = 64u << 20;             // octets of a reply
-    std::size_t header = 64u << 10;           // of what comes with it
+    std::chrono::milliseconds gap{0};            // of rest between two requests
+    std::chrono::milliseconds total{120000};     // for a whole request
+    std::size_t body = limits::answer;           // octets of a reply
+    std::size_t header = limits::answer_header;  // of what comes with it
 };
 
 struct HttpRequest {

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
+#include "sync/limits.h"
+
 namespace postern::sync {
 
 namespace {
 
-constexpr std::size_t longest_shown = 200;
-
 std::string shown(std::string_view text) {
-    std::string line(text.substr(0, longest_shown));
+    std::string line(text.substr(0, limits::words));
     std::replace_if(
         line.begin(), line.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
     return line;

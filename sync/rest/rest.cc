@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "sync/base/encoding.h"
-#include "sync/directory/bounds.h"
+#include "sync/limits.h"
 #include "sync/primary/connection_settings.h"
 #include "sync/primary/http_answer.h"
 
@@ -18,9 +18,6 @@ namespace {
 /// As a segment of a path, in which "@" may stand (RFC 3986 §3.3).
 std::string in_path(std::string_view segment) { return base::percent_encoded(segment, "@"); }
 
-constexpr std::size_t page_size = 500;
-constexpr std::size_t most_pages = 20000;
-constexpr std::size_t octets_of_pages = 64u << 20;     // of the names in all of them
 constexpr std::size_t mail_settings_per_reading = 50;  // one request each
 constexpr std::chrono::seconds usual_token_life = 15min;
 constexpr std::string_view default_list_command = "listserv";
@@ -229,11 +226,12 @@ Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wa
     AddressList found;
     std::unordered_set<std::string> seen;
     std::size_t skip = 0, octets = 0;
-    for (std::size_t page = 0; page < most_pages; ++page) {
-        auto accounts = ask_in_domain(
-            domain,
-            post("settings/domain/account-list-search", rest::account_search_body(wanted, skip, page_size)),
-            [wanted](const rest::Reply& reply) { return rest::parse_accounts(reply, wanted); });
+    for (std::size_t page = 0; page < limits::pages; ++page) {
+        auto accounts =
+            ask_in_domain(domain,
+                          post("settings/domain/account-list-search",
+                               rest::account_search_body(wanted, skip, limits::page)),
+                          [wanted](const rest::Reply& reply) { return rest::parse_accounts(reply, wanted); });
         if (!accounts) return tl::make_unexpected(accounts.error());
         skip += accounts->size();
         const std::size_t before = seen.size();
@@ -247,7 +245,7 @@ Result<AddressList> Rest::search(const std::string& domain, rest::AccountType wa
             }
         }
         if (seen.size() == before) return found;
-        if (octets > octets_of_pages || seen.size() > most_addresses) break;
+        if (octets > limits::octets_of_pages || seen.size() > limits::addresses) break;
     }
     return tl::make_unexpected(
         Failure{Fault::unreadable, "a list of accounts without an end", {}, Trouble::too_large});
@@ -301,7 +299,8 @@ Result<std::optional<Kind>> Rest::look_up(const std::string& local_part, const s
 
     if (late()) return too_late();
     const auto accounts = ask_in_domain(
-        domain, post("settings/domain/account-list-search", rest::address_search_body(local_part, page_size)),
+        domain,
+        post("settings/domain/account-list-search", rest::address_search_body(local_part, limits::page)),
         [](const rest::Reply& reply) { return rest::parse_accounts(reply, rest::AccountType::alias); });
     if (!accounts) return tl::make_unexpected(accounts.error());
     for (const rest::Account& account : *accounts) {
@@ -310,7 +309,7 @@ Result<std::optional<Kind>> Rest::look_up(const std::string& local_part, const s
             return std::optional(account.enabled ? Kind::user : Kind::user_unread);
         if (account.type == rest::AccountType::alias && account.enabled) return std::optional(Kind::alias);
     }
-    if (accounts->size() >= page_size)
+    if (accounts->size() >= limits::page)
         return tl::make_unexpected(Failure{Fault::refused, "too many accounts to tell", {}});
 
     const auto has = [&](const AddressList& list) {

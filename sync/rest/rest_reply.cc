@@ -7,7 +7,7 @@
 
 #include "sync/base/ascii.h"
 #include "sync/base/json.h"
-#include "sync/directory/bounds.h"
+#include "sync/limits.h"
 #include "sync/primary/http.h"
 
 namespace postern::sync::rest {
@@ -18,9 +18,6 @@ using Out = nlohmann::json;
 using namespace std::chrono_literals;
 
 namespace {
-
-constexpr std::size_t longest_message = 200;
-constexpr auto lockout_pause = std::chrono::minutes(20);  // at most three attempts an hour
 
 // All keys that are ever looked at; the others are dropped while parsing, which keeps large replies small.
 constexpr std::array keys = std::to_array<std::string_view>({
@@ -68,7 +65,7 @@ Failure unreadable(std::string words) { return {Fault::unreadable, std::move(wor
 
 /// Text from the network made fit for one line of a log.
 std::string bounded(std::string_view text) {
-    std::string line(text.substr(0, longest_message));
+    std::string line(text.substr(0, limits::words));
     for (char& c : line)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return line;
@@ -143,7 +140,7 @@ auto with(const Reply& reply, const char* key, Parse&& parse) -> decltype(parse(
 /// than `most` of them.
 template <class Row>
 Result<void> each(const Value& list, const char* key, bool null_is_empty, Row&& row,
-                  std::size_t most = most_addresses) {
+                  std::size_t most = limits::addresses) {
     if (null_is_empty && list.is_null()) return {};
     if (!list.is_array()) return tl::make_unexpected(unreadable(std::string(key) + " is not a list"));
     for (Value entry = list.first(); entry; entry = entry.next())
@@ -159,7 +156,7 @@ Result<void> each(const Value& list, const char* key, bool null_is_empty, Row&& 
 
 template <class T, class Row>
 Result<T> collect(const Reply& reply, const char* key, bool null_is_empty, Row&& row,
-                  std::size_t most = most_addresses) {
+                  std::size_t most = limits::addresses) {
     return with(reply, key, [&](const Value& list) -> Result<T> {
         T result;
         return each(
@@ -266,7 +263,7 @@ Result<TokenPair> parse_sign_in(const Reply& reply) {
     };
     const auto locked_out = [&](const std::string& words) {
         return tl::make_unexpected(
-            Failure{Fault::busy, words, reply.retry_after.value_or(lockout_pause), Trouble::attempts});
+            Failure{Fault::busy, words, reply.retry_after.value_or(limits::lockout), Trouble::attempts});
     };
     const Result<Json> json = open(reply);
     if (!json) {
@@ -321,7 +318,7 @@ Result<std::vector<ListedDomain>> parse_domains(const Reply& reply) {
                 enabled = !base::equal_ignoring_case(status, "disabled");
             return add_domain(domains, text(entry, "name"), enabled, counts_of(entry));
         },
-        most_domains);
+        limits::domains);
 }
 
 Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply) {
@@ -331,7 +328,7 @@ Result<std::vector<ListedDomain>> parse_domain_names(const Reply& reply) {
         [](const Value& entry, Domains& domains) {
             return entry.is_string() && add_domain(domains, entry.text(), std::nullopt, std::nullopt);
         },
-        most_domains);
+        limits::domains);
 }
 
 Result<std::vector<std::string>> parse_domain_admins(const Reply& reply) {
@@ -351,7 +348,7 @@ Result<DomainOptions> parse_domain_settings(const Reply& reply) {
             return tl::make_unexpected(unreadable("domain settings whose catchAll cannot be read"));
         const auto command = local_part(text(settings, "listCommandAddress"));
         return DomainOptions{flag(settings, "isEnabled"), bounded(text(settings, "catchAll")),
-                             command.size() <= AddressList::longest ? std::string(command) : std::string()};
+                             command.size() <= limits::local_part ? std::string(command) : std::string()};
     });
 }
 
@@ -427,7 +424,7 @@ Result<DomainNames> parse_domain_aliases(const Reply& reply) {
         names.add(name);
         return !name.empty();
     };
-    return collect<DomainNames>(reply, "domainAliasData", true, row, most_domains);
+    return collect<DomainNames>(reply, "domainAliasData", true, row, limits::domains);
 }
 
 Result<ListPage> parse_lists(const Reply& reply) {
@@ -436,7 +433,7 @@ Result<ListPage> parse_lists(const Reply& reply) {
         if (name.empty()) return false;
         if (!flag(entry, "disabled").value_or(false)) page.lists.add(Kind::mailing_list, name);
         const auto command = local_part(text(entry, "listCommandAddress"));
-        if (page.list_command.empty() && command.size() <= AddressList::longest) page.list_command = command;
+        if (page.list_command.empty() && command.size() <= limits::local_part) page.list_command = command;
         return true;
     });
 }

@@ -5,6 +5,7 @@
 
 #include "sync/base/ascii.h"
 #include "sync/directory/fold.h"
+#include "sync/limits.h"
 
 namespace postern::sync::smtp {
 
@@ -51,8 +52,7 @@ bool Reply::offers(std::string_view keyword) const {
 }
 
 std::string Reply::words() const {
-    constexpr std::size_t longest = 200;
-    std::string all = std::to_string(code) + " " + text.substr(0, longest);
+    std::string all = std::to_string(code) + " " + text.substr(0, limits::words);
     while (all.ends_with('\n') || all.ends_with(' ')) all.pop_back();
     std::replace(all.begin(), all.end(), '\n', ' ');
     std::replace_if(

@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "sync/base/ascii.h"
+#include "sync/limits.h"
 #include "sync/primary/connection_settings.h"
 #include "sync/primary/http_answer.h"
 
@@ -139,7 +140,7 @@ Result<DomainOptions> Soap::options(const std::string& domain) {
     const bool allowed = soap::parse_switch(value("enablecatchalls")).value_or(true);
     const std::string command = value("listcommandaddress");
     return DomainOptions{soap::parse_switch(value("isenabled")), allowed ? value("catchall") : "",
-                         command.substr(0, std::min(command.find('@'), AddressList::longest))};
+                         command.substr(0, std::min(command.find('@'), limits::local_part))};
 }
 
 Result<DomainNames> Soap::domain_aliases(const std::string& domain) {
@@ -262,7 +263,7 @@ Result<void> Soap::list_command(const std::string& domain, const DomainRecord& k
     }
     const auto address = call(soap::get_list_command, {in(domain)}, soap::parse_list_command);
     if (ends(address)) return tl::make_unexpected(address.error());
-    if (address) command = address->size() <= AddressList::longest ? *address : std::string();
+    if (address) command = address->size() <= limits::local_part ? *address : std::string();
     if (command.empty()) command = default_list_command;
     return {};
 }

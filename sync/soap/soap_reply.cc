@@ -7,6 +7,7 @@
 
 #include "sync/base/ascii.h"
 #include "sync/base/secret.h"
+#include "sync/limits.h"
 #include "sync/soap/soap_text.h"
 
 namespace postern::sync::soap {
@@ -17,11 +18,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::string_view name_space = "http://tempuri.org/";
-constexpr std::size_t most_elements = 2'000'000;
 constexpr std::size_t longest_text = 320;  // octets of a name or address
 constexpr std::size_t any_length = std::string_view::npos;
-constexpr std::size_t longest_message = 200;  // of the primary's, in our words
-constexpr auto lockout_pause = 20min;         // at most three attempts an hour
 
 constexpr std::string_view blanks = " \t\r\n";
 
@@ -29,7 +27,7 @@ Failure unreadable(std::string words) { return {Fault::unreadable, std::move(wor
 
 /// Text from the network made fit for one line of a log.
 std::string bounded(std::string_view text) {
-    std::string line(text.substr(0, longest_message));
+    std::string line(text.substr(0, limits::words));
     for (char& c : line)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return line;
@@ -78,7 +76,7 @@ std::string_view name_in(xml_node entry, std::string_view name) {
 std::string status_words(int status) { return "HTTP status " + std::to_string(status); }
 
 Failure locked_out(std::string words, const Reply& reply) {
-    return {Fault::busy, std::move(words), reply.retry_after.value_or(lockout_pause)};
+    return {Fault::busy, std::move(words), reply.retry_after.value_or(limits::lockout)};
 }
 
 Failure no_envelope(const Reply& reply, std::string_view why) {
@@ -118,7 +116,8 @@ Result<xml_node> parse(std::string& body, pugi::xml_document& document) {
     const std::string start =
         base::lower(base::trim(std::string_view(body).substr(0, 64), blanks).substr(0, 14));
     if (start.starts_with("<!doctype html") || start.starts_with("<html")) return failed("it is a web page");
-    if (const std::string_view words = objection(body, most_elements); !words.empty()) return failed(words);
+    if (const std::string_view words = objection(body, limits::elements); !words.empty())
+        return failed(words);
     const pugi::xml_parse_result parsed = document.load_buffer_inplace(
         body.data(), body.size(),
         pugi::parse_default | pugi::parse_doctype | pugi::parse_fragment | pugi::parse_embed_pcdata,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sync/directory/directory.h"
+#include "sync/directory/snapshot.h"
 
 namespace postern::tests {
 

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "sync/polling/schedule.h"
+#include "sync/directory/view.h"
 #include "tests/unit/sync/fixture.h"
 
 using namespace postern::sync;
@@ -78,19 +78,4 @@ TEST_CASE("the view of a domain", "[directory]") {
     CHECK(views[0].domain_aliases == std::vector<std::string>{"example.org"});
     CHECK(views[0].read == at(100));
     CHECK(views[0].error == "users: \"no\"");
-}
-
-TEST_CASE("pauses grow with failures and obey the primary", "[schedule]") {
-    CHECK(pause(0, 300s, {}, 0.5) == 300s);
-    CHECK(pause(0, 300s, {}, 0.0) == 270s);
-    CHECK(pause(0, 300s, {}, 0.999) < 330s);
-    CHECK(pause(1, 300s, {}, 0.5) == 15s);
-    CHECK(pause(2, 300s, {}, 0.5) == 30s);
-    CHECK(pause(5, 300s, {}, 0.5) == 240s);
-    CHECK(pause(6, 300s, {}, 0.5) == 300s);
-    CHECK(pause(1'000'000, 300s, {}, 0.5) == 300s);
-    CHECK(pause(1, 300s, 100s, 0.5) == 100s);
-    CHECK(pause(1, 300s, 3s, 0.5) == 15s);
-    CHECK(pause(1, 300s, std::chrono::seconds(86400 * 365), 0.5) == longest_retry_after);
-    CHECK(pause(0, 0s, {}, 0.5) == 1s);
 }

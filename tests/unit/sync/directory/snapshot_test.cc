@@ -6,6 +6,7 @@
 #include <random>
 
 #include "sync/directory/directory.h"
+#include "sync/directory/view.h"
 #include "tests/unit/sync/fixture.h"
 
 using namespace postern::sync;

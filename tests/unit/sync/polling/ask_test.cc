@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "sync/directory/publication.h"
+#include "sync/directory/view.h"
+#include "sync/limits.h"
 #include "sync/polling/asker.h"
 #include "sync/sync.h"
 #include "tests/support/primary_double.h"
@@ -411,7 +413,7 @@ TEST_CASE("answers over a directory", "[learned]") {
     std::vector<Answer> many;
     for (int i = 0; i < 20000; ++i) many.push_back({"u" + std::to_string(i), "a.example", Kind::user, at(i)});
     const Learned learned(many);
-    CHECK(learned.answers().size() == Learned::most);
+    CHECK(learned.answers().size() == limits::learned);
     CHECK(learned.find("u19999", "a.example") != nullptr);
     CHECK(learned.find("u0", "a.example") == nullptr);
 }

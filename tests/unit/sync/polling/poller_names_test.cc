@@ -1,7 +1,7 @@
 // Names that no mail can have, and more of them than are kept.
 #include <catch2/catch.hpp>
 
-#include "sync/directory/bounds.h"
+#include "sync/limits.h"
 #include "tests/unit/sync/polling/poller_stage.h"
 
 using namespace postern::sync;
@@ -69,7 +69,7 @@ TEST_CASE("what a primary may fill memory with is bounded, and what was known st
     AddressList large;
     large.add(Kind::user, "alice");
     const std::string name(255, 'x');
-    while (octets(large) < most_octets * 2 / 3) large.add(Kind::user, name);
+    while (octets(large) < limits::octets * 2 / 3) large.add(Kind::user, name);
     DomainReading reading = full_reading({});
     reading.users = large;
     script.readings.emplace("a.example", reading);

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "sync/directory/bounds.h"
+#include "sync/limits.h"
 #include "tests/unit/sync/fixture.h"
 
 using namespace postern::sync;
@@ -147,8 +147,8 @@ TEST_CASE("a list with more entries than any primary should have is none", "[rep
         for (std::size_t i = 0; i < count; ++i) body += i == 0 ? "\"a.example\"" : ",\"a.example\"";
         return body + "]}";
     };
-    CHECK(rest::parse_domain_names({200, reply_with(most_domains), {}})->size() == most_domains);
-    const auto listed = rest::parse_domain_names({200, reply_with(most_domains + 1), {}});
+    CHECK(rest::parse_domain_names({200, reply_with(limits::domains), {}})->size() == limits::domains);
+    const auto listed = rest::parse_domain_names({200, reply_with(limits::domains + 1), {}});
     REQUIRE_FALSE(listed);
     CHECK(listed.error().trouble == Trouble::too_large);
 }
