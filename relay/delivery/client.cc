@@ -345,7 +345,7 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
         else if (error)
             transaction.lost(net::describe(unsent ? unsent.error : error));
         else
-            transaction.on_reply(std::move(answer));
+            transaction.on_reply(answer);
     }
     refuse_unasked(transaction);
     co_return std::nullopt;

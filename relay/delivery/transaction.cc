@@ -267,51 +267,80 @@ bool Transaction::ends(const Reply& reply, Meaning meaning) {
     return true;
 }
 
+/// What a reply means; nullopt when the session ends with it, and so the transaction.
+std::optional<Meaning> Transaction::hear(const Reply& reply, bool parameters) {
+    const Meaning said = meaning(reply, parameters);
+    if (ends(reply, said)) return std::nullopt;
+    if (!extensions_.pipelining) written_ = false;
+    return said;
+}
+
+void Transaction::on_mail(const Reply& reply) {
+    const auto said = hear(reply, has_parameters());
+    if (!said) return;
+    taken_ = *said == Meaning::go_on;
+    mail_refused_ = !taken_;
+    if (!taken_) refuse_all(reply, *said);
+    if (!taken_ && !extensions_.pipelining) return end(true);
+    at_ = Stage::rcpt;
+}
+
 void Transaction::on_recipient(const Reply& reply) {
     Recipient& recipient = recipients_[recipient_];
+    // In a group the recipients' replies come although MAIL was refused.
     if (!mail_refused_ || reply.code == 421) {
-        const Meaning said = meaning(reply, has_parameters(recipient));
-        if (ends(reply, said)) return;
-        if (said == Meaning::go_on)
+        const auto said = hear(reply, has_parameters(recipient));
+        if (!said) return;
+        if (*said == Meaning::go_on)
             ++accepted_;
         else
-            settle(recipient, reply, said);
+            settle(recipient, reply, *said);
     }
-    if (!extensions_.pipelining) written_ = false;
     if (++recipient_ < recipients_.size()) return;
     at_ = Stage::data;
     if (accepted_ == 0 && !extensions_.pipelining) end(true);
 }
 
-void Transaction::on_reply(Reply reply) {
+void Transaction::on_data(const Reply& reply) {
+    if (accepted_ == 0 && !reply.positive()) return on_moot(reply);
+    const auto said = hear(reply);
+    if (!said) return;
+    if (*said == Meaning::go_on) {
+        at_ = Stage::content;
+        return;
+    }
+    refuse_all(reply, *said);
+    end(true);
+}
+
+/// To the final dot; one that comes before it ends the session.
+void Transaction::on_content(const Reply& reply) {
+    if (accepted_ == 0) return on_moot(reply);
+    const auto said = hear(reply);
+    if (!said) return;
+    delivered_ = *said == Meaning::go_on;
+    refuse_all(reply, *said);
+    end(true);
+}
+
+/// Nobody is left whom it could be about. Who now wants content is at another point than we are.
+void Transaction::on_moot(const Reply& reply) {
+    const bool go_ahead = reply.code >= 300 && reply.code < 400;
+    end(reply.code != 421 && !go_ahead);
+}
+
+void Transaction::on_reply(const Reply& reply) {
     if (done_) return;
     answered_ = true;
-    if (at_ == Stage::rcpt) return on_recipient(reply);
-    // Nobody is left whom this could be about.
-    const bool moot = at_ >= Stage::data && accepted_ == 0;
-    const bool go_ahead = reply.code >= 300 && reply.code < 400;
-    if (moot && (at_ != Stage::data || !reply.positive())) return end(reply.code != 421 && !go_ahead);
-    const Meaning said = meaning(reply, at_ == Stage::mail && has_parameters());
-    if (ends(reply, said)) return;
-    const bool well = said == Meaning::go_on;
-    if (!extensions_.pipelining) written_ = false;
     switch (at_) {
-        case Stage::rset: at_ = Stage::mail; return;
-        case Stage::mail:
-            taken_ = well;
-            mail_refused_ = !well;
-            if (!well) refuse_all(reply, said);
-            if (!well && !extensions_.pipelining) return end(true);
-            at_ = Stage::rcpt;
+        case Stage::rset:
+            if (hear(reply)) at_ = Stage::mail;
             return;
-        case Stage::data:
-            at_ = well ? Stage::content : Stage::data;
-            if (well) return;
-            break;
-        default: delivered_ = well;
+        case Stage::mail: return on_mail(reply);
+        case Stage::rcpt: return on_recipient(reply);
+        case Stage::data: return on_data(reply);
+        default: return on_content(reply);
     }
-    refuse_all(reply, said);
-    end(true);
 }
 
 }  // namespace postern::relay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,7 @@ public:
     void content_sent();
     bool discard() const { return accepted_ == 0; }
 
-    void on_reply(Reply reply);
+    void on_reply(const Reply& reply);
     /// The connection failed; `reason` in words. Whoever has no outcome yet is deferred.
     void lost(const std::string& reason);
     /// The same when what came is no reply: those before it in the same group are in doubt too.
@@ -83,7 +84,12 @@ private:
     static void reopen(Recipient& recipient);
     void doubt_group();
     void end(bool usable);
+    std::optional<Meaning> hear(const Reply& reply, bool parameters = false);
+    void on_mail(const Reply& reply);
     void on_recipient(const Reply& reply);
+    void on_data(const Reply& reply);
+    void on_content(const Reply& reply);
+    void on_moot(const Reply& reply);
     std::string mail_command() const;
     std::string rcpt_command(const Recipient& recipient) const;
     bool has_parameters(const Recipient& recipient) const;

@@ -19,22 +19,25 @@ public:
     /// unless the end of the data is among them. What follows the end belongs to the next command.
     std::size_t feed(std::string_view octets, std::string& content);
 
-    bool complete() const { return complete_; }
+    bool complete() const { return at_ == At::end; }
     std::uint64_t size() const { return size_; }  // octets appended so far
     bool bare_newlines() const { return bare_newlines_; }
     bool nuls() const { return nuls_; }
     bool dots() const { return dots_; }  // some line of the content begins with a dot
 
 private:
-    enum class At : std::uint8_t { line_start, line, cr, dot, dot_cr };
+    /// Where it is: in a line, behind what may become the end of one or of the data, or behind that.
+    enum class At : std::uint8_t { line_start, cr, dot, dot_cr, line, end };
 
-    void append(std::string& content, std::string_view octets);
-    void append_without_nuls(std::string& content, std::string_view octets);
-    void newline(std::string& content, bool bare);
+    std::size_t take_line(std::string_view octets, bool nuls, std::string& content);
+    bool take_mark(char octet, std::string& content);
+    void append(std::string_view octets, std::string& content);
+    void append_without_nuls(std::string_view octets, std::string& content);
+    void newline(bool bare, std::string& content);
 
     At at_ = At::line_start;
     bool fresh_line_ = true;  // the content's last line is empty so far
-    bool complete_ = false, bare_newlines_ = false, nuls_ = false, dots_ = false;
+    bool bare_newlines_ = false, nuls_ = false, dots_ = false;
     std::uint64_t size_ = 0;
 };
 

@@ -257,7 +257,7 @@ TEST_CASE("what each recipient's reply means goes with its outcome", "[transacti
             if (reply.code == 0)
                 transaction.lost("connection lost");
             else
-                transaction.on_reply(std::move(reply));
+                transaction.on_reply(reply);
         }
         return transaction.meanings();
     };
