@@ -1,6 +1,7 @@
 // What happened, told to whoever wants to log or count it. relay itself does neither.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -99,9 +100,19 @@ struct Rotated {
     std::string_view site, from, to, why;  // `to` is "" when none is left and mail waits
 };
 
+/// What a trouble is in. The log and the counters have its text.
+enum class Area : std::uint8_t { delivery, dns, egress, listener, queue, reception, session, spool, tls };
+
+constexpr std::string_view text_of(Area area) {
+    constexpr std::array texts{"delivery",  "dns",     "egress", "listener", "queue",
+                               "reception", "session", "spool",  "tls"};
+    static_assert(texts.size() == static_cast<std::size_t>(Area::tls) + 1);
+    return texts[static_cast<std::size_t>(area)];
+}
+
 /// Something an operator should know that belongs to no message.
 struct Trouble {
-    std::string_view where;  // "spool", "listener", "tls", "dns", "bounce", "egress", "gateway"
+    Area where = Area::delivery;
     std::string_view text;
     bool grave = false;  // mail is not accepted, or a record was set aside
 };

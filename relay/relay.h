@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "relay/asking.h"
 #include "relay/observer.h"
 #include "relay/settings.h"
 #include "relay/views.h"
@@ -18,10 +19,9 @@
 
 namespace postern::relay {
 
-using NoticeSender = std::function<void(std::string_view local_part, std::string_view domain)>;
-using AskDirectory = std::function<void(const std::string& local_part, const std::string& domain,
-                                        std::function<void(bool answered)> done)>;
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
+
+struct RelayParts;
 
 class Relay {
 public:
@@ -87,8 +87,7 @@ public:
                        Explained whole);
 
 private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<RelayParts> parts_;
 };
 
 }  // namespace postern::relay

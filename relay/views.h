@@ -51,9 +51,18 @@ struct QueueSummary {
     std::uint64_t more_destinations = 0, more_senders = 0, more_reasons = 0;
 };
 
+/// What a recipient is at. Pages and commands have its text.
+enum class RecipientState : std::uint8_t { ready, delivering, waiting, held, delivered, failed };
+
+constexpr const char* text_of(RecipientState state) {
+    constexpr std::array texts{"ready", "delivering", "waiting", "held", "delivered", "failed"};
+    static_assert(texts.size() == static_cast<std::size_t>(RecipientState::failed) + 1);
+    return texts[static_cast<std::size_t>(state)];
+}
+
 struct RecipientView {
     std::string address;
-    std::string state;  // "ready", "delivering", "waiting", "held", "delivered", "failed"
+    RecipientState state = RecipientState::ready;
     std::string route;  // "mx:example.net", "gateway:archive", "primary:main"
     unsigned attempts = 0;
     std::chrono::system_clock::time_point next;  // of waiting recipients

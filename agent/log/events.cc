@@ -122,7 +122,7 @@ void Events::on(const relay::event::Rotated& event) {
 void Events::on(const relay::event::Trouble& event) {
     metrics_.count(event);
     log_.write(event.grave ? LogLevel::error : LogLevel::warning, "trouble",
-               [&](LogLine& line) { line.add("where", event.where).add("text", event.text); });
+               [&](LogLine& line) { line.add("where", text_of(event.where)).add("text", event.text); });
 }
 
 void Events::on(const relay::event::SessionClosed& event) {

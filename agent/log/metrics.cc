@@ -220,7 +220,9 @@ void Metrics::count(const relay::event::Listed& event) {
     families_->listed.increment(egress_label(event.address));
 }
 void Metrics::count(const relay::event::Rotated&) { families_->rotated.Increment(); }
-void Metrics::count(const relay::event::Trouble& event) { families_->trouble.increment(event.where); }
+void Metrics::count(const relay::event::Trouble& event) {
+    families_->trouble.increment(text_of(event.where));
+}
 void Metrics::count(const relay::event::SessionClosed&) { families_->sessions_closed.Increment(); }
 void Metrics::count(const sync::event::Synced&) { families_->rounds.Increment(); }
 void Metrics::count(const sync::event::SyncFailed&) { families_->failed_rounds.Increment(); }

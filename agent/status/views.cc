@@ -37,9 +37,11 @@ json list(const Elements& elements) {
 }
 
 json view_of(const relay::RecipientView& recipient) {
-    return {{"address", recipient.address},   {"state", recipient.state},     {"route", recipient.route},
-            {"attempts", recipient.attempts}, {"next", view(recipient.next)}, {"why", recipient.why},
-            {"egress", recipient.egress},     {"tls", recipient.tls},         {"pinned", recipient.pinned}};
+    return {{"address", recipient.address}, {"state", text_of(recipient.state)},
+            {"route", recipient.route},     {"attempts", recipient.attempts},
+            {"next", view(recipient.next)}, {"why", recipient.why},
+            {"egress", recipient.egress},   {"tls", recipient.tls},
+            {"pinned", recipient.pinned}};
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ void note_failure(Workplace& at, Site& site, const net::Endpoint& endpoint) {
 void tell_policy_fault(Workplace& at, Site& site, const Client& client) {
     std::string fault = client.would_fail();
     if (fault != std::exchange(site.memory.last_policy_fault, fault) && !fault.empty())
-        at.env.observer.on(event::Trouble{"tls", fault, false});
+        at.env.observer.on(event::Trouble{event::Area::tls, fault, false});
 }
 
 void note(ConnectFailure& failure, const Target& target, const Refusal& refusal) {
@@ -153,7 +153,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
         if (refusal.no_source) {
             // Another of our addresses may be there.
             at.sources.absent(from.source);
-            at.env.observer.on(event::Trouble{"egress", refusal.reason, false});
+            at.env.observer.on(event::Trouble{event::Area::egress, refusal.reason, false});
             co_return nullptr;
         }
         note_failure(at, *site, target.endpoint);

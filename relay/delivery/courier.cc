@@ -80,7 +80,7 @@ net::awaitable<std::unique_ptr<Client>> Courier::open() {
         why.reason = fault.what();
     }
     why.stage = Stage::connect;
-    at_.env.observer.on(event::Trouble{"delivery", why.reason, true});
+    at_.env.observer.on(event::Trouble{event::Area::delivery, why.reason, true});
     at_.dispatch.site_fails(site_, why, 0, begun);
     co_return nullptr;
 }

@@ -131,7 +131,7 @@ void Delivery::forget(Time time) {
 void Delivery::persist(bool all) {
     if (all || sources_.pool().changed(env_.clock.wall()))
         learnt_.write(egress_file, sources_.pool().save(), [this](const std::string& what) {
-            env_.observer.on(event::Trouble{"egress", what, false});
+            env_.observer.on(event::Trouble{event::Area::egress, what, false});
         });
     names_.persist();
 }

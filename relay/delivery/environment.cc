@@ -12,7 +12,7 @@ void Environment::run(net::awaitable<void> work, std::function<void()> after) {
         try {
             std::rethrow_exception(fault);
         } catch (const std::exception& what) {
-            observer.on(event::Trouble{"delivery", what.what(), true});
+            observer.on(event::Trouble{event::Area::delivery, what.what(), true});
         }
     };
     // Never at once: the queue may be offering a job just now, and must not be told of it before it has done.
@@ -25,7 +25,7 @@ void Environment::tell_our_trouble(const std::string& what) {
     Time time = clock.steady();
     if (time < next_trouble) return;
     next_trouble = time + std::chrono::minutes(1);
-    observer.on(event::Trouble{"delivery", what, true});
+    observer.on(event::Trouble{event::Area::delivery, what, true});
 }
 
 }  // namespace postern::relay

@@ -41,7 +41,7 @@ net::awaitable<TransactionEnd> Handover::run() {
     } catch (const std::exception& fault) {
         why.reason = fault.what();
     }
-    at_.env.observer.on(event::Trouble{"delivery", why.reason, true});
+    at_.env.observer.on(event::Trouble{event::Area::delivery, why.reason, true});
     why.stage = Stage::content;
     std::vector<Outcome> outcomes(job_.recipients.size(), why);
     for (std::size_t at = 0; at < outcomes.size(); ++at)

@@ -175,7 +175,8 @@ net::awaitable<void> Listing::watch(std::function<void()> asked) {
             for (const auto& [zone, fault] : answer.faults) {
                 if (faults[zone] == fault) continue;
                 faults[zone] = fault;
-                env_.observer.on(event::Trouble{"egress", "blocklist " + zone + ": " + fault, false});
+                env_.observer.on(
+                    event::Trouble{event::Area::egress, "blocklist " + zone + ": " + fault, false});
             }
             for (const auto& zone : answer.checked) faults.erase(zone);
             auto change = pool_.blocklisted(egress.address, answer.listed, answer.checked, env_.clock.wall());

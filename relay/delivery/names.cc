@@ -27,7 +27,7 @@ void Names::start(std::function<void()> changed) {
     changed_ = std::move(changed);
     if (proof_.at_start == net::Proof::damaged)
         env_.observer.on(
-            event::Trouble{"dns",
+            event::Trouble{event::Area::dns,
                            (env_.settings->state_dir / dnssec_file).string() +
                                " cannot be read, so DNSSEC validation is demanded as if it had worked "
                                "before with these [dns] settings",
@@ -44,15 +44,15 @@ void Names::reload(const net::PreparedTls& tls) {
             proof_.due = true;
         } catch (const std::exception& fault) {
             env_.observer.on(event::Trouble{
-                "dns", std::string(fault.what()) + "; names are asked for as before until the next reload",
-                false});
+                event::Area::dns,
+                std::string(fault.what()) + "; names are asked for as before until the next reload", false});
         }
     }
     ours_ = our_listeners(settings, *own_);
     if (tls)
         tls_ = *tls;
     else
-        env_.observer.on(event::Trouble{"tls", tls.error(), false});
+        env_.observer.on(event::Trouble{event::Area::tls, tls.error(), false});
     fetch_.terms(tls_, settings.delivery.ignore_addresses, own_);
 }
 
@@ -66,7 +66,7 @@ void Names::validation_changed() {
     const std::string now = trouble();
     if (now != told_)
         env_.observer.on(event::Trouble{
-            "dns",
+            event::Area::dns,
             now.empty() ? "DNSSEC validation works, and is demanded as long as [dns] is the same" : now,
             false});
     told_ = now;
@@ -80,7 +80,8 @@ void Names::keep_proof() {
         return;
     learnt_.write(dnssec_file, net::write_proof(resolver_.dnssec().settings()), [this](std::string what) {
         asio::post(env_.io, [this, what = std::move(what)] {
-            if (!std::exchange(proof_.failed, true)) env_.observer.on(event::Trouble{"dns", what, false});
+            if (!std::exchange(proof_.failed, true))
+                env_.observer.on(event::Trouble{event::Area::dns, what, false});
             proof_.due = true;
         });
     });
@@ -90,7 +91,7 @@ void Names::persist() {
     keep_proof();
     if (!policies_.changed()) return;
     learnt_.write(policies_file, policies_.save(), [&env = env_](const std::string& what) {
-        env.observer.on(event::Trouble{"egress", what, false});
+        env.observer.on(event::Trouble{event::Area::egress, what, false});
     });
 }
 

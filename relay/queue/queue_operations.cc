@@ -274,7 +274,7 @@ void Queue::overlay(std::vector<MessageView>& views) const {
     for (auto& view : views)
         for (auto& one : view.recipients) {
             // A message whose time has come waits on as long as its destination is down.
-            if (one.state != "waiting") continue;
+            if (one.state != RecipientState::waiting) continue;
             const RouteKey route = RouteKey::of(one.route);
             std::string trouble = deliverer_.trouble(route);
             if (trouble.empty()) continue;
@@ -298,7 +298,7 @@ void Queue::lay_memory_over(std::vector<MessageView>& views) const {
             for (auto at : leg.recipients) {
                 if (!message.progress[at].pending()) continue;
                 bool sending = at < message.sending.size() && message.sending[at];
-                view.recipients[at].state = sending ? "delivering" : "ready";
+                view.recipients[at].state = sending ? RecipientState::delivering : RecipientState::ready;
                 view.recipients[at].route = route.text();
             }
         }

@@ -225,7 +225,7 @@ void Queue::call_roll(Time now) {
     }
     if (roll_.astray > 0)
         observer_.on(event::Trouble{
-            "queue",
+            event::Area::queue,
             std::to_string(roll_.astray) + (roll_.astray == 1 ? " message was" : " messages were") +
                 " in the queue without a place in line (" + roll_.example + "): filed anew",
             false});

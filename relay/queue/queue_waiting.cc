@@ -104,7 +104,7 @@ void Queue::forgotten(const RouteKey& route, Time now) {
     if (!late || in_hand(route) > 0 || !deliverer_.trouble(route).empty() || deliverer_.room(route) == 0)
         return;
     auto span = std::chrono::duration_cast<std::chrono::seconds>(now - at->second.due);
-    observer_.on(event::Trouble{"queue",
+    observer_.on(event::Trouble{event::Area::queue,
                                 "mail for " + route.text() + " was due " + span_in_words(span) +
                                     " ago and nothing had called for it; it is taken up now",
                                 false});
@@ -252,7 +252,8 @@ void Queue::run(Time now) {
 void Queue::postpone(Time now, const std::system_error& fault) {
     resume_ = now + crowded_pause;
     if (!std::exchange(unreadable_, true))
-        observer_.on(event::Trouble{"spool", std::string(fault.what()) + "; it is tried again", true});
+        observer_.on(
+            event::Trouble{event::Area::spool, std::string(fault.what()) + "; it is tried again", true});
 }
 
 void Queue::work(Time now) {

@@ -24,13 +24,15 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
         recipient.tls = one.tls;
         recipient.pinned = !one.pinned.empty();
         switch (one.status) {
-            case RecipientStatus::pending: recipient.state = one.route.empty() ? "ready" : "waiting"; break;
-            case RecipientStatus::delivered: recipient.state = "delivered"; break;
-            case RecipientStatus::failed: recipient.state = "failed"; break;
+            case RecipientStatus::pending:
+                recipient.state = one.route.empty() ? RecipientState::ready : RecipientState::waiting;
+                break;
+            case RecipientStatus::delivered: recipient.state = RecipientState::delivered; break;
+            case RecipientStatus::failed: recipient.state = RecipientState::failed; break;
         }
         bool held = one.pending() && one.route == RouteKey::held();
         if (held) {
-            recipient.state = "held";
+            recipient.state = RecipientState::held;
             recipient.next = {};
         }
         recipient.route = (!one.route.empty() && !held ? one.route

@@ -6,6 +6,7 @@
 #include "relay/mail/trace.h"
 #include "relay/net/elsewhere.h"
 #include "relay/queue/record.h"
+#include "relay/reception/places.h"
 #include "sync/base/ascii.h"
 #include "sync/base/clock.h"
 #include "sync/base/file_fault.h"
@@ -23,8 +24,8 @@ constexpr std::chrono::minutes disk_patience{10};
 constexpr std::size_t farewell_octets = 1 << 20;  // that are still read from a client that is hung up on
 constexpr std::chrono::seconds farewell{5};
 
-ProtocolOptions options(const Reception& reception, ListenerTls tls, bool stranger) {
-    const Settings& settings = *reception.settings();
+ProtocolOptions options(const SessionContext& context, ListenerTls tls, bool stranger) {
+    const Settings& settings = *context.settings;
     ProtocolOptions out;
     out.hostname = settings.hostname;
     out.message_size = size_limit(settings, stranger);
@@ -34,7 +35,7 @@ ProtocolOptions options(const Reception& reception, ListenerTls tls, bool strang
         stranger ? std::min(settings.accept.recipients, stranger_recipients_max) : settings.accept.recipients;
     out.protocol_errors = settings.accept.protocol_errors;
     out.offer_starttls =
-        reception.tls() != nullptr && (tls == ListenerTls::opportunistic || tls == ListenerTls::required);
+        context.tls != nullptr && (tls == ListenerTls::opportunistic || tls == ListenerTls::required);
     out.require_starttls = tls == ListenerTls::required;
     return out;
 }
@@ -55,14 +56,14 @@ Decision not_stored(const std::error_code& error) {
 
 }  // namespace
 
-Session::Session(Reception& reception, std::shared_ptr<net::Connection> connection, ListenerTls tls)
-    : reception_(reception),
+Session::Session(SessionContext& context, std::shared_ptr<net::Connection> connection, ListenerTls tls)
+    : context_(context),
       connection_(std::move(connection)),
       tls_(tls),
-      settings_(reception.settings()),
+      settings_(context.settings),
       client_(connection_->peer()),
-      envelope_memory_(reception.memory()),
-      protocol_(options(reception, tls, primary_of(*settings_, client_) == nullptr),
+      envelope_memory_(context.memory),
+      protocol_(options(context, tls, primary_of(*settings_, client_) == nullptr),
                 tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
         primary_ = primary->name;
@@ -73,14 +74,14 @@ Session::Session(Reception& reception, std::shared_ptr<net::Connection> connecti
 void Session::expect(bool message) {
     if (message == expected_ || (message && primary_.empty())) return;
     expected_ = message;
-    reception_.spool().arriving(message ? 1 : -1);
+    context_.spool.arriving(message ? 1 : -1);
 }
 
 void Session::end() {
     expect(false);
-    reception_.refusals().close(tally_, client_, protocol_.helo(), reception_.clock().now());
+    context_.refusals.close(tally_, client_, protocol_.helo(), context_.clock.now());
     connection_->close();
-    reception_.observer().on(event::SessionClosed{client_, protocol_.commands(), messages_});
+    context_.observer.on(event::SessionClosed{client_, protocol_.commands(), messages_});
 }
 
 void Session::leave() {
@@ -96,7 +97,7 @@ net::awaitable<void> Session::run() {
         if (!replies_.empty() && (!more || replies_.size() > replies_max)) {
             if (!co_await send_replies(settings_->accept.timeout)) co_return;
         }
-        if (reception_.stopping()) {
+        if (context_.stopping) {
             Decision bye = refuse(Rule::shutdown, settings_->hostname + " is shutting down");
             co_await leave_with(std::move(bye));
             co_return;
@@ -110,7 +111,7 @@ net::awaitable<void> Session::run() {
             if (!co_await obey(protocol_.line_too_long())) co_return;
             continue;
         }
-        if (error && reception_.stopping()) continue;
+        if (error && context_.stopping) continue;
         if (error == net::Error::timed_out) {
             Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for a command");
             co_await leave_with(std::move(bye));
@@ -124,7 +125,7 @@ net::awaitable<void> Session::run() {
 
 net::awaitable<bool> Session::secure(bool command_before) {
     connection_->deadline(std::min(settings_->accept.timeout, std::chrono::seconds(60)));
-    std::error_code error = co_await connection_->start_tls_server(reception_.tls());
+    std::error_code error = co_await connection_->start_tls_server(context_.tls);
     if (error) co_return false;
     if (command_before) protocol_.secured();
     co_return true;
@@ -145,7 +146,7 @@ void Session::say(const Decision& decision, const Address& sender, const std::st
     what.reason = decision.reason;
     what.directory_age = decision.directory_age;
     what.monitored = decision.monitored;
-    reception_.refusals().tell_of(what, decision.rule, primary_.empty(), &tally_, reception_.clock().now());
+    context_.refusals.tell_of(what, decision.rule, primary_.empty(), &tally_, context_.clock.now());
 }
 
 net::awaitable<bool> Session::send_replies(std::chrono::seconds deadline) {
@@ -172,7 +173,7 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
             }
             co_return true;
         case Action::ask_sender: {
-            settings_ = reception_.settings();
+            settings_ = context_.settings;
             std::uint64_t size = protocol_.declared_size();
             Decision decision = co_await answer_mail(step.address, size);
             std::string no_recipient;
@@ -211,28 +212,29 @@ net::awaitable<bool> Session::answer(Decision decision, Address sender, std::str
 net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_t size) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
     primary_ = primary != nullptr ? primary->name : std::string();
-    Decision decision = reception_.admission(size, primary == nullptr);
+    Decision decision = context_.admission(size, primary == nullptr);
     if (!decision.reply.positive()) co_return decision;
-    decision = judge_sender(*settings_, *reception_.directory(), primary, address, reception_.clock().wall(),
-                            client_);
+    decision =
+        judge_sender(*settings_, *context_.directory, primary, address, context_.clock.wall(), client_);
     if (!decision.ask) co_return decision;
-    const bool answered = co_await reception_.ask(address);
-    decision = judge_sender(*settings_, *reception_.directory(), primary, address, reception_.clock().wall(),
-                            client_);
+    const bool answered = co_await context_.ask(address);
+    decision =
+        judge_sender(*settings_, *context_.directory, primary, address, context_.clock.wall(), client_);
     if (!answered) not_answered(*settings_, decision);
     co_return decision;
 }
 
 /// The answer to MAIL.
 net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t size) {
-    const auto srs = reception_.srs();  // of the settings by which it is judged
+    const auto srs = context_.srs;  // of the settings by which it is judged
     Decision decision = co_await judge_sender_now(address, size);
     Address sent_as;
     if (decision.reply.positive() && decision.rewrite)
-        sent_as = srs->rewrite(address, reception_.clock().wall()).value_or(Address());
+        sent_as = srs->rewrite(address, context_.clock.wall()).value_or(Address());
     if (decision.reply.positive()) {
         expect(true);
-        if (!primary_.empty() && !address.null()) reception_.notice(address);
+        if (!primary_.empty() && !address.null() && context_.notice_sender)
+            context_.notice_sender(address.mailbox(), address.domain);
     }
     protocol_.sender(decision.reply, std::move(sent_as));
     co_return decision;
@@ -242,13 +244,13 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
 Decision Session::answer_recipient(const Address& address) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
     const Address& sender = protocol_.envelope().reverse_path;
-    const Caller caller{*settings_, *reception_.directory(), reception_.srs().get(), primary, client_};
-    RecipientDecision judged = decide_recipient(caller, sender, address, reception_.clock().wall());
+    const Caller caller{*settings_, *context_.directory, context_.srs.get(), primary, client_};
+    RecipientDecision judged = decide_recipient(caller, sender, address, context_.clock.wall());
     if (primary == nullptr && judged.decision.reply.positive()) {
         const bool report = judged.addressee == RecipientDecision::Addressee::author;
         const std::string whom =
             report ? base::lower(judged.instead.text()) : "postmaster " + network_of(client_);
-        if (!reception_.from_strangers().take(whom, reception_.clock().now()))
+        if (!context_.from_strangers.take(whom, context_.clock.now()))
             judged.decision = refuse(report ? Rule::reports_often : Rule::postmaster_often);
     }
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
@@ -267,14 +269,14 @@ const char* Session::protocol_name() const {
 /// DATA: admission, 354, the content, and the reply that takes responsibility for it or does not.
 net::awaitable<bool> Session::receive() {
     const Address sender = protocol_.envelope().reverse_path;
-    Decision ready = reception_.admission(0, primary_.empty());
+    Decision ready = context_.admission(0, primary_.empty());
     ready.reply = protocol_.data(std::move(ready.reply));
     say(ready, sender);
     if (!ready.reply.positive()) co_return true;
     if (!co_await send_replies(settings_->accept.timeout)) co_return false;
 
-    MessageId id = reception_.spool().new_id();
-    Incoming content(reception_.spool().content_file(id), reception_.memory());
+    MessageId id = context_.spool.new_id();
+    Incoming content(context_.spool.content_file(id), context_.memory);
     std::error_code broken = co_await read_content(content);
     if (broken || !content.reader().complete()) {
         discard(content);
@@ -305,7 +307,7 @@ net::awaitable<bool> Session::receive() {
 /// Its file, if there is one, goes whenever the disk allows it.
 void Session::discard(Incoming& content) {
     if (auto writer = content.forget())
-        asio::post(reception_.files(), [writer = std::move(writer)] { writer->discard(); });
+        asio::post(context_.files, [writer = std::move(writer)] { writer->discard(); });
 }
 
 /// An error when the connection ended before the content did. Without one it is complete, or a stranger's
@@ -335,11 +337,11 @@ net::awaitable<std::error_code> Session::read_content(Incoming& content) {
 net::awaitable<void> Session::write_down(Incoming& content) {
     auto piece = content.piece();
     connection_->deadline(disk_patience);
-    content.written(co_await net::elsewhere(reception_.files(), piece));
+    content.written(co_await net::elsewhere(context_.files, piece));
 }
 
 net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
-    auto begun = reception_.clock().now();
+    auto begun = context_.clock.now();
     auto stored = std::make_shared<Stored>();
     Message& message = stored->message;
     message.id = id;
@@ -375,13 +377,13 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     hop.with = protocol_name();
     hop.tls = tls;
     hop.recipient = only;
-    content.trace = received_field(hop, id, reception_.clock().wall());
+    content.trace = received_field(hop, id, context_.clock.wall());
     if (incoming.headless())
         content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
 
     std::string text = id.text();
-    stored->told = [&observer = reception_.observer(), &clock = reception_.clock(), stored = stored.get(),
-                    text, tls, begun, message_id = incoming.message_id()] {
+    stored->told = [&observer = context_.observer, &clock = context_.clock, stored = stored.get(), text, tls,
+                    begun, message_id = incoming.message_id()] {
         const Message& message = stored->message;
         std::string from = message.envelope.reverse_path.text();
         event::Accepted what;
@@ -400,7 +402,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
 
     expect(false);
     connection_->deadline(disk_patience);
-    reception_.stored(message.size());
+    context_.room.taken(message.size());
     std::error_code error = co_await commit(stored);
     if (error) co_return not_stored(error);
     ++messages_;
@@ -415,8 +417,8 @@ net::awaitable<std::error_code> Session::commit(StoredPtr stored) {
     Outcome outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Outcome)>(
         [this, &stored](auto handler) {
             auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            reception_.spool().accept(
-                stored, [shared](std::error_code error) { std::move (*shared)(Outcome{error}); });
+            context_.spool.accept(stored,
+                                  [shared](std::error_code error) { std::move (*shared)(Outcome{error}); });
         },
         asio::use_awaitable);
     co_return outcome.error;

@@ -8,14 +8,15 @@
 #include "relay/reception/acceptance.h"
 #include "relay/reception/incoming.h"
 #include "relay/reception/protocol.h"
-#include "relay/reception/reception.h"
+#include "relay/reception/refusal_events.h"
+#include "relay/reception/session_context.h"
 #include "relay/reception/session_memory.h"
 
 namespace postern::relay {
 
 class Session : public std::enable_shared_from_this<Session> {
 public:
-    Session(Reception& reception, std::shared_ptr<net::Connection> connection, ListenerTls tls);
+    Session(SessionContext& context, std::shared_ptr<net::Connection> connection, ListenerTls tls);
 
     net::awaitable<void> run();
     void leave();  // 421 at the next command
@@ -41,7 +42,7 @@ private:
     const char* protocol_name() const;
     void expect(bool message);
 
-    Reception& reception_;
+    SessionContext& context_;
     std::shared_ptr<net::Connection> connection_;
     ListenerTls tls_;
     SettingsPtr settings_;  // of the transaction in hand

@@ -27,4 +27,12 @@ std::string obtain_srs_secret(const std::filesystem::path& file) {
     return std::move(*secret);
 }
 
+std::shared_ptr<const Srs> rewriting(const Settings& settings) {
+    const AcceptSettings& accept = settings.accept;
+    if (accept.foreign_sender != ForeignSender::rewrite) return nullptr;
+    return std::make_shared<const Srs>(
+        obtain_srs_secret(settings.state_dir / "srs.secret"),
+        accept.rewrite_domain.empty() ? settings.hostname : accept.rewrite_domain);
+}
+
 }  // namespace postern::relay

@@ -156,8 +156,8 @@ TEST_CASE("what the network says cannot begin a line of its own") {
 TEST_CASE("levels leave out what is less important") {
     const LogSettings errors{LogFormat::text, LogLevel::error};
     CHECK(logged(relay::event::Removed{"01ABC", "a@b", "", 1}, errors).empty());
-    CHECK(logged(relay::event::Trouble{"dns", "slow"}, errors).empty());
-    CHECK(logged(relay::event::Trouble{"spool", "sync failed", true}, errors) ==
+    CHECK(logged(relay::event::Trouble{relay::event::Area::dns, "slow"}, errors).empty());
+    CHECK(logged(relay::event::Trouble{relay::event::Area::spool, "sync failed", true}, errors) ==
           "level=error trouble where=spool text=\"sync failed\"\n");
     CHECK(logged(relay::event::SessionClosed{"192.0.2.1", 5, 1}).empty());
 }

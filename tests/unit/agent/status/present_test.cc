@@ -25,7 +25,7 @@ relay::MessageView waiting_message() {
     message.expires = noon + std::chrono::hours(120);
     relay::RecipientView recipient;
     recipient.address = "b@dest.example";
-    recipient.state = "waiting";
+    recipient.state = relay::RecipientState::waiting;
     recipient.route = "mx:dest.example";
     recipient.attempts = 2;
     recipient.next = noon + std::chrono::minutes(5);
@@ -65,7 +65,7 @@ TEST_CASE("one message in full") {
                    Catch::Contains("expires  2026-01-07 12:00:00 UTC (in 5 d)\n") &&
                    Catch::EndsWith("  [mx:dest.example]\n"));
     auto& recipient = message.recipients[0];
-    recipient.state = "held";
+    recipient.state = relay::RecipientState::held;
     recipient.route = "gateway:archive";
     recipient.pinned = true;
     recipient.egress = "192.0.2.20";

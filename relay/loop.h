@@ -1,0 +1,54 @@
+// A thread of the mail's, and what others ask of it.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include "relay/answer.h"
+#include "relay/net/asio.h"
+#include "relay/observer.h"
+
+namespace postern::relay {
+
+/// What has to do with `io()` runs on one thread between start() and join(). The other members may be called
+/// from any other thread.
+class Loop {
+public:
+    /// The thread has the area's name; what escapes its work is told as trouble there, and it goes on.
+    Loop(event::Area area, Observer& observer) : area_(area), observer_(observer) {}
+
+    net::io_context& io() { return io_; }
+
+    void start();
+    /// Lets `work` run to its end there, and waits for that.
+    void finish(net::awaitable<void> work);
+    /// Whoever asks from now on, or is waiting for an answer, gets a default value.
+    void close() { closed_.request_stop(); }
+    /// The thread ends, whatever is still to be done on it. After close().
+    void join();
+
+    /// Runs `work` there and waits for what it gives.
+    template <typename Work>
+    auto ask(Work work) -> decltype(work()) {
+        using Value = decltype(work());
+        auto answer = std::make_shared<Answer<Value>>();
+        const std::stop_callback at_the_end(closed_.get_token(),
+                                            [answer] { answer->give([] { return Value(); }); });
+        asio::post(io_, [answer, work = std::move(work)]() mutable { answer->give(work); });
+        return answer->wait();
+    }
+
+private:
+    void run();
+
+    const event::Area area_;
+    Observer& observer_;
+    std::stop_source closed_;
+    net::io_context io_{1};
+    asio::executor_work_guard<net::io_context::executor_type> work_{io_.get_executor()};
+    std::thread thread_;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,137 @@
+#include "relay/parts.h"
+
+#include "relay/delivery/route.h"
+#include "relay/net/asio.h"
+#include "relay/queue/queue.h"
+#include "relay/queue/selection.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::chrono::seconds patience{10};  // for a change to get onto the disk
+
+Spool::Options spool_options(const Settings& settings) {
+    Spool::Options out;
+    out.volume_size = settings.queue.volume_size;
+    return out;
+}
+
+}  // namespace
+
+RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
+                       Observer& observer, const base::Clock& clock_)
+    : clock(clock_),
+      lock(settings->state_dir),
+      reception_loop(event::Area::reception, observer),
+      delivery_loop(event::Area::delivery, observer),
+      durable(clock),
+      spool(
+          settings->state_dir, clock, spool_options(*settings),
+          [this](Committed done) { committed(std::move(done)); },
+          [&observer](std::string_view what, bool grave) {
+              observer.on(event::Trouble{event::Area::spool, what, grave});
+          }),
+      delivery(delivery_loop.io(), clock, spool, settings, directory, observer),
+      reception(reception_loop.io(), clock, spool, settings, directory, observer),
+      in_force_{settings, directory} {}
+
+/// On the commit thread: one post per batch to each loop.
+void RelayParts::committed(Committed done) {
+    // Told before anybody else hears of it: what becomes of a message is told later than its acceptance.
+    if (!done.error)
+        for (auto& one : done.accepted)
+            if (one.stored->told) std::exchange(one.stored->told, {})();
+    std::vector<StoredPtr> stored = std::move(done.bounces);
+    if (!done.error)
+        for (auto& one : done.accepted) stored.push_back(one.stored);
+    auto batch = std::make_shared<Committed>(std::move(done));
+    if (!batch->accepted.empty())
+        asio::post(reception_loop.io(), [batch] {
+            for (auto& one : batch->accepted)
+                if (one.done) one.done(batch->error);
+        });
+    durable.reached(batch->changes);
+    asio::post(delivery_loop.io(), [this, stored = std::move(stored), changes = batch->changes,
+                                    unstuck = batch->unstuck]() mutable {
+        delivery.committed(std::move(stored), changes, unstuck);
+    });
+}
+
+void RelayParts::start() {
+    spool.start();
+    reception.start();
+    asio::post(delivery_loop.io(), [this] { delivery.start(); });
+    reception_loop.start();
+    delivery_loop.start();
+    started_ = true;
+}
+
+void RelayParts::stop(std::chrono::seconds grace) {
+    if (!started_ || stopped_) return;
+    reception_loop.finish(reception.stop(grace));
+    delivery_loop.finish(delivery.stop(grace));
+    spool.stop();
+    stopped_ = true;
+    reception_loop.close();
+    delivery_loop.close();
+    durable.end();
+    reception_loop.join();
+    delivery_loop.join();
+}
+
+/// A second stop beside the first, without grace: the first then finds nothing left to wait for.
+void RelayParts::hurry() {
+    if (!started_ || stopped_) return;
+    const auto ignore = [](const std::exception_ptr&) {};
+    asio::co_spawn(reception_loop.io(), reception.stop(std::chrono::seconds(0)), ignore);
+    asio::co_spawn(delivery_loop.io(), delivery.stop(std::chrono::seconds(0)), ignore);
+}
+
+RelayParts::InForce RelayParts::in_force() {
+    const std::lock_guard guard(mutex_);
+    return in_force_;
+}
+
+void RelayParts::put_in_force(SettingsPtr settings) {
+    const std::lock_guard guard(mutex_);
+    in_force_.settings = std::move(settings);
+}
+
+void RelayParts::put_in_force(std::shared_ptr<const sync::Snapshot> directory) {
+    const std::lock_guard guard(mutex_);
+    in_force_.directory = std::move(directory);
+}
+
+Search::Router RelayParts::router() {
+    return [this](const Envelope& envelope, const Address& recipient) {
+        const std::lock_guard guard(mutex_);
+        return choose_route(*in_force_.settings, *in_force_.directory, envelope, recipient, clock.wall()).key;
+    };
+}
+
+Applied RelayParts::operate(const QueueFilter& filter,
+                            const std::function<Applied(Queue&, const std::vector<MessageId>&)>& work) {
+    struct Part {
+        Applied applied;
+        std::uint64_t change = 0;  // the last that it made
+    };
+    const Search search(spool, filter, router());
+    std::uint64_t last = 0;
+    const Applied done = for_each_part(search, [&](const std::vector<MessageId>& ids) {
+        const Part part = delivery_loop.ask([this, &work, ids] {
+            Part out;
+            out.applied = work(delivery.queue(), ids);
+            delivery.recall();
+            delivery.arm();
+            out.change = delivery.queue().last_change();
+            return out;
+        });
+        last = std::max(last, part.change);
+        return part.applied;
+    });
+    durable.wait(last, patience);
+    return done;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,67 @@
+// What relay consists of, and who of it runs on which thread. Only relay's own sources include this.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "relay/delivery/delivery.h"
+#include "relay/durable_mark.h"
+#include "relay/loop.h"
+#include "relay/queue/lock.h"
+#include "relay/queue/search.h"
+#include "relay/queue/spool.h"
+#include "relay/reception/reception.h"
+#include "relay/settings.h"
+#include "sync/base/clock.h"
+#include "sync/directory/snapshot.h"
+
+namespace postern::relay {
+
+/// Reception and delivery have a loop each, the spool has its commit thread; what comes from elsewhere is
+/// posted to the one it concerns.
+struct RelayParts {
+    RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer,
+               const base::Clock& clock);
+
+    void start();
+    /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent
+    /// ends.
+    void stop(std::chrono::seconds grace);
+    void hurry();
+
+    /// What is gone by at present, for questions from other threads.
+    struct InForce {
+        SettingsPtr settings;
+        std::shared_ptr<const sync::Snapshot> directory;
+    };
+    InForce in_force();
+    void put_in_force(SettingsPtr settings);
+    void put_in_force(std::shared_ptr<const sync::Snapshot> directory);
+
+    Search::Router router();
+    /// With the queue and each part of what is meant, on the delivery loop: what stands in line hears of it
+    /// at once. What an operator is then told is done lasts.
+    Applied operate(const QueueFilter& filter,
+                    const std::function<Applied(Queue&, const std::vector<MessageId>&)>& work);
+
+    const base::Clock& clock;
+    Lock lock;
+    Loop reception_loop, delivery_loop;
+    DurableMark durable;
+    Spool spool;
+    Delivery delivery;
+    Reception reception;
+
+private:
+    void committed(Committed done);
+
+    std::mutex mutex_;  // over what is in force
+    InForce in_force_;
+    bool started_ = false;
+    std::atomic<bool> stopped_ = false;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,37 @@
+#include "relay/reception/disk_room.h"
+
+#include "relay/net/elsewhere.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::chrono::milliseconds look_every{500};
+
+}  // namespace
+
+DiskRoom::DiskRoom(net::io_context& io, const base::Clock& clock, Spool& spool, asio::thread_pool& files)
+    : spool_(spool), files_(files), tick_(io, clock), free_(spool.free_bytes()) {}
+
+net::awaitable<void> DiskRoom::watch() {
+    auto ask = [&spool = spool_] { return spool.free_bytes(); };
+    while (!stopped_) {
+        const std::uint64_t before = taken_;
+        free_ = co_await net::elsewhere(files_, ask);
+        known_ = before;
+        tick_.expires_after(look_every);
+        co_await tick_.async_wait(net::as_value);
+    }
+}
+
+void DiskRoom::stop() {
+    stopped_ = true;
+    tick_.cancel();
+}
+
+std::uint64_t DiskRoom::octets() const {
+    const std::uint64_t since = taken_ - known_;
+    return free_ > since ? free_ - since : 0;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,60 @@
+// What every session is given, and what sessions share.
+#pragma once
+
+#include <asio/thread_pool.hpp>
+#include <cstdint>
+#include <memory>
+
+#include "relay/asking.h"
+#include "relay/mail/address.h"
+#include "relay/mail/srs.h"
+#include "relay/net/asio.h"
+#include "relay/net/tls.h"
+#include "relay/observer.h"
+#include "relay/queue/spool.h"
+#include "relay/reception/allowance.h"
+#include "relay/reception/disk_room.h"
+#include "relay/reception/refusal.h"
+#include "relay/reception/refusal_events.h"
+#include "relay/reception/session_memory.h"
+#include "relay/settings.h"
+#include "sync/base/clock.h"
+#include "sync/directory/snapshot.h"
+
+namespace postern::relay {
+
+constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
+
+/// One for all of them, on the thread of `io`. Reception alone changes what it is told: settings, directory,
+/// TLS, and that it ends.
+struct SessionContext {
+    SessionContext(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
+                   std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
+
+    net::io_context& io;
+    const base::Clock& clock;
+    Spool& spool;
+    Observer& observer;
+    SettingsPtr settings;
+    std::shared_ptr<const sync::Snapshot> directory;
+    net::TlsContext tls;
+    std::shared_ptr<const Srs> srs;  // null unless `settings` say that accept.foreign_sender is rewrite
+    AskDirectory ask_directory;      // these two may be empty
+    NoticeSender notice_sender;
+    bool stopping = false;
+
+    RefusalEvents refusals;
+    Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
+                                                           // mail for the postmaster
+    std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
+    asio::thread_pool files{4};  // where files are written: nothing of the loop waits for a disk
+    DiskRoom room;
+
+    /// Has the primary asked about an address; true when `directory` now knows what there is to know.
+    net::awaitable<bool> ask(Address address);
+    /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0. Strangers must leave much
+    /// more room, so that what they send never keeps a primary's mail out.
+    Decision admission(std::uint64_t size, bool stranger = false) const;
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,96 @@
+// Relay, as far as it is about the messages in the queue.
+#include <algorithm>
+
+#include "relay/mail/trace.h"
+#include "relay/parts.h"
+#include "relay/queue/content.h"
+#include "relay/queue/queue.h"
+#include "relay/queue/summary.h"
+#include "relay/queue/view.h"
+#include "relay/relay.h"
+
+namespace postern::relay {
+
+QueuePage Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t skip, QueueOrder order) {
+    QueuePage out;
+    const SettingsPtr settings = parts_->in_force().settings;
+    const auto route = parts_->router();
+    const auto part = Search(parts_->spool, filter, route).list(order, limit, skip);
+    out.more = part.more;
+    for (const auto& loaded : part.messages) {
+        const Message& message = loaded.stored->message;
+        out.messages.push_back(
+            view_of(message, loaded.progress, *settings, parts_->clock,
+                    [&](const Address& recipient) { return route(message.envelope, recipient); }));
+    }
+    return parts_->delivery_loop.ask([parts = parts_.get(), out = std::move(out)]() mutable {
+        parts->delivery.queue().overlay(out.messages);
+        return std::move(out);
+    });
+}
+
+QueueSummary Relay::summary(const QueueFilter& filter, std::size_t most) {
+    Summarizer summarizer(parts_->clock.wall());
+    const auto route = parts_->router();
+    Search(parts_->spool, filter, route).each([&](const Loaded& loaded) {
+        summarizer.add(loaded.stored->message, loaded.progress, route);
+        return true;
+    });
+    return summarizer.take(most);
+}
+
+std::optional<MessageView> Relay::show(const std::string& id) {
+    QueueFilter filter;
+    filter.id = id.empty() ? "-" : id;
+    auto found = list(filter, 1).messages;
+    if (found.empty()) return std::nullopt;
+    const auto parsed = MessageId::parse(id);
+    const auto volume = parsed ? parts_->spool.find(*parsed) : std::nullopt;
+    const auto loaded = volume ? parts_->spool.load(*parsed, *volume) : std::nullopt;
+    if (loaded && loaded->stored) {
+        const Message& message = loaded->stored->message;
+        std::string& header = found.front().header;
+        if (!message.content.file.empty())
+            header = read_header(message.content).value_or(std::string());
+        else if (const auto inside = parts_->spool.load_content(message, *volume))
+            header = header_of(**inside);
+        header.resize(std::min<std::size_t>(header.size(), 64 * 1024));
+    }
+    return std::move(found.front());
+}
+
+Applied Relay::retry(const QueueFilter& filter) {
+    Applied done = parts_->operate(
+        filter, [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
+    parts_->delivery_loop.ask([parts = parts_.get()] { return parts->delivery.retry_destinations({}); });
+    return done;
+}
+
+Applied Relay::remove(const QueueFilter& filter) {
+    return parts_->operate(filter,
+                           [](Queue& queue, const std::vector<MessageId>& ids) { return queue.remove(ids); });
+}
+
+Applied Relay::hold(const QueueFilter& filter) {
+    return parts_->operate(filter,
+                           [](Queue& queue, const std::vector<MessageId>& ids) { return queue.hold(ids); });
+}
+
+Applied Relay::release(const QueueFilter& filter) {
+    return parts_->operate(
+        filter, [](Queue& queue, const std::vector<MessageId>& ids) { return queue.release(ids); });
+}
+
+Applied Relay::bounce(const QueueFilter& filter, const std::string& reason) {
+    return parts_->operate(filter, [&reason](Queue& queue, const std::vector<MessageId>& ids) {
+        return queue.bounce(ids, reason);
+    });
+}
+
+Applied Relay::move(const QueueFilter& filter, const std::string& gateway) {
+    RouteKey route = gateway.empty() ? RouteKey() : RouteKey::gateway(gateway);
+    return parts_->operate(
+        filter, [&route](Queue& queue, const std::vector<MessageId>& ids) { return queue.move(ids, route); });
+}
+
+}  // namespace postern::relay

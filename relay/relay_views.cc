@@ -1,0 +1,86 @@
+// Relay, as far as it tells its state.
+#include "relay/delivery/overview.h"
+#include "relay/explain.h"
+#include "relay/parts.h"
+#include "relay/relay.h"
+
+namespace postern::relay {
+
+std::uint64_t Relay::messages() { return parts_->spool.count(); }
+
+State Relay::state() {
+    State out;
+    out.messages = parts_->spool.count();
+    out.bytes = parts_->spool.bytes();
+    out.damaged = parts_->spool.set_aside_so_far();
+    out.held = parts_->spool.waiting(RouteKey::held());
+    for (std::uint32_t volume : parts_->spool.volumes())
+        for (MessageId first : parts_->spool.messages(volume, {}, 1))
+            if (out.oldest == Time{} || first.arrived() < out.oldest) out.oldest = first.arrived();
+    out.not_ready = parts_->spool.unhealthy();
+    struct In {
+        std::size_t sessions = 0;
+        Reply admission;
+    };
+    In in = parts_->reception_loop.ask([parts = parts_.get()] {
+        return In{parts->reception.sessions(), parts->reception.admission(0).reply};
+    });
+    out.sessions = in.sessions;
+    if (out.not_ready.empty())
+        out.not_ready = parts_->spool.want(parts_->in_force().settings->accept.minimum_free);
+    if (out.not_ready.empty() && !in.admission.positive()) out.not_ready = in.admission.text;
+    struct Out {
+        std::size_t connections = 0;
+        std::vector<DestinationView> destinations;
+        std::chrono::seconds overdue{0};
+    };
+    Out sent = parts_->delivery_loop.ask([parts = parts_.get()] {
+        return Out{parts->delivery.workplace().connections.traffic()->connections,
+                   destination_views(parts->delivery.workplace(), 1000), parts->delivery.queue().overdue()};
+    });
+    out.overdue = sent.overdue;
+    out.connections = sent.connections;
+    out.destinations = std::move(sent.destinations);
+    // Counted outside the mail's threads, and only for what is shown.
+    for (auto& one : out.destinations) one.waiting = parts_->spool.waiting(RouteKey::of(one.route));
+    return out;
+}
+
+std::vector<GatewayView> Relay::gateways() {
+    auto out = parts_->delivery_loop.ask(
+        [parts = parts_.get()] { return gateway_views(parts->delivery.workplace()); });
+    for (auto& one : out) one.waiting = parts_->spool.waiting(RouteKey::gateway(one.name));
+    return out;
+}
+
+std::vector<EgressView> Relay::egress() {
+    return parts_->delivery_loop.ask([parts = parts_.get()] {
+        return parts->delivery.workplace().sources.pool().views(parts->clock.wall());
+    });
+}
+
+std::string Relay::dns_trouble() {
+    return parts_->delivery_loop.ask(
+        [parts = parts_.get()] { return parts->delivery.workplace().names.trouble(); });
+}
+
+bool Relay::forget(const std::string& address, const std::string& site) {
+    return parts_->delivery_loop.ask(
+        [parts = parts_.get(), address, site] { return parts->delivery.forget_listings(address, site); });
+}
+
+Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client,
+                                 Explained whole) {
+    const auto [settings, directory] = parts_->in_force();
+    const auto srs = parts_->reception_loop.ask([parts = parts_.get()] { return parts->reception.srs(); });
+    relay::Explained known =
+        relay::explain({*settings, *directory, srs.get()}, from, to, client, parts_->clock.wall());
+    if (!known.onward) return {std::move(known.so_far), false};
+    asio::co_spawn(parts_->delivery_loop.io(),
+                   explain_delivery(parts_->delivery.workplace(), known.so_far,
+                                    std::move(known.onward->route), std::move(known.onward->envelope)),
+                   std::move(whole));
+    return {std::move(known.so_far), true};
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,112 @@
+#include "relay/loop.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "relay/durable_mark.h"
+#include "sync/base/clock.h"
+#include "tests/unit/stepped_clock.h"
+
+using namespace postern;
+using namespace postern::relay;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Troubles : Observer {
+    void on(const event::Trouble& event) override {
+        const std::lock_guard guard(mutex);
+        told.push_back(std::string(text_of(event.where)) + ": " + std::string(event.text));
+    }
+    std::mutex mutex;
+    std::vector<std::string> told;
+};
+
+}  // namespace
+
+TEST_CASE("a loop answers on its own thread", "[loop]") {
+    Troubles troubles;
+    Loop loop(event::Area::delivery, troubles);
+    loop.start();
+    CHECK(loop.ask([] { return std::this_thread::get_id(); }) != std::this_thread::get_id());
+    CHECK(loop.ask([] {
+        char name[16];
+        pthread_getname_np(pthread_self(), name, sizeof name);
+        return std::string(name);
+    }) == "delivery");
+    CHECK_THROWS_WITH(loop.ask([]() -> int { throw std::runtime_error("no"); }), "no");
+    bool done = false;
+    loop.finish([](bool& end) -> net::awaitable<void> {
+        end = true;
+        co_return;
+    }(done));
+    CHECK(done);
+    loop.close();
+    loop.join();
+    CHECK(troubles.told.empty());
+}
+
+TEST_CASE("what escapes the work of a loop is told, and it goes on", "[loop]") {
+    Troubles troubles;
+    Loop loop(event::Area::reception, troubles);
+    asio::post(loop.io(), [] { throw std::runtime_error("escaped"); });
+    loop.start();
+    CHECK(loop.ask([] { return 7; }) == 7);
+    loop.close();
+    loop.join();
+    CHECK(troubles.told == std::vector<std::string>{"reception: escaped"});
+}
+
+TEST_CASE("nobody waits for a loop that is closed", "[loop]") {
+    Troubles troubles;
+    Loop loop(event::Area::delivery, troubles);  // never started
+    std::thread closes([&] { loop.close(); });
+    CHECK(loop.ask([] { return 7; }) == 0);
+    closes.join();
+    CHECK(loop.ask([] { return std::string("answer"); }).empty());
+}
+
+TEST_CASE("who waits for a change waits until it is durable, or for the end, or long enough", "[loop]") {
+    tests::SteppedClock clock;
+    DurableMark mark(clock);
+    mark.reached(5);
+    mark.reached(3);
+    mark.wait(5, 10s);  // comes back at once
+    std::atomic<bool> happened = false;
+    SECTION("it becomes durable") {
+        std::thread commits([&] {
+            happened = true;
+            mark.reached(6);
+        });
+        mark.wait(6, 10s);
+        CHECK(happened);
+        commits.join();
+    }
+    SECTION("the end") {
+        std::thread ends([&] {
+            happened = true;
+            mark.end();
+        });
+        mark.wait(6, 10s);
+        CHECK(happened);
+        ends.join();
+        mark.wait(7, 10s);
+    }
+    SECTION("long enough") {
+        const base::Moment begun = clock.now();
+        std::thread steps([&] {
+            while (!happened) clock.step(1s);
+        });
+        mark.wait(6, 10s);
+        CHECK(clock.now() >= begun + 10s);
+        happened = true;
+        steps.join();
+    }
+}
