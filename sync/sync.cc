@@ -4,7 +4,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
-#include <map>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -12,16 +11,12 @@
 #include <thread>
 
 #include "sync/back_ends.h"
-#include "sync/base/ascii.h"
-#include "sync/base/encoding.h"
-#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
-#include "sync/base/random.h"
+#include "sync/client_name.h"
 #include "sync/directory/cache.h"
-#include "sync/directory/fold.h"
 #include "sync/directory/publication.h"
 #include "sync/limits.h"
-#include "sync/polling/asker.h"
+#include "sync/polling/askers.h"
 #include "sync/polling/poller.h"
 #include "sync/primary/http.h"
 
@@ -32,27 +27,6 @@ namespace {
 constexpr auto save_at_least_every = std::chrono::seconds(60);  // during a long round
 constexpr std::size_t most_probed = 5;                          // domains
 constexpr int publish_share = 20;  // a snapshot is built at most during this fraction of the time
-
-constexpr std::string_view name_prefix = "postern-";
-constexpr std::size_t name_length = name_prefix.size() + 32;
-constexpr std::size_t largest_name = 4096;  // of a file that should have one
-
-std::string random_name() { return std::string(name_prefix) + base::hex(base::random_octets(16)); }
-
-/// The name of this installation towards the primaries, made at the first start. A file that was cut short,
-/// as earlier versions could leave it, is written anew; one that cannot be read is not.
-std::string client_name(const std::filesystem::path& file) {
-    const auto refuse = [&file](const std::error_code& error) {
-        throw std::runtime_error("state_dir: cannot use " + base::file_fault(file, error));
-    };
-    const auto text = base::obtain_file(file, largest_name, [] { return random_name() + '\n'; });
-    if (!text) refuse(text.error());
-    std::string name = text->substr(0, text->find('\n'));
-    if (name.size() == name_length) return name;
-    name = random_name();
-    if (const auto error = base::replace_file(file, name + '\n')) refuse(error);
-    return name;
-}
 
 void check(const std::vector<PrimarySettings>& settings) {
     for (const PrimarySettings& primary : settings) {
@@ -69,25 +43,30 @@ public:
     Thread(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
            const base::Clock& clock, Publish publish)
         : clock_(clock),
-          client_name_(client_name(state_dir / "client-id")),
+          client_name_(obtain_client_name(state_dir / "client-id")),
           state_dir_(state_dir),
           observer_(observer),
           cache_(state_dir / "directory.cache"),
           poller_(
               settings, load(), observer, clock,
               [this](const PrimarySettings& primary, std::stop_token stop) {
-                  return back_end(primary).make(primary, client_name_ + "-" + primary.name, state_dir_,
-                                                clock_, std::move(stop));
+                  return connect(primary, "", std::move(stop));
               },
               [this] {
                   const std::lock_guard lock(mutex_);
                   answered_ = true;
                   woken_.notify_all();
               }),
-          publication_(poller_.directory(), std::move(publish), clock) {
+          publication_(poller_.directory(), std::move(publish), clock),
+          askers_(
+              publication_,
+              [this](const PrimarySettings& primary, std::stop_token stop) {
+                  return connect(primary, "-ask", std::move(stop));
+              },
+              clock) {
         report_.primaries = poller_.report();
         report_.domains = view(poller_.directory());
-        keep_askers(settings);
+        askers_.keep(settings);
     }
 
     ~Thread() { stop(); }
@@ -100,12 +79,12 @@ public:
     void stop() {
         stop_.request_stop();
         if (thread_.joinable()) thread_.join();
-        keep_askers({});
+        askers_.keep({});
     }
 
     void reload(std::vector<PrimarySettings> settings) {
         std::unique_lock lock(mutex_);
-        settings_ = std::move(settings);
+        wishes_.settings = std::move(settings);
         const std::uint64_t mine = ++reloads_asked_;
         woken_.notify_all();
         if (running_) reloaded_.wait(lock, stop_.get_token(), [&] { return reloads_done_ >= mine; });
@@ -113,69 +92,29 @@ public:
 
     void poll_now() {
         const std::lock_guard lock(mutex_);
-        poll_ = true;
+        wishes_.poll = true;
         woken_.notify_all();
     }
 
     void accept_suspicions() {
         const std::lock_guard lock(mutex_);
-        accept_ = true;
+        wishes_.accept = true;
         woken_.notify_all();
-    }
-
-    void ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
-        const auto current = snapshot();
-        const Time now = clock_.wall();
-        const Snapshot::Owner owner = current->owner(domain);
-        const Snapshot::Entry entry = current->find(local_part, domain);
-        const bool unknown =
-            owner.primary.empty();  // a domain that is in no list yet: whose it is, is asked too
-        domain = base::lower(domain);
-        Time asked = entry.asked;
-        if (const Learned* learned = current->learned().get(); unknown && learned != nullptr)
-            if (const Answer* answer = learned->find(local_part, domain)) asked = answer->asked;
-        const bool said_just_now = asked != Time{} && now - asked < absence_lasts;
-        std::vector<std::shared_ptr<Asker>> askers;
-        if ((owner.enabled || unknown) && !said_just_now &&
-            current->address(local_part, domain, now).standing != Standing::good) {
-            const std::lock_guard lock(mutex_);
-            for (const auto& [name, asker] : askers_)
-                if (unknown || name == owner.primary) askers.push_back(asker.second);
-        }
-        if (const auto plus = local_part.find('+'); plus != local_part.npos && plus > 0)
-            local_part.resize(plus);
-        local_part = base::lower(local_part);
-        if (askers.empty() || !askable(local_part)) return done(true);
-        Question question{std::move(local_part), unknown ? domain : std::string(owner.domain),
-                          unknown ? domain : std::string(owner.spelling), unknown};
-        struct Open {
-            explicit Open(std::size_t count) : askers(count) {}
-            std::atomic<std::size_t> askers;
-            std::atomic<bool> answered{true};  // by all
-        };
-        const auto open = std::make_shared<Open>(askers.size());
-        for (const auto& asker : askers)
-            asker->ask(question, [open, done](bool answered) {
-                if (!answered) open->answered = false;
-                if (--open->askers == 0) done(open->answered);
-            });
     }
 
     void notice(std::string_view local_part, std::string_view domain) {
         const auto current = snapshot();
         const Snapshot::Owner owner = current->owner(domain);
         if (owner.primary.empty()) return;
-        const Snapshot::Entry entry = current->find(local_part, domain);
-        std::unique_lock lock(mutex_);
-        if (with_mail_.size() < limits::with_mail) with_mail_.emplace(owner.domain);
-        const auto asked = askers_.find(owner.primary);
-        if (asked == askers_.end() || back_end(asked->second.first).lists || entry.asked == Time{} ||
-            clock_.wall() - entry.asked < presence_lasts)
-            return;
-        const auto asker = asked->second.second;
-        lock.unlock();
-        asker->ask({std::string(entry.local_part), std::string(owner.domain), std::string(owner.spelling)},
-                   [](bool) {});
+        {
+            const std::lock_guard lock(mutex_);
+            if (wishes_.with_mail.size() < limits::with_mail) wishes_.with_mail.emplace(owner.domain);
+        }
+        askers_.refresh(local_part, domain);
+    }
+
+    void ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
+        askers_.ask(std::move(local_part), std::move(domain), std::move(done));
     }
 
     bool forget(std::string_view local_part, std::string_view domain) {
@@ -190,41 +129,17 @@ public:
     }
 
 private:
-    using Askers = std::map<std::string, std::pair<PrimarySettings, std::shared_ptr<Asker>>, std::less<>>;
+    /// What others want of the thread.
+    struct Wishes {
+        std::optional<std::vector<PrimarySettings>> settings{};  // to go by from now on
+        bool poll = false, accept = false;
+        std::set<std::string, std::less<>> with_mail{};  // domains
+    };
 
-    /// What fits a directory fits a question.
-    static bool askable(std::string_view local_part) {
-        return AddressList().add(Kind::user, local_part) && local_part.find('@') == local_part.npos;
-    }
-
-    /// One for each primary; those whose settings are the same go on.
-    void keep_askers(const std::vector<PrimarySettings>& settings) {
-        Askers askers, old;
-        several_ = settings.size() > 1;
-        std::unique_lock lock(mutex_);
-        for (const PrimarySettings& primary : settings) {
-            const auto found = askers_.find(primary.name);
-            const bool same = found != askers_.end() && found->second.first == primary;
-            askers[primary.name] = {primary, same ? found->second.second : make_asker(primary)};
-        }
-        old = std::exchange(askers_, std::move(askers));
-        lock.unlock();  // before those that are not kept any more end, and tell who waits
-    }
-
-    std::shared_ptr<Asker> make_asker(PrimarySettings settings) {
-        settings.gap = {};
-        settings.patience = Asker::patience;
-        return std::make_shared<Asker>(
-            [this, settings](std::stop_token stop) {
-                return back_end(settings).make(settings, client_name_ + "-" + settings.name + "-ask",
-                                               state_dir_, clock_, std::move(stop));
-            },
-            [this](Answer answer) {
-                // That one primary has no such address says nothing about the others' domains.
-                if (!answer.kind && snapshot()->owner(answer.domain).primary.empty() && several_) return;
-                publication_.learn(std::move(answer));
-            },
-            clock_);
+    std::unique_ptr<Primary> connect(const PrimarySettings& settings, const std::string& suffix,
+                                     std::stop_token stop) const {
+        return back_end(settings).make(settings, client_name_ + "-" + settings.name + suffix, state_dir_,
+                                       clock_, std::move(stop));
     }
 
     /// Without it every address would be unknown, and what is saved next would take its place.
@@ -260,12 +175,10 @@ private:
         if (step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
         if (unpublished_ && (ended || clock_.now() >= publish_after_)) publish();
         if (unsaved_ && (ended || clock_.now() >= save_after_)) save();
+        auto primaries = poller_.report();
+        askers_.heard(primaries);
         {
-            auto primaries = poller_.report();
             const std::lock_guard lock(mutex_);
-            for (const PrimaryReport& primary : primaries)
-                if (const auto asker = askers_.find(primary.name); asker != askers_.end())
-                    asker->second.second->heard(primary.refused_since != Time{}, primary.last_success);
             report_.primaries = std::move(primaries);
         }
         poller_.announce();
@@ -285,15 +198,13 @@ private:
     void take_wishes() {
         std::unique_lock lock(mutex_);
         const std::uint64_t reloads = reloads_asked_;
-        auto settings = std::exchange(settings_, std::nullopt);
-        const bool poll = std::exchange(poll_, false), accept = std::exchange(accept_, false);
-        auto with_mail = std::exchange(with_mail_, {});
+        Wishes wishes = std::exchange(wishes_, {});
         lock.unlock();
-        poller_.prefer(std::move(with_mail));
-        if (settings) {
+        poller_.prefer(std::move(wishes.with_mail));
+        if (wishes.settings) {
             guarded([&] {
-                poller_.reload(*settings);
-                keep_askers(*settings);
+                poller_.reload(*wishes.settings);
+                askers_.keep(*wishes.settings);
                 publish();
             });
             lock.lock();
@@ -301,8 +212,8 @@ private:
             lock.unlock();
             reloaded_.notify_all();
         }
-        if (poll) poller_.poll_now();
-        if (accept) poller_.accept_suspicions();
+        if (wishes.poll) poller_.poll_now();
+        if (wishes.accept) poller_.accept_suspicions();
     }
 
     void publish() {
@@ -340,8 +251,9 @@ private:
         auto until = poller_.next_due();
         if (unpublished_) until = std::min(until, publish_after_);
         std::unique_lock lock(mutex_);
-        clock_.wait_until(woken_, lock, stop_.get_token(), until,
-                          [this] { return answered_ || poll_ || accept_ || settings_.has_value(); });
+        clock_.wait_until(woken_, lock, stop_.get_token(), until, [this] {
+            return answered_ || wishes_.poll || wishes_.accept || wishes_.settings.has_value();
+        });
         answered_ = false;
     }
 
@@ -355,19 +267,17 @@ private:
     base::Moment publish_after_{}, save_after_ = clock_.now() + save_at_least_every;
 
     std::atomic<bool> running_{false};
-    std::atomic<bool> several_{false};  // primaries
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable_any woken_, reloaded_;
     Report report_;
-    std::optional<std::vector<PrimarySettings>> settings_;
+    Wishes wishes_;  // since they were taken last
     std::uint64_t reloads_asked_ = 0, reloads_done_ = 0;
-    bool poll_ = false, accept_ = false, answered_ = false;
-    std::set<std::string, std::less<>> with_mail_;  // domains, since the last wishes were taken
-    Askers askers_;                                 // by the primary's name
+    bool answered_ = false;
 
     Poller poller_;  // the directory thread's alone once it runs; its own threads call back
     Publication publication_;
+    Askers askers_;
     std::thread thread_;
 };
 
@@ -412,7 +322,7 @@ tl::expected<Probed, ProbeFailure> probe(const PrimarySettings& settings, const 
         return tl::make_unexpected(ProbeFailure{failure.words, failure.trouble});
     };
     const BackEnd& kind = back_end(settings);
-    const auto primary = kind.make(settings, random_name(), {}, clock, std::move(stop));
+    const auto primary = kind.make(settings, random_client_name(), {}, clock, std::move(stop));
     const auto domains = primary->domains();
     if (!domains) return failed(domains.error());
     Probed probed{domains->size(), kind.lists};

@@ -38,11 +38,16 @@ void each_list(const DomainRecord& record, Visit&& visit) {
 }  // namespace
 
 AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
-    struct Source {
-        std::uint32_t primary;
-        const DomainRecord* record;
-    };
-    std::map<std::string_view, Source> sources;  // by domain
+    const Sources sources = take_primaries(primaries);
+    take_domains(sources);
+    take_domain_aliases(primaries, sources);
+    index_domains();
+    take_addresses(sources);
+}
+
+/// Gives who has which domain.
+AddressTable::Sources AddressTable::take_primaries(const std::vector<PrimaryRecord>& primaries) {
+    Sources sources;
     for (std::uint32_t i = 0; i < primaries.size(); ++i) {
         const PrimaryRecord& primary = primaries[i];
         bool missing = false;
@@ -55,18 +60,20 @@ AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
         }
         primaries_.push_back({primary.name, primary.trust_for, primary.listed, missing});
     }
+    return sources;
+}
 
-    std::size_t octets = 0, count = 0;
+/// In the order of the sources.
+void AddressTable::take_domains(const Sources& sources) {
     for (const auto& [name, source] : sources) {
         const DomainRecord& record = *source.record;
         domains_.push_back({std::string(name), record.spelling == name ? std::string() : record.spelling,
                             source.primary, static_cast<std::uint32_t>(domains_.size()), record.enabled,
                             !record.options.content.catch_all.empty(), record.listed, record.complete()});
-        each_list(record, [&](const AddressList& list) {
-            octets += list.packed().size() + list.size() * (header - 2);
-            count += list.size() + 1;  // 1: the list command address
-        });
     }
+}
+
+void AddressTable::take_domain_aliases(const std::vector<PrimaryRecord>& primaries, const Sources& sources) {
     std::uint32_t index = 0;
     std::map<std::string_view, std::uint32_t> aliases;
     for (const auto& [name, source] : sources) {
@@ -80,20 +87,31 @@ AddressTable::AddressTable(const std::vector<PrimaryRecord>& primaries) {
         domain.name = name;
         domains_.push_back(std::move(domain));
     }
+}
+
+void AddressTable::index_domains() {
     domain_slots_.resize(table_size(domains_.size()));
     for (std::uint32_t i = 0; i < domains_.size(); ++i) {
         std::size_t slot = fold::hash(domains_[i].name, 0);
         while (domain_slots_[slot &= domain_slots_.size() - 1] != 0) ++slot;
         domain_slots_[slot] = i + 1;
     }
+}
 
+void AddressTable::take_addresses(const Sources& sources) {
+    std::size_t octets = 0, count = 0;
+    for (const auto& [name, source] : sources)
+        each_list(*source.record, [&](const AddressList& list) {
+            octets += list.packed().size() + list.size() * (header - 2);
+            count += list.size() + 1;  // 1: the list command address
+        });
     arena_.reserve(octets + sources.size() * (header + 16));
     on_large_pages(arena_.data(), arena_.capacity());
     const std::size_t size = table_size(count);
     slots_.reserve(size);
     on_large_pages(slots_.data(), size * sizeof(Slot));
     slots_.resize(size);
-    index = 0;
+    std::uint32_t index = 0;
     for (const auto& [name, source] : sources) {
         each_list(*source.record, [&](const AddressList& list) {
             list.each([&](Kind kind, std::string_view local_part) { insert(index, kind, local_part); });

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,18 @@ private:
         std::uint32_t hash = 0, offset = 0;  // offset into arena_ plus 1; 0: empty
     };
 
+    /// Whose answers count for a domain.
+    struct Source {
+        std::uint32_t primary;  // its index
+        const DomainRecord* record;
+    };
+    using Sources = std::map<std::string_view, Source>;  // by domain
+
+    Sources take_primaries(const std::vector<PrimaryRecord>& primaries);
+    void take_domains(const Sources& sources);
+    void take_domain_aliases(const std::vector<PrimaryRecord>& primaries, const Sources& sources);
+    void index_domains();
+    void take_addresses(const Sources& sources);
     void insert(std::uint32_t domain, Kind kind, std::string_view local_part);
 
     std::vector<Primary> primaries_;
