@@ -80,6 +80,20 @@ std::chrono::seconds patience(Workplace& at, const Site& site, const Source& sou
     return other ? std::min<std::chrono::seconds>(whole, other_family_after) : whole;
 }
 
+/// Of those that are left, the same host by its other family goes first.
+void other_family_first(std::span<Target> left, const Target& failed) {
+    const auto same = std::find_if(left.begin(), left.end(),
+                                   [&](const Target& one) { return one.preference != failed.preference; });
+    std::stable_partition(left.begin(), same,
+                          [&](const Target& one) { return !of_host(one, failed.host, is_six(failed)); });
+}
+
+net::awaitable<void> pause(const Workplace& at, std::chrono::seconds time) {
+    net::Timer timer(at.env.io, at.env.clock);
+    timer.expires_after(time);
+    co_await timer.async_wait(net::as_value);
+}
+
 void note_failure(Workplace& at, Site& site, const net::Endpoint& endpoint) {
     const unsigned times = site.memory.failures(endpoint) + 1;
     site.memory.failed(endpoint, at.env.clock.steady(), pause_after(at.env.settings->queue, times, 0));
@@ -145,9 +159,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
         if (refusal.ours) {
             // It says nothing about the destination, whose mail stays in line.
             at.env.tell_our_trouble("no connection can be opened: " + refusal.reason);
-            net::Timer pause(at.env.io, at.env.clock);
-            pause.expires_after(std::chrono::seconds(1));
-            co_await pause.async_wait(net::as_value);
+            co_await pause(at, std::chrono::seconds(1));
             continue;
         }
         if (refusal.no_source) {
@@ -157,11 +169,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
             co_return nullptr;
         }
         note_failure(at, *site, target.endpoint);
-        // By the other family at once.
-        auto same = std::find_if(next + 1, targets.end(),
-                                 [&](const Target& one) { return one.preference != target.preference; });
-        std::stable_partition(next + 1, same,
-                              [&](const Target& one) { return !of_host(one, target.host, is_six(target)); });
+        other_family_first({next + 1, targets.end()}, target);
         if (at.listing.learn_from_reply(*site, from.source, refusal.reply, target)) co_return nullptr;
         note(failure, target, refusal);
         ++next;

@@ -65,67 +65,76 @@ std::optional<Decision> path_command(std::string_view text, std::string_view key
     return parse_parameters(rest, command);
 }
 
-}  // namespace
+Verb verb_of(std::string_view word) {
+    for (const auto& [name, verb] : verbs)
+        if (base::equal_ignoring_case(word, name)) return verb;
+    for (const auto name : foreign_verbs)
+        if (base::equal_ignoring_case(word, name)) return Verb::foreign;
+    return Verb::unknown;
+}
 
-Parsed parse_command(std::string_view line) {
-    Parsed out;
-    for (char c : line) {
-        if (c == '\0') {
-            out.fault = refuse(Rule::command, "a command must not contain NUL");
-            return out;
-        }
-        if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f') {
-            out.fault = refuse(Rule::command, "a command must be plain text");
-            return out;
-        }
+/// What is wrong with the octets of a line, whichever command it is.
+std::optional<Decision> unfit_octets(std::string_view line) {
+    for (const char c : line) {
+        if (c == '\0') return refuse(Rule::command, "a command must not contain NUL");
+        if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f')
+            return refuse(Rule::command, "a command must be plain text");
     }
-    std::size_t space = line.find(' ');
-    std::string_view word = line.substr(0, space);
-    std::string_view rest =
-        space == std::string_view::npos ? std::string_view() : base::trim(line.substr(space), " ");
-    for (auto& [name, verb] : verbs)
-        if (base::equal_ignoring_case(word, name)) out.command.verb = verb;
-    if (!base::is_ascii(line)) {
-        Verb verb = out.command.verb;
-        if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::vrfy) {
-            out.fault = refuse(Rule::command, "a command must be plain ASCII");
-            return out;
-        }
-        if (!base::is_printable_utf8(rest)) {
-            out.fault = refuse(Rule::not_utf8);
-            return out;
-        }
-        out.command.beyond_ascii = verb == Verb::vrfy;  // MAIL and RCPT: by what is kept of the line
-    }
+    return std::nullopt;
+}
 
-    switch (out.command.verb) {
+/// Of a line that is not ASCII.
+std::optional<Decision> unfit_beyond_ascii(Verb verb, std::string_view rest) {
+    if (verb != Verb::mail && verb != Verb::rcpt && verb != Verb::vrfy)
+        return refuse(Rule::command, "a command must be plain ASCII");
+    if (!base::is_printable_utf8(rest)) return refuse(Rule::not_utf8);
+    return std::nullopt;
+}
+
+/// What stands behind the verb goes into the command; or what is wrong with it.
+std::optional<Decision> take_rest(std::string_view rest, Command& command) {
+    switch (command.verb) {
         case Verb::helo:
         case Verb::ehlo:
-            if (!is_greeting_name(rest)) out.fault = syntax("syntax: EHLO name");
-            out.command.argument = rest;
+            command.argument = rest;
+            if (!is_greeting_name(rest)) return syntax("syntax: EHLO name");
             break;
-        case Verb::mail: out.fault = path_command(rest, "FROM:", out.command); break;
-        case Verb::rcpt: out.fault = path_command(rest, "TO:", out.command); break;
+        case Verb::mail: return path_command(rest, "FROM:", command);
+        case Verb::rcpt: return path_command(rest, "TO:", command);
         case Verb::data:
         case Verb::rset:
         case Verb::quit:
         case Verb::starttls:
-            if (!rest.empty()) out.fault = syntax("this command takes no parameters");
+            if (!rest.empty()) return syntax("this command takes no parameters");
             break;
         case Verb::vrfy:
-            out.command.utf8 =
-                rest.size() > vrfy_utf8.size() &&
-                base::equal_ignoring_case(rest.substr(rest.size() - vrfy_utf8.size()), vrfy_utf8);
+            command.utf8 = rest.size() > vrfy_utf8.size() &&
+                           base::equal_ignoring_case(rest.substr(rest.size() - vrfy_utf8.size()), vrfy_utf8);
             break;
+        case Verb::unknown: return refuse(Rule::command);
         case Verb::noop:
         case Verb::help:
         case Verb::foreign: break;
-        case Verb::unknown:
-            for (auto name : foreign_verbs)
-                if (base::equal_ignoring_case(word, name)) out.command.verb = Verb::foreign;
-            if (out.command.verb == Verb::unknown) out.fault = refuse(Rule::command);
-            break;
     }
+    return std::nullopt;
+}
+
+}  // namespace
+
+Parsed parse_command(std::string_view line) {
+    Parsed out;
+    out.fault = unfit_octets(line);
+    if (out.fault) return out;
+    const std::size_t space = line.find(' ');
+    const std::string_view rest =
+        space == std::string_view::npos ? std::string_view() : base::trim(line.substr(space), " ");
+    const Verb verb = out.command.verb = verb_of(line.substr(0, space));
+    if (!base::is_ascii(line)) {
+        out.fault = unfit_beyond_ascii(verb, rest);
+        if (out.fault) return out;
+        out.command.beyond_ascii = verb == Verb::vrfy;  // MAIL and RCPT: by what is kept of the line
+    }
+    out.fault = take_rest(rest, out.command);
     return out;
 }
 

@@ -46,6 +46,23 @@ Decision accepted(Reply reply) {
     return out;
 }
 
+void tell_accepted(const SessionContext& context, const Message& message, std::string_view tls,
+                   std::string_view message_id, base::Moment begun) {
+    const std::string id = message.id.text(), from = message.envelope.reverse_path.text();
+    event::Accepted what;
+    what.id = id;
+    what.from = from;
+    what.recipients = message.envelope.forward_paths.size();
+    what.size = message.size();
+    what.message_id = message_id;
+    what.client = message.envelope.client;
+    what.helo = message.envelope.helo;
+    what.primary = message.envelope.primary;
+    what.tls = tls;
+    what.commit = std::chrono::duration_cast<std::chrono::microseconds>(context.clock.now() - begun);
+    context.observer.on(what);
+}
+
 Decision not_stored(const std::error_code& error) {
     Rule rule = Rule::not_stored;
     if (short_of_room(error)) rule = base::is_passing(error) ? Rule::shortage : Rule::no_space;
@@ -340,8 +357,43 @@ net::awaitable<void> Session::write_down(Incoming& content) {
     content.written(co_await net::elsewhere(context_.files, piece));
 }
 
+/// The content as the spool takes it. An error of its file.
+net::awaitable<std::error_code> Session::take_content(Incoming& incoming, Stored& stored) {
+    Content& content = stored.message.content;
+    content.size = incoming.reader().size();
+    content.dots = incoming.reader().dots();
+    if (incoming.in_file()) {
+        if (!incoming.error()) co_await write_down(incoming);
+        if (incoming.error()) co_return incoming.error();
+        content.file = incoming.writer().file();
+        content.checksum = incoming.writer().checksum();
+        stored.written = std::make_shared<const base::Descriptor>(incoming.writer().take());
+    } else {
+        std::string octets = incoming.take_octets();
+        content.checksum = checksum(octets);
+        content.bytes = std::make_shared<const std::string>(std::move(octets));
+    }
+    co_return std::error_code();
+}
+
+std::string Session::trace_field(const Message& message) const {
+    std::string only;
+    if (message.envelope.forward_paths.size() == 1) only = message.envelope.forward_paths.front().text();
+    // Our field stays in ASCII, so that it never keeps a message from a host without SMTPUTF8.
+    if (!base::is_ascii(only)) only.clear();
+    const std::string tls = connection_->tls();
+    Hop hop;
+    hop.helo = message.envelope.helo;
+    hop.client = client_;
+    hop.hostname = settings_->hostname;
+    hop.with = protocol_name();
+    hop.tls = tls;
+    hop.recipient = only;
+    return received_field(hop, message.id, context_.clock.wall());
+}
+
 net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
-    auto begun = context_.clock.now();
+    const base::Moment begun = context_.clock.now();
     auto stored = std::make_shared<Stored>();
     Message& message = stored->message;
     message.id = id;
@@ -351,62 +403,23 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     message.envelope.primary = primary_;
     // REQUIRETLS overrules the header field (RFC 8689 §4.1).
     message.envelope.tls_optional = incoming.tls_optional() && !message.envelope.require_tls;
-    Content& content = message.content;
-    content.size = incoming.reader().size();
-    content.dots = incoming.reader().dots();
-    if (incoming.in_file()) {
-        if (!incoming.error()) co_await write_down(incoming);
-        if (incoming.error()) co_return not_stored(incoming.error());
-        content.file = incoming.writer().file();
-        content.checksum = incoming.writer().checksum();
-        stored->written = std::make_shared<const base::Descriptor>(incoming.writer().take());
-    } else {
-        std::string octets = incoming.take_octets();
-        content.checksum = checksum(octets);
-        content.bytes = std::make_shared<const std::string>(std::move(octets));
-    }
-
-    Hop hop;
-    std::string tls = connection_->tls(), only;
-    if (message.envelope.forward_paths.size() == 1) only = message.envelope.forward_paths.front().text();
-    // Our field stays in ASCII, so that it never keeps a message from a host without SMTPUTF8.
-    if (!base::is_ascii(only)) only.clear();
-    hop.helo = message.envelope.helo;
-    hop.client = client_;
-    hop.hostname = settings_->hostname;
-    hop.with = protocol_name();
-    hop.tls = tls;
-    hop.recipient = only;
-    content.trace = received_field(hop, id, context_.clock.wall());
+    std::error_code error = co_await take_content(incoming, *stored);
+    if (error) co_return not_stored(error);
+    message.content.trace = trace_field(message);
     if (incoming.headless())
-        content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
-
-    std::string text = id.text();
-    stored->told = [&observer = context_.observer, &clock = context_.clock, stored = stored.get(), text, tls,
-                    begun, message_id = incoming.message_id()] {
-        const Message& message = stored->message;
-        std::string from = message.envelope.reverse_path.text();
-        event::Accepted what;
-        what.id = text;
-        what.from = from;
-        what.recipients = message.envelope.forward_paths.size();
-        what.size = message.size();
-        what.message_id = message_id;
-        what.client = message.envelope.client;
-        what.helo = message.envelope.helo;
-        what.primary = message.envelope.primary;
-        what.tls = tls;
-        what.commit = std::chrono::duration_cast<std::chrono::microseconds>(clock.now() - begun);
-        observer.on(what);
+        message.content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
+    stored->told = [&context = context_, stored = stored.get(), tls = connection_->tls(), begun,
+                    message_id = incoming.message_id()] {
+        tell_accepted(context, stored->message, tls, message_id, begun);
     };
 
     expect(false);
     connection_->deadline(disk_patience);
     context_.room.taken(message.size());
-    std::error_code error = co_await commit(stored);
+    error = co_await commit(stored);
     if (error) co_return not_stored(error);
     ++messages_;
-    co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + text});
+    co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + id.text()});
 }
 
 /// Resumes when the message is on disk, or cannot be.

@@ -34,6 +34,8 @@ private:
     net::awaitable<std::error_code> read_content(Incoming& content);
     net::awaitable<void> write_down(Incoming& content);
     void discard(Incoming& content);
+    net::awaitable<std::error_code> take_content(Incoming& incoming, Stored& stored);
+    std::string trace_field(const Message& message) const;
     net::awaitable<Decision> store(Incoming& incoming, MessageId id);
     net::awaitable<std::error_code> commit(StoredPtr stored);
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
