@@ -9,6 +9,7 @@
 #include "agent/gateway_mode/soap.h"
 #include "agent/machine/address_text.h"
 #include "sync/base/ascii.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 namespace {
@@ -24,14 +25,6 @@ std::string normal_path(std::string_view path) {
         if (c != '/' || !result.ends_with('/')) result += c;
     if (result.size() > 1 && result.ends_with('/')) result.pop_back();
     return base::lower(result);
-}
-
-/// "1.02:03:04", as the primary's platform writes a length of time.
-std::string time_span(std::chrono::seconds time) {
-    const auto two = [](std::int64_t number) { return (number < 10 ? "0" : "") + std::to_string(number); };
-    const auto seconds = static_cast<std::int64_t>(time.count());
-    return std::to_string(seconds / 86400) + '.' + two(seconds / 3600 % 24) + ':' + two(seconds / 60 % 60) +
-           ':' + two(seconds % 60);
 }
 
 Answer xml(int status, soap::Version version, std::string body) {
@@ -150,7 +143,7 @@ std::vector<std::pair<std::string, std::string>> GatewayMode::status(
         {"POP_ThreadCount", "0"},
         {"Spool_IsRunning", "True"},
         {"Spool_MessageCount", std::to_string(messages_())},
-        {"Server_Uptime", time_span(std::chrono::floor<std::chrono::seconds>(up))}};
+        {"Server_Uptime", base::dotnet_span(std::chrono::floor<std::chrono::seconds>(up))}};
     if (wanted.empty()) return all;
     std::vector<std::pair<std::string, std::string>> result;
     for (const auto& name : wanted)

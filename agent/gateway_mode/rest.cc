@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "agent/http/answer.h"
-#include "agent/log/log_line.h"
 #include "sync/base/json.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent::rest {
 namespace {
@@ -32,20 +32,13 @@ std::optional<std::string> text(const base::Json& object, const char* key, std::
     return std::string(value);
 }
 
-/// As the primary writes times: UTC with seven decimals.
-std::string precise(std::chrono::system_clock::time_point time) {
-    auto text = iso_time(time);
-    text.insert(text.size() - 1, "0000");
-    return text;
-}
-
 json tokens_reply(std::string_view user, const Tokens& tokens) {
     return {{"isImpersonating", false},
             {"canViewPasswords", false},
             {"accessToken", tokens.access},
             {"refreshToken", tokens.refresh},
-            {"accessTokenExpiration", precise(tokens.access_ends)},
-            {"refreshTokenExpiration", precise(tokens.refresh_ends)},
+            {"accessTokenExpiration", base::dotnet_time(tokens.access_ends)},
+            {"refreshTokenExpiration", base::dotnet_time(tokens.refresh_ends)},
             {"username", std::string(user) + '@'},
             {"success", true},
             {"resultCode", 200},

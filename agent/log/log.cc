@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agent/log/output.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 namespace {
@@ -33,22 +34,9 @@ std::string& line_buffer() {
     return buffer;
 }
 
-/// A time, its part down to the second formatted once a second and thread.
 std::string_view text_of(base::Time now) {
-    static thread_local std::string text;
-    static thread_local base::Time second;
-    const auto whole = std::chrono::floor<std::chrono::seconds>(now);
-    if (text.empty() || whole != second) {
-        text = iso_time(now);
-        second = whole;
-        return text;
-    }
-    const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(now - whole).count();
-    const std::size_t at = text.size() - 4;  // of "123Z"
-    text[at] = static_cast<char>('0' + milliseconds / 100);
-    text[at + 1] = static_cast<char>('0' + milliseconds / 10 % 10);
-    text[at + 2] = static_cast<char>('0' + milliseconds % 10);
-    return text;
+    static thread_local base::IsoTimes times;
+    return times.text(now);
 }
 
 }  // namespace

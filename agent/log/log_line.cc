@@ -2,10 +2,9 @@
 
 #include <array>
 #include <charconv>
-#include <cstdio>
-#include <ctime>
 
 #include "sync/base/encoding.h"
+#include "sync/base/time_text.h"
 #include "sync/base/utf8.h"
 
 namespace postern::agent {
@@ -65,20 +64,6 @@ char short_escape(std::string_view character) {
 }
 
 }  // namespace
-
-std::string iso_time(std::chrono::system_clock::time_point time) {
-    using std::chrono::milliseconds;
-    const auto since = std::chrono::floor<milliseconds>(time.time_since_epoch()).count();
-    if (since <= 0) return {};
-    const auto seconds = static_cast<std::time_t>(since / 1000);
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    std::array<char, 64> text{};
-    const int length = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                                     parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                                     parts.tm_min, parts.tm_sec, static_cast<int>(since % 1000));
-    return {text.data(), static_cast<std::size_t>(length)};
-}
 
 void append_text_value(std::string& line, std::string_view value) {
     const auto kept = value.substr(0, longest_value);
@@ -183,8 +168,8 @@ LogLine& LogLine::add_if(std::string_view key, std::string_view value) {
     return value.empty() ? *this : add(key, value);
 }
 
-LogLine& LogLine::add_time(std::string_view key, std::chrono::system_clock::time_point value) {
-    return add_if(key, iso_time(value));
+LogLine& LogLine::add_time(std::string_view key, base::Time value) {
+    return add_if(key, base::iso_time(value));
 }
 
 LogLine& LogLine::add_seconds(std::string_view key, std::chrono::microseconds value) {

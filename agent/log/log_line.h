@@ -7,11 +7,9 @@
 #include <string_view>
 
 #include "agent/log/settings.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
-
-/// "2026-01-31T12:00:00.123Z"; "" for the epoch, which stands for "never" here.
-std::string iso_time(std::chrono::system_clock::time_point time);
 
 /// Appends `value` to `line`: bare when it is plain, else in quotes with \" \\ \n \r \t and \xNN for control
 /// characters and octets that are not UTF-8. At most 1 KiB of it, then "...".
@@ -38,7 +36,7 @@ public:
     LogLine& add(std::string_view key, const char* value) { return add(key, std::string_view(value)); }
     /// Leaves the key out when there is no value.
     LogLine& add_if(std::string_view key, std::string_view value);
-    LogLine& add_time(std::string_view key, std::chrono::system_clock::time_point value);
+    LogLine& add_time(std::string_view key, base::Time value);
     LogLine& add_seconds(std::string_view key, std::chrono::microseconds value);  // "1.234"
     void end();
 

@@ -2,9 +2,10 @@
 
 #include <openssl/x509v3.h>
 
-#include <array>
 #include <ctime>
 #include <memory>
+
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 namespace {
@@ -15,8 +16,7 @@ constexpr std::size_t names_shown = 5;
 std::string day(const ASN1_TIME* time) {
     std::tm parts{};
     if (ASN1_TIME_to_tm(time, &parts) != 1) return "a day that cannot be read";
-    std::array<char, 32> text{};
-    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts)};
+    return base::iso_day(parts);
 }
 
 std::string names_of(const X509* certificate) {

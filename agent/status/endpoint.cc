@@ -52,15 +52,15 @@ std::string Parameter::fault(const std::string& text) const {
 }
 
 Presenter says(std::string_view text) {
-    return [text](const nlohmann::json&, const Parameters&, WallTime) { return std::string(text); };
+    return [text](const nlohmann::json&, const Parameters&, base::Time) { return std::string(text); };
 }
 
 Presenter shown_by(std::string (*present)(const nlohmann::json&)) {
-    return [present](const nlohmann::json& answer, const Parameters&, WallTime) { return present(answer); };
+    return [present](const nlohmann::json& answer, const Parameters&, base::Time) { return present(answer); };
 }
 
-Presenter shown_by(std::string (*present)(const nlohmann::json&, WallTime now)) {
-    return [present](const nlohmann::json& answer, const Parameters&, WallTime now) {
+Presenter shown_by(std::string (*present)(const nlohmann::json&, base::Time now)) {
+    return [present](const nlohmann::json& answer, const Parameters&, base::Time now) {
         return present(answer, now);
     };
 }

@@ -14,7 +14,7 @@
 
 #include "agent/http/answer.h"
 #include "agent/status/control.h"
-#include "agent/status/local_time.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -59,10 +59,10 @@ enum class Access : std::uint8_t { everybody, readers, operators };
 /// The answer as text for a terminal, times told from `now`; may throw nlohmann::json::exception when it has
 /// another shape.
 using Presenter =
-    std::function<std::string(const nlohmann::json& answer, const Parameters& asked, WallTime now)>;
+    std::function<std::string(const nlohmann::json& answer, const Parameters& asked, base::Time now)>;
 Presenter says(std::string_view text);  // always the same
 Presenter shown_by(std::string (*present)(const nlohmann::json&));
-Presenter shown_by(std::string (*present)(const nlohmann::json&, WallTime now));
+Presenter shown_by(std::string (*present)(const nlohmann::json&, base::Time now));
 
 struct Endpoint {
     std::string_view method, path;  // "/v1/gateways/NAME/enable": anything may stand for the word in capitals

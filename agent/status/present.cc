@@ -9,6 +9,7 @@
 #include "agent/log/log_line.h"
 #include "agent/settings/quantity.h"
 #include "agent/status/table.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 namespace {
@@ -29,7 +30,7 @@ std::string unusable(const json& object) {
     return names.empty() ? names : names + " that no mail can have";
 }
 
-Row primary_row(const json& primary, WallTime now) {
+Row primary_row(const json& primary, base::Time now) {
     const bool lists = primary.at("lists_addresses").get<bool>();
     std::string state = or_else(when_field(primary, "last_success", now),
                                 lists ? "not read since the start" : "not there since the start");
@@ -42,7 +43,7 @@ Row primary_row(const json& primary, WallTime now) {
             joined(joined(text_field(primary, "error"), suspicions(primary)), unusable(primary))};
 }
 
-std::string primaries(const json& list, WallTime now) {
+std::string primaries(const json& list, base::Time now) {
     if (list.empty()) return "no primary has a directory (no url is set)\n";
     std::vector<Row> rows{{"PRIMARY", "URL", "READ", "NEXT", "TROUBLE"}};
     for (const auto& primary : list) rows.push_back(primary_row(primary, now));
@@ -105,7 +106,7 @@ bool idle(const json& destination) {
 
 /// What wants attention first: trouble, then the longest lines. What is idle is left out, and what is held is
 /// told beside the queue.
-std::string destinations(const json& list, WallTime now) {
+std::string destinations(const json& list, base::Time now) {
     constexpr std::size_t most = 15;
     const auto waiting = [](const json* each) { return each->at("waiting").get<std::uint64_t>(); };
     std::vector<const json*> busy;
@@ -139,7 +140,7 @@ std::string destinations(const json& list, WallTime now) {
     return out;
 }
 
-std::string queue_line(const json& queue, WallTime now) {
+std::string queue_line(const json& queue, base::Time now) {
     const auto number = [&](const char* key) { return queue.at(key).get<std::uint64_t>(); };
     std::string line =
         counted(number("messages"), "message") + ", " + readable_size(number("disk_bytes")) + " on disk";
@@ -166,15 +167,15 @@ std::string readable_size(std::uint64_t bytes) {
     return buffer.data();
 }
 
-std::string present_status(const json& status, WallTime now) {
+std::string present_status(const json& status, base::Time now) {
     std::string out = "postern " + text_field(status, "version") + " on " + text_field(status, "hostname") +
                       ", started " + when_field(status, "started", now) + '\n';
     const bool ready = status.at("ready").get<bool>();
     out += ready ? "ready to take mail\n" : "NOT READY\n";
     for (const auto& reason : status.at("not_ready"))
-        out += "  " + printable(with_local_times(reason.get_ref<const std::string&>())) + '\n';
+        out += "  " + printable(base::with_local_times(reason.get_ref<const std::string&>())) + '\n';
     for (const auto& trouble : status.at("degraded"))
-        out += "DEGRADED: " + printable(with_local_times(trouble.get_ref<const std::string&>())) + '\n';
+        out += "DEGRADED: " + printable(base::with_local_times(trouble.get_ref<const std::string&>())) + '\n';
     out += "\nqueue        " + queue_line(status.at("queue"), now);
     out += "open now     " + counted(status.at("sessions").get<std::uint64_t>(), "incoming session") + ", " +
            counted(status.at("connections").get<std::uint64_t>(), "outgoing connection") + '\n';
@@ -187,7 +188,7 @@ std::string present_status(const json& status, WallTime now) {
     return out + destinations(status.at("destinations"), now);
 }
 
-std::string present_directory(const json& directory, WallTime now) {
+std::string present_directory(const json& directory, base::Time now) {
     std::string out = primaries(directory.at("primaries"), now);
     if (directory.at("domains").empty()) return out + "no domain is known yet\n";
     out += '\n' + domains(directory.at("domains"));
@@ -208,7 +209,7 @@ std::string present_directory_entry(const json& entry) {
     return entry.at("on").empty() ? out : out + '\n' + domains(entry.at("on"));
 }
 
-std::string present_explanation(const json& explanation, WallTime now) {
+std::string present_explanation(const json& explanation, base::Time now) {
     std::string out =
         judged("sender     ", explanation.at("sender")) + judged("recipient  ", explanation.at("recipient"));
     const auto route = text_field(explanation, "route");

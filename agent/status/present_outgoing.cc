@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-std::string listing(const json& entry, WallTime now) {
+std::string listing(const json& entry, base::Time now) {
     const auto site = text_field(entry, "site");
     std::string line = "    listed " + (site.empty() ? std::string("everywhere") : "by " + site) + " since " +
                        when_field(entry, "since", now);
@@ -23,7 +23,7 @@ std::string listing(const json& entry, WallTime now) {
 
 }  // namespace
 
-std::string present_gateways(const json& answer, WallTime now) {
+std::string present_gateways(const json& answer, base::Time now) {
     const auto& gateways = answer.at("gateways");
     if (gateways.empty()) return "there is no [[gateway]] in the configuration file\n";
     std::vector<Row> rows{
@@ -54,7 +54,7 @@ std::string present_routes(const json& answer) {
     return table(rows, "");
 }
 
-std::string present_egress(const json& answer, WallTime now) {
+std::string present_egress(const json& answer, base::Time now) {
     const auto& addresses = answer.at("egress");
     if (addresses.empty()) return "there is no [[egress]] address: the system chooses\n";
     std::vector<Row> rows{{"ADDRESS", "EHLO", "STATUS", "TODAY", "ALLOWED", "NOTE"}};

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-std::string recipient_line(const json& recipient, WallTime now) {
+std::string recipient_line(const json& recipient, base::Time now) {
     std::string line = "    " + text_field(recipient, "address") + "  " + text_field(recipient, "state");
     const auto attempts = recipient.at("attempts").get<std::uint64_t>();
     if (attempts > 0) line += " after " + counted(attempts, "attempt");
@@ -69,7 +69,7 @@ std::string reasons(const json& summary) {
 
 }  // namespace
 
-std::string present_queue(const json& queue, WallTime now) {
+std::string present_queue(const json& queue, base::Time now) {
     const auto& messages = queue.at("messages");
     if (messages.empty())
         return "no such message is in the queue; what has left it is in the log: journalctl -u postern\n";
@@ -93,7 +93,7 @@ std::string present_queue(const json& queue, WallTime now) {
     return out + '\n';
 }
 
-std::string present_summary(const json& summary, WallTime now) {
+std::string present_summary(const json& summary, base::Time now) {
     const auto number = [&](const char* key) { return summary.at(key).get<std::uint64_t>(); };
     if (number("messages") == 0) return "no such message is in the queue\n";
     std::string out = counted(number("messages"), "message") + ", " +
@@ -103,7 +103,7 @@ std::string present_summary(const json& summary, WallTime now) {
     return out + "\n\n" + destinations(summary) + '\n' + senders(summary) + '\n' + reasons(summary);
 }
 
-std::string present_message(const json& message, WallTime now) {
+std::string present_message(const json& message, base::Time now) {
     std::string out = "id       " + text_field(message, "id") + "\nfrom     <" + text_field(message, "from") +
                       ">\nclient   " + text_field(message, "client");
     if (const auto primary = text_field(message, "primary"); !primary.empty())

@@ -109,10 +109,11 @@ int nothing_matched(const json& answer, const Parameters& asked) {
 }
 
 Presenter counts(const char* what) {
-    return [what](const json& answer, const Parameters&, WallTime) { return present_applied(answer, what); };
+    return
+        [what](const json& answer, const Parameters&, base::Time) { return present_applied(answer, what); };
 }
 
-std::string present_shown(const json& answer, const Parameters& asked, WallTime now) {
+std::string present_shown(const json& answer, const Parameters& asked, base::Time now) {
     return present_message(answer, now) + (asked.contains("header") ? "\n" + present_header(answer) : "");
 }
 

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "agent/log/egress_state.h"
-#include "agent/log/log_line.h"
 #include "relay/mail/route_key.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 namespace {
@@ -23,7 +23,7 @@ std::string staleness(const sync::Report& report, const sync::PrimaryReport& pri
     const auto why = [](const std::string& error) { return error.empty() ? "" : ": " + error; };
     const auto stale = [now](sync::Time until) { return until != sync::Time{} && until < now; };
     if (stale(primary.trusted_until))
-        return "its list of domains is older than trust_for since " + iso_time(primary.trusted_until) +
+        return "its list of domains is older than trust_for since " + base::iso_time(primary.trusted_until) +
                why(primary.error);
     std::size_t count = 0;
     const sync::DomainView* oldest = nullptr;
@@ -35,7 +35,7 @@ std::string staleness(const sync::Report& report, const sync::PrimaryReport& pri
     if (oldest == nullptr) return {};
     return "what is known of " + oldest->name +
            (count > 1 ? " and " + std::to_string(count - 1) + " more domains" : std::string()) +
-           " is older than trust_for since " + iso_time(oldest->trusted_until) +
+           " is older than trust_for since " + base::iso_time(oldest->trusted_until) +
            why(oldest->error.empty() ? primary.error : oldest->error);
 }
 
@@ -48,7 +48,7 @@ std::string why_not(const relay::EgressView& egress) {
     const auto& listings = egress.listings;
     const auto listing = std::find_if(listings.begin(), listings.end(),
                                       [](const auto& one) { return one.site.empty() && !one.probing; });
-    return name + " is listed by " + listing->by + " until " + iso_time(listing->until);
+    return name + " is listed by " + listing->by + " until " + base::iso_time(listing->until);
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ std::vector<std::string> reasons_not_ready(const relay::State& state, const sync
     for (const auto& primary : report.primaries) {
         const std::string who = "primary " + primary.name + ": ";
         if (primary.refused_since != sync::Time{})
-            reasons.push_back(who + "credentials refused since " + iso_time(primary.refused_since) +
+            reasons.push_back(who + "credentials refused since " + base::iso_time(primary.refused_since) +
                               (primary.error.empty() ? "" : ": " + primary.error) +
                               "; correct username or password_file, then run \"postern sync\"");
         if (primary.last_success == sync::Time{} && !lists_domains(report, primary.name))
@@ -117,7 +117,7 @@ std::vector<std::string> directory_troubles(const sync::Report& report) {
             reasons.push_back("primary " + primary.name + " cannot be asked since " +
                               (primary.last_success == sync::Time{}
                                    ? std::string("this start")
-                                   : "its last reading at " + iso_time(primary.last_success)) +
+                                   : "its last reading at " + base::iso_time(primary.last_success)) +
                               ": " + primary.error + "; mail is taken by what is known of it");
     return reasons;
 }
@@ -130,7 +130,7 @@ std::vector<std::string> next_hop_troubles(const relay::State& state) {
         const bool gateway = key.kind == relay::RouteKey::Kind::gateway;
         if (one.trouble.empty() || !(primary || gateway) || one.waiting + one.ready == 0) continue;
         reasons.push_back((primary ? "mail back to primary " : "mail through gateway ") + key.name +
-                          " waits, next try " + iso_time(one.next_try) + ": " + one.trouble);
+                          " waits, next try " + base::iso_time(one.next_try) + ": " + one.trouble);
     }
     return reasons;
 }

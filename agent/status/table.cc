@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/log/log_line.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 
@@ -34,14 +35,14 @@ std::string number_field(const nlohmann::json& object, const char* key) {
 
 std::string time_field(const nlohmann::json& object, const char* key) {
     const auto text = text_field(object, key);
-    const auto time = parse_iso_time(text);
-    return time ? local_time(*time) : text;
+    const auto time = base::parse_iso_time(text);
+    return time ? base::local_time(*time) : text;
 }
 
-std::string when_field(const nlohmann::json& object, const char* key, WallTime now) {
+std::string when_field(const nlohmann::json& object, const char* key, base::Time now) {
     const auto text = text_field(object, key);
-    const auto time = parse_iso_time(text);
-    return time ? local_time(*time) + " (" + relative_time(*time, now) + ')' : text;
+    const auto time = base::parse_iso_time(text);
+    return time ? base::local_time(*time) + " (" + base::relative_time(*time, now) + ')' : text;
 }
 
 std::string or_else(const std::string& value, const char* otherwise) {

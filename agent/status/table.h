@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/status/local_time.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
@@ -20,10 +20,10 @@ std::string table(const std::vector<Row>& rows, const std::string& indent);
 /// Safe for a terminal; "" for null.
 std::string text_field(const nlohmann::json& object, const char* key);
 std::string number_field(const nlohmann::json& object, const char* key);
-/// As local_time(); "" for null.
+/// As base::local_time(); "" for null.
 std::string time_field(const nlohmann::json& object, const char* key);
 /// "2026-01-31 13:00:00 CET (in 4 min)"; "" for null.
-std::string when_field(const nlohmann::json& object, const char* key, WallTime now);
+std::string when_field(const nlohmann::json& object, const char* key, base::Time now);
 
 std::string or_else(const std::string& value, const char* otherwise);
 /// With "; " between them when there are two.

@@ -5,6 +5,7 @@
 #include "agent/log/log_line.h"
 #include "agent/settings/quantity.h"
 #include "relay/mail/mime.h"
+#include "sync/base/time_text.h"
 
 namespace postern::agent {
 namespace {
@@ -46,8 +47,8 @@ json view_of(const relay::RecipientView& recipient) {
 
 }  // namespace
 
-json view(std::chrono::system_clock::time_point time) {
-    const auto text = iso_time(time);
+json view(base::Time time) {
+    const auto text = base::iso_time(time);
     return text.empty() ? json(nullptr) : json(text);
 }
 

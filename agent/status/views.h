@@ -9,10 +9,11 @@
 #include "agent/settings/settings.h"
 #include "agent/status/control.h"
 #include "relay/trial.h"
+#include "sync/base/clock.h"
 
 namespace postern::agent {
 
-nlohmann::json view(std::chrono::system_clock::time_point time);  // null when there is none
+nlohmann::json view(base::Time time);  // null when there is none
 nlohmann::json view(const relay::Reply& reply);
 nlohmann::json view(const relay::MessageView& message);
 nlohmann::json view(const relay::QueueSummary& summary);

@@ -5,6 +5,7 @@
 #include "relay/limits.h"
 #include "relay/mail/trace.h"
 #include "relay/mail/xtext.h"
+#include "sync/base/time_text.h"
 #include "sync/base/utf8.h"
 
 namespace postern::relay {
@@ -52,9 +53,9 @@ std::string explanation(const ReportedRecipient& one) {
     else if (!said.empty() && reason.find(said) == std::string::npos)
         out += "    " + said + "\r\n";
     if (one.action == ReportAction::delayed) {
-        if (one.next != Time()) out += "    next attempt: " + date_time(one.next) + "\r\n";
+        if (one.next != Time()) out += "    next attempt: " + base::date_time(one.next) + "\r\n";
         if (one.give_up != Time())
-            out += "    given up, if nothing changes: " + date_time(one.give_up) + "\r\n";
+            out += "    given up, if nothing changes: " + base::date_time(one.give_up) + "\r\n";
     }
     return out + "\r\n";
 }
@@ -87,9 +88,9 @@ std::string status_group(const ReportedRecipient& one, Time now) {
                !why.empty()) {
         out += "Diagnostic-Code: x-postern; " + why + "\r\n";
     }
-    out += "Last-Attempt-Date: " + date_time(now) + "\r\n";
+    out += "Last-Attempt-Date: " + base::date_time(now) + "\r\n";
     if (one.action == ReportAction::delayed && one.give_up != Time())
-        out += "Will-Retry-Until: " + date_time(one.give_up) + "\r\n";
+        out += "Will-Retry-Until: " + base::date_time(one.give_up) + "\r\n";
     return out + "\r\n";
 }
 
@@ -99,7 +100,7 @@ std::string status_part(const std::string& hostname, const Message& original,
     if (auto id = decode_xtext(original.envelope.envelope_id)) out += "Original-Envelope-Id: " + *id + "\r\n";
     out += "Reporting-MTA: dns; " + hostname + "\r\n";
     out += "X-Postern-Message-Id: " + original.id.text() + "\r\n";
-    out += "Arrival-Date: " + date_time(original.arrived) + "\r\n\r\n";
+    out += "Arrival-Date: " + base::date_time(original.arrived) + "\r\n\r\n";
     std::size_t named = 0;
     for (const auto& one : recipients)
         if (named++ < named_max) out += status_group(one, now);
@@ -222,7 +223,7 @@ Message make_report(const std::string& hostname, const Message& original, const 
     const char* returned_type = whole ? (global_header ? "message/global" : "message/rfc822")
                                       : (global_header ? "message/global-headers" : "text/rfc822-headers");
 
-    std::string out = "Date: " + date_time(now) + "\r\n";
+    std::string out = "Date: " + base::date_time(now) + "\r\n";
     out += "From: Mail Delivery System <MAILER-DAEMON@" + hostname + ">\r\n";
     out += "To: <" + to + ">\r\n";
     out += "Subject: " + text.subject + "\r\n";

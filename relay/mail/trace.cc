@@ -1,29 +1,11 @@
 #include "relay/mail/trace.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <ctime>
 
 #include "sync/base/ascii.h"
+#include "sync/base/time_text.h"
 
 namespace postern::relay {
-
-std::string date_time(Time time) {
-    // Not strftime: its names follow the locale.
-    static constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    std::time_t seconds = std::chrono::system_clock::to_time_t(time);
-    std::tm utc{};
-    gmtime_r(&seconds, &utc);
-    std::array<char, 64> out{};
-    std::snprintf(out.data(), out.size(), "%s, %d %s %d %02d:%02d:%02d +0000",
-                  days[static_cast<std::size_t>(utc.tm_wday)], utc.tm_mday,
-                  months[static_cast<std::size_t>(utc.tm_mon)], utc.tm_year + 1900, utc.tm_hour, utc.tm_min,
-                  utc.tm_sec);
-    return out.data();
-}
 
 std::string received_field(const Hop& hop, MessageId id, Time now) {
     std::string out = "Received: from ";
@@ -49,7 +31,7 @@ std::string received_field(const Hop& hop, MessageId id, Time now) {
         out += '>';
     }
     out += ";\r\n\t";
-    out += date_time(now);
+    out += base::date_time(now);
     out += "\r\n";
     return out;
 }

@@ -31,7 +31,4 @@ bool says_tls_optional(std::string_view content);
 /// The header of a message: up to and including the CRLF of its last field.
 std::string_view header_of(std::string_view content);
 
-/// RFC 5322 §3.3 date-time, always in UTC.
-std::string date_time(Time time);
-
 }  // namespace postern::relay

@@ -6,6 +6,7 @@
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
 #include "sync/base/ensure.h"
+#include "sync/base/time_text.h"
 
 namespace postern::relay {
 
@@ -64,7 +65,7 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& rout
             }
             if (wall >= end) {
                 one.status = RecipientStatus::failed;
-                one.reason = "given up after " + span_in_words(settings_->queue.expire) +
+                one.reason = "given up after " + base::span_in_words(settings_->queue.expire) +
                              (one.reason.empty() ? std::string() : ": " + one.reason);
                 break;
             }

@@ -5,6 +5,7 @@
 #include "relay/limits.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
+#include "sync/base/time_text.h"
 #include "sync/base/utf8.h"
 
 namespace postern::relay {
@@ -155,7 +156,7 @@ void Queue::put_in_place(const QueuedPtr& message, Time now) {
             any = given = true;
             change.unwait.push_back(WaitKey{one.route, one.next});
             one.status = RecipientStatus::failed;
-            one.reason = "given up after " + span_in_words(settings_->queue.expire) +
+            one.reason = "given up after " + base::span_in_words(settings_->queue.expire) +
                          (one.reason.empty() ? std::string() : ": " + one.reason);
             continue;
         }

@@ -5,6 +5,7 @@
 #include "relay/limits.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/schedule.h"
+#include "sync/base/time_text.h"
 
 namespace postern::relay {
 
@@ -105,7 +106,7 @@ void Queue::forgotten(const RouteKey& route, Time now) {
         return;
     auto span = std::chrono::duration_cast<std::chrono::seconds>(now - at->second.due);
     observer_.on(event::Trouble{event::Area::queue,
-                                "mail for " + route.text() + " was due " + span_in_words(span) +
+                                "mail for " + route.text() + " was due " + base::span_in_words(span) +
                                     " ago and nothing had called for it; it is taken up now",
                                 false});
 }

@@ -41,14 +41,4 @@ Time expiry(const QueueSettings& settings, Time arrived) { return arrived + sett
 
 Time held_until() { return Time(std::chrono::hours(24 * 365 * 250)); }
 
-std::string span_in_words(std::chrono::seconds span) {
-    if (span >= std::chrono::hours(48))
-        return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
-    if (span >= std::chrono::hours(2))
-        return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count()) + " hours";
-    if (span >= std::chrono::minutes(2))
-        return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(span).count()) + " minutes";
-    return std::to_string(span.count()) + " seconds";
-}
-
 }  // namespace postern::relay

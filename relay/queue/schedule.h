@@ -35,7 +35,4 @@ std::chrono::milliseconds site_pause(const QueueSettings& settings, unsigned fai
 /// When held mail is due: not while anybody lives who holds it.
 Time held_until();
 
-/// "5 days", "90 minutes": in the largest unit that says enough.
-std::string span_in_words(std::chrono::seconds span);
-
 }  // namespace postern::relay

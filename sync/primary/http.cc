@@ -4,38 +4,22 @@
 #include <array>
 #include <charconv>
 #include <condition_variable>
-#include <ctime>
 #include <mutex>
 
 #include "sync/base/http_reply.h"
 #include "sync/base/secret.h"
+#include "sync/base/time_text.h"
 #include "sync/primary/stream.h"
 
 namespace postern::sync {
 
-using std::chrono::system_clock;
 using namespace std::chrono_literals;
 
-std::optional<system_clock::time_point> to_time(std::tm utc) {
-    const std::time_t seconds = ::timegm(&utc);
-    if (seconds < 0 || seconds >> 33 != 0)
-        return std::nullopt;  // the clock counts nanoseconds: to the year 2242
-    return system_clock::from_time_t(seconds);
-}
-
-std::optional<system_clock::time_point> parse_http_date(std::string_view field) {
-    std::tm parts{};
-    const std::string text(field);
-    const char* end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    if (end == nullptr || *end != '\0') return std::nullopt;
-    return to_time(parts);
-}
-
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, system_clock::time_point now) {
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, base::Time now) {
     unsigned seconds = 0;
     const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), seconds);
     if (error == std::errc() && end == field.data() + field.size()) return std::chrono::seconds(seconds);
-    const auto date = parse_http_date(field);
+    const auto date = base::parse_http_date(field);
     if (!date) return std::nullopt;
     return std::max(std::chrono::ceil<std::chrono::seconds>(*date - now), 0s);
 }
@@ -161,7 +145,7 @@ tl::expected<HttpReply, StreamFailure> HttpClient::send(HttpRequest request) {
     reply.body = std::move(message->body);
     reply.location = std::move(message->location);
     reply.content_encoding = std::move(message->content_encoding);
-    reply.date = parse_http_date(message->date);
+    reply.date = base::parse_http_date(message->date);
     reply.retry_after = parse_retry_after(message->retry_after, reply.date.value_or(clock_.wall()));
     return reply;
 }

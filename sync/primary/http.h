@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -45,17 +44,11 @@ struct HttpReply {
     std::string body;
     std::string location, content_encoding;  // "" where there is none
     std::optional<std::chrono::seconds> retry_after;
-    std::optional<std::chrono::system_clock::time_point> date;  // the server's clock
+    std::optional<base::Time> date;  // the server's clock
 };
 
 /// Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3); nullopt when it is neither. Never negative.
-std::optional<std::chrono::seconds> parse_retry_after(std::string_view field,
-                                                      std::chrono::system_clock::time_point now);
-/// An HTTP date in its preferred form (RFC 9110 §5.6.7).
-std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view field);
-
-/// A broken-down UTC time; nullopt before 1970 and after 2242.
-std::optional<std::chrono::system_clock::time_point> to_time(std::tm utc);
+std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, base::Time now);
 
 class HttpClient final {
 public:

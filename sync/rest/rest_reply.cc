@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "sync/base/ascii.h"
 #include "sync/base/json.h"
+#include "sync/base/time_text.h"
 #include "sync/limits.h"
 #include "sync/primary/http.h"
 
@@ -173,7 +173,7 @@ bool usable(std::string_view token) {
 
 Result<TokenPair> session_of(const Value& json, const char* access, const char* expiration) {
     TokenPair session{std::string(text(json, access)), std::string(text(json, "refreshToken")),
-                      parse_iso_time(text(json, expiration))};
+                      base::parse_iso_time(text(json, expiration))};
     if (!usable(session.access_token)) return tl::make_unexpected(unreadable("a reply without a token"));
     if (!usable(session.refresh_token)) session.refresh_token.clear();
     return session;
@@ -207,18 +207,6 @@ Trouble refusal_of(std::string_view words) {
 }
 
 }  // namespace
-
-std::optional<Time> parse_iso_time(std::string_view text) {
-    std::tm parts{};
-    const std::string copy(text);
-    const char* end = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-    if (end == nullptr) return std::nullopt;
-    if (*end == '.')
-        for (++end; base::is_digit(*end); ++end) {
-        }
-    if (std::string_view(end) != "Z" && std::string_view(end) != "+00:00") return std::nullopt;
-    return to_time(parts);
-}
 
 std::string sign_in_body(std::string_view username, const base::Secret& password,
                          std::string_view client_id) {

@@ -72,7 +72,4 @@ Result<DomainNames> parse_domain_aliases(const Reply& reply);
 Result<ListPage> parse_lists(const Reply& reply);
 Result<AddressList> parse_resources(const Reply& reply);
 
-/// "2026-11-21T22:08:54.9891542Z"; nullopt when it is not of that form.
-std::optional<Time> parse_iso_time(std::string_view text);
-
 }  // namespace postern::sync::rest

@@ -83,11 +83,6 @@ TEST_CASE("a line of JSON is JSON whatever the values hold") {
     CHECK(buffer.find('\n') == std::string::npos);
 }
 
-TEST_CASE("times are ISO 8601 in UTC") {
-    CHECK(iso_time(std::chrono::system_clock::time_point(1767323045678ms)) == "2026-01-02T03:04:05.678Z");
-    CHECK(iso_time({}).empty());
-}
-
 TEST_CASE("what goes to a terminal cannot steer it") {
     CHECK(printable("a \"b\"\x1b[31m\n") == "a \"b\"\\x1b[31m\\x0a");
 }

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "sync/base/secret.h"
+#include "sync/base/time_text.h"
 #include "tests/support/primary_double.h"
 #include "tests/unit/sync/fixture.h"
 #include "tests/unit/sync/primary/certificate.h"
@@ -44,7 +45,7 @@ TEST_CASE("base URLs", "[http]") {
 }
 
 TEST_CASE("Retry-After in both forms", "[http]") {
-    const auto now = *parse_http_date("Sat, 21 Nov 2026 12:00:00 GMT");
+    const auto now = *postern::base::parse_http_date("Sat, 21 Nov 2026 12:00:00 GMT");
     CHECK(parse_retry_after("120", now) == 120s);
     CHECK(parse_retry_after("0", now) == 0s);
     CHECK(parse_retry_after("Sat, 21 Nov 2026 12:00:30 GMT", now) == 30s);
