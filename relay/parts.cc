@@ -34,7 +34,7 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
           }),
       delivery(delivery_loop.io(), clock, spool, settings, directory, observer),
       reception(reception_loop.io(), clock, spool, settings, directory, observer),
-      in_force_{settings, directory} {}
+      in_force_{std::move(settings), std::move(directory)} {}
 
 /// On the commit thread: one post per batch to each loop.
 void RelayParts::committed(Committed done) {

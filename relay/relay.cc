@@ -34,7 +34,7 @@ void Relay::reload(std::shared_ptr<const Prepared> prepared) {
     asio::post(parts_->reception_loop.io(), [&reception = parts_->reception, prepared] {
         reception.reload(prepared->settings, prepared->server, prepared->srs);
     });
-    asio::post(parts_->delivery_loop.io(), [&delivery = parts_->delivery, prepared] {
+    asio::post(parts_->delivery_loop.io(), [&delivery = parts_->delivery, prepared = std::move(prepared)] {
         delivery.reload(prepared->settings, prepared->client);
     });
 }
@@ -44,10 +44,13 @@ void Relay::notice_with(NoticeSender notice) { parts_->reception.notice_with(std
 
 void Relay::publish(DirectoryPtr directory) {
     parts_->put_in_force(directory);
-    asio::post(parts_->reception_loop.io(),
-               [&reception = parts_->reception, directory] { reception.publish(directory); });
+    asio::post(parts_->reception_loop.io(), [&reception = parts_->reception, directory]() mutable {
+        reception.publish(std::move(directory));
+    });
     asio::post(parts_->delivery_loop.io(),
-               [&delivery = parts_->delivery, directory] { delivery.publish(directory); });
+               [&delivery = parts_->delivery, directory = std::move(directory)]() mutable {
+                   delivery.publish(std::move(directory));
+               });
 }
 
 }  // namespace postern::relay

@@ -197,8 +197,7 @@ net::awaitable<Findings> try_system_choice(World& world, std::string what) {
     if (own.empty() && pool.empty())
         out.push_back({what, Result::failed, "this machine has no route to the outside",
                        "give it one, or a [[gateway]] of type \"round-robin\" that takes all mail"});
-    std::string asked = name;
-    net::AddressAnswer answer = co_await world.resolver.addresses(asked);
+    net::AddressAnswer answer = co_await world.resolver.addresses(name);
     for (const auto& one : own) {
         if (!is_private(one)) {
             out.push_back(co_await reverse_name(world, what, one, name));

@@ -68,7 +68,7 @@ void DetectedBackEnd::take(Api api, std::unique_ptr<Primary> primary) {
 
 Result<void> DetectedBackEnd::choose() {
     auto rest = std::make_unique<Rest>(settings_, client_id_, clock_, stop_);
-    const Result<void> session = rest->sign_in();
+    Result<void> session = rest->sign_in();
     if (session || session.error().fault == Fault::credentials) {
         take(Api::rest, std::move(rest));
         return session;
@@ -76,7 +76,7 @@ Result<void> DetectedBackEnd::choose() {
     spent_ += rest->requests();
     if (!foreign(session.error())) return session;
     auto soap = std::make_unique<Soap>(settings_, clock_, stop_);
-    const Result<void> described = soap->probe();
+    Result<void> described = soap->probe();
     if (described) {
         take(Api::soap, std::move(soap));
         return {};

@@ -40,8 +40,8 @@ void check(const std::vector<PrimarySettings>& settings) {
 
 class Sync::Thread {
 public:
-    Thread(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
-           const base::Clock& clock, Publish publish)
+    Thread(const std::vector<PrimarySettings>& settings, const std::filesystem::path& state_dir,
+           Observer& observer, const base::Clock& clock, Publish publish)
         : clock_(clock),
           client_name_(obtain_client_name(state_dir / "client-id")),
           state_dir_(state_dir),
@@ -284,7 +284,7 @@ private:
 Sync::Sync(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
            const base::Clock& clock, Publish publish) {
     check(settings);
-    thread_ = std::make_unique<Thread>(std::move(settings), state_dir, observer, clock, std::move(publish));
+    thread_ = std::make_unique<Thread>(settings, state_dir, observer, clock, std::move(publish));
 }
 
 Sync::~Sync() = default;

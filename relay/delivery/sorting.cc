@@ -39,26 +39,20 @@ std::vector<Way> sort_recipients(const Results& results, const Circumstances& ci
     const bool afresh = !circumstances.last_word &&
                         std::any_of(results.meanings.begin(), results.meanings.end(), needs_another_session);
     const bool progress = afresh || results.delivered();
+    const auto way_of = [&](const Outcome& outcome, Meaning meaning, bool listed) {
+        if (outcome.result == Outcome::Result::delivered) return Way::settle;
+        if (afresh && needs_another_session(meaning)) return Way::fresh;
+        if (progress && meaning == Meaning::too_many) return Way::line;
+        if (meaning == Meaning::bare) return Way::bare;
+        if (circumstances.other_address && (listed || circumstances.suspected)) return Way::other_address;
+        if (circumstances.other_host && !circumstances.last_word && !afresh && deferred_by_reply(outcome))
+            return Way::other_host;
+        return Way::settle;
+    };
     std::vector<Way> out;
-    for (std::size_t at = 0; at < results.size(); ++at) {
-        const Meaning meaning = results.meanings[at];
-        const bool listed = !results.listed.empty() && results.listed[at];
-        if (results.outcomes[at].result == Outcome::Result::delivered)
-            out.push_back(Way::settle);
-        else if (afresh && needs_another_session(meaning))
-            out.push_back(Way::fresh);
-        else if (progress && meaning == Meaning::too_many)
-            out.push_back(Way::line);
-        else if (meaning == Meaning::bare)
-            out.push_back(Way::bare);
-        else if (circumstances.other_address && (listed || circumstances.suspected))
-            out.push_back(Way::other_address);
-        else if (circumstances.other_host && !circumstances.last_word && !afresh &&
-                 deferred_by_reply(results.outcomes[at]))
-            out.push_back(Way::other_host);
-        else
-            out.push_back(Way::settle);
-    }
+    for (std::size_t at = 0; at < results.size(); ++at)
+        out.push_back(way_of(results.outcomes[at], results.meanings[at],
+                             !results.listed.empty() && results.listed[at]));
     return out;
 }
 

@@ -80,7 +80,7 @@ Extensions parse_extensions(const Reply& ehlo) {
     return out;
 }
 
-Transaction::Transaction(const Message& message, std::vector<std::uint16_t> recipients,
+Transaction::Transaction(const Message& message, const std::vector<std::uint16_t>& recipients,
                          const Extensions& extensions, Options options)
     : message_(message),
       extensions_(extensions),

@@ -36,8 +36,8 @@ public:
         bool bare = false;      // without DSN parameters and SIZE, which the server offers and does not take
         Before before;          // of the session; the rest is known here
     };
-    Transaction(const Message& message, std::vector<std::uint16_t> recipients, const Extensions& extensions,
-                Options options);
+    Transaction(const Message& message, const std::vector<std::uint16_t>& recipients,
+                const Extensions& extensions, Options options);
 
     bool done() const { return done_; }
     std::string to_send();  // "" when a reply is expected first

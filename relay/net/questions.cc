@@ -70,7 +70,7 @@ Questions::Questions(io_context& io, const base::Clock& clock, const DnsSettings
       turns_(unbound_->at_once(), each_asker, line),
       remembered_(remembered) {}
 
-void Questions::start(std::string asker, std::string name, RecordType type, Done done) {
+void Questions::start(std::string asker, const std::string& name, RecordType type, Done done) {
     const std::uint64_t number = ++last_;
     auto& place = questions_[number];
     place =
@@ -199,7 +199,7 @@ awaitable<DnsAnswer> Questions::ask(std::string asker, std::string name, RecordT
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(DnsAnswer)>(
         [this, &asker, &name, type](auto handler) {
             auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            start(std::move(asker), std::move(name), type,
+            start(std::move(asker), name, type,
                   [shared](DnsAnswer answer) { std::move (*shared)(std::move(answer)); });
         },
         asio::use_awaitable);

@@ -89,7 +89,7 @@ private:
         Timer stale;      // the time to answer from memory
     };
 
-    void start(std::string asker, std::string name, RecordType type, Done done);
+    void start(std::string asker, const std::string& name, RecordType type, Done done);
     void line_up(std::uint64_t number, Question& question);
     void next();
     void limit(std::uint64_t number, Question& question, const char* why);

@@ -294,7 +294,7 @@ Result<std::optional<Kind>> Rest::look_up(const std::string& local_part, const s
     const auto too_late = [] {
         return tl::make_unexpected(Failure{Fault::unreachable, "no complete answer in time", {}});
     };
-    const Answer user = user_kind(local_part, domain);
+    Answer user = user_kind(local_part, domain);
     if (!user || *user) return user;
 
     if (late()) return too_late();

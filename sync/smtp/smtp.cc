@@ -90,13 +90,13 @@ Result<Reply> Smtp::greet(base::Moment deadline) {
 Result<Reply> Smtp::open(base::Moment deadline) {
     if (const auto opened = stream_.open(deadline); !opened)
         return tl::make_unexpected(failure_of(opened.error()));
-    const Result<Reply> greeting = reply(deadline);
+    Result<Reply> greeting = reply(deadline);
     if (!greeting) return greeting;
     if (!greeting->positive())
         return failed(Fault::busy, "the primary does not want to talk: " + greeting->words(), Trouble::busy);
     Result<Reply> offer = greet(deadline);
     if (!offer || tls_ || clear_ || !offer->offers("STARTTLS")) return offer;
-    const Result<Reply> begin = say("STARTTLS", deadline);
+    Result<Reply> begin = say("STARTTLS", deadline);
     if (!begin) return begin;
     if (begin->positive()) {
         const auto secured = stream_.start_tls(deadline);

@@ -159,7 +159,7 @@ Result<void> Soap::look_at(std::vector<std::string> fresh, const std::vector<std
     fresh.insert(fresh.end(), again.begin(), again.end());
     int failures = 0;
     for (const std::string& name : fresh) {
-        const Result<void> looked = look(name);
+        Result<void> looked = look(name);
         if (ends(looked)) return looked;
         if (!looked && ++failures == most_failures) break;
     }
@@ -168,7 +168,7 @@ Result<void> Soap::look_at(std::vector<std::string> fresh, const std::vector<std
 
 Result<AddressList> Soap::users(const std::string& domain, const Part<AddressList>& known,
                                 DomainMemory& memory) {
-    const Result<AddressList> listed = call(soap::get_users, {in(domain)}, soap::parse_users);
+    Result<AddressList> listed = call(soap::get_users, {in(domain)}, soap::parse_users);
     if (!listed) return listed;
     std::map<std::string, Kind, std::less<>> kinds;
     std::set<std::string_view> seen;  // in earlier readings
