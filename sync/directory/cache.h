@@ -18,6 +18,7 @@ std::string encode(const Directory& directory);
 /// The reverse; what is wrong, in words, for anything encode() did not write.
 tl::expected<Directory, std::string> decode(std::string_view content);
 
+/// Used by one thread at a time. May wait for a disk.
 class Cache final {
 public:
     explicit Cache(std::filesystem::path file) : file_(std::move(file)) {}

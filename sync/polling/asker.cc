@@ -11,10 +11,7 @@ namespace postern::sync {
 
 namespace {
 
-constexpr auto quiet_after_failure = std::chrono::seconds(5);
-constexpr auto quiet_after_refusal = std::chrono::hours(1);
-constexpr auto longest_quiet = std::chrono::minutes(10);  // whatever Retry-After says
-constexpr int usual_cost = 4;                             // requests for an address that does not exist
+constexpr int usual_cost = 4;  // requests for an address that does not exist
 
 /// A primary that does not have the domain refuses the question in words of its own; one whose answer cannot
 /// be read has not said so.
@@ -49,7 +46,7 @@ Asker::~Asker() {
     for (const Done& done : take_all()) done(false);
 }
 
-bool Asker::open(base::Moment now) { return !stop_.stop_requested() && !refused_ && now >= quiet_until_; }
+bool Asker::open(base::Moment now) { return !stop_.stop_requested() && quiet_.over(now); }
 
 void Asker::ask(Question question, Done done) {
     {
@@ -77,11 +74,7 @@ void Asker::ask(Question question, Done done) {
 
 void Asker::heard(bool refused, Time last_success) {
     const std::lock_guard lock(mutex_);
-    refused_ = refused;
-    if (refused_at_ != Time{} && last_success > refused_at_) {
-        refused_at_ = {};
-        quiet_until_ = {};
-    }
+    quiet_.heard(refused, last_success);
 }
 
 std::vector<Asker::Done> Asker::take_all() {
@@ -93,18 +86,6 @@ std::vector<Asker::Done> Asker::take_all() {
     queue_.clear();
     waiting_ = 0;
     return all;
-}
-
-void Asker::note(const Failure& failure) {
-    if (!failure.ends_round() || failure.fault == Fault::interrupted) return;
-    std::chrono::seconds quiet = quiet_after_failure;
-    if (failure.retry_after)
-        quiet = std::clamp<std::chrono::seconds>(*failure.retry_after, quiet, longest_quiet);
-    if (failure.fault == Fault::credentials) {
-        quiet = quiet_after_refusal;
-        refused_at_ = clock_.wall();
-    }
-    quiet_until_ = clock_.now() + quiet;
 }
 
 /// Puts one question; what it came to is noted and given on. True when the primary has answered.
@@ -124,7 +105,7 @@ bool Asker::put(const Question& question, base::Moment until) {
     const std::uint64_t spent = primary_ ? primary_->requests() - before : 0;
     const std::lock_guard lock(mutex_);
     budget_of(question).correct(static_cast<int>(spent) - usual_cost);
-    if (!answer) note(answer.error());
+    if (!answer) quiet_.failed(answer.error(), clock_.now(), clock_.wall());
     return answer.has_value() || answer.error().fault == Fault::refused;  // an answer, if not to this
 }
 

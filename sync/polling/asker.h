@@ -16,6 +16,7 @@
 
 #include "sync/base/token_bucket.h"
 #include "sync/directory/learned.h"
+#include "sync/polling/quiet.h"
 #include "sync/primary/primary.h"
 
 namespace postern::sync {
@@ -51,8 +52,7 @@ public:
     using Done = std::function<void(bool answered)>;
     void ask(Question question, Done done);
 
-    /// What the readings of the directory have shown: whether the credentials are refused, and when they went
-    /// well last.
+    /// See Quiet.
     void heard(bool refused, Time last_success);
 
 private:
@@ -71,7 +71,6 @@ private:
     void watch();
     bool put(const Question& question, base::Moment until);
     base::TokenBucket& budget_of(const Question& question) { return question.unlisted ? unlisted_ : listed_; }
-    void note(const Failure& failure);
     std::vector<Done> take_all();
 
     Connect connect_;
@@ -86,9 +85,7 @@ private:
     std::deque<Key> queue_;  // not put yet
     std::size_t waiting_ = 0;
     base::TokenBucket listed_{listed_rate}, unlisted_{unlisted_rate};
-    base::Moment quiet_until_{};
-    bool refused_ = false;  // as heard
-    Time refused_at_{};     // by our own sign-in; epoch: it was not
+    Quiet quiet_;
 
     std::thread worker_, watcher_;
 };

@@ -39,6 +39,16 @@ FileState state_of(const std::filesystem::path& file) {
     return missing ? FileState{} : state;
 }
 
+/// Takes those out that can be no domain of mail; gives them in words, "" when there are none.
+std::string take_unusable(std::vector<ListedDomain>& listed) {
+    Unfit unfit;
+    std::erase_if(listed, [&](const ListedDomain& domain) {
+        if (domain.name.empty()) unfit.note(domain.spelling);
+        return domain.name.empty();
+    });
+    return unfit.words("domains");
+}
+
 }  // namespace
 
 Poller::Poller(std::vector<PrimarySettings> settings, Directory known, Observer& observer,
@@ -171,16 +181,12 @@ Poller::Step Poller::take_answer() {
     return Step::nothing;
 }
 
-bool Poller::in_vain(const Source& source) const {
-    return source.schedule.in_vain(clock_.now()) &&
-           state_of(source.settings.password_file) == source.password_state;
-}
-
 void Poller::ask_for_domains(Source& source, PrimaryRecord& record) {
-    if (in_vain(source)) return source.schedule.put_off(clock_.now());
+    const FileState password = state_of(source.settings.password_file);
+    if (source.schedule.in_vain(clock_.now()) && password == source.password_state)
+        return source.schedule.put_off(clock_.now());
     if (!record.lists) name_domains(record, clock_.wall());  // they do not grow old
-    source.password_state =
-        state_of(source.settings.password_file);  // before it is used, so that no change is missed
+    source.password_state = password;  // as it was before it is used, so that no change is missed
     source.round = Round{};
     source.round->started = clock_.now();
     source.round->requests = source.primary->requests();
@@ -193,7 +199,7 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     source.report.reachable = true;
     source.report.refused_since = {};
     source.schedule.accepted();
-    set_aside_unusable(source, *listed);
+    tell_unusable_domains(source, take_unusable(*listed));
     std::vector<Loss> losses;
     source.round->queue = merge(record, std::move(*listed), clock_.wall(), losses,
                                 scope_of(source.settings, source.round->all, clock_.steady()));
@@ -246,13 +252,7 @@ Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspo
 }
 
 /// Mail of such a domain will be refused: told once, not in every round.
-void Poller::set_aside_unusable(Source& source, std::vector<ListedDomain>& listed) {
-    Unfit unfit;
-    std::erase_if(listed, [&](const ListedDomain& domain) {
-        if (domain.name.empty()) unfit.note(domain.spelling);
-        return domain.name.empty();
-    });
-    std::string words = unfit.words("domains");
+void Poller::tell_unusable_domains(Source& source, std::string words) {
     if (!words.empty() && words != source.report.unusable)
         observer_.on(event::NamesUnusable{source.settings.name, {}, words});
     source.report.unusable = std::move(words);
@@ -275,12 +275,13 @@ Applied Poller::take_over(Source& source, DomainRecord& domain, DomainReading& r
     Applied applied =
         apply(domain, reading, source.round->began, {clock_.steady(), source.settings.sudden_loss_hold});
     source.octets += octets(domain) - before;
-    if (const std::string now = unusable(domain); !now.empty() && now != known) tell_unusable(source, now);
+    if (const std::string now = unusable(domain); !now.empty() && now != known)
+        tell_unusable_names(source, now);
     return applied;
 }
 
 /// Once, not in every round; of very many domains a few.
-void Poller::tell_unusable(Source& source, const std::string& names) {
+void Poller::tell_unusable_names(Source& source, const std::string& names) {
     Round& round = *source.round;
     if (++round.told <= most_told)
         observer_.on(event::NamesUnusable{source.settings.name, round.reading, names});

@@ -67,6 +67,7 @@ public:
     std::vector<PrimaryReport> report() const;
 
 private:
+    /// As far as it has come.
     struct Round {
         base::Moment started;
         bool all = false;                // all domains are read
@@ -81,6 +82,7 @@ private:
         bool first = false;                 // nothing was known of it
         std::size_t told = 0;               // domains with names that cannot be used, beyond what was known
     };
+    /// A primary and what is known of it besides its directory.
     struct Source {
         PrimarySettings settings;
         std::unique_ptr<Correspondent> primary;
@@ -99,12 +101,11 @@ private:
                      const Correspondent::Answer& answer);
     Step end_round(Source& source, PrimaryRecord& record);
     Step fail(Source& source, const Failure& failure, std::string_view domain);
-    bool in_vain(const Source& source) const;
     double chance() { return std::uniform_real_distribution()(random_); }
     Source make_source(PrimarySettings settings);
-    void set_aside_unusable(Source& source, std::vector<ListedDomain>& listed);
+    void tell_unusable_domains(Source& source, std::string words);
     Applied take_over(Source& source, DomainRecord& domain, DomainReading& reading);
-    void tell_unusable(Source& source, const std::string& names);
+    void tell_unusable_names(Source& source, const std::string& names);
     void tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses);
     void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
     Time due_time(const Source& source) const;

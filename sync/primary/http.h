@@ -50,6 +50,7 @@ struct HttpReply {
 /// Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3); nullopt when it is neither. Never negative.
 std::optional<std::chrono::seconds> parse_retry_after(std::string_view field, base::Time now);
 
+/// Used by one thread at a time.
 class HttpClient final {
 public:
     /// `stop` interrupts a request under way and makes all later ones fail.
