@@ -23,6 +23,7 @@ using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 
 struct RelayParts;
 
+/// start() and stop() are for one thread; what else may be called from where stands with it.
 class Relay {
 public:
     /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words

@@ -31,6 +31,7 @@ struct Refusal {
     Meaning meaning = Meaning::host;
 };
 
+/// On the loop it was opened on, by one coroutine at a time; what may be called besides is abort().
 class Client {
 public:
     using Login = relay::Login;

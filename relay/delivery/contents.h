@@ -9,6 +9,7 @@
 
 namespace postern::relay {
 
+/// On the delivery loop.
 class Contents {
 public:
     explicit Contents(Environment& env) : env_(env) {}

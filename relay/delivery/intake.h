@@ -15,6 +15,7 @@
 
 namespace postern::relay {
 
+/// On the delivery loop. Does not call the queue back.
 class Intake : public Deliverer {
 public:
     Intake(Environment& env, std::shared_ptr<const sync::Snapshot> directory, Room& room, Dispatch& dispatch)

@@ -13,6 +13,7 @@ namespace postern::relay {
 inline constexpr const char* egress_file = "egress.state";
 inline constexpr const char* policies_file = "mta-sts.state";
 
+/// Used by one thread.
 class Learnt {
 public:
     explicit Learnt(Environment& env) : env_(env) {}

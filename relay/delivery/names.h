@@ -17,6 +17,7 @@
 
 namespace postern::relay {
 
+/// On the delivery loop.
 class Names {
 public:
     /// Throws where what was learnt of policies cannot be read.

@@ -11,6 +11,7 @@
 
 namespace postern::relay {
 
+/// On the delivery loop.
 class Room {
 public:
     Room(Environment& env, Destinations& destinations, const Queue& queue)

@@ -16,6 +16,7 @@ namespace postern::relay {
 /// offers none of them. Names are compared without case.
 std::optional<std::string> choose_mechanism(const std::vector<std::string>& offered);
 
+/// One login.
 class Sasl {
 public:
     /// `mechanism` as choose_mechanism gave it. `nonce` is for tests; random otherwise.

@@ -47,7 +47,7 @@ bool Incoming::full() {
 std::error_code Incoming::Piece::operator()() const { return writer->write(*octets); }
 
 Incoming::Piece Incoming::piece() {
-    look();
+    header();  // while it is there
     if (!writer_) writer_ = std::make_shared<ContentWriter>(file_);
     writing_ = std::make_shared<std::string>(std::exchange(held_, {}));
     return Piece{writer_, writing_};
@@ -61,7 +61,7 @@ void Incoming::written(std::error_code error) {
 }
 
 std::shared_ptr<ContentWriter> Incoming::forget() {
-    look();
+    header();  // while it is there
     forgotten_ = true;
     held_ = std::string();
     share_.give_back();
@@ -70,12 +70,11 @@ std::shared_ptr<ContentWriter> Incoming::forget() {
 
 std::string Incoming::take_octets() { return std::exchange(held_, {}); }
 
-void Incoming::look() {
-    if (std::exchange(looked_, true)) return;
-    hops_ = count_received(held_);
-    tls_optional_ = says_tls_optional(held_);
-    message_id_ = message_id_of(held_);
-    headless_ = held_.starts_with(' ') || held_.starts_with('\t');
+const Incoming::Header& Incoming::header() {
+    if (!header_)
+        header_ = Header{count_received(held_), says_tls_optional(held_),
+                         held_.starts_with(' ') || held_.starts_with('\t'), message_id_of(held_)};
+    return *header_;
 }
 
 }  // namespace postern::relay

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -72,12 +73,13 @@ public:
     std::string take_octets();  // of one without a file
 
     // Of its header; what had to be written down in front of a very long end of it is not seen.
-    std::size_t hops() const { return hops_; }
-    bool tls_optional() const { return tls_optional_; }
-    const std::string& message_id() const { return message_id_; }
-    /// It begins with a blank, which would continue a header field in front of it.
-    bool headless() const { return headless_; }
-    void look();  // at its header, once
+    struct Header {
+        std::size_t hops = 0;
+        bool tls_optional = false;
+        bool missing = false;  // it begins with a blank, which would continue a header field in front of it
+        std::string message_id;
+    };
+    const Header& header();
 
 private:
     std::filesystem::path file_;
@@ -88,10 +90,8 @@ private:
     std::uint64_t received_ = 0;
     std::shared_ptr<ContentWriter> writer_;
     std::error_code error_;
-    bool forgotten_ = false, looked_ = false;
-    std::size_t hops_ = 0;
-    bool tls_optional_ = false, headless_ = false;
-    std::string message_id_;
+    bool forgotten_ = false;
+    std::optional<Header> header_;  // once looked at
 };
 
 }  // namespace postern::relay

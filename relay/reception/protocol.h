@@ -25,6 +25,8 @@ struct ProtocolOptions {
     bool require_starttls = false;  // 530 to MAIL in clear text
 };
 
+/// Of one session. Whoever feeds it a line does what the Step says, tells it what came of that, and sends
+/// what is answered.
 class ServerProtocol {
 public:
     enum class Action : std::uint8_t {

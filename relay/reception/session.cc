@@ -309,10 +309,9 @@ net::awaitable<bool> Session::receive() {
         }
         co_return false;
     }
-    content.look();
     const DataReader& read = content.reader();
     Decision answer = judge_content(*settings_, primary_.empty(),
-                                    {read.size(), read.bare_newlines(), read.nuls(), content.hops()});
+                                    {read.size(), read.bare_newlines(), read.nuls(), content.header().hops});
     if (answer.reply.positive()) answer = co_await store(content, id);
     if (!answer.reply.positive()) discard(content);
     expect(false);
@@ -402,14 +401,14 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     message.envelope.helo = protocol_.helo();
     message.envelope.primary = primary_;
     // REQUIRETLS overrules the header field (RFC 8689 §4.1).
-    message.envelope.tls_optional = incoming.tls_optional() && !message.envelope.require_tls;
+    message.envelope.tls_optional = incoming.header().tls_optional && !message.envelope.require_tls;
     std::error_code error = co_await take_content(incoming, *stored);
     if (error) co_return not_stored(error);
     message.content.trace = trace_field(message);
-    if (incoming.headless())
+    if (incoming.header().missing)
         message.content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
     stored->told = [&context = context_, stored = stored.get(), tls = connection_->tls(), begun,
-                    message_id = incoming.message_id()] {
+                    message_id = incoming.header().message_id] {
         tell_accepted(context, stored->message, tls, message_id, begun);
     };
 

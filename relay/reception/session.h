@@ -14,6 +14,7 @@
 
 namespace postern::relay {
 
+/// On reception's loop. Who starts it calls run() and, when that has ended, end().
 class Session : public std::enable_shared_from_this<Session> {
 public:
     Session(SessionContext& context, std::shared_ptr<net::Connection> connection, ListenerTls tls);
