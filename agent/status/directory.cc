@@ -71,11 +71,6 @@ Answer forget(const Control& control, const Request& request) {
     return ok({{"forgotten", forgotten}});
 }
 
-std::string present_forgotten(const json& answer) {
-    return answer.at("forgotten").get<bool>() ? "forgotten; it is asked for again when it is needed\n"
-                                              : "nothing to forget: it was not asked for by itself\n";
-}
-
 Answer poll(const Control& control, const Request& request) {
     const bool accept = request.parameters.contains("accept");
     accept ? control.directory.accept() : control.directory.poll();
@@ -114,7 +109,8 @@ std::vector<Endpoint> directory_endpoints() {
                          .place = Place::word,
                          .required = true}},
          .handle = forget,
-         .present = shown_by(present_forgotten)},
+         .present = says_whether("forgotten", "forgotten; it is asked for again when it is needed\n",
+                                 "nothing to forget: it was not asked for by itself\n")},
         {.method = "POST",
          .path = "/v1/sync",
          .words = "sync",

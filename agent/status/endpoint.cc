@@ -55,6 +55,12 @@ Presenter says(std::string_view text) {
     return [text](const nlohmann::json&, const Parameters&, base::Time) { return std::string(text); };
 }
 
+Presenter says_whether(std::string_view field, std::string_view yes, std::string_view no) {
+    return [field, yes, no](const nlohmann::json& answer, const Parameters&, base::Time) {
+        return std::string(answer.at(field).get<bool>() ? yes : no);
+    };
+}
+
 Presenter shown_by(std::string (*present)(const nlohmann::json&)) {
     return [present](const nlohmann::json& answer, const Parameters&, base::Time) { return present(answer); };
 }

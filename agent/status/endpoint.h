@@ -56,11 +56,16 @@ struct Parameter {
 /// others something, are for operators: root, the gateway's account, and who shows the token.
 enum class Access : std::uint8_t { everybody, readers, operators };
 
+/// The answer to a request. Exceptions of the Control pass through.
+using Handler = std::function<Answer(const Control& control, const Request& request)>;
+
 /// The answer as text for a terminal, times told from `now`; may throw nlohmann::json::exception when it has
 /// another shape.
 using Presenter =
     std::function<std::string(const nlohmann::json& answer, const Parameters& asked, base::Time now)>;
 Presenter says(std::string_view text);  // always the same
+/// By a field of the answer that is true or false.
+Presenter says_whether(std::string_view field, std::string_view yes, std::string_view no);
 Presenter shown_by(std::string (*present)(const nlohmann::json&));
 Presenter shown_by(std::string (*present)(const nlohmann::json&, base::Time now));
 
@@ -70,8 +75,7 @@ struct Endpoint {
     std::string_view help{};        // one line
     Access access = Access::readers;
     std::vector<Parameter> parameters{};
-    /// Exceptions of the Control pass through.
-    Answer (*handle)(const Control& control, const Request& request) = nullptr;
+    Handler handle{};
     Presenter present{};  // of the command
     /// What is wrong with the parameters together, "" for nothing.
     std::string (*objection)(const Parameters& asked) = nullptr;

@@ -1,6 +1,7 @@
 // Gateways, routes and egress addresses over the status endpoint.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent/log/egress_state.h"
 #include "agent/machine/address_text.h"
@@ -28,27 +29,25 @@ Answer outcome(const Control& control, const Request& request, const std::string
     return refusal(500, why);
 }
 
-Answer gateways(const Control& control, const Request&) {
-    return ok({{"gateways", gateways_view(control.outgoing.routes())}});
+/// What there is of one kind, by its name.
+Handler listing(std::string_view name, json (*view)(const OutgoingRoutes&)) {
+    return [name, view](const Control& control, const Request&) {
+        return ok({{name, view(control.outgoing.routes())}});
+    };
 }
 
-Answer enable(const Control& control, const Request& request) {
-    return outcome(control, request, "gateway " + request.subject + " enabled",
-                   control.outgoing.enable_gateway(request.subject, true));
-}
-
-Answer disable(const Control& control, const Request& request) {
-    return outcome(control, request, "gateway " + request.subject + " disabled",
-                   control.outgoing.enable_gateway(request.subject, false));
+/// Turns on or off what the path names; the log has "gateway archive enabled" of it.
+Handler switching(std::string_view kind, Changed (OutgoingControl::*change)(const std::string&, bool),
+                  bool value, std::string_view done) {
+    return [=](const Control& control, const Request& request) {
+        const auto what = std::string(kind) + ' ' + request.subject + ' ' + std::string(done);
+        return outcome(control, request, what, (control.outgoing.*change)(request.subject, value));
+    };
 }
 
 relay::RouteSettings route(const Request& request) {
     return {parameter(request, "sender"), parameter(request, "recipient"), parameter(request, "gateway"),
             false};
-}
-
-Answer routes(const Control& control, const Request&) {
-    return ok({{"routes", routes_view(control.outgoing.routes())}});
 }
 
 Answer set(const Control& control, const Request& request) {
@@ -70,20 +69,6 @@ std::string whose_mail(const Parameters& asked) {
                : "give a sender, a recipient or both; sender \"*\" is everybody";
 }
 
-Answer egress(const Control& control, const Request&) {
-    return ok({{"egress", egress_view(control.outgoing.routes())}});
-}
-
-Answer suspend(const Control& control, const Request& request) {
-    return outcome(control, request, "egress " + request.subject + " suspended",
-                   control.outgoing.suspend_egress(request.subject, true));
-}
-
-Answer resume(const Control& control, const Request& request) {
-    return outcome(control, request, "egress " + request.subject + " resumed",
-                   control.outgoing.suspend_egress(request.subject, false));
-}
-
 Answer forget(const Control& control, const Request& request) {
     const auto& name = request.subject;
     const auto site = parameter(request, "site");
@@ -98,31 +83,25 @@ Answer forget(const Control& control, const Request& request) {
     return ok({{"forgotten", forgotten}});
 }
 
-std::string present_forgotten(const json& answer) {
-    return answer.at("forgotten").get<bool>() ? "forgotten; the address is used there again\n"
-                                              : "nothing was known against it there\n";
-}
-
-Endpoint list(std::string_view path, std::string_view words, std::string_view help,
-              Answer (*handle)(const Control&, const Request&), Presenter present) {
+Endpoint list(std::string_view path, std::string_view words, std::string_view help, Handler handle,
+              Presenter present) {
     return {.method = "GET",
             .path = path,
             .words = words,
             .help = help,
-            .handle = handle,
+            .handle = std::move(handle),
             .present = std::move(present)};
 }
 
 Endpoint change(std::string_view path, std::string_view words, std::string_view help,
-                std::vector<Parameter> parameters, Answer (*handle)(const Control&, const Request&),
-                Presenter present) {
+                std::vector<Parameter> parameters, Handler handle, Presenter present) {
     return {.method = "POST",
             .path = path,
             .words = words,
             .help = help,
             .access = Access::operators,
             .parameters = std::move(parameters),
-            .handle = handle,
+            .handle = std::move(handle),
             .present = std::move(present)};
 }
 
@@ -138,14 +117,16 @@ std::vector<Endpoint> outgoing_endpoints() {
     const Parameter through{
         .name = "gateway", .value = "GATEWAY", .help = "its name", .place = Place::word, .required = true};
     return {
-        list("/v1/gateways", "gateway list", "next hops, and what is wrong with them", gateways,
-             shown_by(present_gateways)),
-        change("/v1/gateways/NAME/enable", "gateway enable", "send mail through it", {gateway}, enable,
+        list("/v1/gateways", "gateway list", "next hops, and what is wrong with them",
+             listing("gateways", gateways_view), shown_by(present_gateways)),
+        change("/v1/gateways/NAME/enable", "gateway enable", "send mail through it", {gateway},
+               switching("gateway", &OutgoingControl::enable_gateway, true, "enabled"),
                says("mail goes through this gateway again\n")),
         change("/v1/gateways/NAME/disable", "gateway disable", "send its mail where the rules say without it",
-               {gateway}, disable, says("no more mail goes through this gateway; what waits for it moves\n")),
-        list("/v1/routes", "route list", "which mail goes through which gateway", routes,
-             shown_by(present_routes)),
+               {gateway}, switching("gateway", &OutgoingControl::enable_gateway, false, "disabled"),
+               says("no more mail goes through this gateway; what waits for it moves\n")),
+        list("/v1/routes", "route list", "which mail goes through which gateway",
+             listing("routes", routes_view), shown_by(present_routes)),
         {.method = "POST",
          .path = "/v1/routes",
          .words = "route set",
@@ -164,14 +145,18 @@ std::vector<Endpoint> outgoing_endpoints() {
          .handle = unset,
          .present = says("the route is gone\n"),
          .objection = whose_mail},
-        list("/v1/egress", "egress list", "addresses mail leaves from, and where they are listed", egress,
-             shown_by(present_egress)),
+        list("/v1/egress", "egress list", "addresses mail leaves from, and where they are listed",
+             listing("egress", egress_view), shown_by(present_egress)),
         change("/v1/egress/ADDRESS/suspend", "egress suspend", "let no mail leave from it", {address},
-               suspend, says("no more mail leaves from this address\n")),
-        change("/v1/egress/ADDRESS/resume", "egress resume", "use it again", {address}, resume,
+               switching("egress", &OutgoingControl::suspend_egress, true, "suspended"),
+               says("no more mail leaves from this address\n")),
+        change("/v1/egress/ADDRESS/resume", "egress resume", "use it again", {address},
+               switching("egress", &OutgoingControl::suspend_egress, false, "resumed"),
                says("mail may leave from this address again\n")),
         change("/v1/egress/ADDRESS/forget", "egress forget", "drop what was learnt against it",
-               {address, site}, forget, shown_by(present_forgotten)),
+               {address, site}, forget,
+               says_whether("forgotten", "forgotten; the address is used there again\n",
+                            "nothing was known against it there\n")),
     };
 }
 

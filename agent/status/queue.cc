@@ -61,20 +61,11 @@ Answer show(const Control& control, const Request& request) {
                                     "); what became of it is in the log");
 }
 
-Answer retry(const Control& control, const Request& request) {
-    return count(control, request, "retry", control.queue.retry(choice(control, request)));
-}
-
-Answer remove(const Control& control, const Request& request) {
-    return count(control, request, "delete", control.queue.remove(choice(control, request)));
-}
-
-Answer hold(const Control& control, const Request& request) {
-    return count(control, request, "hold", control.queue.hold(choice(control, request)));
-}
-
-Answer release(const Control& control, const Request& request) {
-    return count(control, request, "release", control.queue.release(choice(control, request)));
+/// Does to those chosen what needs to be told no more; `action` is what the log calls it.
+Handler acting(std::string_view action, relay::Applied (QueueControl::*act)(const relay::QueueFilter&)) {
+    return [action, act](const Control& control, const Request& request) {
+        return count(control, request, action, (control.queue.*act)(choice(control, request)));
+    };
 }
 
 Answer bounce(const Control& control, const Request& request) {
@@ -121,15 +112,15 @@ constexpr Parameter for_gateway{.name = "gateway", .value = "NAME", .help = "wha
 constexpr Parameter everything{.name = "all", .value = "true", .help = "the whole queue", .kind = Kind::flag};
 
 Endpoint of_messages(std::string_view method, std::string_view path, std::string_view words,
-                     std::string_view help, Answer (*handle)(const Control&, const Request&),
-                     Presenter present, std::vector<Parameter> more = {}) {
+                     std::string_view help, Handler handle, Presenter present,
+                     std::vector<Parameter> more = {}) {
     Endpoint endpoint{.method = method,
                       .path = path,
                       .words = words,
                       .help = help,
                       .access = method == "GET" ? Access::readers : Access::operators,
                       .parameters = choice_parameters(),
-                      .handle = handle,
+                      .handle = std::move(handle),
                       .present = std::move(present),
                       .objection = choice_objection,
                       .exit_code = nothing_matched};
@@ -139,10 +130,10 @@ Endpoint of_messages(std::string_view method, std::string_view path, std::string
 
 /// What changes messages and therefore needs to be told which.
 Endpoint change(std::string_view method, std::string_view path, std::string_view words, std::string_view help,
-                Answer (*handle)(const Control&, const Request&), Presenter present,
-                std::vector<Parameter> more = {for_gateway}) {
+                Handler handle, Presenter present, std::vector<Parameter> more = {for_gateway}) {
     more.insert(more.begin(), everything);
-    auto endpoint = of_messages(method, path, words, help, handle, std::move(present), std::move(more));
+    auto endpoint =
+        of_messages(method, path, words, help, std::move(handle), std::move(present), std::move(more));
     endpoint.objection = deliberate_choice_objection;
     return endpoint;
 }
@@ -199,16 +190,16 @@ std::vector<Endpoint> queue_endpoints() {
          .handle = show,
          .present = present_shown,
          .absent = EX_NOINPUT},
-        of_messages("POST", "/v1/queue/retry", "queue retry", "try again now: all, or those chosen", retry,
-                    counts("will be tried now"), {for_gateway}),
-        change("POST", "/v1/queue/hold", "queue hold", "keep until released", hold,
-               counts("held until released")),
-        change("POST", "/v1/queue/release", "queue release", "try what is held", release,
-               counts("released, to be tried now")),
+        of_messages("POST", "/v1/queue/retry", "queue retry", "try again now: all, or those chosen",
+                    acting("retry", &QueueControl::retry), counts("will be tried now"), {for_gateway}),
+        change("POST", "/v1/queue/hold", "queue hold", "keep until released",
+               acting("hold", &QueueControl::hold), counts("held until released")),
+        change("POST", "/v1/queue/release", "queue release", "try what is held",
+               acting("release", &QueueControl::release), counts("released, to be tried now")),
         change("POST", "/v1/queue/bounce", "queue bounce", "give up and tell the sender", bounce,
                counts("given up; the sender is told"), {for_gateway, reason}),
-        change("DELETE", "/v1/queue", "queue delete", "take out of the queue without a bounce", remove,
-               counts("deleted")),
+        change("DELETE", "/v1/queue", "queue delete", "take out of the queue without a bounce",
+               acting("delete", &QueueControl::remove), counts("deleted")),
         std::move(move_endpoint),
     };
 }
