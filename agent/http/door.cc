@@ -3,12 +3,11 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <asio/basic_socket_acceptor.hpp>
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 
+#include "agent/http/entrance.h"
 #include "agent/http/guests.h"
 #include "agent/http/workers.h"
 #include "relay/net/connection.h"
@@ -21,7 +20,6 @@ namespace {
 using relay::net::as_value;
 using relay::net::awaitable;
 using relay::net::Connection;
-using Protocol = relay::net::Socket::protocol_type;
 using Step = HttpRequestReader::Step;
 
 constexpr std::size_t most_discarded = 1 << 20;
@@ -39,6 +37,38 @@ std::optional<uid_t> account_at(int socket) {
     return credentials.uid;
 }
 
+/// A loop on a thread of its own, which ends when nothing is left to be done there.
+class LoopThread {
+public:
+    asio::io_context& io() { return io_; }
+    void start() {
+        thread_ = std::thread([this] {
+            io_.run();
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+            ends_.notify_all();
+        });
+    }
+    bool runs() const { return thread_.joinable(); }
+    /// False when it has not ended by then.
+    bool join(std::chrono::milliseconds grace, const base::Clock& clock) {
+        {
+            std::unique_lock lock(mutex_);
+            if (!clock.wait_until(ends_, lock, {}, clock.now() + grace, [this] { return ended_; }))
+                return false;
+        }
+        thread_.join();
+        return true;
+    }
+
+private:
+    asio::io_context io_{1};
+    std::thread thread_;
+    std::mutex mutex_;  // over ended_
+    bool ended_ = false;
+    std::condition_variable_any ends_;
+};
+
 bool wants_continue(const HttpRequest& request) {
     return request.minor > 0 && base::equal_ignoring_case(request.field("expect"), "100-continue");
 }
@@ -47,9 +77,11 @@ bool wants_continue(const HttpRequest& request) {
 
 struct HttpDoor::Impl {
     Impl(Place where, HttpDoorLimits bounds, HttpHost whose, const base::Clock& time)
-        : place(std::move(where)), limits(bounds), host(std::move(whose)), clock(time) {}
+        : limits(bounds),
+          host(std::move(whose)),
+          clock(time),
+          entrance(loop.io(), std::move(where), host.opened) {}
 
-    bool open();
     awaitable<void> serve();
     void receive(relay::net::Socket socket);
     awaitable<void> converse(GuestPtr guest, relay::net::TlsContext tls);
@@ -57,65 +89,32 @@ struct HttpDoor::Impl {
     awaitable<Step> read(Connection& connection, HttpRequestReader& reader);
     awaitable<Answer> perform(Guest& guest, HttpTask::Work work, std::string body, bool operators);
     awaitable<void> tell(Guest& guest, Answer answer, bool head_only);
+    void end();
 
-    const Place place;
     const HttpDoorLimits limits;
     const HttpHost host;
     const base::Clock& clock;
-    asio::io_context io{1};
-    asio::basic_socket_acceptor<Protocol> acceptor{io};
-    relay::net::Timer pause{io, clock};
+    LoopThread loop;
+    Entrance entrance;
+    relay::net::Timer pause{loop.io(), clock};
     Guests guests{limits.connections};
     bool stopping = false;
-    Workers for_readers{io, clock, door_workers, limits.waiting};
-    Workers for_operators{io, clock, door_workers, limits.waiting};
-    std::atomic<std::uint16_t> port{0};
-    std::mutex mutex;  // over the three below
-    std::string trouble;
-    bool told = false;
-    bool ended = false;  // the thread needs nothing of this any more
-    std::condition_variable_any ends;
-    bool made = false;  // the socket of a path is ours; read when the thread has ended
-    std::thread thread;
+    Workers for_readers{loop.io(), clock, door_workers, limits.waiting};
+    Workers for_operators{loop.io(), clock, door_workers, limits.waiting};
 };
 
-bool HttpDoor::Impl::open() {
-    auto result = std::visit([](const auto& where) { return open_place(where); }, place);
-    bool news = false;
-    std::string why = result ? "" : result.error();
-    if (result) {
-        const bool unix_socket = std::holds_alternative<UnixPlace>(place);
-        const bool v6 = !unix_socket && std::get<relay::HostPort>(place).host.find(':') != std::string::npos;
-        acceptor.assign(Protocol(unix_socket ? AF_UNIX
-                                 : v6        ? AF_INET6
-                                             : AF_INET,
-                                 0),
-                        result->socket.release());
-        port = result->port;
-        made = true;
-    }
-    {
-        const std::lock_guard lock(mutex);
-        news = why.empty() ? told : !told;
-        told = !why.empty();
-        trouble = why;
-    }
-    if (news) host.opened(why);
-    return result.has_value();
-}
-
 awaitable<void> HttpDoor::Impl::serve() {
-    while (!stopping && !acceptor.is_open()) {
+    while (!stopping && !entrance.is_open()) {
         pause.expires_after(try_again);
         co_await pause.async_wait(as_value);
-        if (!stopping) open();
+        if (!stopping) entrance.open();
     }
     while (!stopping) {
-        auto [error, socket] = co_await acceptor.async_accept(as_value);
+        auto socket = co_await entrance.accept();
         if (stopping) break;
-        if (!error) {
+        if (socket) {
             try {
-                receive(std::move(socket));
+                receive(std::move(*socket));
             } catch (const std::exception&) {  // out of memory: this connection ends, no more
             }
             continue;
@@ -133,7 +132,7 @@ void HttpDoor::Impl::receive(relay::net::Socket socket) {
     auto guest = std::make_shared<Guest>(std::move(connection), std::move(peer));
     if (!tls || !guests.make_room(*guest)) return guest->connection->close();
     guests.add(guest);
-    asio::co_spawn(io, converse(guest, std::move(*tls)), [this, guest](const std::exception_ptr&) {
+    asio::co_spawn(loop.io(), converse(guest, std::move(*tls)), [this, guest](const std::exception_ptr&) {
         guest->connection->close();
         guests.remove(guest);
     });
@@ -207,53 +206,39 @@ awaitable<void> HttpDoor::Impl::tell(Guest& guest, Answer answer, bool head_only
     co_await connection.drain(most_discarded, farewell);
 }
 
+/// Whoever is about to ask is cut off, work goes on, and its answers are told quickly.
+void HttpDoor::Impl::end() {
+    stopping = true;
+    entrance.close();
+    pause.cancel();
+    for (const auto& guest : guests.all()) {
+        if (guest->stage == Guest::Stage::reading) guest->connection->close();
+        if (guest->stage == Guest::Stage::answering) guest->connection->deadline(farewell);
+    }
+}
+
 HttpDoor::HttpDoor(Place place, HttpDoorLimits limits, HttpHost host, const base::Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(place), limits, std::move(host), clock)) {
-    impl_->open();
+    impl_->entrance.open();
 }
 
 HttpDoor::~HttpDoor() { stop(std::chrono::hours(1)); }
 
 void HttpDoor::start() {
-    asio::co_spawn(impl_->io, impl_->serve(), [](const std::exception_ptr&) {});
-    impl_->thread = std::thread([impl = impl_.get()] {
-        impl->io.run();
-        const std::lock_guard lock(impl->mutex);
-        impl->ended = true;
-        impl->ends.notify_all();
-    });
+    asio::co_spawn(impl_->loop.io(), impl_->serve(), [](const std::exception_ptr&) {});
+    impl_->loop.start();
 }
 
 bool HttpDoor::stop(std::chrono::milliseconds grace) {
-    if (!impl_->thread.joinable()) return true;
-    asio::post(impl_->io, [impl = impl_.get()] {
-        impl->stopping = true;
-        asio::error_code ignored;
-        impl->acceptor.close(ignored);
-        impl->pause.cancel();
-        for (const auto& guest : impl->guests.all()) {
-            if (guest->stage == Guest::Stage::reading) guest->connection->close();
-            if (guest->stage == Guest::Stage::answering) guest->connection->deadline(farewell);
-        }
-    });
-    {
-        std::unique_lock lock(impl_->mutex);
-        const auto& clock = impl_->clock;
-        if (!clock.wait_until(impl_->ends, lock, {}, clock.now() + grace, [this] { return impl_->ended; }))
-            return false;
-    }
-    impl_->thread.join();
-    std::error_code ignored;
-    if (const auto* place = std::get_if<UnixPlace>(&impl_->place); place && impl_->made)
-        std::filesystem::remove(place->path, ignored);
+    if (!impl_->loop.runs()) return true;
+    asio::post(impl_->loop.io(), [impl = impl_.get()] { impl->end(); });
+    if (!impl_->loop.join(grace, impl_->clock)) return false;
+    impl_->entrance.clear_away();
     return true;
 }
 
-std::string HttpDoor::trouble() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->trouble;
-}
+std::string HttpDoor::trouble() const { return impl_->entrance.trouble(); }
 
-std::uint16_t HttpDoor::port() const { return impl_->port; }
+std::uint16_t HttpDoor::port() const { return impl_->entrance.port(); }
 
 }  // namespace postern::agent

@@ -85,6 +85,7 @@ std::string_view egress_label(std::string_view address) { return address.empty()
 
 }  // namespace
 
+/// A field is a metric, with its name and its help; README lists them in this order.
 struct Metrics::Families {
     Registry registry;
 

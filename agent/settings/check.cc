@@ -107,6 +107,47 @@ bool is_plain_beyond_loopback(const sync::PrimarySettings& web) {
            !is_loopback(parsed->host);
 }
 
+/// What the primary may send.
+void check_mail_of(ParsedConfiguration& parsed, std::size_t i) {
+    const auto& primaries = parsed.settings.relay.primaries;
+    for (const auto& other : primaries[i].sends_for)
+        if (std::none_of(primaries.begin(), primaries.end(),
+                         [&](const auto& one) { return one.name == other; }))
+            parsed.fault(element("primary", i, "sends_for"), '"' + other + "\" is no name of a [[primary]]");
+    if (given(parsed, element("primary", i, "addresses")) && primaries[i].addresses.empty())
+        parsed.fault(element("primary", i, "addresses"),
+                     "names no address, so no mail would be taken from this primary");
+}
+
+/// How the primary, which has a url, is asked for its users.
+void check_asking_of(ParsedConfiguration& parsed, std::size_t i) {
+    const auto& web = parsed.settings.directories[i];
+    const auto& kind = sync::back_end(web);
+    const auto key = [i](std::string_view name) { return element("primary", i, name); };
+    if (web.url.empty())
+        parsed.fault(key("url"), "is empty; leave it out when there is none");
+    else
+        check_url(parsed, key("url"), web);
+    if (is_plain_beyond_loopback(web) && !web.plain_http)
+        parsed.fault(
+            key("url"),
+            "would show the password to the network: begin it with https://, or set plain_http = true "
+            "in a closed network");
+    for (const auto* name : {"username", "password_file"}) {
+        if (kind.account && !given(parsed, key(name)))
+            parsed.fault(key(name), "is missing; the url needs it");
+        if (!kind.account && given(parsed, key(name)))
+            parsed.fault(key(name), "is of no use where api is \"" + web.api + "\": leave it out");
+    }
+    const auto& domains = parsed.settings.relay.primaries[i].domains;
+    const bool named = !domains.empty() && std::find(domains.begin(), domains.end(), "*") == domains.end();
+    if (!kind.lists && !named)
+        parsed.fault(key("domains"), std::string(domains.empty() ? "is missing" : "must name them") +
+                                         ": api = \"" + web.api +
+                                         "\" cannot list what the primary has, so name its domains here, "
+                                         "as [\"example.com\"]");
+}
+
 void check_primaries(ParsedConfiguration& parsed) {
     const auto& settings = parsed.settings;
     if (settings.relay.primaries.empty() && !given(parsed, "primary"))
@@ -116,46 +157,14 @@ void check_primaries(ParsedConfiguration& parsed) {
                  [](const auto& primary) { return primary.name; });
     const bool asked = settings.relay.accept.sender != relay::Check::any;
     for (std::size_t i = 0; i < settings.directories.size(); ++i) {
-        const auto& web = settings.directories[i];
-        const auto key = [i](std::string_view name) { return element("primary", i, name); };
-        for (const auto& other : settings.relay.primaries[i].sends_for)
-            if (std::none_of(settings.relay.primaries.begin(), settings.relay.primaries.end(),
-                             [&](const auto& one) { return one.name == other; }))
-                parsed.fault(key("sends_for"), '"' + other + "\" is no name of a [[primary]]");
-        if (given(parsed, key("addresses")) && settings.relay.primaries[i].addresses.empty())
-            parsed.fault(key("addresses"), "names no address, so no mail would be taken from this primary");
-        if (!given(parsed, key("url"))) {
-            if (asked)
-                parsed.fault(key("url"),
-                             "is missing: accept.sender looks senders up in the primary's directory; give "
-                             "url, username "
-                             "and password_file, or set accept.sender = \"any\"");
-            continue;
-        }
-        if (web.url.empty())
-            parsed.fault(key("url"), "is empty; leave it out when there is none");
-        else
-            check_url(parsed, key("url"), web);
-        if (is_plain_beyond_loopback(web) && !web.plain_http)
-            parsed.fault(
-                key("url"),
-                "would show the password to the network: begin it with https://, or set plain_http = true "
-                "in a closed network");
-        const auto& kind = sync::back_end(web);
-        for (const auto* name : {"username", "password_file"}) {
-            if (kind.account && !given(parsed, key(name)))
-                parsed.fault(key(name), "is missing; the url needs it");
-            if (!kind.account && given(parsed, key(name)))
-                parsed.fault(key(name), "is of no use where api is \"" + web.api + "\": leave it out");
-        }
-        const auto& domains = settings.relay.primaries[i].domains;
-        const bool named =
-            !domains.empty() && std::find(domains.begin(), domains.end(), "*") == domains.end();
-        if (!kind.lists && !named)
-            parsed.fault(key("domains"), std::string(domains.empty() ? "is missing" : "must name them") +
-                                             ": api = \"" + web.api +
-                                             "\" cannot list what the primary has, so name its domains here, "
-                                             "as [\"example.com\"]");
+        check_mail_of(parsed, i);
+        const auto url = element("primary", i, "url");
+        if (given(parsed, url))
+            check_asking_of(parsed, i);
+        else if (asked)
+            parsed.fault(url,
+                         "is missing: accept.sender looks senders up in the primary's directory; give url, "
+                         "username and password_file, or set accept.sender = \"any\"");
     }
 }
 

@@ -159,9 +159,7 @@ void check_environment(ParsedConfiguration& parsed, const InUse& in_use, base::T
     check_state_dir(parsed);
     check_state(parsed);
     warn_of_giveaways(parsed);
-    std::stable_sort(parsed.warnings.begin(), parsed.warnings.end(), [](const Fault& a, const Fault& b) {
-        return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
-    });
+    sort_as_in_file(parsed.warnings);
 }
 
 std::vector<Fault> egress_faults(const ParsedConfiguration& parsed) {

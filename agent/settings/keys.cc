@@ -1,6 +1,7 @@
 // The keys about us, the primaries and what is taken; and all sections in their order.
 #include "agent/settings/keys.h"
 
+#include <initializer_list>
 #include <iterator>
 
 #include "agent/settings/key_types.h"
@@ -17,6 +18,12 @@ namespace {
 using namespace key;
 
 constexpr std::int64_t many = 1'000'000;
+
+std::vector<Key> joined(std::initializer_list<std::vector<Key>> parts) {
+    std::vector<Key> all;
+    for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
 
 Section top() {
     return {.name = "",
@@ -93,84 +100,94 @@ std::string set_postmaster(Settings& settings, const Value& value) {
     return {};
 }
 
-Section primary() {
+/// Of a primary: where its users are asked for.
+std::vector<Key> asked_keys() {
     std::vector<std::pair<std::string_view, std::string>> apis;
     for (const auto& kind : sync::back_ends()) apis.emplace_back(kind.api, kind.api);
     return {
-        .name = "primary",
-        .help = "A mail server with mailboxes, beside which postern stands; one or more.",
-        .keys =
-            {name(
-                 "name", "main", [](Settings& s) -> auto& { return s.relay.primaries.back().name; },
-                 "in logs and commands")
-                 .need(),
-             text(
-                 "url", "https://mail.example.com",
-                 [](Settings& s) -> auto& { return s.directories.back().url; },
-                 "its web services, or its mail port where api is \"smtp\"; without it nothing is known of "
-                 "its users")
-                 .without(),
-             text(
-                 "username", "gateway", [](Settings& s) -> auto& { return s.directories.back().username; },
-                 "a system administrator there; not for smtp")
-                 .without(),
-             path(
-                 "password_file", "/etc/postern/secrets/main",
-                 [](Settings& s) -> auto& { return s.directories.back().password_file; },
-                 "holds the password and nothing else; read at each sign-in")
-                 .without(),
-             choice<std::string>(
-                 "api", "auto", std::move(apis),
-                 [](Settings& s) -> auto& { return s.directories.back().api; },
-                 "generation of its web services; smtp: it has none, and is asked about each address by "
-                 "RCPT"),
-             networks(
-                 "addresses", {"192.0.2.10"},
-                 [](Settings& s) -> auto& { return s.relay.primaries.back().addresses; },
-                 "where its outgoing mail comes from")
-                 .need(),
-             host_port(
-                 "deliver_to", "mail.example.com:25", 25,
-                 [](Settings& s) -> auto& { return s.relay.primaries.back().deliver_to; },
-                 "where mail for its domains, bounces too, goes; without it by MX")
-                 .without(),
-             {"domains", "list of domains", std::vector<std::string>{},
-              "of several primaries: its own whoever else lists them, and the others' mail for them goes to "
-              "its deliver_to; [\"*\"]: that for whatever it lists; for smtp all that it has",
-              set_domains},
-             {"sends_for", "list of names", std::vector<std::string>{},
-              "other primaries whose users it may send as", set_sends_for},
-             duration(
-                 "poll_every", "5m", "1s", "1d",
-                 [](Settings& s) -> auto& { return s.directories.back().poll_every; },
-                 "pause between two readings of its directory"),
-             duration(
-                 "trust_for", "72h", "1s", "365d",
-                 [](Settings& s) -> auto& { return s.directories.back().trust_for; },
-                 "how old the directory may get before \"no such user\" means \"try later\""),
-             duration(
-                 "sudden_loss_hold", "1h", "0s", "7d",
-                 [](Settings& s) -> auto& { return s.directories.back().sudden_loss_hold; },
-                 "how long answers in which much is missing are doubted, in three readings at least"),
-             path(
-                 "ca_file", "", [](Settings& s) -> auto& { return s.directories.back().ca_file; },
-                 "PEM, authorities trusted for its url; empty: the system's"),
-             boolean(
-                 "verify_tls", true, [](Settings& s) -> auto& { return s.directories.back().verify_tls; },
-                 "false sends the password to whoever answers: closed networks only"),
-             boolean(
-                 "plain_http", false, [](Settings& s) -> auto& { return s.directories.back().plain_http; },
-                 "true: url may be http:// beyond this machine, which shows the password to the network"),
-             duration(
-                 "request_gap", "250ms", "0s", "1m",
-                 [](Settings& s) -> auto& { return s.directories.back().gap; },
-                 "pause between two requests, to be polite")},
-        .begin =
-            [](Settings& s) {
-                s.relay.primaries.emplace_back();
-                s.directories.emplace_back();
-            },
-        .shown = false};
+        name(
+            "name", "main", [](Settings& s) -> auto& { return s.relay.primaries.back().name; },
+            "in logs and commands")
+            .need(),
+        text(
+            "url", "https://mail.example.com", [](Settings& s) -> auto& { return s.directories.back().url; },
+            "its web services, or its mail port where api is \"smtp\"; without it nothing is known of "
+            "its users")
+            .without(),
+        text(
+            "username", "gateway", [](Settings& s) -> auto& { return s.directories.back().username; },
+            "a system administrator there; not for smtp")
+            .without(),
+        path(
+            "password_file", "/etc/postern/secrets/main",
+            [](Settings& s) -> auto& { return s.directories.back().password_file; },
+            "holds the password and nothing else; read at each sign-in")
+            .without(),
+        choice<std::string>(
+            "api", "auto", std::move(apis), [](Settings& s) -> auto& { return s.directories.back().api; },
+            "generation of its web services; smtp: it has none, and is asked about each address by "
+            "RCPT")};
+}
+
+/// Of a primary: which mail is from it, and which goes to it.
+std::vector<Key> mail_keys() {
+    return {networks(
+                "addresses", {"192.0.2.10"},
+                [](Settings& s) -> auto& { return s.relay.primaries.back().addresses; },
+                "where its outgoing mail comes from")
+                .need(),
+            host_port(
+                "deliver_to", "mail.example.com:25", 25,
+                [](Settings& s) -> auto& { return s.relay.primaries.back().deliver_to; },
+                "where mail for its domains, bounces too, goes; without it by MX")
+                .without(),
+            {"domains", "list of domains", std::vector<std::string>{},
+             "of several primaries: its own whoever else lists them, and the others' mail for them goes to "
+             "its deliver_to; [\"*\"]: that for whatever it lists; for smtp all that it has",
+             set_domains},
+            {"sends_for", "list of names", std::vector<std::string>{},
+             "other primaries whose users it may send as", set_sends_for}};
+}
+
+/// Of a primary: how its directory is read.
+std::vector<Key> reading_keys() {
+    return {
+        duration(
+            "poll_every", "5m", "1s", "1d",
+            [](Settings& s) -> auto& { return s.directories.back().poll_every; },
+            "pause between two readings of its directory"),
+        duration(
+            "trust_for", "72h", "1s", "365d",
+            [](Settings& s) -> auto& { return s.directories.back().trust_for; },
+            "how old the directory may get before \"no such user\" means \"try later\""),
+        duration(
+            "sudden_loss_hold", "1h", "0s", "7d",
+            [](Settings& s) -> auto& { return s.directories.back().sudden_loss_hold; },
+            "how long answers in which much is missing are doubted, in three readings at least"),
+        path(
+            "ca_file", "", [](Settings& s) -> auto& { return s.directories.back().ca_file; },
+            "PEM, authorities trusted for its url; empty: the system's"),
+        boolean(
+            "verify_tls", true, [](Settings& s) -> auto& { return s.directories.back().verify_tls; },
+            "false sends the password to whoever answers: closed networks only"),
+        boolean(
+            "plain_http", false, [](Settings& s) -> auto& { return s.directories.back().plain_http; },
+            "true: url may be http:// beyond this machine, which shows the password to the network"),
+        duration(
+            "request_gap", "250ms", "0s", "1m", [](Settings& s) -> auto& { return s.directories.back().gap; },
+            "pause between two requests, to be polite")};
+}
+
+Section primary() {
+    return {.name = "primary",
+            .help = "A mail server with mailboxes, beside which postern stands; one or more.",
+            .keys = joined({asked_keys(), mail_keys(), reading_keys()}),
+            .begin =
+                [](Settings& s) {
+                    s.relay.primaries.emplace_back();
+                    s.directories.emplace_back();
+                },
+            .shown = false};
 }
 
 Section accept() {

@@ -8,6 +8,7 @@
 
 namespace postern::agent {
 
+/// In the order of the reference. Any thread.
 const std::vector<Section>& sections();
 
 }  // namespace postern::agent

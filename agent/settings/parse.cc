@@ -197,9 +197,7 @@ ParsedConfiguration parse_settings(std::string_view text) {
     for (auto& route : settings.relay.routes)
         if (route.sender == "*" && !route.recipient.empty()) route.sender.clear();
     check_consistency(parsed);
-    std::stable_sort(parsed.faults.begin(), parsed.faults.end(), [](const Fault& a, const Fault& b) {
-        return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
-    });
+    sort_as_in_file(parsed.faults);
     return parsed;
 }
 

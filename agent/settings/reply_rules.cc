@@ -200,9 +200,7 @@ tl::expected<std::vector<relay::ReplyRule>, std::vector<Fault>> parse_reply_rule
     } catch (const toml::parse_error& error) {
         faults.push_back({position(error.source()), "", std::string(error.description())});
     }
-    std::stable_sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
-        return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
-    });
+    sort_as_in_file(faults);
     return tl::unexpected(std::move(faults));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <utility>
 
 namespace postern::agent {
 
@@ -27,6 +28,12 @@ std::filesystem::path Settings::socket() const {
     return (relay.state_dir == default_state_dir ? std::filesystem::path(runtime_directory)
                                                  : relay.state_dir) /
            "control.sock";
+}
+
+void sort_as_in_file(std::vector<Fault>& faults) {
+    std::stable_sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
+        return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
+    });
 }
 
 std::string Fault::line(const std::filesystem::path& configuration) const {

@@ -70,6 +70,9 @@ struct Fault {
     std::string line(const std::filesystem::path& configuration) const;
 };
 
+/// By their places; what has the same stays in its order.
+void sort_as_in_file(std::vector<Fault>& faults);
+
 inline constexpr std::string_view default_state_dir = "/var/lib/postern", runtime_directory = "/run/postern";
 
 /// Settings with the place of every key that was given, and every fault that was found. The settings are only
