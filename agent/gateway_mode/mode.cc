@@ -134,7 +134,7 @@ Answer GatewayMode::soap(const GatewayModeRequest& request, const std::string& s
 std::vector<std::pair<std::string, std::string>> GatewayMode::status(
     const std::vector<std::string>& wanted) const {
     const auto up = clock_.now() - started_;
-    const std::vector<std::pair<std::string, std::string>> all{
+    std::vector<std::pair<std::string, std::string>> all{
         {"SMTP_IsRunning", "True"},  // one thread takes mail
         {"SMTP_ThreadCount", "1"},
         {"IMAP_IsRunning", "False"},

@@ -276,7 +276,7 @@ struct GatewayControl::Groups {
     const base::Clock& clock;
 };
 
-GatewayControl::GatewayControl(ControlledParts parts) : groups_(std::make_unique<Groups>(std::move(parts))) {}
+GatewayControl::GatewayControl(const ControlledParts& parts) : groups_(std::make_unique<Groups>(parts)) {}
 
 GatewayControl::~GatewayControl() = default;
 

@@ -30,7 +30,7 @@ struct ControlledParts {
 /// Any thread.
 class GatewayControl {
 public:
-    explicit GatewayControl(ControlledParts parts);
+    explicit GatewayControl(const ControlledParts& parts);
     ~GatewayControl();
     GatewayControl(const GatewayControl&) = delete;
     GatewayControl& operator=(const GatewayControl&) = delete;

@@ -119,7 +119,7 @@ struct StatusServer::Impl {
     std::optional<HttpDoor> commands, readers;
 };
 
-StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble,
+StatusServer::StatusServer(StatusPlaces places, StatusTerms terms, Control control, const Trouble& trouble,
                            const base::Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(places), std::move(terms), control, trouble, clock)) {}
 

@@ -35,7 +35,7 @@ class StatusServer {
 public:
     using Trouble = std::function<void(const std::string& where, const std::string& text)>;
 
-    StatusServer(StatusPlaces places, StatusTerms terms, Control control, Trouble trouble,
+    StatusServer(StatusPlaces places, StatusTerms terms, Control control, const Trouble& trouble,
                  const base::Clock& clock);
     ~StatusServer();
     StatusServer(const StatusServer&) = delete;
