@@ -1,15 +1,14 @@
 #include "agent/program/control.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <stdexcept>
-#include <stop_token>
 #include <utility>
 
 #include "agent/http/door.h"
 #include "agent/limits.h"
+#include "agent/program/explain_answer.h"
 #include "agent/status/readiness.h"
 
 namespace postern::agent {
@@ -137,32 +136,6 @@ public:
 
 private:
     std::atomic<unsigned>& count_;
-};
-
-/// What name servers were asked for, as soon as it is there.
-class ExplainAnswer {
-public:
-    void give(std::exception_ptr fault, relay::Explanation whole) {
-        const std::lock_guard lock(mutex_);
-        fault_ = std::move(fault);
-        whole_ = std::move(whole);
-        given_.notify_one();
-    }
-
-    /// nullopt when it is not there in time, or before the gate closes. Throws what went wrong.
-    std::optional<relay::Explanation> wait(const base::Clock& clock, const std::stop_token& closing,
-                                           std::chrono::seconds limit) {
-        std::unique_lock lock(mutex_);
-        clock.wait_until(given_, lock, closing, clock.now() + limit, [this] { return whole_.has_value(); });
-        if (fault_) std::rethrow_exception(fault_);
-        return std::move(whole_);
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable_any given_;
-    std::exception_ptr fault_;
-    std::optional<relay::Explanation> whole_;
 };
 
 class Directory final : public DirectoryControl {
