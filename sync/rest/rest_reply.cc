@@ -9,6 +9,7 @@
 #include "sync/base/time_text.h"
 #include "sync/limits.h"
 #include "sync/primary/http.h"
+#include "sync/primary/words.h"
 
 namespace postern::sync::rest {
 
@@ -61,16 +62,6 @@ constexpr std::array keys = std::to_array<std::string_view>({
     "emailAlias",
 });
 
-Failure unreadable(std::string words) { return {Fault::unreadable, std::move(words), {}}; }
-
-/// Text from the network made fit for one line of a log.
-std::string bounded(std::string_view text) {
-    std::string line(text.substr(0, limits::words));
-    for (char& c : line)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    return line;
-}
-
 std::string_view local_part(std::string_view address) { return address.substr(0, address.find('@')); }
 
 Result<Json> parse(const Reply& reply) {
@@ -117,7 +108,7 @@ Result<Json> open(const Reply& reply) {
     }
     const std::optional<bool> success = flag(json->root(), "success");
     if (positive && success.value_or(true)) return json;
-    const std::string message = bounded(text(json->root(), "message"));
+    const std::string message = one_line(text(json->root(), "message"));
     const std::string words = message.empty() ? status_words(status) : "\"" + message + "\"";
     if (success.value_or(false))
         return failed(Fault::unreadable, "a reply that contradicts its " + status_words(status));
@@ -335,7 +326,7 @@ Result<DomainOptions> parse_domain_settings(const Reply& reply) {
         if (!catch_all.is_string() && !catch_all.is_null())
             return tl::make_unexpected(unreadable("domain settings whose catchAll cannot be read"));
         const auto command = local_part(text(settings, "listCommandAddress"));
-        return DomainOptions{flag(settings, "isEnabled"), bounded(text(settings, "catchAll")),
+        return DomainOptions{flag(settings, "isEnabled"), one_line(text(settings, "catchAll")),
                              command.size() <= limits::local_part ? std::string(command) : std::string()};
     });
 }

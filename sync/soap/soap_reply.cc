@@ -8,6 +8,7 @@
 #include "sync/base/ascii.h"
 #include "sync/base/secret.h"
 #include "sync/limits.h"
+#include "sync/primary/words.h"
 #include "sync/soap/soap_text.h"
 
 namespace postern::sync::soap {
@@ -22,16 +23,6 @@ constexpr std::size_t longest_text = 320;  // octets of a name or address
 constexpr std::size_t any_length = std::string_view::npos;
 
 constexpr std::string_view blanks = " \t\r\n";
-
-Failure unreadable(std::string words) { return {Fault::unreadable, std::move(words), {}}; }
-
-/// Text from the network made fit for one line of a log.
-std::string bounded(std::string_view text) {
-    std::string line(text.substr(0, limits::words));
-    for (char& c : line)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    return line;
-}
 
 std::string_view local_part(std::string_view address) { return address.substr(0, address.find('@')); }
 
@@ -94,7 +85,7 @@ Failure no_envelope(const Reply& reply, std::string_view why) {
 /// What the primary's own "no" means. `account`: the call had nothing but the credentials to object to.
 Failure refusal(std::string_view message, std::string_view code, bool account, const Reply& reply) {
     const std::string small = base::lower(message);
-    std::string words = message.empty() ? "result code " + bounded(code) : "\"" + bounded(message) + "\"";
+    std::string words = message.empty() ? "result code " + one_line(code) : "\"" + one_line(message) + "\"";
     if (contains_any(small, {"too many"}))
         return locked_out("the primary counts too many sign-in attempts: " + words, reply);
     const bool sign_in = contains_any(small, {"log in", "login", "logon", "password", "authenticat"});
@@ -154,7 +145,7 @@ Result<xml_node> open(Reply& reply, std::string_view operation, pugi::xml_docume
     if (local_name(root->name()) != "Envelope" || !body)
         return failed(no_envelope(reply, "another document"));
     if (const xml_node fault = child(body, "Fault"))
-        return failed({Fault::refused, "fault \"" + bounded(fault_text(fault)) + "\"", reply.retry_after});
+        return failed({Fault::refused, "fault \"" + one_line(fault_text(fault)) + "\"", reply.retry_after});
 
     const std::string name(operation);
     const xml_node response = child(body, name + "Response");
@@ -170,7 +161,7 @@ Result<xml_node> open(Reply& reply, std::string_view operation, pugi::xml_docume
     if (status < 200 || status >= 300)
         return failed(unreadable("a reply that contradicts its " + status_words(status)));
     if (!code.empty() && code != "0")
-        return failed(unreadable("a reply to " + name + " with success and result code " + bounded(code)));
+        return failed(unreadable("a reply to " + name + " with success and result code " + one_line(code)));
     return result;
 }
 
