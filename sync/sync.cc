@@ -113,8 +113,8 @@ public:
         askers_.refresh(local_part, domain);
     }
 
-    void ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
-        askers_.ask(std::move(local_part), std::move(domain), std::move(done));
+    void ask(std::string local_part, std::string domain, const std::function<void(bool)>& done) {
+        askers_.ask(std::move(local_part), std::move(domain), done);
     }
 
     bool forget(std::string_view local_part, std::string_view domain) {
@@ -281,8 +281,8 @@ private:
     std::thread thread_;
 };
 
-Sync::Sync(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
-           const base::Clock& clock, Publish publish) {
+Sync::Sync(const std::vector<PrimarySettings>& settings, const std::filesystem::path& state_dir,
+           Observer& observer, const base::Clock& clock, Publish publish) {
     check(settings);
     thread_ = std::make_unique<Thread>(settings, state_dir, observer, clock, std::move(publish));
 }
@@ -299,8 +299,8 @@ void Sync::reload(std::vector<PrimarySettings> settings) {
 
 void Sync::poll_now() { thread_->poll_now(); }
 void Sync::accept_suspicions() { thread_->accept_suspicions(); }
-void Sync::ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
-    thread_->ask(std::move(local_part), std::move(domain), std::move(done));
+void Sync::ask(std::string local_part, std::string domain, const std::function<void(bool)>& done) {
+    thread_->ask(std::move(local_part), std::move(domain), done);
 }
 void Sync::notice(std::string_view local_part, std::string_view domain) {
     thread_->notice(local_part, domain);

@@ -26,8 +26,8 @@ public:
     /// Reads the cache in `state_dir`, so that snapshot() decides before the first round; `publish` is called
     /// on a thread of ours after each change, one at a time, not for what the cache gave. Throws
     /// std::system_error when `state_dir` cannot be used, std::invalid_argument for a url that is none.
-    Sync(std::vector<PrimarySettings> settings, const std::filesystem::path& state_dir, Observer& observer,
-         const base::Clock& clock, Publish publish);
+    Sync(const std::vector<PrimarySettings>& settings, const std::filesystem::path& state_dir,
+         Observer& observer, const base::Clock& clock, Publish publish);
     ~Sync();  // stops
     Sync(const Sync&) = delete;
     Sync& operator=(const Sync&) = delete;
@@ -51,7 +51,7 @@ public:
     /// been published; false without one. At once true when a recent answer is known, or the question has no
     /// answer but the directory's; at once false when the primary does not answer or has been asked enough.
     /// `domain` as an A-label.
-    void ask(std::string local_part, std::string domain, std::function<void(bool answered)> done);
+    void ask(std::string local_part, std::string domain, const std::function<void(bool answered)>& done);
     /// There is mail of this address: its domain is among the first of the next round, and where addresses
     /// are only asked about, it is asked about again when that is long ago. Any thread; cheap.
     void notice(std::string_view local_part, std::string_view domain);

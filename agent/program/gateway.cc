@@ -83,9 +83,8 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
           status_terms(configuration.started(), log), control.interface(),
           [this](const std::string& where, const std::string& text) { warn(log, where, text); }, clock) {
     relay.ask_with(
-        [this](const std::string& local_part, const std::string& domain, std::function<void(bool)> done) {
-            directory.ask(local_part, domain, std::move(done));
-        });
+        [this](const std::string& local_part, const std::string& domain,
+               const std::function<void(bool)>& done) { directory.ask(local_part, domain, done); });
     relay.notice_with([this](std::string_view local_part, std::string_view domain) {
         directory.notice(local_part, domain);
     });

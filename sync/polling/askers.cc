@@ -81,7 +81,7 @@ std::vector<std::shared_ptr<Asker>> Askers::whom_to_ask(std::string_view local_p
     return askers;
 }
 
-void Askers::ask(std::string local_part, std::string domain, std::function<void(bool)> done) {
+void Askers::ask(std::string local_part, std::string domain, const std::function<void(bool)>& done) {
     domain = base::lower(domain);
     const auto current = publication_.snapshot();
     const auto askers = whom_to_ask(local_part, domain, *current);

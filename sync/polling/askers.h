@@ -36,7 +36,7 @@ public:
     void heard(const std::vector<PrimaryReport>& primaries);
 
     /// See Sync::ask().
-    void ask(std::string local_part, std::string domain, std::function<void(bool answered)> done);
+    void ask(std::string local_part, std::string domain, const std::function<void(bool answered)>& done);
     /// There is mail of this address. Where addresses are only asked about, it is asked about again when that
     /// is long ago.
     void refresh(std::string_view local_part, std::string_view domain);
