@@ -1,10 +1,6 @@
 """Damaged files in state_dir: postern starts, says so, delivers the rest, and never delivers what is damaged."""
-import pathlib
 import random
 import re
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import samples
 import scenario

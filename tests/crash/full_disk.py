@@ -1,11 +1,7 @@
 """A disk that fills up: accepted mail is kept and delivered, new mail is put off, room brings everything back."""
 import os
-import pathlib
 import subprocess
-import sys
 import unittest
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import samples
 import scenario

@@ -4,14 +4,11 @@
 """
 import argparse
 import collections
-import pathlib
 import random
 import re
 import sys
 import threading
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import samples
 import smtp_client

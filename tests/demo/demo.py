@@ -7,12 +7,9 @@ gateway, and another Postfix as the recipients' server. Nothing leaves 127.0.0.0
 """
 import argparse
 import contextlib
-import pathlib
 import signal
 import sys
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import postfix
 import samples

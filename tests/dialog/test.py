@@ -10,9 +10,6 @@ The gateway knows the client as a primary, takes any sender, and has message_siz
 protocol_errors = 10.
 """
 import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import scenario
 import smtp_client

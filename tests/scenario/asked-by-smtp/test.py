@@ -1,9 +1,5 @@
 """A primary without web services is asked by RCPT whether a sender exists: a real Postfix, asked before mail is taken."""
-import pathlib
-import sys
 import unittest
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import postfix
 import samples

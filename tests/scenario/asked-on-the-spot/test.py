@@ -1,10 +1,6 @@
 """Whom the directory does not know is asked of the primary at once: a poll's age is never why mail is refused."""
 import copy
-import pathlib
-import sys
 import threading
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """All at once: dead domains, tarpits, a large message for slow hosts, clients that drip, strangers and reloads. The rest goes on."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import socket
 import threading
 

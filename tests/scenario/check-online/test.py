@@ -1,9 +1,4 @@
 """postern check --online: what can be found out by trying, and what to do about it. No mail is sent."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 import os
 import pty

@@ -1,10 +1,6 @@
 """What somebody types who does not know the commands by heart."""
 import subprocess
-import sys
 import unittest
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support"))
 
 from gateway import BINARY
 

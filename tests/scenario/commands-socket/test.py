@@ -1,9 +1,4 @@
 """Commands have a socket of their own: no token is shown to anybody, and what happens to the status port stops no mail."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 import os
 import socket

@@ -1,9 +1,4 @@
 """A wrong file never starts a gateway; every fault is reported at once with its place."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import subprocess
 
 import scenario

@@ -1,9 +1,4 @@
 """Connections are reused while there is mail for the same place, and limited in number."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import threading
 
 import samples

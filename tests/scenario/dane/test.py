@@ -1,9 +1,4 @@
 """DANE (RFC 7672): TLSA records that DNSSEC proves decide whom mail is handed to, and nothing goes out in clear beside them."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 from certificates import Authority, Certificate, tlsa
 from scripted_receiver import Close

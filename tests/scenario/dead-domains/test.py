@@ -1,9 +1,4 @@
 """Domains that could not be looked up are forgotten once no mail is for them any more."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 from gateway import Gateway
 from process import wait_for

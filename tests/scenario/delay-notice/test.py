@@ -1,9 +1,4 @@
 """A sender who wishes it is told that mail still waits; once, and only if the operator switched it on."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 import time
 

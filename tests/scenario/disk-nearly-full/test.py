@@ -1,9 +1,4 @@
 """When the disk is nearly full mail is answered 452 4.3.1 before it is taken, and taken again when there is room."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,11 +1,8 @@
 """A disk that does not answer holds up what is written to it, and nobody else: clients are spoken with all the time."""
 import os
 import pathlib
-import sys
 import threading
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import samples
 import scenario

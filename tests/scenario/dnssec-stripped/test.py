@@ -1,9 +1,5 @@
 """A resolver that passes no DNSSEC on: mail goes all the same where validation never worked, and waits where it did."""
 import json
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from certificates import Authority

@@ -1,9 +1,4 @@
 """Delivery status notifications (RFC 3461 to 3464): as asked for, bounded, and never to nobody."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 
 import samples

@@ -1,9 +1,5 @@
 """The operator's blocklists, asked about our own addresses; what is no listing is not taken for one."""
-import pathlib
-import sys
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import nsd
 import scenario

@@ -1,9 +1,5 @@
 """A pool of IPv4 and IPv6 addresses: each site is reached from one of its own kind."""
-import pathlib
 import socket
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from scripted_receiver import Receiver

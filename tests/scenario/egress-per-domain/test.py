@@ -1,9 +1,4 @@
 """Per-domain: each sender domain keeps its address, and only a dropped address's domains move."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 
 DOMAINS = [f"tenant{n}.example" for n in range(24)]

@@ -1,9 +1,4 @@
 """Rotation on listing: a receiver that refuses one of our addresses gets the mail from the next, at once and without a bounce."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 
 import scenario

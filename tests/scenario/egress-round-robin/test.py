@@ -1,9 +1,4 @@
 """Round-robin: the addresses take turns, a listed one misses its own."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import collections
 
 import scenario

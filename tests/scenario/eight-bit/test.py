@@ -1,9 +1,4 @@
 """8-bit mail for a receiver without 8BITMIME: converted where that is harmless, else sent as it is."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 import email.policy
 

@@ -1,9 +1,4 @@
 """Mail that cannot be delivered in time goes back to its sender, with the last reason."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 import re
 

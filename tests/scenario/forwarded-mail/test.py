@@ -1,9 +1,5 @@
 """Mail that the primary forwards for outsiders gets a reverse-path of ours, and what comes back to it finds the author."""
 import contextlib
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import re
 

@@ -1,10 +1,6 @@
 """Signing in at a gateway: by the best mechanism it offers, never where somebody else could listen."""
 import base64
-import pathlib
-import sys
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from certificates import Authority

@@ -1,9 +1,4 @@
 """The primary's own "gateway mode" reads the spool count here: over both generations, and nothing else."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import http.client
 import json
 import re

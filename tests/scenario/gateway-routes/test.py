@@ -1,9 +1,4 @@
 """Through which gateway mail goes: by user, then by domain, then for everybody, then by turns."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

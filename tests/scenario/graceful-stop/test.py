@@ -1,9 +1,4 @@
 """SIGTERM finishes what is in hand: the command, the transaction, the commit."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import signal
 import threading
 

@@ -1,9 +1,4 @@
 """Commands that break the bounds get 500 or 501, and 421 after too many; slow and silent clients are let go."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,11 +1,8 @@
 """Whatever a primary's web service answers: memory stays small, mail goes on, other primaries are read, the stop is prompt."""
 import pathlib
 import socket
-import sys
 import threading
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from primary import PASSWORD, USER, Primary

@@ -1,9 +1,4 @@
 """Whatever a receiving server says or does, mail is neither lost nor multiplied."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """What receivers say may be endless, broken or dangerous: it ends in a retry or a bounce with their words, escaped."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 
 import samples

@@ -1,9 +1,4 @@
 """25 MiB through the gateway, unchanged."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import hashlib
 
 import postfix

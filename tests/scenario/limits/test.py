@@ -1,9 +1,4 @@
 """How many messages a minute and how many connections, per site and per gateway."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import threading
 import time
 

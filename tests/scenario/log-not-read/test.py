@@ -1,9 +1,4 @@
 """Who reads the log stops reading: mail goes on, and what is missing in the log is told later."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import fcntl
 import json
 import os

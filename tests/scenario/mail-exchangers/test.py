@@ -1,9 +1,4 @@
 """Which hosts are tried, in which order, and when there is none (RFC 5321 §5.1, RFC 7505)."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 
 import samples

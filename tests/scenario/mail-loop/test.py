@@ -1,9 +1,4 @@
 """Mail that goes round in circles is ended (RFC 5321 §6.3)."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """Every octet a delivered message gained is the Received field on top; it lost none."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import random
 
 import samples

@@ -1,9 +1,4 @@
 """Small mail is not stuck behind a message for a thousand recipients at the same site."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import threading
 import time
 

@@ -1,9 +1,4 @@
 """MTA-STS (RFC 8461): a domain's policy, fetched over HTTPS, decides which hosts its mail may go to and how."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 from certificates import Authority
 from policy_server import PolicyServer, policy

@@ -1,9 +1,4 @@
 """Whatever waits is called when its time comes: after a restart, however much it is, whoever it waited for."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import os
 import threading
 

@@ -1,9 +1,4 @@
 """Mail without a sender is delivered, and never answered."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """One process per state_dir."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import subprocess
 
 import scenario

@@ -1,9 +1,4 @@
 """Real mail servers as mail exchangers: Postfix, Exim, OpenSMTPD, Haraka take what postern hands over, unharmed."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import exim
 import haraka
 import opensmtpd

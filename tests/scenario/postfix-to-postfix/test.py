@@ -1,9 +1,4 @@
 """Mail between real Postfix servers: plain, 8-bit, odd headers; nothing but trace fields is added."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import unittest
 
 import postfix

@@ -1,9 +1,4 @@
 """postern queue list, show, retry, delete, and status."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import datetime
 import json
 import os

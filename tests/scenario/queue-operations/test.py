@@ -1,9 +1,4 @@
 """Hold, release, move, bounce and delete: by id, sender, domain and gateway."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 
 import scenario

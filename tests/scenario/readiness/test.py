@@ -1,9 +1,4 @@
 """Ready means: whoever asks gets a verdict, not "try later" because nothing is known of the primary yet."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 import smtp_client
 from primary import Primary

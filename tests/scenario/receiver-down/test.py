@@ -1,9 +1,5 @@
 """A receiver that is down for a while gets everything when it is back."""
-import pathlib
-import sys
 import threading
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import postfix
 import samples

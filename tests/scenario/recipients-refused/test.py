@@ -1,9 +1,4 @@
 """Each recipient has its own fate: refused ones are reported to the sender, the others get the message."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import email
 
 import postfix

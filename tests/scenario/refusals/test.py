@@ -1,9 +1,4 @@
 """Whatever is answered 4xx or 5xx has a line in the log with its rule, and is counted; a stranger cannot flood that log."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import errno
 import re
 import shutil

@@ -1,9 +1,4 @@
 """SIGHUP takes a changed file without dropping a session; a faulty one is refused and the old one stays."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

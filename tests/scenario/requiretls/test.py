@@ -1,9 +1,4 @@
 """REQUIRETLS and TLS-Required: No (RFC 8689): the sender's word on how much TLS a message needs."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """What was accepted is there after any kind of end, and who has got it does not get it again."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """Routes and gateways changed while the gateway runs, kept over restarts."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 import time
 

@@ -1,9 +1,4 @@
 """A second SIGTERM or SIGINT ends the grace: nobody has to reach for SIGKILL, and nothing is lost."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import signal
 
 import samples

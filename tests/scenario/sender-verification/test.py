@@ -1,9 +1,4 @@
 """Who may send: known by address, verified against the primary's directory, answered with the reason."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 
 import samples

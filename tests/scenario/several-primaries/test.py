@@ -1,9 +1,4 @@
 """Several primaries beside one gateway: none sends as the users of another, and none draws mail to itself by what it claims."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import re
 
 import samples

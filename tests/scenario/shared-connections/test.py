@@ -1,9 +1,4 @@
 """The connections there are in all are shared out: nobody's mail waits for somebody else's host."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import time
 
 import scenario

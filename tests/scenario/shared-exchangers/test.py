@@ -1,9 +1,4 @@
 """Domains with the same mail exchangers are one site: they share its connections and its limits."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import threading
 
 import samples

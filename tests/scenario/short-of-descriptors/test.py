@@ -2,9 +2,6 @@
 import os
 import pathlib
 import resource
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import samples
 import scenario

@@ -1,11 +1,7 @@
 """What is not known of a domain's MTA-STS policy, because it was not asked for yet or its name server fails, is not taken
 for "no policy": its mail waits, and nobody else's."""
-import pathlib
 import socket
-import sys
 import threading
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from certificates import Authority

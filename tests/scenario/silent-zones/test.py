@@ -1,10 +1,6 @@
 """Domains whose name servers do not answer hold up nobody but the mail for them."""
-import pathlib
-import sys
 import threading
 import time
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import scenario
 from gateway import Gateway

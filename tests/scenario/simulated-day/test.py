@@ -3,11 +3,6 @@
 Every message is accounted for. How long the healthy sites' mail took, next to a day on which all are healthy, is printed: a
 figure, not a verdict, for on a busy machine it is noise.
 """
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import collections
 import json
 import statistics

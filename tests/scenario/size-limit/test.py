@@ -1,9 +1,4 @@
 """A message over the limit: 552 5.3.4, at MAIL when SIZE says so, else after the data."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """A large 8-bit message for many slow hosts without 8BITMIME: it is converted once, and needs neither memory nor other mail's time."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 import smtp_client
 from probes import Probes

@@ -1,9 +1,4 @@
 """Questions that take long (`explain` about silent domains) hold up no reload, no watchdog and nobody's mail."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import socket
 import statistics
 import threading

@@ -1,9 +1,4 @@
 """Internationalized mail (RFC 6531) goes only to receivers that take it; what is ASCII after all goes to everybody."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import base64
 import quopri
 import re

@@ -1,9 +1,4 @@
 """No octets within a message ever become a second message, whatever they are and however they are cut."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import itertools
 
 import samples

@@ -1,9 +1,4 @@
 """A receiver that stops answering is given up after the configured time, and holds up nobody else."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import samples
 import scenario
 import smtp_client

@@ -1,9 +1,4 @@
 """TLS on both sides: offered and used where possible, required or verified where configured."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import unittest
 
 import postfix

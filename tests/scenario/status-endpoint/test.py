@@ -1,9 +1,4 @@
 """The HTTP endpoint: open to read on loopback, closed to change without the token, hard to abuse."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import json
 import re
 import socket

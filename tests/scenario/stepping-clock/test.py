@@ -1,9 +1,4 @@
 """The wall clock is set, forward or back: mail goes on waiting as long as it should, and nothing is given up untried."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 from clock import Clock
 from gateway import Gateway

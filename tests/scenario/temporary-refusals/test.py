@@ -1,9 +1,4 @@
 """A temporary refusal is tried again until it succeeds, and only for whom it concerned."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import collections
 
 import samples

@@ -1,9 +1,4 @@
 """One message for 1,000 recipients, in transactions of many recipients each."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import postfix
 import samples
 import scenario

@@ -1,9 +1,4 @@
 """Transport security as configured: per destination and per gateway, and where a broken handshake may end in clear text."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import scenario
 from certificates import Authority
 from scripted_receiver import Close, Raw

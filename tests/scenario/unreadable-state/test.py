@@ -1,10 +1,6 @@
 """What is ours and cannot be read is told with its name and its owner, and nothing is taken for empty instead."""
 import os
-import pathlib
 import shutil
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
 import gateway
 import scenario

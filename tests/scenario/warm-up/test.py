@@ -1,9 +1,4 @@
 """A new address warms up: so many messages a day, the rest leaves from the others."""
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import collections
 import json
 

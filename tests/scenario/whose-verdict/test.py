@@ -4,11 +4,6 @@ attempt at once, not a bounce and not an hour's wait.
 Each row is a receiver of its own with a domain of its own; one gateway serves all rows of a test at the same time. Pauses are
 an hour, so whatever is put off shows.
 """
-import pathlib
-import sys
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
-
 import collections
 import random
 import ssl
