@@ -48,9 +48,7 @@ CLI::App* verb(CLI::App& parent, const char* name, const char* help, Command& co
 void add_parameter(CLI::App& app, const Parameter& parameter, Command& command) {
     using Place = Parameter::Place;
     const std::string name(parameter.name), value(parameter.value), help(parameter.help);
-    const auto keep = [&command, name](const std::string& text) {
-        if (!text.empty()) command.parameters.emplace(name, text);
-    };
+    const auto keep = [&command, name](const std::string& text) { command.parameters.emplace(name, text); };
     const CLI::Validator valid([&parameter](std::string& text) { return parameter.fault(text); }, "",
                                "value");
     switch (parameter.place) {
@@ -58,16 +56,18 @@ void add_parameter(CLI::App& app, const Parameter& parameter, Command& command) 
         case Place::paths:
             app.add_option(value, command.subjects, help)
                 ->type_name("")
+                ->check(valid)
                 ->required(parameter.place == Place::paths);
             break;
         case Place::path:
             app.add_option_function<std::string>(
                    value, [&command](const std::string& text) { command.subjects = {text}; }, help)
                 ->type_name("")
+                ->check(valid)
                 ->required();
             break;
         case Place::word:
-            app.add_option_function<std::string>(value, keep, help)->type_name("")->required();
+            app.add_option_function<std::string>(value, keep, help)->type_name("")->check(valid)->required();
             break;
         case Place::option:
         case Place::text_only:

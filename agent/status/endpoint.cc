@@ -36,6 +36,7 @@ bool is_one_of(std::string_view words, std::string_view text) {
 }  // namespace
 
 std::string Parameter::fault(const std::string& text) const {
+    if (text.empty()) return "is empty";
     switch (kind) {
         case Kind::text: return {};
         case Kind::flag: return text == "true" ? "" : "can only be true";

@@ -48,7 +48,8 @@ struct Parameter {
 
     bool in_path() const { return place == Place::path || place == Place::paths; }
     bool in_query() const { return !in_path() && place != Place::text_only; }
-    /// What is wrong with a value, "" for nothing.
+    /// What is wrong with a value, "" for nothing. An empty one is never taken for none: that would be
+    /// "everything" where it chooses messages.
     std::string fault(const std::string& text) const;
 };
 

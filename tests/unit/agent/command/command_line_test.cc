@@ -148,3 +148,18 @@ TEST_CASE("a wrong command line is a usage error, and deletes nothing") {
     CHECK(parse({"--version"}).error() == EX_OK);
     CHECK(parse({"--help"}).error() == EX_OK);
 }
+
+TEST_CASE("what is given and empty is not taken for left out") {
+    const auto words = GENERATE(
+        values<std::vector<const char*>>({{"queue", "retry", "--sender", ""},
+                                          {"queue", "retry", ""},
+                                          {"queue", "retry", "01ABC", ""},
+                                          {"queue", "bounce", "--older", "1d", "--sender="},
+                                          {"queue", "delete", "--older", "1d", "--recipient", ""},
+                                          {"queue", "show", ""},
+                                          {"route", "set", "--sender", "a@b", "--recipient", "", "x"},
+                                          {"route", "set", "--sender", "a@b", ""},
+                                          {"gateway", "enable", ""},
+                                          {"directory", "forget", ""}}));
+    CHECK(parse(words).error() == EX_USAGE);
+}
