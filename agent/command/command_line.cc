@@ -170,10 +170,11 @@ void add_commands(CLI::App& app, Command& command) {
     add_endpoints(app, command);
 }
 
-/// The words in front of the first option, the values of --config stepped over: which command was meant.
+/// The words in front of the first option, the values of --config stepped over, three at most: which command
+/// was meant.
 std::vector<std::string> leading_words(int argc, const char* const* argv) {
     std::vector<std::string> words;
-    for (int at = 1; at < argc && words.size() < 2; ++at) {
+    for (int at = 1; at < argc && words.size() < 3; ++at) {
         const std::string_view word = argv[at];
         if (word == "--config")
             ++at;
@@ -185,9 +186,13 @@ std::vector<std::string> leading_words(int argc, const char* const* argv) {
     return words;
 }
 
+std::vector<const CLI::App*> subcommands(const CLI::App& app) {
+    return app.get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });
+}
+
 /// Whether `word` was to be a subcommand of `app` and is none: "there is no command ...".
 std::string unknown_command(const CLI::App& app, const std::string& word) {
-    const auto known = app.get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });
+    const auto known = subcommands(app);
     if (known.empty()) return {};
     std::vector<std::string_view> names;
     for (const auto* sub : known) {
@@ -222,8 +227,15 @@ std::optional<int> answered(CLI::App& app, int argc, const char* const* argv) {
     };
     if (words[0] == "help") {
         if (words.size() == 1) return std::fputs(app.help().c_str(), stdout) < 0 ? EX_IOERR : EX_OK;
-        if (const auto why = unknown_command(app, words[1]); !why.empty()) return refuse(why);
-        std::fputs(app.get_subcommand(words[1])->help().c_str(), stdout);
+        const CLI::App* asked = &app;
+        std::string in_front;
+        for (std::size_t at = 1; at < words.size(); ++at) {
+            if (const auto why = unknown_command(*asked, words[at]); !why.empty()) return refuse(why);
+            if (subcommands(*asked).empty()) break;
+            in_front.append(in_front.empty() ? "" : " ").append(asked->get_name());
+            asked = asked->get_subcommand(words[at]);
+        }
+        std::fputs(asked->help(in_front).c_str(), stdout);
         return EX_OK;
     }
     if (const auto why = unknown_command(app, words[0]); !why.empty()) return refuse(why);

@@ -15,7 +15,8 @@ class CommandLine(unittest.TestCase):
                             (["queue", "lst"], 'there is no command "postern queue lst"; is "postern queue list" meant?'),
                             (["--json", "--config", "/x", "gatway"], 'is "postern gateway" meant?'),
                             (["directory", "nowhere"], "There are: show forget"),
-                            (["help", "statsu"], 'is "postern status" meant?')):
+                            (["help", "statsu"], 'is "postern status" meant?'),
+                            (["help", "queue", "lst"], 'is "postern queue list" meant?')):
             with self.subTest(words):
                 done = postern(*words)
                 self.assertEqual(done.returncode, 64)
@@ -27,8 +28,10 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(postern("help").returncode, 0)
         self.assertIn("Exit codes:", postern("help").stdout)
         self.assertIn("retry", postern("help", "queue").stdout)
+        self.assertIn("Usage: postern queue [OPTIONS] SUBCOMMAND", postern("help", "queue").stdout)
         self.assertEqual(postern("version").stdout, postern("--version").stdout)
         listing = postern("queue", "list", "--help").stdout
+        self.assertEqual(postern("help", "queue", "list").stdout, listing)
         self.assertIn("--config FILE", listing)
         self.assertIn("--limit 1-10000=100", listing)
         self.assertIn("66  no message matches", listing)
