@@ -6,6 +6,7 @@
 
 #include "agent/http/answer.h"
 #include "agent/http/door.h"
+#include "agent/http/token.h"
 #include "agent/machine/address_text.h"
 #include "relay/net/address_range.h"
 #include "sync/base/ascii.h"
@@ -41,13 +42,6 @@ std::optional<Answer> refused(const HttpRequest& request) {
     if (*length > (post ? largest_body : 0))
         return refusal(413, post ? "the body is larger than 64 KiB" : "a body belongs to a POST here");
     return std::nullopt;
-}
-
-std::string bearer(const HttpRequest& request) {
-    const std::string header = request.field("authorization");
-    constexpr std::string_view scheme = "bearer ";
-    return base::equal_ignoring_case(header.substr(0, scheme.size()), scheme) ? header.substr(scheme.size())
-                                                                              : std::string();
 }
 
 HttpDoorLimits limits() {
@@ -121,7 +115,7 @@ struct GatewayModeServer::Impl {
             request.path,
             request.parameters.size() == 1 && base::lower(request.parameters.begin()->first) == "wsdl",
             peer.address,
-            bearer(request),
+            shown_token(request),
             location(request),
             {}};
         HttpTask task{[this, asked](std::string body) { return answer(asked, std::move(body)); }};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "sync/base/ascii.h"
 #include "sync/base/encoding.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
@@ -41,6 +42,13 @@ tl::expected<std::string, std::string> obtain_token(const std::filesystem::path&
     return token_in(
         file, base::obtain_file(file, longest, [] { return base::hex(base::random_octets(32)) + '\n'; }),
         base::FileUse::own);
+}
+
+std::string shown_token(const HttpRequest& request) {
+    const std::string header = request.field("authorization");
+    constexpr std::string_view scheme = "bearer ";
+    return base::equal_ignoring_case(header.substr(0, scheme.size()), scheme) ? header.substr(scheme.size())
+                                                                              : std::string();
 }
 
 bool same_token(std::string_view a, std::string_view b) {

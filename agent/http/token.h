@@ -7,6 +7,8 @@
 
 #include <tl/expected.hpp>
 
+#include "agent/http/request.h"
+
 namespace postern::agent {
 
 /// Reads the token, and makes one (256 random bits, mode 0600) when the file does not exist. The error says
@@ -15,6 +17,10 @@ tl::expected<std::string, std::string> obtain_token(const std::filesystem::path&
 
 /// Reads the token of a running gateway.
 tl::expected<std::string, std::string> read_token(const std::filesystem::path& file);
+
+/// What a request shows: "Authorization: Bearer TOKEN", the first word in any case (RFC 9110 §11.1); "" when
+/// it shows none.
+std::string shown_token(const HttpRequest& request);
 
 /// Compares in a time that does not depend on where the two differ.
 bool same_token(std::string_view a, std::string_view b);

@@ -28,8 +28,11 @@ bool is_cross_site(const HttpRequest& request) {
 
 std::optional<Answer> refused(const HttpRequest& request) {
     const auto& method = request.method;
-    if (method != "GET" && method != "HEAD" && method != "POST" && method != "DELETE")
-        return refusal(405, "methods are GET, HEAD, POST and DELETE");
+    if (method != "GET" && method != "HEAD" && method != "POST" && method != "DELETE") {
+        Answer answer = refusal(405, "methods are GET, HEAD, POST and DELETE");
+        answer.allow = "GET, HEAD, POST, DELETE";
+        return answer;
+    }
     if (request.count("expect") > 0) return refusal(417, "nothing can be expected here");
     if (request.has_body()) return refusal(413, "requests have no body here: parameters go into the query");
     if (request.count("range") > 0) return refusal(416, "no ranges here");
@@ -75,11 +78,8 @@ struct StatusServer::Impl {
     HttpTask over_tcp(const HttpRequest& request) {
         if (auto answer = refused(request)) return {std::move(*answer)};
         const auto in_force = current();
-        const auto shown = request.field("authorization");
-        constexpr std::string_view scheme = "Bearer ";
-        const bool authorised = !in_force->token.empty() && shown.starts_with(scheme) &&
-                                same_token(std::string_view(shown).substr(scheme.size()), in_force->token);
-        if (!shown.empty() && !authorised)
+        const bool authorised = !in_force->token.empty() && same_token(shown_token(request), in_force->token);
+        if (!request.field("authorization").empty() && !authorised)
             return {refusal(401, in_force->token.empty() ? "the gateway has no token: " + in_force->no_token
                                                          : "the token is not the right one")};
         const bool open = is_for_everybody(request.path);
@@ -150,6 +150,8 @@ std::vector<std::string> StatusServer::troubles() const {
     for (const auto* door : {&impl_->commands, &impl_->readers})
         if (*door)
             if (auto why = (*door)->trouble(); !why.empty()) found.push_back("status.socket " + why);
+    if (const auto why = impl_->current()->no_token; !why.empty())
+        found.push_back("status.token_file " + why);
     return found;
 }
 

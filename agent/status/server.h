@@ -19,7 +19,7 @@ namespace postern::agent {
 /// What a reload can change.
 struct StatusTerms {
     std::string token;     // empty: nobody can show it
-    std::string no_token;  // why there is none, for who asks
+    std::string no_token;  // why there is none, for who asks; "" when there is one
     bool reads_need_token = false;
 };
 
@@ -45,9 +45,10 @@ public:
     /// False when what a client asked for still goes on after `grace`: the server must then not be destroyed.
     bool stop(std::chrono::milliseconds grace);
 
-    void reload(StatusTerms terms);             // any thread
-    std::vector<std::string> troubles() const;  // places that are not open, in words; any thread
-    std::uint16_t port() const;                 // of the endpoint; 0 while it is not open
+    void reload(StatusTerms terms);  // any thread
+    /// Places that are not open, and why there is no token, in words; any thread.
+    std::vector<std::string> troubles() const;
+    std::uint16_t port() const;  // of the endpoint; 0 while it is not open
 
 private:
     struct Impl;

@@ -43,6 +43,7 @@ class CommandsSocket(scenario.Scenario):
         status, body = gateway.http("/v1/sync", "POST", headers={"Authorization": "Bearer " + "0" * 64})
         self.assertEqual(status, 401)
         self.assertIn("does not hold a token", body)
+        self.assertIn("DEGRADED: status.token_file", gateway.command("status").stdout)
         gateway.command("sync")
 
     def test_the_log_says_who_changed_what(self):

@@ -128,6 +128,26 @@ TEST_CASE("without a token nobody can show it, and the commands go on") {
     CHECK(running.exchange("POST /v1/sync HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n\r\n")
               .find("does not hold a token") != std::string::npos);
     CHECK(running.ask({"POST", "/v1/sync", {}})->status == 200);
+    CHECK(running.server.troubles() ==
+          std::vector<std::string>{"status.token_file \"token\" does not hold a token"});
+    running.server.reload({token, "", false});
+    CHECK(running.server.troubles().empty());
+}
+
+TEST_CASE("the word in front of the token is taken in any case") {
+    Running running;
+    const auto scheme = GENERATE("Bearer", "bearer", "BEARER");
+    const std::string post = "POST /v1/sync HTTP/1.1\r\nHost: localhost\r\nAuthorization: ";
+    CHECK(running.status_of(post + scheme + ' ' + token + "\r\n\r\n") == "HTTP/1.1 200");
+    CHECK(running.status_of(post + scheme + token + "\r\n\r\n") == "HTTP/1.1 401");
+    CHECK(running.status_of(post + "Basic " + token + "\r\n\r\n") == "HTTP/1.1 401");
+}
+
+TEST_CASE("who asks in a method that there is not is told which there are") {
+    Running running;
+    CHECK_THAT(
+        running.exchange("PUT /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        Catch::StartsWith("HTTP/1.1 405") && Catch::Contains("\r\nAllow: GET, HEAD, POST, DELETE\r\n"));
 }
 
 TEST_CASE("pages of other sites are not answered") {
