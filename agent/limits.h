@@ -18,6 +18,10 @@ inline constexpr std::size_t parameter = 1000;
 static_assert(relay::limits::local_part + 1 + relay::limits::domain <= parameter,
               "each sender's route can be set, and its mail be chosen");
 
+/// The greatest age that can be asked for. A clock counts some 292 years either way: what lies further back
+/// comes out in the future, and "older than that" is everything.
+inline constexpr std::chrono::hours age{36'500 * 24};
+
 // Messages of a page of the queue, and in front of it; domains of the directory that are shown.
 inline constexpr std::size_t page = 10'000, skipped = 10'000'000, domains = 10'000;
 static_assert(page <= skipped, "the next page can be asked for");

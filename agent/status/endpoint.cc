@@ -46,7 +46,10 @@ std::string Parameter::fault(const std::string& text) const {
             return "not a number from " + std::to_string(smallest) + " to " + std::to_string(largest);
         case Kind::word: return is_one_of(value, text) ? "" : "not one of " + listed(value);
         case Kind::duration:
-            if (const auto age = parse_duration(text); !age) return age.error();
+            if (const auto age = parse_duration(text); !age)
+                return age.error();
+            else if (*age > limits::age)
+                return "more than " + format_duration(limits::age);
             return {};
     }
     return {};

@@ -160,4 +160,7 @@ TEST_CASE("a value is held to its kind") {
     const Parameter duration{.name = "d", .value = "DURATION", .kind = Kind::duration};
     CHECK(duration.fault("1d12h").empty());
     CHECK_FALSE(duration.fault("soon").empty());
+    CHECK(duration.fault("36500d").empty());
+    for (const char* beyond : {"36500d1ms", "200000d", "9999999d"})
+        CHECK(duration.fault(beyond) == "more than 36500d");
 }
