@@ -1,6 +1,8 @@
 """The HTTP endpoint: open to read on loopback, closed to change without the token, hard to abuse."""
 import json
+import pathlib
 import re
+import resource
 import socket
 import stat
 
@@ -79,6 +81,21 @@ class StatusEndpoint(scenario.Scenario):
         self.postern.process.wait_for(lambda: self.postern.http("/readyz")[0] == 503, "not ready")
         self.assertRegex(self.postern.http("/readyz")[1], r"(?i)disk|space|free")
         self.assertEqual(self.postern.http("/healthz")[0], 200)
+
+
+class ShortOfThreads(scenario.Scenario):
+    def test_what_finds_no_thread_is_told_so_and_takes_no_turn_from_others(self):
+        postern = self.gateway(user="")  # whose limits the test may set
+        pid = postern.process.pid
+        self.assertEqual(postern.http("/healthz")[0], 200)
+        before = resource.prlimit(pid, resource.RLIMIT_AS)
+        size = int(re.search(r"VmSize:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) << 10
+        resource.prlimit(pid, resource.RLIMIT_AS, (size + (4 << 20), before[1]))  # less than a thread's stack
+        for _ in range(4):  # one more than one asker has turns
+            status, body = postern.http("/v1/queue/retry", "POST", token=True)
+            self.assertEqual((status, "no thread" in body), (503, True), body)
+        resource.prlimit(pid, resource.RLIMIT_AS, before)
+        self.assertEqual(postern.http("/v1/queue/retry", "POST", token=True)[0], 200)
 
 
 if __name__ == "__main__":
