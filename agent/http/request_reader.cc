@@ -6,6 +6,14 @@
 #include "sync/base/ensure.h"
 
 namespace postern::agent {
+namespace {
+
+/// No method begins so; what does, as TLS, may wait for an answer without ever ending a line.
+bool begins_no_line(char first) {
+    return first != '\r' && first != '\n' && (first <= ' ' || first >= '\x7f');
+}
+
+}  // namespace
 
 HttpRequestReader::Step HttpRequestReader::step() const {
     switch (state_) {
@@ -44,6 +52,10 @@ bool HttpRequestReader::take_line(std::string_view& octets) {
     const std::size_t most = state_ == State::line ? std::min(bounds_.line + 2, room) : room;
     const std::size_t before = line_.size();
     line_ += octets.substr(0, std::min(taken, most - before));
+    if (state_ == State::line && !line_.empty() && begins_no_line(line_.front())) {
+        fail(400, "this is no HTTP request");
+        return false;
+    }
     // The line end may be all that is missing.
     const std::size_t cr = line_.find('\r', before == 0 ? 0 : before - 1);
     if (cr < line_.size() - 1 && line_[cr + 1] != '\n') {

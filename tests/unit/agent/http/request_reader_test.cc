@@ -69,6 +69,16 @@ TEST_CASE("a request is read wherever it is cut, and nothing behind it") {
     CHECK(read_cut("GET / HTTP/1.0\r\n\r\n").step == Step::complete);  // before there was Host
 }
 
+TEST_CASE("what begins as no request does is not waited for to end") {
+    // TLS where none is spoken, for one: its client waits for an answer, and sends no line end.
+    for (const char* octets : {"\x16\x03\x01", "\x80", " GET", "\t", "\x7f"}) {
+        const auto outcome = read_cut(octets);
+        CHECK(outcome.step == Step::failed);
+        CHECK(outcome.status == 400);
+        CHECK(outcome.why == "this is no HTTP request");
+    }
+}
+
 TEST_CASE("what could be read in two ways is refused") {
     struct Case {
         std::string octets, why;
