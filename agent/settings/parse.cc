@@ -140,6 +140,7 @@ void read_section(const Section& section, const toml::node* node, ParsedConfigur
                                     : "is a section that may appear several times: write [[" + name + "]]");
         return;
     }
+    if (elements->empty()) parsed.positions.erase(name);  // as if it were not there
     for (std::size_t i = 0; i < elements->size(); ++i) {
         const std::string path = name + '[' + std::to_string(i) + ']';
         section.begin(parsed.settings);

@@ -204,6 +204,15 @@ TEST_CASE("a url needs a user and a password") {
     CHECK_THAT(found[2], Catch::Contains("primary[0].url: \"ftp://x\" is not a web address"));
 }
 
+TEST_CASE("an empty list of what is needed is as good as none") {
+    const auto found = lines(parse_settings("listener = []\nprimary = []\nhostname = \"a.example\"\n"));
+    REQUIRE(found.size() == 2);
+    CHECK_THAT(found[0], Catch::Contains("listener: is missing: add [[listener]]"));
+    CHECK_THAT(found[1], Catch::Contains("primary: is missing: add [[primary]]"));
+    CHECK(faults_with("[delivery]\nblocklists = []\n").empty());
+    CHECK(lines(parse_settings("egress = []\n" + sound)).empty());
+}
+
 TEST_CASE("hostile files are refused, not crashed upon") {
     const auto* text =
         GENERATE("listener = 5", "listener = [5]", "primary = []", "[[primary]]\naddresses = [1, [2]]",
