@@ -19,7 +19,7 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
 
 std::optional<std::string> canonical_ip(std::string_view text) {
     const auto address = base::IpAddress::parse(text);
-    return address ? std::optional(address->text()) : std::nullopt;
+    return address ? std::optional(address->plain().text()) : std::nullopt;
 }
 
 bool is_loopback(std::string_view literal) {

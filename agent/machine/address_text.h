@@ -22,7 +22,8 @@ tl::expected<relay::Network, std::string> parse_network(std::string_view text);
 /// A DNS server: an IP address, or one with a port as in "127.0.0.1@5353".
 bool is_dns_server(std::string_view text);
 
-/// The usual spelling of an IPv4 or IPv6 literal without brackets; nothing when it is none.
+/// The usual spelling of an IPv4 or IPv6 literal without brackets, IPv4-mapped IPv6 as the IPv4 that it is;
+/// nothing when it is none.
 std::optional<std::string> canonical_ip(std::string_view text);
 
 /// A literal of 127.0.0.0/8 or ::1.

@@ -70,3 +70,11 @@ TEST_CASE("DNS servers and domain names") {
     CHECK_FALSE(is_domain_name("example."));
     CHECK_FALSE(is_domain_name(std::string(64, 'a')));
 }
+
+TEST_CASE("an address has one spelling") {
+    CHECK(canonical_ip("2001:DB8:0::1") == "2001:db8::1");
+    CHECK(canonical_ip("192.0.2.20") == "192.0.2.20");
+    CHECK(canonical_ip("::ffff:192.0.2.20") == "192.0.2.20");
+    CHECK(canonical_ip("::FFFF:c000:214") == "192.0.2.20");
+    CHECK_FALSE(canonical_ip("[::1]"));
+}
