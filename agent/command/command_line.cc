@@ -190,6 +190,17 @@ std::vector<const CLI::App*> subcommands(const CLI::App& app) {
     return app.get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });
 }
 
+/// The first option that is given as "--name=" and nothing, "" when there is none: CLI11 would take the next
+/// word for its value, whatever that is.
+std::string option_without_value(int argc, const char* const* argv) {
+    for (int at = 1; at < argc; ++at) {
+        const std::string_view word = argv[at];
+        if (word.starts_with("--") && word.find('=') == word.size() - 1)
+            return std::string(word.substr(0, word.size() - 1));
+    }
+    return {};
+}
+
 /// Whether `word` was to be a subcommand of `app` and is none: "there is no command ...".
 std::string unknown_command(const CLI::App& app, const std::string& word) {
     const auto known = subcommands(app);
@@ -239,6 +250,7 @@ std::optional<int> answered(CLI::App& app, int argc, const char* const* argv) {
         return EX_OK;
     }
     if (const auto why = unknown_command(app, words[0]); !why.empty()) return refuse(why);
+    if (const auto name = option_without_value(argc, argv); !name.empty()) return refuse(name + " is empty");
     if (words.size() < 2) return std::nullopt;
     if (const auto why = unknown_command(*app.get_subcommand(words[0]), words[1]); !why.empty())
         return refuse(why);

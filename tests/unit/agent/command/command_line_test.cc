@@ -155,6 +155,8 @@ TEST_CASE("what is given and empty is not taken for left out") {
                                           {"queue", "retry", ""},
                                           {"queue", "retry", "01ABC", ""},
                                           {"queue", "bounce", "--older", "1d", "--sender="},
+                                          {"queue", "bounce", "--sender=", "--older", "1d"},
+                                          {"queue", "list", "--sender=", "--json"},
                                           {"queue", "delete", "--older", "1d", "--recipient", ""},
                                           {"queue", "show", ""},
                                           {"route", "set", "--sender", "a@b", "--recipient", "", "x"},
