@@ -13,21 +13,22 @@ constexpr std::chrono::seconds patience{10};  // for a change to get onto the di
 
 Spool::Options spool_options(const Settings& settings) {
     Spool::Options out;
-    out.volume_size = settings.queue.volume_size;
+    out.segment_size = settings.queue.volume_size;
     return out;
 }
 
 }  // namespace
 
 RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
-                       Observer& observer, const base::Clock& clock_)
+                       Observer& observer, const base::Clock& clock_, base::Disk& disk_)
     : clock(clock_),
+      disk(disk_),
       lock(settings->state_dir),
       reception_loop(event::Area::reception, observer),
       delivery_loop(event::Area::delivery, observer),
       durable(clock),
       spool(
-          settings->state_dir, clock, spool_options(*settings),
+          settings->state_dir, clock, disk, spool_options(*settings),
           [this](Committed done) { committed(std::move(done)); },
           [&observer](std::string_view what, bool grave) {
               observer.on(event::Trouble{event::Area::spool, what, grave});
@@ -51,7 +52,7 @@ void RelayParts::committed(Committed done) {
             for (auto& one : batch->accepted)
                 if (one.done) one.done(batch->error);
         });
-    durable.reached(batch->changes);
+    durable.reached(batch->durable);
     asio::post(delivery_loop.io(), [this, stored = std::move(stored), changes = batch->changes,
                                     unstuck = batch->unstuck]() mutable {
         delivery.committed(std::move(stored), changes, unstuck);
@@ -130,6 +131,7 @@ Applied RelayParts::operate(const QueueFilter& filter,
         last = std::max(last, part.change);
         return part.applied;
     });
+    spool.sync_soon();
     durable.wait(last, patience);
     return done;
 }

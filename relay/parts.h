@@ -16,6 +16,7 @@
 #include "relay/reception/reception.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
@@ -24,7 +25,7 @@ namespace postern::relay {
 /// posted to the one it concerns.
 struct RelayParts {
     RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer,
-               const base::Clock& clock);
+               const base::Clock& clock, base::Disk& disk);
 
     void start();
     /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent
@@ -48,12 +49,14 @@ struct RelayParts {
                     const std::function<Applied(Queue&, const std::vector<MessageId>&)>& work);
 
     const base::Clock& clock;
+    base::Disk& disk;
     Lock lock;
     Loop reception_loop, delivery_loop;
     DurableMark durable;
     Spool spool;
     Delivery delivery;
     Reception reception;
+    std::mutex restoring;  // one file of what was set aside at a time
 
 private:
     void committed(Committed done);

@@ -5,8 +5,10 @@
 
 namespace postern::relay {
 
-Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock)
-    : parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer, clock)) {}
+Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock,
+             base::Disk& disk)
+    : parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer, clock, disk)) {
+}
 
 Relay::~Relay() { stop(); }
 

@@ -15,6 +15,7 @@
 #include "relay/settings.h"
 #include "relay/views.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
@@ -27,8 +28,9 @@ struct RelayParts;
 class Relay {
 public:
     /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words
-    /// an administrator understands. `observer` and `clock` outlive the Relay.
-    Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock);
+    /// an administrator understands. `observer`, `clock` and `disk` outlive the Relay.
+    Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock,
+          base::Disk& disk);
     ~Relay();  // stop()
 
     void start();  // threads; returns at once
@@ -69,6 +71,10 @@ public:
     Applied bounce(const QueueFilter& filter, const std::string& reason);
     /// Through this gateway whatever the rules say; "" gives it back to the rules.
     Applied move(const QueueFilter& filter, const std::string& gateway);
+    /// What lies in STATE_DIR/damaged; of very many files the first ones.
+    SetAsidePage set_aside();
+    /// Takes a message of it again as a new one, on the disk when this returns, and renames the file.
+    Restored restore(const std::string& file);
     std::vector<GatewayView> gateways();
     std::vector<EgressView> egress();
     /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.

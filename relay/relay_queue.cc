@@ -45,14 +45,13 @@ std::optional<MessageView> Relay::show(const std::string& id) {
     auto found = list(filter, 1).messages;
     if (found.empty()) return std::nullopt;
     const auto parsed = MessageId::parse(id);
-    const auto volume = parsed ? parts_->spool.find(*parsed) : std::nullopt;
-    const auto loaded = volume ? parts_->spool.load(*parsed, *volume) : std::nullopt;
+    const auto loaded = parsed ? parts_->spool.load(*parsed) : std::nullopt;
     if (loaded && loaded->stored) {
         const Message& message = loaded->stored->message;
         std::string& header = found.front().header;
         if (!message.content.file.empty())
             header = read_header(message.content).value_or(std::string());
-        else if (const auto inside = parts_->spool.load_content(message, *volume))
+        else if (const auto inside = parts_->spool.load_content(message))
             header = header_of(**inside);
         header.resize(std::min<std::size_t>(header.size(), 64 * 1024));
     }

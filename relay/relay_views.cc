@@ -14,9 +14,7 @@ State Relay::state() {
     out.bytes = parts_->spool.bytes();
     out.damaged = parts_->spool.set_aside_so_far();
     out.held = parts_->spool.waiting(RouteKey::held());
-    for (std::uint32_t volume : parts_->spool.volumes())
-        for (MessageId first : parts_->spool.messages(volume, {}, 1))
-            if (out.oldest == Time{} || first.arrived() < out.oldest) out.oldest = first.arrived();
+    for (MessageId first : parts_->spool.messages({}, 1)) out.oldest = first.arrived();
     out.not_ready = parts_->spool.unhealthy();
     struct In {
         std::size_t sessions = 0;

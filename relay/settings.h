@@ -136,7 +136,7 @@ struct QueueSettings {
     std::chrono::seconds retry_first = std::chrono::minutes(1);
     std::chrono::seconds retry_max = std::chrono::hours(4);
     std::uint64_t message_size = 50ull << 20;  // bytes, offered as SIZE
-    std::uint64_t volume_size = 512ull << 20;  // bytes of one spool volume
+    std::uint64_t volume_size = 64ull << 20;   // octets of one segment of the spool
     std::chrono::seconds delay_notice{0};      // after it the sender is told that mail still waits; 0: never
     std::uint64_t report_size = 50ull << 10;   // bytes of a message returned in a report, else its header
 };

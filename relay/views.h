@@ -147,6 +147,47 @@ struct State {
     std::vector<DestinationView> destinations;  // at most 1000, those with trouble first
 };
 
+/// What a look at all of the spool's files found.
+struct SpoolCheck {
+    std::uint64_t segments = 0, records = 0, octets = 0;  // of the journal
+    std::uint64_t messages = 0;                           // that wait, by the journal
+    std::uint64_t contents = 0;                           // of those, with a file of their own
+    std::vector<std::string> faults;                      // in words, each with its place
+    std::vector<std::string> remarks;                     // what is no fault, but worth knowing
+    std::string trouble;                                  // why they cannot be looked at, "" when they were
+};
+
+/// A file of what was set aside, in STATE_DIR/damaged.
+struct SetAsideView {
+    std::string file;
+    std::uint64_t size = 0;  // octets
+    std::string what;        // in words
+    // Of a message whose envelope still proves itself:
+    bool restorable = false;
+    std::string from;
+    std::vector<std::string> to;  // who may not have it yet
+    std::chrono::system_clock::time_point arrived{};
+};
+struct SetAsidePage {
+    std::vector<SetAsideView> files;
+    bool more = false;
+};
+
+/// What came of taking one of them again.
+struct Restored {
+    enum class Result : std::uint8_t {
+        done,
+        absent,   // there is no such file
+        useless,  // it cannot be taken
+        put_off,  // the spool takes nothing at present
+    };
+    Result result = Result::done;
+    std::string why;  // of what is not done; of what is: what else to know, "" for nothing
+    std::string id, from;
+    std::vector<std::string> to;
+    bool whole = true;  // its content is as it was accepted
+};
+
 /// What would happen to a message, in words. Sends nothing.
 struct Explanation {
     Reply sender;     // 250 or the refusal

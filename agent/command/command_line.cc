@@ -22,8 +22,9 @@ constexpr const char* everywhere =
 constexpr const char* exit_codes =
     "Exit codes:\n"
     "  0   done\n"
+    "  1   spool check: something is wrong\n"
     "  64  wrong use\n"
-    "  65  what was named does not exist\n"
+    "  65  what was named does not exist, or is of no use\n"
     "  66  no message matches, of all queue commands\n"
     "  67  explain: the message would be refused\n"
     "  69  no gateway answers; check --online: something failed\n"
@@ -97,6 +98,10 @@ const Endpoint& endpoint_of(std::string_view words) {
 std::string help_of(const CommandGroup& group) {
     std::string text(group.help);
     const char* separator = ": ";
+    if (!group.local.empty()) {
+        text.append(separator).append(group.local);
+        separator = ", ";
+    }
     for (const auto& each : endpoints())
         if (each.words.starts_with(group.name) && each.words.size() > group.name.size()) {
             text.append(separator).append(each.words.substr(group.name.size() + 1));
@@ -125,7 +130,12 @@ void add_endpoints(CLI::App& app, Command& command) {
         for (const auto& group : command_groups()) {
             if (group.name != first) continue;
             auto& made = groups[first];
-            if (made == nullptr) made = add_group(app, group, command);
+            if (made == nullptr) {
+                made = add_group(app, group, command);
+                if (group.name == "spool")
+                    verb(*made, "check", "go through all of the mail's files and say what is wrong", command,
+                         Verb::spool_check);
+            }
             parent = made;
         }
         if (parent != &app && endpoint.words == first) continue;  // the group alone means it

@@ -15,6 +15,7 @@ enum class Verb : std::uint8_t {
     ask,  // the running gateway
     run,
     check,
+    spool_check,
     config_defaults,
     config_markdown,
     config_rules,

@@ -50,6 +50,12 @@ public:
     relay::Applied move(const Filter& filter, const std::string& gateway) override {
         return gate_.while_running([&] { return relay_.move(filter, gateway); });
     }
+    relay::SetAsidePage set_aside() override {
+        return gate_.while_running([&] { return relay_.set_aside(); });
+    }
+    relay::Restored restore(const std::string& file) override {
+        return gate_.while_running([&] { return relay_.restore(file); });
+    }
 
 private:
     Gate& gate_;

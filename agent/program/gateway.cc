@@ -58,6 +58,7 @@ struct Gateway::Impl {
     Configuration configuration;
     Metrics metrics;
     const base::Clock& clock;
+    base::SystemDisk disk;
     Events events{log, metrics, clock};
     Gate gate;
     sync::Sync directory;  // publishes to relay once started
@@ -75,7 +76,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
           configuration.started().synced(), configuration.started().relay.state_dir, events, clock,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(), events,
-            clock),
+            clock, disk),
       control({gate, configuration, relay, directory, metrics, log, clock, [this] { return reload(); },
                [this] { return status.troubles(); }}),
       status(

@@ -8,6 +8,7 @@
 #include "agent/command/command_line.h"
 #include "agent/command/commands.h"
 #include "agent/program/run.h"
+#include "agent/program/spool_check.h"
 #include "agent/settings/reference.h"
 #include "agent/settings/reply_rules.h"
 #include "sync/base/clock.h"
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
         switch (command->verb) {
             case Verb::run: keep_freed_memory(); return run(command->config, clock);
             case Verb::check: return check(*command, clock);
+            case Verb::spool_check: return check_mail(*command);
             case Verb::config_defaults: std::fputs(reference_toml().c_str(), stdout); return EX_OK;
             case Verb::config_markdown: std::fputs(reference_markdown().c_str(), stdout); return EX_OK;
             case Verb::config_rules:

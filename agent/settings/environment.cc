@@ -101,7 +101,8 @@ void check_state(ParsedConfiguration& parsed) {
     if (directory.empty() || has_fault(parsed, "state_dir")) return;
     const auto needed = [&](const std::filesystem::path& file) {
         const auto name = file.filename().string();
-        return name == "lock" || name == "spool" || name.find(".volume") != std::string::npos;
+        return name == "lock" || name == "spool" || name == "content" || name.ends_with(".segment") ||
+               name.ends_with(".volume");
     };
     std::error_code none;
     std::string refused, wanting;

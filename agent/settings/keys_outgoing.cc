@@ -150,8 +150,7 @@ Section queue() {
             duration("retry_max", "4h", "1s", "30d", place(&Q::retry_max), "... to here"),
             size("message_size", "50MiB", "1KiB", "2GiB", place(&Q::message_size),
                  "of one message, announced as SIZE"),
-            size("volume_size", "512MiB", "4MiB", "64GiB", place(&Q::volume_size),
-                 "of one file of the spool; larger ones get slow after a backlog")
+            size("volume_size", "64MiB", "4MiB", "1GiB", place(&Q::volume_size), "of one file of the spool")
                 .at_start(),
             duration("delay_notice", "0s", "0s", "30d", place(&Q::delay_notice),
                      "after it a sender is told that mail still waits, as \"4h\"; 0s: never"),

@@ -56,6 +56,9 @@ public:
     virtual relay::Applied bounce(const relay::QueueFilter& filter, const std::string& reason) = 0;
     /// To a gateway, "" for what the rules say.
     virtual relay::Applied move(const relay::QueueFilter& filter, const std::string& gateway) = 0;
+    // What was set aside in STATE_DIR/damaged.
+    virtual relay::SetAsidePage set_aside() = 0;
+    virtual relay::Restored restore(const std::string& file) = 0;
 };
 
 /// Gateways, routes and the addresses mail leaves from.

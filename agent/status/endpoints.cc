@@ -10,8 +10,8 @@ namespace postern::agent {
 const std::vector<Endpoint>& endpoints() {
     static const std::vector<Endpoint> table = [] {
         std::vector<Endpoint> all;
-        for (auto* rows : {state_endpoints, explain_endpoints, queue_endpoints, outgoing_endpoints,
-                           directory_endpoints, reload_endpoints}) {
+        for (auto* rows : {state_endpoints, explain_endpoints, queue_endpoints, spool_endpoints,
+                           outgoing_endpoints, directory_endpoints, reload_endpoints}) {
             auto more = rows();
             std::move(more.begin(), more.end(), std::back_inserter(all));
         }
@@ -25,6 +25,10 @@ const std::vector<CommandGroup>& command_groups() {
         {.name = "queue",
          .help = "what waits",
          .unanswered = "What waits stays on disk meanwhile; only the running gateway can show it"},
+        {.name = "spool",
+         .help = "the files of the mail",
+         .local = "check",
+         .unanswered = "What was set aside stays in state_dir/damaged"},
         {.name = "gateway", .help = "next hops", .alone = "gateway list"},
         {.name = "route", .help = "which mail goes through which gateway", .alone = "route list"},
         {.name = "egress", .help = "addresses mail leaves from", .alone = "egress list"},

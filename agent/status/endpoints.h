@@ -17,6 +17,7 @@ struct CommandGroup {
     std::string_view name;
     std::string_view help;
     std::string_view alone{};       // the command that is meant by the first word alone; "" for none
+    std::string_view local{};       // one that asks no gateway, first of them; "" for none
     std::string_view unanswered{};  // what to know when no gateway answers
 };
 const std::vector<CommandGroup>& command_groups();

@@ -81,7 +81,7 @@ tl::expected<FormPtr, ContentFault> plain_form(const Spool& spool, const Stored&
         out->file = std::move(*file);
         return out;
     }
-    auto octets = spool.load_content(stored.message, stored.volume);
+    auto octets = spool.load_content(stored.message);
     if (!octets) return tl::unexpected(octets.error());
     out->bytes = std::move(*octets);
     return out;
@@ -98,7 +98,7 @@ tl::expected<FormPtr, Formless> Forms::make(const Spool& spool, const Stored& st
     std::shared_ptr<const std::string> octets;
     std::string header;
     if (message.content.bytes || message.content.size <= conversion_max) {
-        auto loaded = spool.load_content(message, stored.volume);
+        auto loaded = spool.load_content(message);
         if (!loaded) return tl::unexpected(Formless(loaded.error()));
         octets = std::move(*loaded);
     } else {

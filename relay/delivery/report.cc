@@ -190,7 +190,7 @@ Returned read_returned(const Spool& spool, const Stored& original,
         if (auto header = read_header(content)) out.header += *header;
         return out;
     }
-    auto octets = spool.load_content(original.message, original.volume);
+    auto octets = spool.load_content(original.message);
     if (!octets) return out;
     std::string_view own = header_of(**octets);
     out.header += own;

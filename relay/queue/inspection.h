@@ -1,20 +1,19 @@
-// Whether a volume can be used: looked at before it is, by a process of its own, since LMDB trusts its pages.
+// All of a spool's files gone through from their beginning to their end, and none of them changed.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <system_error>
 
 #include <tl/expected.hpp>
 
+#include "relay/views.h"
+#include "sync/base/disk.h"
+
 namespace postern::relay {
 
-enum class Soundness : std::uint8_t { sound, damaged };
-
-/// Walks through all tables, and opens them as Volume does. `size` as for Volume. Damage is what the octets
-/// of the file prove; that they could not be had (no permission, no descriptor, no memory, a disk that cannot
-/// read) is the error, and says nothing about them. Any thread.
-tl::expected<Soundness, std::error_code> inspect_volume(const std::filesystem::path& file,
-                                                        std::uint64_t size);
+/// Also beside a gateway that goes on writing: what is wrong is looked at twice, so that nothing is told that
+/// was just being changed. `segment_size`: of new segments. The error says in words what cannot be read.
+tl::expected<SpoolCheck, std::string> inspect_spool(base::Disk& disk, const std::filesystem::path& state_dir,
+                                                    std::uint64_t segment_size);
 
 }  // namespace postern::relay

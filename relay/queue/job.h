@@ -14,8 +14,15 @@
 #include "relay/mail/stage.h"
 #include "relay/queue/record.h"
 #include "relay/queue/stored.h"
+#include "relay/queue/wait_key.h"
 
 namespace postern::relay {
+
+/// What is to be written down of a message besides its progress.
+struct Unwritten {
+    std::vector<WaitKey> filed;  // where some of it waits now: it can be read back there once that is written
+    StoredPtr bounce;
+};
 
 /// A message that is being worked on. Its Progress here is ahead of the spool's by what is not yet committed.
 /// Each of its pending recipients has a place: in a leg, or filed in the spool under a route and a time.
@@ -32,14 +39,14 @@ struct Queued {
     struct Leg {
         std::vector<std::uint16_t> recipients;
         unsigned open_jobs = 0;
-        std::vector<Time> filed;   // under these times in the spool
+        bool filed = false;        // it waited in the spool
         Time due = Time::max();    // when what is left of it is tried again; not theirs until it is filed so
         bool ended = false;        // only what came of it is still to be written down
         std::uint64_t change = 0;  // the change that does so, once it has a number
     };
     std::map<RouteKey, Leg> legs;  // by route
     std::size_t open_legs = 0;     // that have not ended
-    Change unwritten;              // what the next change of it says besides its progress
+    Unwritten unwritten;           // what the next change of it says besides its progress
     bool put_off = false;          // that change waits for company
 
     bool halted() const { return removed || ordered; }

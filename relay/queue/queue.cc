@@ -53,21 +53,19 @@ Queue::Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Obser
       observer_(observer),
       deliverer_(deliverer) {
     for (auto& key : spool_.routes()) wake(key.route, key.due);
-    recovery_ = Recovery{spool_.volumes(), {}, spool_.new_id()};
-    roll_.volumes = spool_.volumes();
+    recovery_ = Recovery{{}, spool_.new_id()};
 }
 
 // ---- messages
 
 /// The message, read from the spool if need be. What of it has no place in line yet is taken up at once, and
 /// what an operator wanted of it before the last stop is done: whoever gets it finds it whole.
-QueuedPtr Queue::fetch(MessageId id, std::uint32_t volume) {
+QueuedPtr Queue::fetch(MessageId id) {
     if (auto found = messages_.find(id.value); found != messages_.end()) return found->second;
-    auto loaded = spool_.load(id, volume);
+    auto loaded = spool_.load(id);
     if (!loaded) return nullptr;
     auto message = std::make_shared<Queued>();
-    message->stored =
-        loaded->stored ? loaded->stored : std::make_shared<Stored>(Stored{Message{id, {}, {}}, volume});
+    message->stored = loaded->stored ? loaded->stored : std::make_shared<Stored>(Stored{Message{id, {}, {}}});
     message->progress = std::move(loaded->progress);
     messages_.emplace(id.value, message);
     if (!loaded->stored) {
@@ -213,7 +211,7 @@ void Queue::start_leg(const QueuedPtr& message, const RouteKey& route) {
         return forget(message);
     }
     if (message->ordered) return end_leg(message, route);
-    if (!takes(route, !leg.filed.empty())) {
+    if (!takes(route, leg.filed)) {
         std::string trouble = deliverer_.trouble(route);
         leg.due = now_exact(clock_);
         for (auto recipient : leg.recipients) {

@@ -41,7 +41,7 @@ public:
     void reload(SettingsPtr settings) { settings_ = std::move(settings); }
     // By whoever hears of commits, in their order.
     void admit(StoredPtr stored);           // committed just now
-    void committed(std::uint64_t changes);  // every change up to this number is durable
+    void committed(std::uint64_t changes);  // every change up to this number is written
 
     // By the deliverer.
     void settle(const Job& job, std::vector<Outcome> outcomes);  // one outcome per recipient of the job
@@ -74,7 +74,7 @@ public:
     std::size_t active() const { return messages_.size(); }
     /// Messages in memory that go this way.
     std::size_t in_hand(const RouteKey& route) const;
-    /// The number of the last change that was handed to the spool and is not known to be durable; 0 for none.
+    /// The number of the last change that was handed to the spool and is not known to be written; 0 for none.
     std::uint64_t last_change() const { return uncommitted_.empty() ? 0 : uncommitted_.back().change; }
     /// Routes that something waits for in the spool, with the earliest time it is due.
     std::map<RouteKey, Time> waiting() const;
@@ -92,7 +92,7 @@ private:
     using Waiting = std::map<RouteKey, Waits>;
 
     // queue.cc: what is in memory
-    QueuedPtr fetch(MessageId id, std::uint32_t volume);
+    QueuedPtr fetch(MessageId id);
     bool busy(MessageId id, const RouteKey& route) const;
     void forget(const QueuedPtr& message);
     RouteKey way(const Queued& message, std::size_t recipient) const;
@@ -112,7 +112,7 @@ private:
                            Time next) const;
     void end_leg(const QueuedPtr& message, const RouteKey& route);
     enum class Write : std::uint8_t { usual, at_once, in_company };
-    void record(const QueuedPtr& message, const RouteKey& ended, Change change, Write when = Write::usual);
+    void record(const QueuedPtr& message, const RouteKey& ended, Unwritten what, Write when = Write::usual);
     void write(const QueuedPtr& message);
     void write_some(Time now);
     void set_aside(const QueuedPtr& message, Change change);
@@ -131,7 +131,7 @@ private:
     void move_some();
 
     // queue_sweeps.cc: reports, and the roll call of all that waits
-    void report(Queued& message, Change& change);
+    void report(Queued& message, Unwritten& what);
     bool wants_delay(const Message& mail, const RecipientProgress& one, std::size_t recipient) const;
     Time delay_due(const Message& mail) const;
     bool tried_since(const RecipientProgress& one, Time moment) const;
@@ -139,17 +139,16 @@ private:
     bool astray(const RecipientProgress& one, const Stored& stored) const;
     bool in_place(const Stored& stored, const Progress& progress, const Queued* memory, Time now);
     void put_in_place(const QueuedPtr& message, Time now);
-    bool announce_delay(Queued& message, Change& change);
-    void call(MessageId id, std::uint32_t volume, Time now);
+    bool announce_delay(Queued& message, Unwritten& what);
+    void call(MessageId id, Time now);
     void call_roll(Time now);
 
     // queue_operations.cc
     template <typename Each>
     Applied operate(const std::vector<MessageId>& ids, Order order, const std::string& reason, Each each);
-    void file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Change& change);
+    void file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Unwritten& what);
     void obey(Queued& message, std::uint16_t recipient);
     void obey_all(const QueuedPtr& message);
-    static void keep_shared(const Queued& message, Change& change);
     void lay_memory_over(std::vector<MessageView>& views) const;
 
     const base::Clock& clock_;
@@ -174,7 +173,6 @@ private:
     std::deque<Uncommitted> uncommitted_;
 
     struct Recovery {
-        std::vector<std::uint32_t> volumes;  // still to be read
         MessageId after, until;
     };
     std::optional<Recovery> recovery_;
@@ -187,8 +185,7 @@ private:
 
     /// All that is in the spool is gone through, over and over.
     struct Roll {
-        std::vector<std::uint32_t> volumes;  // still to be read
-        MessageId after;
+        MessageId after;         // those up to here have been called
         Time next{};             // when to go on
         bool first = true;       // since the start
         std::size_t astray = 0;  // had no place in line, since that was last told

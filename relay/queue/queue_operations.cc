@@ -33,39 +33,13 @@ std::string some_pending(const Envelope& envelope, const Progress& progress) {
     return out;
 }
 
-/// Each once, in order.
-void sort(std::vector<WaitKey>& keys) {
-    std::sort(keys.begin(), keys.end());
-    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-}
-
-bool contains(const std::vector<WaitKey>& sorted, const WaitKey& key) {
-    return std::binary_search(sorted.begin(), sorted.end(), key);
-}
-
 }  // namespace
 
 /// Files a recipient that is not in hand under a route and time instead of where it waits.
-void Queue::file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Change& change) {
-    RecipientProgress& one = message.progress[recipient];
-    if (!one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
+void Queue::file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Unwritten& what) {
     message.wait_at(recipient, route);
-    one.next = due;
-    change.wait.push_back(WaitKey{route, due});
-}
-
-/// Two recipients may have shared an entry of which one keeps its place. Names each entry once.
-void Queue::keep_shared(const Queued& message, Change& change) {
-    sort(change.wait);
-    sort(change.unwait);
-    std::vector<WaitKey> kept;
-    for (const auto& one : message.progress)
-        if (WaitKey key{one.route, one.next};
-            one.pending() && !one.route.empty() && contains(change.unwait, key))
-            kept.push_back(std::move(key));
-    sort(kept);
-    for (auto* keys : {&change.wait, &change.unwait})
-        std::erase_if(*keys, [&](const WaitKey& key) { return contains(kept, key); });
+    message.progress[recipient].next = due;
+    what.filed.push_back(WaitKey{route, due});
 }
 
 /// Does `each` with every pending recipient that is not in hand; what is in hand gets the order, on the disk
@@ -75,17 +49,16 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
     must_not_be_offering();
     Applied out;
     for (MessageId id : ids) {
-        auto volume = spool_.find(id);
-        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
         if (!message || message->removed) continue;
-        Change change;
+        Unwritten what;
         bool any = false, ordered = false, delivering = false;
         std::vector<bool> in_hand = worked_on(*message);
         for (std::size_t at = 0; at < message->progress.size(); ++at) {
             RecipientProgress& one = message->progress[at];
             if (!one.pending()) continue;
             if (!in_hand[at]) {
-                any = each(*message, at, change) || any;
+                any = each(*message, at, what) || any;
                 continue;
             }
             any = any || order != Order::none || one.order == Order::hold;
@@ -101,8 +74,7 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
         }
         ++out.messages;
         if (delivering) ++out.delivering;
-        keep_shared(*message, change);
-        record(message, {}, std::move(change), Write::at_once);
+        record(message, {}, std::move(what), Write::at_once);
         if (order != Order::hold && order != Order::none) continue;
         const Message& mail = message->stored->message;
         std::string text = id.text(), from = mail.envelope.reverse_path.text(),
@@ -113,39 +85,37 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
 }
 
 Applied Queue::hold(const std::vector<MessageId>& ids) {
-    return operate(ids, Order::hold, {}, [this](Queued& message, std::size_t at, Change& change) {
+    return operate(ids, Order::hold, {}, [this](Queued& message, std::size_t at, Unwritten& what) {
         if (message.progress[at].route == RouteKey::held()) return false;
-        file(message, at, RouteKey::held(), held_until(), change);
+        file(message, at, RouteKey::held(), held_until(), what);
         return true;
     });
 }
 
 Applied Queue::release(const std::vector<MessageId>& ids) {
-    return operate(ids, Order::none, {}, [this](Queued& message, std::size_t at, Change& change) {
+    return operate(ids, Order::none, {}, [this](Queued& message, std::size_t at, Unwritten& what) {
         if (message.progress[at].route != RouteKey::held()) return false;
-        file(message, at, way(message, at), now_exact(clock_), change);
+        file(message, at, way(message, at), now_exact(clock_), what);
         return true;
     });
 }
 
 Applied Queue::bounce(const std::vector<MessageId>& ids, const std::string& reason) {
-    return operate(ids, Order::bounce, reason,
-                   [this, &reason](Queued& message, std::size_t at, Change& change) {
-                       RecipientProgress& one = message.progress[at];
-                       if (!one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
-                       one.order = Order::bounce;
-                       one.order_reason = reason;
-                       obey(message, static_cast<std::uint16_t>(at));
-                       return true;
-                   });
+    return operate(ids, Order::bounce, reason, [this, &reason](Queued& message, std::size_t at, Unwritten&) {
+        RecipientProgress& one = message.progress[at];
+        one.order = Order::bounce;
+        one.order_reason = reason;
+        obey(message, static_cast<std::uint16_t>(at));
+        return true;
+    });
 }
 
 Applied Queue::move(const std::vector<MessageId>& ids, const RouteKey& route) {
     Time now = now_exact(clock_);
-    return operate(ids, Order::move, route.text(), [&](Queued& message, std::size_t at, Change& change) {
+    return operate(ids, Order::move, route.text(), [&](Queued& message, std::size_t at, Unwritten& what) {
         RecipientProgress& one = message.progress[at];
         one.pinned = route;
-        if (one.route != RouteKey::held()) file(message, at, way(message, at), now, change);
+        if (one.route != RouteKey::held()) file(message, at, way(message, at), now, what);
         return true;
     });
 }
@@ -176,39 +146,35 @@ void Queue::obey(Queued& message, std::uint16_t recipient) {
 
 /// Of a message just read: the process ended before it came to this.
 void Queue::obey_all(const QueuedPtr& message) {
-    Change change;
+    Unwritten what;
     bool any = false;
     for (std::size_t at = 0; at < message->progress.size(); ++at) {
         RecipientProgress& one = message->progress[at];
         if (!one.pending() || one.order == Order::none) continue;
         any = true;
-        WaitKey before{one.route, one.next};
         obey(*message, static_cast<std::uint16_t>(at));
-        if (!before.route.empty()) change.unwait.push_back(before);
         if (!one.pending()) continue;
         if (one.route != RouteKey::held()) {
             message->wait_at(at, way(*message, at));
             one.next = now_exact(clock_);
         }
-        change.wait.push_back(WaitKey{one.route, one.next});
+        what.filed.push_back(WaitKey{one.route, one.next});
     }
     if (!any) return;
-    keep_shared(*message, change);
     // It is not new any more only when nothing of it is untried.
     message->fresh =
         std::none_of(message->progress.begin(), message->progress.end(),
                      [](const RecipientProgress& one) { return one.pending() && one.route.empty(); });
-    record(message, {}, std::move(change), Write::at_once);
+    record(message, {}, std::move(what), Write::at_once);
 }
 
 Applied Queue::retry(const std::vector<MessageId>& ids) {
     Time now = now_exact(clock_);
     Applied out;
     for (MessageId id : ids) {
-        auto volume = spool_.find(id);
-        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
         if (!message || message->removed) continue;
-        Change change;
+        Unwritten what;
         bool held = false, tried = false;
         std::vector<bool> in_hand = worked_on(*message);
         for (std::size_t at = 0; at < message->progress.size(); ++at) {
@@ -221,7 +187,7 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
             tried = true;
             if (in_hand[at] || one.route.empty()) continue;
             if (one.next > now || astray(one, *message->stored))
-                file(*message, at, one.route, now, change);
+                file(*message, at, one.route, now, what);
             else
                 wake(one.route, one.next);
             if (auto waits = waiting_.find(one.route); waits != waiting_.end()) look(waits, now);
@@ -230,9 +196,8 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
             ++out.messages;
         else if (held)
             ++out.held;
-        keep_shared(*message, change);
-        if (!change.wait.empty())
-            record(message, {}, std::move(change), Write::at_once);
+        if (!what.filed.empty())
+            record(message, {}, std::move(what), Write::at_once);
         else
             forget(message);
     }
@@ -242,8 +207,7 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
 Applied Queue::remove(const std::vector<MessageId>& ids) {
     Applied out;
     for (MessageId id : ids) {
-        auto volume = spool_.find(id);
-        QueuedPtr message = volume ? fetch(id, *volume) : nullptr;
+        QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
         if (!message || message->removed) continue;
         ++out.messages;
         if (std::find(message->sending.begin(), message->sending.end(), true) != message->sending.end())
@@ -251,14 +215,8 @@ Applied Queue::remove(const std::vector<MessageId>& ids) {
         const Message& mail = message->stored->message;
         Change change;
         change.id = id;
-        change.volume = message->stored->volume;
         change.done = true;
         change.file = mail.content.file;
-        change.unwait = std::move(message->unwritten.unwait);
-        for (const auto& [route, leg] : message->legs)
-            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
-        for (const auto& one : message->progress)
-            if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
         message->removed = true;
         ++message->uncommitted;
         uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});

@@ -143,8 +143,7 @@ void Queue::give_back(const Job& job) {
 
 void Queue::end_leg(const QueuedPtr& message, const RouteKey& route) {
     Queued::Leg& leg = message->legs.at(route);
-    Change change;
-    for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
+    Unwritten what;
     Time due = leg.due;
     bool held = false, waits = false;
     for (auto at : leg.recipients) {
@@ -165,22 +164,21 @@ void Queue::end_leg(const QueuedPtr& message, const RouteKey& route) {
     for (auto at : leg.recipients)
         if (RecipientProgress& one = message->progress[at]; one.pending() && one.route == route)
             one.next = due;
-    if (waits) change.wait.push_back(WaitKey{route, due});
-    if (held) change.wait.push_back(WaitKey{RouteKey::held(), held_until()});
-    record(message, route, std::move(change));
+    if (waits) what.filed.push_back(WaitKey{route, due});
+    if (held) what.filed.push_back(WaitKey{RouteKey::held(), held_until()});
+    record(message, route, std::move(what));
 }
 
 /// What is known of a message now is to be on the disk; `ended` is the route of a leg that is over with it.
-void Queue::record(const QueuedPtr& message, const RouteKey& ended, Change change, Write when) {
+void Queue::record(const QueuedPtr& message, const RouteKey& ended, Unwritten what, Write when) {
     if (!ended.empty()) {
         message->legs.at(ended).ended = true;
         ENSURE(message->open_legs > 0, "a leg ends once");
         if (--message->open_legs == 0) message->ordered = false;
     }
-    Change& all = message->unwritten;
-    all.wait.insert(all.wait.end(), change.wait.begin(), change.wait.end());
-    all.unwait.insert(all.unwait.end(), change.unwait.begin(), change.unwait.end());
-    if (change.bounce) all.bounce = std::move(change.bounce);
+    Unwritten& all = message->unwritten;
+    all.filed.insert(all.filed.end(), what.filed.begin(), what.filed.end());
+    if (what.bounce) all.bounce = std::move(what.bounce);
     std::size_t size = message->progress.size();
     const bool over = message->open_legs == 0 && when != Write::in_company;
     if (when == Write::at_once || size <= written_at_once || over) return write(message);
@@ -191,12 +189,13 @@ void Queue::record(const QueuedPtr& message, const RouteKey& ended, Change chang
 void Queue::write(const QueuedPtr& message) {
     message->put_off = false;
     if (message->removed) return;
-    Change change = std::exchange(message->unwritten, {});
+    Unwritten what = std::exchange(message->unwritten, {});
     const Message& mail = message->stored->message;
     bool open = message->open_legs > 0;
-    if (!open) report(*message, change);
+    if (!open) report(*message, what);
+    Change change;
     change.id = mail.id;
-    change.volume = message->stored->volume;
+    change.bounce = std::move(what.bounce);
     change.file = mail.content.file;
     change.done = std::all_of(message->progress.begin(), message->progress.end(),
                               [](const RecipientProgress& one) { return one.resolved(); });
@@ -205,7 +204,7 @@ void Queue::write(const QueuedPtr& message) {
         change.tried = message->fresh;
         message->fresh = false;
     }
-    Uncommitted entry{0, message, {}, change.wait};
+    Uncommitted entry{0, message, {}, std::move(what.filed)};
     entry.change = spool_.change(std::move(change));
     ++message->uncommitted;
     for (auto& [route, leg] : message->legs)
@@ -229,7 +228,6 @@ void Queue::write_some(Time now) {
 
 void Queue::committed(std::uint64_t changes) {
     must_not_be_offering();
-    spool_.changes_committed(changes);
     while (!uncommitted_.empty() && uncommitted_.front().change <= changes) {
         Uncommitted done = std::move(uncommitted_.front());
         uncommitted_.pop_front();
@@ -252,7 +250,6 @@ void Queue::committed(std::uint64_t changes) {
 void Queue::set_aside(const QueuedPtr& message, Change change) {
     message->removed = true;
     change.id = message->stored->message.id;
-    change.volume = message->stored->volume;
     change.file = spool_.content_file(change.id);  // if there is one
     ++message->uncommitted;
     uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
@@ -276,11 +273,6 @@ void Queue::set_aside_damaged(const Job& job, std::string why) {
     if (!job.message->removed) {
         Change change;
         change.damage = std::move(why);
-        change.unwait = std::move(job.message->unwritten.unwait);
-        for (const auto& [route, leg] : job.message->legs)
-            for (Time filed : leg.filed) change.unwait.push_back(WaitKey{route, filed});
-        for (const auto& one : job.message->progress)
-            if (one.pending() && !one.route.empty()) change.unwait.push_back(WaitKey{one.route, one.next});
         set_aside(job.message, std::move(change));
     }
     give_back(job);

@@ -43,7 +43,7 @@ bool wants_postmaster(const Envelope& envelope, std::size_t recipient, const Rec
 }  // namespace
 
 /// Collects what the sender has not been told yet, and makes a report of it that goes out with the change.
-void Queue::report(Queued& message, Change& change) {
+void Queue::report(Queued& message, Unwritten& what) {
     Progress& progress = message.progress;
     const Message& mail = message.stored->message;
     std::vector<Notice> notices;
@@ -66,10 +66,10 @@ void Queue::report(Queued& message, Change& change) {
         }
         one.reported = true;
     }
-    if (!notices.empty()) change.bounce = deliverer_.report(*message.stored, progress, notices);
+    if (!notices.empty()) what.bounce = deliverer_.report(*message.stored, progress, notices);
     if (failed.empty() && relayed == 0) return;
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
-                report = change.bounce ? change.bounce->message.id.text() : std::string();
+                report = what.bounce ? what.bounce->message.id.text() : std::string();
     for (auto at : failed) {
         const RecipientProgress& one = progress[at];
         bool told =
@@ -78,7 +78,7 @@ void Queue::report(Queued& message, Change& change) {
         observer_.on(event::Bounced{id, from, to, route, one.host, one.stage, one.reason, one.reply,
                                     told ? std::string_view(report) : std::string_view(), one.egress});
     }
-    if (relayed > 0 && change.bounce) observer_.on(event::Reported{id, from, report, "relayed", relayed});
+    if (relayed > 0 && what.bounce) observer_.on(event::Reported{id, from, report, "relayed", relayed});
 }
 
 // ---- the roll call
@@ -113,7 +113,7 @@ bool Queue::given_up(const Message& mail, const RecipientProgress& one) const {
 bool Queue::astray(const RecipientProgress& one, const Stored& stored) const {
     // What is new is on its way here, or the recovery after a start comes to it.
     if (one.route.empty()) return !recovery_ && clock_.wall() - stored.message.arrived > on_its_way;
-    return !spool_.waits(WaitKey{one.route, one.next}, stored.message.id, stored.volume);
+    return !spool_.waits(WaitKey{one.route, one.next}, stored.message.id);
 }
 
 /// Whether nothing is to be done about a message. `memory` is null for one that is in the spool only.
@@ -147,14 +147,13 @@ bool Queue::in_place(const Stored& stored, const Progress& progress, const Queue
 void Queue::put_in_place(const QueuedPtr& message, Time now) {
     std::vector<bool> in_hand = taken(*message);
     const Message& mail = message->stored->message;
-    Change change;
+    Unwritten what;
     bool any = false, given = false;
     for (std::size_t at = 0; at < message->progress.size(); ++at) {
         RecipientProgress& one = message->progress[at];
         if (!one.pending() || in_hand[at]) continue;
         if (given_up(mail, one)) {
             any = given = true;
-            change.unwait.push_back(WaitKey{one.route, one.next});
             one.status = RecipientStatus::failed;
             one.reason = "given up after " + base::span_in_words(settings_->queue.expire) +
                          (one.reason.empty() ? std::string() : ": " + one.reason);
@@ -165,17 +164,16 @@ void Queue::put_in_place(const QueuedPtr& message, Time now) {
         if (!foreign && !lost) continue;
         any = true;
         if (foreign)
-            file(*message, at, one.route, now, change);
+            file(*message, at, one.route, now, what);
         else
-            change.wait.push_back(WaitKey{one.route, one.next});
+            what.filed.push_back(WaitKey{one.route, one.next});
     }
-    keep_shared(*message, change);
-    if (!given && message->legs.empty() && announce_delay(*message, change)) any = true;
-    if (any) record(message, {}, std::move(change), Write::at_once);
+    if (!given && message->legs.empty() && announce_delay(*message, what)) any = true;
+    if (any) record(message, {}, std::move(what), Write::at_once);
 }
 
 /// Tells the sender once, when a message has been here for so long and was tried since.
-bool Queue::announce_delay(Queued& message, Change& change) {
+bool Queue::announce_delay(Queued& message, Unwritten& what) {
     const Message& mail = message.stored->message;
     if (clock_.wall() < delay_due(mail)) return false;
     std::vector<Notice> notices;
@@ -183,25 +181,25 @@ bool Queue::announce_delay(Queued& message, Change& change) {
         if (wants_delay(mail, message.progress[at], at) && tried_since(message.progress[at], delay_due(mail)))
             notices.push_back(Notice{static_cast<std::uint16_t>(at), Notice::Kind::delayed});
     if (notices.empty()) return false;
-    change.bounce = deliverer_.report(*message.stored, message.progress, notices);
+    what.bounce = deliverer_.report(*message.stored, message.progress, notices);
     for (const auto& notice : notices) message.progress[notice.recipient].delay_reported = true;
-    if (!change.bounce) return true;
+    if (!what.bounce) return true;
     std::string id = mail.id.text(), from = mail.envelope.reverse_path.text(),
-                report = change.bounce->message.id.text();
+                report = what.bounce->message.id.text();
     observer_.on(event::Reported{id, from, report, "delayed", notices.size()});
     return true;
 }
 
-void Queue::call(MessageId id, std::uint32_t volume, Time now) {
+void Queue::call(MessageId id, Time now) {
     if (auto found = messages_.find(id.value); found != messages_.end()) {
         QueuedPtr message = found->second;
         if (message->removed || message->uncommitted > 0 || message->put_off) return;
         if (!in_place(*message->stored, message->progress, message.get(), now)) put_in_place(message, now);
         return forget(message);
     }
-    auto loaded = spool_.load(id, volume);
+    auto loaded = spool_.load(id);
     if (!loaded || (loaded->stored && in_place(*loaded->stored, loaded->progress, nullptr, now))) return;
-    QueuedPtr message = fetch(id, volume);
+    QueuedPtr message = fetch(id);
     if (!message || message->removed) return;
     if (message->uncommitted == 0) put_in_place(message, now);
     forget(message);
@@ -209,20 +207,17 @@ void Queue::call(MessageId id, std::uint32_t volume, Time now) {
 
 void Queue::call_roll(Time now) {
     auto begun = clock_.now();
-    while (!roll_.volumes.empty()) {
-        std::uint32_t volume = roll_.volumes.front();
-        auto ids = spool_.messages(volume, roll_.after, part_max);
+    for (bool more = true; more;) {
+        const auto ids = spool_.messages(roll_.after, part_max);
+        more = ids.size() == part_max;
         for (MessageId id : ids) {
             if (messages_.size() > limits::crowded_messages || clock_.now() - begun > slice) {
                 roll_.next = now + (roll_.first ? first_pause : pause);
                 return;
             }
             roll_.after = id;
-            call(id, volume, now);
+            call(id, now);
         }
-        if (ids.size() == part_max) continue;
-        roll_.volumes.erase(roll_.volumes.begin());
-        roll_.after = {};
     }
     if (roll_.astray > 0)
         observer_.on(event::Trouble{
@@ -235,7 +230,7 @@ void Queue::call_roll(Time now) {
         std::min<std::chrono::seconds>(settings_->queue.expire, settings_->queue.delay_notice.count() > 0
                                                                     ? settings_->queue.delay_notice
                                                                     : std::chrono::seconds(usual_delay));
-    roll_ = Roll{spool_.volumes(), {}, {}, recovery_.has_value(), 0, {}};
+    roll_ = Roll{{}, {}, recovery_.has_value(), 0, {}};
     roll_.next =
         now + std::clamp<std::chrono::seconds>(span / 4, std::chrono::seconds(1), std::chrono::seconds(60));
 }

@@ -126,38 +126,19 @@ std::chrono::seconds Queue::overdue() const {
 }
 
 void Queue::take_filed(const WaitEntry& entry, const RouteKey& route) {
-    QueuedPtr message = fetch(entry.id, entry.volume);
-    Change change;
-    change.unwait.push_back(WaitKey{route, entry.due});
-    if (!message || message->removed) {
-        // The entry outlived its message, or the message was set aside just now.
-        change.id = entry.id;
-        change.volume = entry.volume;
-        auto holder = message ? message : std::make_shared<Queued>();
-        if (!message)
-            holder->stored = std::make_shared<Stored>(Stored{Message{entry.id, {}, {}}, entry.volume});
-        messages_.emplace(entry.id.value, holder);
-        holder->removed = true;
-        ++holder->uncommitted;
-        // Others of its entries are passed over until then.
-        uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), holder, {route}, {}});
-        return;
-    }
+    QueuedPtr message = fetch(entry.id);
+    if (!message || message->removed) return;  // it is gone, or is being set aside
+    Unwritten what;
     // Others of its recipients go that way already: these follow when that is over.
     if (message->legs.contains(route)) return;
     Queued::Leg leg;
-    leg.filed.push_back(entry.due);
+    leg.filed = true;
     Time now = now_exact(clock_);
     bool moved = false;
     std::set<RouteKey> others;
     for (const std::uint16_t at : message->waiting_at(route)) {
         RecipientProgress& one = message->progress[at];
-        // Recipients that came here at different times go on together; none of their entries must stay
-        // behind.
-        if (std::find(leg.filed.begin(), leg.filed.end(), one.next) == leg.filed.end()) {
-            leg.filed.push_back(one.next);
-            change.unwait.push_back(WaitKey{route, one.next});
-        }
+        // Recipients that came here at different times go on together.
         RouteKey to = way(*message, at);
         if (to == route) {
             leg.recipients.push_back(at);
@@ -167,43 +148,34 @@ void Queue::take_filed(const WaitEntry& entry, const RouteKey& route) {
         moved = true;
         message->wait_at(at, to);
         one.next = now;
-        if (others.insert(to).second) change.wait.push_back(WaitKey{to, now});
+        if (others.insert(to).second) what.filed.push_back(WaitKey{to, now});
     }
     add_leg(*message, route) = leg;
     if (leg.recipients.empty()) {
         // Until its entry is gone for good, the message must not be found under it again.
-        record(message, route, std::move(change), Write::in_company);
+        record(message, route, std::move(what), Write::in_company);
         return;
     }
-    if (moved) {
-        change.unwait.clear();
-        record(message, {}, std::move(change));
-    }
+    if (moved) record(message, {}, std::move(what));
     start_leg(message, route);
 }
 
 void Queue::recover() {
     auto& left = *recovery_;
     auto begun = clock_.now();
-    while (!left.volumes.empty() && messages_.size() < limits::messages / 2) {
-        std::uint32_t volume = left.volumes.front();
-        auto ids = spool_.fresh(volume, left.after, refill_max);
-        bool more = ids.size() == refill_max;
-        for (MessageId id : ids) {
-            if (clock_.now() - begun > slice) return;
-            left.after = id;
-            if (id > left.until) continue;
-            QueuedPtr message = fetch(id, volume);
-            if (!message || message->removed || message->fresh) continue;
-            // All of it is filed already: it is only to be written down that it is not new any more.
-            message->fresh = true;
-            if (message->open_legs == 0) record(message, {}, {});
-        }
-        if (more) return;
-        left.volumes.erase(left.volumes.begin());
-        left.after = {};
+    if (messages_.size() >= limits::messages / 2) return;
+    const auto ids = spool_.fresh(left.after, refill_max);
+    for (MessageId id : ids) {
+        if (clock_.now() - begun > slice) return;
+        left.after = id;
+        if (id > left.until) continue;
+        QueuedPtr message = fetch(id);
+        if (!message || message->removed || message->fresh) continue;
+        // All of it is filed already: it is only to be written down that it is not new any more.
+        message->fresh = true;
+        if (message->open_legs == 0) record(message, {}, {});
     }
-    if (left.volumes.empty()) recovery_.reset();
+    if (ids.size() < refill_max) recovery_.reset();
 }
 
 std::set<RouteKey> Queue::routes() const {

@@ -23,7 +23,6 @@ bool matches(const std::string& wanted, const Address& address) {
 struct Ranked {
     std::int64_t rank;
     MessageId id;
-    std::uint32_t volume;
     bool operator<(const Ranked& other) const {
         return std::pair(rank, id) < std::pair(other.rank, other.id);
     }
@@ -100,22 +99,18 @@ bool Search::meant(const Loaded& loaded) const {
 void Search::look(const std::function<bool(const Loaded&)>& each) const {
     if (!filter_.id.empty()) {
         auto id = MessageId::parse(filter_.id);
-        auto volume = id ? spool_.find(*id) : std::nullopt;
-        auto loaded = volume ? spool_.load(*id, *volume) : std::nullopt;
+        auto loaded = id ? spool_.load(*id) : std::nullopt;
         if (loaded) each(*loaded);
         return;
     }
-    for (std::uint32_t volume : spool_.volumes()) {
-        MessageId after;
-        for (;;) {
-            auto ids = spool_.messages(volume, after, part);
-            for (MessageId id : ids) {
-                auto loaded = spool_.load(id, volume);
-                if (loaded && !each(*loaded)) return;
-            }
-            if (ids.size() < part) break;
-            after = ids.back();
+    for (MessageId after;;) {
+        auto ids = spool_.messages(after, part);
+        for (MessageId id : ids) {
+            auto loaded = spool_.load(id);
+            if (loaded && !each(*loaded)) return;
         }
+        if (ids.size() < part) return;
+        after = ids.back();
     }
 }
 
@@ -141,15 +136,14 @@ Search::Part Search::list(QueueOrder order, std::size_t limit, std::size_t skip)
     std::vector<Ranked> front;
     each([&](const Loaded& loaded) {
         const Message& message = loaded.stored->message;
-        front.push_back({rank(order, message, loaded.progress), message.id, loaded.stored->volume});
+        front.push_back({rank(order, message, loaded.progress), message.id});
         if (front.size() >= 2 * most + part) keep_front(front, most);
         return true;
     });
     keep_front(front, most);
     std::sort(front.begin(), front.end());
     for (std::size_t at = skip; at < front.size(); ++at)
-        if (auto loaded = spool_.load(front[at].id, front[at].volume);
-            loaded && loaded->stored && !take(std::move(*loaded)))
+        if (auto loaded = spool_.load(front[at].id); loaded && loaded->stored && !take(std::move(*loaded)))
             break;
     return out;
 }

@@ -1,181 +1,49 @@
 #include "relay/queue/spool.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <utility>
 
-#include "relay/queue/inspection.h"
-#include "relay/queue/volume.h"
-#include "sync/base/file.h"
+#include "relay/queue/earlier_spool.h"
+#include "relay/queue/journal.h"
+#include "relay/queue/recovery.h"
+#include "relay/queue/upkeep.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
 
 namespace {
 
-constexpr std::string_view suffix = ".volume";
-std::optional<std::uint32_t> volume_number(const std::filesystem::path& file) {
-    std::string name = file.filename().string();
-    if (name.size() != 8 + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
-    std::uint32_t number = 0;
-    for (char c : std::string_view(name).substr(0, 8)) {
-        if (c < '0' || c > '9') return std::nullopt;
-        number = number * 10 + static_cast<std::uint32_t>(c - '0');
-    }
-    return number;
+/// Of a message's record, read at once; most descriptions are shorter.
+constexpr std::size_t description_usually = 4096;
+
+[[noreturn]] void unusable(const std::filesystem::path& path, const std::error_code& error) {
+    throw std::runtime_error("state_dir: cannot use " + base::file_fault(path, error));
 }
 
 }  // namespace
 
-Spool::Spool(const std::filesystem::path& dir, const base::Clock& clock, Options options,
+Spool::Spool(const std::filesystem::path& dir, const base::Clock& clock, base::Disk& disk, Options options,
              std::function<void(Committed)> committed, Report report)
     : dir_(dir / "spool"),
       contents_(dir_ / "content"),
-      damaged_(dir / "damaged"),
       clock_(clock),
+      disk_(disk),
       options_(options),
       committed_(std::move(committed)),
-      report_(std::move(report)) {
-    std::error_code error;
-    std::filesystem::create_directories(contents_, error);
-    if (error) throw std::runtime_error("state_dir: cannot create " + base::file_fault(contents_, error));
-    open_volumes();
-    replay_settled();
-    settled_.emplace(dir_, clock_, [this](const std::error_code& error) { tell_of_notes(error); });
-    remove_orphans();
-    keep_reserve();
+      report_(std::move(report)),
+      damaged_(disk, dir / "damaged"),
+      holdings_(std::make_unique<Holdings>()) {
+    if (auto error = disk_.make_folder(contents_))
+        throw std::runtime_error("state_dir: cannot create " + base::file_fault(contents_, error));
+    open();
+    notes_.emplace(
+        clock_, [this](const std::vector<Note>& notes) { return note(notes); },
+        [this](const std::error_code& error) { tell_of_notes(error); });
 }
 
 Spool::~Spool() { stop(); }
-
-// ---- opening
-
-void Spool::open_volumes() {
-    std::vector<std::pair<std::uint32_t, std::filesystem::path>> found;
-    std::error_code unreadable;
-    for (const auto& entry : std::filesystem::directory_iterator(dir_, unreadable))
-        if (auto number = volume_number(entry.path())) found.emplace_back(*number, entry.path());
-    if (unreadable) throw std::runtime_error("state_dir: cannot read " + base::file_fault(dir_, unreadable));
-    std::sort(found.begin(), found.end());
-
-    std::uint32_t last = 0;
-    for (const auto& [number, file] : found) {
-        last = number;
-        auto soundness = inspect_volume(file, options_.volume_size);
-        std::error_code error = soundness ? std::error_code() : soundness.error();
-        if (soundness && *soundness == Soundness::damaged) {
-            error = set_aside(file, "its index is damaged");
-        } else if (soundness) {
-            try {
-                volumes_.push_back(std::make_shared<Volume>(file, number, options_.volume_size));
-            } catch (const std::system_error& fault) {
-                error = fault.code();
-            }
-        }
-        if (error) throw std::runtime_error("state_dir: cannot use " + base::file_fault(file, error));
-    }
-    for (const auto& one : volumes_) last_id_ = std::max(last_id_.load(), one->last_id().value);
-    if (volumes_.empty()) add_volume(last + 1);
-}
-
-/// Beside what is there already, never over it.
-std::error_code Spool::move_aside(const std::filesystem::path& file) const {
-    std::error_code error;
-    std::filesystem::create_directories(damaged_, error);
-    if (error) return error;
-    std::filesystem::path to = damaged_ / file.filename();
-    for (int again = 2; std::filesystem::exists(to, error); ++again)
-        to = damaged_ / (file.filename().string() + '.' + std::to_string(again));
-    if (!error) std::filesystem::rename(file, to, error);
-    if (!error) error = base::sync_folder(damaged_);
-    if (!error) error = base::sync_folder(file.parent_path());
-    return error;
-}
-
-std::error_code Spool::set_aside(const std::filesystem::path& file, const std::string& why) {
-    if (auto error = move_aside(file)) {
-        report_("spool volume " + file.filename().string() + " cannot be used (" + why +
-                    "), and cannot be moved to " + damaged_.string() + ": " + error.message(),
-                true);
-        return error;
-    }
-    ++set_aside_;
-    std::error_code ignored;
-    std::filesystem::remove(file.string() + "-lock", ignored);
-    report_("spool volume " + file.filename().string() + " cannot be used (" + why +
-                ") and was set aside in " + damaged_.string() + "; the mail in it is not delivered",
-            true);
-    return {};
-}
-
-void Spool::add_volume(std::uint32_t number) {
-    std::string digits = std::to_string(number);
-    std::string name =
-        std::string(8 - std::min<std::size_t>(8, digits.size()), '0') + digits + std::string(suffix);
-    auto volume = std::make_shared<Volume>(dir_ / name, number, options_.volume_size);
-    std::error_code error = base::sync_folder(dir_);
-    if (error) throw std::system_error(error, dir_.string());
-    std::lock_guard lock(volumes_mutex_);
-    volumes_.push_back(std::move(volume));
-}
-
-void Spool::replay_settled() {
-    std::map<std::uint32_t, Changes> by_volume;
-    for (const auto& [id, recipients] : SettledLog::read(dir_)) {
-        last_id_ = std::max(last_id_.load(), id.value);
-        auto number = find(id);
-        if (!number) continue;
-        auto loaded = load(id, *number);
-        if (!loaded || !loaded->stored) continue;
-        bool open = false;
-        for (std::size_t at = 0; at < loaded->progress.size(); ++at) {
-            RecipientProgress& one = loaded->progress[at];
-            if (recipients.contains(static_cast<std::uint16_t>(at))) one.status = RecipientStatus::delivered;
-            open = open || !one.resolved();
-        }
-        Change change;
-        change.id = id;
-        change.volume = *number;
-        change.done = !open;
-        change.file = loaded->stored->message.content.file;
-        if (open) change.progress = std::move(loaded->progress);
-        by_volume[*number].push_back(Numbered{0, std::move(change)});
-    }
-    for (const auto& [number, changes] : by_volume) {
-        if (auto error = write(*volume(number), {}, refs(changes)))
-            throw std::runtime_error("state_dir: cannot write the spool: " + error.message());
-        tidy(refs(changes));
-    }
-    SettledLog::clear(dir_);
-}
-
-/// Content files that no record names: of messages that were never accepted, unless a volume is missing whose
-/// records may name them, or it cannot be seen whether one is.
-void Spool::remove_orphans() {
-    std::error_code ignored, unseen;
-    bool all_here = true;
-    for (const auto& entry : std::filesystem::directory_iterator(damaged_, unseen))
-        all_here = all_here && entry.path().filename().string().find(suffix) == std::string::npos;
-    if (unseen && unseen != std::errc::no_such_file_or_directory)
-        return report_(
-            "content files that no message has are left where they are: it cannot be seen what was "
-            "set aside, " +
-                base::file_fault(damaged_, unseen),
-            false);
-    for (const auto& entry : std::filesystem::directory_iterator(contents_, ignored)) {
-        auto id = MessageId::parse(entry.path().filename().string());
-        if (id && find(*id)) continue;
-        if (all_here)
-            std::filesystem::remove(entry.path(), ignored);
-        else if (auto error = move_aside(entry.path()))
-            report_(entry.path().string() +
-                        " may belong to a volume that was set aside, and cannot be moved there: " +
-                        error.message(),
-                    false);
-    }
-}
 
 // ---- accepting
 
@@ -206,15 +74,6 @@ std::string Spool::unhealthy() const {
     return unhealthy_;
 }
 
-tl::expected<std::uint64_t, std::error_code> Spool::room() const {
-    struct statvfs disk {};
-    if (statvfs(dir_.c_str(), &disk) != 0)
-        return tl::unexpected(std::error_code(errno, std::generic_category()));
-    // Without inodes a content file cannot be made, however many bytes are free.
-    if (disk.f_files > 0 && disk.f_favail < 64) return 0;
-    return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-}
-
 std::string Spool::want(std::uint64_t minimum_free) const {
     const std::string disk = "the disk of " + dir_.parent_path().string();
     if (stuck())
@@ -236,137 +95,369 @@ std::uint64_t Spool::change(Change change) {
         changes_since_ = clock_.now();
         if (accepts_.empty()) wake_.notify_one();
     }
-    settled_->recorded(change.id, ++last_change_);
     if (change.bounce && change.bounce->message.arrived == Time{})
         change.bounce->message.arrived = clock_.wall();
-    changes_.push_back(Numbered{last_change_, std::move(change)});
+    changes_.push_back(Numbered{++last_change_, std::move(change)});
     if (changes_.size() == group_changes) wake_.notify_one();
     return last_change_;
 }
 
-void Spool::note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients) {
-    settled_->note(id, recipients);
+void Spool::sync_soon() {
+    std::lock_guard lock(mutex_);
+    sync_wanted_ = true;
+    wake_.notify_one();
 }
 
 // ---- reading
 
-std::vector<Spool::VolumePtr> Spool::snapshot() const {
-    std::lock_guard lock(volumes_mutex_);
-    return volumes_;
+std::vector<MessageId> Spool::fresh(MessageId after, std::size_t limit) const {
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.fresh(after, limit);
 }
 
-Spool::VolumePtr Spool::volume(std::uint32_t number) const {
-    std::lock_guard lock(volumes_mutex_);
-    auto found = std::find_if(volumes_.begin(), volumes_.end(),
-                              [&](const VolumePtr& one) { return one->number() == number; });
-    return found == volumes_.end() ? nullptr : *found;
-}
-
-std::vector<std::uint32_t> Spool::volumes() const {
-    std::vector<std::uint32_t> out;
-    for (const auto& one : snapshot()) out.push_back(one->number());
-    return out;
-}
-
-std::vector<MessageId> Spool::fresh(std::uint32_t number, MessageId after, std::size_t limit) const {
-    VolumePtr at = volume(number);
-    return at ? at->ids(Volume::Table::fresh, after, limit) : std::vector<MessageId>();
-}
-
-std::vector<MessageId> Spool::messages(std::uint32_t number, MessageId after, std::size_t limit) const {
-    VolumePtr at = volume(number);
-    return at ? at->ids(Volume::Table::message, after, limit) : std::vector<MessageId>();
+std::vector<MessageId> Spool::messages(MessageId after, std::size_t limit) const {
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.messages(after, limit);
 }
 
 std::vector<WaitEntry> Spool::due(const RouteKey& route, Time until, std::size_t limit,
                                   const std::function<bool(MessageId)>& skip) const {
-    std::vector<WaitEntry> out;
-    for (const auto& one : snapshot()) {
-        if (out.size() >= limit) break;
-        auto more = one->due(route, until, limit - out.size(), skip);
-        out.insert(out.end(), more.begin(), more.end());
-    }
-    return out;
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.due(route, until, limit, skip);
 }
 
 std::vector<WaitKey> Spool::routes() const {
-    std::map<RouteKey, Time> merged;
-    for (const auto& one : snapshot())
-        for (auto& key : one->routes()) {
-            auto [at, added] = merged.emplace(std::move(key.route), key.due);
-            if (!added) at->second = std::min(at->second, key.due);
-        }
-    std::vector<WaitKey> out;
-    for (auto& [route, due] : merged) out.push_back(WaitKey{route, due});
-    return out;
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.routes();
 }
 
-bool Spool::waits(const WaitKey& key, MessageId id, std::uint32_t number) const {
-    VolumePtr at = volume(number);
-    return at && at->waits(key, id);
+bool Spool::waits(const WaitKey& key, MessageId id) const {
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.waits(key, id);
 }
 
-std::optional<std::uint32_t> Spool::find(MessageId id) const {
-    for (const auto& one : snapshot())
-        if (one->has(Volume::Table::message, id)) return one->number();
-    return std::nullopt;
-}
-
-std::optional<Loaded> Spool::load(MessageId id, std::uint32_t number) const {
-    VolumePtr at = volume(number);
-    if (!at) return std::nullopt;
-    auto record = at->get(Volume::Table::message, id);
-    if (!record) return std::nullopt;
-    Loaded out;
-    auto message = decode_message(id, *record);
-    if (!message) return out;
-    if (!message->content.file.empty()) message->content.file = contents_ / message->content.file;
-    out.progress.resize(message->envelope.forward_paths.size());
-    if (auto octets = at->get(Volume::Table::progress, id)) {
-        auto progress = decode_progress(*octets);
-        if (!progress || progress->size() != out.progress.size()) return out;
-        out.progress = std::move(*progress);
-    }
-    out.stored = std::make_shared<Stored>(Stored{std::move(*message), number});
-    return out;
-}
-
-tl::expected<std::shared_ptr<const std::string>, ContentFault> Spool::load_content(
-    const Message& message, std::uint32_t number) const {
-    const Content& content = message.content;
-    if (content.bytes) return content.bytes;
-    if (!content.file.empty()) return read_content(content);
-    VolumePtr at = volume(number);
-    if (!at) return tl::unexpected(ContentFault::proven("its content is missing"));
-    std::optional<std::string> octets;
-    try {
-        octets = at->get(Volume::Table::content, message.id);
-    } catch (const std::system_error& fault) {
-        return tl::unexpected(ContentFault::unreadable(at->file().string(), fault.code()));
-    }
-    if (!octets) return tl::unexpected(ContentFault::proven("its content is missing"));
-    if (octets->size() != content.size || checksum(*octets) != content.checksum)
-        return tl::unexpected(ContentFault::proven("its content does not match its checksum"));
-    return std::make_shared<const std::string>(std::move(*octets));
+bool Spool::contains(MessageId id) const {
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.contains(id);
 }
 
 std::uint64_t Spool::count() const {
-    std::uint64_t out = 0;
-    for (const auto& one : snapshot()) out += one->messages();
-    return out;
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.size();
 }
 
 std::uint64_t Spool::waiting(const RouteKey& route) const {
-    constexpr std::size_t enough = 100'000;
-    return due(route, Time::max(), enough, [](MessageId) { return false; }).size();
+    std::shared_lock lock(holdings_->mutex);
+    return holdings_->index.waiting(route);
 }
 
 std::uint64_t Spool::bytes() const {
     std::uint64_t out = 0;
+    {
+        std::shared_lock lock(holdings_->mutex);
+        for (const auto& [segment, octets] : holdings_->index.live()) out += octets;
+    }
     std::error_code ignored;
-    for (const auto& one : snapshot()) out += one->high_water();
     for (const auto& entry : std::filesystem::directory_iterator(contents_, ignored))
         out += entry.file_size(ignored);
+    return out;
+}
+
+tl::expected<Loaded, ContentFault> Spool::read(MessageId id, const Place& at, const Place& progress) const {
+    auto record = journal_->read_beginning(at, description_usually);
+    if (!record) return tl::make_unexpected(record.error());
+    auto parts = split_message(record->body);
+    if (!parts && record->body.size() < record->header.length) {
+        record = journal_->read(at);
+        if (!record) return tl::make_unexpected(record.error());
+        parts = split_message(record->body);
+    }
+    auto message = parts && record->header.id == id ? decode_message(id, parts->description) : std::nullopt;
+    if (!message) return tl::make_unexpected(ContentFault::proven("its record cannot be read"));
+    if (!message->content.file.empty()) message->content.file = contents_ / message->content.file;
+    Loaded out;
+    out.progress.resize(message->envelope.forward_paths.size());
+    if (progress) {
+        const auto written = journal_->read(progress);
+        if (!written) return tl::make_unexpected(written.error());
+        auto decoded = written->header.id == id ? decode_progress(written->body) : std::nullopt;
+        if (!decoded || decoded->size() != out.progress.size())
+            return tl::make_unexpected(ContentFault::proven("what became of it cannot be read"));
+        out.progress = std::move(*decoded);
+    }
+    out.stored = std::make_shared<Stored>(Stored{std::move(*message)});
+    return out;
+}
+
+std::optional<Loaded> Spool::load(MessageId id) const {
+    Index::Entry last;
+    for (;;) {
+        std::optional<Index::Entry> entry;
+        std::set<std::uint16_t> delivered;
+        {
+            std::shared_lock lock(holdings_->mutex);
+            entry = holdings_->index.find(id);
+            if (const auto* noted = holdings_->index.delivered(id)) delivered = *noted;
+        }
+        if (!entry) return std::nullopt;
+        // What cannot be read may have been moved meanwhile; where it was not, it is damaged.
+        if (entry->message == last.message && entry->progress == last.progress) return Loaded{};
+        last = *entry;
+        auto out = read(id, entry->message, entry->progress);
+        if (!out && !out.error().damaged()) throw std::system_error(out.error().error, out.error().why);
+        if (!out) continue;
+        for (const std::uint16_t recipient : delivered)
+            if (recipient < out->progress.size() && out->progress[recipient].pending())
+                out->progress[recipient].status = RecipientStatus::delivered;
+        return std::move(*out);
+    }
+}
+
+tl::expected<std::shared_ptr<const std::string>, ContentFault> Spool::load_content(
+    const Message& message) const {
+    const Content& content = message.content;
+    if (content.bytes) return content.bytes;
+    if (!content.file.empty()) return read_content(content);
+    ContentFault fault = ContentFault::proven("its content is missing");
+    for (Place last;;) {
+        std::optional<Index::Entry> entry;
+        {
+            std::shared_lock lock(holdings_->mutex);
+            entry = holdings_->index.find(message.id);
+        }
+        if (!entry || entry->message == last) return tl::make_unexpected(fault);
+        last = entry->message;
+        if (last.length < content.size) return tl::make_unexpected(fault);
+        // It ends the record, and proves itself.
+        auto octets = journal_->raw(last.segment, last.offset() + last.length - content.size,
+                                    static_cast<std::size_t>(content.size));
+        if (!octets)
+            fault = octets.error();
+        else if (octets->size() == content.size && checksum(*octets) == content.checksum)
+            return std::make_shared<const std::string>(std::move(*octets));
+        else
+            fault = ContentFault::proven("its content does not match its checksum");
+        if (!fault.damaged()) return tl::make_unexpected(fault);
+    }
+}
+
+// ---- opening
+
+void Spool::open() {
+    try {
+        journal_ = std::make_unique<Journal>(disk_, dir_, options_.segment_size);
+    } catch (const std::filesystem::filesystem_error& fault) {
+        unusable(fault.path1(), fault.code());
+    }
+    const auto recovered = recover(disk_, *journal_, *holdings_);
+    if (!recovered && base::is_full(recovered.error()))
+        throw std::runtime_error("state_dir: the spool needs " + std::to_string(options_.segment_size >> 20) +
+                                 " MiB at once for its next file (queue.volume_size): " +
+                                 base::file_fault(dir_, recovered.error()));
+    if (!recovered) unusable(dir_, recovered.error());
+    // One that was not used must not be found again when segments behind it are gone.
+    if (recovered->checkpoint.segment == 0)
+        if (auto error = drop_checkpoint(disk_, dir_)) unusable(dir_, error);
+    last_id_ = holdings_->last_id.value;
+    if (!recovered->checkpoint_fault.empty())
+        report_("the spool's index " + recovered->checkpoint_fault + "; it was made anew from the mail",
+                false);
+    tell_missing(*recovered);
+    std::set<std::uint32_t> pinned;
+    bool lost = !recovered->missing.empty() || !recovered->absent.empty(), unreadable = false;
+    for (const auto& loss : recovered->losses) {
+        unreadable = unreadable || loss.what == Scanned::What::unreadable;
+        lost = lost || !loss.torn;
+        if (!keep(loss)) pinned.insert(loss.place.segment);
+    }
+    // Where anything is wrong the next start should not find it again.
+    const bool anew = !recovered->losses.empty() || lost;
+    CheckpointStart checkpoint = recovered->checkpoint;
+    // Or it must: what is neither read nor copied is behind no checkpoint then.
+    if (!pinned.empty() && !drop_checkpoint(disk_, dir_)) checkpoint = {};
+    upkeep_ = std::make_unique<Upkeep>(
+        disk_, clock_, *journal_, *holdings_,
+        Upkeep::Host{[this](const std::function<void()>& work) { between_commits(work); },
+                     [this] { return make_durable(); }, report_},
+        checkpoint, anew ? 0 : recovered->checkpoint_size, std::move(pinned));
+    const Earlier earlier = take_earlier();
+    settle_notes();
+    const bool spoilt = !earlier.damaged.empty() || !earlier.incomplete.empty();
+    const bool settled = !unreadable && remove_orphans(lost || spoilt);
+    // Behind the contents that may belong to them: those would be taken for orphans once they are gone.
+    finish_earlier(earlier, settled);
+    if (!journal_->has_spare())
+        if (auto error = journal_->prepare_spare(); error && !short_of_room(error)) unusable(dir_, error);
+    // So that the first message finds all of it, names too, on the disk.
+    if (auto error = sync()) unusable(dir_, error);
+}
+
+/// Its octets to damaged/, and says so. False when they must stay where they are.
+bool Spool::keep(const Loss& loss) {
+    std::string octets;
+    bool kept = false;
+    if (loss.what != Scanned::What::unreadable)
+        if (auto raw = journal_->raw(loss.place.segment, loss.place.offset(), loss.place.length)) {
+            octets = std::move(*raw);
+            octets.resize(octets.find_last_not_of('\0') + 1);
+            kept = !damaged_.keep(name_of(loss), octets);
+        }
+    if (!loss.torn) ++set_aside_;
+    report_(in_words(loss, octets, kept, dir_, damaged_.path()), !loss.torn);
+    return kept;
+}
+
+void Spool::tell_missing(const Recovered& recovered) {
+    for (const auto& absent : recovered.absent) {
+        ++set_aside_;
+        report_("segments " + std::to_string(absent.first) + " to " + std::to_string(absent.last) +
+                    " of the spool are missing from " + dir_.string() + ", and with them " +
+                    std::to_string(absent.records) + " records",
+                true);
+    }
+    const auto& missing = recovered.missing;
+    if (missing.empty()) return;
+    constexpr std::size_t most = 5;
+    set_aside_ += missing.size();
+    std::string some;
+    for (std::size_t at = 0; at < std::min(missing.size(), most); ++at)
+        some += (at > 0 ? ", " : "") + missing[at].text();
+    report_("files of the spool are missing from " + dir_.string() + ", and with them " +
+                std::to_string(missing.size()) + (missing.size() == 1 ? " message (" : " messages (") + some +
+                (missing.size() > most ? ", ...)" : ")"),
+            true);
+}
+
+/// What a version before the journal kept. Until a volume is gone this can be done again from its beginning.
+Spool::Earlier Spool::take_earlier() {
+    constexpr std::size_t at_once = 200;
+    Earlier out;
+    const auto volumes = earlier_volumes(dir_);
+    if (!volumes) unusable(dir_, volumes.error());
+    if (volumes->empty()) return out;
+    const auto delivered = earlier_deliveries(dir_);
+    if (!delivered) unusable(dir_, delivered.error());
+    std::vector<StoredPtr> messages;
+    Changes changes;
+    const auto flush = [&] {
+        const auto wrote = write(messages, {});
+        const auto error = wrote.accepted ? wrote.accepted : write({}, changes).changes;
+        if (error) unusable(dir_, error);
+        messages.clear();
+        changes.clear();
+    };
+    std::uint64_t taken = 0;
+    for (const auto& volume : *volumes) {
+        const auto sound = earlier_volume_sound(volume);
+        if (!sound) unusable(volume, sound.error());
+        if (!*sound) {
+            out.damaged.push_back(volume);
+            continue;
+        }
+        std::size_t unreadable = 0;
+        try {
+            unreadable = read_earlier_volume(volume, [&](EarlierMessage one) {
+                ++taken;
+                last_id_ = std::max(last_id_.load(), one.message.id.value);
+                if (!one.message.content.file.empty())
+                    one.message.content.file = contents_ / one.message.content.file;
+                if (const auto noted = delivered->find(one.message.id); noted != delivered->end()) {
+                    if (!one.progress) one.progress.emplace(one.message.envelope.forward_paths.size());
+                    for (const std::uint16_t at : noted->second)
+                        if (at < one.progress->size())
+                            (*one.progress)[at].status = RecipientStatus::delivered;
+                }
+                if (one.progress) {
+                    Change change;
+                    change.id = one.message.id;
+                    change.tried = !one.fresh;
+                    change.file = one.message.content.file;
+                    change.done = std::all_of(one.progress->begin(), one.progress->end(),
+                                              [](const RecipientProgress& at) { return at.resolved(); });
+                    if (!change.done) change.progress = std::move(one.progress);
+                    changes.push_back(Numbered{0, std::move(change)});
+                }
+                messages.push_back(std::make_shared<Stored>(Stored{std::move(one.message)}));
+                if (messages.size() == at_once) flush();
+            });
+            flush();
+        } catch (const std::system_error& fault) {
+            unusable(volume, fault.code());
+        }
+        if (auto error = sync()) unusable(dir_, error);
+        if (unreadable > 0)
+            out.incomplete.emplace_back(volume, unreadable);
+        else if (auto failed = disk_.remove(volume))
+            unusable(volume, failed);  // it would all be taken again
+    }
+    if (auto error = disk_.sync_folder(dir_)) unusable(dir_, error);
+    report_("the mail of an earlier version's spool was taken over: " + std::to_string(taken) + " messages",
+            false);
+    return out;
+}
+
+/// `settled`: no content can be taken for an orphan any more that may belong to a damaged volume.
+void Spool::finish_earlier(const Earlier& earlier, bool settled) {
+    const std::string aside = damaged_.path().string();
+    for (const auto& [volume, unreadable] : earlier.incomplete) {
+        // What of it can be read is taken over; the rest is in the file.
+        if (auto error = damaged_.move_here(volume)) unusable(volume, error);
+        set_aside_ += unreadable;
+        report_(std::to_string(unreadable) + " messages of spool volume " + volume.filename().string() +
+                    " cannot be read; it was set aside in " + aside,
+                true);
+    }
+    for (const auto& volume : earlier.damaged) {
+        ++set_aside_;
+        const std::string what =
+            "spool volume " + volume.filename().string() + " cannot be used (its index is damaged) and ";
+        const auto error = settled ? damaged_.move_here(volume) : std::error_code();
+        report_(what + (settled && !error ? "was set aside in " + aside : "stays in " + dir_.string()) +
+                    "; the mail in it is not delivered",
+                true);
+    }
+    remove_earlier_remains(dir_);
+}
+
+/// What was delivered and, when the process ended, only noted.
+void Spool::settle_notes() {
+    Changes changes;
+    for (const MessageId id : holdings_->index.noted()) {
+        auto loaded = load(id);
+        if (!loaded || !loaded->stored) continue;
+        Change change;
+        change.id = id;
+        change.file = loaded->stored->message.content.file;
+        change.done = std::all_of(loaded->progress.begin(), loaded->progress.end(),
+                                  [](const RecipientProgress& one) { return one.resolved(); });
+        if (!change.done) change.progress = std::move(loaded->progress);
+        changes.push_back(Numbered{0, std::move(change)});
+    }
+    if (changes.empty()) return;
+    // Where it cannot be written they stay noted.
+    if (const auto wrote = write({}, changes); wrote.changes && !short_of_room(wrote.changes))
+        unusable(dir_, wrote.changes);
+}
+
+/// Content files that no record names: of messages that were never accepted, or of records that are lost.
+/// False when some that may be needed could not be moved to damaged/.
+bool Spool::remove_orphans(bool lost) {
+    bool out = true;
+    const auto names = disk_.names(contents_);
+    if (!names) unusable(contents_, names.error());
+    for (const auto& name : *names) {
+        const auto id = MessageId::parse(name);
+        if (id && holdings_->index.contains(*id)) continue;
+        if (!lost)
+            disk_.remove(contents_ / name);
+        else if (auto error = damaged_.move_here(contents_ / name); error) {
+            out = false;
+            report_((contents_ / name).string() +
+                        " may belong to a message that is lost, and cannot be moved to " +
+                        damaged_.path().string() + ": " + error.message(),
+                    false);
+        }
+    }
     return out;
 }
 

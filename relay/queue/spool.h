@@ -1,12 +1,11 @@
 // The mail on disk.
 //
-// A message is absent, accepted, progressed or done. Any prefix of commits is a legal history. An accepted
-// message that is not done can be delivered twice, but is never lost:
-//   accepted    the commit that holds its record and content returned; only then is 250 said.
-//   progressed  its recipients' fate, and where it waits, are in a later commit nobody waits for. What was
-//   delivered
-//               is noted in the settled log before that, so a killed process does not deliver it again.
-//   done        all its records are gone in one commit. A bounce it causes is committed before that.
+// A message is absent, accepted, progressed or done. What was synced is a legal history whatever is lost
+// behind it. An accepted message that is not done can be delivered twice, but is never lost:
+//   accepted    its record and content are synced; only then is 250 said.
+//   progressed  its recipients' fate, and where it waits, are written at once, and synced with a later commit
+//               nobody waits for: a killed process does not deliver again, only a machine that stops may.
+//   done        it says so. A bounce it causes counts only together with that.
 // A failed sync is final: the spool stops accepting, says so, and does not try again before a restart.
 #pragma once
 
@@ -20,18 +19,28 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "relay/mail/message.h"
 #include "relay/queue/content.h"
+#include "relay/queue/damaged_folder.h"
+#include "relay/queue/notes.h"
 #include "relay/queue/record.h"
-#include "relay/queue/settled_log.h"
 #include "relay/queue/stored.h"
 #include "relay/queue/wait_key.h"
+#include "sync/base/clock.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay {
 
-class Volume;
+class Journal;
+class Upkeep;
+struct Draft;
+struct Holdings;
+struct Loss;
+struct Place;
+struct Recovered;
 
 /// Whether there was no room, or no descriptor or memory, for what was to be stored: the same may work a
 /// moment later.
@@ -45,8 +54,9 @@ struct Committed {
     };
     std::vector<Accept> accepted;
     std::error_code error;           // of all in `accepted`
-    std::vector<StoredPtr> bounces;  // that changes brought along; durable
-    std::uint64_t changes = 0;       // every change up to this number is durable
+    std::vector<StoredPtr> bounces;  // that changes brought along
+    std::uint64_t changes = 0;       // every change up to this number is written
+    std::uint64_t durable = 0;       // and synced up to this one
     bool unstuck = false;            // what could not be written down is: see Spool::stuck()
     std::chrono::microseconds duration{0};
 };
@@ -60,17 +70,17 @@ struct Loaded {
 class Spool {
 public:
     struct Options {
-        std::uint64_t volume_size = 512ull << 20;
+        std::uint64_t segment_size = 64ull << 20;
         std::chrono::microseconds gather{
             3000};  // how long a commit waits for messages that are about to arrive
         std::chrono::milliseconds change_delay{50};  // how long changes wait for company
     };
     using Report = std::function<void(std::string_view what, bool grave)>;  // any thread
 
-    /// Opens `dir`/spool, replays the settled log. Damaged volumes are set aside and reported. Throws
-    /// std::runtime_error when the folder or a volume in it cannot be used for another reason: that is for
-    /// somebody to put right, and no verdict about the mail. `committed` is called on the commit thread.
-    Spool(const std::filesystem::path& dir, const base::Clock& clock, Options options,
+    /// Opens `dir`/spool. What is damaged is set aside and reported. Throws std::runtime_error when the
+    /// folder or a file in it cannot be used for another reason: that is for somebody to put right, and no
+    /// verdict about the mail. `committed` is called on the commit thread. `clock` and `disk` outlive it.
+    Spool(const std::filesystem::path& dir, const base::Clock& clock, base::Disk& disk, Options options,
           std::function<void(Committed)> committed, Report report);
     ~Spool();  // stop()
 
@@ -87,117 +97,130 @@ public:
     /// Why nothing can be accepted, "" when all is well. Cheap.
     std::string unhealthy() const;
     /// On the disk, for others than root; 0 where no more files can be made.
-    tl::expected<std::uint64_t, std::error_code> room() const;
+    tl::expected<std::uint64_t, std::error_code> room() const { return disk_.room(dir_); }
     std::uint64_t free_bytes() const { return room().value_or(0); }
     /// What keeps mail out or in though the disk does not fail, for whoever can help; "" when nothing does.
     std::string want(std::uint64_t minimum_free) const;
-    std::uint64_t set_aside_so_far() const { return set_aside_; }  // records and volumes
+    std::uint64_t set_aside_so_far() const { return set_aside_; }  // messages, and stretches of octets
     /// Progress cannot be written down at present: nothing should be delivered that would be delivered again.
     /// A failing disk is no such thing as long as what is delivered can be noted. Committed::unstuck follows
     /// when it is over.
-    bool stuck() const { return stuck_ || settled_->behind(); }
+    bool stuck() const { return stuck_ || notes_->behind(); }
 
     // Progress; one thread.
     std::uint64_t change(Change change);  // gives its number
     /// Notes deliveries, an instant later; the message's next change records them.
-    void note_delivered(MessageId id, const std::vector<std::uint16_t>& recipients);
+    void note_delivered(MessageId id, std::vector<std::uint16_t> recipients) {
+        notes_->add({id, std::move(recipients)});
+    }
     /// Until what was noted is written, or cannot be: an instant, as long as the disk is well.
-    void wait_for_notes() { settled_->wait(); }
-    void changes_committed(std::uint64_t number) { settled_->committed(number); }
+    void wait_for_notes() { notes_->wait(); }
+    /// Changes that were given are synced soon: Committed::durable tells. Any thread.
+    void sync_soon();
 
-    // Reading; any thread. Committed state only.
-    std::vector<std::uint32_t> volumes() const;
-    std::vector<MessageId> fresh(std::uint32_t volume, MessageId after, std::size_t limit) const;
+    // Reading; any thread. What was committed only. That the disk does not give what is there throws
+    // std::system_error.
+    std::vector<MessageId> fresh(MessageId after, std::size_t limit) const;
     std::vector<WaitEntry> due(const RouteKey& route, Time until, std::size_t limit,
                                const std::function<bool(MessageId)>& skip) const;
     std::vector<WaitKey> routes() const;
     /// Whether the message is filed there: due() would find it.
-    bool waits(const WaitKey& key, MessageId id, std::uint32_t volume) const;
-    std::vector<MessageId> messages(std::uint32_t volume, MessageId after, std::size_t limit) const;
-    std::optional<std::uint32_t> find(MessageId id) const;
+    bool waits(const WaitKey& key, MessageId id) const;
+    std::vector<MessageId> messages(MessageId after, std::size_t limit) const;
+    bool contains(MessageId id) const;
     /// nullopt when it is gone; Loaded with a null `stored` when it is damaged.
-    std::optional<Loaded> load(MessageId id, std::uint32_t volume) const;
+    std::optional<Loaded> load(MessageId id) const;
     /// The octets of a message, wherever they are kept.
-    tl::expected<std::shared_ptr<const std::string>, ContentFault> load_content(const Message& message,
-                                                                                std::uint32_t volume) const;
+    tl::expected<std::shared_ptr<const std::string>, ContentFault> load_content(const Message& message) const;
     std::uint64_t count() const;
-    std::uint64_t waiting(
-        const RouteKey& route) const;  // messages filed under it, at most 100,000 are counted
+    std::uint64_t waiting(const RouteKey& route) const;  // messages filed under it
     std::uint64_t bytes() const;
 
 private:
-    using VolumePtr = std::shared_ptr<Volume>;
     static constexpr std::size_t batch_messages = 1024;  // accepted by one commit
     static constexpr std::size_t group_changes = 512;    // that are worth a commit of their own
 
-    VolumePtr volume(std::uint32_t number) const;
-    std::vector<VolumePtr> snapshot() const;
-    void open_volumes();
-    void add_volume(std::uint32_t number);
-    void replay_settled();
-    void remove_orphans();
-    void run();
-    void gather(std::unique_lock<std::mutex>& lock);
-    base::Moment next_work() const;
     struct Numbered {
         std::uint64_t number;
         Change change;
     };
     using Changes = std::vector<Numbered>;
-    using ChangeRefs = std::vector<const Change*>;
+    struct Batch;
 
-    void commit(std::vector<Committed::Accept> accepts, Changes changes);
-    std::error_code commit_or_make_room(std::vector<StoredPtr>& messages, Changes& changes, bool& accepted);
-    std::error_code commit_newest(const std::vector<StoredPtr>& messages, Changes& changes);
-    void commit_older(bool stopping);
+    // spool.cc
+    void open();
+    struct Earlier {
+        std::vector<std::filesystem::path> damaged;                             // not read
+        std::vector<std::pair<std::filesystem::path, std::size_t>> incomplete;  // and how many are unreadable
+    };
+    Earlier take_earlier();
+    void finish_earlier(const Earlier& earlier, bool settled);
+    bool keep(const Loss& loss);
+    void tell_missing(const Recovered& recovered);
+    void settle_notes();
+    bool remove_orphans(bool lost);
+    tl::expected<Loaded, ContentFault> read(MessageId id, const Place& message, const Place& progress) const;
+
+    // spool_commit.cc
+    void run();
+    void gather(std::unique_lock<std::mutex>& lock);
+    base::Moment next_work() const;
+    void between_commits(const std::function<void()>& work);
+    bool make_durable();
+    std::error_code note(const std::vector<Note>& notes);
+    void commit(std::vector<Committed::Accept> accepts, Changes changes, bool sync_wanted);
+    bool late() const;
+    /// What became of what was to be written: the mail that came in, and all else.
+    struct Wrote {
+        std::error_code accepted, changes;
+    };
+    Wrote write_or_make_room(const std::vector<StoredPtr>& accepted, const Changes& changes);
+    Wrote write(const std::vector<StoredPtr>& accepted, const Changes& changes);
+    bool draft(const Change& change, Batch& batch);
+    std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
+    std::error_code sync();
+    void enter(const Batch& batch);
     void pause_deliveries(const std::error_code& error);
     bool over_again();
     void tell_of_notes(const std::error_code& error);
     void put_back(Changes changes);
-    void keep_reserve();
-    bool retire(Volume& volume, const std::error_code& error);
-    bool damaged(const Volume& volume, const std::error_code& error);
-    void shrink();
-    std::error_code write(Volume& volume, const std::vector<StoredPtr>& messages, const ChangeRefs& changes);
-    static ChangeRefs refs(const Changes& changes);
-    std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
-    void tidy(const ChangeRefs& changes);
-    bool set_aside(Volume& volume, const Change& change);
-    std::error_code set_aside(const std::filesystem::path& file, const std::string& why);
-    std::error_code move_aside(const std::filesystem::path& file) const;
+    bool set_aside(const Change& change, const Place& message, const Place& progress);
     bool fatal(const std::error_code& error);
 
-    std::filesystem::path dir_, contents_, damaged_;
+    const std::filesystem::path dir_, contents_;
     const base::Clock& clock_;
-    Options options_;
-    std::function<void(Committed)> committed_;
-    Report report_;
-    std::optional<SettledLog> settled_;
+    base::Disk& disk_;
+    const Options options_;
+    const std::function<void(Committed)> committed_;
+    const Report report_;
+    DamagedFolder damaged_;
+    std::unique_ptr<Holdings> holdings_;
+    std::unique_ptr<Journal> journal_;
+    std::optional<Notes> notes_;
+    std::unique_ptr<Upkeep> upkeep_;
     std::atomic<std::uint64_t> last_id_{0};
     std::atomic<bool> stuck_{false};
     std::atomic<std::uint64_t> set_aside_{0};
-
-    mutable std::mutex volumes_mutex_;
-    std::vector<VolumePtr> volumes_;  // by number
 
     mutable std::mutex mutex_;
     std::condition_variable_any wake_;
     std::vector<Committed::Accept> accepts_;
     Changes changes_;
+    std::vector<std::function<void()>> tasks_;
     base::Moment changes_since_;
     bool put_back_ = false;  // changes_ begins with some that could not be written yet
     std::uint64_t last_change_ = 0;
     int arriving_ = 0, stalled_ = 0;
-    bool gathering_ = false, stopping_ = false;
+    bool gathering_ = false, stopping_ = false, sync_wanted_ = false, running_ = false;
     std::string unhealthy_;
 
     // commit thread only
-    Changes older_;  // changes in older volumes, committed in slower groups
-    base::Moment older_since_;
-    std::uint64_t taken_ = 0;
-    unsigned shortages_ = 0;  // commits in a row that failed for want of memory
-    bool short_ = false;      // the last one failed for want of something, which was told
-    bool newest_stuck_ = false, older_stuck_ = false;  // changes could not be written for want of something
+    std::uint64_t taken_ = 0, synced_ = 0;  // changes written, and synced, up to this number
+    base::Moment unsynced_since_;           // of what was written without a sync
+    bool unsynced_ = false;
+    std::vector<std::filesystem::path> leftover_;  // content of what is done, once that is synced
+    bool short_ = false;  // the last commit failed for want of something, which was told
+    bool full_ = false;   // changes could not be written for want of something
 
     std::thread thread_;
 };

@@ -1,13 +1,12 @@
 // The spool's commit thread: what was accepted, and what became of it, made durable in groups.
-#include <fcntl.h>
-
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <utility>
 
-#include "relay/queue/inspection.h"
+#include "relay/queue/journal.h"
 #include "relay/queue/spool.h"
-#include "relay/queue/volume.h"
+#include "relay/queue/upkeep.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
@@ -15,19 +14,11 @@ namespace postern::relay {
 
 namespace {
 
-constexpr const char* reserve_name = "reserve";
-constexpr std::uint64_t reserve_bytes = 8ull << 20;
-constexpr std::uint64_t full_below = 64ull << 10;
-constexpr std::uint64_t shrink_min = 2ull << 20;  // a volume smaller than this is not worth replacing
+using Kind = RecordHeader::Kind;
 
-bool is_full(const std::error_code& error) {
-    return base::is_full(error) || error == lmdb_error(MDB_MAP_FULL);
-}
-
-/// The machine is short of something for a while; nothing was written, and it can be tried again.
-bool is_shortage(const std::error_code& error) {
-    return base::is_passing(error) || error == lmdb_error(MDB_READERS_FULL);
-}
+/// What nobody waits for is on the disk after that at the latest.
+constexpr std::chrono::seconds unsynced_at_most{1};
+constexpr std::chrono::seconds put_back_for{1};
 
 /// Something was moved away or taken from us. No write and no sync says this: nothing is known to be lost,
 /// and all is well when it is back.
@@ -36,32 +27,53 @@ bool is_out_of_reach(const std::error_code& error) {
            error == std::errc::permission_denied;
 }
 
-/// By the engine's own word the volume is unsound, while the disk may be well.
-bool is_unsound(const std::error_code& error) {
-    if (error.category() != lmdb_category()) return false;
-    switch (error.value()) {
-        case MDB_PAGE_NOTFOUND:
-        case MDB_CORRUPTED:
-        case MDB_VERSION_MISMATCH:
-        case MDB_INVALID:
-        case MDB_CURSOR_FULL:
-        case MDB_PAGE_FULL:
-        case MDB_INCOMPATIBLE:
-        case MDB_BAD_TXN:
-        case MDB_BAD_DBI: return true;
-        default: return false;
-    }
-}
-
 }  // namespace
 
-bool short_of_room(const std::error_code& error) { return is_full(error) || is_shortage(error); }
+bool short_of_room(const std::error_code& error) { return base::is_full(error) || base::is_passing(error); }
+
+/// What is appended at once. The drafts refer to the texts.
+struct Spool::Batch {
+    struct Entry {
+        const Change* change;
+        std::size_t draft;
+        bool fresh;
+        std::vector<WaitKey> lines;
+        Graves graves;
+    };
+    std::deque<std::string> texts;
+    std::vector<Draft> drafts;
+    std::vector<Entry> changes;
+    std::vector<std::pair<MessageId, std::size_t>> messages;  // and their drafts; the accepted ones in front
+    std::vector<Place> places;                                // of the drafts
+
+    Draft& add(Kind kind, MessageId id, std::string text) {
+        texts.push_back(std::move(text));
+        return drafts.emplace_back(kind, id, texts.back());
+    }
+    void add(const Message& message) {
+        messages.emplace_back(message.id, drafts.size());
+        texts.push_back(counted(encode_message(message)));
+        const Content& content = message.content;
+        if (content.bytes)
+            drafts.emplace_back(Kind::message, message.id, texts.back(), *content.bytes, content.checksum);
+        else
+            drafts.emplace_back(Kind::message, message.id, texts.back());
+    }
+};
+
+// ---- the thread
 
 void Spool::start() {
+    {
+        std::lock_guard lock(mutex_);
+        running_ = true;
+    }
     thread_ = std::thread([this] { run(); });
+    upkeep_->start();
 }
 
 void Spool::stop() {
+    upkeep_->stop();
     {
         std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -70,22 +82,21 @@ void Spool::stop() {
     if (!thread_.joinable()) return;
     thread_.join();
     wait_for_notes();
+    if (unhealthy().empty()) upkeep_->last_checkpoint();
 }
 
 base::Moment Spool::next_work() const {
-    if (!accepts_.empty()) return base::Moment::min();
-    auto next = base::Moment::max();
-    if (!changes_.empty()) {
-        if (changes_.size() >= group_changes && !put_back_) return base::Moment::min();
-        next = changes_since_ + (put_back_ ? std::chrono::milliseconds(1000) : options_.change_delay);
-    }
-    if (!older_.empty()) next = std::min(next, older_since_ + 5 * options_.change_delay);
-    return next;
+    if (!accepts_.empty() || !tasks_.empty() || sync_wanted_) return base::Moment::min();
+    auto next = unsynced_ ? unsynced_since_ + unsynced_at_most : base::Moment::max();
+    if (changes_.empty()) return next;
+    if (changes_.size() >= group_changes && !put_back_) return base::Moment::min();
+    return std::min(
+        next, changes_since_ + (put_back_ ? std::chrono::milliseconds(put_back_for) : options_.change_delay));
 }
 
 void Spool::gather(std::unique_lock<std::mutex>& lock) {
-    // A commit costs two syncs whatever it holds. Who is in the middle of sending a message will be here
-    // within moments and shares them; who was counted last time and did not come is not waited for again.
+    // A commit costs a sync whatever it holds. Who is in the middle of sending a message will be here within
+    // moments and shares it; who was counted last time and did not come is not waited for again.
     gathering_ = true;
     auto until = clock_.now() + options_.gather;
     const auto complete = [this] {
@@ -100,7 +111,7 @@ void Spool::run() {
     for (;;) {
         auto next = next_work();
         if (stopping_) {
-            if (accepts_.empty() && (changes_.empty() || put_back_)) break;
+            if (accepts_.empty() && tasks_.empty() && (changes_.empty() || put_back_)) break;
         } else if (next > clock_.now()) {
             clock_.wait_until(wake_, lock, {}, next, [&] { return stopping_ || next_work() != next; });
             continue;
@@ -111,64 +122,91 @@ void Spool::run() {
         std::uint64_t size = 0;
         for (auto& one : accepts_) {
             size += one.stored->message.content.bytes ? one.stored->message.size() : 0;
-            if (accepts.size() == batch_messages || (size > options_.volume_size / 8 && !accepts.empty()))
+            if (accepts.size() == batch_messages || (size > options_.segment_size / 8 && !accepts.empty()))
                 break;
             accepts.push_back(std::move(one));
         }
         accepts_.erase(accepts_.begin(), accepts_.begin() + static_cast<std::ptrdiff_t>(accepts.size()));
         Changes changes = std::exchange(changes_, {});
+        auto tasks = std::exchange(tasks_, {});
         put_back_ = false;
+        const bool wanted = std::exchange(sync_wanted_, false);
         lock.unlock();
-        commit(std::move(accepts), std::move(changes));
+        for (const auto& task : tasks) task();
+        if (!accepts.empty() || !changes.empty() || wanted || late())
+            commit(std::move(accepts), std::move(changes), wanted);
         lock.lock();
     }
+    running_ = false;
+    auto tasks = std::exchange(tasks_, {});
     lock.unlock();
-    commit_older(true);
+    for (const auto& task : tasks) task();
+    if (unhealthy().empty()) sync();
 }
 
-// `taken_` and the numbers of what is still open give the watermark: every change below it is durable.
-void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes) {
+/// Here when the thread does not run, there between two commits when it does.
+void Spool::between_commits(const std::function<void()>& work) {
+    std::unique_lock lock(mutex_);
+    if (!running_) {
+        lock.unlock();
+        return work();
+    }
+    bool done = false;
+    std::condition_variable_any over;
+    tasks_.push_back([&] {
+        work();
+        std::lock_guard guard(mutex_);
+        done = true;
+        over.notify_one();
+    });
+    wake_.notify_one();
+    over.wait(lock, [&] { return done; });
+}
+
+bool Spool::make_durable() {
+    bool out = false;
+    between_commits([&] { out = unhealthy().empty() && !sync(); });
+    return out;
+}
+
+// ---- commits
+
+void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes, bool sync_wanted) {
     auto begun = clock_.now();
-    if (!changes.empty()) taken_ = std::max(taken_, changes.back().number);
+    const std::uint64_t last = changes.empty() ? taken_ : changes.back().number;
     std::vector<StoredPtr> messages;
     for (const auto& one : accepts) messages.push_back(one.stored);
     for (const auto& one : changes)
-        if (one.change.bounce) messages.push_back(one.change.bounce);
-
-    std::error_code error;
-    bool accepted = false;
+        if (one.change.bounce && one.change.bounce->complete)
+            std::exchange(one.change.bounce->complete, {})(*one.change.bounce);
     for (const auto& one : messages)
         if (one->complete) std::exchange(one->complete, {})(*one);
-    if (!unhealthy().empty())
-        error = std::make_error_code(std::errc::io_error);
-    else if (!messages.empty() || !changes.empty())
-        error = commit_or_make_room(messages, changes, accepted);
-    for (const auto& one : messages) one->written.reset();
 
     Committed out;
     out.accepted = std::move(accepts);
-    if (!accepted && !out.accepted.empty())
-        out.error = error ? error : std::make_error_code(std::errc::no_space_on_device);
-    if (!error) {
-        for (std::size_t at = accepted ? out.accepted.size() : 0; at < messages.size(); ++at)
-            out.bounces.push_back(messages[at]);
+    Wrote wrote;
+    if (!messages.empty() || !changes.empty()) wrote = write_or_make_room(messages, changes);
+    out.error = wrote.accepted;
+    for (const auto& one : messages) one->written.reset();
+    if (!wrote.changes) {
+        taken_ = last;
+        for (const auto& one : changes)
+            if (one.change.bounce) out.bounces.push_back(one.change.bounce);
     } else if (!changes.empty()) {
         put_back(std::move(changes));
     }
-    if (!older_.empty() &&
-        (older_.size() >= group_changes || older_since_ + 5 * options_.change_delay <= clock_.now()))
-        commit_older(false);
-    shrink();
+    if (unsynced_ && (sync_wanted || late())) sync();
+    if (!unsynced_ && unhealthy().empty()) synced_ = taken_;  // there was nothing to write for some of them
+    if (!journal_->has_spare()) upkeep_->wake();
     out.unstuck = over_again();
-    {
-        std::lock_guard lock(mutex_);
-        std::uint64_t open = changes_.empty() || !put_back_ ? taken_ + 1 : changes_.front().number;
-        if (!older_.empty()) open = std::min(open, older_.front().number);
-        out.changes = open - 1;
-    }
+    out.changes = taken_;
+    out.durable = synced_;
     out.duration = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - begun);
     committed_(std::move(out));
 }
+
+/// What nobody waits for has waited long enough.
+bool Spool::late() const { return unsynced_ && unsynced_since_ + unsynced_at_most <= clock_.now(); }
 
 void Spool::put_back(Changes changes) {
     std::lock_guard lock(mutex_);
@@ -179,48 +217,168 @@ void Spool::put_back(Changes changes) {
     put_back_ = true;
 }
 
-Spool::ChangeRefs Spool::refs(const Changes& changes) {
-    ChangeRefs out;
-    for (const auto& one : changes) out.push_back(&one.change);
+/// What is on its way out must be written down even where there is no room for more to come in.
+Spool::Wrote Spool::write_or_make_room(const std::vector<StoredPtr>& accepted, const Changes& changes) {
+    Wrote out;
+    if (!unhealthy().empty())
+        out.accepted = std::make_error_code(std::errc::io_error);
+    else if (!accepted.empty() && !journal_->has_spare())
+        out.accepted = journal_->prepare_spare();
+    const auto none = std::vector<StoredPtr>();
+    if (!out.accepted || !changes.empty()) {
+        const auto refused = out.accepted;
+        out = write(refused ? none : accepted, changes);
+        if (refused) out.accepted = refused;
+        if (out.changes && !refused && !accepted.empty()) {
+            const auto error = out.accepted;
+            out.changes = write(none, changes).changes;
+            out.accepted = error;
+        }
+    }
+    full_ = out.changes && short_of_room(out.changes);
+    if (full_)
+        pause_deliveries(out.changes);
+    else if (!out.accepted && !out.changes && std::exchange(short_, false))
+        report_("the spool can be written again", false);
     return out;
 }
 
-/// What is on its way out must be written down even where there is no room for more to come in.
-std::error_code Spool::commit_or_make_room(std::vector<StoredPtr>& messages, Changes& changes,
-                                           bool& accepted) {
-    auto count = static_cast<std::ptrdiff_t>(
-        messages.size() -
-        static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), [](const Numbered& one) {
-            return one.change.bounce != nullptr;
-        })));
-    std::error_code error = commit_newest(messages, changes);
-    accepted = !error;
-    if (error && short_of_room(error)) {
-        messages.erase(messages.begin(), messages.begin() + count);
-        if (changes.empty()) return error;
-        if (count > 0) error = commit_newest(messages, changes);
-        std::error_code ignored;
-        if (error && is_full(error) && std::filesystem::remove(dir_ / reserve_name, ignored))
-            error = commit_newest(messages, changes);
+/// False when nothing is to be written for it: its message is gone, or stays as it is.
+bool Spool::draft(const Change& change, Batch& batch) {
+    std::optional<Index::Entry> entry;
+    std::uint32_t oldest = 0;  // that its records may lie in
+    {
+        std::shared_lock lock(holdings_->mutex);
+        entry = holdings_->index.find(change.id);
+        const auto& emptied = holdings_->emptied;
+        if (entry)
+            oldest =
+                emptied.empty() ? entry->message.segment : std::min(entry->message.segment, *emptied.begin());
     }
-    newest_stuck_ = error && short_of_room(error);
-    if (newest_stuck_) pause_deliveries(error);
-    if (!error) {
-        if (std::exchange(short_, false)) report_("the spool can be written again", false);
-        keep_reserve();
+    const bool ends = change.done || !change.damage.empty();
+    const bool written = entry && (ends || change.progress) &&
+                         (change.damage.empty() || set_aside(change, entry->message, entry->progress));
+    if (change.bounce) {
+        batch.add(change.bounce->message);
+        batch.drafts.back().header.followed = written;
     }
-    return error;
+    if (!written) return false;
+    Batch::Entry added{&change, batch.drafts.size(), entry->fresh && !change.tried, {}, {}};
+    if (ends) {
+        added.graves = {oldest, entry->message.segment};
+        batch.add(Kind::done, change.id, encode_graves(added.graves));
+    } else {
+        added.lines = places_in_line(*change.progress);
+        batch.add(Kind::progress, change.id, encode_progress(*change.progress)).header.fresh = added.fresh;
+    }
+    batch.drafts.back().header.follows = change.bounce != nullptr;
+    batch.changes.push_back(std::move(added));
+    return true;
 }
+
+Spool::Wrote Spool::write(const std::vector<StoredPtr>& accepted, const Changes& changes) {
+    if (auto error = sync_contents(accepted)) {
+        fatal(error);
+        return {error, error};
+    }
+    Batch batch;
+    for (const auto& stored : accepted) batch.add(stored->message);
+    for (const auto& one : changes) draft(one.change, batch);
+    auto places = journal_->append(batch.drafts);
+    if (!places) {
+        fatal(places.error());
+        return {places.error(), places.error()};
+    }
+    batch.places = std::move(*places);
+    if (!journal_->has_spare()) upkeep_->wake();
+    if (!batch.changes.empty() && unhealthy().empty() && !std::exchange(unsynced_, true))
+        unsynced_since_ = clock_.now();
+    if (!changes.empty()) taken_ = std::max(taken_, changes.back().number);
+    enter(batch);
+    std::error_code error;
+    if (!batch.messages.empty() && unhealthy().empty()) error = sync();
+    if (error && !accepted.empty()) {
+        // Who sent them is told that they were not taken.
+        std::vector<Place> void_ones;
+        for (std::size_t at = 0; at < accepted.size(); ++at)
+            void_ones.push_back(batch.places[batch.messages[at].second]);
+        journal_->take_back(void_ones);
+    }
+    std::unique_lock lock(holdings_->mutex);
+    for (std::size_t at = error ? accepted.size() : 0; at < batch.messages.size(); ++at)
+        holdings_->index.insert(batch.messages[at].first, batch.places[batch.messages[at].second]);
+    for (const auto& [id, draft] : batch.messages) holdings_->last_id = std::max(holdings_->last_id, id);
+    return {error, {}};
+}
+
+/// What changes say of messages that are there.
+void Spool::enter(const Batch& batch) {
+    std::unique_lock lock(holdings_->mutex);
+    for (const auto& one : batch.changes) {
+        const Place& place = batch.places[one.draft];
+        if (one.graves.last == 0) {
+            holdings_->index.progress(one.change->id, place, one.fresh, one.lines);
+            holdings_->index.forget_notes(one.change->id, *one.change->progress);
+            continue;
+        }
+        holdings_->index.erase(one.change->id);
+        holdings_->graves.add(place.segment, one.graves);
+        if (!one.change->file.empty() && one.change->done) leftover_.push_back(one.change->file);
+    }
+}
+
+std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) const {
+    bool any = false;
+    for (const auto& stored : messages) {
+        if (stored->message.content.file.empty()) continue;
+        any = true;
+        if (!stored->written) continue;  // it was there before
+        if (auto error = base::sync_file(*stored->written)) return error;
+    }
+    return any ? disk_.sync_folder(contents_) : std::error_code();
+}
+
+std::error_code Spool::sync() {
+    const std::uint64_t upto = taken_;
+    if (auto error = journal_->sync()) {
+        unsynced_ = !fatal(error);
+        unsynced_since_ = clock_.now();
+        return error;
+    }
+    unsynced_ = false;
+    synced_ = upto;
+    // Not before: the message would be found without its content.
+    for (const auto& file : std::exchange(leftover_, {})) disk_.remove(file);
+    return {};
+}
+
+// ---- notes
+
+std::error_code Spool::note(const std::vector<Note>& notes) {
+    const std::lock_guard noting(holdings_->noting);
+    std::deque<std::string> texts;
+    std::vector<Draft> drafts;
+    for (const auto& one : notes) {
+        texts.push_back(encode_delivered(one.recipients));
+        drafts.emplace_back(Kind::delivered, one.id, texts.back());
+    }
+    if (const auto places = journal_->append(drafts); !places) return places.error();
+    std::unique_lock lock(holdings_->mutex);
+    for (const auto& one : notes) holdings_->index.note_delivered(one.id, one.recipients);
+    return {};
+}
+
+// ---- what goes wrong
 
 void Spool::pause_deliveries(const std::error_code& error) {
     if (stuck_.exchange(true)) return;
-    std::string why = is_full(error) ? "the disk is full" : base::file_fault(dir_, error);
+    std::string why = base::is_full(error) ? "the disk is full" : base::file_fault(dir_, error);
     report_(why + ": what was delivered cannot be written down, so deliveries pause until it can be", true);
 }
 
 /// Whether everything could be written that could not be before.
 bool Spool::over_again() {
-    if (newest_stuck_ || older_stuck_ || !stuck_.exchange(false)) return false;
+    if (full_ || !stuck_.exchange(false)) return false;
     report_("what was delivered can be written down again: deliveries go on", false);
     return true;
 }
@@ -245,209 +403,38 @@ void Spool::tell_of_notes(const std::error_code& error) {
     committed_(std::move(out));
 }
 
-/// A little space of our own, given up when the disk is full: emptying a volume needs pages before it frees
-/// some.
-void Spool::keep_reserve() {
-    std::filesystem::path file = dir_ / reserve_name;
-    std::error_code ignored;
-    if (std::filesystem::exists(file, ignored)) return;
-    std::uint64_t size = std::min({reserve_bytes, options_.volume_size / 16, free_bytes() / 16});
-    if (size == 0) return;
-    const auto opened = base::open_file(file, O_WRONLY | O_CREAT);
-    if (!opened) return;
-    if (::fallocate(opened->get(), 0, 0, static_cast<off_t>(size)) != 0)
-        std::filesystem::remove(file, ignored);
-}
-
-/// Damaged pages make the engine ask for absurd amounts of memory; so does a machine that has none left.
-bool Spool::damaged(const Volume& volume, const std::error_code& error) {
-    constexpr unsigned patience = 10;
-    if (error != std::errc::not_enough_memory || ++shortages_ % patience != 0) return is_unsound(error);
-    auto soundness = inspect_volume(volume.file(), options_.volume_size);
-    return soundness && *soundness == Soundness::damaged;
-}
-
-/// Takes an unsound volume out of use; false when it cannot be moved away.
-bool Spool::retire(Volume& volume, const std::error_code& error) {
-    if (set_aside(volume.file(), error.message())) return false;
-    std::lock_guard lock(volumes_mutex_);
-    std::erase_if(volumes_, [&volume](const VolumePtr& one) { return one.get() == &volume; });
-    return true;
-}
-
-/// An empty volume keeps the size it once had; a new one gives that back to the disk.
-void Spool::shrink() {
-    VolumePtr newest = snapshot().back();
-    std::uint64_t used = newest->high_water();
-    if (used < shrink_min || (used < options_.volume_size / 16 && free_bytes() > 8 * used)) return;
-    if (!newest->known_empty() || !older_.empty()) return;
-    try {
-        add_volume(newest->number() + 1);
-    } catch (const std::system_error&) {
-        return;  // no room for another: this one does for now
-    }
-    tidy({});
-}
-
-std::error_code Spool::commit_newest(const std::vector<StoredPtr>& messages, Changes& changes) {
-    if (auto error = sync_contents(messages)) {
-        fatal(error);
-        return error;
-    }
-    // The eighth that is left is room for the changes that empty the volume again: they need pages before
-    // they free some.
-    VolumePtr newest = snapshot().back();
-    if (!messages.empty() && newest->high_water() >= options_.volume_size / 8 * 7) {
-        try {
-            add_volume(newest->number() + 1);
-        } catch (const std::system_error& fault) {
-            fatal(fault.code());
-            return fault.code();
-        }
-        newest = snapshot().back();
-    }
-    ChangeRefs here;
-    for (const auto& one : changes)
-        if (one.change.volume == newest->number()) here.push_back(&one.change);
-    if (!messages.empty() || !here.empty())
-        if (auto error = write(*newest, messages, here)) {
-            if (!damaged(*newest, error)) {
-                fatal(error);
-                return error;
-            }
-            try {
-                add_volume(newest->number() + 1);  // before the other goes: there is always one
-            } catch (const std::system_error& fault) {
-                fatal(fault.code());
-                return fault.code();
-            }
-            if (!retire(*newest, error)) {
-                fatal(error);
-                return error;
-            }
-            return commit_newest(messages, changes);
-        }
-    shortages_ = 0;
-    tidy(here);
-    for (auto& one : changes)
-        if (one.change.volume != newest->number()) {
-            if (older_.empty()) older_since_ = clock_.now();
-            older_.push_back(std::move(one));
-        }
-    return {};
-}
-
-void Spool::commit_older(bool stopping) {
-    older_stuck_ = false;
-    std::map<std::uint32_t, Changes> by_volume;
-    for (auto& one : std::exchange(older_, {})) by_volume[one.change.volume].push_back(std::move(one));
-    for (auto& [number, changes] : by_volume) {
-        VolumePtr at = volume(number);
-        if (!at) continue;
-        if (auto error = write(*at, {}, refs(changes))) {
-            // Nothing is lost by waiting: the settled log knows what was delivered.
-            bool gone = damaged(*at, error) && retire(*at, error);
-            if (gone || fatal(error) || stopping) continue;
-            older_stuck_ = true;
-            pause_deliveries(error);
-            older_.insert(older_.end(), std::make_move_iterator(changes.begin()),
-                          std::make_move_iterator(changes.end()));
-            continue;
-        }
-        tidy(refs(changes));
-    }
-    older_since_ = clock_.now();
-    std::sort(older_.begin(), older_.end(),
-              [](const Numbered& a, const Numbered& b) { return a.number < b.number; });
-}
-
-std::error_code Spool::write(Volume& volume, const std::vector<StoredPtr>& messages,
-                             const ChangeRefs& changes) {
-    using Table = Volume::Table;
-    std::vector<const Change*> kept;  // damaged, and nothing is erased before its copy is on the disk
-    for (const Change* change : changes)
-        if (!change->damage.empty() && !set_aside(volume, *change)) kept.push_back(change);
-    Volume::Write write(volume);
-    for (const auto& stored : messages) {
-        const Message& message = stored->message;
-        stored->volume = volume.number();
-        write.put(Table::message, message.id, encode_message(message));
-        if (message.content.bytes) write.put(Table::content, message.id, *message.content.bytes);
-        write.put(Table::fresh, message.id, {});
-    }
-    for (const Change* one : changes) {
-        const Change& change = *one;
-        if (std::find(kept.begin(), kept.end(), one) != kept.end()) continue;
-        for (const auto& key : change.unwait) write.unwait(key, change.id);
-        if (change.done || !change.damage.empty()) {
-            write.erase(Table::message, change.id);
-            write.erase(Table::content, change.id);
-            write.erase(Table::progress, change.id);
-            write.erase(Table::fresh, change.id);
-            continue;
-        }
-        if (change.progress) write.put(Table::progress, change.id, encode_progress(*change.progress));
-        if (change.tried) write.erase(Table::fresh, change.id);
-        for (const auto& key : change.wait) write.wait(key, change.id);
-    }
-    std::error_code error = write.commit();
-    // The last write on a full disk is a short one, which LMDB reports as an input/output error.
-    if (error != std::errc::io_error) return error;
-    if (const auto free = room(); free && *free < full_below)
-        error = std::make_error_code(std::errc::no_space_on_device);
-    return error;
-}
-
-std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) const {
-    bool any = false;
-    for (const auto& stored : messages) {
-        if (stored->message.content.file.empty()) continue;
-        any = true;
-        if (auto error = base::sync_file(*stored->written)) return error;
-    }
-    return any ? base::sync_folder(contents_) : std::error_code();
-}
-
-void Spool::tidy(const ChangeRefs& changes) {
-    std::error_code ignored;
-    for (const Change* change : changes)
-        if (change->done && !change->file.empty()) std::filesystem::remove(change->file, ignored);
-    std::lock_guard lock(volumes_mutex_);
-    std::erase_if(volumes_, [this](const VolumePtr& one) {
-        if (one == volumes_.back() || !one->known_empty()) return false;
-        one->unlink();
-        return true;
-    });
-}
-
-bool Spool::set_aside(Volume& volume, const Change& change) {
-    using Table = Volume::Table;
+/// What is left of a message that cannot be used, copied before it is gone. False when it cannot be copied:
+/// it stays then.
+bool Spool::set_aside(const Change& change, const Place& message, const Place& progress) {
+    const std::string id = change.id.text();
     std::error_code error;
-    std::filesystem::create_directories(damaged_, error);
-    auto keep = [&](Table table, const char* name) {
-        if (auto octets = error ? std::nullopt : volume.get(table, change.id))
-            error = base::replace_file(damaged_ / (change.id.text() + name), *octets);
+    const auto keep = [&](const Place& place, const char* suffix) {
+        if (error || !place) return;
+        const auto octets = journal_->raw(place.segment, place.offset(), place.length);
+        if (octets)
+            error = damaged_.keep(id + suffix, *octets);
+        else if (!octets.error().damaged())
+            error = octets.error().error;
     };
-    keep(Table::message, ".message");
-    keep(Table::content, ".content");
-    keep(Table::progress, ".progress");
+    keep(message, ".message");
+    keep(progress, ".progress");
     if (!error && !change.file.empty()) {
-        std::filesystem::rename(change.file, damaged_ / (change.id.text() + ".content"), error);
+        error = disk_.rename(change.file, damaged_.path() / (id + ".content"));
         if (error == std::errc::no_such_file_or_directory) error.clear();  // that is its damage
-        if (!error) error = base::sync_folder(damaged_);
+        if (!error) error = disk_.sync_folder(damaged_.path());
     }
-    std::string what = "message " + change.id.text() + " is damaged (" + change.damage + ") and ";
-    what += error ? "stays in the spool, untried, since it cannot be copied to " + damaged_.string() + ": " +
-                        error.message()
-                  : "was set aside in " + damaged_.string();
-    report_(what, true);
+    report_("message " + id + " is damaged (" + change.damage + ") and " +
+                (error ? "stays in the spool, untried, since it cannot be copied to " +
+                             damaged_.path().string() + ": " + error.message()
+                       : "was set aside in " + damaged_.path().string()),
+            true);
     if (!error) ++set_aside_;
     return !error;
 }
 
 bool Spool::fatal(const std::error_code& error) {
-    if (is_full(error)) return false;
-    if (is_shortage(error) || is_out_of_reach(error)) {
+    if (base::is_full(error)) return false;
+    if (base::is_passing(error) || is_out_of_reach(error)) {
         // Put off, not given up: clients come again, and what is to be written down is kept.
         if (!std::exchange(short_, true))
             report_("the spool cannot be written at this moment: " + base::file_fault(dir_, error) +

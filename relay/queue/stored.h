@@ -11,7 +11,6 @@
 
 #include "relay/mail/message.h"
 #include "relay/queue/record.h"
-#include "relay/queue/wait_key.h"
 #include "sync/base/descriptor.h"
 
 namespace postern::relay {
@@ -19,7 +18,6 @@ namespace postern::relay {
 /// A message that is, or is about to be, in the spool.
 struct Stored {
     Message message;
-    std::uint32_t volume = 0;  // set by the commit, before its completion is told
     /// What a content file was written through; the commit syncs and closes it.
     std::shared_ptr<const base::Descriptor> written{};
     std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else
@@ -29,16 +27,15 @@ struct Stored {
 };
 using StoredPtr = std::shared_ptr<Stored>;
 
-/// Progress of one message. Nobody waits for it; it is durable with a later commit, after `bounce` is.
+/// Progress of one message. Nobody waits for it. The message waits where the pending recipients of its
+/// progress say, each under a route and a time.
 struct Change {
     MessageId id;
-    std::uint32_t volume = 0;
     bool done = false;                 // nothing remains to be done: the message goes
-    bool tried = false;                // no longer fresh: it waits where `wait` says
+    bool tried = false;                // no longer fresh
     std::filesystem::path file;        // content of its own, removed when `done`
     std::optional<Progress> progress;  // written when not `done`
-    std::vector<WaitKey> wait, unwait;
-    StoredPtr bounce;
+    StoredPtr bounce;                  // counts only together with this
     std::string damage;  // not empty: the records are set aside under damaged/, for this reason, or else stay
 };
 

@@ -18,7 +18,6 @@ struct WaitKey {
 
 struct WaitEntry {
     MessageId id;
-    std::uint32_t volume = 0;
     Time due{};
 };
 

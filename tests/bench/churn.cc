@@ -72,7 +72,7 @@ class Bench {
 public:
     Bench(const std::filesystem::path& dir, std::uint64_t seed)
         : spool_(
-              dir, clock_, {}, [this](Committed done) { committed(done); },
+              dir, clock_, disk_, {}, [this](Committed done) { committed(done); },
               [](std::string_view what, bool) {
                   std::printf("spool: %.*s\n", static_cast<int>(what.size()), what.data());
               }),
@@ -112,11 +112,10 @@ public:
         };
         std::printf(
             "%-22s %8zu messages %8.0f/s  cpu %6.1f us/message  commit p50 %.2f p99 %.2f max %.1f ms  disk "
-            "%5.0f MiB  volumes %zu  held %zu\n",
+            "%5.0f MiB  held %zu\n",
             name, count, static_cast<double>(count) / wall,
             (cpu_seconds() - cpu) * 1e6 / static_cast<double>(count), at(0.5) / 1e3, at(0.99) / 1e3,
-            at(1.0) / 1e3, static_cast<double>(spool_.bytes()) / (1 << 20), spool_.volumes().size(),
-            held_.size());
+            at(1.0) / 1e3, static_cast<double>(spool_.bytes()) / (1 << 20), held_.size());
         std::fflush(stdout);
         commits_.clear();
     }
@@ -154,20 +153,14 @@ private:
             held_.pop_back();
             Change change;
             change.id = stored->message.id;
-            change.volume = stored->volume;
             change.file = stored->message.content.file;
             change.done = true;
             spool_.note_delivered(stored->message.id, {0});
             last_change_ = spool_.change(std::move(change));
         }
-        std::uint64_t done = 0;
-        {
-            std::unique_lock lock(mutex_);
-            // As the delivery does: no more may be on its way to the disk than it can take.
-            wake_.wait(lock, [&] { return changes_ + 20'000 > last_change_; });
-            done = changes_;
-        }
-        spool_.changes_committed(done);
+        std::unique_lock lock(mutex_);
+        // As the delivery does: no more may be on its way to the disk than it can take.
+        wake_.wait(lock, [&] { return changes_ + 20'000 > last_change_; });
     }
     void settle() {
         std::unique_lock lock(mutex_);
@@ -180,6 +173,7 @@ private:
     std::uint64_t accepted_ = 0, changes_ = 0, last_change_ = 0;
     std::vector<StoredPtr> held_;
     postern::base::SystemClock clock_;
+    postern::base::SystemDisk disk_;
     Spool spool_;
     Mail mail_;
     std::mt19937_64 random_;

@@ -28,7 +28,7 @@ class FullDisk(scenario.Scenario):
     def _start(self, receiver, minimum_free):
         receiver.stop_listening()
         gateway = self.gateway(state_dir=self.state, accept={"sender": "any", "minimum_free": minimum_free},
-                               queue={"retry_first": "1s", "retry_max": "1s"})
+                               queue={"retry_first": "1s", "retry_max": "1s", "volume_size": "4MiB"})
         gateway.state_dir = self.state
         return gateway
 

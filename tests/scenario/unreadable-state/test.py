@@ -38,9 +38,9 @@ class UnreadableState(scenario.Scenario):
         return {str(path.relative_to(self.state)): path.read_bytes() for path in [*files, *more]}
 
     def test_files_of_another_account_refuse_the_start(self):
-        settled = sorted(self.state.glob("spool/settled.*"))
-        self.assertTrue(settled)
-        files = ["directory.cache", "client-id", "srs.secret", "overrides.json", "egress.state", settled[-1]]
+        segments = sorted(self.state.glob("spool/*.segment"))
+        self.assertTrue(segments)
+        files = ["directory.cache", "client-id", "srs.secret", "overrides.json", "egress.state", segments[-1]]
         for file in files:
             path = self.state / file
             self.assertTrue(path.exists(), sorted(self._content()))

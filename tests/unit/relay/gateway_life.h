@@ -12,6 +12,7 @@
 
 #include "relay/queue/queue.h"
 #include "tests/unit/relay/deliverer_double.h"
+#include "tests/unit/relay/held_disk.h"
 
 namespace postern::tests {
 
@@ -22,7 +23,7 @@ public:
                 relay::SettingsPtr settings, relay::Observer& observer, Answers answers)
         : deliverer_(std::move(answers)),
           spool(
-              folder, clock, options, [this](relay::Committed done) { tell(std::move(done)); },
+              folder, clock, disk_, options, [this](relay::Committed done) { tell(std::move(done)); },
               [this](std::string_view what, bool) {
                   std::lock_guard lock(mutex_);
                   reports_.emplace_back(what);
@@ -66,14 +67,27 @@ public:
         hold_ = true;
     }
     void wait_until_held() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return held_; });
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return held_; });
+        }
+        spool.wait_for_notes();
+        disk_.hold();
     }
     void let_go() {
+        disk_.let_go();
         std::lock_guard lock(mutex_);
         hold_ = false;
         changed_.notify_all();
     }
+
+    /// In a copy of the folder, made while all holds still: the machine went down.
+    void forget_some(const std::filesystem::path& folder, const std::filesystem::path& copy,
+                     std::mt19937& random) {
+        disk_.forget_some(folder, copy, random);
+    }
+
+    void make_unreadable(bool now) { disk_.make_unreadable(now); }
 
     std::vector<std::string> reports() const {
         std::lock_guard lock(mutex_);
@@ -95,6 +109,7 @@ private:
     std::deque<relay::Committed> told_;
     std::vector<std::string> reports_;
     bool hold_ = false, held_ = false;
+    HeldDisk disk_;
     DelivererDouble deliverer_;
 
 public:

@@ -20,6 +20,10 @@ TEST_CASE("every command is understood, with its options behind it or before") {
     CHECK(parse({"run"})->verb == Verb::run);
     CHECK(parse({"run"})->config == "/etc/postern/postern.toml");
     CHECK(parse({"check", "--config", "/x"})->config == "/x");
+    CHECK(parse({"spool", "check", "--json"})->verb == Verb::spool_check);
+    CHECK(parse({"spool", "list-damaged"})->endpoint->words == "spool list-damaged");
+    CHECK(parse({"spool", "restore", "x.message"})->subjects == std::vector<std::string>{"x.message"});
+    CHECK(parse({"spool"}).error() == EX_USAGE);
     CHECK(parse({"--config", "/x", "check", "--json"})->json);
     CHECK(parse({"status", "--json"})->endpoint->words == "status");
     CHECK(parse({"config", "--defaults"})->verb == Verb::config_defaults);

@@ -29,7 +29,7 @@ TEST_CASE("what only a start takes is named when it differs from what runs") {
 }
 
 TEST_CASE("a default that is written out is no difference") {
-    CHECK(differing(sound, sound + "[queue]\nvolume_size = \"512MiB\"\n[status]\naddress = "
+    CHECK(differing(sound, sound + "[queue]\nvolume_size = \"64MiB\"\n[status]\naddress = "
                                    "\"127.0.0.1:8025\"\n")
               .empty());
 }

@@ -107,12 +107,16 @@ TEST_CASE("what the account cannot use of the state is a fault where a start nee
     for (const auto& each : {state, state / "spool"}) CHECK(chown(each.c_str(), 65534, 65534) == 0);
     CHECK(lines(look().faults).empty());
 
-    std::ofstream(state / "client-id") << "x";
-    chmod((state / "client-id").c_str(), 0600);
-    CHECK(look().faults.empty());
-    CHECK_THAT(lines(look().warnings), Contains("client-id") && Contains("chown -R nobody"));
+    for (const auto* name : {"client-id", "spool/checkpoint"}) {
+        CAPTURE(name);
+        std::ofstream(state / name) << "x";
+        chmod((state / name).c_str(), 0600);
+        CHECK(look().faults.empty());
+        CHECK_THAT(lines(look().warnings), Contains(name) && Contains("chown -R nobody"));
+        std::filesystem::remove(state / name);
+    }
 
-    for (const auto* name : {"lock", "spool/00000001.volume"}) {
+    for (const auto* name : {"lock", "spool/0000000001-89abcdef01234567.segment", "spool/00000001.volume"}) {
         CAPTURE(name);
         std::ofstream(state / name) << "x";
         chmod((state / name).c_str(), 0600);

@@ -1,5 +1,6 @@
 #include "agent/status/endpoints.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -25,9 +26,10 @@ struct Fake : FakeControl {
 
 TEST_CASE("reading is open") {
     Fake fake;
-    const auto* path = GENERATE("/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/queue",
-                                "/v1/messages/01ABC", "/v1/directory", "/v1/directory/example.com",
-                                "/v1/directory/a@example.com", "/v1/gateways", "/v1/routes", "/v1/egress");
+    const auto* path =
+        GENERATE("/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/queue", "/v1/messages/01ABC",
+                 "/v1/directory", "/v1/directory/example.com", "/v1/directory/a@example.com", "/v1/gateways",
+                 "/v1/routes", "/v1/egress", "/v1/spool/damaged");
     CAPTURE(path);
     CHECK(fake.get(path).status == 200);
     CHECK_FALSE(fake.get(path).body.empty());
@@ -59,6 +61,7 @@ TEST_CASE("changes need the token") {
                                                   {"POST", "/v1/queue/release"},
                                                   {"POST", "/v1/queue/bounce"},
                                                   {"POST", "/v1/queue/move"},
+                                                  {"POST", "/v1/spool/damaged/x.message/restore"},
                                                   {"POST", "/v1/gateways/archive/disable"},
                                                   {"POST", "/v1/routes"},
                                                   {"DELETE", "/v1/routes"},
@@ -353,4 +356,46 @@ TEST_CASE("what waits is sorted, chosen by its age and counted") {
     CHECK(fake.filter.sender == "a.example");
     CHECK(fake.limit == 3);
     CHECK(fake.get("/v1/queue/summary", {{"limit", "0"}}).status == 400);
+}
+
+TEST_CASE("what was set aside is listed, and taken again once") {
+    Fake fake;
+    const auto& list = *std::find_if(endpoints().begin(), endpoints().end(),
+                                     [](const Endpoint& each) { return each.words == "spool list-damaged"; });
+    const auto shown = [&] { return list.present(json::parse(fake.get("/v1/spool/damaged").body), {}, {}); };
+    CHECK(shown() == "nothing was set aside\n");
+    relay::SetAsideView mail, octets;
+    mail.file = "x.message";
+    mail.size = 2048;
+    mail.what = "a message, whole";
+    mail.from = "a@example.com";
+    mail.to = {"b@dest.example", "c@dest.example"};
+    mail.restorable = true;
+    octets.file = "segment-1-octet-8";
+    octets.what = "octets\x1b";
+    fake.aside = {{mail, octets}, true};
+    CHECK_THAT(shown(),
+               Catch::Contains("x.message") && Catch::Contains("2.0 KiB") &&
+                   Catch::Contains("a message, whole, from <a@example.com> to <b@dest.example> and 1 more") &&
+                   Catch::Contains("there are more\n") && !Catch::Contains("\x1b"));
+
+    const std::string path = "/v1/spool/damaged/x.message/restore";
+    using Result = relay::Restored::Result;
+    for (const auto& [result, status] :
+         {std::pair(Result::absent, 404), std::pair(Result::useless, 422), std::pair(Result::put_off, 503)}) {
+        fake.restored.result = result;
+        fake.restored.why = "so it is";
+        const auto answer = fake.change("POST", path);
+        CHECK(answer.status == status);
+        CHECK(json::parse(answer.body)["error"] == "so it is");
+        CHECK(fake.told.empty());
+    }
+    fake.asked.clear();
+    fake.restored = {};
+    fake.restored.id = "01ABC";
+    const auto answer = json::parse(fake.change("POST", path).body);
+    CHECK(answer["id"] == "01ABC");
+    CHECK(answer["whole"] == true);
+    CHECK(fake.asked == "restore x.message");
+    CHECK(fake.told == "root: spool restore: x.message as 01ABC (1)");
 }

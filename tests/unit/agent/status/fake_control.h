@@ -21,6 +21,8 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
     Metrics::Totals counted;
     sync::Report known;
     std::vector<std::string> why_not_ready, troubles, faults;
+    relay::SetAsidePage aside;
+    relay::Restored restored;
     OutgoingRoutes way;
     relay::Settings file;
     // What it was asked.
@@ -81,6 +83,12 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
     }
     relay::Applied move(const Filter& given, const std::string& gateway) override {
         return act("move (" + gateway + ')', given, 6);
+    }
+
+    relay::SetAsidePage set_aside() override { return aside; }
+    relay::Restored restore(const std::string& name) override {
+        asked += "restore " + name;
+        return restored;
     }
 
     OutgoingRoutes routes() override { return way; }

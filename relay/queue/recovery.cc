@@ -1,0 +1,235 @@
+#include "relay/queue/recovery.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "relay/queue/journal_scan.h"
+#include "relay/queue/replay.h"
+
+namespace postern::relay {
+
+namespace {
+
+/// What sizes of segments are multiples of, as a rule.
+constexpr std::uint64_t usual_step = 1 << 20;
+
+class Recovery {
+public:
+    Recovery(base::Disk& disk, const JournalFiles& files, Holdings& holdings)
+        : disk_(disk), files_(files), holdings_(holdings), replay_(holdings) {}
+
+    /// `from_checkpoint`: as far as there is one, else all segments. `settle`: what is found is durable then.
+    tl::expected<Recovered, std::error_code> run(bool from_checkpoint, bool settle) {
+        settle_ = settle;
+        const auto found = from_checkpoint
+                               ? read_checkpoint(disk_, files_.folder, holdings_, out_.checkpoint_fault)
+                               : std::nullopt;
+        if (found) {
+            out_.checkpoint = found->start;
+            out_.checkpoint_size = found->size;
+            next_ = durable_ = found->start.sequence;
+        }
+        for (const auto& [number, segment] : files_.segments) {
+            if (number < out_.checkpoint.segment) continue;
+            if (auto error = scan(segment)) return tl::make_unexpected(error);
+        }
+        if (cut_) {
+            spoilt_ = last_.name.number;
+            out_.losses.push_back(*cut_);
+        }
+        replay_.end(durable_);
+        judge(durable_);
+        find_missing();
+        return std::move(out_);
+    }
+
+    std::error_code resume(Journal& journal) {
+        journal.begin_behind(last_needed_);
+        const bool clean = last_.name.number != 0 && spoilt_ != last_.name.number;
+        return journal.resume(clean ? last_.name.number : 0, position_, std::max<std::uint64_t>(1, next_),
+                              durable_);
+    }
+
+private:
+    std::error_code scan(const Segment& segment) {
+        const auto file = disk_.open(files_.folder / segment.name.text(), base::Disk::Access::read);
+        if (!file) return file.error();
+        cut_.reset();
+        const bool at_checkpoint = segment.name.number == out_.checkpoint.segment;
+        // Segments in between are gone when nothing of them was needed.
+        const bool follows = at_checkpoint || segment.name.number == last_.name.number + 1;
+        // Only those before a checkpoint's beginning are ever removed.
+        const bool absent = !follows && out_.checkpoint.segment != 0;
+        std::uint64_t expected = follows ? next_ : 0;
+        JournalScan scan(**file, segment.name, at_checkpoint ? out_.checkpoint.position : 0, segment.size);
+        std::optional<Loss> open;  // until the next record tells how many are missing
+        bool first = true;
+        for (;;) {
+            const auto step = scan.next();
+            if (!step) return step.error();
+            if (!*step) break;
+            const Scanned& found = **step;
+            if (found.what == Scanned::What::gap ||
+                (found.what == Scanned::What::unreadable && found.header.sequence == 0)) {
+                open = Loss{found.what, found.place, {}, 0, false};
+                continue;
+            }
+            const std::uint64_t sequence = found.header.sequence;
+            if (first && follows && !open && !at_checkpoint && sequence > next_ && last_.name.number != 0)
+                lose_end(sequence);
+            if (first && absent && sequence > next_) {  // numbers may be left out
+                const std::uint32_t before =
+                    last_.name.number != 0 ? last_.name.number + 1 : out_.checkpoint.segment;
+                out_.absent.push_back(
+                    {before, segment.name.number - 1, sequence - std::min(sequence, next_)});
+            }
+            first = false;
+            if (open) lose(*open, expected, sequence);
+            open.reset();
+            if (found.header.first) judge(std::max(durable_, found.header.durable));
+            next_ = expected = sequence + 1;
+            durable_ = std::max(durable_, found.header.durable);
+            ++out_.records;
+            if (found.what == Scanned::What::record) {
+                replay_.record(found.header, found.place, found.body);
+            } else {
+                replay_.header(found.header, found.place);
+                out_.losses.push_back(Loss{found.what, found.place, found.header, 1, false});
+                spoilt_ = segment.name.number;
+            }
+        }
+        if (open && open->what == Scanned::What::unreadable) lose(*open, expected, expected);
+        last_ = segment;
+        position_ = scan.position();
+        // What the process before appended is written, but may not be on the disk yet.
+        if (settle_)
+            if (auto error = (*file)->sync()) return error;
+        return cut_short(**file);
+    }
+
+    /// What the last segment that was gone through lacks at its end: it was longer.
+    std::error_code cut_short(const base::DiskFile& file) {
+        if (last_.size >= files_.segment_size) return {};
+        std::string octets(record_header_size, '\0');
+        const auto got = file.read(position_, octets.data(), octets.size());
+        if (!got && got.error() != std::errc::io_error) return got.error();
+        const std::uint64_t end = std::min(position_, last_.size);
+        const auto unit = static_cast<std::uint32_t>(end / record_alignment);
+        const auto header =
+            got ? decode_header(std::string_view(octets).substr(0, *got), last_.name.mark, unit)
+                : std::nullopt;
+        if (!header) {
+            // It is of the size that segments had before, or its space was just being taken. Where it was cut
+            // between two records, and others follow, their sequence tells.
+            const bool whole = position_ + record_header_size <= last_.size || last_.size % usual_step == 0;
+            if (position_ != 0 && !whole)
+                cut_ = Loss{Scanned::What::gap,
+                            {last_.name.number, unit, static_cast<std::uint32_t>(files_.segment_size - end)},
+                            {},
+                            0,
+                            false};
+            return {};
+        }
+        const Loss loss{
+            Scanned::What::damaged,
+            {last_.name.number, unit, static_cast<std::uint32_t>(record_header_size) + header->length},
+            *header,
+            1,
+            false};
+        replay_.header(*header, loss.place);
+        next_ = header->sequence + 1;
+        spoilt_ = last_.name.number;
+        out_.losses.push_back(loss);
+        return {};
+    }
+
+    void lose(Loss loss, std::uint64_t expected, std::uint64_t sequence) {
+        spoilt_ = loss.place.segment;
+        // Space that was taken back before anything was written behind it.
+        if (expected != 0 && expected == sequence && loss.what == Scanned::What::gap) return;
+        loss.records = expected == 0 ? 0 : sequence - expected;
+        loss.header.sequence = expected == 0 ? std::max<std::uint64_t>(1, sequence - 1) : expected;
+        out_.losses.push_back(loss);
+    }
+
+    /// Which of what is missing was on the disk when the process ended that wrote it.
+    void judge(std::uint64_t durable) {
+        for (; judged_ < out_.losses.size(); ++judged_) {
+            Loss& loss = out_.losses[judged_];
+            // The first that is missing there, or the damaged one itself.
+            const std::uint64_t sequence = loss.header.sequence;
+            // A segment has its whole size before anything is written to it.
+            const bool cut = loss.place.end() > files_.segments.at(loss.place.segment).size;
+            loss.torn = loss.what != Scanned::What::unreadable && sequence >= durable && !cut;
+            if (loss.header.id == MessageId{}) loss.header = {};
+        }
+    }
+
+    /// The next segment begins later than the last one ended.
+    void lose_end(std::uint64_t sequence) {
+        const std::uint64_t octets = last_.size - std::min(last_.size, position_);
+        Loss loss{Scanned::What::gap,
+                  {last_.name.number, static_cast<std::uint32_t>(position_ / record_alignment),
+                   static_cast<std::uint32_t>(octets)},
+                  {},
+                  0,
+                  false};
+        lose(loss, next_, sequence);
+    }
+
+    void find_missing() {
+        const auto& there = files_.segments;
+        std::set<std::uint32_t> gone;
+        std::uint32_t last = out_.checkpoint.segment;
+        for (const auto& [segment, octets] : holdings_.index.live()) {
+            if (!there.contains(segment)) gone.insert(segment);
+            last = std::max(last, segment);
+        }
+        last_needed_ = last;
+        std::erase_if(holdings_.emptied, [&](std::uint32_t one) { return !there.contains(one); });
+        const auto buried = holdings_.graves.by_segment();
+        for (const auto& [segment, graves] : buried)
+            if (!there.contains(segment)) holdings_.graves.forget(segment);
+        if (gone.empty()) return;
+        for (MessageId after;;) {
+            const auto ids = holdings_.index.messages(after, 1000);
+            for (const MessageId id : ids)
+                if (gone.contains(holdings_.index.find(id)->message.segment)) out_.missing.push_back(id);
+            if (ids.empty()) break;
+            after = ids.back();
+        }
+        for (const MessageId id : out_.missing) holdings_.index.erase(id);
+    }
+
+    base::Disk& disk_;
+    const JournalFiles& files_;
+    Holdings& holdings_;
+    bool settle_ = false;
+    Replay replay_;
+    Recovered out_;
+    std::uint64_t next_ = 0, durable_ = 0;
+    Segment last_;
+    std::uint64_t position_ = 0;
+    std::size_t judged_ = 0;
+    std::uint32_t last_needed_ = 0;
+    std::optional<Loss> cut_;   // of the last segment, at its end
+    std::uint32_t spoilt_ = 0;  // the last segment in which something is wrong
+};
+
+}  // namespace
+
+tl::expected<Recovered, std::error_code> recover(base::Disk& disk, Journal& journal, Holdings& holdings) {
+    const JournalFiles files{journal.folder(), journal.segments(), journal.segment_size()};
+    Recovery recovery(disk, files, holdings);
+    auto out = recovery.run(true, true);
+    if (out)
+        if (auto error = recovery.resume(journal)) return tl::make_unexpected(error);
+    return out;
+}
+
+tl::expected<Recovered, std::error_code> look_through(base::Disk& disk, const JournalFiles& files,
+                                                      Holdings& holdings, bool from_checkpoint) {
+    return Recovery(disk, files, holdings).run(from_checkpoint, false);
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,15 @@
+// `postern spool check`: what the files of the mail say, gone through by a process of its own.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "relay/views.h"
+
+namespace postern::relay {
+
+/// Also beside a gateway that uses them; none is changed. `segment_size`: QueueSettings::volume_size. Takes
+/// the time of reading them all.
+SpoolCheck check_spool(const std::filesystem::path& state_dir, std::uint64_t segment_size);
+
+}  // namespace postern::relay

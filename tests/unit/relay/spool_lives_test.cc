@@ -1,0 +1,46 @@
+// One life of the spool after another, with something about the machine changed in between.
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+
+#include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/kept_spool.h"
+#include "tests/unit/stepped_clock.h"
+
+using namespace postern;
+using namespace postern::relay;
+using namespace postern::tests;
+
+TEST_CASE("segments of another size than new ones have are sound", "[spool]") {
+    const Folder folder;
+    const base::SystemClock clock;
+    base::SystemDisk disk;
+    const std::string content = "Subject: x\r\n\r\n" + std::string(5000, 'x') + "\r\n";
+    std::uint64_t count = 0;
+    for (const std::uint64_t size : {1u << 20, 2u << 20, 4u << 20, 1u << 20}) {
+        CAPTURE(size);
+        auto options = KeptSpool::options;
+        options.segment_size = size;
+        KeptSpool kept(folder.path(), clock, disk, options);
+        CHECK(kept.reports() == "");
+        CHECK(kept.spool.count() == count);
+        for (int more = 0; more < 500; ++more, ++count)
+            CHECK_FALSE(kept.accept(message_with(kept.spool, content, false)));
+    }
+}
+
+TEST_CASE("no id is given twice, though the clock stands still from one start to the next", "[spool]") {
+    const Folder folder;
+    SteppedClock clock;
+    base::SystemDisk disk;
+    std::set<MessageId> given;
+    for (int life = 0; life < 3; ++life) {
+        KeptSpool kept(folder.path(), clock, disk);
+        CHECK(kept.spool.count() == given.size());
+        for (int more = 0; more < 10; ++more) {
+            const auto message = message_with(kept.spool, "x\r\n", false);
+            CHECK(given.insert(message->message.id).second);
+            CHECK_FALSE(kept.accept(message));
+        }
+    }
+}
