@@ -387,8 +387,11 @@ TEST_CASE("on a failing disk mail leaves as long as that can be noted", "[spool]
     });
     kept.spool.note_delivered(first->message.id, {0});
     kept.spool.wait_for_notes();
-    while (!kept.spool.stuck()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    CHECK_THAT(kept.reports(), Catch::Contains("deliveries pause until postern is restarted"));
+    // Told an instant after it is so, on another thread.
+    const std::string told = "deliveries pause until postern is restarted";
+    while (kept.reports().find(told) == std::string::npos)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    CHECK(kept.spool.stuck());
 }
 
 TEST_CASE("what was refused because it could not be synced is not found by the next start", "[spool]") {
