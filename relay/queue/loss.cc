@@ -53,8 +53,9 @@ std::string in_words(const Loss& loss, std::string_view octets) {
                                                      : " (" + std::to_string(loss.records) + " records)");
     if (loss.what == Scanned::What::unreadable) return out + " cannot be read";
     if (loss.torn)
-        out += std::string(known ? " was" : " were") +
-               " being written when the machine stopped, and had not been acknowledged to anybody";
+        out +=
+            std::string(known ? " was" : " were") +
+            " being written when the machine stopped, and most likely had not been acknowledged to anybody";
     else
         out += known ? " is damaged" : " are damaged";
     return out;
