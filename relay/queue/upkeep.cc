@@ -81,6 +81,8 @@ void Upkeep::step() {
     for (auto segment = emptiest(); segment != 0 && pause({}); segment = emptiest()) {
         empty(journal_.segments().at(segment));
         remove_dead();
+        // It would be gone through again and again, where the disk keeps it from going.
+        if (journal_.has(segment)) stubborn_[segment] = clock_.now() + stubborn_for;
         if (checkpoint_due()) write_checkpoint();
     }
 }
@@ -230,8 +232,10 @@ std::uint32_t Upkeep::emptiest() const {
 bool Upkeep::needed(const RecordHeader& header, const Place& place, std::string_view body) const {
     using Kind = RecordHeader::Kind;
     if (header.kind == Kind::delivered) return false;  // see repeat_notes()
+    // Of a message that is there it is half of what a crash tore: a copy would count by itself.
     if (header.kind == Kind::done)
-        return GraveLedger::needed(place.segment, decode_graves(body).value_or(Graves{}),
+        return !holdings_.index.contains(header.id) &&
+               GraveLedger::needed(place.segment, decode_graves(body).value_or(Graves{}),
                                    journal_.segments());
     const auto entry = holdings_.index.find(header.id);
     return entry && place == (header.kind == Kind::message ? entry->message : entry->progress);

@@ -1,0 +1,101 @@
+// What is done beside the mail changes nothing of it.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/kept_spool.h"
+#include "tests/unit/relay/memory_disk.h"
+#include "tests/unit/relay/segment_image.h"
+
+using namespace postern;
+using namespace postern::relay;
+using namespace postern::tests;
+
+namespace {
+
+constexpr std::uint64_t segment_size = 16 << 10;
+
+std::string body_of(std::uint64_t id, std::size_t size) {
+    const std::string content(size, 'x');
+    Message message;
+    message.id.value = id;
+    message.envelope.forward_paths = {{"r", "dest.example"}};
+    message.content.size = content.size();
+    message.content.checksum = checksum(content);
+    return counted(encode_message(message)) + content;
+}
+
+}  // namespace
+
+TEST_CASE("the end of a message that counted only with a bounce that never came is not moved") {
+    const Folder folder;
+    const auto spool = folder.path() / "spool";
+    MemoryDisk disk;
+    std::filesystem::create_directories(spool);  // an earlier spool is looked for there
+    disk.make_folder(spool);
+    SegmentImage first(1), second(2);
+    first.add(RecordHeader::Kind::message, 1, body_of(1, 10'000));
+    second.next = first.next;
+    second.add(RecordHeader::Kind::message, 2, body_of(2, 10));
+    second.octets.resize(second.octets.size() + 64);  // the bounce
+    ++second.next;
+    RecordHeader end;
+    end.kind = RecordHeader::Kind::done;
+    end.id.value = 1;
+    end.follows = true;
+    second.add(end, encode_graves({1, 1}));
+    for (auto* image : {&first, &second}) {
+        image->octets.resize(segment_size);
+        disk.put(spool / image->name.text(), image->octets);
+    }
+    const base::SystemClock clock;
+    auto options = KeptSpool::options;
+    options.segment_size = segment_size;
+    {
+        KeptSpool kept(folder.path(), clock, disk, options);
+        CHECK(kept.spool.count() == 2);
+        while (disk.has(spool / second.name.text()))
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    REQUIRE_FALSE(disk.remove(spool / "checkpoint"));
+    KeptSpool again(folder.path(), clock, disk, options);
+    CHECK(again.spool.contains(MessageId{1}));
+    CHECK(again.spool.contains(MessageId{2}));
+}
+
+TEST_CASE("a segment that cannot be removed is not gone through again and again") {
+    const Folder folder;
+    const auto spool = folder.path() / "spool";
+    MemoryDisk disk;
+    std::filesystem::create_directories(spool);  // an earlier spool is looked for there
+    disk.make_folder(spool);
+    SegmentImage first(1), second(2);
+    first.add(RecordHeader::Kind::message, 1, body_of(1, 10));
+    second.next = first.next;
+    for (auto* image : {&first, &second}) {
+        image->octets.resize(segment_size);
+        disk.put(spool / image->name.text(), image->octets);
+    }
+    const base::SystemClock clock;
+    auto options = KeptSpool::options;
+    options.segment_size = segment_size;
+    KeptSpool kept(folder.path(), clock, disk, options);
+    const auto message = message_with(kept.spool, std::string(segment_size - 200, 'x'), false);
+    CHECK_FALSE(kept.accept(message));
+    CHECK_FALSE(kept.accept(message_with(kept.spool, std::string(segment_size - 200, 'x'), false)));
+    using Act = MemoryDisk::Act;
+    disk.fail(Act::rename, std::errc::permission_denied, 1'000'000);
+    disk.fail(Act::remove, std::errc::permission_denied, 1'000'000);
+    Change change;
+    change.id = message->message.id;
+    change.done = true;
+    kept.change(std::move(change));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    const auto before = disk.count(Act::open);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+    CHECK(disk.count(Act::open) - before < 20);
+    disk.fail(Act::rename, {}, 0);
+    disk.fail(Act::remove, {}, 0);
+}
