@@ -253,6 +253,7 @@ std::uint32_t Journal::active() const {
 
 std::error_code Journal::sync() {
     std::unique_lock lock(mutex_);
+    if (sync_fault_) return sync_fault_;
     auto files = std::exchange(unsynced_, {});
     if (std::exchange(active_.dirty, false)) files.push_back(active_.file);
     const bool names = std::exchange(names_unsynced_, false);
@@ -265,11 +266,18 @@ std::error_code Journal::sync() {
         unsynced_.insert(unsynced_.end(), files.begin(), files.end());
         return error;
     }
+    std::error_code fault;
     for (const auto& file : files)
-        if (const auto error = file->sync()) return error;
+        if (fault = file->sync(); fault) break;
     lock.lock();
-    durable_ = upto;
-    return {};
+    sync_fault_ = fault;
+    if (!fault) durable_ = upto;
+    return fault;
+}
+
+bool Journal::sync_failed() const {
+    std::lock_guard lock(mutex_);
+    return bool(sync_fault_);
 }
 
 // ---- reading

@@ -91,6 +91,10 @@ public:
     // One thread at a time each.
     /// Makes durable what was appended before. An error is final for it.
     std::error_code sync();
+    /// The last error was one of what was written: the kernel may have dropped it, and nothing becomes
+    /// durable any more, whatever the error is called (also ENOSPC, of a disk that promised more than it
+    /// had).
+    bool sync_failed() const;
     /// Nothing in it is needed any more, and what says so is durable. Its space is kept for another.
     std::error_code remove(std::uint32_t segment);
 
@@ -125,6 +129,7 @@ private:
     std::optional<std::uint64_t> resumed_;     // durable then; until something is appended
     std::vector<base::DiskFilePtr> unsynced_;  // former active ones
     bool names_unsynced_ = false;
+    std::error_code sync_fault_;  // no other is tried
     std::uint32_t last_number_ = 0;
 
     mutable std::mutex table_mutex_;  // of readers too, who must not wait for a disk

@@ -185,7 +185,7 @@ private:
     void tell_of_notes(const std::error_code& error);
     void put_back(Changes changes);
     bool set_aside(const Change& change, const Place& message, const Place& progress);
-    bool fatal(const std::error_code& error);
+    bool fatal(const std::error_code& error, bool final = false);
 
     const std::filesystem::path dir_, contents_;
     const base::Clock& clock_;

@@ -174,6 +174,7 @@ bool Spool::make_durable() {
 void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes, bool sync_wanted) {
     auto begun = clock_.now();
     const std::uint64_t last = changes.empty() ? taken_ : changes.back().number;
+    const bool any_changes = !changes.empty();
     std::vector<StoredPtr> messages;
     for (const auto& one : accepts) messages.push_back(one.stored);
     for (const auto& one : changes)
@@ -198,7 +199,8 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes, bool
     if (unsynced_ && (sync_wanted || late())) sync();
     if (!unsynced_ && unhealthy().empty()) synced_ = taken_;  // there was nothing to write for some of them
     if (!journal_->has_spare()) upkeep_->wake();
-    out.unstuck = over_again();
+    // A commit that had nothing of it to write, or could not, says nothing.
+    out.unstuck = any_changes && !wrote.changes && over_again();
     out.changes = taken_;
     out.durable = synced_;
     out.duration = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - begun);
@@ -341,7 +343,7 @@ std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) con
 std::error_code Spool::sync() {
     const std::uint64_t upto = taken_;
     if (auto error = journal_->sync()) {
-        unsynced_ = !fatal(error);
+        unsynced_ = !fatal(error, journal_->sync_failed());
         unsynced_since_ = clock_.now();
         return error;
     }
@@ -432,9 +434,10 @@ bool Spool::set_aside(const Change& change, const Place& message, const Place& p
     return !error;
 }
 
-bool Spool::fatal(const std::error_code& error) {
-    if (base::is_full(error)) return false;
-    if (base::is_passing(error) || is_out_of_reach(error)) {
+/// `final`: whatever the error is.
+bool Spool::fatal(const std::error_code& error, bool final) {
+    if (!final && base::is_full(error)) return false;
+    if (!final && (base::is_passing(error) || is_out_of_reach(error))) {
         // Put off, not given up: clients come again, and what is to be written down is kept.
         if (!std::exchange(short_, true))
             report_("the spool cannot be written at this moment: " + base::file_fault(dir_, error) +
