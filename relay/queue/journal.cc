@@ -153,21 +153,48 @@ std::error_code Journal::write(std::vector<std::string_view>& pieces, std::uint6
     return error;
 }
 
+/// To be written to somewhere else than at the end; synced with the next sync. Null: it cannot be.
+base::DiskFilePtr Journal::reopen(std::uint32_t segment) {
+    if (segment == active_.name.number) {
+        active_.dirty = true;
+        return active_.file;
+    }
+    const auto found = find(segment);
+    const auto opened = found
+                            ? disk_.open(folder_ / found->name.text(), base::Disk::Access::change)
+                            : tl::make_unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    if (!opened) return nullptr;
+    unsynced_.push_back(*opened);
+    return *opened;
+}
+
 /// As far as it can be done: what is there must not be found again.
 void Journal::erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to) {
-    base::DiskFilePtr file = active_.file;
-    if (segment != active_.name.number) {
-        const auto found = find(segment);
-        if (!found) return;
-        const auto opened = disk_.open(folder_ / found->name.text(), base::Disk::Access::change);
-        if (!opened) return;
-        file = *opened;
-    }
-    for (; from < to; from += zeros.size()) {
+    const auto file = reopen(segment);
+    for (; file && from < to; from += zeros.size()) {
         const std::array piece{std::string_view(zeros).substr(
             0, static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), to - from)))};
         if (file->write(from, piece)) return;
     }
+}
+
+/// A record that is there and says nothing: its sequence is not missed.
+void Journal::make_void(const Place& place) {
+    const auto segment = find(place.segment);
+    const auto file = segment ? reopen(place.segment) : nullptr;
+    if (!file) return;
+    std::string octets(record_header_size, '\0');
+    const auto got = file->read(place.offset(), octets.data(), octets.size());
+    auto header =
+        got ? decode_header(std::string_view(octets).substr(0, *got), segment->name.mark, place.unit)
+            : std::nullopt;
+    if (!header) return erase(place.segment, place.offset(), place.offset() + record_header_size);
+    header->kind = RecordHeader::Kind::delivered;
+    header->id = {};
+    header->follows = header->followed = header->fresh = header->copy = false;
+    const auto again = encode_header(*header, segment->name.mark, place.unit);
+    const std::array piece{std::string_view(again.data(), again.size())};
+    [[maybe_unused]] const auto ignored = file->write(place.offset(), piece);
 }
 
 tl::expected<std::vector<Place>, std::error_code> Journal::append(std::span<Draft> drafts) {
@@ -227,8 +254,7 @@ tl::expected<std::vector<Place>, std::error_code> Journal::append(std::span<Draf
 
 void Journal::take_back(std::span<const Place> places) {
     std::lock_guard lock(mutex_);
-    for (const Place& place : places)
-        erase(place.segment, place.offset(), place.offset() + record_header_size);
+    for (const Place& place : places) make_void(place);
 }
 
 std::uint64_t Journal::next() const {

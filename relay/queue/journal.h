@@ -56,7 +56,8 @@ public:
     /// One write for all of them, and one more for each segment that is begun. Gives their places, and has
     /// set their headers; after an error none of them counts.
     tl::expected<std::vector<Place>, std::error_code> append(std::span<Draft> drafts);
-    /// What has not become durable does not count: best effort, after a sync that failed.
+    /// They do not count, and what says so becomes durable with the next sync; as far as it can be done. For
+    /// what nobody was told of: after a sync that failed, and at a start.
     void take_back(std::span<const Place> places);
     /// The next record's sequence.
     std::uint64_t next() const;
@@ -114,7 +115,9 @@ private:
     std::optional<Spare> take_spare();
     std::error_code begin_segment(std::uint64_t least);
     std::error_code write(std::vector<std::string_view>& pieces, std::uint64_t size);
+    base::DiskFilePtr reopen(std::uint32_t segment);
     void erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to);
+    void make_void(const Place& place);
     tl::expected<base::DiskFilePtr, ContentFault> reader(std::uint32_t segment, std::uint64_t& mark) const;
     std::optional<Segment> find(std::uint32_t segment) const;
     tl::expected<Record, ContentFault> read_some(const Place& place, std::size_t most, bool whole) const;

@@ -46,8 +46,10 @@ public:
     std::error_code resume(Journal& journal) {
         journal.begin_behind(last_needed_);
         const bool clean = last_.name.number != 0 && spoilt_ != last_.name.number;
-        return journal.resume(clean ? last_.name.number : 0, position_, std::max<std::uint64_t>(1, next_),
-                              durable_);
+        const auto error = journal.resume(clean ? last_.name.number : 0, position_,
+                                          std::max<std::uint64_t>(1, next_), durable_);
+        if (!error) journal.take_back(replay_.dropped());
+        return error;
     }
 
 private:

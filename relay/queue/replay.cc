@@ -43,6 +43,7 @@ void Replay::take(const RecordHeader& header, const Place& place, std::string_vi
 }
 
 void Replay::apply(const RecordHeader& header, const Place& place, std::string_view body) {
+    if (header.id == MessageId{}) return;  // it was taken back
     holdings_.last_id = std::max(holdings_.last_id, header.id);
     switch (header.kind) {
         case Kind::message: return message(header, place);
@@ -111,7 +112,10 @@ void Replay::settle(std::uint64_t durable) {
     for (const auto& [id, held] : parted_) {
         const std::uint64_t other = held.header.follows ? held.header.sequence - 1 : held.header.sequence + 1;
         // Both were written, and the other has been damaged since; or the machine stopped in between.
-        if (other < durable) apply(held.header, held.place, held.body);
+        if (other < durable)
+            apply(held.header, held.place, held.body);
+        else
+            dropped_.push_back(held.place);
     }
     parted_.clear();
 }

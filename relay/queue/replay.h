@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "relay/queue/checkpoint.h"
 #include "relay/queue/journal_record.h"
@@ -23,6 +24,9 @@ public:
     void header(const RecordHeader& header, const Place& place);
     /// When there are no more. `durable`: what has a smaller sequence was on the disk once.
     void end(std::uint64_t durable);
+
+    /// Halves that did not count: as long as they are there somebody may take them for one that does.
+    const std::vector<Place>& dropped() const { return dropped_; }
 
 private:
     struct Held {
@@ -48,6 +52,7 @@ private:
     Holdings& holdings_;
     std::optional<Held> held_;              // until the one that it counts together with
     std::map<std::uint64_t, Held> parted_;  // whose other half is missing
+    std::vector<Place> dropped_;
     std::map<std::uint64_t, Early> early_;  // of messages that were moved to a segment further on
 };
 

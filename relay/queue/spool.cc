@@ -43,7 +43,10 @@ Spool::Spool(const std::filesystem::path& dir, const base::Clock& clock, base::D
         [this](const std::error_code& error) { tell_of_notes(error); });
 }
 
-Spool::~Spool() { stop(); }
+Spool::~Spool() {
+    stop();
+    notes_.reset();  // its thread tells what goes wrong, of what is destroyed before it
+}
 
 // ---- accepting
 

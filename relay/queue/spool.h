@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -176,6 +177,7 @@ private:
     };
     Wrote write_or_make_room(const std::vector<StoredPtr>& accepted, const Changes& changes);
     Wrote write(const std::vector<StoredPtr>& accepted, const Changes& changes);
+    Wrote append(const std::vector<StoredPtr>& accepted, std::span<const Numbered> changes);
     bool draft(const Change& change, Batch& batch);
     std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
     std::error_code sync();

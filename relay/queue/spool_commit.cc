@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
+#include <set>
+#include <span>
 #include <utility>
 
 #include "relay/queue/journal.h"
@@ -231,7 +233,7 @@ Spool::Wrote Spool::write_or_make_room(const std::vector<StoredPtr>& accepted, c
         const auto refused = out.accepted;
         out = write(refused ? none : accepted, changes);
         if (refused) out.accepted = refused;
-        if (out.changes && !refused && !accepted.empty()) {
+        if (out.accepted && out.changes && !refused && !accepted.empty()) {
             const auto error = out.accepted;
             out.changes = write(none, changes).changes;
             out.accepted = error;
@@ -278,7 +280,28 @@ bool Spool::draft(const Change& change, Batch& batch) {
     return true;
 }
 
+/// A change behind one of the same message that brings a bounce is not written before that is synced: were it
+/// the one that is left after a crash, nobody would be told.
 Spool::Wrote Spool::write(const std::vector<StoredPtr>& accepted, const Changes& changes) {
+    std::vector<std::span<const Numbered>> parts;
+    std::set<MessageId> told;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < changes.size(); ++at) {
+        if (told.contains(changes[at].change.id)) {
+            parts.emplace_back(changes.data() + begin, at - begin);
+            begin = at;
+            told.clear();
+        }
+        if (changes[at].change.bounce) told.insert(changes[at].change.id);
+    }
+    parts.emplace_back(changes.data() + begin, changes.size() - begin);
+    Wrote out = append(accepted, parts.front());
+    for (std::size_t at = 1; at < parts.size() && !out.changes; ++at)
+        out.changes = append({}, parts[at]).changes;
+    return out;
+}
+
+Spool::Wrote Spool::append(const std::vector<StoredPtr>& accepted, std::span<const Numbered> changes) {
     if (auto error = sync_contents(accepted)) {
         fatal(error);
         return {error, error};

@@ -112,6 +112,7 @@ bool Upkeep::checkpoint_due() const {
 }
 
 void Upkeep::write_checkpoint() {
+    if (!host_.make_durable()) return;
     CheckpointStart start;
     std::optional<CheckpointWriter> writer;
     host_.between_commits([&] {
