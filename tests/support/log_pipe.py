@@ -33,7 +33,6 @@ class LogPipe:
                 self._file.write(octets)
                 if not octets:
                     self._open = False
-                    os.close(self._end)
                     self._file.close()
             return False
 
@@ -42,3 +41,5 @@ class LogPipe:
         look.register(self._end, select.POLLIN)
         while self.catch_up():
             look.poll()
+        # By nobody else: this thread would go on to look at whatever gets the number next, and keep that open.
+        os.close(self._end)
