@@ -259,6 +259,21 @@ void MemoryDisk::crash(const std::function<bool()>& keep) {
     }
 }
 
+void MemoryDisk::kill() {
+    const std::lock_guard lock(state_->mutex);
+    std::map<OctetsPtr, OctetsPtr> copies;
+    const auto copy = [&](OctetsPtr& octets) {
+        if (!octets) return;
+        OctetsPtr& to = copies[octets];
+        if (!to) to = std::make_shared<Octets>(*octets);
+        octets = to;
+    };
+    for (auto* names : {&state_->names, &state_->synced})
+        for (auto& [name, octets] : *names) copy(octets);
+    for (auto& one : state_->unsynced) copy(one.octets);
+    state_->failures.clear();
+}
+
 bool MemoryDisk::has(const fs::path& file) const {
     const std::lock_guard lock(state_->mutex);
     return state_->names.contains(file);

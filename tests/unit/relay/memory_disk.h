@@ -48,6 +48,9 @@ public:
     /// The machine stops: of each sector and name that was not synced `keep` says whether it is there
     /// afterwards. Files that are open now are cut off from the disk.
     void crash(const std::function<bool()>& keep);
+    /// The process ends: all is there that was written, but what was not synced still may be lost. Files that
+    /// are open now are cut off from the disk.
+    void kill();
 
     // What is there now, as if it had been synced.
     bool has(const std::filesystem::path& file) const;
