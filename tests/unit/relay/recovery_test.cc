@@ -312,7 +312,7 @@ private:
 }  // namespace
 
 TEST_CASE("whenever the process or the machine stops, what was durable is there and what was over stays so") {
-    for (unsigned seed = 0; seed < 100; ++seed) {
+    for (unsigned seed = 0; seed < 50; ++seed) {
         INFO("seed " << seed);
         History history(seed);
         for (int step = 0; step < 250; ++step) history.step();
