@@ -15,6 +15,8 @@ namespace {
 /// Of new space: once it has been written to, syncing a record there is one flush of the disk, without a word
 /// to the file system's own journal.
 constexpr std::uint64_t written_ahead = 4 << 20;
+/// Not where so much is written at once: to write all of it twice costs more than that word.
+constexpr std::uint64_t little = 128 << 10;
 constexpr std::size_t spares_kept = 2;
 constexpr std::size_t readers_kept = 32;
 constexpr std::string_view spare_prefix = "spare-";
@@ -135,7 +137,9 @@ std::error_code Journal::begin_segment(std::uint64_t least) {
 std::error_code Journal::write(std::vector<std::string_view>& pieces, std::uint64_t size) {
     if (size == 0) return {};
     const std::uint64_t end = active_.position + size;
-    if (end > active_.written) {
+    if (end > active_.written && size > little) {
+        active_.written = end;
+    } else if (end > active_.written) {
         const std::uint64_t upto = std::min(active_.size, end + written_ahead);
         std::vector<std::string_view> ahead;
         for (std::uint64_t at = end; at < upto; at += zeros.size())
