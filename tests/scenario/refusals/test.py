@@ -190,7 +190,9 @@ class RefusalsOfOurs(Told):
         receiver, disk = self.receiver(), FailingDisk(self.workspace)
         gateway = self._on(disk)
         disk.fail(errno.ENOSPC)
-        self._told_once(gateway, self._message(gateway), 452, "4.3.1", "spool", reason="No space left", **self.FROM)
+        # Its content has a file of its own: what shares one with others would be final.
+        reply = self._greeted(gateway).message("alice@company.example", ["bob@dest.example"], samples.of_size(400_000))
+        self._told_once(gateway, reply, 452, "4.3.1", "spool", reason="No space left", **self.FROM)
         disk.heal()
         self.assertEqual(self._message(gateway).code, 250, "there is room again")
         self.wait_for_messages(receiver, 1)
