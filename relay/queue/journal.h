@@ -36,8 +36,9 @@ struct Draft {
           std::uint32_t second_sum);
 };
 
-/// Segments are filled one after the other and never rewritten. One that is needed is there beforehand, its
-/// space taken: what becomes of mail can be written down on a full disk.
+/// Segments are filled one after the other, and not rewritten but for the header of a record that is taken
+/// back. One that is needed is there beforehand, its space taken: what becomes of mail can be written down on
+/// a full disk.
 class Journal {
 public:
     /// Looks which segments there are. Throws std::filesystem::filesystem_error when that cannot be seen.

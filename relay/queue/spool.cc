@@ -22,6 +22,17 @@ constexpr std::size_t description_usually = 4096;
     throw std::runtime_error("state_dir: cannot use " + base::file_fault(path, error));
 }
 
+/// What has become of a message, as a change that says so.
+Change to_write_down(const Message& message, Progress progress) {
+    Change out;
+    out.id = message.id;
+    out.file = message.content.file;
+    out.done = std::all_of(progress.begin(), progress.end(),
+                           [](const RecipientProgress& one) { return one.resolved(); });
+    if (!out.done) out.progress = std::move(progress);
+    return out;
+}
+
 }  // namespace
 
 Spool::Spool(const std::filesystem::path& dir, const base::Clock& clock, base::Disk& disk, Options options,
@@ -60,7 +71,12 @@ MessageId Spool::new_id() {
 
 void Spool::accept(StoredPtr stored, std::function<void(std::error_code)> done) {
     if (stored->message.arrived == Time{}) stored->message.arrived = clock_.wall();
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (stopping_ && !running_) {
+        lock.unlock();
+        if (done) done(std::make_error_code(std::errc::operation_canceled));
+        return;
+    }
     accepts_.push_back(Committed::Accept{std::move(stored), std::move(done)});
     if (!gathering_ || arriving_ <= stalled_ || accepts_.size() >= batch_messages) wake_.notify_one();
 }
@@ -371,13 +387,8 @@ Spool::Earlier Spool::take_earlier() {
                             (*one.progress)[at].status = RecipientStatus::delivered;
                 }
                 if (one.progress) {
-                    Change change;
-                    change.id = one.message.id;
+                    Change change = to_write_down(one.message, std::move(*one.progress));
                     change.tried = !one.fresh;
-                    change.file = one.message.content.file;
-                    change.done = std::all_of(one.progress->begin(), one.progress->end(),
-                                              [](const RecipientProgress& at) { return at.resolved(); });
-                    if (!change.done) change.progress = std::move(one.progress);
                     changes.push_back(Numbered{0, std::move(change)});
                 }
                 messages.push_back(std::make_shared<Stored>(Stored{std::move(one.message)}));
@@ -428,13 +439,7 @@ void Spool::settle_notes() {
     for (const MessageId id : holdings_->index.noted()) {
         auto loaded = load(id);
         if (!loaded || !loaded->stored) continue;
-        Change change;
-        change.id = id;
-        change.file = loaded->stored->message.content.file;
-        change.done = std::all_of(loaded->progress.begin(), loaded->progress.end(),
-                                  [](const RecipientProgress& one) { return one.resolved(); });
-        if (!change.done) change.progress = std::move(loaded->progress);
-        changes.push_back(Numbered{0, std::move(change)});
+        changes.push_back(Numbered{0, to_write_down(loaded->stored->message, std::move(loaded->progress))});
     }
     if (changes.empty()) return;
     // Where it cannot be written they stay noted.

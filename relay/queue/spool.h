@@ -91,6 +91,7 @@ public:
     // Accepting; any thread.
     MessageId new_id();
     std::filesystem::path content_file(MessageId id) const { return contents_ / id.text(); }
+    /// After stop(): `done` is told at once that it was not taken.
     void accept(StoredPtr stored, std::function<void(std::error_code)> done);
     /// How many more messages are on their way in (+1 when one begins, -1 when it is accepted or given up). A
     /// commit waits a moment for them, so that they share its sync.

@@ -230,14 +230,14 @@ std::uint32_t Upkeep::emptiest() const {
     return out;
 }
 
-bool Upkeep::needed(const RecordHeader& header, const Place& place, std::string_view body) const {
+bool Upkeep::needed(const RecordHeader& header, const Place& place, std::string_view body,
+                    const std::map<std::uint32_t, Segment>& there) const {
     using Kind = RecordHeader::Kind;
     if (header.kind == Kind::delivered) return false;  // see repeat_notes()
     // Of a message that is there it is half of what a crash tore: a copy would count by itself.
     if (header.kind == Kind::done)
         return !holdings_.index.contains(header.id) &&
-               GraveLedger::needed(place.segment, decode_graves(body).value_or(Graves{}),
-                                   journal_.segments());
+               GraveLedger::needed(place.segment, decode_graves(body).value_or(Graves{}), there);
     const auto entry = holdings_.index.find(header.id);
     return entry && place == (header.kind == Kind::message ? entry->message : entry->progress);
 }
@@ -248,6 +248,8 @@ void Upkeep::empty(const Segment& segment) {
     const auto file = journal_.open(segment);
     if (!file) return give_up();
     JournalScan scan(**file, segment.name, 0, segment.size);
+    // Only this thread takes some away, and those that are begun meanwhile have no grave here.
+    const auto there = journal_.segments();
     std::vector<Moving> records;
     std::size_t octets = 0;
     for (;;) {
@@ -257,7 +259,7 @@ void Upkeep::empty(const Segment& segment) {
         if (!end && (*step)->what == Scanned::What::record) {
             const Scanned& found = **step;
             std::shared_lock lock(holdings_.mutex);
-            if (needed(found.header, found.place, found.body)) {
+            if (needed(found.header, found.place, found.body, there)) {
                 records.push_back({found.header, found.place, std::string(found.body)});
                 octets += found.place.length;
             }
@@ -280,7 +282,8 @@ void Upkeep::empty(const Segment& segment) {
 /// Between two commits: what is still needed of them lies at the end of the journal afterwards.
 std::error_code Upkeep::move(std::vector<Moving>& records) {
     std::vector<Draft> drafts;
-    std::erase_if(records, [&](const Moving& one) { return !needed(one.header, one.from, one.body); });
+    const auto there = journal_.segments();
+    std::erase_if(records, [&](const Moving& one) { return !needed(one.header, one.from, one.body, there); });
     for (const auto& one : records) {
         Draft draft(one.header.kind, one.header.id, one.body);
         draft.header.fresh = one.header.fresh;

@@ -61,7 +61,8 @@ private:
     std::error_code repeat_notes();
     std::uint32_t emptiest() const;
     void empty(const Segment& segment);
-    bool needed(const RecordHeader& header, const Place& place, std::string_view body) const;
+    bool needed(const RecordHeader& header, const Place& place, std::string_view body,
+                const std::map<std::uint32_t, Segment>& there) const;
     std::error_code move(std::vector<Moving>& records);
     bool pause(std::chrono::milliseconds time);
 

@@ -44,3 +44,15 @@ TEST_CASE("no id is given twice, though the clock stands still from one start to
         }
     }
 }
+
+TEST_CASE("what is offered to a spool that was stopped is not waited for", "[spool]") {
+    const Folder folder;
+    const base::SystemClock clock;
+    base::SystemDisk disk;
+    KeptSpool kept(folder.path(), clock, disk);
+    kept.spool.stop();
+    bool refused = false;
+    kept.spool.accept(message_with(kept.spool, "x\r\n", false),
+                      [&refused](std::error_code error) { refused = bool(error); });
+    CHECK(refused);
+}
