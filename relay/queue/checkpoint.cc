@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "relay/queue/octets.h"
 #include "relay/queue/record.h"
 
 namespace postern::relay {
@@ -27,8 +28,8 @@ public:
     explicit Writer(Part part) { number(static_cast<std::uint8_t>(part)); }
     template <std::unsigned_integral T>
     void number(T value) {
-        for (std::size_t at = 0; at < sizeof(T); ++at)
-            out_.push_back(static_cast<char>(value >> (8 * at) & 0xff));
+        out_.resize(out_.size() + sizeof(T));
+        put_number(out_.data() + out_.size() - sizeof(T), value);
     }
     void place(const Place& place) {
         number(place.segment);
@@ -51,13 +52,7 @@ public:
     explicit Reader(std::string_view octets) : rest_(octets) {}
     template <std::unsigned_integral T>
     T number() {
-        T value = 0;
-        if (!has(sizeof(T))) return 0;
-        for (std::size_t at = 0; at < sizeof(T); ++at)
-            value = static_cast<T>(
-                value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(rest_[at])) << (8 * at)));
-        rest_.remove_prefix(sizeof(T));
-        return value;
+        return has(sizeof(T)) ? take_number<T>(rest_) : T{0};
     }
     Place place() {
         Place out;

@@ -3,8 +3,8 @@
 #include <zlib.h>
 
 #include <charconv>
-#include <concepts>
 
+#include "relay/queue/octets.h"
 #include "relay/queue/record.h"
 
 namespace postern::relay {
@@ -15,22 +15,6 @@ constexpr std::uint16_t version = 1;
 constexpr std::size_t summed = record_header_size - sizeof(std::uint32_t);
 constexpr std::string_view suffix = ".segment";
 constexpr std::size_t number_digits = 10, mark_digits = 16;
-
-template <std::unsigned_integral T>
-char* put(char* to, T value) {
-    for (std::size_t at = 0; at < sizeof(T); ++at) *to++ = static_cast<char>(value >> (8 * at) & 0xff);
-    return to;
-}
-
-template <std::unsigned_integral T>
-T take(std::string_view& from) {
-    T value = 0;
-    for (std::size_t at = 0; at < sizeof(T); ++at)
-        value = static_cast<T>(
-            value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(from[at])) << (8 * at)));
-    from.remove_prefix(sizeof(T));
-    return value;
-}
 
 enum Flag : std::uint8_t { follows = 1, followed = 2, fresh = 4, copy = 8, first = 16, all_flags = 31 };
 
@@ -52,36 +36,36 @@ bool parse(std::string_view text, T& value, int base) {
 std::array<char, record_header_size> encode_header(const RecordHeader& header, std::uint64_t mark,
                                                    std::uint32_t unit) {
     std::array<char, record_header_size> out;
-    char* to = put(out.data(), mark);
-    to = put(to, static_cast<std::uint8_t>(header.kind));
-    to = put(to, static_cast<std::uint8_t>((header.follows ? Flag::follows : 0) |
-                                           (header.followed ? Flag::followed : 0) |
-                                           (header.fresh ? Flag::fresh : 0) | (header.copy ? Flag::copy : 0) |
-                                           (header.first ? Flag::first : 0)));
-    to = put(to, version);
-    to = put(to, header.length);
-    to = put(to, header.id.value);
-    to = put(to, header.sequence);
-    to = put(to, header.durable);
-    to = put(to, header.sum);
-    put(to, checksum(std::string_view(out.data(), summed), unit));
+    char* to = put_number(out.data(), mark);
+    to = put_number(to, static_cast<std::uint8_t>(header.kind));
+    to = put_number(to, static_cast<std::uint8_t>(
+                            (header.follows ? Flag::follows : 0) | (header.followed ? Flag::followed : 0) |
+                            (header.fresh ? Flag::fresh : 0) | (header.copy ? Flag::copy : 0) |
+                            (header.first ? Flag::first : 0)));
+    to = put_number(to, version);
+    to = put_number(to, header.length);
+    to = put_number(to, header.id.value);
+    to = put_number(to, header.sequence);
+    to = put_number(to, header.durable);
+    to = put_number(to, header.sum);
+    put_number(to, checksum(std::string_view(out.data(), summed), unit));
     return out;
 }
 
 std::optional<RecordHeader> decode_header(std::string_view octets, std::uint64_t mark, std::uint32_t unit) {
     if (octets.size() < record_header_size) return std::nullopt;
     std::string_view rest = octets;
-    if (take<std::uint64_t>(rest) != mark) return std::nullopt;
+    if (take_number<std::uint64_t>(rest) != mark) return std::nullopt;
     RecordHeader out;
-    const auto kind = take<std::uint8_t>(rest);
-    const auto flags = take<std::uint8_t>(rest);
-    const auto written = take<std::uint16_t>(rest);
-    out.length = take<std::uint32_t>(rest);
-    out.id.value = take<std::uint64_t>(rest);
-    out.sequence = take<std::uint64_t>(rest);
-    out.durable = take<std::uint64_t>(rest);
-    out.sum = take<std::uint32_t>(rest);
-    if (take<std::uint32_t>(rest) != checksum(octets.substr(0, summed), unit)) return std::nullopt;
+    const auto kind = take_number<std::uint8_t>(rest);
+    const auto flags = take_number<std::uint8_t>(rest);
+    const auto written = take_number<std::uint16_t>(rest);
+    out.length = take_number<std::uint32_t>(rest);
+    out.id.value = take_number<std::uint64_t>(rest);
+    out.sequence = take_number<std::uint64_t>(rest);
+    out.durable = take_number<std::uint64_t>(rest);
+    out.sum = take_number<std::uint32_t>(rest);
+    if (take_number<std::uint32_t>(rest) != checksum(octets.substr(0, summed), unit)) return std::nullopt;
     if (written != version || flags > Flag::all_flags || kind < 1 ||
         kind > static_cast<std::uint8_t>(RecordHeader::Kind::done))
         return std::nullopt;
@@ -100,13 +84,13 @@ std::uint32_t joined_checksum(std::uint32_t first, std::uint32_t second, std::ui
 
 std::string counted(const std::string& description) {
     std::string out(sizeof(std::uint32_t), '\0');
-    put(out.data(), static_cast<std::uint32_t>(description.size()));
+    put_number(out.data(), static_cast<std::uint32_t>(description.size()));
     return out += description;
 }
 
 std::optional<MessageBody> split_message(std::string_view body) {
     if (body.size() < sizeof(std::uint32_t)) return std::nullopt;
-    const auto size = take<std::uint32_t>(body);
+    const auto size = take_number<std::uint32_t>(body);
     if (body.size() < size) return std::nullopt;
     return MessageBody{body.substr(0, size), body.substr(size)};
 }
@@ -114,28 +98,28 @@ std::optional<MessageBody> split_message(std::string_view body) {
 std::string encode_delivered(const std::vector<std::uint16_t>& recipients) {
     std::string out(recipients.size() * sizeof(std::uint16_t), '\0');
     char* to = out.data();
-    for (const std::uint16_t one : recipients) to = put(to, one);
+    for (const std::uint16_t one : recipients) to = put_number(to, one);
     return out;
 }
 
 std::optional<std::vector<std::uint16_t>> decode_delivered(std::string_view body) {
     if (body.size() % sizeof(std::uint16_t) != 0) return std::nullopt;
     std::vector<std::uint16_t> out;
-    while (!body.empty()) out.push_back(take<std::uint16_t>(body));
+    while (!body.empty()) out.push_back(take_number<std::uint16_t>(body));
     return out;
 }
 
 std::string encode_graves(const Graves& graves) {
     std::string out(2 * sizeof(std::uint32_t), '\0');
-    put(put(out.data(), graves.first), graves.last);
+    put_number(put_number(out.data(), graves.first), graves.last);
     return out;
 }
 
 std::optional<Graves> decode_graves(std::string_view body) {
     if (body.size() != 2 * sizeof(std::uint32_t)) return std::nullopt;
     Graves out;
-    out.first = take<std::uint32_t>(body);
-    out.last = take<std::uint32_t>(body);
+    out.first = take_number<std::uint32_t>(body);
+    out.last = take_number<std::uint32_t>(body);
     return out;
 }
 

@@ -5,6 +5,7 @@
 #include <concepts>
 
 #include "relay/limits.h"
+#include "relay/queue/octets.h"
 
 namespace postern::relay {
 
@@ -17,8 +18,8 @@ class Writer {
 public:
     template <std::unsigned_integral T>
     void number(T value) {
-        for (std::size_t at = 0; at < sizeof(T); ++at)
-            out_.push_back(static_cast<char>(value >> (8 * at) & 0xff));
+        out_.resize(out_.size() + sizeof(T));
+        put_number(out_.data() + out_.size() - sizeof(T), value);
     }
     void flag(bool value) { number(static_cast<std::uint8_t>(value)); }
     void text(std::string_view value) {
@@ -52,13 +53,7 @@ public:
 
     template <std::unsigned_integral T>
     T number() {
-        T value = 0;
-        if (!has(sizeof(T))) return 0;
-        for (std::size_t at = 0; at < sizeof(T); ++at)
-            value = static_cast<T>(
-                value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(rest_[at])) << (8 * at)));
-        rest_.remove_prefix(sizeof(T));
-        return value;
+        return has(sizeof(T)) ? take_number<T>(rest_) : T{0};
     }
     bool flag() { return number<std::uint8_t>() != 0; }
     std::string text() {
