@@ -1,10 +1,10 @@
 #include "relay/loop.h"
 
-#include <pthread.h>
-
 #include <exception>
 #include <future>
 #include <string>
+
+#include "sync/base/thread_name.h"
 
 namespace postern::relay {
 
@@ -13,7 +13,7 @@ void Loop::start() {
 }
 
 void Loop::run() {
-    pthread_setname_np(pthread_self(), std::string(text_of(area_)).c_str());
+    base::name_thread(std::string(text_of(area_)));
     for (;;) {
         try {
             io_.run();

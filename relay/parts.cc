@@ -20,8 +20,8 @@ Spool::Options spool_options(const Settings& settings) {
 }  // namespace
 
 RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
-                       Observer& observer, const base::Clock& clock_, base::Disk& disk_)
-    : clock(clock_),
+                       Observer& observer, const net::Machine& machine, base::Disk& disk_)
+    : clock(machine.clock),
       disk(disk_),
       lock(settings->state_dir),
       reception_loop(event::Area::reception, observer),
@@ -33,8 +33,8 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
           [&observer](std::string_view what, bool grave) {
               observer.on(event::Trouble{event::Area::spool, what, grave});
           }),
-      delivery(delivery_loop.io(), clock, spool, settings, directory, observer),
-      reception(reception_loop.io(), clock, spool, settings, directory, observer),
+      delivery(delivery_loop.io(), machine, spool, settings, directory, observer),
+      reception(reception_loop.io(), machine, spool, settings, directory, observer),
       in_force_{std::move(settings), std::move(directory)} {}
 
 /// On the commit thread: one post per batch to each loop.
@@ -59,10 +59,14 @@ void RelayParts::committed(Committed done) {
     });
 }
 
-void RelayParts::start() {
+void RelayParts::begin() {
     spool.start();
     reception.start();
     asio::post(delivery_loop.io(), [this] { delivery.start(); });
+}
+
+void RelayParts::start() {
+    begin();
     reception_loop.start();
     delivery_loop.start();
     started_ = true;

@@ -10,6 +10,7 @@
 #include "relay/delivery/delivery.h"
 #include "relay/durable_mark.h"
 #include "relay/loop.h"
+#include "relay/net/machine.h"
 #include "relay/queue/lock.h"
 #include "relay/queue/search.h"
 #include "relay/queue/spool.h"
@@ -25,8 +26,10 @@ namespace postern::relay {
 /// posted to the one it concerns.
 struct RelayParts {
     RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer,
-               const base::Clock& clock, base::Disk& disk);
+               const net::Machine& machine, base::Disk& disk);
 
+    /// All but the loops' threads: whoever has none runs their io() himself.
+    void begin();
     void start();
     /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent
     /// ends.

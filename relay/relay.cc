@@ -2,15 +2,20 @@
 
 #include "relay/parts.h"
 #include "relay/reception/srs_secret.h"
+#include "relay/worker_threads.h"
 
 namespace postern::relay {
 
 Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock,
-             base::Disk& disk)
-    : parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer, clock, disk)) {
-}
+             base::Disk& disk, net::Outside& outside)
+    : workers_(std::make_unique<WorkerThreads>()),
+      parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer,
+                                          net::Machine{clock, outside, workers_->workers()}, disk)) {}
 
-Relay::~Relay() { stop(); }
+Relay::~Relay() {
+    stop();
+    workers_->end();
+}
 
 void Relay::start() { parts_->start(); }
 void Relay::stop(std::chrono::seconds grace) { parts_->stop(grace); }

@@ -23,14 +23,18 @@ namespace postern::relay {
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
 
 struct RelayParts;
+class WorkerThreads;
+namespace net {
+class Outside;
+}
 
 /// start() and stop() are for one thread; what else may be called from where stands with it.
 class Relay {
 public:
     /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words
-    /// an administrator understands. `observer`, `clock` and `disk` outlive the Relay.
+    /// an administrator understands. What is referred to outlives the Relay.
     Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, const base::Clock& clock,
-          base::Disk& disk);
+          base::Disk& disk, net::Outside& outside);
     ~Relay();  // stop()
 
     void start();  // threads; returns at once
@@ -94,6 +98,7 @@ public:
                        Explained whole);
 
 private:
+    std::unique_ptr<WorkerThreads> workers_;
     std::unique_ptr<RelayParts> parts_;
 };
 

@@ -89,15 +89,16 @@ SettingsPtr less_patient(const SettingsPtr& settings) {
 
 namespace trial {
 
-World::World(net::io_context& loop, const base::Clock& time, SettingsPtr given, std::string sender,
-             std::string recipient)
+World::World(net::io_context& loop, const base::Clock& time, net::Outside& beyond, SettingsPtr given,
+             std::string sender, std::string recipient)
     : io(loop),
       clock(time),
+      outside(beyond),
       settings(std::move(given)),
       from(std::move(sender)),
       to(std::move(recipient)),
       proven(recall_proof(settings->state_dir, settings->dns) != net::Proof::none),
-      resolver(loop, time, settings->dns),
+      resolver(loop, time, beyond, settings->dns),
       policies(loop, time, {}),
       tls(net::client_context(settings->tls)) {
     resolver.watch_dnssec(proven, [] {});
@@ -124,7 +125,8 @@ std::vector<std::string> what_is_tried(const Settings& settings) {
 std::vector<Finding> try_out(const SettingsPtr& settings, const TrialOptions& options,
                              const base::Clock& clock) {
     net::io_context io{1};
-    World world(io, clock, less_patient(settings), options.from, options.to);
+    net::SystemOutside outside;  // it is the machine's that is tried
+    World world(io, clock, outside, less_patient(settings), options.from, options.to);
     const auto parts = parts_of(*settings);
     std::vector<std::optional<Findings>> found(parts.size());
     std::exception_ptr fault;

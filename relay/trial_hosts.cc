@@ -34,11 +34,12 @@ net::awaitable<Opened> open_one(World& world, std::vector<Target> targets, std::
                             std::min(world.settings->delivery.connect_timeout, connect_patience),
                             std::min(world.settings->delivery.command_timeout, command_patience),
                             world.settings->delivery.data_timeout,
-                            &world.files,
+                            world.files.get_executor(),
                             std::move(login)};
     Opened out;
     for (std::size_t at = 0; at < targets.size(); ++at) {
-        out.client = co_await Client::open(world.io, world.clock, targets[at], options, out.refusal);
+        out.client =
+            co_await Client::open(world.io, world.clock, world.outside, targets[at], options, out.refusal);
         if (out.client) break;
         const Refusal& refusal = out.refusal;
         if (at >= refusals_shown) continue;
@@ -111,8 +112,8 @@ std::string_view advice_for(const Refusal& refusal, std::string_view section) {
 net::awaitable<std::string> greeting_of(World& world, net::Endpoint endpoint) {
     std::error_code error;
     std::string any, line;
-    auto connection =
-        co_await net::Connection::connect(world.io, world.clock, endpoint, any, greeting_patience, error);
+    auto connection = co_await net::Connection::connect(world.io, world.clock, world.outside, endpoint, any,
+                                                        greeting_patience, error);
     if (!connection) co_return line;
     connection->deadline(greeting_patience);
     std::string_view came;
@@ -249,8 +250,8 @@ net::awaitable<Findings> try_port(World& world, std::string what, std::string so
             last = address.is_v6();
             net::Endpoint to(address, port);
             std::error_code error;
-            auto connection =
-                co_await net::Connection::connect(world.io, world.clock, to, source, knock_patience, error);
+            auto connection = co_await net::Connection::connect(world.io, world.clock, world.outside, to,
+                                                                source, knock_patience, error);
             if (connection) {
                 connection->close();
                 out.push_back({what, Result::ok, host + " answers", ""});

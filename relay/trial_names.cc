@@ -137,7 +137,8 @@ net::awaitable<Findings> try_name_servers(World& world, std::string what) {
 }
 
 net::awaitable<Findings> try_dnssec(World& world, std::string what) {
-    auto questions = std::make_shared<net::Questions>(world.io, world.clock, world.settings->dns);
+    auto questions =
+        std::make_shared<net::Questions>(world.io, world.clock, world.outside, world.settings->dns);
     const net::RootKeys keys = co_await net::find_root_keys(questions, world.settings->dns);
     std::string asker, name = base::lower(world.settings->hostname);
     const bool answered =

@@ -8,6 +8,7 @@
 #include "relay/delivery/client.h"
 #include "relay/finding.h"
 #include "relay/net/asio.h"
+#include "relay/net/outside.h"
 #include "relay/net/resolver.h"
 #include "relay/net/tls.h"
 #include "relay/security/sts_store.h"
@@ -20,11 +21,12 @@ using Findings = std::vector<Finding>;
 
 /// What the trials share; lives as long as they do.
 struct World {
-    World(net::io_context& loop, const base::Clock& time, SettingsPtr given, std::string sender,
-          std::string recipient);
+    World(net::io_context& loop, const base::Clock& time, net::Outside& beyond, SettingsPtr given,
+          std::string sender, std::string recipient);
 
     net::io_context& io;
     const base::Clock& clock;
+    net::Outside& outside;
     SettingsPtr settings;  // less patient than those given
     std::string from, to;
     const bool proven;  // DNSSEC validation worked before with these settings

@@ -52,7 +52,7 @@ awaitable<std::optional<Answer>> Workers::perform(std::string asker, std::functi
     asio::thread_pool* thread = nullptr;
     try {
         thread = &idle_thread();
-        answer = co_await relay::net::elsewhere(*thread, std::move(safe));
+        answer = co_await relay::net::elsewhere(thread->get_executor(), std::move(safe));
     } catch (const std::exception&) {  // out of threads or memory: the turn must not be lost with it
         answer = refusal(503, "there is no thread for this at present: try again in a moment");
     }

@@ -17,6 +17,7 @@
 #include "agent/program/plan.h"
 #include "agent/program/service.h"
 #include "agent/status/server.h"
+#include "relay/net/outside.h"
 #include "relay/relay.h"
 #include "sync/sync.h"
 
@@ -59,6 +60,7 @@ struct Gateway::Impl {
     Metrics metrics;
     const base::Clock& clock;
     base::SystemDisk disk;
+    relay::net::SystemOutside outside;
     Events events{log, metrics, clock};
     Gate gate;
     sync::Sync directory;  // publishes to relay once started
@@ -76,7 +78,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
           configuration.started().synced(), configuration.started().relay.state_dir, events, clock,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(), events,
-            clock, disk),
+            clock, disk, outside),
       control({gate, configuration, relay, directory, metrics, log, clock, [this] { return reload(); },
                [this] { return status.troubles(); }}),
       status(

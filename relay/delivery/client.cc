@@ -95,10 +95,10 @@ net::awaitable<bool> Client::hello(Refusal& refusal) {
 
 /// attempt(), and what is thrown is a refusal like any other.
 net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const base::Clock& clock,
-                                                      const Target& target, const Options& options,
-                                                      Refusal& refusal) {
+                                                      net::Outside& outside, const Target& target,
+                                                      const Options& options, Refusal& refusal) {
     try {
-        co_return co_await attempt(io, clock, target, options, refusal);
+        co_return co_await attempt(io, clock, outside, target, options, refusal);
     } catch (const std::exception& fault) {
         refusal.reason = fault.what();
         refusal.meaning = Meaning::host;
@@ -107,13 +107,13 @@ net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const
 }
 
 net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, const base::Clock& clock,
-                                                        const Target& target, const Options& options,
-                                                        Refusal& refusal) {
+                                                        net::Outside& outside, const Target& target,
+                                                        const Options& options, Refusal& refusal) {
     refusal = Refusal{Stage::connect, {}, {}};
     std::error_code error;
     auto patience = options.connect_patience.count() > 0 ? options.connect_patience : options.connect_timeout;
-    auto connection = co_await net::Connection::connect(io, clock, target.endpoint, options.source.address,
-                                                        patience, error);
+    auto connection = co_await net::Connection::connect(io, clock, outside, target.endpoint,
+                                                        options.source.address, patience, error);
     if (!connection) {
         refusal.reason = net::describe(error);
         refusal.error = error;
@@ -206,7 +206,7 @@ net::awaitable<bool> Client::log_in(Refusal& refusal) {
         co_return false;
     }
     auto read = [file = login.password_file] { return base::Secret::read(file); };
-    const auto password = co_await net::elsewhere(*options_.files, read);
+    const auto password = co_await net::elsewhere(options_.files, read);
     if (!password) {
         refusal.reason = password.error().why;
         refusal.ours = base::is_passing(password.error().error);
@@ -257,12 +257,12 @@ std::string Client::would_fail() const {
 }
 
 net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, const base::Clock& clock,
-                                                     Target target, const Options& options,
-                                                     Refusal& refusal) {
+                                                     net::Outside& outside, Target target,
+                                                     const Options& options, Refusal& refusal) {
     const bool optional = target.policy->tls == ClientTls::opportunistic;
     std::string why = optional ? options.tls_failed : std::string();
     if (why.empty()) {
-        auto client = co_await start(io, clock, target, options, refusal);
+        auto client = co_await start(io, clock, outside, target, options, refusal);
         if (client || !optional || refusal.meaning != Meaning::clear_text) co_return client;
         why = refusal.reason.empty() ? refusal.reply.line() : refusal.reason;
         if (why.empty()) why = "TLS failed";
@@ -270,7 +270,7 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, const 
     auto clear = std::make_shared<HostPolicy>(*target.policy);
     clear->tls = ClientTls::off;
     HostPolicyPtr wanted = std::exchange(target.policy, std::move(clear));
-    auto client = co_await start(io, clock, target, options, refusal);
+    auto client = co_await start(io, clock, outside, target, options, refusal);
     // That it does not want us in clear text either says no more than that TLS failed.
     if (!client) {
         refusal.meaning = Meaning::host;
@@ -315,7 +315,7 @@ void Client::refuse_unasked(Transaction& transaction) {
 net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transaction, const Message& message,
                                                              Form content) {
     const auto timeout = options_.command_timeout;
-    const SendingTerms terms{*options_.files, timeout};
+    const SendingTerms terms{options_.files, timeout};
     while (!transaction.done()) {
         refuse_unasked(transaction);
         if (transaction.done()) break;

@@ -1,7 +1,7 @@
 // An SMTP session with a next hop: greeting, EHLO, TLS, transactions, QUIT.
 #pragma once
 
-#include <asio/thread_pool.hpp>
+#include <asio/any_io_executor.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -39,7 +39,7 @@ public:
         Source source;  // where we call from, and our EHLO name
         net::TlsContext tls;
         std::chrono::seconds connect_timeout, command_timeout, data_timeout;  // as in DeliverySettings
-        asio::thread_pool* files;                                             // where files are read
+        asio::any_io_executor files;                                          // where files are read
         std::optional<Login> login;
         /// Shorter ones where others wait, or another way is open; 0: connect_timeout, command_timeout.
         std::chrono::seconds connect_patience{0}, greeting_patience{0};
@@ -53,10 +53,10 @@ public:
     /// fails, in the handshake or when the first EHLO behind it is not answered, a second attempt is made in
     /// clear text.
     static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, const base::Clock& clock,
-                                                        Target target, const Options& options,
-                                                        Refusal& refusal);
+                                                        net::Outside& outside, Target target,
+                                                        const Options& options, Refusal& refusal);
 
-    /// Runs one transaction; its outcomes are then complete. Does not throw on network errors. When the
+    /// Runs one transaction; its outcomes are then complete. Does not throw on outside errors. When the
     /// content cannot be had the final dot is not sent, so that nobody has taken it, and the connection is of
     /// no more use.
     net::awaitable<std::optional<ContentFault>> run(Transaction& transaction, const Message& message,
@@ -90,11 +90,11 @@ private:
     Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options, Time opened);
 
     static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const base::Clock& clock,
-                                                           const Target& target, const Options& options,
-                                                           Refusal& refusal);
+                                                           net::Outside& outside, const Target& target,
+                                                           const Options& options, Refusal& refusal);
     static net::awaitable<std::unique_ptr<Client>> start(net::io_context& io, const base::Clock& clock,
-                                                         const Target& target, const Options& options,
-                                                         Refusal& refusal);
+                                                         net::Outside& outside, const Target& target,
+                                                         const Options& options, Refusal& refusal);
     net::awaitable<std::optional<ContentFault>> exchange(Transaction& transaction, const Message& message,
                                                          Form content);
     net::awaitable<bool> hello(Refusal& refusal);

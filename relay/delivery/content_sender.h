@@ -1,7 +1,7 @@
 // A message's content on its way to a host: trace field, octets, final dot.
 #pragma once
 
-#include <asio/thread_pool.hpp>
+#include <asio/any_io_executor.hpp>
 #include <chrono>
 #include <optional>
 #include <string_view>
@@ -17,7 +17,7 @@ namespace postern::relay {
 inline constexpr std::string_view final_dot = ".\r\n";
 
 struct SendingTerms {
-    asio::thread_pool& files;      // where files are read
+    asio::any_io_executor files;   // where files are read
     std::chrono::seconds timeout;  // for each piece
 };
 

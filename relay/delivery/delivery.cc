@@ -14,18 +14,19 @@ constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 
 }  // namespace
 
-Delivery::Delivery(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
+Delivery::Delivery(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : env_{io, clock, spool, observer, std::move(settings)},
+    : env_{io,    machine.clock, machine.outside,     machine.workers,
+           spool, observer,      std::move(settings), std::minstd_rand(machine.seed)},
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),
       sources_(env_, learnt_.recall(egress_file)),
       listing_(env_, sources_, names_),
       intake_(env_, std::move(directory), room_, dispatch_),
-      queue_(clock, spool, env_.settings, observer, intake_),
+      queue_(env_.clock, spool, env_.settings, observer, intake_, static_cast<std::uint32_t>(env_.random())),
       alarms_(
-          io, clock, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
+          io, env_.clock, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
       destinations_(env_, names_, alarms_),
       room_(env_, destinations_, queue_),
       connections_(env_),
@@ -143,7 +144,7 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     dispatch_.stop();
     co_await connections_.finish(grace);
     persist(true);
-    learnt_.finish();
+    co_await learnt_.finish();
 }
 
 }  // namespace postern::relay

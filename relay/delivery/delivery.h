@@ -22,6 +22,7 @@
 #include "relay/delivery/sources.h"
 #include "relay/delivery/workplace.h"
 #include "relay/net/asio.h"
+#include "relay/net/machine.h"
 #include "relay/net/tls.h"
 #include "relay/observer.h"
 #include "relay/queue/queue.h"
@@ -35,7 +36,7 @@ namespace postern::relay {
 /// which is why it has more than others, and keeps none of their invariants.
 class Delivery {
 public:
-    Delivery(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
+    Delivery(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
              std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();

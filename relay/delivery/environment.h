@@ -6,6 +6,7 @@
 #include <string>
 
 #include "relay/net/asio.h"
+#include "relay/net/machine.h"
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
 #include "relay/settings.h"
@@ -17,12 +18,14 @@ namespace postern::relay {
 struct Environment {
     net::io_context& io;
     const base::Clock& clock;
+    net::Outside& outside;
+    net::Workers workers;
     Spool& spool;
     Observer& observer;
     SettingsPtr settings;
+    std::minstd_rand random;
     bool stopping = false;  // nothing new is begun
-    std::minstd_rand random{std::random_device{}()};
-    Time next_trouble{};  // when our own trouble is told again
+    Time next_trouble{};    // when our own trouble is told again
 
     /// Lets `work` go on by itself, never at once; `after` comes at its end, however that is, on the loop.
     void run(net::awaitable<void> work, std::function<void()> after = {});

@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "relay/net/elsewhere.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
@@ -24,11 +25,15 @@ std::string Learnt::recall(const char* name) const {
 }
 
 void Learnt::write(const char* name, std::string text, std::function<void(std::string)> failed) {
-    asio::post(writer_,
+    asio::post(env_.workers.keeping,
                [file = env_.settings->state_dir / name, text = std::move(text), failed = std::move(failed)] {
                    if (auto error = base::replace_file(file, text))
                        failed("cannot write " + base::file_fault(file, error));
                });
+}
+
+net::awaitable<void> Learnt::finish() {
+    co_await net::elsewhere(env_.workers.keeping, [] { return true; });
 }
 
 }  // namespace postern::relay

@@ -1,12 +1,12 @@
-// What was learnt, in state_dir: read at the start, written down on a thread of its own.
+// What was learnt, in state_dir: read at the start, written down beside the loop.
 #pragma once
 
-#include <asio/thread_pool.hpp>
 #include <filesystem>
 #include <functional>
 #include <string>
 
 #include "relay/delivery/environment.h"
+#include "relay/net/asio.h"
 
 namespace postern::relay {
 
@@ -23,12 +23,10 @@ public:
     std::string recall(const char* name) const;
     /// Has it written. A failure is handed to `failed`, in words, on the thread that writes.
     void write(const char* name, std::string text, std::function<void(std::string)> failed);
-    /// What was handed over is written when this returns; nothing can be handed over any more.
-    void finish() { writer_.join(); }
+    net::awaitable<void> finish();  // until what was handed over is written
 
 private:
     Environment& env_;
-    asio::thread_pool writer_{1};
 };
 
 }  // namespace postern::relay

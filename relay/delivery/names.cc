@@ -11,11 +11,11 @@ namespace postern::relay {
 Names::Names(Environment& env, Learnt& learnt)
     : env_(env),
       learnt_(learnt),
-      resolver_(env.io, env.clock, env.settings->dns),
+      resolver_(env.io, env.clock, env.outside, env.settings->dns, static_cast<std::uint32_t>(env.random())),
       proof_{recall_proof(env.settings->state_dir, env.settings->dns)},
       ours_(our_listeners(*env.settings, *own_)),
       tls_(net::client_context(env.settings->tls)),
-      fetch_(env.io, env.clock),
+      fetch_(env.io, env.clock, env.outside),
       policies_(env.io, env.clock, learnt.recall(policies_file)) {
     fetch_.terms(tls_, env_.settings->delivery.ignore_addresses, own_);
     policies_.fetch_with([this](std::string domain, std::vector<asio::ip::address> addresses) {

@@ -1,6 +1,5 @@
 #include "relay/net/connection.h"
 
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -49,47 +48,41 @@ Connection::Connection(Socket socket, const base::Clock& clock)
       buffer_(buffer_first) {}
 
 std::shared_ptr<Connection> Connection::create(Socket socket, const base::Clock& clock) {
+    std::error_code unknown;
+    const auto found = socket.remote_endpoint(unknown);
+    const int family = found.protocol().family();
     std::shared_ptr<Connection> connection(new Connection(std::move(socket), clock));
-    connection->learn_peer();
+    if (unknown || (family != AF_INET && family != AF_INET6)) return connection;
+    Endpoint peer;
+    std::memcpy(peer.data(), found.data(), found.size());
+    connection->know_peer(peer);
     return connection;
 }
 
-void Connection::learn_peer() {
-    std::error_code error;
-    const auto found = socket_.remote_endpoint(error);
-    const int family = found.protocol().family();
-    if (error || (family != AF_INET && family != AF_INET6)) return;
-    socket_.set_option(tcp::no_delay(true), error);
-    Endpoint peer;
-    std::memcpy(peer.data(), found.data(), found.size());
+std::shared_ptr<Connection> Connection::create(Arrival arrival, const base::Clock& clock) {
+    std::shared_ptr<Connection> connection(new Connection(std::move(arrival.socket), clock));
+    connection->know_peer(arrival.client);
+    return connection;
+}
+
+void Connection::know_peer(const Endpoint& peer) {
+    std::error_code ignored;
+    socket_.set_option(tcp::no_delay(true), ignored);
     peer_ = plain(peer.address()).to_string();
 }
 
 awaitable<std::shared_ptr<Connection>> Connection::connect(io_context& io, const base::Clock& clock,
-                                                           Endpoint to, std::string from,
+                                                           Outside& outside, Endpoint to, std::string from,
                                                            Milliseconds timeout, std::error_code& error) {
     std::shared_ptr<Connection> connection(new Connection(Socket(io), clock));
-    connection->socket_.open(Socket::protocol_type(to.protocol()), error);
-    if (error) co_return nullptr;
-    if (!from.empty()) {
-        // The port is chosen at connect(), so that one port serves several receivers.
-        int on = 1;
-        ::setsockopt(connection->socket_.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on,
-                     sizeof on);
-        connection->socket_.bind(Endpoint(asio::ip::make_address(from, error), 0), error);
-        if (error) {
-            error = Error::no_such_address;
-            co_return nullptr;
-        }
-    }
     connection->deadline(timeout);
-    auto [failed] = co_await connection->socket_.async_connect(to, as_value);
-    error = connection->outcome(failed);
+    error = co_await outside.connect(connection->socket_, to, std::move(from));
+    error = connection->outcome(error);
     if (error) {
         connection->close();
         co_return nullptr;
     }
-    connection->learn_peer();
+    connection->know_peer(to);
     co_return connection;
 }
 

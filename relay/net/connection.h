@@ -14,6 +14,7 @@
 
 #include "relay/net/asio.h"
 #include "relay/net/error.h"
+#include "relay/net/outside.h"
 #include "relay/net/timer.h"
 #include "relay/net/tls.h"
 #include "relay/net/tlsa.h"
@@ -34,12 +35,13 @@ struct PeerProof {
 /// does that for all of them, which is cheaper than a timer per read.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
+    static std::shared_ptr<Connection> create(Arrival arrival, const base::Clock& clock);
+    /// Where the socket knows best who is at its other end.
     static std::shared_ptr<Connection> create(Socket socket, const base::Clock& clock);
-    /// Connects within `timeout`, from the address `from` unless that is "". Null with `error` set when that
-    /// fails; Error::no_such_address when `from` is not an address of this machine.
+    /// Connects within `timeout`, see Outside::connect(). Null with `error` set when that fails.
     static awaitable<std::shared_ptr<Connection>> connect(io_context& io, const base::Clock& clock,
-                                                          Endpoint to, std::string from, Milliseconds timeout,
-                                                          std::error_code& error);
+                                                          Outside& outside, Endpoint to, std::string from,
+                                                          Milliseconds timeout, std::error_code& error);
 
     /// From now on each operation must be over within `timeout`, counted anew by each call of this function.
     void deadline(Milliseconds timeout);
@@ -84,7 +86,7 @@ private:
 
     Connection(Socket socket, const base::Clock& clock);
     void watch();
-    void learn_peer();
+    void know_peer(const Endpoint& peer);
     awaitable<std::error_code> handshake(asio::ssl::stream_base::handshake_type type);
     std::error_code outcome(std::error_code error) const;
 

@@ -108,10 +108,11 @@ void Dnssec::learn(const RootKeys& keys, bool suspected) {
 
 std::string Dnssec::trouble() const { return reason_.empty() ? std::string() : effect_ + ": " + advice_; }
 
-DnssecWatch::DnssecWatch(io_context& io, const base::Clock& clock, std::shared_ptr<Questions> questions,
-                         const DnsSettings& settings)
+DnssecWatch::DnssecWatch(io_context& io, const base::Clock& clock, Outside& outside,
+                         std::shared_ptr<Questions> questions, const DnsSettings& settings)
     : io_(io),
       clock_(clock),
+      outside_(outside),
       questions_(std::move(questions)),
       rooted_(anchors_the_root(settings)),
       dnssec_(settings, false),
@@ -141,7 +142,7 @@ void DnssecWatch::look() {
     if (!rooted_ || looking_ || !told_) return;
     wait();
     try {
-        looking_ = std::make_shared<Questions>(io_, clock_, dnssec_.settings());
+        looking_ = std::make_shared<Questions>(io_, clock_, outside_, dnssec_.settings());
     } catch (const std::exception&) {
         return;  // no descriptors, no memory: later
     }

@@ -82,8 +82,8 @@ class DnssecWatch : public std::enable_shared_from_this<DnssecWatch> {
 public:
     using Told = std::function<void()>;
 
-    DnssecWatch(io_context& io, const base::Clock& clock, std::shared_ptr<Questions> questions,
-                const DnsSettings& settings);
+    DnssecWatch(io_context& io, const base::Clock& clock, Outside& outside,
+                std::shared_ptr<Questions> questions, const DnsSettings& settings);
 
     /// Nothing is looked at before. `told`: there is something else in dnssec() than before.
     void start(bool proven, Told told);
@@ -101,6 +101,7 @@ private:
 
     io_context& io_;
     const base::Clock& clock_;
+    Outside& outside_;
     std::shared_ptr<Questions> questions_, looking_;
     bool rooted_;  // there is something to look for
     Dnssec dnssec_;

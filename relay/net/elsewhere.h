@@ -1,9 +1,9 @@
-// Work that takes longer than a loop may be held up, or waits for a disk: done on a thread pool, awaited.
+// Work that takes longer than a loop may be held up, or waits for a disk: done on threads beside it, awaited.
 #pragma once
 
+#include <asio/any_io_executor.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/executor_work_guard.hpp>
-#include <asio/thread_pool.hpp>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,13 +17,13 @@ namespace postern::relay::net {
 /// Gives what `work` gives, or throws what it throws. `work` shares nothing with the loop that waits, which
 /// goes on meanwhile: whoever comes back looks at everything again.
 template <typename Work>
-awaitable<std::invoke_result_t<Work&>> elsewhere(asio::thread_pool& pool, Work work) {
+awaitable<std::invoke_result_t<Work&>> elsewhere(asio::any_io_executor where, Work work) {
     using Result = std::invoke_result_t<Work&>;
     auto result = std::make_shared<std::optional<Result>>();
-    auto initiate = [&pool, result](auto handler, Work task) {
+    auto initiate = [where = std::move(where), result](auto handler, Work task) {
         auto back = asio::make_work_guard(asio::get_associated_executor(handler));
-        asio::post(pool, [result, handler = std::move(handler), task = std::move(task),
-                          back = std::move(back)]() mutable {
+        asio::post(where, [result, handler = std::move(handler), task = std::move(task),
+                           back = std::move(back)]() mutable {
             std::exception_ptr fault;
             try {
                 result->emplace(task());

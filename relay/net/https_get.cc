@@ -55,7 +55,7 @@ Asked asked_after(const std::error_code& error) {
     return Asked::failed;
 }
 
-awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, TlsContext tls,
+awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
                                 HttpsRequest request) {
     HttpsReply out{Asked::failed, {}, request.host + " has no address"};
     if (!request.addresses.empty()) out.asked = Asked::unreachable;
@@ -66,7 +66,7 @@ awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, TlsCon
         const Endpoint endpoint(address, request.port);
         std::error_code error;
         std::string from;
-        auto connection = co_await Connection::connect(io, clock, endpoint, std::move(from),
+        auto connection = co_await Connection::connect(io, clock, outside, endpoint, std::move(from),
                                                        std::min(request.connect, until.left()), error);
         if (!connection) {
             // Another address is for a server that is down, not for one that does not please.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "relay/net/asio.h"
+#include "relay/net/outside.h"
 #include "relay/net/tls.h"
 #include "sync/base/clock.h"
 #include "sync/base/http_reply.h"
@@ -38,7 +39,7 @@ struct HttpsReply {
 };
 
 /// TLS 1.2 or later; the certificate must be valid, and for the name.
-awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, TlsContext tls,
+awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
                                 HttpsRequest request);
 
 /// What an error of connect() says of the question. EADDRNOTAVAIL is what a machine without IPv6 gives, too.

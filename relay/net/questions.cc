@@ -61,13 +61,14 @@ void Remembered::clear() {
     entries_.clear();
 }
 
-Questions::Questions(io_context& io, const base::Clock& clock, const DnsSettings& settings)
+Questions::Questions(io_context& io, const base::Clock& clock, Outside& outside, const DnsSettings& settings)
     : io_(io),
       clock_(clock),
+      outside_(outside),
       settings_(settings),
-      unbound_(std::make_shared<Unbound>(io, settings)),
+      service_(outside.names(io, settings)),
       lacking_(io, clock),
-      turns_(unbound_->at_once(), each_asker, line),
+      turns_(service_->at_once(), each_asker, line),
       remembered_(remembered) {}
 
 void Questions::start(std::string asker, const std::string& name, RecordType type, Done done) {
@@ -123,15 +124,15 @@ void Questions::next() {
         found->second->asked = true;
         found->second->put = clock_.now();
         // The place is taken until the library gives the question up, which is when its sockets are free.
-        unbound_->ask(found->second->name, found->second->type,
-                      [weak = weak_from_this(), by = std::weak_ptr<Unbound>(unbound_), asker,
-                       number](DnsAnswer answer) {
-                          auto self = weak.lock();
-                          if (!self || by.lock() != self->unbound_) return;
-                          self->turns_.done(asker);
-                          self->answered(number, std::move(answer));
-                          self->next();
-                      });
+        service_->ask(
+            found->second->name, found->second->type,
+            [weak = weak_from_this(), by = std::weak_ptr(service_), asker, number](DnsAnswer answer) {
+                auto self = weak.lock();
+                if (!self || by.lock() != self->service_) return;
+                self->turns_.done(asker);
+                self->answered(number, std::move(answer));
+                self->next();
+            });
     }
 }
 
@@ -171,7 +172,7 @@ void Questions::recover(base::Moment earliest) {
         if (error || !self) return;
         self->recovering_ = false;
         try {
-            self->replace(std::make_shared<Unbound>(self->io_, self->settings_));
+            self->replace(self->outside_.names(self->io_, self->settings_));
         } catch (const std::exception&) {
             if (!self->questions_.empty()) self->recover({});
         }
@@ -243,7 +244,7 @@ awaitable<std::tuple<DnsAnswer, DnsAnswer>> Questions::ask_addresses(std::string
 }
 
 void Questions::reload(const DnsSettings& settings) {
-    auto other = std::make_shared<Unbound>(io_, settings);
+    auto other = outside_.names(io_, settings);
     settings_ = settings;
     remembered_.clear();
     suspects_.clear();
@@ -251,13 +252,13 @@ void Questions::reload(const DnsSettings& settings) {
     replace(std::move(other));
 }
 
-void Questions::replace(std::shared_ptr<Unbound> unbound) {
+void Questions::replace(std::shared_ptr<NameService> service) {
     lacking_.cancel();
     recovering_ = away_ = false;
     renewed_ = clock_.now();
     // Not here: this may be one of its own answers.
-    asio::post(io_, [former = std::exchange(unbound_, std::move(unbound))] { former->close(); });
-    turns_ = Turns<std::uint64_t>(unbound_->at_once(), each_asker, line);
+    asio::post(io_, [former = std::exchange(service_, std::move(service))] { former->close(); });
+    turns_ = Turns<std::uint64_t>(service_->at_once(), each_asker, line);
     for (auto& [number, question] : questions_) line_up(number, *question);
     next();
 }
@@ -269,7 +270,7 @@ void Questions::close() {
     suspects_.clear();
     suspect_ = nullptr;
     lacking_.cancel();
-    unbound_->close();
+    service_->close();
 }
 
 }  // namespace postern::relay::net

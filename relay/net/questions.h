@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "relay/net/asio.h"
+#include "relay/net/outside.h"
 #include "relay/net/timer.h"
 #include "relay/net/turns.h"
-#include "relay/net/unbound.h"
 
 namespace postern::relay::net {
 
@@ -46,7 +46,7 @@ private:
 class Questions : public std::enable_shared_from_this<Questions> {
 public:
     /// Throws std::runtime_error when a setting cannot be used.
-    Questions(io_context& io, const base::Clock& clock, const DnsSettings& settings);
+    Questions(io_context& io, const base::Clock& clock, Outside& outside, const DnsSettings& settings);
 
     /// `name` is ASCII. Ends within DnsSettings::timeout once it is asked, and waits at most that long
     /// before. Where this machine lacks descriptors or memory to ask with it is asked again when there are
@@ -93,15 +93,16 @@ private:
     void line_up(std::uint64_t number, Question& question);
     void next();
     void limit(std::uint64_t number, Question& question, const char* why);
-    void replace(std::shared_ptr<Unbound> unbound);
+    void replace(std::shared_ptr<NameService> service);
     void recover(base::Moment earliest);
     void answered(std::uint64_t number, DnsAnswer answer);
     void finish(std::uint64_t number, DnsAnswer answer);
 
     io_context& io_;
     const base::Clock& clock_;
+    Outside& outside_;
     DnsSettings settings_;
-    std::shared_ptr<Unbound> unbound_;
+    std::shared_ptr<NameService> service_;
     Timer lacking_;  // the next look whether there is something to ask with again
     bool recovering_ = false;
     bool away_ = false;  // what was asked last in vain is younger than the last answer

@@ -81,17 +81,20 @@ std::string reverse_name(const asio::ip::address& address) {
 }  // namespace
 
 struct Resolver::Impl {
-    Impl(io_context& io, const base::Clock& clock, const DnsSettings& settings)
-        : questions(std::make_shared<Questions>(io, clock, settings)),
-          watch(std::make_shared<DnssecWatch>(io, clock, questions, settings)) {}
+    Impl(io_context& io, const base::Clock& clock, Outside& outside, const DnsSettings& settings,
+         std::uint32_t seed)
+        : questions(std::make_shared<Questions>(io, clock, outside, settings)),
+          watch(std::make_shared<DnssecWatch>(io, clock, outside, questions, settings)),
+          random(seed) {}
 
     std::shared_ptr<Questions> questions;
     std::shared_ptr<DnssecWatch> watch;
-    std::minstd_rand random{std::random_device{}()};
+    std::minstd_rand random;
 };
 
-Resolver::Resolver(io_context& io, const base::Clock& clock, const DnsSettings& settings)
-    : impl_(std::make_shared<Impl>(io, clock, settings)), owner_(true) {}
+Resolver::Resolver(io_context& io, const base::Clock& clock, Outside& outside, const DnsSettings& settings,
+                   std::uint32_t seed)
+    : impl_(std::make_shared<Impl>(io, clock, outside, settings, seed)), owner_(true) {}
 
 Resolver::Resolver(const Resolver& other) : impl_(other.impl_), asker_(other.asker_) {}
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 namespace postern::relay::net {
 
 class Dnssec;
+class Outside;
 
 /// Names in UTF-8 are asked for in A-labels (RFC 5891); one that cannot be a name is no_name with the reason.
 /// Used from the thread of its io_context. Answers are cached by the library for as long as their TTL says;
@@ -24,7 +26,8 @@ class Dnssec;
 class Resolver {
 public:
     /// Throws std::runtime_error when a setting cannot be used.
-    Resolver(io_context& io, const base::Clock& clock, const DnsSettings& settings);
+    Resolver(io_context& io, const base::Clock& clock, Outside& outside, const DnsSettings& settings,
+             std::uint32_t seed = std::random_device{}());
     /// A copy asks the same way, and may outlive the original: then its questions never end, and whoever
     /// waits for them is destroyed.
     Resolver(const Resolver& other);

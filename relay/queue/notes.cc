@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sync/base/file_fault.h"
+#include "sync/base/thread_name.h"
 
 namespace postern::relay {
 
@@ -47,17 +48,20 @@ void Notes::wait() {
     std::unique_lock lock(mutex_);
     ++waiters_;
     wake_.notify_one();
-    done_.wait(lock, [this] { return (notes_.empty() && !busy_) || short_; });
+    clock_.wait_until(done_, lock, {}, base::Moment::max(),
+                      [this] { return (notes_.empty() && !busy_) || short_; });
     --waiters_;
 }
 
 void Notes::run() {
+    base::name_thread("spool-notes");
     std::unique_lock lock(mutex_);
     for (;;) {
         if (short_)
             clock_.wait_until(wake_, lock, {}, clock_.now() + again, [this] { return stopping_; });
         else
-            wake_.wait(lock, [this] { return stopping_ || !notes_.empty(); });
+            clock_.wait_until(wake_, lock, {}, base::Moment::max(),
+                              [this] { return stopping_ || !notes_.empty(); });
         if (notes_.empty()) {
             done_.notify_all();
             if (stopping_) return;

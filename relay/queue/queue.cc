@@ -46,12 +46,13 @@ std::vector<std::uint16_t> Queued::waiting_at(const RouteKey& route) {
 }
 
 Queue::Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Observer& observer,
-             Deliverer& deliverer)
+             Deliverer& deliverer, std::uint32_t seed)
     : clock_(clock),
       spool_(spool),
       settings_(std::move(settings)),
       observer_(observer),
-      deliverer_(deliverer) {
+      deliverer_(deliverer),
+      random_(seed) {
     for (auto& key : spool_.routes()) wake(key.route, key.due);
     recovery_ = Recovery{{}, spool_.new_id()};
 }

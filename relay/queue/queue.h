@@ -36,7 +36,7 @@ namespace postern::relay {
 class Queue {
 public:
     Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Observer& observer,
-          Deliverer& deliverer);
+          Deliverer& deliverer, std::uint32_t seed = std::random_device{}());
 
     void reload(SettingsPtr settings) { settings_ = std::move(settings); }
     // By whoever hears of commits, in their order.
@@ -193,7 +193,7 @@ private:
     };
     Roll roll_;
     std::uint64_t held_bytes_ = 0;
-    std::minstd_rand random_{std::random_device{}()};
+    std::minstd_rand random_;
 };
 
 }  // namespace postern::relay

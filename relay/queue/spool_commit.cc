@@ -11,6 +11,7 @@
 #include "relay/queue/upkeep.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/thread_name.h"
 
 namespace postern::relay {
 
@@ -109,6 +110,7 @@ void Spool::gather(std::unique_lock<std::mutex>& lock) {
 }
 
 void Spool::run() {
+    base::name_thread("spool-commit");
     std::unique_lock lock(mutex_);
     for (;;) {
         auto next = next_work();
@@ -162,7 +164,7 @@ void Spool::between_commits(const std::function<void()>& work) {
         over.notify_one();
     });
     wake_.notify_one();
-    over.wait(lock, [&] { return done; });
+    clock_.wait_until(over, lock, {}, base::Moment::max(), [&] { return done; });
 }
 
 bool Spool::make_durable() {

@@ -7,6 +7,7 @@
 #include "relay/queue/journal_scan.h"
 #include "relay/queue/record.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/thread_name.h"
 
 namespace postern::relay {
 
@@ -64,6 +65,7 @@ bool Upkeep::pause(std::chrono::milliseconds time) {
 }
 
 void Upkeep::run() {
+    base::name_thread("spool-upkeep");
     std::unique_lock lock(mutex_);
     while (!stopping_) {
         woken_ = false;

@@ -1,5 +1,7 @@
 #include "relay/reception/disk_room.h"
 
+#include <utility>
+
 #include "relay/net/elsewhere.h"
 
 namespace postern::relay {
@@ -10,8 +12,8 @@ constexpr std::chrono::milliseconds look_every{500};
 
 }  // namespace
 
-DiskRoom::DiskRoom(net::io_context& io, const base::Clock& clock, Spool& spool, asio::thread_pool& files)
-    : spool_(spool), files_(files), tick_(io, clock), free_(spool.free_bytes()) {}
+DiskRoom::DiskRoom(net::io_context& io, const base::Clock& clock, Spool& spool, asio::any_io_executor files)
+    : spool_(spool), files_(std::move(files)), tick_(io, clock), free_(spool.free_bytes()) {}
 
 net::awaitable<void> DiskRoom::watch() {
     auto ask = [&spool = spool_] { return spool.free_bytes(); };

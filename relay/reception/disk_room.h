@@ -1,7 +1,7 @@
 // How much room there is on the spool's disk, without waiting for the disk.
 #pragma once
 
-#include <asio/thread_pool.hpp>
+#include <asio/any_io_executor.hpp>
 #include <cstdint>
 
 #include "relay/net/asio.h"
@@ -14,7 +14,7 @@ namespace postern::relay {
 /// On one loop. The disk is asked twice a second on `files`; in between what is on its way there is counted.
 class DiskRoom {
 public:
-    DiskRoom(net::io_context& io, const base::Clock& clock, Spool& spool, asio::thread_pool& files);
+    DiskRoom(net::io_context& io, const base::Clock& clock, Spool& spool, asio::any_io_executor files);
 
     /// Looks again and again until stop().
     net::awaitable<void> watch();
@@ -26,7 +26,7 @@ public:
 
 private:
     Spool& spool_;
-    asio::thread_pool& files_;
+    asio::any_io_executor files_;
     net::Timer tick_;
     bool stopped_ = false;
     std::uint64_t free_;                   // a moment ago

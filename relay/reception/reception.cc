@@ -1,7 +1,6 @@
 #include "relay/reception/reception.h"
 
 #include <algorithm>
-#include <asio/ip/v6_only.hpp>
 #include <stdexcept>
 #include <string_view>
 
@@ -15,7 +14,6 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 constexpr std::chrono::seconds refusals_every{10};
-constexpr int backlog = 1024;  // a burst of new connections must not overflow into SYN cookies
 
 net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Milliseconds time) {
     net::Timer timer(io, clock);
@@ -25,39 +23,25 @@ net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Millis
 
 }  // namespace
 
-Reception::Reception(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
+Reception::Reception(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
                      std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : context_(io, clock, spool, std::move(settings), std::move(directory), observer),
-      running_(io, clock),
-      tick_(io, clock) {
-    for (const auto& listener : context_.settings->listeners) bind(listener);
+    : context_(io, machine, spool, std::move(settings), std::move(directory), observer),
+      running_(io, machine.clock),
+      tick_(io, machine.clock) {
+    for (const auto& listener : context_.settings->listeners) bind(machine.outside, listener);
 }
 
-void Reception::bind(const ListenerSettings& settings) {
-    using tcp = asio::ip::tcp;
+void Reception::bind(net::Outside& outside, const ListenerSettings& settings) {
     std::string name = settings.address.host + " port " + std::to_string(settings.address.port);
     auto fail = [&name](const std::error_code& error) {
         throw std::runtime_error("cannot listen on " + name + ": " + error.message());
     };
     std::error_code error;
-    tcp::endpoint endpoint(asio::ip::make_address(settings.address.host, error), settings.address.port);
+    const net::Endpoint endpoint(asio::ip::make_address(settings.address.host, error), settings.address.port);
     if (error) fail(error);
-    auto listener = std::make_unique<Listener>(Listener{tcp::acceptor(context_.io), settings.tls});
-    if (settings.inherited_fd >= 0) {
-        listener->acceptor.assign(endpoint.protocol(), settings.inherited_fd, error);
-        if (error) fail(error);
-    } else {
-        listener->acceptor.open(endpoint.protocol(), error);
-        if (error) fail(error);
-        listener->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-        // "[::]" and "0.0.0.0" may then both be listened on.
-        if (endpoint.address().is_v6()) listener->acceptor.set_option(asio::ip::v6_only(true), error);
-        listener->acceptor.bind(endpoint, error);
-        if (error) fail(error);
-        listener->acceptor.listen(backlog, error);
-        if (error) fail(error);
-    }
-    listeners_.push_back(std::move(listener));
+    auto listener = outside.listen(context_.io, endpoint, settings.inherited_fd);
+    if (!listener) fail(listener.error());
+    doors_.push_back(Door{std::move(*listener), settings.tls});
 }
 
 void Reception::start() {
@@ -71,23 +55,24 @@ void Reception::start() {
             context_.observer.on(
                 event::Trouble{event::Area::spool, "the room on the disk is no longer watched", true});
     });
-    for (auto& listener : listeners_)
-        asio::co_spawn(context_.io, accept(*listener), [this](const std::exception_ptr& fault) {
+    for (auto& door : doors_)
+        asio::co_spawn(context_.io, accept(door), [this](const std::exception_ptr& fault) {
             if (fault)
                 context_.observer.on(
                     event::Trouble{event::Area::listener, "stopped accepting connections", true});
         });
 }
 
-net::awaitable<void> Reception::accept(Listener& listener) {
+net::awaitable<void> Reception::accept(Door& door) {
     while (!context_.stopping) {
-        auto [error, socket] = co_await listener.acceptor.async_accept(net::as_value);
+        auto arrival = co_await door.listener->accept();
         if (context_.stopping) co_return;
-        if (!error) {
-            tell_of_shortage(error);
-            begin(std::move(socket), listener.tls);
+        if (arrival) {
+            tell_of_shortage({});
+            begin(std::move(*arrival), door.tls);
             continue;
         }
+        const std::error_code error = arrival.error();
         if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) co_return;
         // Out of descriptors or memory: the connection stays in the backlog until there is room again.
         if (error != asio::error::connection_aborted) {
@@ -107,15 +92,14 @@ void Reception::tell_of_shortage(const std::error_code& error) {
     context_.observer.on(event::Trouble{event::Area::listener, text, false});
 }
 
-void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
-    std::error_code ignored;
-    std::string client = socket.remote_endpoint(ignored).address().to_string();
+void Reception::begin(net::Arrival arrival, ListenerTls tls) {
+    std::string client = arrival.client.address().to_string();
     const PrimarySettings* known = primary_of(*context_.settings, client);
     std::string primary = known != nullptr ? known->name : std::string();
     if (auto full = places_.take(*context_.settings, primary, client))
-        return turn_away(std::move(socket), client, known == nullptr, *full);
+        return turn_away(std::move(arrival.socket), client, known == nullptr, *full);
     auto session =
-        std::make_shared<Session>(context_, net::Connection::create(std::move(socket), context_.clock), tls);
+        std::make_shared<Session>(context_, net::Connection::create(std::move(arrival), context_.clock), tls);
     sessions_.insert(session);
     asio::co_spawn(
         context_.io, session->run(),
@@ -132,7 +116,7 @@ void Reception::begin(asio::ip::tcp::socket socket, ListenerTls tls) {
         });
 }
 
-void Reception::turn_away(asio::ip::tcp::socket socket, const std::string& client, bool stranger, Rule rule) {
+void Reception::turn_away(net::Socket socket, const std::string& client, bool stranger, Rule rule) {
     const Decision decision = refuse(rule);
     std::error_code ignored;
     socket.non_blocking(true, ignored);
@@ -168,8 +152,7 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     context_.stopping = true;
     tick_.cancel();
     context_.room.stop();
-    std::error_code ignored;
-    for (auto& listener : listeners_) listener->acceptor.close(ignored);
+    for (auto& door : doors_) door.listener->close();
     for (const auto& session : sessions_) session->leave();
     co_await running_.empty(context_.clock.now() + grace);
     for (const auto& session : sessions_) session->cut_off();

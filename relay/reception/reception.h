@@ -1,7 +1,6 @@
 // Mail comes in: listeners, the sessions they start, and what those share.
 #pragma once
 
-#include <asio/ip/tcp.hpp>
 #include <memory>
 #include <set>
 #include <string>
@@ -11,6 +10,7 @@
 #include "relay/mail/srs.h"
 #include "relay/net/asio.h"
 #include "relay/net/gate.h"
+#include "relay/net/machine.h"
 #include "relay/net/timer.h"
 #include "relay/net/tls.h"
 #include "relay/observer.h"
@@ -30,7 +30,7 @@ class Session;
 class Reception {
 public:
     /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
-    Reception(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
+    Reception(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
               std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
@@ -51,20 +51,20 @@ public:
     Decision admission(std::uint64_t size) const { return context_.admission(size); }
 
 private:
-    struct Listener {
-        asio::ip::tcp::acceptor acceptor;
+    struct Door {
+        std::unique_ptr<net::Listener> listener;
         ListenerTls tls;
     };
 
-    void bind(const ListenerSettings& settings);
-    net::awaitable<void> accept(Listener& listener);
-    void begin(asio::ip::tcp::socket socket, ListenerTls tls);
-    void turn_away(asio::ip::tcp::socket socket, const std::string& client, bool stranger, Rule rule);
+    void bind(net::Outside& outside, const ListenerSettings& settings);
+    net::awaitable<void> accept(Door& door);
+    void begin(net::Arrival arrival, ListenerTls tls);
+    void turn_away(net::Socket socket, const std::string& client, bool stranger, Rule rule);
     void tell_of_shortage(const std::error_code& error);
     net::awaitable<void> tell_refusals();
 
     SessionContext context_;
-    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::vector<Door> doors_;
     std::set<std::shared_ptr<Session>> sessions_;
     net::Gate running_;  // the sessions
     Places places_;

@@ -12,11 +12,11 @@ constexpr std::uint64_t stranger_reserve = 256ull << 20;
 
 }  // namespace
 
-SessionContext::SessionContext(net::io_context& io_, const base::Clock& clock_, Spool& spool_,
+SessionContext::SessionContext(net::io_context& io_, const net::Machine& machine, Spool& spool_,
                                SettingsPtr settings_, std::shared_ptr<const sync::Snapshot> directory_,
                                Observer& observer_)
     : io(io_),
-      clock(clock_),
+      clock(machine.clock),
       spool(spool_),
       observer(observer_),
       settings(std::move(settings_)),
@@ -24,6 +24,7 @@ SessionContext::SessionContext(net::io_context& io_, const base::Clock& clock_, 
       tls(net::server_context(settings->tls)),
       srs(rewriting(*settings)),
       refusals(observer),
+      files(machine.workers.writing),
       room(io, clock, spool, files) {}
 
 net::awaitable<bool> SessionContext::ask(Address address) {

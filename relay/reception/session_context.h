@@ -1,7 +1,7 @@
 // What every session is given, and what sessions share.
 #pragma once
 
-#include <asio/thread_pool.hpp>
+#include <asio/any_io_executor.hpp>
 #include <cstdint>
 #include <memory>
 
@@ -9,6 +9,7 @@
 #include "relay/mail/address.h"
 #include "relay/mail/srs.h"
 #include "relay/net/asio.h"
+#include "relay/net/machine.h"
 #include "relay/net/tls.h"
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
@@ -28,7 +29,7 @@ constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from o
 /// One for all of them, on the thread of `io`. Reception alone changes what it is told: settings, directory,
 /// TLS, and that it ends.
 struct SessionContext {
-    SessionContext(net::io_context& io, const base::Clock& clock, Spool& spool, SettingsPtr settings,
+    SessionContext(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     net::io_context& io;
@@ -47,7 +48,7 @@ struct SessionContext {
     Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
                                                            // mail for the postmaster
     std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
-    asio::thread_pool files{4};  // where files are written: nothing of the loop waits for a disk
+    const asio::any_io_executor files;  // where they are written: nothing of the loop waits for a disk
     DiskRoom room;
 
     /// Has the primary asked about an address; true when `directory` now knows what there is to know.

@@ -14,8 +14,12 @@ struct StsFetch::Impl {
         bool come = false;
     };
 
-    Impl(net::io_context& io_, const base::Clock& clock_, StsFetchLimits limits_)
-        : io(io_), clock(clock_), limits(limits_), turns(limits.at_once, limits.each, limits.line) {}
+    Impl(net::io_context& io_, const base::Clock& clock_, net::Outside& outside_, StsFetchLimits limits_)
+        : io(io_),
+          clock(clock_),
+          outside(outside_),
+          limits(limits_),
+          turns(limits.at_once, limits.each, limits.line) {}
 
     void call() {
         while (auto next = turns.next()) {
@@ -31,6 +35,7 @@ struct StsFetch::Impl {
 
     net::io_context& io;
     const base::Clock& clock;
+    net::Outside& outside;
     StsFetchLimits limits;
     net::TlsContext tls;
     std::vector<Network> ignored;
@@ -44,8 +49,9 @@ StsFetched not_got(net::Asked asked, std::string why) { return StsFetched{asked,
 
 }  // namespace
 
-StsFetch::StsFetch(net::io_context& io, const base::Clock& clock, StsFetchLimits limits)
-    : impl_(std::make_shared<Impl>(io, clock, limits)) {}
+StsFetch::StsFetch(net::io_context& io, const base::Clock& clock, net::Outside& outside,
+                   StsFetchLimits limits)
+    : impl_(std::make_shared<Impl>(io, clock, outside, limits)) {}
 
 void StsFetch::terms(net::TlsContext tls, std::vector<Network> ignored, std::shared_ptr<OwnAddresses> own) {
     impl_->tls = std::move(tls);
@@ -98,7 +104,8 @@ net::awaitable<StsFetched> StsFetch::get(std::string domain, std::vector<asio::i
     request.connect = impl->limits.connect;
     request.total = impl->limits.total;
     request.body = sts_policy_max;
-    net::HttpsReply got = co_await net::https_get(impl->io, impl->clock, impl->tls, std::move(request));
+    net::HttpsReply got =
+        co_await net::https_get(impl->io, impl->clock, impl->outside, impl->tls, std::move(request));
     if (got.asked != net::Asked::answered) co_return not_got(got.asked, std::move(got.why));
     auto body = sts_reply(std::move(got.reply));
     if (!body) co_return not_got(net::Asked::failed, host + ' ' + body.error());

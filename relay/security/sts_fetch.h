@@ -7,6 +7,7 @@
 
 #include "relay/net/addresses.h"
 #include "relay/net/https_get.h"
+#include "relay/net/outside.h"
 #include "relay/settings.h"
 
 namespace postern::relay {
@@ -33,7 +34,8 @@ struct StsFetchLimits {
 /// Used from the thread of its io_context.
 class StsFetch {
 public:
-    StsFetch(net::io_context& io, const base::Clock& clock, StsFetchLimits limits = {});
+    StsFetch(net::io_context& io, const base::Clock& clock, net::Outside& outside,
+             StsFetchLimits limits = {});
 
     /// For what begins from now on: whom certificates are trusted by, and where no name of others leads.
     void terms(net::TlsContext tls, std::vector<Network> ignored, std::shared_ptr<OwnAddresses> own);

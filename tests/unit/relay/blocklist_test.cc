@@ -1,4 +1,5 @@
 #include "relay/egress/blocklist.h"
+#include "relay/net/outside.h"
 
 #include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
@@ -41,7 +42,8 @@ BlocklistAnswer ask(const std::vector<std::string>& zones, const std::string& ad
     settings.timeout = std::chrono::seconds(3);
     net::io_context io{1};
     const postern::base::SystemClock clock;
-    net::Resolver resolver(io, clock, settings);
+    net::SystemOutside outside;
+    net::Resolver resolver(io, clock, outside, settings);
     auto answer = asio::co_spawn(io, ask_blocklists(resolver, zones, address), asio::use_future);
     io.run();
     return answer.get();

@@ -6,6 +6,7 @@
 
 #include "relay/net/dns_message.h"
 #include "relay/net/dnssec_proof.h"
+#include "relay/net/outside.h"
 #include "relay/net/resolver.h"
 #include "tests/unit/relay/name_server.h"
 #include "tests/unit/relay/refusing_server.h"
@@ -41,7 +42,7 @@ DnsSettings asking(const NameServer& server) {
 
 class World {
 public:
-    World(const DnsSettings& settings, bool proven) : resolver(io, clock, settings) {
+    World(const DnsSettings& settings, bool proven) : resolver(io, clock, outside, settings) {
         resolver.watch_dnssec(proven, [this] { ++told; });
     }
 
@@ -60,6 +61,7 @@ public:
 
     io_context io{1};
     postern::base::SystemClock clock;
+    SystemOutside outside;
     Resolver resolver;
     int told = 0;
 };

@@ -1,4 +1,5 @@
 #include "relay/net/resolver.h"
+#include "relay/net/outside.h"
 
 #include <asio/use_future.hpp>
 #include <atomic>
@@ -78,7 +79,8 @@ const NameServer& name_server() {
 
 class World {
 public:
-    explicit World(const DnsSettings& settings = name_server().settings()) : resolver(io, clock, settings) {}
+    explicit World(const DnsSettings& settings = name_server().settings())
+        : resolver(io, clock, outside, settings) {}
 
     template <class Answer>
     Answer get(awaitable<Answer> question) {
@@ -90,6 +92,7 @@ public:
 
     io_context io{1};
     postern::base::SystemClock clock;
+    SystemOutside outside;
     Resolver resolver;
 };
 
@@ -346,6 +349,7 @@ TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
     DnsSettings settings = name_server().settings();
     io_context io(1);
     const postern::base::SystemClock clock;
+    SystemOutside outside;
     bool ended = false, answered = false;
     struct AtEnd {
         explicit AtEnd(bool& flag_) : flag(flag_) {}
@@ -354,7 +358,7 @@ TEST_CASE("a resolver that goes takes its questions with it", "[resolver]") {
         AtEnd& operator=(const AtEnd&) = delete;
         bool& flag;
     };
-    auto resolver = std::make_unique<Resolver>(io, clock, settings);
+    auto resolver = std::make_unique<Resolver>(io, clock, outside, settings);
     auto ask = [&]() -> awaitable<void> {
         const AtEnd at_end(ended);
         co_await resolver->addresses("mx1.signed.example");
@@ -459,11 +463,12 @@ TEST_CASE("what could not be asked is asked as soon as there are descriptors", "
 TEST_CASE("settings that cannot be used are named", "[resolver]") {
     io_context io(1);
     const postern::base::SystemClock clock;
+    SystemOutside outside;
     DnsSettings settings;
     settings.stub = {{"a.example", "nonsense"}};
-    CHECK_THROWS_WITH(Resolver(io, clock, settings),
+    CHECK_THROWS_WITH(Resolver(io, clock, outside, settings),
                       Catch::Contains("dns.stub") && Catch::Contains("nonsense"));
     settings.stub.clear();
     settings.servers = {"not an address"};
-    CHECK_THROWS_WITH(Resolver(io, clock, settings), Catch::Contains("dns.servers"));
+    CHECK_THROWS_WITH(Resolver(io, clock, outside, settings), Catch::Contains("dns.servers"));
 }

@@ -1,4 +1,5 @@
 #include "relay/security/sts_fetch.h"
+#include "relay/net/outside.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -41,7 +42,7 @@ public:
         : World([said](HttpsServer::Client& client) { client.write(said); }, name) {}
 
     StsFetch fetcher() {
-        StsFetch out(io, clock, limits);
+        StsFetch out(io, clock, outside, limits);
         out.terms(net::client_context(tls), ignored, std::make_shared<OwnAddresses>());
         return out;
     }
@@ -65,6 +66,7 @@ public:
 
     net::io_context io{1};
     postern::base::SystemClock clock;
+    net::SystemOutside outside;
     StsFetchLimits limits;
     TlsSettings tls;
     std::vector<Network> ignored;

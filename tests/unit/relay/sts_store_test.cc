@@ -1,4 +1,5 @@
 #include "relay/security/sts_store.h"
+#include "relay/net/outside.h"
 
 #include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
@@ -48,7 +49,7 @@ StsFetched not_got(net::Asked asked, const std::string& why) { return {asked, {}
 
 class World {
 public:
-    explicit World(const std::string& state = "") : resolver(io, machine, name_server().settings()) {
+    explicit World(const std::string& state = "") : resolver(io, machine, outside, name_server().settings()) {
         open(state);
     }
 
@@ -98,6 +99,7 @@ public:
 
     net::io_context io{1};
     postern::base::SystemClock machine;  // name servers go by it
+    net::SystemOutside outside;
     SteppedClock clock{start};
     net::Resolver resolver;
     bool answer_at_once = true;
@@ -112,7 +114,7 @@ net::Resolver no_answers(World& world) {
     const std::string port = '@' + std::to_string(free_dns_port());
     for (auto& [zone, server] : settings.stub) server = "127.0.0.1" + port;
     settings.timeout = 1s;
-    return {world.io, world.machine, settings};
+    return {world.io, world.machine, world.outside, settings};
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -375,7 +377,8 @@ TEST_CASE("patience ends before a fetch that never does", "[sts_store]") {
 
 TEST_CASE("a resolver that goes ends the question, and the next one asks anew", "[sts_store]") {
     World world;
-    auto resolver = std::make_unique<net::Resolver>(world.io, world.machine, name_server().settings());
+    auto resolver =
+        std::make_unique<net::Resolver>(world.io, world.machine, world.outside, name_server().settings());
     auto known = world.ask(*resolver, "one.example");
     for (int i = 0; i < 2; ++i) world.io.poll_one();
     resolver.reset();

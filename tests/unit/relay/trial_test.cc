@@ -103,7 +103,8 @@ TEST_CASE("the reverse name of an address leads back, and is our name") {
     settings->dns = server.settings();
     net::io_context io;
     const postern::base::SystemClock clock;
-    World world(io, clock, settings, "", "");
+    net::SystemOutside outside;
+    World world(io, clock, outside, settings, "", "");
     const auto judged = [&](const char* address) {
         Finding found;
         asio::co_spawn(io, reverse_name(world, "egress", asio::ip::make_address(address), "gw1.corp.example"),

@@ -1,0 +1,215 @@
+#include "tests/simulation/ledger.h"
+
+#include <charconv>
+#include <utility>
+
+namespace postern::simulation {
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace event = relay::event;
+
+constexpr std::size_t story_max = 4000;
+/// Notes are synced within a second; the disk and its threads have as much again.
+constexpr auto unsynced = 2s;
+/// What has come to a process that is killed and was not read yet.
+constexpr auto unread = 1s;
+
+std::string_view after(std::string_view text, std::string_view what) {
+    const auto found = text.find(what);
+    return found == std::string_view::npos ? std::string_view() : text.substr(found + what.size());
+}
+
+std::string_view line_of(std::string_view text) { return text.substr(0, text.find('\r')); }
+
+std::string text_of(std::string_view text) { return std::string(text); }
+
+}  // namespace
+
+std::uint64_t number_in(std::string_view content) {
+    const auto rest = after(content, "Message-ID: <");
+    std::uint64_t out = 0;
+    std::from_chars(rest.data(), rest.data() + rest.size(), out);
+    return out;
+}
+
+void Ledger::note(const std::string& what) {
+    const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().time_since_epoch());
+    std::string line = std::to_string(time.count() - 3'600'000'000) + ' ' + what;
+    for (const char c : line) digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    story_.push_back(std::move(line));
+    if (story_.size() > story_max) story_.pop_front();
+}
+
+void Ledger::fail(const std::string& why) {
+    note("FAULT " + why);
+    if (fault_.empty()) fault_ = why;
+}
+
+Mail& Ledger::begin(std::uint64_t number, std::string from, std::string content) {
+    Mail& out = mails_[number];
+    out.number = number;
+    out.from = std::move(from);
+    out.content = std::move(content);
+    return out;
+}
+
+Mail* Ledger::of(std::string_view id) {
+    const auto found = ids_.find(id);
+    return found == ids_.end() ? nullptr : &mails_.at(found->second);
+}
+
+void Ledger::received(std::uint64_t number, const std::vector<std::string>& recipients,
+                      const std::string& content, const std::shared_ptr<const bool>& broken) {
+    const auto found = mails_.find(number);
+    if (found == mails_.end()) return fail("a receiver got a message that nobody sent");
+    Mail& mail = found->second;
+    if (!content.starts_with("Received: ") || !content.ends_with(mail.content) ||
+        content.find("\r\nReceived: ", 1) < content.size() - mail.content.size())
+        fail("message " + std::to_string(number) + " did not arrive as it was sent");
+    for (const auto& recipient : recipients) {
+        auto leg = mail.legs.find(recipient);
+        if (leg == mail.legs.end() || !leg->second.taken) {
+            fail("message " + std::to_string(number) + " is delivered to " + recipient + ", who was refused");
+            continue;
+        }
+        leg->second.receipts.push_back({clock_.now(), life_, broken});
+        ++delivered_;
+    }
+}
+
+void Ledger::reported(const std::string& to, const std::string& content) {
+    const auto number = number_in(after(content, "\r\n\r\n"));
+    const auto found = mails_.find(number);
+    if (found == mails_.end()) return fail("a report about a message that nobody sent");
+    Mail& mail = found->second;
+    if (to != mail.from) fail("a report about message " + std::to_string(number) + " went to " + to);
+    if (mail.told == Told::refused)
+        fail("a report about message " + std::to_string(number) + ", which was refused");
+    for (auto rest = after(content, "Final-Recipient: rfc822; "); !rest.empty();
+         rest = after(rest, "Final-Recipient: rfc822; ")) {
+        const std::string recipient = text_of(line_of(rest));
+        const bool failed = line_of(after(rest, "Action: ")) == "failed";
+        const auto leg = mail.legs.find(recipient);
+        if (leg == mail.legs.end() || !leg->second.taken) {
+            fail("a report about " + recipient + ", who was not asked for");
+            continue;
+        }
+        if (failed) {
+            ++leg->second.failures;
+            ++failures_;
+        }
+    }
+}
+
+void Ledger::new_life(bool power_cut) {
+    ends_[life_] = {clock_.now(), power_cut};
+    ++life_;
+}
+
+void Ledger::removed(const std::string& id) {
+    if (Mail* mail = of(id))
+        for (auto& [recipient, leg] : mail->legs) leg.removed = true;
+}
+
+std::size_t Ledger::taken() const {
+    std::size_t out = 0;
+    for (const auto& [number, mail] : mails_) out += mail.told == Told::taken ? 1 : 0;
+    return out;
+}
+
+/// What was said of it may have been forgotten again.
+bool Ledger::may_be_forgotten(const Receipt& receipt) const {
+    if (troubled_lives_.contains(receipt.life) || *receipt.lost) return true;
+    const auto end = ends_.find(receipt.life);
+    return end != ends_.end() && end->second.at - receipt.at < (end->second.power_cut ? unsynced : unread);
+}
+
+void Ledger::judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept) {
+    const std::string what = "message " + std::to_string(mail.number) + " (" + mail.id + ") to " + recipient;
+    // The last of them is what counts; whoever had it before must have been forgotten for a reason.
+    std::size_t sure = 0;
+    for (const auto& receipt : leg.receipts) sure += may_be_forgotten(receipt) ? 0 : 1;
+    if (sure > 1) fail(what + " was delivered twice");
+    if (sure > 0 && leg.failures > 0) fail(what + " was delivered, and reported as failed");
+    if (mail.told == Told::refused && !leg.receipts.empty()) fail(what + " was refused, and delivered");
+    if (mail.told != Told::taken || mail.damaged || kept || !leg.taken || leg.removed) return;
+    if (leg.receipts.empty() && leg.failures == 0) fail(what + " was accepted and is gone");
+}
+
+void Ledger::close(const std::set<std::string>& kept) {
+    for (const auto& [number, mail] : mails_)
+        for (const auto& [recipient, leg] : mail.legs) judge(mail, recipient, leg, kept.contains(mail.id));
+}
+
+// ---- what the gateway says
+
+void Ledger::on(const event::Accepted& what) {
+    if (deaf_) return;
+    note("accepted " + text_of(what.id) + " from " + text_of(what.from) + ' ' + text_of(what.message_id));
+    const std::string header = "Message-ID: " + text_of(what.message_id);
+    const auto number = number_in(header);
+    if (number == 0) return;
+    if (ids_.contains(what.id)) fail("the id " + text_of(what.id) + " is given twice");
+    ids_.emplace(what.id, number);
+    mails_[number].id = what.id;
+}
+
+void Ledger::on(const event::Refused& what) {
+    if (!deaf_)
+        note("refused " + text_of(what.client) + ' ' + text_of(what.recipient) + ' ' + text_of(what.rule) +
+             ' ' + std::to_string(what.reply.code));
+}
+
+void Ledger::on(const event::Delivered& what) {
+    if (deaf_) return;
+    note("delivered " + text_of(what.id) + " to " + text_of(what.recipient) + " at " + text_of(what.host));
+    Mail* mail = of(what.id);
+    if (mail == nullptr) return;  // a report of ours
+    const auto leg = mail->legs.find(text_of(what.recipient));
+    if (leg == mail->legs.end()) return fail("delivered to nobody who was named: " + text_of(what.recipient));
+    if (++leg->second.delivered > leg->second.receipts.size())
+        fail("message " + std::to_string(mail->number) + " is said to be delivered to " +
+             text_of(what.recipient) + ", where nobody took it");
+}
+
+void Ledger::on(const event::Deferred& what) {
+    if (!deaf_)
+        note("deferred " + text_of(what.id) + " to " + text_of(what.recipient) + ": " + text_of(what.stage) +
+             ' ' + text_of(what.reason));
+}
+
+void Ledger::on(const event::Bounced& what) {
+    if (deaf_) return;
+    note("bounced " + text_of(what.id) + " to " + text_of(what.recipient) + ": " + text_of(what.stage) + ' ' +
+         text_of(what.reason) + " in " + text_of(what.bounce_id));
+    if (Mail* mail = of(what.id))
+        if (auto leg = mail->legs.find(text_of(what.recipient)); leg != mail->legs.end())
+            leg->second.bounced = true;
+}
+
+void Ledger::on(const event::Removed& what) {
+    if (!deaf_) note("removed " + text_of(what.id));
+}
+void Ledger::on(const event::Reported& what) {
+    if (!deaf_) note("reported " + text_of(what.id) + ' ' + text_of(what.action));
+}
+void Ledger::on(const event::Held& what) {
+    if (!deaf_) note((what.released ? "released " : "held ") + text_of(what.id));
+}
+void Ledger::on(const event::Listed& what) {
+    if (!deaf_)
+        note("listed " + text_of(what.address) + " at " + text_of(what.site) + " by " + text_of(what.by));
+}
+void Ledger::on(const event::Unlisted& what) {
+    if (!deaf_) note("unlisted " + text_of(what.address) + " at " + text_of(what.site));
+}
+void Ledger::on(const event::Rotated& what) {
+    if (!deaf_) note("rotated " + text_of(what.site) + " to " + text_of(what.to));
+}
+void Ledger::on(const event::Trouble& what) {
+    if (!deaf_) note("trouble " + text_of(text_of(what.where)) + ": " + text_of(what.text));
+}
+
+}  // namespace postern::simulation

@@ -1,0 +1,59 @@
+#include "tests/simulation/simulation.h"
+
+namespace postern::simulation {
+
+namespace {
+
+constexpr std::size_t threads = 3;  // of the spool
+
+}  // namespace
+
+Life::Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::SettingsPtr settings,
+           std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed)
+    : clock_(clock), disk_(disk, static_cast<unsigned>(seed)) {
+    const auto executor = workers_.get_executor();
+    const relay::net::Machine machine{
+        clock, outside, {executor, executor, executor, executor}, static_cast<std::uint32_t>(seed | 1)};
+    // Nothing but this waits for anything while it starts.
+    clock.let_run(true);
+    parts_ = std::make_unique<relay::RelayParts>(std::move(settings), std::move(directory), observer, machine,
+                                                 disk_);
+    parts_->begin();
+    clock.let_run(false);
+    clock.wait_for_threads(threads);
+}
+
+Life::~Life() {
+    clock_.let_run(true);
+    parts_->spool.stop();
+    parts_.reset();
+    clock_.let_run(false);
+}
+
+bool Life::step(Random& random) {
+    std::vector<std::string> ready = clock_.ready();
+    const std::size_t loops = 3, ways = loops + ready.size();
+    const std::size_t first = random.pick(ways);
+    for (std::size_t at = 0; at < ways; ++at) {
+        const std::size_t way = (first + at) % ways;
+        if (way >= loops) {
+            last_ = ready[way - loops];
+            clock_.give_turn(last_);
+            return true;
+        }
+        io_context& io = way == 0   ? parts_->reception_loop.io()
+                         : way == 1 ? parts_->delivery_loop.io()
+                                    : workers_;
+        last_ = way == 0 ? "reception" : way == 1 ? "delivery" : "workers";
+        if (io.poll_one() > 0) return true;
+    }
+    return false;
+}
+
+void Life::stop(std::chrono::seconds grace) {
+    const auto ended = [this](const std::exception_ptr&) { ++ended_; };
+    asio::co_spawn(parts_->reception_loop.io(), parts_->reception.stop(grace), ended);
+    asio::co_spawn(parts_->delivery_loop.io(), parts_->delivery.stop(grace), ended);
+}
+
+}  // namespace postern::simulation

@@ -1,0 +1,237 @@
+#include "tests/simulation/outside.h"
+
+#include <deque>
+#include <system_error>
+#include <utility>
+
+#include "relay/net/error.h"
+
+namespace postern::simulation {
+
+namespace {
+
+using relay::net::DnsAnswer;
+using relay::net::Lookup;
+using relay::net::RecordType;
+using relay::net::Timer;
+using std::chrono::milliseconds;
+
+std::string wire_name(std::string_view name) {
+    std::string out;
+    while (!name.empty()) {
+        const auto dot = std::min(name.find('.'), name.size());
+        out += static_cast<char>(dot);
+        out += name.substr(0, dot);
+        name.remove_prefix(std::min(dot + 1, name.size()));
+    }
+    return out + '\0';
+}
+
+awaitable<void> pause(io_context& io, const base::Clock& clock, milliseconds time) {
+    Timer timer(io, clock);
+    timer.expires_after(time);
+    co_await timer.async_wait(relay::net::as_value);
+}
+
+/// Whoever connects waits for this octet: what has become of it.
+constexpr char connected = 0;
+
+}  // namespace
+
+Fate fate_of(std::uint64_t seed, std::uint64_t number, Mood mood) {
+    Random random(seed, "fate", number);
+    Fate out;
+    if (random.one_in(3)) out.piece = random.between(1, 40);
+    if (mood == Mood::slow || random.one_in(4)) out.latency = milliseconds(random.between(1, 400));
+    if (mood != Mood::tearing && !random.one_in(60)) return out;
+    out.trouble = static_cast<Trouble>(random.between(1, 3));
+    out.towards_gateway = random.one_in(2);
+    out.at = random.between(1, random.one_in(2) ? 400 : 4000);
+    return out;
+}
+
+// ---- where the gateway listens
+
+struct Outside::Door {
+    Door(io_context& io, const base::Clock& clock) : loop(io), bell(io, clock) {}
+    io_context& loop;
+    Timer bell;  // is never over, but cancelled
+    std::deque<relay::net::Arrival> arrived;
+    bool open = true;
+};
+
+class Outside::Listener final : public relay::net::Listener {
+public:
+    explicit Listener(std::shared_ptr<Door> door) : door_(std::move(door)) {}
+    ~Listener() override { door_->open = false; }
+
+    awaitable<tl::expected<relay::net::Arrival, std::error_code>> accept() override {
+        const auto door = door_;
+        while (door->open && door->arrived.empty()) co_await door->bell.async_wait(relay::net::as_value);
+        if (!door->open) co_return tl::make_unexpected(make_error_code(std::errc::operation_canceled));
+        auto out = std::move(door->arrived.front());
+        door->arrived.pop_front();
+        co_return out;
+    }
+    void close() override {
+        door_->open = false;
+        door_->bell.cancel();
+    }
+
+private:
+    const std::shared_ptr<Door> door_;
+};
+
+// ---- name servers
+
+class Outside::Names final : public relay::net::NameService,
+                             public std::enable_shared_from_this<Outside::Names> {
+public:
+    Names(Outside& outside, io_context& io) : outside_(outside), io_(io) {}
+
+    void ask(const std::string& name, RecordType type, Done done) override {
+        Random random(outside_.seed_, "question", ++outside_.questions_);
+        const Mood mood = outside_.mood("dns");
+        if (mood == Mood::silent || (mood == Mood::tearing && random.one_in(3)))
+            return waiting_.push_back(done);
+        DnsAnswer answer;
+        if (mood == Mood::refusing || (mood == Mood::busy && random.one_in(3)))
+            answer.why = "the name servers do not answer properly (SERVFAIL)";
+        else
+            answer = outside_.answer(name, type);
+        const milliseconds time(random.between(0, mood == Mood::slow ? 8000 : 60));
+        asio::co_spawn(
+            io_,
+            [self = shared_from_this(), time]() -> awaitable<void> {
+                co_await pause(self->io_, self->outside_.clock_, time);
+            },
+            [self = shared_from_this(), done = std::move(done),
+             answer = std::move(answer)](const std::exception_ptr&) mutable {
+                if (!self->closed_) done(std::move(answer));
+            });
+    }
+    std::size_t at_once() const override { return 200; }
+    void close() override {
+        closed_ = true;
+        waiting_.clear();
+    }
+
+private:
+    Outside& outside_;
+    io_context& io_;
+    std::vector<Done> waiting_;  // for good
+    bool closed_ = false;
+};
+
+// ---- all of it
+
+Outside::Outside(io_context& io, const base::Clock& clock, std::uint64_t seed)
+    : io_(io), clock_(clock), seed_(seed) {}
+
+Outside::~Outside() = default;
+
+Mood Outside::mood(const std::string& address) const {
+    const auto found = moods_.find(address);
+    return found == moods_.end() ? Mood::well : found->second;
+}
+
+void Outside::add_domain(const std::string& domain, std::uint16_t preference, const std::string& host,
+                         const std::string& address) {
+    std::string record{static_cast<char>(preference >> 8), static_cast<char>(preference & 0xff)};
+    records_[{domain, RecordType::mx}].push_back(record + wire_name(host));
+    const auto octets = asio::ip::make_address_v4(address).to_bytes();
+    records_[{host, RecordType::a}] = {std::string(octets.begin(), octets.end())};
+}
+
+DnsAnswer Outside::answer(const std::string& name, RecordType type) const {
+    DnsAnswer out;
+    if (const auto found = records_.find({name, type}); found != records_.end()) {
+        out.status = Lookup::found;
+        out.records = found->second;
+        out.canonical = name;
+        return out;
+    }
+    const auto any = records_.lower_bound({name, RecordType{}});
+    const bool exists = any != records_.end() && any->first.first == name;
+    out.status = exists ? Lookup::no_data : Lookup::no_name;
+    out.why = exists ? "the name has no such record" : "the name does not exist";
+    return out;
+}
+
+std::shared_ptr<Wire> Outside::wire(Socket gateway, Socket peer, Fate fate) {
+    auto out = std::make_shared<Wire>(io_, clock_, std::move(gateway), std::move(peer), fate);
+    std::erase_if(wires_, [](const auto& one) { return one.expired(); });
+    wires_.push_back(out);
+    return out;
+}
+
+std::size_t Outside::connections() const {
+    return static_cast<std::size_t>(
+        std::count_if(wires_.begin(), wires_.end(), [](const auto& one) { return !one.expired(); }));
+}
+
+void Outside::cut_all() {
+    for (const auto& one : wires_)
+        if (const auto wire = one.lock()) wire->cut();
+    if (door_) door_->arrived.clear();
+}
+
+std::pair<Socket, std::shared_ptr<Wire>> Outside::call(const std::string& from, Fate fate) {
+    if (!door_ || !door_->open) return {Socket(io_), nullptr};
+    auto [gateway, its_wire] = socket_pair(door_->loop, io_);
+    auto [peer, our_wire] = socket_pair(io_, io_);
+    auto out = wire(std::move(its_wire), std::move(our_wire), fate);
+    door_->arrived.push_back({std::move(gateway), relay::net::Endpoint(asio::ip::make_address(from), 40000)});
+    door_->bell.cancel();
+    out->start();
+    return {std::move(peer), std::move(out)};
+}
+
+awaitable<std::error_code> Outside::connect(Socket& socket, relay::net::Endpoint to, std::string from) {
+    if (short_) co_return make_error_code(std::errc::too_many_files_open);
+    const std::string address = to.address().to_string();
+    const auto host = hosts_.find(address);
+    const Mood its_mood = mood(address);
+    if (host == hosts_.end() || its_mood == Mood::unreachable)
+        co_return make_error_code(std::errc::host_unreachable);
+    auto& loop = static_cast<io_context&>(socket.get_executor().context());
+    auto [gateway, its_wire] = socket_pair(loop, io_);
+    auto [peer, our_wire] = socket_pair(io_, io_);
+    const std::uint64_t number = ++connections_;
+    const auto between = wire(std::move(its_wire), std::move(our_wire), fate_of(seed_, number, its_mood));
+    socket = std::move(gateway);
+    Random random(seed_, "connect", number);
+    auto open = [](Outside& self, std::shared_ptr<Wire> wire, Mood mood, milliseconds time, Host talk,
+                   Socket end, std::uint64_t which, std::string source) -> awaitable<void> {
+        co_await pause(self.io_, self.clock_, time);
+        if (mood == Mood::silent) {  // until whoever connects has had enough
+            co_await pause(self.io_, self.clock_, std::chrono::hours(1));
+            co_return;
+        }
+        if (mood == Mood::refusing) co_return wire->cut();
+        co_await wire->tell_gateway(connected);
+        wire->start();
+        co_await talk(std::move(end), std::move(wire), which, std::move(source));
+    };
+    asio::co_spawn(io_,
+                   open(*this, between, its_mood, milliseconds(random.between(0, 90)), host->second,
+                        std::move(peer), number, std::move(from)),
+                   [](const std::exception_ptr&) {});
+    char octet = 1;
+    auto [error, octets] = co_await socket.async_read_some(asio::buffer(&octet, 1), relay::net::as_value);
+    if (error == asio::error::eof) co_return make_error_code(std::errc::connection_refused);
+    co_return error;
+}
+
+tl::expected<std::unique_ptr<relay::net::Listener>, std::error_code> Outside::listen(io_context& io,
+                                                                                     relay::net::Endpoint,
+                                                                                     int) {
+    door_ = std::make_shared<Door>(io, clock_);
+    return std::make_unique<Listener>(door_);
+}
+
+std::shared_ptr<relay::net::NameService> Outside::names(io_context& io, const relay::DnsSettings&) {
+    return std::make_shared<Names>(*this, io);
+}
+
+}  // namespace postern::simulation

@@ -1,0 +1,330 @@
+#include "tests/simulation/simulation.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "relay/queue/queue.h"
+#include "sync/directory/directory.h"
+#include "tests/simulation/client.h"
+#include "tests/simulation/receiver.h"
+
+namespace postern::simulation {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+constexpr auto begin = std::chrono::sys_days(std::chrono::year(2026) / 3 / 1);
+constexpr std::size_t steps_at_once = 300'000;
+constexpr auto to_the_end = 30h;  // at most, when all is well again, until nothing waits
+
+std::string address_of(unsigned site) { return "198.51.100." + std::to_string(site + 1); }
+
+std::shared_ptr<const sync::Snapshot> directory() {
+    sync::PrimaryRecord primary{"main", 24h * 3650, begin, {}};
+    sync::DomainRecord& domain = primary.domains["company.example"];
+    domain.listed = domain.options.read = domain.users.read = domain.aliases.read = domain.lists.read =
+        domain.resources.read = domain.domain_aliases.read = begin;
+    for (int user = 0; user < 5; ++user)
+        domain.users.content.add(sync::Kind::user, "user" + std::to_string(user));
+    return std::make_shared<const sync::Snapshot>(std::vector{primary});
+}
+
+std::size_t open_descriptors() {
+    std::size_t out = 0;
+    DIR* folder = ::opendir("/proc/self/fd");
+    while (::readdir(folder) != nullptr) ++out;
+    ::closedir(folder);
+    return out;
+}
+
+class History {
+public:
+    explicit History(const Plan& plan)
+        : plan_(plan),
+          random_(plan.seed, "turns"),
+          clock_(begin),
+          outside_(world_, clock_, plan.seed),
+          ledger_(clock_),
+          disk_(std::make_unique<tests::MemoryDisk>()) {
+        disk_->make_folder(folder_.path() / "spool");
+        std::filesystem::create_directories(folder_.path() / "spool/content");
+        for (unsigned site = 0; site < plan.sites; ++site) {
+            const std::string domain = "site" + std::to_string(site) + ".example";
+            outside_.add_domain(domain, 10, "mx." + domain, address_of(site));
+            add_receiver(address_of(site), false);
+        }
+        add_receiver("192.0.2.10", true);
+        settings_ = settings();
+        start();
+    }
+
+    void play() {
+        const auto first = clock_.now();
+        for (const auto& planned : plan_.deeds) {
+            run_until(first + planned.at);
+            if (!ledger_.well()) return;
+            ledger_.note("- " + text_of(planned));
+            perform(planned);
+        }
+        make_well();
+        const auto end = clock_.now() + to_the_end;
+        while (clock_.now() < end && ledger_.well()) {
+            run_until(std::min(end, clock_.now() + 60s));
+            if (life_->parts().spool.count() == 0) break;
+        }
+        time_ = std::chrono::duration_cast<std::chrono::hours>(clock_.now() - first);
+        std::set<std::string> kept;
+        for (const auto id : life_->parts().spool.messages({}, 100'000)) {
+            kept.insert(id.text());
+            ledger_.note("waits still: " + id.text());
+        }
+        // The next start finds what this one may have mislaid.
+        restart(0s);
+        ledger_.close(kept);
+        if (!kept.empty() && ledger_.well())
+            fault_ = std::to_string(kept.size()) + " messages wait although nothing keeps them";
+    }
+
+    Outcome outcome() {
+        Outcome out;
+        out.fault = ledger_.fault().empty() ? fault_ : ledger_.fault();
+        out.story.assign(ledger_.story().begin(), ledger_.story().end());
+        out.digest = ledger_.digest();
+        out.messages = ledger_.taken();
+        out.deliveries = ledger_.delivered();
+        out.failures = ledger_.failures();
+        out.time = time_;
+        return out;
+    }
+
+private:
+    void add_receiver(const std::string& address, bool primary) {
+        outside_.add_host(address, receiver(world_, clock_, outside_, ledger_, plan_.seed, address, primary));
+    }
+
+    std::shared_ptr<relay::Settings> settings() const {
+        Random random(plan_.seed, "settings");
+        auto out = std::make_shared<relay::Settings>();
+        out->hostname = "gw.example";
+        out->state_dir = folder_.path();
+        out->listeners = {{{"192.0.2.1", 25}, relay::ListenerTls::off, -1}};
+        out->primaries = {{"main", {{"192.0.2.10", 32}}, {"192.0.2.10", 25}, {}, {}}};
+        out->queue.volume_size = (256ull << 10) << random.pick(5);
+        out->queue.retry_max = 1h;
+        out->queue.expire = random.one_in(3) ? 8h : 120h;
+        if (random.one_in(3)) out->queue.delay_notice = 2h;
+        out->delivery.per_destination = static_cast<unsigned>(random.between(1, 8));
+        out->delivery.command_timeout = std::chrono::seconds(random.between(20, 300));
+        out->delivery.data_timeout = std::chrono::seconds(random.between(60, 600));
+        out->delivery.mta_sts = random.one_in(4);
+        if (random.one_in(2)) {
+            relay::EgressSettings one, other;
+            one.address = "192.0.2.21";
+            other.address = "192.0.2.32";
+            out->egress = {one, other};
+        }
+        return out;
+    }
+
+    // ---- time
+
+    bool step() {
+        // The world's turn comes as often as the gateway's.
+        const bool world_first = random_.one_in(2);
+        if (world_first && world_.poll_one() > 0) return true;
+        if (life_ && life_->step(random_)) return true;
+        return !world_first && world_.poll_one() > 0;
+    }
+    void settle() {
+        // What is done at one moment comes to an end: else it would burn a processor.
+        for (std::size_t steps = 0; step(); ++steps)
+            if (steps > steps_at_once)
+                return ledger_.fail("without end something is done by " + life_->last());
+    }
+    void run_until(base::Moment end) {
+        for (;;) {
+            settle();
+            if (!ledger_.well()) return;
+            const auto next = clock_.next();
+            if (next > end) break;
+            clock_.pass(next);
+        }
+        clock_.pass(end);
+    }
+
+    // ---- the gateway's lives
+
+    void start() {
+        life_ = std::make_unique<Life>(clock_, outside_, *disk_, settings_, directory_, ledger_,
+                                       Random(plan_.seed, "life", ++lives_).next());
+    }
+    void wait_for_stop() {
+        for (int seconds = 0; seconds < 1000 && !life_->stopped(); ++seconds) run_until(clock_.now() + 1s);
+        if (!life_->stopped()) fault_ = "the gateway does not stop";
+    }
+    void restart(std::chrono::seconds grace) {
+        life_->stop(grace);
+        wait_for_stop();
+        life_.reset();
+        ledger_.new_life(false);
+        start();
+    }
+    void crash(bool power_cut, std::uint64_t number) {
+        Random random(plan_.seed, "crash", number);
+        life_->disk().kill([&] {
+            if (power_cut)
+                disk_->crash([&] { return random.one_in(2); });
+            else
+                disk_->kill();
+        });
+        ledger_.be_deaf(true);
+        outside_.be_short_of_descriptors(true);
+        outside_.cut_all();
+        life_->stop(0s);
+        wait_for_stop();
+        life_.reset();
+        outside_.be_short_of_descriptors(false);
+        ledger_.be_deaf(false);
+        ledger_.new_life(power_cut);
+        start();
+    }
+
+    // ---- what happens
+
+    void perform(const Planned& planned) {
+        Random random(plan_.seed, "deed", planned.number);
+        const auto minutes = [&](std::uint64_t most) {
+            return std::chrono::minutes(random.between(1, most));
+        };
+        switch (planned.deed) {
+            case Deed::traffic: return traffic(planned.number, random);
+            case Deed::mood: {
+                const auto which = random.pick(plan_.sites + 2);
+                const std::string place = which == plan_.sites ? "dns"
+                                          : which == plan_.sites + 1
+                                              ? "192.0.2.10"
+                                              : address_of(static_cast<unsigned>(which));
+                auto mood = static_cast<Mood>(random.pick(moods));
+                outside_.set_mood(place, mood);
+                ledger_.note(place + " is in mood " + std::to_string(static_cast<int>(mood)));
+                return later(minutes(random.one_in(4) ? 1500 : 90),
+                             [this, place] { outside_.set_mood(place, Mood::well); });
+            }
+            case Deed::power_cut: return crash(true, planned.number);
+            case Deed::kill: return crash(false, planned.number);
+            case Deed::restart: return restart(std::chrono::seconds(random.pick(40)));
+            case Deed::disk: {
+                tests::MortalDisk::Troubles troubles;
+                troubles.passing = static_cast<unsigned>(random.one_in(2) ? random.pick(300) : 0);
+                troubles.full = static_cast<unsigned>(random.one_in(2) ? random.pick(900) : 0);
+                troubles.broken = static_cast<unsigned>(random.one_in(8) ? random.pick(50) : 0);
+                life_->disk().trouble(troubles);
+                ledger_.disk_troubled();
+                return later(minutes(30), [this] {
+                    if (life_) life_->disk().trouble({});
+                });
+            }
+            case Deed::descriptors:
+                outside_.be_short_of_descriptors(true);
+                return later(minutes(20), [this] { outside_.be_short_of_descriptors(false); });
+            case Deed::wall: return clock_.step_wall(std::chrono::minutes(random.between(0, 4000)) - 2000min);
+            case Deed::reload: {
+                auto other = std::make_shared<relay::Settings>(*settings_);
+                other->delivery.per_destination = static_cast<unsigned>(random.between(1, 8));
+                settings_ = other;
+                return life_->parts().delivery.reload(
+                    settings_, relay::net::prepare(relay::net::client_context, settings_->tls));
+            }
+            default: return operate(planned.deed, random);
+        }
+    }
+
+    void operate(Deed deed, Random& random) {
+        auto& parts = life_->parts();
+        auto ids = parts.spool.messages({}, 1000);
+        if (ids.empty()) return;
+        auto& queue = parts.delivery.queue();
+        if (deed == Deed::remove || deed == Deed::bounce) {
+            ids = {ids[random.pick(ids.size())]};
+            if (deed == Deed::remove) ledger_.removed(ids.front().text());
+        }
+        if (deed == Deed::hold) queue.hold(ids);
+        if (deed == Deed::release) queue.release(ids);
+        if (deed == Deed::retry) queue.retry(ids);
+        if (deed == Deed::remove) queue.remove(ids);
+        if (deed == Deed::bounce) queue.bounce(ids, "an operator wants it so");
+        parts.delivery.recall();
+        parts.delivery.arm();
+    }
+
+    void traffic(std::uint64_t number, Random& random) {
+        Traffic what{plan_.seed, number, static_cast<unsigned>(random.between(1, 8)), plan_.sites, 100'000};
+        if (random.one_in(3)) what.mood = random.one_in(2) ? Mood::slow : Mood::tearing;
+        asio::co_spawn(world_, send(world_, clock_, outside_, ledger_, what),
+                       [](const std::exception_ptr&) {});
+    }
+
+    void later(base::Moment::duration time, std::function<void()> what) {
+        auto timer = std::make_shared<relay::net::Timer>(world_, clock_);
+        timer->expires_after(time);
+        timer->async_wait([timer, what = std::move(what)](std::error_code error) {
+            if (!error) what();
+        });
+    }
+
+    /// From now on nothing goes wrong any more.
+    void make_well() {
+        for (unsigned site = 0; site < plan_.sites; ++site) outside_.set_mood(address_of(site), Mood::well);
+        outside_.set_mood("192.0.2.10", Mood::well);
+        outside_.set_mood("dns", Mood::well);
+        outside_.be_short_of_descriptors(false);
+        life_->disk().trouble({});
+        if (!life_->parts().spool.unhealthy().empty()) restart(0s);
+        operate_all();
+        ledger_.note("- all is well");
+    }
+    void operate_all() {
+        auto& parts = life_->parts();
+        parts.delivery.queue().release(parts.spool.messages({}, 100'000));
+        parts.delivery.recall();
+        parts.delivery.arm();
+    }
+
+    const Plan& plan_;
+    Random random_;
+    tests::Folder folder_;
+    Clock clock_;
+    io_context world_{1};
+    const asio::executor_work_guard<io_context::executor_type> work_{world_.get_executor()};
+    Outside outside_;
+    Ledger ledger_;
+    std::unique_ptr<tests::MemoryDisk> disk_;
+    relay::SettingsPtr settings_;
+    const std::shared_ptr<const sync::Snapshot> directory_ = directory();
+    std::uint64_t lives_ = 0;
+    std::string fault_;
+    std::chrono::hours time_{0};
+    std::unique_ptr<Life> life_;
+};
+
+}  // namespace
+
+Outcome play(const Plan& plan) {
+    const std::size_t before = open_descriptors();
+    Outcome out;
+    {
+        History history(plan);
+        history.play();
+        out = history.outcome();
+    }
+    if (const auto after = open_descriptors(); out.fault.empty() && after != before)
+        out.fault = std::to_string(after) + " descriptors are open, " + std::to_string(before) + " before";
+    return out;
+}
+
+}  // namespace postern::simulation

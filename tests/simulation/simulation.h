@@ -1,0 +1,60 @@
+// One history: the whole gateway but for sockets, disk, clock and name servers, which are simulated, and the
+// world around it.
+#pragma once
+
+#include <asio/executor_work_guard.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "relay/parts.h"
+#include "tests/simulation/clock.h"
+#include "tests/simulation/ledger.h"
+#include "tests/simulation/outside.h"
+#include "tests/simulation/plan.h"
+#include "tests/simulation/random.h"
+#include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/memory_disk.h"
+#include "tests/unit/relay/mortal_disk.h"
+
+namespace postern::simulation {
+
+struct Outcome {
+    std::string fault;  // "" when all that was promised was kept
+    std::vector<std::string> story;
+    std::uint64_t digest = 0;  // of all that happened
+    std::size_t messages = 0, deliveries = 0, failures = 0;
+    std::chrono::hours time{0};
+};
+
+/// The same plan has the same outcome.
+Outcome play(const Plan& plan);
+
+/// The gateway, from one start to its end.
+class Life {
+public:
+    Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::SettingsPtr settings,
+         std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed);
+    ~Life();
+
+    tests::MortalDisk& disk() { return disk_; }
+    relay::RelayParts& parts() { return *parts_; }
+    /// One thing that can be done, chosen by chance; false when all wait.
+    bool step(Random& random);
+    /// Begins to stop; stopped() follows.
+    void stop(std::chrono::seconds grace);
+    const std::string& last() const { return last_; }  // who did the last step
+    bool stopped() const { return ended_ == 2; }
+
+private:
+    Clock& clock_;
+    tests::MortalDisk disk_;
+    io_context workers_{1};
+    const asio::executor_work_guard<io_context::executor_type> work_{workers_.get_executor()};
+    std::unique_ptr<relay::RelayParts> parts_;
+    int ended_ = 0;
+    std::string last_;
+};
+
+}  // namespace postern::simulation

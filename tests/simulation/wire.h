@@ -1,0 +1,56 @@
+// One connection of the simulated network: octets go through it in pieces, late, or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "relay/net/asio.h"
+#include "sync/base/clock.h"
+#include "tests/simulation/random.h"
+
+namespace postern::simulation {
+
+using relay::net::awaitable;
+using relay::net::io_context;
+using relay::net::Socket;
+
+enum class Trouble : std::uint8_t { none, drop, reset, stall };
+
+/// What becomes of a connection: at the octet `at` of one direction, counted from the connection's begin.
+struct Fate {
+    Trouble trouble = Trouble::none;
+    bool towards_gateway = true;
+    std::size_t at = 0;
+    std::size_t piece = 64 * 1024;         // octets that go at once
+    std::chrono::milliseconds latency{0};  // of each piece
+};
+
+/// Used on the simulating thread.
+class Wire : public std::enable_shared_from_this<Wire> {
+public:
+    /// `gateway` and `peer` are its ends for it, whose other ends those two have.
+    Wire(io_context& io, const base::Clock& clock, Socket gateway, Socket peer, Fate fate);
+
+    void start();
+    awaitable<void> tell_gateway(char octet);  // before start()
+    void cut();                                // both ends are closed
+    /// Whether its fate has come, it was cut, or something did not go through; it outlives this.
+    std::shared_ptr<const bool> broken() const { return broken_; }
+
+private:
+    awaitable<void> pump(Socket& from, Socket& to, bool towards_gateway);
+
+    io_context& io_;
+    const base::Clock& clock_;
+    Socket gateway_, peer_;
+    const Fate fate_;
+    std::size_t counts_[2] = {0, 0};
+    std::shared_ptr<bool> broken_ = std::make_shared<bool>(false);
+};
+
+/// Two ends of one connection.
+std::pair<Socket, Socket> socket_pair(io_context& first, io_context& second);
+
+}  // namespace postern::simulation
