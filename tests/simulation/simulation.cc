@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr auto begin = std::chrono::sys_days(std::chrono::year(2026) / 3 / 1);
-const std::string primary = "192.0.2.10";
+const std::string primary_address = "192.0.2.10";
 constexpr std::size_t steps_at_once = 300'000;
 constexpr auto to_the_end = 30h;  // at most, when all is well again, until nothing waits
 
@@ -59,7 +59,7 @@ public:
             outside_.add_domain(domain, 10, "mx." + domain, address_of(site));
             add_receiver(address_of(site), false);
         }
-        add_receiver(primary, true);
+        add_receiver(primary_address, true);
         settings_ = settings();
         start();
     }
@@ -114,7 +114,7 @@ private:
         out->hostname = "gw.example";
         out->state_dir = folder_.path();
         out->listeners = {{{"192.0.2.1", 25}, relay::ListenerTls::off, -1}};
-        out->primaries = {{"main", {{primary, 32}}, {primary, 25}, {}, {}}};
+        out->primaries = {{"main", {{primary_address, 32}}, {primary_address, 25}, {}, {}}};
         out->queue.volume_size = (256ull << 10) << random.pick(5);
         out->queue.retry_max = 1h;
         out->queue.expire = random.one_in(3) ? 8h : 120h;
@@ -208,12 +208,12 @@ private:
                 const auto which = random.pick(plan_.sites + 2);
                 const std::string place = which == plan_.sites ? "dns"
                                           : which == plan_.sites + 1
-                                              ? primary
+                                              ? primary_address
                                               : address_of(static_cast<unsigned>(which));
                 auto mood = static_cast<Mood>(random.pick(moods));
                 // A report that is refused for good is told to nobody.
                 const bool for_good = mood == Mood::strict || mood == Mood::hostile || mood == Mood::listing;
-                if (place == primary && for_good) mood = Mood::busy;
+                if (place == primary_address && for_good) mood = Mood::busy;
                 outside_.set_mood(place, mood);
                 ledger_.note(place + " is in mood " + std::to_string(static_cast<int>(mood)));
                 return later(minutes(random.one_in(4) ? 1500 : 90),
@@ -284,7 +284,7 @@ private:
     /// From now on nothing goes wrong any more.
     void make_well() {
         for (unsigned site = 0; site < plan_.sites; ++site) outside_.set_mood(address_of(site), Mood::well);
-        outside_.set_mood(primary, Mood::well);
+        outside_.set_mood(primary_address, Mood::well);
         outside_.set_mood("dns", Mood::well);
         outside_.be_short_of_descriptors(false);
         life_->disk().trouble({});
