@@ -119,9 +119,11 @@ TEST_CASE("troubles on the way to a primary are told apart", "[http]") {
               server.where() + " ended the connection without a reply");
     }
     SECTION("https to a port for http, and the reverse") {
-        const PrimaryDouble plain(example_world());
-        const std::string where = plain.url().substr(7);
-        CHECK(trouble("https://" + where) == "what answers at " + where + " does not speak TLS");
+        const RawServer plain([](const RawServer::Send& send) {
+            send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        });
+        CHECK(trouble("https://" + plain.where()) ==
+              "what answers at " + plain.where() + " does not speak TLS");
         const RawServer alert([](const RawServer::Send& send) { send("\x15\x03\x01\x02\x02\x0a"); });
         CHECK(trouble("http://" + alert.where()) ==
               "what answers at " + alert.where() + " speaks TLS, not plain HTTP");
