@@ -16,6 +16,7 @@
 
 #include "relay/queue/journal_scan.h"
 #include "tests/unit/relay/kept_spool.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern::relay;
 using namespace postern::tests;
@@ -431,6 +432,9 @@ TEST_CASE("a damaged spool opens, says what is missing and delivers the rest, ea
               }) == 0);
         for (int trial = 0; trial < trials; ++trial)
             for (unsigned kind = 0; kind < kinds; ++kind) {
+                // A sanitizer makes each process dear, and looks at what damage does to the code: once for
+                // each kind.
+                if (sanitized && kind % 3 != unsigned(end)) continue;
                 Folder copy;
                 fs::copy(folder.path(), copy.path(), fs::copy_options::recursive);
                 const Damage done = damage(copy.path(), random, kind);

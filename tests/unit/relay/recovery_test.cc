@@ -9,6 +9,7 @@
 
 #include "memory_disk.h"
 #include "same_index.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern::relay;
 using namespace postern::tests;
@@ -312,7 +313,7 @@ private:
 }  // namespace
 
 TEST_CASE("whenever the process or the machine stops, what was durable is there and what was over stays so") {
-    for (unsigned seed = 0; seed < 50; ++seed) {
+    for (unsigned seed = 0; seed < (sanitized ? 15 : 50); ++seed) {
         INFO("seed " << seed);
         History history(seed);
         for (int step = 0; step < 250; ++step) history.step();
