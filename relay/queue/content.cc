@@ -20,7 +20,7 @@ constexpr std::size_t piece = 128 << 10;
 
 }  // namespace
 
-ContentFault ContentFault::unreadable(std::string what, std::error_code error) {
+ContentFault ContentFault::unreadable(const std::string& what, std::error_code error) {
     return {Kind::unreadable, what + " cannot be read at present: " + error.message(), error};
 }
 

@@ -25,7 +25,7 @@ struct ContentFault {
 
     bool damaged() const { return kind == Kind::damaged; }
     static ContentFault proven(std::string why) { return {Kind::damaged, std::move(why), {}}; }
-    static ContentFault unreadable(std::string what, std::error_code error);
+    static ContentFault unreadable(const std::string& what, std::error_code error);
 };
 
 /// A content in a file, read from its beginning to its end. Copies of it read by themselves, without opening
