@@ -86,12 +86,12 @@ Answer move(const Control& control, const Request& request) {
         if (!found->enabled) return refusal(409, "gateway \"" + gateway + "\" is disabled: enable it first");
     }
     return count(control, request, "move",
-                 control.queue.move(choice(control, request, Gateway::is_target), gateway));
+                 control.queue.move(choice(control, request, GatewayRole::is_target), gateway));
 }
 
 /// Whether messages were chosen and none is there.
 int nothing_matched(const json& answer, const Parameters& asked) {
-    if (asked.contains("all") || !chooses_messages(asked, Gateway::chooses)) return EX_OK;
+    if (asked.contains("all") || !chooses_messages(asked, GatewayRole::chooses)) return EX_OK;
     const auto& messages = answer.at("messages");
     const bool none = messages.is_array()
                           ? messages.empty()

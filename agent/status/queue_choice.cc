@@ -25,22 +25,22 @@ const std::vector<Parameter>& choice_parameters() {
     return parameters;
 }
 
-relay::QueueFilter choice(const Control& control, const Request& request, Gateway gateway) {
+relay::QueueFilter choice(const Control& control, const Request& request, GatewayRole gateway) {
     relay::QueueFilter filter{
         parameter(request, "id"),    parameter(request, "sender"),        parameter(request, "recipient"),
         parameter(request, "route"), request.parameters.contains("held"), {}};
     if (const auto older = parse_duration(parameter(request, "older")))
         filter.before = control.clock.wall() - *older;
-    if (const auto name = parameter(request, "gateway"); !name.empty() && gateway == Gateway::chooses)
+    if (const auto name = parameter(request, "gateway"); !name.empty() && gateway == GatewayRole::chooses)
         filter.route = relay::RouteKey::gateway(name).text();
     return filter;
 }
 
-bool chooses_messages(const Parameters& asked, Gateway gateway) {
+bool chooses_messages(const Parameters& asked, GatewayRole gateway) {
     const auto& names = choice_parameters();
     return std::any_of(names.begin(), names.end(),
                        [&](const auto& each) { return asked.contains(std::string(each.name)); }) ||
-           (gateway == Gateway::chooses && asked.contains("gateway"));
+           (gateway == GatewayRole::chooses && asked.contains("gateway"));
 }
 
 std::string choice_objection(const Parameters& asked) {
@@ -51,14 +51,14 @@ std::string choice_objection(const Parameters& asked) {
 
 /// What was forgotten must not become "everything".
 std::string deliberate_choice_objection(const Parameters& asked) {
-    if (chooses_messages(asked, Gateway::chooses) == asked.contains("all"))
+    if (chooses_messages(asked, GatewayRole::chooses) == asked.contains("all"))
         return "choose the messages by id, sender, recipient, held, older, route or gateway, or the whole "
                "queue by all and no other";
     return choice_objection(asked);
 }
 
 std::string move_objection(const Parameters& asked) {
-    if (chooses_messages(asked, Gateway::is_target) == asked.contains("all"))
+    if (chooses_messages(asked, GatewayRole::is_target) == asked.contains("all"))
         return "choose the messages by id, sender, recipient, held, older or route, or the whole queue by "
                "all and no other";
     if (asked.contains("gateway") == asked.contains("rules"))

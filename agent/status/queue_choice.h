@@ -11,15 +11,16 @@
 namespace postern::agent {
 
 /// `gateway` is another way to say `route`, except where it is the target of a move.
-enum class Gateway : std::uint8_t { chooses, is_target };
+enum class GatewayRole : std::uint8_t { chooses, is_target };
 
 /// Without gateway, all and what else a row has.
 const std::vector<Parameter>& choice_parameters();
 
-relay::QueueFilter choice(const Control& control, const Request& request, Gateway gateway = Gateway::chooses);
+relay::QueueFilter choice(const Control& control, const Request& request,
+                          GatewayRole gateway = GatewayRole::chooses);
 
 /// Whether some messages are chosen, and not all.
-bool chooses_messages(const Parameters& asked, Gateway gateway);
+bool chooses_messages(const Parameters& asked, GatewayRole gateway);
 
 // For Endpoint::objection: of what reads and retries, of what changes messages, and of a move.
 std::string choice_objection(const Parameters& asked);

@@ -32,9 +32,9 @@ std::size_t count(const std::vector<Field>& fields, std::string_view name) {
                                                   [name](const Field& field) { return field.name == name; }));
 }
 
-std::size_t count_parts(const std::vector<Segment>& segments) {
-    return static_cast<std::size_t>(
-        std::count_if(segments.begin(), segments.end(), [](const Segment& segment) { return segment.part; }));
+std::size_t count_parts(const std::vector<MultipartSegment>& segments) {
+    return static_cast<std::size_t>(std::count_if(
+        segments.begin(), segments.end(), [](const MultipartSegment& segment) { return segment.part; }));
 }
 
 /// What comes out, handed on in pieces.

@@ -46,7 +46,7 @@ bool Listing::learn_from_reply(const Site& site, const Source& source, const Rep
     if (!about_us(judgement.meaning)) return false;
     // No mail was named: it can only be about us.
     apply_judgement(site, source, judgement, reply,
-                    {Place(site.hosts().exchangers), witness(target.endpoint.address(), target.host)});
+                    {SitePart(site.hosts().exchangers), witness(target.endpoint.address(), target.host)});
     return true;
 }
 
@@ -121,7 +121,7 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
         if (!std::exchange(out.listed, true)) {
             bool named = outcome.stage != Stage::mail;
             apply_judgement(site, source, judgement, outcome.reply,
-                            {Place(site.hosts().exchangers, named ? domain : std::string()),
+                            {SitePart(site.hosts().exchangers, named ? domain : std::string()),
                              witness(target.endpoint.address(), domain)});
         }
         if (taken_at_its_word(site, job, recipient, source, outcome, target.host)) continue;
@@ -137,7 +137,7 @@ void Listing::accepted(Site& site, const Source& source, const Job& job) {
     if (!site.hosts().pooled) return;
     Time time = env_.clock.wall();
     site.flow.took();
-    Place place(site.hosts().exchangers, domain_of(job));
+    SitePart place(site.hosts().exchangers, domain_of(job));
     announce_unlisting(pool_.accepted(source.address, place, time), "mail from it is accepted again");
     if (!job.suspect.empty() && job.suspect != source.address)
         announce_listing(pool_.compared(job.suspect, site.hosts().exchangers, job.suspicion, time));

@@ -101,7 +101,7 @@ net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation be
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
     if (route.kind == RouteKey::Kind::exchangers) {
-        auto choice = at.sources.pool().preview(Place(first.exchangers, route.name),
+        auto choice = at.sources.pool().preview(SitePart(first.exchangers, route.name),
                                                 envelope.reverse_path.domain, families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)

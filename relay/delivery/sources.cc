@@ -18,12 +18,12 @@ void Sources::reload() { pool_.reload(env_.settings, env_.clock.wall()); }
 EgressPool::Choice Sources::choose(const Site& site, const Job& job) {
     const std::string domain = domain_of(job);
     const Address& sender = job.message->stored->message.envelope.reverse_path;
-    return pool_.choose(Place(site.hosts().exchangers, domain), sender.domain, families(site),
+    return pool_.choose(SitePart(site.hosts().exchangers, domain), sender.domain, families(site),
                         env_.clock.wall(), job.suspect);
 }
 
 EgressPool::Choice Sources::preview(const Site& site, std::string_view domain) const {
-    return pool_.preview(Place(site.hosts().exchangers, domain), {}, families(site), env_.clock.wall());
+    return pool_.preview(SitePart(site.hosts().exchangers, domain), {}, families(site), env_.clock.wall());
 }
 
 bool Sources::any_for(const Site& site, const Job& job) const {

@@ -75,7 +75,7 @@ bool EgressPool::in_use(std::string_view address) const {
                        [&](const auto& egress) { return egress.address == address; });
 }
 
-std::vector<EgressPool::Candidate> EgressPool::candidates(const Place& place, Families families,
+std::vector<EgressPool::Candidate> EgressPool::candidates(const SitePart& place, Families families,
                                                           Time now) const {
     std::vector<Candidate> found;
     for (const auto& egress : settings_->egress) {
@@ -116,8 +116,8 @@ void EgressPool::put_in_order(std::vector<Candidate>& candidates, std::string_vi
     }
 }
 
-EgressPool::Choice EgressPool::preview(const Place& place, std::string_view sender_domain, Families families,
-                                       Time now, std::string_view except) const {
+EgressPool::Choice EgressPool::preview(const SitePart& place, std::string_view sender_domain,
+                                       Families families, Time now, std::string_view except) const {
     // The numbers are those of the rules at choose().
     using Standing = Verdicts::Standing;
     auto pool = candidates(place, families, now);  // 1, 2
@@ -160,8 +160,8 @@ EgressPool::Choice EgressPool::preview(const Place& place, std::string_view send
     return choice;
 }
 
-EgressPool::Choice EgressPool::choose(const Place& place, std::string_view sender_domain, Families families,
-                                      Time now, std::string_view except) {
+EgressPool::Choice EgressPool::choose(const SitePart& place, std::string_view sender_domain,
+                                      Families families, Time now, std::string_view except) {
     clock_ = now;
     verdicts_.notice(now);
     auto choice = preview(place, sender_domain, families, now, except);
@@ -190,7 +190,7 @@ EgressPool::Choice EgressPool::wait(const std::vector<Candidate>& candidates, Ti
     return choice;
 }
 
-bool EgressPool::usable(const std::string& source, const Place& place, Time now) const {
+bool EgressPool::usable(const std::string& source, const SitePart& place, Time now) const {
     if (verdicts_.find(source, place, now).standing == Verdicts::Standing::listed) return false;
     if (source.empty()) return true;
     const auto& pool = settings_->egress;
@@ -264,7 +264,7 @@ std::optional<EgressPool::Verdict> EgressPool::compared(const std::string& sourc
     return verdicts_.refuse(std::move(verdict), settings_->delivery.listed_for, now);
 }
 
-std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source, const Place& place,
+std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source, const SitePart& place,
                                                       Time now) {
     clock_ = now;
     history_.count(source, now);

@@ -62,24 +62,24 @@ public:
     ///  8. Else the best there is: with allowance left; nothing said against it; the larger allowance.
     ///  9. Else none, and mail waits.
     /// Does not count a message, but remembers whose turn it was, and a probe.
-    Choice choose(const Place& place, std::string_view sender_domain, Families families, Time now,
+    Choice choose(const SitePart& place, std::string_view sender_domain, Families families, Time now,
                   std::string_view except = {});
     /// What choose() would answer, for `explain`: remembers nothing.
-    Choice preview(const Place& place, std::string_view sender_domain, Families families, Time now,
+    Choice preview(const SitePart& place, std::string_view sender_domain, Families families, Time now,
                    std::string_view except = {}) const;
     /// Whether it warms up and has used its allowance of the day.
     bool spent(std::string_view source, Time now) const;
 
     /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a
     /// probation is no obstacle.
-    bool usable(const std::string& source, const Place& place, Time now) const;
+    bool usable(const std::string& source, const SitePart& place, Time now) const;
 
     using Verdict = EgressVerdict;
     /// Who refused an address, and what it had been told before.
     struct Refuser {
-        Place place;          // its domain is "" as long as no recipient was named
+        SitePart place;       // its domain is "" as long as no recipient was named
         std::string witness;  // "NETWORK OWNER": whose word it is
-        Refuser(Place where, std::string who = {}) : place(std::move(where)), witness(std::move(who)) {}
+        Refuser(SitePart where, std::string who = {}) : place(std::move(where)), witness(std::move(who)) {}
         Refuser(std::string_view site) : place(site) {}
         Refuser(const char* site) : place(site) {}
         Refuser(const std::string& site) : place(site) {}
@@ -95,7 +95,7 @@ public:
     std::optional<Verdict> compared(const std::string& source, std::string_view site, const Reply& reply,
                                     Time now);
     /// A message was taken by the site. Gives the verdicts that are over with it. Counts towards warm-up.
-    std::vector<Verdict> accepted(const std::string& source, const Place& place, Time now);
+    std::vector<Verdict> accepted(const std::string& source, const SitePart& place, Time now);
     /// What the operator's DNSBLs say of an address now: `text` by zone, for those that list it; `checked`
     /// are the zones that gave an answer at all (the others leave things as they are). Gives what is new and
     /// what is over.
@@ -123,7 +123,7 @@ private:
         std::optional<AddressHistory::WarmUpDay> warm_up;
         bool suspended = false, absent = false, spent = false;
     };
-    std::vector<Candidate> candidates(const Place& place, Families families, Time now) const;
+    std::vector<Candidate> candidates(const SitePart& place, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
     Choice wait(const std::vector<Candidate>& candidates, Time now) const;
     bool another_remains(const std::string& source, Time now) const;

@@ -19,7 +19,7 @@ Time later(Time now, std::chrono::seconds by) { return now > Time::max() - by ? 
 bool holds(const EgressVerdict& verdict, Time now) { return now < verdict.until; }
 
 /// From the widest to the narrowest.
-std::vector<std::string_view> parts(const Place& place) {
+std::vector<std::string_view> parts(const SitePart& place) {
     std::vector<std::string_view> out{""};
     if (!place.site.empty()) out.push_back(place.site);
     if (!place.domain.empty()) out.push_back(place.domain);
@@ -70,7 +70,7 @@ Verdicts::Map::iterator Verdicts::first(std::string_view address, std::string_vi
     return entries_.lower_bound(std::tuple(address, site, std::string_view()));
 }
 
-Verdicts::Finding Verdicts::find(std::string_view address, const Place& place, Time now) const {
+Verdicts::Finding Verdicts::find(std::string_view address, const SitePart& place, Time now) const {
     Finding found;
     for (std::string_view where : parts(place)) {
         auto at = entries_.lower_bound(std::tuple(address, where, std::string_view()));
@@ -132,7 +132,7 @@ std::optional<EgressVerdict> Verdicts::confirm(EgressVerdict verdict, std::chron
     return put(std::move(verdict));
 }
 
-std::vector<EgressVerdict> Verdicts::accept(std::string_view address, const Place& place, Time now) {
+std::vector<EgressVerdict> Verdicts::accept(std::string_view address, const SitePart& place, Time now) {
     notice(now);
     std::vector<EgressVerdict> over;
     for (std::string_view where : parts(place)) {
@@ -157,7 +157,7 @@ std::vector<EgressVerdict> Verdicts::accept(std::string_view address, const Plac
     return over;
 }
 
-void Verdicts::probed(std::string_view address, const Place& place, Time now) {
+void Verdicts::probed(std::string_view address, const SitePart& place, Time now) {
     for (std::string_view where : parts(place)) {
         for (auto at = first(address, where); at != entries_.end() && at->second.verdict.address == address &&
                                               at->second.verdict.site == where;
@@ -184,7 +184,7 @@ std::string Verdicts::second_witness(std::string_view address, std::string_view 
     return {};
 }
 
-bool Verdicts::refused_another(std::string_view address, const Place& place, Time now) const {
+bool Verdicts::refused_another(std::string_view address, const SitePart& place, Time now) const {
     const auto owner = owner_of(std::string_view(place.domain).substr(1));
     return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
         const auto& verdict = entry.second.verdict;

@@ -31,11 +31,11 @@ std::string owner_of(std::string_view domain);
 
 /// Where mail goes to, as far as verdicts tell it apart: a site, and there the mail of one domain ("" for
 /// any).
-struct Place {
-    Place(std::string_view of_site, std::string_view of_domain = {})
+struct SitePart {
+    SitePart(std::string_view of_site, std::string_view of_domain = {})
         : site(of_site), domain(of_domain.empty() ? std::string() : '@' + std::string(of_domain)) {}
-    Place(const char* of_site) : Place(std::string_view(of_site)) {}
-    Place(const std::string& of_site) : Place(std::string_view(of_site)) {}
+    SitePart(const char* of_site) : SitePart(std::string_view(of_site)) {}
+    SitePart(const std::string& of_site) : SitePart(std::string_view(of_site)) {}
 
     std::string_view site;
     std::string domain;  // "@DOMAIN"
@@ -51,7 +51,7 @@ public:
         const EgressVerdict* verdict = nullptr;  // the one that holds longest; valid until the next change
         bool probe_due = true;                   // on probation: no mail was let through for a minute
     };
-    Finding find(std::string_view address, const Place& place, Time now) const;
+    Finding find(std::string_view address, const SitePart& place, Time now) const;
 
     /// A receiver's word, for `hold` or twice as long as the last time when it comes on probation. The
     /// verdict when it is news.
@@ -59,9 +59,9 @@ public:
     /// A zone's word, which holds until the zone takes it back, or was not heard for `hold`.
     std::optional<EgressVerdict> confirm(EgressVerdict verdict, std::chrono::seconds hold, Time now);
     /// A message was taken: counts for what is on probation, and gives what is over.
-    std::vector<EgressVerdict> accept(std::string_view address, const Place& place, Time now);
+    std::vector<EgressVerdict> accept(std::string_view address, const SitePart& place, Time now);
     /// A message was let through on probation.
-    void probed(std::string_view address, const Place& place, Time now);
+    void probed(std::string_view address, const SitePart& place, Time now);
 
     /// Whether `witness` already brought another address than this one down everywhere.
     bool spoke_against_another(std::string_view witness, std::string_view address) const;
@@ -69,7 +69,7 @@ public:
     /// everywhere; who, or "".
     std::string second_witness(std::string_view address, std::string_view witness, Time now) const;
     /// Whether another owner's domain at the same site was refused from the address too.
-    bool refused_another(std::string_view address, const Place& place, Time now) const;
+    bool refused_another(std::string_view address, const SitePart& place, Time now) const;
     /// The zone no longer lists the address.
     std::optional<EgressVerdict> withdraw(std::string_view address, std::string_view zone);
     /// Drops the verdicts of one site, or all against the address when `site` is "".

@@ -114,9 +114,9 @@ std::optional<MediaType> parse_media_type(std::string_view value) {
     return out;
 }
 
-std::optional<std::vector<Segment>> split_multipart(std::string_view body, std::string_view boundary,
-                                                    std::size_t parts_max) {
-    std::vector<Segment> out;
+std::optional<std::vector<MultipartSegment>> split_multipart(std::string_view body, std::string_view boundary,
+                                                             std::size_t parts_max) {
+    std::vector<MultipartSegment> out;
     std::size_t begin = 0, parts = 0;  // where the segment in hand begins
     bool inside = false, closed = false;
     for (std::size_t at = 0; at < body.size() && !closed;) {

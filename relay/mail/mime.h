@@ -32,13 +32,13 @@ struct MediaType {
 /// Of a Content-Type field's value; nullopt when it does not begin with "type/subtype".
 std::optional<MediaType> parse_media_type(std::string_view value);
 
-struct Segment {
+struct MultipartSegment {
     std::string_view text;
     bool part = false;  // an entity; else a delimiter line with its line ends, the preamble or the epilogue
 };
 /// The body of a multipart in its segments, which together are `body`. nullopt when no line is a delimiter,
 /// or when there are more than `parts_max` parts.
-std::optional<std::vector<Segment>> split_multipart(std::string_view body, std::string_view boundary,
-                                                    std::size_t parts_max);
+std::optional<std::vector<MultipartSegment>> split_multipart(std::string_view body, std::string_view boundary,
+                                                             std::size_t parts_max);
 
 }  // namespace postern::relay

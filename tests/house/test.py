@@ -149,6 +149,24 @@ class House(unittest.TestCase):
                   if len(path.read_text().splitlines()) > 500]
         self.assertEqual(giants, [])
 
+    def test_no_name_is_given_twice(self):
+        """Two types of one name in one namespace are one to the linker, also where no file includes both: what is made of the one,
+        as a vector of it, may then be used for the other."""
+        owners = {}
+        for path, name in sources("agent", "relay", "sync"):
+            if path.suffix != ".h":
+                continue
+            inside = []
+            for found in re.finditer(r"^(?:namespace ([\w:]+) \{|(?:enum class|enum|struct|class|union) (\w+)(?= )[^;]*?\{|\}  // namespace)", path.read_text(), re.M):
+                if found[1]:
+                    inside.append(found[1])
+                elif found[2]:
+                    owners.setdefault("::".join([*inside, found[2]]), []).append(name)
+                else:
+                    inside.pop()
+        self.assertGreater(len(owners), 300)
+        self.assertEqual({name: where for name, where in owners.items() if len(where) > 1}, {})
+
     def test_every_header_says_what_it_is_for(self):
         silent = [name for path, name in sources("agent", "relay", "sync")
                   if path.suffix == ".h" and not path.read_text().startswith("//")]

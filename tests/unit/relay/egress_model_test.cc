@@ -33,7 +33,7 @@ public:
             return std::get<0>(entry.first) == address && (site.empty() || std::get<1>(entry.first) == site);
         });
     }
-    bool listed(const std::string& address, const Place& place, Time now) const {
+    bool listed(const std::string& address, const SitePart& place, Time now) const {
         for (const auto& [key, until] : held_) {
             const auto& [whose, where, zone] = key;
             if (whose == address && (where.empty() || where == place.site || where == place.domain) &&
@@ -74,8 +74,9 @@ TEST_CASE("what is listed by the verdicts that were given is never chosen, and n
             const auto& address = addresses[below(4)];
             const auto& site = sites[below(3)];
             const auto& domain = domains[below(3)];
-            const Place place(site, domain);
-            const EgressPool::Refuser who(below(2) ? place : Place(site), site + "/24 " + site + ".example");
+            const SitePart place(site, domain);
+            const EgressPool::Refuser who(below(2) ? place : SitePart(site),
+                                          site + "/24 " + site + ".example");
             std::optional<EgressPool::Verdict> verdict;
             switch (below(7)) {
                 case 0:

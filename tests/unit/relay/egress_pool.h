@@ -38,7 +38,7 @@ inline EgressPool pool_of(std::vector<std::string> addresses, Rotation rotation 
     return EgressPool(fixed(with(std::move(addresses), rotation)), "", noon);
 }
 
-inline std::string chosen(EgressPool& pool, const Place& site, Time now,
+inline std::string chosen(EgressPool& pool, const SitePart& site, Time now,
                           std::string_view domain = "example.org") {
     const auto choice = pool.choose(site, domain, any, now);
     return choice.source ? choice.source->address : "none";

@@ -165,7 +165,8 @@ TEST_CASE("no receivers can talk all addresses down", "[egress]") {
     auto pool = pool_of({a, b, c});
     const auto says = [&](const std::string& source, const std::string& who) {
         return pool
-            .refused(source, {Place(who), who + "/24 " + who + ".example"}, listed_everywhere, blocked, noon)
+            .refused(source, {SitePart(who), who + "/24 " + who + ".example"}, listed_everywhere, blocked,
+                     noon)
             ->site;
     };
     CHECK(says(a, "liar") == "liar");
@@ -188,20 +189,20 @@ TEST_CASE("no receivers can talk all addresses down", "[egress]") {
 
 TEST_CASE("what is said of a named recipient holds for its domain, until two say so", "[egress]") {
     auto pool = pool_of({a, b});
-    const auto verdict = pool.refused(a, Place("x", "one.example"), listed_here, blocked, noon);
+    const auto verdict = pool.refused(a, SitePart("x", "one.example"), listed_here, blocked, noon);
     REQUIRE(verdict);
     CHECK(verdict->site == "@one.example");
     CHECK(chosen(pool, {"x", "one.example"}, noon) == b);
     CHECK(chosen(pool, {"x", "two.example"}, noon) == a);
     CHECK_FALSE(pool.usable(a, {"x", "one.example"}, noon));
     // Its owner's other domains say nothing more.
-    CHECK(pool.refused(a, Place("x", "sub.one.example"), listed_here, blocked, noon)->site ==
+    CHECK(pool.refused(a, SitePart("x", "sub.one.example"), listed_here, blocked, noon)->site ==
           "@sub.one.example");
     CHECK(chosen(pool, {"x", "two.example"}, noon) == a);
     // Nor does another site.
-    CHECK(pool.refused(a, Place("y", "two.example"), listed_here, blocked, noon)->site == "@two.example");
+    CHECK(pool.refused(a, SitePart("y", "two.example"), listed_here, blocked, noon)->site == "@two.example");
     CHECK(chosen(pool, {"x", "three.example"}, noon) == a);
-    CHECK(pool.refused(a, Place("x", "three.example"), listed_here, blocked, noon)->site == "x");
+    CHECK(pool.refused(a, SitePart("x", "three.example"), listed_here, blocked, noon)->site == "x");
     CHECK(chosen(pool, {"x", "four.example"}, noon) == b);
     CHECK(chosen(pool, {"y", "four.example"}, noon) == a);
 
@@ -212,7 +213,7 @@ TEST_CASE("what is said of a named recipient holds for its domain, until two say
     CHECK(again.forget(a, "two.example"));
     CHECK(chosen(again, {"y", "two.example"}, noon) == a);
 
-    pool.refused(b, Place("y", "two.example"), listed_here, blocked, noon);
+    pool.refused(b, SitePart("y", "two.example"), listed_here, blocked, noon);
     CHECK(pool.choose({"y", "two.example"}, "", any, noon).why.find("for mail to two.example") !=
           std::string::npos);
 }
