@@ -88,7 +88,7 @@ CheckpointWriter::CheckpointWriter(base::Disk& disk, std::filesystem::path folde
     : disk_(disk), folder_(std::move(folder)), holdings_(holdings), begin_(begin(start)) {}
 
 /// A part says how long it is and proves itself.
-std::error_code CheckpointWriter::put(std::string payload) {
+std::error_code CheckpointWriter::put(std::string_view payload) {
     Writer head(Part::begin);
     head.take();
     head.number(static_cast<std::uint32_t>(payload.size()));
@@ -127,7 +127,7 @@ std::error_code CheckpointWriter::open() {
     auto file = disk_.open(folder_ / unfinished, base::Disk::Access::create);
     if (!file) return file.error();
     file_ = std::move(*file);
-    return put(std::move(begin_));
+    return put(begin_);
 }
 
 tl::expected<bool, std::error_code> CheckpointWriter::step() {

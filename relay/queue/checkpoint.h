@@ -9,6 +9,7 @@
 #include <set>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <tl/expected.hpp>
@@ -54,7 +55,7 @@ public:
     tl::expected<std::uint64_t, std::error_code> finish();
 
 private:
-    std::error_code put(std::string payload);
+    std::error_code put(std::string_view payload);
     std::string begin(const CheckpointStart& start) const;
     std::error_code open();
 

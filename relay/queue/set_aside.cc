@@ -94,8 +94,12 @@ tl::expected<SetAside, std::string> read_set_aside(base::Disk& disk, const std::
     if (!content.file.empty()) {
         // As it was set aside with its record; or by itself, when nothing was left that names it.
         std::optional<std::string> found;
-        for (const auto& name : {id->text() + std::string(content_suffix), id->text()})
-            if (!found && (found = if_there(disk, folder / name))) out.content = name;
+        for (const auto& name : {id->text() + std::string(content_suffix), id->text()}) {
+            found = if_there(disk, folder / name);
+            if (!found) continue;
+            out.content = name;
+            break;
+        }
         if (!found) return tl::make_unexpected("the content of " + file + " is not there");
         text = std::move(*found);
         content.file.clear();

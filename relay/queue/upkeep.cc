@@ -290,7 +290,7 @@ std::error_code Upkeep::move(std::vector<Moving>& records) {
         Draft draft(one.header.kind, one.header.id, one.body);
         draft.header.fresh = one.header.fresh;
         draft.header.copy = true;
-        drafts.push_back(std::move(draft));
+        drafts.push_back(draft);
     }
     if (drafts.empty()) return {};
     const auto places = journal_.append(drafts);
