@@ -53,7 +53,12 @@ void Dispatch::enter(Job job, const RouteKey& way) {
 
 void Dispatch::look_up(const DestinationPtr& destination) {
     if (std::exchange(destination->resolving, true)) return;
-    at_.env.run(resolve(destination), [destination] { destination->resolving = false; });
+    at_.env.run(resolve(destination), [this, destination] {
+        destination->resolving = false;
+        // What was offered behind the answer, by the refill that it brought, has had none.
+        if (!at_.env.stopping && !destination->unresolved.empty() && !destination->obstacle.down)
+            look_up(destination);
+    });
 }
 
 net::awaitable<void> Dispatch::resolve(DestinationPtr destination) {

@@ -60,6 +60,13 @@ Mail* Ledger::of(std::string_view id) {
     return found == ids_.end() ? nullptr : &mails_.at(found->second);
 }
 
+/// What becomes of a message is told later than that it was accepted, or made. What a process was about to
+/// say when it ended is not said any more.
+void Ledger::must_be_known(std::string_view id) {
+    if (!crashed_ && !ids_.contains(id) && !reports_.contains(id))
+        fail("something is told of " + text_of(id) + " before it was accepted");
+}
+
 void Ledger::received(std::uint64_t number, const std::vector<std::string>& recipients,
                       const std::string& content, const std::shared_ptr<const bool>& broken) {
     const auto found = mails_.find(number);
@@ -104,12 +111,15 @@ void Ledger::reported(const std::string& to, const std::string& content) {
 }
 
 void Ledger::new_life(bool power_cut) {
+    crashed_ = true;
     ends_[life_] = {clock_.now(), power_cut};
     ++life_;
 }
 
-void Ledger::removed(const std::string& id) {
-    if (Mail* mail = of(id))
+void Ledger::removed(const std::string& id, bool told) {
+    Mail* mail = of(id);
+    if (const auto report = reports_.find(id); report != reports_.end()) mail = &mails_.at(report->second);
+    if (mail != nullptr && !(told && mail->id == id))
         for (auto& [recipient, leg] : mail->legs) leg.removed = true;
 }
 
@@ -165,6 +175,7 @@ void Ledger::on(const event::Refused& what) {
 void Ledger::on(const event::Delivered& what) {
     if (deaf_) return;
     note("delivered " + text_of(what.id) + " to " + text_of(what.recipient) + " at " + text_of(what.host));
+    must_be_known(what.id);
     Mail* mail = of(what.id);
     if (mail == nullptr) return;  // a report of ours
     const auto leg = mail->legs.find(text_of(what.recipient));
@@ -175,16 +186,21 @@ void Ledger::on(const event::Delivered& what) {
 }
 
 void Ledger::on(const event::Deferred& what) {
-    if (!deaf_)
-        note("deferred " + text_of(what.id) + " to " + text_of(what.recipient) + ": " + text_of(what.stage) +
-             ' ' + text_of(what.reason));
+    if (deaf_) return;
+    must_be_known(what.id);
+
+    note("deferred " + text_of(what.id) + " to " + text_of(what.recipient) + ": " + text_of(what.stage) +
+         ' ' + text_of(what.reason));
 }
 
 void Ledger::on(const event::Bounced& what) {
     if (deaf_) return;
     note("bounced " + text_of(what.id) + " to " + text_of(what.recipient) + ": " + text_of(what.stage) + ' ' +
          text_of(what.reason) + " in " + text_of(what.bounce_id));
-    if (Mail* mail = of(what.id))
+    must_be_known(what.id);
+    Mail* mail = of(what.id);
+    if (mail != nullptr && !what.bounce_id.empty()) reports_.emplace(what.bounce_id, mail->number);
+    if (mail != nullptr)
         if (auto leg = mail->legs.find(text_of(what.recipient)); leg != mail->legs.end())
             leg->second.bounced = true;
 }
@@ -193,7 +209,10 @@ void Ledger::on(const event::Removed& what) {
     if (!deaf_) note("removed " + text_of(what.id));
 }
 void Ledger::on(const event::Reported& what) {
-    if (!deaf_) note("reported " + text_of(what.id) + ' ' + text_of(what.action));
+    if (deaf_) return;
+    must_be_known(what.id);
+    if (const Mail* mail = of(what.id)) reports_.emplace(what.report_id, mail->number);
+    note("reported " + text_of(what.id) + ' ' + text_of(what.action));
 }
 void Ledger::on(const event::Held& what) {
     if (!deaf_) note((what.released ? "released " : "held ") + text_of(what.id));

@@ -61,7 +61,9 @@ public:
     void new_life(bool power_cut);
     /// The disk fails now and then: what was delivered may not be noted.
     void disk_troubled() { troubled_lives_.insert(life_); }
-    void removed(const std::string& id);
+    /// By an operator, who wants nothing of it delivered; `told`: its sender hears of that, unless it is a
+    /// report.
+    void removed(const std::string& id, bool told);
     void note(const std::string& what);  // into the story
     void fail(const std::string& why);
 
@@ -95,10 +97,12 @@ private:
     bool may_be_forgotten(const Receipt& receipt) const;
     void judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept);
     Mail* of(std::string_view id);
+    void must_be_known(std::string_view id);
 
     const base::Clock& clock_;
     std::map<std::uint64_t, Mail> mails_;
     std::map<std::string, std::uint64_t, std::less<>> ids_;
+    std::map<std::string, std::uint64_t, std::less<>> reports_;  // by their ids: about which message
     std::set<unsigned> troubled_lives_;
     struct End {
         base::Moment at;
@@ -107,6 +111,7 @@ private:
     std::map<unsigned, End> ends_;  // of lives
     unsigned life_ = 0;
     bool deaf_ = false;
+    bool crashed_ = false;  // some life did
     std::string fault_;
     std::deque<std::string> story_;
     std::uint64_t digest_ = 0;

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 constexpr auto begin = std::chrono::sys_days(std::chrono::year(2026) / 3 / 1);
 const std::string primary_address = "192.0.2.10";
 constexpr std::size_t steps_at_once = 300'000;
-constexpr auto to_the_end = 30h;  // at most, when all is well again, until nothing waits
+constexpr auto to_the_end = 10h;  // at most, when all is well again, until nothing waits
 
 std::string address_of(unsigned site) { return "198.51.100." + std::to_string(site + 1); }
 
@@ -84,6 +84,21 @@ public:
             kept.insert(id.text());
             ledger_.note("waits still: " + id.text());
         }
+        const auto in = [this](relay::Time due) {
+            return std::to_string(
+                       std::chrono::duration_cast<std::chrono::seconds>(due - clock_.steady()).count()) +
+                   " s";
+        };
+        for (const auto& [route, due] : life_->parts().delivery.queue().waiting())
+            ledger_.note("the queue waits for " + route.text() + ", due in " + in(due));
+        for (const auto& key : life_->parts().spool.routes())
+            ledger_.note("in the spool something waits for " + key.route.text() + ", due in " + in(key.due));
+        // Sessions and connections that are still there wait for their time.
+        if (ledger_.well()) run_until(clock_.now() + 1h);
+        if (const auto left = life_->parts().reception.sessions() + outside_.connections(); left > 0)
+            ledger_.fail(std::to_string(left) + " connections are left");
+        if (kept.empty() && life_->parts().delivery.queue().active() > 0)
+            ledger_.fail("the queue holds on to messages that are gone");
         // The next start finds what this one may have mislaid.
         restart(0s);
         ledger_.close(kept);
@@ -255,7 +270,7 @@ private:
         auto& queue = parts.delivery.queue();
         if (deed == Deed::remove || deed == Deed::bounce) {
             ids = {ids[random.pick(ids.size())]};
-            if (deed == Deed::remove) ledger_.removed(ids.front().text());
+            ledger_.removed(ids.front().text(), deed == Deed::bounce);
         }
         if (deed == Deed::hold) queue.hold(ids);
         if (deed == Deed::release) queue.release(ids);
