@@ -50,7 +50,7 @@ std::optional<MessageView> Relay::show(const std::string& id) {
         const Message& message = loaded->stored->message;
         std::string& header = found.front().header;
         if (!message.content.file.empty())
-            header = read_header(message.content).value_or(std::string());
+            header = read_header(parts_->disk, message.content).value_or(std::string());
         else if (const auto inside = parts_->spool.load_content(message))
             header = header_of(**inside);
         header.resize(std::min<std::size_t>(header.size(), 64 * 1024));

@@ -6,9 +6,9 @@
 
 #include "relay/limits.h"
 #include "relay/parts.h"
+#include "relay/queue/content.h"
 #include "relay/queue/inspection.h"
 #include "relay/queue/set_aside.h"
-#include "relay/reception/incoming.h"
 #include "relay/relay.h"
 #include "relay/spool_check.h"
 #include "sync/base/file_fault.h"
@@ -18,7 +18,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::size_t most_listed = 1000;  // each is read
-constexpr const char* restored_suffix = ".restored";
 
 Restored refused(Restored::Result result, std::string why) {
     Restored out;
@@ -42,15 +41,15 @@ void leave_out_settled(SetAside& found) {
 }
 
 /// To a file of its own when it is large, as all content is.
-std::error_code place_content(Stored& stored, const std::filesystem::path& file) {
+std::error_code place_content(base::Disk& disk, Stored& stored, const std::filesystem::path& file) {
     Content& content = stored.message.content;
     if (content.size <= limits::inline_content) return {};
-    ContentWriter writer(file);
+    ContentWriter writer(disk, file);
     if (auto error = writer.write(*content.bytes)) {
         writer.discard();
         return error;
     }
-    stored.written = std::make_shared<const base::Descriptor>(writer.take());
+    stored.written = writer.take();
     content.file = file;
     content.bytes = nullptr;
     return {};
@@ -59,13 +58,12 @@ std::error_code place_content(Stored& stored, const std::filesystem::path& file)
 /// Until it is on the disk.
 std::error_code accept(Spool& spool, const StoredPtr& stored) {
     const auto file = spool.content_file(stored->message.id);
-    if (auto error = place_content(*stored, file)) return error;
+    if (auto error = place_content(spool.disk(), *stored, file)) return error;
     const auto answer = std::make_shared<std::promise<std::error_code>>();
     auto done = answer->get_future();
     spool.accept(stored, [answer](std::error_code error) { answer->set_value(error); });
     const auto error = done.get();
-    std::error_code ignored;
-    if (error && !stored->message.content.file.empty()) std::filesystem::remove(file, ignored);
+    if (error && !stored->message.content.file.empty()) spool.disk().remove(file);
     return error;
 }
 
@@ -89,8 +87,19 @@ Restored Relay::restore(const std::string& file) {
     const auto there = [&](const std::string& name) {
         return std::find(names.begin(), names.end(), name) != names.end();
     };
+    auto& disk = parts_->disk;
+    if (const auto as = being_taken(names, file); as && !there(file)) {
+        if (!parts_->spool.contains(*as))
+            return refused(
+                Result::absent,
+                "postern stopped while " + file + " was taken again as message " + as->text() +
+                    ", which is not in the spool: unless the log says that it was delivered, rename " +
+                    (folder / name_while_taken(file, *as)).string() + " to " + file + " and try again");
+        disk.rename(folder / name_while_taken(file, *as), folder / name_when_taken(file));
+        return refused(Result::absent, file + " was taken again already, as message " + as->text());
+    }
     if (!there(file))
-        return refused(Result::absent, there(file + restored_suffix)
+        return refused(Result::absent, there(name_when_taken(file))
                                            ? file + " was taken again already"
                                            : "there is no " + file + " in " + folder.string() +
                                                  "; \"postern spool list-damaged\" shows what there is");
@@ -102,6 +111,8 @@ Restored Relay::restore(const std::string& file) {
     if (auto want = parts_->spool.want(settings->accept.minimum_free); !want.empty())
         return refused(Result::put_off, std::move(want));
     Message& message = found->message;
+    if (parts_->spool.contains(message.id))
+        return refused(Result::useless, "message " + message.id.text() + " is in the spool");
     message.id = parts_->spool.new_id();
     message.arrived = {};  // now
     Restored out;
@@ -109,13 +120,20 @@ Restored Relay::restore(const std::string& file) {
     out.from = message.envelope.reverse_path.text();
     for (const auto& path : message.envelope.forward_paths) out.to.push_back(path.text());
     out.whole = found->whole;
-    if (auto error = accept(parts_->spool, std::make_shared<Stored>(Stored{std::move(message)})))
+    // Should we stop in the middle, it is seen as which message it was taken.
+    const auto taken = folder / name_while_taken(file, message.id);
+    auto error = disk.rename(folder / file, taken);
+    if (!error) error = disk.sync_folder(folder);
+    if (error) return refused(Result::put_off, "cannot rename " + base::file_fault(folder / file, error));
+    if (auto refusal = accept(parts_->spool, std::make_shared<Stored>(Stored{std::move(message)}))) {
+        disk.rename(taken, folder / file);
         return refused(Result::put_off, "the spool does not take it: " +
-                                            base::file_fault(settings->state_dir / "spool", error));
-    auto error = parts_->disk.rename(folder / file, folder / (file + restored_suffix));
+                                            base::file_fault(settings->state_dir / "spool", refusal));
+    }
+    error = disk.rename(taken, folder / name_when_taken(file));
     if (!error && !found->content.empty())
-        error = parts_->disk.rename(folder / found->content, folder / (found->content + restored_suffix));
-    if (!error) error = parts_->disk.sync_folder(folder);
+        error = disk.rename(folder / found->content, folder / name_when_taken(found->content));
+    if (!error) error = disk.sync_folder(folder);
     if (error)
         out.why = "it is taken, but cannot be renamed, so do not take it twice: " +
                   base::file_fault(folder / file, error);

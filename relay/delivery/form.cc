@@ -34,7 +34,7 @@ public:
         out->size = size_;
         out->dots = dots_;
         if (file_)
-            out->file.emplace(std::move(file_), size_, sum_);
+            out->file.emplace(base::disk_file(std::move(file_)), size_, sum_);
         else
             out->bytes = std::make_shared<const std::string>(std::move(memory_));
         return out;
@@ -76,7 +76,7 @@ tl::expected<FormPtr, ContentFault> plain_form(const Spool& spool, const Stored&
     out->size = content.size;
     out->dots = content.dots;
     if (!content.bytes && !content.file.empty()) {
-        auto file = ContentFile::open(content);
+        auto file = ContentFile::open(spool.disk(), content);
         if (!file) return tl::unexpected(file.error());
         out->file = std::move(*file);
         return out;
@@ -102,7 +102,7 @@ tl::expected<FormPtr, Formless> Forms::make(const Spool& spool, const Stored& st
         if (!loaded) return tl::unexpected(Formless(loaded.error()));
         octets = std::move(*loaded);
     } else {
-        auto read = read_header(message.content);
+        auto read = read_header(spool.disk(), message.content);
         if (!read) return tl::unexpected(Formless(read.error()));
         header = std::move(*read);
     }

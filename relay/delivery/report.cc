@@ -187,7 +187,7 @@ Returned read_returned(const Spool& spool, const Stored& original,
     Returned out;
     out.header = content.trace;
     if (!content.bytes && !content.file.empty() && content.size > most) {
-        if (auto header = read_header(content)) out.header += *header;
+        if (auto header = read_header(spool.disk(), content)) out.header += *header;
         return out;
     }
     auto octets = spool.load_content(original.message);

@@ -1,15 +1,11 @@
 #include "relay/queue/content.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <array>
 
 #include "relay/limits.h"
 #include "relay/mail/trace.h"
 #include "relay/queue/record.h"
-#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
@@ -24,8 +20,8 @@ ContentFault ContentFault::unreadable(const std::string& what, std::error_code e
     return {Kind::unreadable, what + " cannot be read at present: " + error.message(), error};
 }
 
-tl::expected<ContentFile, ContentFault> ContentFile::open(const Content& content) {
-    auto file = base::open_file(content.file, O_RDONLY);
+tl::expected<ContentFile, ContentFault> ContentFile::open(base::Disk& disk, const Content& content) {
+    auto file = disk.open(content.file, base::Disk::Access::read);
     if (!file && file.error() == std::errc::no_such_file_or_directory)
         return tl::unexpected(ContentFault::proven("its content is missing"));
     if (!file)
@@ -37,11 +33,8 @@ tl::expected<ContentFile, ContentFault> ContentFile::open(const Content& content
     return out;
 }
 
-ContentFile::ContentFile(base::Descriptor file, std::uint64_t size, std::uint32_t checksum)
-    : file_(std::make_shared<const base::Descriptor>(std::move(file))),
-      name_("its content"),
-      size_(size),
-      checksum_(checksum) {}
+ContentFile::ContentFile(base::DiskFilePtr file, std::uint64_t size, std::uint32_t checksum)
+    : file_(std::move(file)), name_("its content"), size_(size), checksum_(checksum) {}
 
 tl::expected<std::string_view, ContentFault> ContentFile::next(std::string& space, std::size_t most) {
     if (read_ == size_) {
@@ -50,19 +43,18 @@ tl::expected<std::string_view, ContentFault> ContentFile::next(std::string& spac
         return std::string_view();
     }
     space.resize(std::min<std::uint64_t>(most, size_ - read_));
-    ssize_t got = 0;
-    do got = ::pread(file_->get(), space.data(), space.size(), static_cast<off_t>(read_));
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return tl::unexpected(ContentFault::unreadable(name_, base::last_error()));
-    if (got == 0) return tl::unexpected(ContentFault::proven("its content is cut short"));
-    read_ += static_cast<std::uint64_t>(got);
-    std::string_view octets(space.data(), static_cast<std::size_t>(got));
+    const auto got = file_->read(read_, space.data(), space.size());
+    if (!got) return tl::unexpected(ContentFault::unreadable(name_, got.error()));
+    if (*got == 0) return tl::unexpected(ContentFault::proven("its content is cut short"));
+    read_ += *got;
+    std::string_view octets(space.data(), *got);
     sum_ = relay::checksum(octets, sum_);
     return octets;
 }
 
-tl::expected<std::shared_ptr<const std::string>, ContentFault> read_content(const Content& content) {
-    auto file = ContentFile::open(content);
+tl::expected<std::shared_ptr<const std::string>, ContentFault> read_content(base::Disk& disk,
+                                                                            const Content& content) {
+    auto file = ContentFile::open(disk, content);
     if (!file) return tl::unexpected(file.error());
     auto out = std::make_shared<std::string>();
     std::string space;
@@ -76,8 +68,8 @@ tl::expected<std::shared_ptr<const std::string>, ContentFault> read_content(cons
     }
 }
 
-tl::expected<std::string, ContentFault> read_header(const Content& content) {
-    auto file = ContentFile::open(content);
+tl::expected<std::string, ContentFault> read_header(base::Disk& disk, const Content& content) {
+    auto file = ContentFile::open(disk, content);
     if (!file) return tl::unexpected(file.error());
     std::string out, space;
     for (;;) {
@@ -94,6 +86,27 @@ tl::expected<std::string, ContentFault> read_header(const Content& content) {
     }
     out.resize(size);
     return out;
+}
+
+std::error_code ContentWriter::write(std::string_view octets) {
+    sum_ = relay::checksum(octets, sum_);
+    if (!made_ && !error_) {
+        auto opened = disk_.open(file_, base::Disk::Access::fresh);
+        made_ = opened.has_value();
+        if (opened)
+            opened_ = std::move(*opened);
+        else
+            error_ = opened.error();
+    }
+    if (!error_) error_ = opened_->write(size_, std::array{octets});
+    size_ += octets.size();
+    return error_;
+}
+
+void ContentWriter::discard() {
+    if (!std::exchange(made_, false)) return;
+    opened_.reset();
+    disk_.remove(file_);
 }
 
 }  // namespace postern::relay

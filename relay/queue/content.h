@@ -7,11 +7,12 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <tl/expected.hpp>
 
 #include "relay/mail/message.h"
-#include "sync/base/descriptor.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay {
 
@@ -32,9 +33,9 @@ struct ContentFault {
 /// the file again. Reading may wait for the disk.
 class ContentFile {
 public:
-    static tl::expected<ContentFile, ContentFault> open(const Content& content);
+    static tl::expected<ContentFile, ContentFault> open(base::Disk& disk, const Content& content);
     /// What was just written to `file`, which is closed with the last copy; it needs no name.
-    ContentFile(base::Descriptor file, std::uint64_t size, std::uint32_t checksum);
+    ContentFile(base::DiskFilePtr file, std::uint64_t size, std::uint32_t checksum);
 
     /// The next octets, at most `most` of them. "" at the end, which is only given when size and checksum are
     /// as they must be: until then nothing is known about what was read before.
@@ -42,16 +43,40 @@ public:
     std::uint64_t size() const { return size_; }
 
 private:
-    std::shared_ptr<const base::Descriptor> file_;
+    base::DiskFilePtr file_;
     std::string name_;  // in messages
     std::uint64_t size_ = 0, read_ = 0;
     std::uint32_t checksum_ = 0, sum_ = 0;
 };
 
 /// All of a content in a file.
-tl::expected<std::shared_ptr<const std::string>, ContentFault> read_content(const Content& content);
+tl::expected<std::shared_ptr<const std::string>, ContentFault> read_content(base::Disk& disk,
+                                                                            const Content& content);
 
 /// The header of a content in a file as far as its first 64 KiB reach, whole lines only.
-tl::expected<std::string, ContentFault> read_header(const Content& content);
+tl::expected<std::string, ContentFault> read_header(base::Disk& disk, const Content& content);
+
+/// A content's file while it is written. All of it may wait for a disk; used by one thread at a time.
+class ContentWriter {
+public:
+    ContentWriter(base::Disk& disk, std::filesystem::path file) : disk_(disk), file_(std::move(file)) {}
+
+    /// Makes the file with the first octets. After an error nothing more is written.
+    std::error_code write(std::string_view octets);
+    base::DiskFilePtr take() { return std::move(opened_); }  // when all is written
+    void discard();                                          // the file goes
+
+    const std::filesystem::path& file() const { return file_; }
+    std::uint32_t checksum() const { return sum_; }  // of what was written
+
+private:
+    base::Disk& disk_;
+    const std::filesystem::path file_;
+    base::DiskFilePtr opened_;
+    bool made_ = false;
+    std::uint64_t size_ = 0;
+    std::uint32_t sum_ = 0;
+    std::error_code error_;
+};
 
 }  // namespace postern::relay

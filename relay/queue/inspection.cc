@@ -76,9 +76,9 @@ private:
             out_.remarks.push_back("the index " + found.checkpoint_fault +
                                    ": it is made anew from the mail at the next start");
         for (const auto& absent : found.absent)
-            out_.faults.push_back("segments " + std::to_string(absent.first) + " to " +
-                                  std::to_string(absent.last) + " are missing, and with them " +
-                                  std::to_string(absent.records) + " records");
+            (absent.torn ? out_.remarks : out_.faults)
+                .push_back("segments " + std::to_string(absent.first) + " to " + std::to_string(absent.last) +
+                           " are missing, and with them " + std::to_string(absent.records) + " records");
         const std::size_t named = std::min(found.missing.size(), most_named);
         for (std::size_t at = 0; at < named; ++at)
             out_.faults.push_back("message " + found.missing[at].text() +
@@ -147,8 +147,8 @@ private:
         return {};
     }
 
-    static std::optional<std::string> fault_of(const Content& content) {
-        auto file = ContentFile::open(content);
+    std::optional<std::string> fault_of(const Content& content) const {
+        auto file = ContentFile::open(disk_, content);
         if (!file) return file.error().why;
         for (std::string space;;) {
             const auto octets = file->next(space, read_at_once);

@@ -77,7 +77,8 @@ std::error_code Journal::resume(std::uint32_t segment, std::uint64_t position, s
                                 std::uint64_t durable) {
     std::lock_guard lock(mutex_);
     next_ = sequence;
-    resumed_ = durable_ = durable;
+    durable_ = durable;
+    resumed_ = {durable, durable};
     names_unsynced_ = true;
     const auto found = find(segment);
     // One that is short was cut, or never had its space.
@@ -150,55 +151,74 @@ std::error_code Journal::write(std::vector<std::string_view>& pieces, std::uint6
     active_.dirty = true;
     const auto error = active_.file->write(active_.position, pieces);
     if (error)
-        erase(active_.name.number, active_.position, end);
+        undo(active_.name.number, active_.position, end);
     else
         active_.position = end;
     pieces.clear();
     return error;
 }
 
-/// To be written to somewhere else than at the end; synced with the next sync. Null: it cannot be.
-base::DiskFilePtr Journal::reopen(std::uint32_t segment) {
+/// To be written to somewhere else than at the end; synced with the next sync.
+tl::expected<base::DiskFilePtr, std::error_code> Journal::reopen(std::uint32_t segment) {
     if (segment == active_.name.number) {
         active_.dirty = true;
         return active_.file;
     }
     const auto found = find(segment);
-    const auto opened = found
-                            ? disk_.open(folder_ / found->name.text(), base::Disk::Access::change)
-                            : tl::make_unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
-    if (!opened) return nullptr;
-    unsynced_.push_back(*opened);
-    return *opened;
+    if (!found) return tl::make_unexpected(std::make_error_code(std::errc::no_such_file_or_directory));
+    auto opened = disk_.open(folder_ / found->name.text(), base::Disk::Access::change);
+    if (opened) unsynced_.push_back(*opened);
+    return opened;
 }
 
-/// As far as it can be done: what is there must not be found again.
-void Journal::erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to) {
+/// What is there must not be found again.
+std::error_code Journal::erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to) {
     const auto file = reopen(segment);
-    for (; file && from < to; from += zeros.size()) {
+    if (!file) return file.error();
+    for (; from < to; from += zeros.size()) {
         const std::array piece{std::string_view(zeros).substr(
             0, static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), to - from)))};
-        if (file->write(from, piece)) return;
+        if (auto error = (*file)->write(from, piece)) return error;
     }
+    return {};
 }
 
 /// A record that is there and says nothing: its sequence is not missed.
-void Journal::make_void(const Place& place) {
-    const auto segment = find(place.segment);
-    const auto file = segment ? reopen(place.segment) : nullptr;
-    if (!file) return;
+std::error_code Journal::make_void(const Place& place) {
+    const auto file = reopen(place.segment);
+    if (!file) return file.error();
+    const std::uint64_t mark = find(place.segment)->name.mark;
     std::string octets(record_header_size, '\0');
-    const auto got = file->read(place.offset(), octets.data(), octets.size());
-    auto header =
-        got ? decode_header(std::string_view(octets).substr(0, *got), segment->name.mark, place.unit)
-            : std::nullopt;
+    const auto got = (*file)->read(place.offset(), octets.data(), octets.size());
+    if (!got) return got.error();
+    auto header = decode_header(std::string_view(octets).substr(0, *got), mark, place.unit);
     if (!header) return erase(place.segment, place.offset(), place.offset() + record_header_size);
     header->kind = RecordHeader::Kind::delivered;
     header->id = {};
     header->follows = header->followed = header->fresh = header->copy = false;
-    const auto again = encode_header(*header, segment->name.mark, place.unit);
+    const auto again = encode_header(*header, mark, place.unit);
     const std::array piece{std::string_view(again.data(), again.size())};
-    [[maybe_unused]] const auto ignored = file->write(place.offset(), piece);
+    return (*file)->write(place.offset(), piece);
+}
+
+void Journal::undo(const Place& place) {
+    if (make_void(place)) undone_.push_back({place.segment, place.offset(), 0});
+}
+
+void Journal::undo(std::uint32_t segment, std::uint64_t from, std::uint64_t to) {
+    if (erase(segment, from, to)) undone_.push_back({segment, from, to});
+}
+
+/// What could not be undone at once.
+std::error_code Journal::undo_rest() {
+    while (!undone_.empty()) {
+        const Undo one = undone_.back();
+        const auto error = one.to == 0 ? make_void({one.segment, unit_of(one.from), 0})
+                                       : erase(one.segment, one.from, one.to);
+        if (error) return error;
+        undone_.pop_back();
+    }
+    return {};
 }
 
 tl::expected<std::vector<Place>, std::error_code> Journal::append(std::span<Draft> drafts) {
@@ -228,7 +248,7 @@ tl::expected<std::vector<Place>, std::error_code> Journal::append(std::span<Draf
             one.header.sum = joined_checksum(one.sums[0], one.sums[1], one.body[1].size());
             one.header.sequence = sequence++;
             one.header.first = resumed_ && at == 0;
-            one.header.durable = one.header.first ? *resumed_ : durable_;
+            one.header.durable = one.header.first ? resumed_->durable : durable_;
             headers[at] = encode_header(one.header, active_.name.mark, unit_of(offset));
             const Place place{active_.name.number, unit_of(offset),
                               static_cast<std::uint32_t>(record_header_size) + one.header.length};
@@ -247,8 +267,12 @@ tl::expected<std::vector<Place>, std::error_code> Journal::append(std::span<Draf
         // from its beginning on.
         for (const Place& place : places)
             if (place.segment != active_.name.number || place.offset() < active_.position)
-                erase(place.segment, place.offset(), place.end());
+                undo(place.segment, place.offset(), place.end());
         active_.position = active_.name.number == begin.segment ? begin.offset() : 0;
+        if (!undone_.empty()) active_.position = active_.size;  // nothing is written over them
+        // Should any of it be found again it must not be taken for what is written in its place.
+        if (!resumed_ && sequence != next_) resumed_ = {durable_, next_};
+        next_ = sequence;
         return tl::make_unexpected(error);
     }
     next_ = sequence;
@@ -258,7 +282,24 @@ tl::expected<std::vector<Place>, std::error_code> Journal::append(std::span<Draf
 
 void Journal::take_back(std::span<const Place> places) {
     std::lock_guard lock(mutex_);
-    for (const Place& place : places) make_void(place);
+    for (const Place& place : places) undo(place);
+}
+
+std::error_code Journal::give_up(const Place& gap, std::uint64_t last, std::uint64_t durable) {
+    const auto segment = find(gap.segment);
+    if (!segment || gap.length < record_header_size) return {};
+    std::lock_guard lock(mutex_);
+    const auto file = reopen(gap.segment);
+    if (!file) return file.error();
+    RecordHeader header;
+    header.kind = RecordHeader::Kind::delivered;
+    header.first = true;
+    header.sequence = last;
+    header.durable = durable;
+    header.sum = checksum({});
+    const auto octets = encode_header(header, segment->name.mark, gap.unit);
+    const std::array piece{std::string_view(octets.data(), octets.size())};
+    return (*file)->write(gap.offset(), piece);
 }
 
 std::uint64_t Journal::next() const {
@@ -284,10 +325,11 @@ std::uint32_t Journal::active() const {
 std::error_code Journal::sync() {
     std::unique_lock lock(mutex_);
     if (sync_fault_) return sync_fault_;
+    if (auto error = undo_rest()) return error;
     auto files = std::exchange(unsynced_, {});
     if (std::exchange(active_.dirty, false)) files.push_back(active_.file);
     const bool names = std::exchange(names_unsynced_, false);
-    const std::uint64_t upto = next_;
+    const std::uint64_t upto = resumed_ ? resumed_->written : next_;
     lock.unlock();
     if (const auto error = names ? disk_.sync_folder(folder_) : std::error_code()) {
         // That it could not be opened says nothing about what was written.
@@ -301,7 +343,9 @@ std::error_code Journal::sync() {
         if (fault = file->sync(); fault) break;
     lock.lock();
     sync_fault_ = fault;
-    if (!fault) durable_ = upto;
+    if (fault) return fault;
+    durable_ = std::max(durable_, upto);
+    if (resumed_) resumed_->durable = std::max(resumed_->durable, upto);
     return fault;
 }
 

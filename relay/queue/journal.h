@@ -57,9 +57,13 @@ public:
     /// One write for all of them, and one more for each segment that is begun. Gives their places, and has
     /// set their headers; after an error none of them counts.
     tl::expected<std::vector<Place>, std::error_code> append(std::span<Draft> drafts);
-    /// They do not count, and what says so becomes durable with the next sync; as far as it can be done. For
-    /// what nobody was told of: after a sync that failed, and at a start.
+    /// They do not count. For what nobody was told of: after a sync that failed, and at a start. Where that
+    /// cannot be written nothing becomes durable before it is: else they would count for who reads them
+    /// later.
     void take_back(std::span<const Place> places);
+    /// What is missing there never counts, since nobody found it at a start: those with a sequence up to
+    /// `last`, as far as they were not durable then. It is missed no more when the next sync returned.
+    std::error_code give_up(const Place& gap, std::uint64_t last, std::uint64_t durable);
     /// The next record's sequence.
     std::uint64_t next() const;
     /// What has a smaller sequence is on the disk.
@@ -116,9 +120,12 @@ private:
     std::optional<Spare> take_spare();
     std::error_code begin_segment(std::uint64_t least);
     std::error_code write(std::vector<std::string_view>& pieces, std::uint64_t size);
-    base::DiskFilePtr reopen(std::uint32_t segment);
-    void erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to);
-    void make_void(const Place& place);
+    tl::expected<base::DiskFilePtr, std::error_code> reopen(std::uint32_t segment);
+    void undo(const Place& place);
+    void undo(std::uint32_t segment, std::uint64_t from, std::uint64_t to);
+    std::error_code erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to);
+    std::error_code make_void(const Place& place);
+    std::error_code undo_rest();
     tl::expected<base::DiskFilePtr, ContentFault> reader(std::uint32_t segment, std::uint64_t& mark) const;
     std::optional<Segment> find(std::uint32_t segment) const;
     tl::expected<Record, ContentFault> read_some(const Place& place, std::size_t most, bool whole) const;
@@ -130,7 +137,16 @@ private:
     mutable std::mutex mutex_;  // of who appends, while it is written; not while it is synced
     Active active_;
     std::uint64_t next_ = 1, durable_ = 1;
-    std::optional<std::uint64_t> resumed_;     // durable then; until something is appended
+    struct Resumed {
+        std::uint64_t durable;
+        std::uint64_t written;  // and all up to here, by this process
+    };
+    std::optional<Resumed> resumed_;  // the next record is a first one
+    struct Undo {
+        std::uint32_t segment;
+        std::uint64_t from, to;  // to 0: the record there says nothing
+    };
+    std::vector<Undo> undone_;  // what counts, and should not, since it could not be written to
     std::vector<base::DiskFilePtr> unsynced_;  // former active ones
     bool names_unsynced_ = false;
     std::error_code sync_fault_;  // no other is tried

@@ -87,6 +87,8 @@ struct Graves {
     std::uint32_t first = 0, last = 0;
     auto operator<=>(const Graves&) const = default;
 };
+/// Of a `done` that lies there, and does not tell: what is behind it is not of its message.
+inline Graves widest_graves(const Place& done) { return {0, done.segment}; }
 std::string encode_graves(const Graves& graves);
 std::optional<Graves> decode_graves(std::string_view body);
 

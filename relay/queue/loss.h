@@ -14,10 +14,12 @@ namespace postern::relay {
 struct Loss {
     Scanned::What what = Scanned::What::gap;
     Place place;
-    RecordHeader header;        // where it proves itself; else its sequence is 0
-    std::uint64_t records = 0;  // that are missing there, as far as can be known; 0: unknown
+    RecordHeader header;         // where it proves itself; else its sequence is 0
+    std::uint64_t records = 0;   // that are missing there, as far as can be known; 0: unknown
+    std::uint64_t sequence = 0;  // of the first of them; where it is unknown, of the last
     /// Not known to have been on the disk: the machine stopped while it was written, most likely.
     bool torn = false;
+    std::uint64_t durable = 0;  // what has a smaller sequence was on the disk then
 };
 
 /// Of the file in damaged/ that has its octets.

@@ -1,9 +1,13 @@
 #include "relay/queue/recovery.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "relay/queue/journal_scan.h"
+#include "relay/queue/octets.h"
 #include "relay/queue/replay.h"
 
 namespace postern::relay {
@@ -40,15 +44,15 @@ public:
         replay_.end(durable_);
         judge(durable_);
         find_missing();
-        return std::move(out_);
+        return out_;
     }
 
     std::error_code resume(Journal& journal) {
         journal.begin_behind(last_needed_);
         const bool clean = last_.name.number != 0 && spoilt_ != last_.name.number;
         const auto error = journal.resume(clean ? last_.name.number : 0, position_,
-                                          std::max<std::uint64_t>(1, next_), durable_);
-        if (!error) journal.take_back(replay_.dropped());
+                                          std::max<std::uint64_t>(1, next_ + unread_), durable_);
+        if (!error) journal.take_back(halves());
         return error;
     }
 
@@ -73,19 +77,25 @@ private:
             const Scanned& found = **step;
             if (found.what == Scanned::What::gap ||
                 (found.what == Scanned::What::unreadable && found.header.sequence == 0)) {
-                open = Loss{found.what, found.place, {}, 0, false};
+                open = Loss{found.what, found.place, {}};
                 continue;
             }
             const std::uint64_t sequence = found.header.sequence;
-            if (first && follows && !open && !at_checkpoint && sequence > next_ && last_.name.number != 0)
-                lose_end(sequence);
-            if (first && absent && sequence > next_) {  // numbers may be left out
+            // Left there by a write that failed, in whose place others were written since: not all of those
+            // came to the disk when the machine stopped.
+            if (sequence < next_ && !found.header.first) {
+                spoilt_ = segment.name.number;
+                continue;
+            }
+            if (first && follows && !open && !at_checkpoint && last_.name.number != 0) lose_end(found.header);
+            if (first && absent && missed_before(found.header) > next_) {  // segments may be left out
                 const std::uint32_t before =
                     last_.name.number != 0 ? last_.name.number + 1 : out_.checkpoint.segment;
                 out_.absent.push_back(
-                    {before, segment.name.number - 1, sequence - std::min(sequence, next_)});
+                    {before, segment.name.number - 1, missed_before(found.header) - next_, next_});
             }
             first = false;
+            one_group_ = found.place.unit == 0 || (one_group_ && !open && found.header.follows);
             if (open) lose(*open, expected, sequence);
             open.reset();
             if (found.header.first) judge(std::max(durable_, found.header.durable));
@@ -96,17 +106,31 @@ private:
                 replay_.record(found.header, found.place, found.body);
             } else {
                 replay_.header(found.header, found.place);
-                out_.losses.push_back(Loss{found.what, found.place, found.header, 1, false});
+                out_.losses.push_back(Loss{found.what, found.place, found.header, 1, sequence});
                 spoilt_ = segment.name.number;
             }
         }
-        if (open && open->what == Scanned::What::unreadable) lose(*open, expected, expected);
+        unread_ = 0;
+        if (open && open->what == Scanned::What::unreadable) {
+            lose(*open, expected, expected);
+            unread_ = open->place.length / record_header_size + 1;
+        }
         last_ = segment;
         position_ = scan.position();
         // What the process before appended is written, but may not be on the disk yet.
         if (settle_)
             if (auto error = (*file)->sync()) return error;
         return cut_short(**file);
+    }
+
+    /// That did not count, and never will: not where the others may be what cannot be read now.
+    std::vector<Place> halves() const {
+        std::set<std::uint32_t> unreadable;
+        for (const Loss& loss : out_.losses)
+            if (loss.what == Scanned::What::unreadable) unreadable.insert(loss.place.segment);
+        auto out = replay_.dropped();
+        std::erase_if(out, [&](const Place& one) { return unreadable.contains(one.segment); });
+        return out;
     }
 
     /// What the last segment that was gone through lacks at its end: it was longer.
@@ -121,15 +145,20 @@ private:
             got ? decode_header(std::string_view(octets).substr(0, *got), last_.name.mark, unit)
                 : std::nullopt;
         if (!header) {
-            // It is of the size that segments had before, or its space was just being taken. Where it was cut
-            // between two records, and others follow, their sequence tells.
-            const bool whole = position_ + record_header_size <= last_.size || last_.size % usual_step == 0;
-            if (position_ != 0 && !whole)
+            // It is of the size that segments had before, or was made for one group of records, or its space
+            // was just being taken. Where it was cut between two records, and others follow, their sequence
+            // tells.
+            std::array<char, sizeof last_.name.mark> mark;
+            put_number(mark.data(), last_.name.mark);
+            const std::size_t left = got ? std::min(*got, mark.size()) : 0;
+            const bool begun = left > 0 && std::equal(mark.begin(), mark.begin() + left, octets.begin());
+            const bool full = position_ == last_.size && last_.size % usual_step != 0 && !one_group_;
+            if (position_ != 0 && position_ + record_header_size > last_.size && (begun || full))
                 cut_ = Loss{Scanned::What::gap,
                             {last_.name.number, unit, static_cast<std::uint32_t>(files_.segment_size - end)},
                             {},
                             0,
-                            false};
+                            next_};
             return {};
         }
         const Loss loss{
@@ -137,7 +166,7 @@ private:
             {last_.name.number, unit, static_cast<std::uint32_t>(record_header_size) + header->length},
             *header,
             1,
-            false};
+            header->sequence};
         replay_.header(*header, loss.place);
         next_ = header->sequence + 1;
         spoilt_ = last_.name.number;
@@ -150,32 +179,38 @@ private:
         // Space that was taken back before anything was written behind it.
         if (expected != 0 && expected == sequence && loss.what == Scanned::What::gap) return;
         loss.records = expected == 0 ? 0 : sequence - expected;
-        loss.header.sequence = expected == 0 ? std::max<std::uint64_t>(1, sequence - 1) : expected;
+        loss.sequence = expected == 0 ? std::max<std::uint64_t>(1, sequence - 1) : expected;
         out_.losses.push_back(loss);
     }
 
     /// Which of what is missing was on the disk when the process ended that wrote it.
     void judge(std::uint64_t durable) {
+        for (; judged_absent_ < out_.absent.size(); ++judged_absent_)
+            out_.absent[judged_absent_].torn = out_.absent[judged_absent_].sequence >= durable;
         for (; judged_ < out_.losses.size(); ++judged_) {
             Loss& loss = out_.losses[judged_];
-            // The first that is missing there, or the damaged one itself.
-            const std::uint64_t sequence = loss.header.sequence;
             // A segment has its whole size before anything is written to it.
             const bool cut = loss.place.end() > files_.segments.at(loss.place.segment).size;
-            loss.torn = loss.what != Scanned::What::unreadable && sequence >= durable && !cut;
-            if (loss.header.id == MessageId{}) loss.header = {};
+            loss.torn = loss.what != Scanned::What::unreadable && loss.sequence >= durable && !cut;
+            loss.durable = durable;
         }
     }
 
-    /// The next segment begins later than the last one ended.
-    void lose_end(std::uint64_t sequence) {
+    /// Sequences up to this one are missed where a segment begins with that record: of what is in front of a
+    /// first one what had been durable, others may have been left out.
+    std::uint64_t missed_before(const RecordHeader& begin) const {
+        return begin.first ? std::min(begin.sequence, std::max(durable_, begin.durable)) : begin.sequence;
+    }
+
+    /// The next segment may begin later than the last one ended.
+    void lose_end(const RecordHeader& next) {
+        const std::uint64_t sequence = missed_before(next);
+        if (sequence <= next_) return;
         const std::uint64_t octets = last_.size - std::min(last_.size, position_);
         Loss loss{Scanned::What::gap,
                   {last_.name.number, static_cast<std::uint32_t>(position_ / record_alignment),
                    static_cast<std::uint32_t>(octets)},
-                  {},
-                  0,
-                  false};
+                  {}};
         lose(loss, next_, sequence);
     }
 
@@ -212,7 +247,9 @@ private:
     std::uint64_t next_ = 0, durable_ = 0;
     Segment last_;
     std::uint64_t position_ = 0;
-    std::size_t judged_ = 0;
+    bool one_group_ = false;    // what the last segment holds, which may have been made for it
+    std::uint64_t unread_ = 0;  // sequences that may be used behind that, at the end of all
+    std::size_t judged_ = 0, judged_absent_ = 0;
     std::uint32_t last_needed_ = 0;
     std::optional<Loss> cut_;   // of the last segment, at its end
     std::uint32_t spoilt_ = 0;  // the last segment in which something is wrong

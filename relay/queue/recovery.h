@@ -22,6 +22,8 @@ struct Recovered {
     struct Absent {
         std::uint32_t first = 0, last = 0;
         std::uint64_t records = 0;
+        std::uint64_t sequence = 0;  // of the first of them
+        bool torn = false;           // as a Loss may be
     };
     std::uint64_t records = 0;  // that were gone through
     std::vector<Loss> losses;

@@ -1,7 +1,6 @@
 #include "relay/queue/replay.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 #include <vector>
 
@@ -101,8 +100,7 @@ void Replay::done(MessageId id, const Place& place, const Graves& graves) {
 
 void Replay::header(const RecordHeader& header, const Place& place) {
     holdings_.last_id = std::max(holdings_.last_id, header.id);
-    if (header.kind == Kind::done)
-        return record(header, place, encode_graves({0, std::numeric_limits<std::uint32_t>::max()}));
+    if (header.kind == Kind::done) return record(header, place, encode_graves(widest_graves(place)));
     if (header.first) settle(header.durable);
 }
 

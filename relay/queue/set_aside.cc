@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "relay/queue/journal_record.h"
+#include "relay/queue/octets.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::string_view message_suffix = ".message", progress_suffix = ".progress",
                            content_suffix = ".content", restored_suffix = ".restored",
-                           segment_prefix = "segment-";
+                           segment_prefix = "segment-", taking_infix = ".as-";
+constexpr std::size_t id_at = 16;  // in a header
 
 tl::expected<std::string, std::error_code> whole(base::Disk& disk, const std::filesystem::path& path) {
     const auto file = disk.open(path, base::Disk::Access::read);
@@ -45,12 +47,21 @@ std::optional<MessageId> message_id(std::string_view file) {
     return MessageId::parse(file.substr(0, file.size() - message_suffix.size()));
 }
 
+/// Of octets of a segment, which a record may begin: what its header says, though it does not prove itself.
+std::optional<MessageId> likely_id(std::string_view octets) {
+    if (octets.size() < record_header_size) return std::nullopt;
+    octets.remove_prefix(id_at);
+    return MessageId{take_number<std::uint64_t>(octets)};
+}
+
 bool pending(const SetAside& found, std::size_t recipient) {
     return found.progress[recipient].status == RecipientStatus::pending;
 }
 
 std::string what_it_is(std::string_view file) {
     if (file.ends_with(restored_suffix)) return "a message that was taken again";
+    if (file.find(taking_infix) != std::string_view::npos)
+        return "a message that was being taken again when postern stopped";
     if (file.ends_with(message_suffix)) return "a message";
     if (file.ends_with(progress_suffix)) return "what became of a message";
     if (file.starts_with(segment_prefix)) return "octets of a segment that prove nothing";
@@ -59,6 +70,19 @@ std::string what_it_is(std::string_view file) {
 }
 
 }  // namespace
+
+std::string name_while_taken(const std::string& file, MessageId as) {
+    return file + std::string(taking_infix) + as.text();
+}
+
+std::string name_when_taken(const std::string& file) { return file + std::string(restored_suffix); }
+
+std::optional<MessageId> being_taken(const std::vector<std::string>& names, const std::string& file) {
+    const std::string begin = file + std::string(taking_infix);
+    for (const auto& name : names)
+        if (name.starts_with(begin)) return MessageId::parse(name.substr(begin.size()));
+    return std::nullopt;
+}
 
 std::string as_lines(std::string_view octets) {
     std::string out;
@@ -79,10 +103,14 @@ std::string as_lines(std::string_view octets) {
 
 tl::expected<SetAside, std::string> read_set_aside(base::Disk& disk, const std::filesystem::path& folder,
                                                    const std::string& file) {
-    const auto id = message_id(file);
-    if (!id) return tl::make_unexpected(file + " is no message: only ID.message can be taken again");
+    const bool nameless = file.starts_with(segment_prefix);
+    auto id = message_id(file);
+    if (!id && !nameless)
+        return tl::make_unexpected(file + " is no message: only ID.message can be taken again");
     const auto octets = whole(disk, folder / file);
     if (!octets) return tl::make_unexpected("cannot read " + base::file_fault(folder / file, octets.error()));
+    if (nameless) id = likely_id(*octets);
+    if (!id) return tl::make_unexpected(file + " does not begin with a message");
     const auto parts = split_message(body_of(*octets));
     auto message = parts ? decode_message(*id, parts->description) : std::nullopt;
     if (!message)
@@ -90,7 +118,8 @@ tl::expected<SetAside, std::string> read_set_aside(base::Disk& disk, const std::
                                    " does not prove itself: nobody knows who sent it, and to whom");
     SetAside out;
     Content& content = message->content;
-    std::string text(parts->content);
+    // Octets of a segment go on behind it.
+    std::string text(parts->content.substr(0, nameless ? content.size : std::string_view::npos));
     if (!content.file.empty()) {
         // As it was set aside with its record; or by itself, when nothing was left that names it.
         std::optional<std::string> found;
@@ -139,12 +168,14 @@ tl::expected<SetAsidePage, std::string> list_set_aside(base::Disk& disk, const s
         view.what = what_it_is(name);
         if (const auto file = disk.open(folder / name, base::Disk::Access::read))
             view.size = (*file)->size().value_or(0);
-        if (message_id(name)) {
+        const bool nameless = name.starts_with(segment_prefix);
+        if (message_id(name) || nameless) {
             const auto found = read_set_aside(disk, folder, name);
             view.restorable = found.has_value();
-            if (!found) {
+            if (found && nameless) view.what += ", but begin with a message";
+            if (!found && !nameless) {
                 view.what += "; " + found.error();
-            } else {
+            } else if (found) {
                 const Envelope& envelope = found->message.envelope;
                 view.from = envelope.reverse_path.text();
                 for (std::size_t at = 0; at < envelope.forward_paths.size(); ++at)

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -26,6 +27,7 @@
 #include "relay/mail/message.h"
 #include "relay/queue/content.h"
 #include "relay/queue/damaged_folder.h"
+#include "relay/queue/lookup.h"
 #include "relay/queue/notes.h"
 #include "relay/queue/record.h"
 #include "relay/queue/stored.h"
@@ -62,12 +64,6 @@ struct Committed {
     std::chrono::microseconds duration{0};
 };
 
-/// A message as read back. `progress` has one entry per recipient.
-struct Loaded {
-    StoredPtr stored;  // without content
-    Progress progress;
-};
-
 class Spool {
 public:
     struct Options {
@@ -90,6 +86,7 @@ public:
 
     // Accepting; any thread.
     MessageId new_id();
+    base::Disk& disk() const { return disk_; }
     std::filesystem::path content_file(MessageId id) const { return contents_ / id.text(); }
     /// After stop(): `done` is told at once that it was not taken.
     void accept(StoredPtr stored, std::function<void(std::error_code)> done);
@@ -120,23 +117,28 @@ public:
     /// Changes that were given are synced soon: Committed::durable tells. Any thread.
     void sync_soon();
 
-    // Reading; any thread. What was committed only. That the disk does not give what is there throws
-    // std::system_error.
-    std::vector<MessageId> fresh(MessageId after, std::size_t limit) const;
+    // Reading; any thread. See Lookup.
+    std::vector<MessageId> fresh(MessageId after, std::size_t limit) const {
+        return lookup_->fresh(after, limit);
+    }
     std::vector<WaitEntry> due(const RouteKey& route, Time until, std::size_t limit,
-                               const std::function<bool(MessageId)>& skip) const;
-    std::vector<WaitKey> routes() const;
-    /// Whether the message is filed there: due() would find it.
-    bool waits(const WaitKey& key, MessageId id) const;
-    std::vector<MessageId> messages(MessageId after, std::size_t limit) const;
-    bool contains(MessageId id) const;
-    /// nullopt when it is gone; Loaded with a null `stored` when it is damaged.
-    std::optional<Loaded> load(MessageId id) const;
-    /// The octets of a message, wherever they are kept.
-    tl::expected<std::shared_ptr<const std::string>, ContentFault> load_content(const Message& message) const;
-    std::uint64_t count() const;
-    std::uint64_t waiting(const RouteKey& route) const;  // messages filed under it
-    std::uint64_t bytes() const;
+                               const std::function<bool(MessageId)>& skip) const {
+        return lookup_->due(route, until, limit, skip);
+    }
+    std::vector<WaitKey> routes() const { return lookup_->routes(); }
+    bool waits(const WaitKey& key, MessageId id) const { return lookup_->waits(key, id); }
+    std::vector<MessageId> messages(MessageId after, std::size_t limit) const {
+        return lookup_->messages(after, limit);
+    }
+    bool contains(MessageId id) const { return lookup_->contains(id); }
+    std::optional<Loaded> load(MessageId id) const { return lookup_->load(id); }
+    tl::expected<std::shared_ptr<const std::string>, ContentFault> load_content(
+        const Message& message) const {
+        return lookup_->load_content(message);
+    }
+    std::uint64_t count() const { return lookup_->count(); }
+    std::uint64_t waiting(const RouteKey& route) const { return lookup_->waiting(route); }
+    std::uint64_t bytes() const { return lookup_->bytes(); }
 
 private:
     static constexpr std::size_t batch_messages = 1024;  // accepted by one commit
@@ -149,7 +151,7 @@ private:
     using Changes = std::vector<Numbered>;
     struct Batch;
 
-    // spool.cc
+    // spool_opening.cc
     void open();
     struct Earlier {
         std::vector<std::filesystem::path> damaged;                             // not read
@@ -161,7 +163,6 @@ private:
     void tell_missing(const Recovered& recovered);
     void settle_notes();
     bool remove_orphans(bool lost);
-    tl::expected<Loaded, ContentFault> read(MessageId id, const Place& message, const Place& progress) const;
 
     // spool_commit.cc
     void run();
@@ -175,10 +176,12 @@ private:
     /// What became of what was to be written: the mail that came in, and all else.
     struct Wrote {
         std::error_code accepted, changes;
+        std::size_t written = 0;  // of the changes, from the first on
     };
     Wrote write_or_make_room(const std::vector<StoredPtr>& accepted, const Changes& changes);
     Wrote write(const std::vector<StoredPtr>& accepted, const Changes& changes);
     Wrote append(const std::vector<StoredPtr>& accepted, std::span<const Numbered> changes);
+    std::size_t before_untold(std::span<const Numbered> changes) const;
     bool draft(const Change& change, Batch& batch);
     std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
     std::error_code sync();
@@ -199,6 +202,7 @@ private:
     DamagedFolder damaged_;
     std::unique_ptr<Holdings> holdings_;
     std::unique_ptr<Journal> journal_;
+    std::optional<Lookup> lookup_;
     std::optional<Notes> notes_;
     std::unique_ptr<Upkeep> upkeep_;
     std::atomic<std::uint64_t> last_id_{0};
@@ -221,6 +225,10 @@ private:
     std::uint64_t taken_ = 0, synced_ = 0;  // changes written, and synced, up to this number
     base::Moment unsynced_since_;           // of what was written without a sync
     bool unsynced_ = false;
+    // Bounces that are written: not synced, and nobody knows of them, or to be told with the commit.
+    std::vector<std::pair<StoredPtr, Place>> untold_;
+    std::vector<StoredPtr> bounces_;
+    std::set<MessageId> telling_;                  // bounces that are not synced, and what brought them
     std::vector<std::filesystem::path> leftover_;  // content of what is done, once that is synced
     bool short_ = false;  // the last commit failed for want of something, which was told
     bool full_ = false;   // changes could not be written for want of something

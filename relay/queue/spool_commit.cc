@@ -46,7 +46,8 @@ struct Spool::Batch {
     std::deque<std::string> texts;
     std::vector<Draft> drafts;
     std::vector<Entry> changes;
-    std::vector<std::pair<MessageId, std::size_t>> messages;  // and their drafts; the accepted ones in front
+    std::vector<std::pair<MessageId, std::size_t>> messages;  // and their drafts
+    std::vector<std::pair<StoredPtr, std::size_t>> bounces;   // those of them, behind the accepted ones
     std::vector<Place> places;                                // of the drafts
 
     Draft& add(Kind kind, MessageId id, std::string text) {
@@ -177,7 +178,6 @@ bool Spool::make_durable() {
 
 void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes, bool sync_wanted) {
     auto begun = clock_.now();
-    const std::uint64_t last = changes.empty() ? taken_ : changes.back().number;
     const bool any_changes = !changes.empty();
     std::vector<StoredPtr> messages;
     for (const auto& one : accepts) messages.push_back(one.stored);
@@ -193,18 +193,17 @@ void Spool::commit(std::vector<Committed::Accept> accepts, Changes changes, bool
     if (!messages.empty() || !changes.empty()) wrote = write_or_make_room(messages, changes);
     out.error = wrote.accepted;
     for (const auto& one : messages) one->written.reset();
-    if (!wrote.changes) {
-        taken_ = last;
-        for (const auto& one : changes)
-            if (one.change.bounce) out.bounces.push_back(one.change.bounce);
-    } else if (!changes.empty()) {
-        put_back(std::move(changes));
-    }
+    const auto rest =
+        changes.begin() + static_cast<std::ptrdiff_t>(wrote.changes ? wrote.written : changes.size());
+    if (rest != changes.begin()) taken_ = std::prev(rest)->number;
+    changes.erase(changes.begin(), rest);
+    if (!changes.empty()) put_back(std::move(changes));
     if (unsynced_ && (sync_wanted || late())) sync();
     if (!unsynced_ && unhealthy().empty()) synced_ = taken_;  // there was nothing to write for some of them
     if (!journal_->has_spare()) upkeep_->wake();
     // A commit that had nothing of it to write, or could not, says nothing.
     out.unstuck = any_changes && !wrote.changes && over_again();
+    out.bounces = std::exchange(bounces_, {});
     out.changes = taken_;
     out.durable = synced_;
     out.duration = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - begun);
@@ -235,9 +234,9 @@ Spool::Wrote Spool::write_or_make_room(const std::vector<StoredPtr>& accepted, c
         const auto refused = out.accepted;
         out = write(refused ? none : accepted, changes);
         if (refused) out.accepted = refused;
-        if (out.accepted && out.changes && !refused && !accepted.empty()) {
+        if (out.accepted && out.changes && out.written == 0 && !refused && !accepted.empty()) {
             const auto error = out.accepted;
-            out.changes = write(none, changes).changes;
+            out = write(none, changes);
             out.accepted = error;
         }
     }
@@ -265,6 +264,7 @@ bool Spool::draft(const Change& change, Batch& batch) {
     const bool written = entry && (ends || change.progress) &&
                          (change.damage.empty() || set_aside(change, entry->message, entry->progress));
     if (change.bounce) {
+        batch.bounces.emplace_back(change.bounce, batch.drafts.size());
         batch.add(change.bounce->message);
         batch.drafts.back().header.followed = written;
     }
@@ -282,24 +282,32 @@ bool Spool::draft(const Change& change, Batch& batch) {
     return true;
 }
 
-/// A change behind one of the same message that brings a bounce is not written before that is synced: were it
-/// the one that is left after a crash, nobody would be told.
-Spool::Wrote Spool::write(const std::vector<StoredPtr>& accepted, const Changes& changes) {
-    std::vector<std::span<const Numbered>> parts;
-    std::set<MessageId> told;
-    std::size_t begin = 0;
+/// How many of them are in front of one whose message had a change before that brings a bounce, or is that
+/// bounce, and which is not synced: were it the one that is left after a crash, nobody would be told, or
+/// somebody twice.
+std::size_t Spool::before_untold(std::span<const Numbered> changes) const {
+    std::set<MessageId> telling = telling_;
     for (std::size_t at = 0; at < changes.size(); ++at) {
-        if (told.contains(changes[at].change.id)) {
-            parts.emplace_back(changes.data() + begin, at - begin);
-            begin = at;
-            told.clear();
-        }
-        if (changes[at].change.bounce) told.insert(changes[at].change.id);
+        if (telling.contains(changes[at].change.id)) return at;
+        if (const auto& bounce = changes[at].change.bounce)
+            telling.insert({changes[at].change.id, bounce->message.id});
     }
-    parts.emplace_back(changes.data() + begin, changes.size() - begin);
-    Wrote out = append(accepted, parts.front());
-    for (std::size_t at = 1; at < parts.size() && !out.changes; ++at)
-        out.changes = append({}, parts[at]).changes;
+    return changes.size();
+}
+
+Spool::Wrote Spool::write(const std::vector<StoredPtr>& accepted, const Changes& changes) {
+    std::span<const Numbered> rest(changes);
+    std::size_t next = before_untold(rest);
+    Wrote out = append(accepted, rest.first(next));
+    while (!out.changes) {
+        out.written += next;
+        rest = rest.subspan(next);
+        if (rest.empty()) break;
+        if (!telling_.empty()) out.changes = sync();
+        if (out.changes) break;
+        next = before_untold(rest);
+        out.changes = append({}, rest.first(next)).changes;
+    }
     return out;
 }
 
@@ -321,7 +329,10 @@ Spool::Wrote Spool::append(const std::vector<StoredPtr>& accepted, std::span<con
     if (!batch.changes.empty() && unhealthy().empty() && !std::exchange(unsynced_, true))
         unsynced_since_ = clock_.now();
     if (!changes.empty()) taken_ = std::max(taken_, changes.back().number);
+    for (const auto& one : changes)
+        if (one.change.bounce) telling_.insert({one.change.id, one.change.bounce->message.id});
     enter(batch);
+    for (const auto& [bounce, draft] : batch.bounces) untold_.emplace_back(bounce, batch.places[draft]);
     std::error_code error;
     if (!batch.messages.empty() && unhealthy().empty()) error = sync();
     if (error && !accepted.empty()) {
@@ -332,7 +343,7 @@ Spool::Wrote Spool::append(const std::vector<StoredPtr>& accepted, std::span<con
         journal_->take_back(void_ones);
     }
     std::unique_lock lock(holdings_->mutex);
-    for (std::size_t at = error ? accepted.size() : 0; at < batch.messages.size(); ++at)
+    for (std::size_t at = 0; at < accepted.size() && !error; ++at)
         holdings_->index.insert(batch.messages[at].first, batch.places[batch.messages[at].second]);
     for (const auto& [id, draft] : batch.messages) holdings_->last_id = std::max(holdings_->last_id, id);
     return {error, {}};
@@ -360,7 +371,7 @@ std::error_code Spool::sync_contents(const std::vector<StoredPtr>& messages) con
         if (stored->message.content.file.empty()) continue;
         any = true;
         if (!stored->written) continue;  // it was there before
-        if (auto error = base::sync_file(*stored->written)) return error;
+        if (auto error = stored->written->sync()) return error;
     }
     return any ? disk_.sync_folder(contents_) : std::error_code();
 }
@@ -374,6 +385,12 @@ std::error_code Spool::sync() {
     }
     unsynced_ = false;
     synced_ = upto;
+    telling_.clear();
+    {
+        std::unique_lock lock(holdings_->mutex);
+        for (const auto& [bounce, place] : untold_) holdings_->index.insert(bounce->message.id, place);
+    }
+    for (auto& [bounce, place] : std::exchange(untold_, {})) bounces_.push_back(std::move(bounce));
     // Not before: the message would be found without its content.
     for (const auto& file : std::exchange(leftover_, {})) disk_.remove(file);
     return {};

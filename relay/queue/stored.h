@@ -11,7 +11,7 @@
 
 #include "relay/mail/message.h"
 #include "relay/queue/record.h"
-#include "sync/base/descriptor.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay {
 
@@ -19,7 +19,7 @@ namespace postern::relay {
 struct Stored {
     Message message;
     /// What a content file was written through; the commit syncs and closes it.
-    std::shared_ptr<const base::Descriptor> written{};
+    base::DiskFilePtr written{};
     std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else
     /// Completes a message of our own that so far has its id alone, and takes the time of a disk for it: done
     /// on the commit thread. Empty for all others, and afterwards.

@@ -254,15 +254,24 @@ void Upkeep::empty(const Segment& segment) {
     const auto there = journal_.segments();
     std::vector<Moving> records;
     std::size_t octets = 0;
+    bool whole = true;  // what is there is known, as far as headers tell
     for (;;) {
         const auto step = scan.next();
         if (!step) return give_up();
         const bool end = !*step;
-        if (!end && (*step)->what == Scanned::What::record) {
+        if (!end) {
             const Scanned& found = **step;
+            std::string widest;
+            std::string_view body = found.body;
+            bool proven = found.what == Scanned::What::record;
+            if (found.what == Scanned::What::damaged && found.header.kind == RecordHeader::Kind::done) {
+                body = widest = encode_graves(widest_graves(found.place));
+                proven = true;
+            }
+            whole = whole && (proven || found.what == Scanned::What::damaged);
             std::shared_lock lock(holdings_.mutex);
-            if (needed(found.header, found.place, found.body, there)) {
-                records.push_back({found.header, found.place, std::string(found.body)});
+            if (proven && needed(found.header, found.place, body, there)) {
+                records.push_back({found.header, found.place, std::string(body)});
                 octets += found.place.length;
             }
         }
@@ -276,6 +285,10 @@ void Upkeep::empty(const Segment& segment) {
             if (!pause(pause_between)) return;
         }
         if (end) break;
+    }
+    if (whole) {  // each that is needed lies elsewhere now
+        std::unique_lock lock(holdings_.mutex);
+        holdings_.graves.forget(number);
     }
     // What is left cannot be read: whoever wants it will see.
     if (!dead(number, journal_.segments())) give_up();

@@ -1,36 +1,11 @@
 #include "relay/reception/incoming.h"
 
-#include <fcntl.h>
-
 #include <utility>
 
 #include "relay/limits.h"
 #include "relay/mail/trace.h"
-#include "relay/queue/record.h"
-#include "sync/base/file.h"
 
 namespace postern::relay {
-
-std::error_code ContentWriter::write(std::string_view octets) {
-    sum_ = relay::checksum(octets, sum_);
-    if (!made_ && !error_) {
-        auto opened = base::open_file(file_, O_WRONLY | O_CREAT | O_EXCL);
-        made_ = opened.has_value();
-        if (opened)
-            opened_ = std::move(*opened);
-        else
-            error_ = opened.error();
-    }
-    if (!error_) error_ = base::write_all(opened_.get(), octets);
-    return error_;
-}
-
-void ContentWriter::discard() {
-    if (!std::exchange(made_, false)) return;
-    opened_.close();
-    std::error_code ignored;
-    std::filesystem::remove(file_, ignored);
-}
 
 std::size_t Incoming::feed(std::string_view octets) {
     const std::size_t used = reader_.feed(octets, held_);
@@ -48,7 +23,7 @@ std::error_code Incoming::Piece::operator()() const { return writer->write(*octe
 
 Incoming::Piece Incoming::piece() {
     header();  // while it is there
-    if (!writer_) writer_ = std::make_shared<ContentWriter>(file_);
+    if (!writer_) writer_ = std::make_shared<ContentWriter>(disk_, file_);
     writing_ = std::make_shared<std::string>(std::exchange(held_, {}));
     return Piece{writer_, writing_};
 }

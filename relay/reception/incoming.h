@@ -10,40 +10,21 @@
 #include <system_error>
 #include <utility>
 
+#include "relay/queue/content.h"
 #include "relay/reception/data_reader.h"
 #include "relay/reception/session_memory.h"
-#include "sync/base/descriptor.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay {
-
-/// A content's file while it is written. All of it may wait for a disk; used by one thread at a time.
-class ContentWriter {
-public:
-    explicit ContentWriter(std::filesystem::path file) : file_(std::move(file)) {}
-
-    /// Makes the file with the first octets. After an error nothing more is written.
-    std::error_code write(std::string_view octets);
-    base::Descriptor take() { return std::move(opened_); }  // when all is written
-    void discard();                                         // the file goes
-
-    const std::filesystem::path& file() const { return file_; }
-    std::uint32_t checksum() const { return sum_; }  // of what was written
-
-private:
-    std::filesystem::path file_;
-    base::Descriptor opened_;
-    bool made_ = false;
-    std::uint32_t sum_ = 0;
-    std::error_code error_;
-};
 
 /// Does no I/O itself: what it holds is written by whoever takes a Piece of it, where waiting for a disk
 /// holds up nobody. Until that has been told by written() nothing is fed, so that a client is read no faster
 /// than the disk takes what it sends.
 class Incoming {
 public:
-    Incoming(std::filesystem::path file, std::shared_ptr<SessionMemory> memory)
-        : file_(std::move(file)), share_(std::move(memory)) {}
+    /// `disk` outlives it, and what is taken of it.
+    Incoming(base::Disk& disk, std::filesystem::path file, std::shared_ptr<SessionMemory> memory)
+        : disk_(disk), file_(std::move(file)), share_(std::move(memory)) {}
 
     /// Gives how many octets were used: see DataReader.
     std::size_t feed(std::string_view octets);
@@ -82,6 +63,7 @@ public:
     const Header& header();
 
 private:
+    base::Disk& disk_;
     std::filesystem::path file_;
     SessionMemory::Share share_;
     DataReader reader_;

@@ -293,7 +293,7 @@ net::awaitable<bool> Session::receive() {
     if (!co_await send_replies(settings_->accept.timeout)) co_return false;
 
     MessageId id = context_.spool.new_id();
-    Incoming content(context_.spool.content_file(id), context_.memory);
+    Incoming content(context_.spool.disk(), context_.spool.content_file(id), context_.memory);
     std::error_code broken = co_await read_content(content);
     if (broken || !content.reader().complete()) {
         discard(content);
@@ -366,7 +366,7 @@ net::awaitable<std::error_code> Session::take_content(Incoming& incoming, Stored
         if (incoming.error()) co_return incoming.error();
         content.file = incoming.writer().file();
         content.checksum = incoming.writer().checksum();
-        stored.written = std::make_shared<const base::Descriptor>(incoming.writer().take());
+        stored.written = incoming.writer().take();
     } else {
         std::string octets = incoming.take_octets();
         content.checksum = checksum(octets);

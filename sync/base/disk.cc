@@ -76,14 +76,17 @@ private:
 
 }  // namespace
 
+DiskFilePtr disk_file(Descriptor file) { return std::make_shared<SystemFile>(std::move(file)); }
+
 tl::expected<DiskFilePtr, std::error_code> SystemDisk::open(const std::filesystem::path& file,
                                                             Access access) {
     const int flags = access == Access::read     ? O_RDONLY
                       : access == Access::change ? O_RDWR
+                      : access == Access::fresh  ? O_RDWR | O_CREAT | O_EXCL
                                                  : O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW;
     auto opened = open_file(file, flags);
     if (!opened) return tl::make_unexpected(opened.error());
-    return std::make_shared<SystemFile>(std::move(*opened));
+    return disk_file(std::move(*opened));
 }
 
 std::error_code SystemDisk::make_folder(const std::filesystem::path& folder) {

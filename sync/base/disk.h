@@ -15,6 +15,8 @@
 
 #include <tl/expected.hpp>
 
+#include "sync/base/descriptor.h"
+
 namespace postern::base {
 
 /// An open file, closed when it goes. It is read by any thread; two threads do not write the same octets at
@@ -39,6 +41,9 @@ public:
 };
 using DiskFilePtr = std::shared_ptr<DiskFile>;
 
+/// Of the machine's, one that is open already.
+DiskFilePtr disk_file(Descriptor file);
+
 /// Any thread. It outlives whoever was given it.
 class Disk {
 public:
@@ -47,7 +52,12 @@ public:
     Disk& operator=(const Disk&) = delete;
     virtual ~Disk() = default;
 
-    enum class Access : std::uint8_t { read, change, create };  // create: empty, whatever was there
+    enum class Access : std::uint8_t {
+        read,
+        change,
+        create,  // empty, whatever was there
+        fresh,   // the same, but errc::file_exists where anything was
+    };
     virtual tl::expected<DiskFilePtr, std::error_code> open(const std::filesystem::path& file,
                                                             Access access) = 0;
     /// With those above it; no error when it is there.

@@ -57,7 +57,7 @@ public:
             message.content.file = spool.content_file(message.id);
             auto file = postern::base::open_file(message.content.file, O_WRONLY | O_CREAT).value();
             postern::base::write_all(file.get(), octets);
-            stored->written = std::make_shared<const postern::base::Descriptor>(std::move(file));
+            stored->written = postern::base::disk_file(std::move(file));
         }
         return stored;
     }

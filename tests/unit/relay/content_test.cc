@@ -26,17 +26,18 @@ Content written(const fs::path& file, const std::string& octets) {
 
 TEST_CASE("a content is proven, damaged, or cannot be read now", "[content]") {
     Folder folder;
+    postern::base::SystemDisk disk;
     const std::string octets = "A: b\r\n\r\n" + std::string(300'000, 'x') + "\r\n";
     Content content = written(folder.path() / "content", octets);
-    auto read = read_content(content);
+    auto read = read_content(disk, content);
     REQUIRE(read);
     CHECK(**read == octets);
 
     SECTION("no descriptor is left: nothing is known about it") {
         if (sanitized) return;
         NoDescriptors none;
-        auto now = read_content(content);
-        auto header = read_header(content);
+        auto now = read_content(disk, content);
+        auto header = read_header(disk, content);
         REQUIRE_FALSE(now);
         REQUIRE_FALSE(header);
         CHECK_FALSE(now.error().damaged());
@@ -45,26 +46,26 @@ TEST_CASE("a content is proven, damaged, or cannot be read now", "[content]") {
     }
     SECTION("it is a folder, which cannot be read") {
         content.file = folder.path();
-        auto now = read_content(content);
+        auto now = read_content(disk, content);
         REQUIRE_FALSE(now);
         CHECK_FALSE(now.error().damaged());
     }
     SECTION("it is gone") {
         fs::remove(content.file);
-        CHECK(read_content(content).error().damaged());
-        CHECK(read_header(content).error().damaged());
+        CHECK(read_content(disk, content).error().damaged());
+        CHECK(read_header(disk, content).error().damaged());
     }
     SECTION("an octet is another") {
         ++content.checksum;
-        CHECK(read_content(content).error().damaged());
-        CHECK(read_header(content).error().damaged());
+        CHECK(read_content(disk, content).error().damaged());
+        CHECK(read_header(disk, content).error().damaged());
     }
     SECTION("it is cut short") {
         fs::resize_file(content.file, octets.size() - 1);
-        CHECK(read_content(content).error().damaged());
+        CHECK(read_content(disk, content).error().damaged());
     }
     SECTION("two read one file without a name, each by itself") {
-        auto one = ContentFile::open(content);
+        auto one = ContentFile::open(disk, content);
         REQUIRE(one);
         fs::remove(content.file);
         ContentFile other = *one;
@@ -83,8 +84,9 @@ TEST_CASE("a content is proven, damaged, or cannot be read now", "[content]") {
 
 TEST_CASE("the header of a content in a file", "[content]") {
     Folder folder;
+    postern::base::SystemDisk disk;
     auto header_in = [&](const std::string& octets) {
-        return read_header(written(folder.path() / "content", octets)).value();
+        return read_header(disk, written(folder.path() / "content", octets)).value();
     };
     CHECK(header_in("").empty());
     CHECK(header_in("A: b\r\n\r\nbody\r\n") == "A: b\r\n");

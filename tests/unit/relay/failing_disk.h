@@ -54,7 +54,8 @@ public:
 
     tl::expected<base::DiskFilePtr, std::error_code> open(const std::filesystem::path& file,
                                                           Access access) override {
-        const auto operation = access == Access::create ? Operation::create : Operation::open;
+        const bool creates = access == Access::create || access == Access::fresh;
+        const auto operation = creates ? Operation::create : Operation::open;
         if (auto error = state_->ask({operation, file})) return tl::make_unexpected(error);
         auto opened = system_.open(file, access);
         if (!opened) return opened;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "sync/base/disk.h"
 #include "sync/base/file.h"
 
 namespace postern::tests {
@@ -34,12 +35,11 @@ private:
 };
 
 /// What `octets` were written to a new file through.
-inline std::shared_ptr<const base::Descriptor> written(const std::filesystem::path& file,
-                                                       std::string_view octets) {
+inline base::DiskFilePtr written(const std::filesystem::path& file, std::string_view octets) {
     auto out = base::open_file(file, O_WRONLY | O_CREAT | O_EXCL);
     if (!out || base::write_all(out->get(), octets))
         throw std::runtime_error("cannot write " + file.string());
-    return std::make_shared<const base::Descriptor>(std::move(*out));
+    return base::disk_file(std::move(*out));
 }
 
 }  // namespace postern::tests

@@ -42,9 +42,10 @@ void feed(Incoming& incoming, std::string_view octets) {
 
 TEST_CASE("what is small never asks for a file, and what is large is written piece by piece", "[incoming]") {
     Folder folder;
+    postern::base::SystemDisk disk;
     const auto memory = std::make_shared<SessionMemory>();
     for (std::size_t size : {4u << 10, 50u << 10, 200u << 10, 300u << 10, 3u << 20}) {
-        Incoming incoming(folder.path() / std::to_string(size), memory);
+        Incoming incoming(disk, folder.path() / std::to_string(size), memory);
         const std::string content = lines(size);
         feed(incoming, content);
         feed(incoming, ".\r\n");
@@ -67,30 +68,32 @@ TEST_CASE("what is small never asks for a file, and what is large is written pie
 
 TEST_CASE("all sessions together hold no more than there is for them", "[incoming]") {
     Folder folder;
+    postern::base::SystemDisk disk;
     const auto memory = std::make_shared<SessionMemory>();
     const std::string content = lines(200 << 10);
     std::list<Incoming> many;
     const std::size_t fit = SessionMemory::shared / limits::inline_content;
     for (std::size_t at = 0; at < fit + 3; ++at) {
-        Incoming& one = many.emplace_back(folder.path() / std::to_string(at), memory);
+        Incoming& one = many.emplace_back(disk, folder.path() / std::to_string(at), memory);
         feed(one, content);
         CHECK(one.in_file() == (at >= fit));
     }
     // A small one is taken in all the same.
-    Incoming small(folder.path() / "small", memory);
+    Incoming small(disk, folder.path() / "small", memory);
     feed(small, lines(SessionMemory::own - 10));
     CHECK_FALSE(small.in_file());
     many.pop_front();
-    Incoming next(folder.path() / "next", memory);
+    Incoming next(disk, folder.path() / "next", memory);
     feed(next, content);
     CHECK_FALSE(next.in_file());
 }
 
 TEST_CASE("what cannot be written is read to its end and not kept", "[incoming]") {
+    postern::base::SystemDisk disk;
     if (sanitized) return;
     Folder folder;
     const auto memory = std::make_shared<SessionMemory>();
-    Incoming incoming(folder.path() / "content", memory);
+    Incoming incoming(disk, folder.path() / "content", memory);
     {
         NoDescriptors none;
         feed(incoming, lines(300 << 10));
@@ -104,9 +107,10 @@ TEST_CASE("what cannot be written is read to its end and not kept", "[incoming]"
 
 TEST_CASE("a file of another message is neither written to nor taken away", "[incoming]") {
     Folder folder;
+    postern::base::SystemDisk disk;
     const fs::path file = folder.path() / "content";
     std::ofstream(file) << "another's";
-    Incoming incoming(file, std::make_shared<SessionMemory>());
+    Incoming incoming(disk, file, std::make_shared<SessionMemory>());
     feed(incoming, lines(300 << 10));
     CHECK(incoming.error() == std::errc::file_exists);
     incoming.forget()->discard();

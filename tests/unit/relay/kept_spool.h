@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -93,7 +94,9 @@ inline relay::StoredPtr message_with(relay::Spool& spool, std::string content, b
     mail.content.checksum = relay::checksum(content);
     if (own_file) {
         mail.content.file = spool.content_file(mail.id);
-        out->written = written(mail.content.file, content);
+        relay::ContentWriter writer(spool.disk(), mail.content.file);
+        if (writer.write(content)) throw std::runtime_error("a content cannot be written");
+        out->written = writer.take();
     } else {
         mail.content.bytes = std::make_shared<const std::string>(std::move(content));
     }

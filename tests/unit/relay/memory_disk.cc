@@ -149,7 +149,9 @@ tl::expected<base::DiskFilePtr, std::error_code> MemoryDisk::open(const fs::path
     const std::lock_guard lock(state_->mutex);
     if (auto error = state_->failure(Act::open)) return tl::make_unexpected(error);
     auto found = state_->names.find(file);
-    if (access == Access::create) {
+    if (access == Access::fresh && found != state_->names.end())
+        return tl::make_unexpected(std::make_error_code(std::errc::file_exists));
+    if (access == Access::create || access == Access::fresh) {
         // What is there is emptied, but keeps its old octets until that is synced.
         if (found == state_->names.end()) {
             state_->name({file, std::make_shared<Octets>(), {}});

@@ -38,6 +38,7 @@ public:
     }
     bool troubled() const { return state_->troubled; }  // anything failed so far
     bool broken() const { return state_->broken; }      // with EIO
+    bool unread() const { return state_->unread; }      // octets of a file, so
     /// The process ends here. `then` is done before anything else touches the disk.
     void kill(const std::function<void()>& then) {
         const std::unique_lock lock(state_->mutex);
@@ -48,10 +49,13 @@ public:
     tl::expected<base::DiskFilePtr, std::error_code> open(const std::filesystem::path& file,
                                                           Access access) override {
         const std::shared_lock lock(state_->mutex);
-        if (auto error = state_->failure(true, access == Access::create)) return tl::make_unexpected(error);
+        if (auto error = state_->failure(true, access == Access::create || access == Access::fresh))
+            return tl::make_unexpected(error);
         auto out = state_->disk.open(file, access);
         if (!out) return out;
-        return std::make_shared<File>(state_, std::move(*out), file.filename().string().starts_with("check"));
+        return std::make_shared<File>(
+            state_, std::move(*out),
+            access == Access::fresh || file.filename().string().starts_with("check"));
     }
     std::error_code make_folder(const std::filesystem::path& folder) override {
         return state_->disk.make_folder(folder);
@@ -108,7 +112,7 @@ private:
         std::mt19937 random;
         Troubles troubles;
         bool dead = false;
-        std::atomic<bool> troubled{false}, broken{false};
+        std::atomic<bool> troubled{false}, broken{false}, unread{false};
     };
     class File final : public base::DiskFile {
     public:
@@ -118,7 +122,10 @@ private:
         tl::expected<std::size_t, std::error_code> read(std::uint64_t at, char* to,
                                                         std::size_t size) const override {
             const std::shared_lock lock(state_->mutex);
-            if (auto error = state_->failure(false, false)) return tl::make_unexpected(error);
+            if (auto error = state_->failure(false, false)) {
+                state_->unread = true;
+                return tl::make_unexpected(error);
+            }
             return file_->read(at, to, size);
         }
         std::error_code write(std::uint64_t at, std::span<const std::string_view> pieces) override {

@@ -201,7 +201,7 @@ TEST_CASE("a damaged record says by its header alone that a message is gone, and
         header.kind = kind;
         header.id.value = id;
         header.sequence = ++told.sequence;
-        told.replay.header(header, {1, 1000, 48});
+        told.replay.header(header, {3, 1000, 48});
     };
     damaged(Kind::progress, 5);
     damaged(Kind::delivered, 5);
@@ -211,8 +211,11 @@ TEST_CASE("a damaged record says by its header alone that a message is gone, and
     CHECK(told.holdings.last_id == MessageId{8});
     damaged(Kind::done, 5);
     CHECK_FALSE(told.has(5));
-    // Where records of it may lie is not known: its end is needed as long as there is anything.
-    CHECK(GraveLedger::needed(1, told.holdings.graves.by_segment().at(1).begin()->first, {{7, Segment{}}}));
+    // Where records of it may lie is not known: its end is needed as long as there is anything in front of
+    // it.
+    const Graves graves = told.holdings.graves.by_segment().at(3).begin()->first;
+    CHECK(GraveLedger::needed(3, graves, {{1, Segment{}}, {3, Segment{}}}));
+    CHECK_FALSE(GraveLedger::needed(3, graves, {{3, Segment{}}, {7, Segment{}}}));
 }
 
 TEST_CASE("a damaged end that belongs to a bounce counts only together with it, too") {

@@ -157,3 +157,46 @@ TEST_CASE("what is no message is listed and cannot be taken again", "[spool]") {
     CHECK(aside.list(2).files.size() == 2);
     CHECK(aside.list(2).more);
 }
+
+TEST_CASE("a message of which only the header is damaged is read from the octets of its segment") {
+    Aside aside;
+    const std::string name = "segment-3-octet-4096";
+    const std::string body = counted(encode_message(message(false))) + content;
+    SECTION("others follow it") {
+        std::string octets = Aside::record(body) + std::string(500, 'x');
+        for (std::size_t at = 0; at < 8; ++at)
+            octets[16 + at] = static_cast<char>(id.value >> (8 * at) & 0xff);
+        aside.put(name, octets);
+        const auto found = aside.read(name);
+        REQUIRE(found);
+        CHECK(found->whole);
+        CHECK(*found->message.content.bytes == content);
+        CHECK(found->message.id == id);
+        CHECK(aside.list().files.at(0).restorable);
+    }
+    SECTION("it is cut short") {
+        aside.put(name, Aside::record(body.substr(0, body.size() - 7)));
+        const auto found = aside.read(name);
+        REQUIRE(found);
+        CHECK_FALSE(found->whole);
+    }
+    SECTION("there is none") {
+        aside.put(name, Aside::record("octets that are nothing"));
+        CHECK_FALSE(aside.read(name));
+        aside.put(name, "few");
+        CHECK_FALSE(aside.read(name));
+        CHECK_FALSE(aside.list().files.at(0).restorable);
+        CHECK_THAT(aside.list().files.at(0).what, Contains("prove nothing"));
+    }
+}
+
+TEST_CASE("whether a message was being taken again is seen by a name") {
+    const std::string file = id.text() + ".message";
+    const MessageId as{77};
+    CHECK(being_taken({"x", name_while_taken(file, as)}, file) == as);
+    CHECK_FALSE(being_taken({file, name_when_taken(file)}, file));
+    Aside aside;
+    aside.put(name_while_taken(file, as), "x");
+    CHECK_THAT(aside.list().files.at(0).what, Contains("when postern stopped"));
+    CHECK_FALSE(aside.list().files.at(0).restorable);
+}

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -11,10 +12,10 @@
 #include <iterator>
 #include <limits>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/relay/failing_disk.h"
 #include "tests/unit/relay/kept_spool.h"
-#include "tests/unit/relay/syncs.h"
 #include "tests/unit/shortage.h"
 
 using namespace postern::relay;
@@ -85,14 +86,20 @@ void accept_and_be_killed(const fs::path& folder, int messages, bool own_file) {
 }  // namespace
 
 TEST_CASE("a content is synced through what it was written through", "[spool]") {
-    Folder folder;
-    Kept kept(folder.path());
-    auto stored = message(kept.spool, true);
-    const Syncs syncs;
-    const int descriptor = stored->written->get();
-    REQUIRE_FALSE(kept.accept(stored));
-    CHECK(syncs.contain(descriptor));
-    CHECK_FALSE(stored->written);
+    const Folder folder;
+    std::vector<fs::path> synced;
+    fs::path file;
+    {
+        Kept kept(folder.path(), [&synced](const Asked& asked) {
+            if (asked.operation == Operation::sync) synced.push_back(asked.file);
+            return std::error_code();
+        });
+        const auto stored = message(kept.spool, true);
+        file = stored->message.content.file;
+        REQUIRE_FALSE(kept.accept(stored));
+        CHECK_FALSE(stored->written);
+    }
+    CHECK(std::count(synced.begin(), synced.end(), file) == 1);
 }
 
 TEST_CASE("a segment that cannot be had refuses the start, and stays where it is", "[spool]") {

@@ -1,16 +1,22 @@
 // What the model of the spool goes by: a clock in which upkeep hurries, and what is known of each message.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <random>
 #include <set>
 #include <stop_token>
 #include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "relay/queue/record.h"
+#include "relay/queue/spool.h"
 #include "sync/base/clock.h"
 
 namespace postern::tests {
@@ -51,8 +57,78 @@ struct Known {
     bool refused = false;           // told so, and not there
     std::vector<Version> versions;  // the first one is there for certain
     std::set<std::uint16_t> noted, surely_noted;
+    // Of all its lives: where some could not be read, what is found may be older than it must.
+    std::vector<Version> ever;
+    std::set<std::uint16_t> ever_noted;
 
+    /// Whether this version is what was found, with what was noted since.
+    bool same(const Version& version, const Progress& found, bool vague) const {
+        if (found.size() != version.progress.size()) return false;
+        for (std::size_t at = 0; at < found.size(); ++at) {
+            const auto& was = version.progress[at];
+            const auto recipient = static_cast<std::uint16_t>(at);
+            if (found[at].reason != was.reason || found[at].route != was.route || found[at].next != was.next)
+                return false;
+            if (found[at].status != was.status &&
+                !((vague ? ever_noted : noted).contains(recipient) && was.pending() &&
+                  found[at].status == relay::RecipientStatus::delivered))
+                return false;
+            if (!vague && surely_noted.contains(recipient) && found[at].pending()) return false;
+        }
+        return true;
+    }
+    /// The last one that this may be; null: none.
+    const Version* found(const Progress& progress, bool vague) const {
+        const Version* out = nullptr;
+        for (const auto& version : vague ? ever : versions)
+            if ((vague || !version.done) && same(version, progress, vague)) out = &version;
+        return out;
+    }
+
+    bool ever_done() const {
+        return std::any_of(ever.begin(), ever.end(), [](const Version& one) { return one.done; });
+    }
     bool done() const { return versions.back().done; }
+};
+
+/// Two threads that read what is there, as long as this lives.
+class Readers {
+public:
+    /// `content` is null where it is damaged, `loaded` empty where the message is.
+    using Found = std::function<void(MessageId id, const relay::Loaded& loaded, const std::string* content,
+                                     const std::string& why)>;
+    Readers(const relay::Spool& spool, Found found) : spool_(spool), found_(std::move(found)) {
+        for (unsigned reader = 0; reader < 2; ++reader)
+            threads_.emplace_back([this, reader](const std::stop_token& stop) { run(stop, reader); });
+    }
+
+private:
+    void run(const std::stop_token& stop, unsigned seed) {
+        std::mt19937 random(seed);
+        while (!stop.stop_requested()) {
+            for (const MessageId id : spool_.messages(MessageId{}, 50 + random() % 500)) {
+                if (stop.stop_requested()) return;
+                if (random() % 4 == 0) read(id);
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    }
+    void read(MessageId id) {
+        try {
+            const auto loaded = spool_.load(id);
+            if (!loaded) return;
+            if (!loaded->stored) return found_(id, *loaded, nullptr, "its record");
+            const auto content = spool_.load_content(loaded->stored->message);
+            if (content) return found_(id, *loaded, content->get(), {});
+            if (content.error().damaged()) found_(id, *loaded, nullptr, content.error().why);
+        } catch (const std::system_error&) {
+            // The disk's word, not the message's.
+        }
+    }
+
+    const relay::Spool& spool_;
+    const Found found_;
+    std::vector<std::jthread> threads_;  // end first
 };
 
 }  // namespace postern::tests

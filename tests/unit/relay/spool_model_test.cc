@@ -1,24 +1,23 @@
 // Lives of the whole spool on a disk that fails, forgets and ends processes at random, held against what was
 // told: what was accepted is there until it was said to be done, as it came, and with a progress no older
-// than the last that must be there; nothing that was done comes back. By hand so far, many seeds at once: a
-// few still end with halves of a group that a start dropped, or with a file more than is needed.
-#include <atomic>
+// than the last that must be there; nothing that was done comes back, and nothing is called damaged, since
+// nothing is. Where some could not be read at a start it may be missing or older, but only until it can be.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <map>
 #include <random>
 #include <set>
-
 #include <thread>
 
 #include "relay/queue/index.h"
-#include "relay/queue/journal_scan.h"
 #include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/journal_story.h"
 #include "tests/unit/relay/kept_spool.h"
 #include "tests/unit/relay/memory_disk.h"
 #include "tests/unit/relay/mortal_disk.h"
 #include "tests/unit/relay/spool_model.h"
+#include "tests/unit/shortage.h"
 
 using namespace postern;
 using namespace postern::relay;
@@ -37,31 +36,17 @@ public:
     ~Model() { end_readers(); }
 
     void step() {
-        switch (pick(400)) {
-            case 0: return stop();
-            case 1: return kill(false);
-            case 2:
-            case 3: return kill(true);
-            case 4:
-            case 5:
-            case 6: return trouble();
-            case 7:
-            case 8:
-            case 9: return process_->trouble({});
-            default: break;
-        }
-        switch (pick(12)) {
-            case 0:
-            case 1:
-            case 2:
-            case 3: return accept();
-            case 4: return note();
-            case 5:
-                if (pick(10) == 0) life_->sync_soon();
-                if (pick(10) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(pick(8)));
-                return;
-            default: return change();
-        }
+        const unsigned rare = pick(400);
+        if (rare == 0) return stop();
+        if (rare < 4) return kill(rare > 1);
+        if (rare < 7) return trouble();
+        if (rare < 10) return process_->trouble({});
+        const unsigned often = pick(12);
+        if (often < 4) return accept();
+        if (often == 4) return note();
+        if (often > 5) return change();
+        if (pick(10) == 0) life_->sync_soon();
+        if (pick(10) == 0) std::this_thread::sleep_for(std::chrono::milliseconds(pick(8)));
     }
 
     void drain() {
@@ -78,6 +63,7 @@ public:
         CHECK(life_->count() == 0);
         CHECK(life_->bytes() == 0);
         CHECK(life_->routes().empty());
+        CHECK(disk_.names(folder_.path() / "spool/content")->empty());
         // One that is filled, and what is ready for when it is full.
         std::vector<std::string> names;
         for (int tries = 0; tries < 2000; ++tries) {
@@ -110,6 +96,7 @@ private:
             } catch (const std::runtime_error& fault) {
                 INFO(fault.what());
                 REQUIRE(process_->troubled());
+                tell_life("no start");
                 if (all_durable_ && pick(2) == 0) disk_.crash([&] { return pick(2) == 0; });
                 continue;
             }
@@ -118,18 +105,17 @@ private:
         process_->trouble({});
         look();
         life_->start();
-        readers_run_ = true;
-        for (int reader = 0; reader < 2; ++reader) readers_.emplace_back([this, reader] { read(reader); });
+        readers_.emplace(*life_, [this](MessageId id, const Loaded& loaded, const std::string* content,
+                                        const std::string& why) { compare(id, loaded, content, why); });
     }
 
     void end_readers() {
-        readers_run_ = false;
-        for (auto& one : readers_) one.join();
-        readers_.clear();
+        readers_.reset();
         REQUIRE(wrong_.empty());
     }
 
     void stop() {
+        tell_life("stop");
         life_->stop();
         const bool well = !process_->troubled();
         for (auto& [id, one] : known_) settle(one, well ? UINT64_MAX : told_written_, true);
@@ -140,6 +126,7 @@ private:
     /// The process is killed, or the machine stops.
     void kill(bool machine) {
         const unsigned kept = pick(4);
+        tell_life(machine ? "crash" + std::to_string(kept) : "kill");
         process_->kill([&] {
             {
                 const std::lock_guard lock(mutex_);
@@ -159,7 +146,16 @@ private:
         end_readers();
         life_.reset();
         if (forget) disk_.crash([&] { return pick(2) == 0; });
+        if (forget) lives_ += " forget";
+        if (pick(4) == 0) lose_checkpoint();
         open();
+    }
+
+    /// It costs time, never mail.
+    void lose_checkpoint() {
+        if (disk_.remove(folder_.path() / "spool/checkpoint")) return;
+        lives_ += " checkpointless";
+        static_cast<void>(disk_.sync_folder(folder_.path() / "spool"));
     }
 
     /// Up to this change it must be there.
@@ -180,7 +176,7 @@ private:
     void trouble() {
         if (!trouble_allowed_) return;
         MortalDisk::Troubles out;
-        switch (pick(4)) {
+        switch (pick(5)) {
             case 0: out.passing = 1 + pick(200); break;
             case 1: out.full = 1000; break;
             case 2: out.full = 1 + pick(1000); break;
@@ -203,6 +199,8 @@ private:
                 Known& known = known_.at(one.stored->message.id);
                 (done.error ? known.refused : known.accepted) = true;
                 if (!done.error) live_.push_back(one.stored->message.id);
+                if (const auto& file = one.stored->message.content.file; done.error && !file.empty())
+                    process_->remove(file);
             }
             for (const auto& one : done.bounces) live_.push_back(one->message.id);
             told_written_ = std::max(told_written_, done.changes);
@@ -225,29 +223,25 @@ private:
         for (char& one : out) one = static_cast<char>('a' + pick(26));
         return out + "\r\n";
     }
-    StoredPtr message(bool bounce) {
-        const unsigned recipients = pick(150) == 0 ? 400 : 2 + pick(5);
-        auto out = message_with(*life_,
-                                text(pick(200) == 0  ? size_ * 2
-                                     : pick(10) == 0 ? 6000
-                                                     : 300),
-                                false, std::vector<Address>(recipients, Address{"r", "dest.example"}));
+    StoredPtr message(bool own_file) {
+        const std::size_t recipients = pick(150) == 0 ? 400 : 2 + pick(5);
+        const std::string content = text(pick(200) == 0 ? size_ * 2 : pick(10) == 0 ? 6000 : 300);
+        const auto out = message_with(*life_, content, own_file,
+                                      std::vector<Address>(recipients, Address{"r", "dest.example"}));
+        Known one;
+        one.content = content;
+        one.versions = one.ever = {Version{0, Progress(recipients), false, {}}};
         const std::lock_guard lock(mutex_);
-        const bool added = known_
-                               .emplace(out->message.id, Known{*out->message.content.bytes,
-                                                               false,
-                                                               false,
-                                                               {Version{0, Progress(recipients), false, {}}},
-                                                               {},
-                                                               {}})
-                               .second;
-        REQUIRE(added);
-        static_cast<void>(bounce);
+        REQUIRE(known_.emplace(out->message.id, std::move(one)).second);
         return out;
     }
     void accept() {
         if (const std::lock_guard lock(mutex_); live_.size() > most_) return;
-        life_->accept(message(false), {});
+        try {
+            life_->accept(message(pick(6) == 0), {});
+        } catch (const std::runtime_error&) {
+            CHECK(process_->troubled());  // its file cannot be written
+        }
     }
 
     /// Any that is there.
@@ -274,6 +268,7 @@ private:
             recipients.push_back(static_cast<std::uint16_t>(
                 pick(static_cast<unsigned>(one.versions.back().progress.size() - 1))));
             one.noted.insert(recipients.front());
+            one.ever_noted.insert(recipients.front());
         }
         life_->note_delivered(*id, recipients);
         if (pick(4) != 0) return;
@@ -288,7 +283,7 @@ private:
     void change() {
         const auto id = any();
         if (!id) return;
-        StoredPtr bounce = pick(12) == 0 ? message(true) : nullptr;
+        StoredPtr bounce = pick(12) == 0 ? message(false) : nullptr;
         if (pick(5) < (grows_ ? 1u : 3u)) {
             finish(*id, bounce);
         } else {
@@ -323,6 +318,7 @@ private:
         Change change;
         change.id = id;
         change.done = true;
+        change.file = life_->content_file(id);  // if there is one
         change.bounce = std::move(bounce);
         Progress last;
         {
@@ -337,7 +333,9 @@ private:
         version.number = ++given_;
         {
             const std::lock_guard lock(mutex_);
-            known_.at(id).versions.push_back(std::move(version));
+            Known& one = known_.at(id);
+            one.ever.push_back(version);
+            one.versions.push_back(std::move(version));
         }
         const std::uint64_t number = life_->change(std::move(change));
         REQUIRE(number == given_);
@@ -346,117 +344,115 @@ private:
 
     // ---- what is there
 
-    bool same(const Known& one, const Version& version, const Progress& found) const {
-        if (found.size() != version.progress.size()) return false;
-        for (std::size_t at = 0; at < found.size(); ++at) {
-            const auto& was = version.progress[at];
-            const bool noted = one.noted.contains(static_cast<std::uint16_t>(at));
-            if (found[at].reason != was.reason || found[at].route != was.route || found[at].next != was.next)
-                return false;
-            if (found[at].status != was.status &&
-                !(noted && was.pending() && found[at].status == RecipientStatus::delivered))
-                return false;
-            if (one.surely_noted.contains(static_cast<std::uint16_t>(at)) && found[at].pending())
-                return false;
+    /// Of a message that is there: what is known of it from now on.
+    Known seen(MessageId id, const Known& one, bool vague, const Version*& now) {
+        const auto loaded = life_->load(id);
+        REQUIRE(loaded);
+        REQUIRE(loaded->stored);
+        const auto content = life_->load_content(loaded->stored->message);
+        // Of one that was refused the file is taken away.
+        if (content || !one.refused) {
+            REQUIRE(content);
+            REQUIRE(**content == one.content);
         }
-        return true;
+        now = one.found(loaded->progress, vague);
+        if (now == nullptr)
+            FAIL("message " << id.text() << " has a progress that nobody gave it" << story(id));
+        const Version version{0, loaded->progress, false, {}};
+        Known out{one.content, true, one.refused, {version}, {}, {}, one.ever, one.ever_noted};
+        out.ever.push_back(version);
+        return out;
     }
 
-    /// After a start: what is there is what must be, and is what is known from now on.
+    /// After a start: what is there is what must be, and is what is known from now on. Of what cannot be read
+    /// nothing is known: it may be missing or older than it must, until all could be read at a start.
     void look() {
+        const bool blind = process_->unread(), vague = blind || was_blind_;
+        was_blind_ = blind;
+        INFO(reports_ << (blind ? "blind" : ""));
+        if (reports_.find(" damaged") != std::string::npos || reports_.find("missing") != std::string::npos)
+            FAIL_CHECK("something is called damaged that is not" << story({}));
         std::map<MessageId, Known> next;
         std::set<std::tuple<std::string, Time, MessageId>> waiting, expected;
-        std::set<MessageId> fresh;
+        std::set<MessageId> fresh, there, must, must_not;
         for (const MessageId id : life_->fresh({}, 1'000'000)) fresh.insert(id);
         for (const auto& key : life_->routes())
             for (const auto& entry :
                  life_->due(key.route, Time::max(), 1'000'000, [](MessageId) { return false; }))
                 waiting.emplace(key.route.text(), entry.due, entry.id);
-        std::set<MessageId> seen, must, must_not;
-        for (const MessageId id : life_->messages({}, 1'000'000)) seen.insert(id);
-        CHECK(seen.size() == life_->count());
+        for (const MessageId id : life_->messages({}, 1'000'000)) there.insert(id);
+        CHECK(there.size() == life_->count());
+        if (vague)
+            for (const MessageId id : there)
+                if (auto found = gone_.extract(id)) known_.insert(std::move(found));
         for (auto& [id, one] : known_) {
-            CAPTURE(id.text(), reports_, one.accepted, one.refused, one.versions.size(),
-                    one.versions.front().number);
-            const bool there = seen.erase(id) > 0;
+            CAPTURE(id.text(), one.accepted, one.refused, one.versions.size(), one.versions.front().number);
             const Version* now = nullptr;
-            if (there) {
-                const auto loaded = life_->load(id);
-                REQUIRE(loaded);
-                REQUIRE(loaded->stored);
-                const auto content = life_->load_content(loaded->stored->message);
-                REQUIRE(content);
-                REQUIRE(**content == one.content);
-                for (const auto& version : one.versions)
-                    if (!version.done && same(one, version, loaded->progress)) now = &version;
-                if (now == nullptr) {
-                    FAIL("message " << id.text() << " has a progress that nobody gave it");
-                }
-                for (const auto& key : places_in_line(loaded->progress))
-                    expected.emplace(key.route.text(), key.due, id);
-                CHECK((fresh.contains(id) || !places_in_line(loaded->progress).empty()));
-                Version version{0, loaded->progress, false, {}};
-                next.emplace(id, Known{one.content, true, false, {version}, {}, {}});
+            if (there.erase(id) > 0) {
+                Known& left = next.emplace(id, seen(id, one, vague, now)).first->second;
+                const auto places = places_in_line(left.versions.front().progress);
+                for (const auto& key : places) expected.emplace(key.route.text(), key.due, id);
+                if (!process_->troubled()) CHECK((fresh.contains(id) || !places.empty()));
+            } else if (blind) {
+                Known& left = next.emplace(id, one).first->second;
+                left.versions.assign(1, one.versions.front());
+                left.versions.front() = {0, one.versions.front().progress, false, {}};
             } else {
-                if (one.versions.back().done) now = &one.versions.back();
-                if (now == nullptr) REQUIRE_FALSE(one.accepted);  // lost
+                // One that need not have been there at all need not have come to its end.
+                if (one.versions.back().done && one.accepted) now = &one.versions.back();
+                if (now == nullptr && !(vague && one.ever_done())) REQUIRE_FALSE(one.accepted);  // lost
             }
             for (const auto& version : one.versions) {
-                if (version.bounce == MessageId{} || now == nullptr) continue;
+                if (version.bounce == MessageId{} || now == nullptr || vague) continue;
                 (&version <= now ? must : must_not).insert(version.bounce);
             }
         }
-        CHECK(seen.empty());
+        for (const MessageId id : there)
+            FAIL("message " << id.text() << " is there, and "
+                            << (gone_.contains(id) ? "was gone for good" : "was never given") << story(id));
         for (const MessageId id : must) {
-            CAPTURE(id.text(), reports_);
+            INFO(id.text() << story(id));
             // It may be gone already by a change of its own.
             CHECK((next.contains(id) || known_.at(id).done()));
         }
         for (const MessageId id : must_not) {
-            CAPTURE(id.text(), reports_);
+            INFO(id.text() << (next.contains(id) ? story(id) : ""));
             CHECK_FALSE(next.contains(id));
         }
         if (!process_->troubled()) CHECK(waiting == expected);
-        for (const auto& [id, one] : known_) gone_ids_ += !next.contains(id);
-        known_ = std::move(next);
         live_.clear();
-        for (const auto& [id, one] : known_) live_.push_back(id);
+        for (const auto& [id, one] : next)
+            if (life_->contains(id)) live_.push_back(id);
+        for (auto& [id, one] : known_)
+            if (!next.contains(id)) gone_.insert_or_assign(id, std::move(one));
+        known_ = std::move(next);
         given_ = 0;
     }
 
-    void read(int which) {
-        std::mt19937 random(static_cast<unsigned>(which));
-        while (readers_run_) {
-            try {
-                for (const MessageId id : life_->messages(MessageId{}, 50 + random() % 500)) {
-                    if (!readers_run_) return;
-                    if (random() % 4 != 0) continue;
-                    const auto loaded = life_->load(id);
-                    if (!loaded) continue;
-                    if (!loaded->stored) {
-                        blame("cannot be read: " + id.text());
-                        continue;
-                    }
-                    const auto content = life_->load_content(loaded->stored->message);
-                    if (!content) {
-                        if (content.error().damaged() && life_->contains(id))
-                            blame("content: " + content.error().why);
-                        continue;
-                    }
-                    const std::lock_guard lock(mutex_);
-                    const auto known = known_.find(id);
-                    if (known == known_.end() || known->second.content != **content)
-                        wrong_ += "other content\n";
-                }
-            } catch (const std::system_error&) {
-                // The disk's word, not the message's.
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
+    /// How the last lives ended, and what the journal says of it now.
+    std::string story(MessageId id) {
+        const std::size_t shown = std::min<std::size_t>(lives_.size(), 300);
+        return "\nlives:" + lives_.substr(lives_.size() - shown) +
+               story_of(disk_, folder_.path() / "spool", id);
     }
-    void blame(const std::string& what) {
+    /// Troubled (*), broken (!), unread (?).
+    void tell_life(const std::string& how) {
+        lives_ += ' ' + how;
+        if (process_->troubled()) lives_ += '*';
+        if (process_->broken()) lives_ += '!';
+        if (process_->unread()) lives_ += '?';
+    }
+
+    /// What a reader found.
+    void compare(MessageId id, const Loaded& loaded, const std::string* content, const std::string& why) {
+        const bool there = life_->contains(id);
         const std::lock_guard lock(mutex_);
-        if (!dead_ && !process_->broken()) wrong_ += what + '\n';
+        const auto known = known_.find(id);
+        if (content != nullptr && (known == known_.end() || known->second.content != *content))
+            wrong_ += "other content\n";
+        const bool refused = known != known_.end() && known->second.refused;
+        if (content == nullptr && (there || !loaded.stored) && !dead_ && !process_->broken() && !refused)
+            wrong_ += id.text() + " cannot be read: " + why + '\n';
     }
 
     std::mt19937 random_;
@@ -466,33 +462,33 @@ private:
     RushingClock clock_;
     std::unique_ptr<MortalDisk> process_;
     bool trouble_allowed_ = true, all_durable_ = true, grows_ = true;
-    std::size_t most_ = 400, gone_ids_ = 0, reasons_ = 0;
+    bool was_blind_ = false;
+    std::size_t most_ = 400, reasons_ = 0;
     std::uint64_t given_ = 0;
 
     std::mutex mutex_;
-    std::map<MessageId, Known> known_;
+    std::map<MessageId, Known> known_, gone_;
     std::vector<MessageId> live_;
     std::uint64_t told_written_ = 0, told_durable_ = 0;
     bool dead_ = false;
-    std::string reports_, wrong_;
+    std::string reports_, wrong_, lives_;
 
-    std::atomic<bool> readers_run_{false};
-    std::vector<std::thread> readers_;
     std::unique_ptr<Spool> life_;
+    std::optional<Readers> readers_;
 };
 
 }  // namespace
 
-TEST_CASE("the spool keeps what it told, whatever becomes of its disk and process", "[.spool-model]") {
+// The same few lives in every run; others, and more of them, as the environment says.
+TEST_CASE("the spool keeps what it told, whatever becomes of its disk and process", "[spool-model]") {
     const char* given = std::getenv("POSTERN_SEED");
     const char* runs = std::getenv("POSTERN_TRIALS");
-    const unsigned first =
-        given != nullptr ? static_cast<unsigned>(std::stoul(given)) : std::random_device{}();
-    const int trials = runs != nullptr ? std::atoi(runs) : 5;
+    const unsigned first = given != nullptr ? static_cast<unsigned>(std::stoul(given)) : 1;
+    const int trials = runs != nullptr ? std::atoi(runs) : sanitized ? 1 : 6;
     for (int trial = 0; trial < trials; ++trial) {
         const unsigned seed = first + static_cast<unsigned>(trial);
-        std::cout << "spool model: POSTERN_SEED=" << seed << std::endl;
-        CAPTURE(seed);
+        INFO("POSTERN_SEED=" << seed);
+        if (given != nullptr) std::cout << "spool model: POSTERN_SEED=" << seed << std::endl;
         Model model(seed);
         for (int steps = 0; steps < 4000; ++steps) model.step();
         model.drain();
