@@ -41,7 +41,7 @@ constexpr char connected = 0;
 Fate fate_of(std::uint64_t seed, std::uint64_t number, Mood mood) {
     Random random(seed, "fate", number);
     Fate out;
-    if (random.one_in(3)) out.piece = random.between(1, 40);
+    if (random.one_in(3)) out.piece = random.one_in(8) ? random.between(1, 10) : random.between(10, 400);
     if (mood == Mood::slow || random.one_in(4)) out.latency = milliseconds(random.between(1, 400));
     if (mood != Mood::tearing && !random.one_in(60)) return out;
     out.trouble = static_cast<Trouble>(random.between(1, 3));
@@ -205,7 +205,7 @@ awaitable<std::error_code> Outside::connect(Socket& socket, relay::net::Endpoint
                    Socket end, std::uint64_t which, std::string source) -> awaitable<void> {
         co_await pause(self.io_, self.clock_, time);
         if (mood == Mood::silent) {  // until whoever connects has had enough
-            co_await pause(self.io_, self.clock_, std::chrono::hours(1));
+            co_await pause(self.io_, self.clock_, std::chrono::minutes(10));
             co_return;
         }
         if (mood == Mood::refusing) co_return wire->cut();

@@ -50,8 +50,9 @@ public:
                 return random_.one_in(4) ? pick(for_good) : "";
             case Mood::hostile:
                 if (!random_.one_in(6)) return "";
-                // What says yes to the content would be believed.
-                return step != Step::content && random_.one_in(2) ? pick(half_answers) : pick(garbage);
+                // What says yes to a recipient, or to the content, would be believed.
+                if (step <= Step::hello && random_.one_in(2)) return pick(half_answers);
+                return pick(garbage);
             case Mood::listing:
                 if (step != Step::mail || !from_.ends_with("1")) return "";
                 return "554 5.7.1 Service unavailable; client [" + from_ + "] blocked using bl.example";
@@ -132,6 +133,8 @@ awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary,
             auto content = co_await read_content(now.talk);
             if (!content) co_return;
             const std::string refusal = now.complaint(Step::content);
+            ledger.note("a receiver has " + std::to_string(number_in(*content)) + " for " +
+                        std::to_string(recipients.size()) + ": " + refusal);
             if (refusal.empty()) {
                 const auto number = number_in(*content);
                 if (primary && number_in(content->substr(0, content->find("\r\n\r\n"))) == 0) {

@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr auto begin = std::chrono::sys_days(std::chrono::year(2026) / 3 / 1);
 const std::string primary_address = "192.0.2.10";
-constexpr std::size_t steps_at_once = 300'000;
+constexpr std::size_t steps_at_once = 2'000'000;
 constexpr auto to_the_end = 10h;  // at most, when all is well again, until nothing waits
 
 std::string address_of(unsigned site) { return "198.51.100." + std::to_string(site + 1); }
@@ -259,7 +259,10 @@ private:
                 return life_->parts().delivery.reload(
                     settings_, relay::net::prepare(relay::net::client_context, settings_->tls));
             }
-            default: return operate(planned.deed, random);
+            default: try { return operate(planned.deed, random);
+                } catch (const std::system_error& fault) {  // the disk's; an operator is told
+                    return ledger_.note(fault.what());
+                }
         }
     }
 
