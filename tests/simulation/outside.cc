@@ -63,7 +63,7 @@ struct Outside::Door {
 class Outside::Listener final : public relay::net::Listener {
 public:
     explicit Listener(std::shared_ptr<Door> door) : door_(std::move(door)) {}
-    ~Listener() override { door_->open = false; }
+    ~Listener() override { close(); }
 
     awaitable<tl::expected<relay::net::Arrival, std::error_code>> accept() override {
         const auto door = door_;
@@ -75,6 +75,7 @@ public:
     }
     void close() override {
         door_->open = false;
+        door_->arrived.clear();  // they belong to the gateway's loop
         door_->bell.cancel();
     }
 
@@ -173,16 +174,17 @@ std::size_t Outside::connections() const {
 void Outside::cut_all() {
     for (const auto& one : wires_)
         if (const auto wire = one.lock()) wire->cut();
-    if (door_) door_->arrived.clear();
+    if (const auto door = door_.lock()) door->arrived.clear();
 }
 
 std::pair<Socket, std::shared_ptr<Wire>> Outside::call(const std::string& from, Fate fate) {
-    if (!door_ || !door_->open) return {Socket(io_), nullptr};
-    auto [gateway, its_wire] = socket_pair(door_->loop, io_);
+    const auto door = door_.lock();
+    if (!door || !door->open) return {Socket(io_), nullptr};
+    auto [gateway, its_wire] = socket_pair(door->loop, io_);
     auto [peer, our_wire] = socket_pair(io_, io_);
     auto out = wire(std::move(its_wire), std::move(our_wire), fate);
-    door_->arrived.push_back({std::move(gateway), relay::net::Endpoint(asio::ip::make_address(from), 40000)});
-    door_->bell.cancel();
+    door->arrived.push_back({std::move(gateway), relay::net::Endpoint(asio::ip::make_address(from), 40000)});
+    door->bell.cancel();
     out->start();
     return {std::move(peer), std::move(out)};
 }
@@ -226,8 +228,9 @@ awaitable<std::error_code> Outside::connect(Socket& socket, relay::net::Endpoint
 tl::expected<std::unique_ptr<relay::net::Listener>, std::error_code> Outside::listen(io_context& io,
                                                                                      relay::net::Endpoint,
                                                                                      int) {
-    door_ = std::make_shared<Door>(io, clock_);
-    return std::make_unique<Listener>(door_);
+    const auto door = std::make_shared<Door>(io, clock_);
+    door_ = door;
+    return std::make_unique<Listener>(door);
 }
 
 std::shared_ptr<relay::net::NameService> Outside::names(io_context& io, const relay::DnsSettings&) {

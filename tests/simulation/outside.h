@@ -77,7 +77,7 @@ private:
     std::map<std::string, Host> hosts_;
     std::map<std::string, Mood> moods_;
     std::map<std::pair<std::string, relay::net::RecordType>, std::vector<std::string>> records_;
-    std::shared_ptr<Door> door_;
+    std::weak_ptr<Door> door_;  // the listener has it
     std::vector<std::weak_ptr<Wire>> wires_;
     std::uint64_t connections_ = 0, questions_ = 0;
     bool short_ = false;
