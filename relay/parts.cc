@@ -20,9 +20,9 @@ Spool::Options spool_options(const Settings& settings) {
 }  // namespace
 
 RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
-                       Observer& observer, const net::Machine& machine, base::Disk& disk_)
+                       Observer& observer, const net::Machine& machine)
     : clock(machine.clock),
-      disk(disk_),
+      disk(machine.disk),
       lock(settings->state_dir),
       reception_loop(event::Area::reception, observer),
       delivery_loop(event::Area::delivery, observer),

@@ -26,7 +26,7 @@ namespace postern::relay {
 /// posted to the one it concerns.
 struct RelayParts {
     RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer,
-               const net::Machine& machine, base::Disk& disk);
+               const net::Machine& machine);
 
     /// All but the loops' threads: whoever has none runs their io() himself.
     void begin();

@@ -10,7 +10,7 @@ Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, c
              base::Disk& disk, net::Outside& outside)
     : workers_(std::make_unique<WorkerThreads>()),
       parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer,
-                                          net::Machine{clock, outside, workers_->workers()}, disk)) {}
+                                          net::Machine{clock, disk, outside, workers_->workers()})) {}
 
 Relay::~Relay() {
     stop();
@@ -27,11 +27,11 @@ struct Relay::Prepared {
     std::shared_ptr<const Srs> srs;
 };
 
-std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) {
+std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) const {
     auto out = std::make_shared<Prepared>();
     out->server = net::prepare(net::server_context, settings->tls);
     out->client = net::prepare(net::client_context, settings->tls);
-    out->srs = rewriting(*settings);
+    out->srs = rewriting(parts_->disk, *settings);
     out->settings = std::move(settings);
     return out;
 }

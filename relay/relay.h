@@ -50,7 +50,7 @@ public:
     /// Reads what a reload needs of files, so that no thread of the mail waits for a disk. Throws
     /// std::runtime_error when a setting cannot be used; then everything stays as it is.
     struct Prepared;
-    static std::shared_ptr<const Prepared> prepare(SettingsPtr settings);
+    std::shared_ptr<const Prepared> prepare(SettingsPtr settings) const;
     void reload(std::shared_ptr<const Prepared> prepared);  // listeners, state_dir are taken only at start
     /// How to ask the primary about an address the directory does not know: before start(). `done` comes
     /// after the publish() of what was learned, with false when nothing could be, and not after this object

@@ -89,15 +89,15 @@ SettingsPtr less_patient(const SettingsPtr& settings) {
 
 namespace trial {
 
-World::World(net::io_context& loop, const base::Clock& time, net::Outside& beyond, SettingsPtr given,
-             std::string sender, std::string recipient)
+World::World(net::io_context& loop, const base::Clock& time, base::Disk& disk, net::Outside& beyond,
+             SettingsPtr given, std::string sender, std::string recipient)
     : io(loop),
       clock(time),
       outside(beyond),
       settings(std::move(given)),
       from(std::move(sender)),
       to(std::move(recipient)),
-      proven(recall_proof(settings->state_dir, settings->dns) != net::Proof::none),
+      proven(recall_proof(disk, settings->state_dir, settings->dns) != net::Proof::none),
       resolver(loop, time, beyond, settings->dns),
       policies(loop, time, {}),
       tls(net::client_context(settings->tls)) {
@@ -125,8 +125,9 @@ std::vector<std::string> what_is_tried(const Settings& settings) {
 std::vector<Finding> try_out(const SettingsPtr& settings, const TrialOptions& options,
                              const base::Clock& clock) {
     net::io_context io{1};
-    net::SystemOutside outside;  // it is the machine's that is tried
-    World world(io, clock, outside, less_patient(settings), options.from, options.to);
+    base::SystemDisk disk;  // it is the machine that is tried
+    net::SystemOutside outside;
+    World world(io, clock, disk, outside, less_patient(settings), options.from, options.to);
     const auto parts = parts_of(*settings);
     std::vector<std::optional<Findings>> found(parts.size());
     std::exception_ptr fault;

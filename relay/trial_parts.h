@@ -14,6 +14,7 @@
 #include "relay/security/sts_store.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay::trial {
 
@@ -21,8 +22,8 @@ using Findings = std::vector<Finding>;
 
 /// What the trials share; lives as long as they do.
 struct World {
-    World(net::io_context& loop, const base::Clock& time, net::Outside& beyond, SettingsPtr given,
-          std::string sender, std::string recipient);
+    World(net::io_context& loop, const base::Clock& time, base::Disk& disk, net::Outside& beyond,
+          SettingsPtr given, std::string sender, std::string recipient);
 
     net::io_context& io;
     const base::Clock& clock;

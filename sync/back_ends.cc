@@ -16,7 +16,7 @@ constexpr std::string_view web_address = "a web address such as \"https://mail.e
 
 constexpr std::string_view mail_address = "a mail server's address such as \"smtp://mail.example.com:25\"";
 
-using Memory = std::filesystem::path;
+using Memory = base::StateFolder;
 
 std::unique_ptr<Primary> detected(const PrimarySettings& settings, const std::string& client_id,
                                   const Memory& memory, const base::Clock& clock, std::stop_token stop) {

@@ -1,7 +1,6 @@
 // The kinds of primary there are: what each is called, which url it has, what it can, and how one is made.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -9,6 +8,7 @@
 #include <string_view>
 
 #include "sync/base/clock.h"
+#include "sync/base/kept_file.h"
 #include "sync/primary/primary.h"
 #include "sync/primary/url.h"
 #include "sync/settings.h"
@@ -21,10 +21,10 @@ struct BackEnd {
     std::string_view url;             // what a right one is, with an example
     bool account;                     // it wants a user and a password
     bool lists;  // its domains and their addresses; if not, it is asked about each address by itself
-    /// `client_id`: this installation's name there. `memory`: a folder for what shall outlive a restart;
-    /// empty: none. Throws std::invalid_argument when settings.url is none of its own.
+    /// `client_id`: this installation's name there. `memory`: where what shall outlive a restart
+    /// is kept, if anywhere. Throws std::invalid_argument when settings.url is none of its own.
     std::unique_ptr<Primary> (*make)(const PrimarySettings& settings, const std::string& client_id,
-                                     const std::filesystem::path& memory, const base::Clock& clock,
+                                     const base::StateFolder& memory, const base::Clock& clock,
                                      std::stop_token stop);
 };
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "sync/base/encoding.h"
-#include "sync/base/file.h"
 #include "sync/primary/http.h"
 #include "sync/rest/rest.h"
 #include "sync/soap/soap.h"
@@ -15,8 +14,8 @@ namespace {
 constexpr auto choose_at_most_every = std::chrono::minutes(10);
 constexpr std::size_t largest_memory = 4096;
 
-std::filesystem::path file_in(const std::filesystem::path& memory, const std::string& name) {
-    return memory.empty() ? memory : memory / ("generation-" + base::percent_encoded(name, "@"));
+std::filesystem::path file_in(const base::StateFolder& memory, const std::string& name) {
+    return memory.path / ("generation-" + base::percent_encoded(name, "@"));
 }
 
 /// True when the answer, if there was one, is not of the generation that was asked.
@@ -28,10 +27,11 @@ bool foreign(const Failure& failure) {
 }  // namespace
 
 DetectedBackEnd::DetectedBackEnd(PrimarySettings settings, std::string client_id,
-                                 const std::filesystem::path& memory, const base::Clock& clock,
+                                 const base::StateFolder& memory, const base::Clock& clock,
                                  std::stop_token stop)
     : settings_(std::move(settings)),
       client_id_(std::move(client_id)),
+      disk_(memory.disk),
       file_(file_in(memory, settings_.name)),
       clock_(clock),
       stop_(std::move(stop)),
@@ -45,8 +45,8 @@ DetectedBackEnd::DetectedBackEnd(PrimarySettings settings, std::string client_id
 
 /// What cannot be read is chosen anew, as after a change of the url: that costs a few requests.
 DetectedBackEnd::Api DetectedBackEnd::remembered() const {
-    if (file_.empty()) return Api::none;
-    const auto text = base::read_file(file_, largest_memory);
+    if (disk_ == nullptr) return Api::none;
+    const auto text = base::read_file(*disk_, file_, largest_memory);
     if (text == "soap " + settings_.url + '\n') return Api::soap;
     if (text == "rest " + settings_.url + '\n') return Api::rest;
     return Api::none;
@@ -54,9 +54,9 @@ DetectedBackEnd::Api DetectedBackEnd::remembered() const {
 
 /// Forgetting it costs a few requests after the next start, so a failure changes nothing.
 void DetectedBackEnd::remember() const {
-    if (file_.empty()) return;
+    if (disk_ == nullptr) return;
     [[maybe_unused]] const auto ignored =
-        base::replace_file(file_, (api_ == Api::soap ? "soap " : "rest ") + settings_.url + '\n');
+        base::replace_file(*disk_, file_, (api_ == Api::soap ? "soap " : "rest ") + settings_.url + '\n');
 }
 
 void DetectedBackEnd::take(Api api, std::unique_ptr<Primary> primary) {

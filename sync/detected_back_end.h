@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "sync/base/kept_file.h"
 #include "sync/primary/primary.h"
 #include "sync/settings.h"
 
@@ -17,9 +18,9 @@ namespace postern::sync {
 /// answer of its kind any more. REST is tried by signing in, SOAP by its description without credentials.
 class DetectedBackEnd final : public Primary {
 public:
-    /// `memory`: the folder in which the choice outlives a restart; empty: none. Throws std::invalid_argument
-    /// when settings.url is no URL.
-    DetectedBackEnd(PrimarySettings settings, std::string client_id, const std::filesystem::path& memory,
+    /// `memory`: where the choice outlives a restart, if anywhere. Throws std::invalid_argument when
+    /// settings.url is no URL.
+    DetectedBackEnd(PrimarySettings settings, std::string client_id, const base::StateFolder& memory,
                     const base::Clock& clock, std::stop_token stop);
 
     Result<void> sign_in() override;
@@ -41,6 +42,7 @@ private:
 
     PrimarySettings settings_;
     std::string client_id_;
+    base::Disk* disk_;  // null: nothing is remembered
     std::filesystem::path file_;
     const base::Clock& clock_;
     std::stop_token stop_;

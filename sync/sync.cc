@@ -12,6 +12,7 @@
 
 #include "sync/back_ends.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 #include "sync/client_name.h"
 #include "sync/directory/cache.h"
 #include "sync/directory/publication.h"
@@ -41,12 +42,12 @@ void check(const std::vector<PrimarySettings>& settings) {
 class Sync::Thread {
 public:
     Thread(const std::vector<PrimarySettings>& settings, const std::filesystem::path& state_dir,
-           Observer& observer, const base::Clock& clock, Publish publish)
+           Observer& observer, const base::Clock& clock, base::Disk& disk, Publish publish)
         : clock_(clock),
-          client_name_(obtain_client_name(state_dir / "client-id")),
-          state_dir_(state_dir),
+          client_name_(obtain_client_name(disk, state_dir / "client-id")),
+          kept_{&disk, state_dir},
           observer_(observer),
-          cache_(state_dir / "directory.cache"),
+          cache_(disk, state_dir / "directory.cache"),
           poller_(
               settings, load(), observer, clock,
               [this](const PrimarySettings& primary, std::stop_token stop) {
@@ -138,8 +139,8 @@ private:
 
     std::unique_ptr<Primary> connect(const PrimarySettings& settings, const std::string& suffix,
                                      std::stop_token stop) const {
-        return back_end(settings).make(settings, client_name_ + "-" + settings.name + suffix, state_dir_,
-                                       clock_, std::move(stop));
+        return back_end(settings).make(settings, client_name_ + "-" + settings.name + suffix, kept_, clock_,
+                                       std::move(stop));
     }
 
     /// Without it every address would be unknown, and what is saved next would take its place.
@@ -260,7 +261,7 @@ private:
     const base::Clock& clock_;
     std::stop_source stop_;
     std::string client_name_;
-    std::filesystem::path state_dir_;
+    base::StateFolder kept_;
     Observer& observer_;
     Cache cache_;
     bool unpublished_ = false, unsaved_ = false;
@@ -282,9 +283,9 @@ private:
 };
 
 Sync::Sync(const std::vector<PrimarySettings>& settings, const std::filesystem::path& state_dir,
-           Observer& observer, const base::Clock& clock, Publish publish) {
+           Observer& observer, const base::Clock& clock, base::Disk& disk, Publish publish) {
     check(settings);
-    thread_ = std::make_unique<Thread>(settings, state_dir, observer, clock, std::move(publish));
+    thread_ = std::make_unique<Thread>(settings, state_dir, observer, clock, disk, std::move(publish));
 }
 
 Sync::~Sync() = default;

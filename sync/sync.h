@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 #include "sync/directory/snapshot.h"
 #include "sync/observer.h"
 #include "sync/report.h"
@@ -27,7 +28,7 @@ public:
     /// on a thread of ours after each change, one at a time, not for what the cache gave. Throws
     /// std::system_error when `state_dir` cannot be used, std::invalid_argument for a url that is none.
     Sync(const std::vector<PrimarySettings>& settings, const std::filesystem::path& state_dir,
-         Observer& observer, const base::Clock& clock, Publish publish);
+         Observer& observer, const base::Clock& clock, base::Disk& disk, Publish publish);
     ~Sync();  // stops
     Sync(const Sync&) = delete;
     Sync& operator=(const Sync&) = delete;

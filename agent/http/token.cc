@@ -9,6 +9,7 @@
 #include "sync/base/encoding.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 #include "sync/base/random.h"
 
 namespace postern::agent {
@@ -38,9 +39,10 @@ tl::expected<std::string, std::string> read_token(const std::filesystem::path& f
     return token_in(file, base::read_file(file, longest), base::FileUse::read);
 }
 
-tl::expected<std::string, std::string> obtain_token(const std::filesystem::path& file) {
+tl::expected<std::string, std::string> obtain_token(base::Disk& disk, const std::filesystem::path& file) {
     return token_in(
-        file, base::obtain_file(file, longest, [] { return base::hex(base::random_octets(32)) + '\n'; }),
+        file,
+        base::obtain_file(disk, file, longest, [] { return base::hex(base::random_octets(32)) + '\n'; }),
         base::FileUse::own);
 }
 

@@ -8,12 +8,13 @@
 #include <tl/expected.hpp>
 
 #include "agent/http/request.h"
+#include "sync/base/disk.h"
 
 namespace postern::agent {
 
 /// Reads the token, and makes one (256 random bits, mode 0600) when the file does not exist. The error says
 /// in words what is wrong with the file.
-tl::expected<std::string, std::string> obtain_token(const std::filesystem::path& file);
+tl::expected<std::string, std::string> obtain_token(base::Disk& disk, const std::filesystem::path& file);
 
 /// Reads the token of a running gateway.
 tl::expected<std::string, std::string> read_token(const std::filesystem::path& file);

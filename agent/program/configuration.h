@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "agent/log/log.h"
 #include "agent/settings/overrides.h"
 #include "agent/settings/settings.h"
+#include "sync/base/disk.h"
 
 namespace postern::agent {
 
@@ -18,10 +20,9 @@ using OverridesInForce = std::shared_ptr<const Overrides>;
 class Configuration {
 public:
     /// With the overrides as they were when the gateway ended. Throws std::runtime_error as load_overrides().
-    Configuration(std::filesystem::path file, Settings settings, Log& log);
+    Configuration(std::filesystem::path file, Settings settings, base::Disk& disk, Log& log);
 
     const std::filesystem::path& file() const { return file_; }
-    const std::filesystem::path& overrides_file() const { return overrides_file_; }
     /// What runs, of what only a restart can change.
     const Settings& started() const { return *started_; }
 
@@ -32,8 +33,11 @@ public:
     std::mutex& changing() { return changing_; }
     void put(Settings settings);
     void put(Overrides overrides);
+    /// For the next start, before they are put. Words when they cannot be kept.
+    tl::expected<void, std::string> keep(const Overrides& overrides) const;
 
 private:
+    base::Disk& disk_;
     const std::filesystem::path file_, overrides_file_;
     const SettingsOfFile started_;
     std::mutex changing_;

@@ -109,12 +109,12 @@ private:
         if (!changed) return tl::make_unexpected(changed.error());
         std::shared_ptr<const relay::Relay::Prepared> prepared;
         try {
-            prepared = relay::Relay::prepare(relay_settings(*settings, *changed));
+            prepared = relay_.prepare(relay_settings(*settings, *changed));
         } catch (const std::runtime_error& error) {
             return tl::make_unexpected(Objection{Objection::Kind::failed, error.what()});
         }
         gate_.while_running([&] {
-            const auto saved = save_overrides(configuration_.overrides_file(), *changed);
+            const auto saved = configuration_.keep(*changed);
             if (!saved) changed = tl::make_unexpected(Objection{Objection::Kind::failed, saved.error()});
             if (saved) relay_.reload(std::move(prepared));
         });

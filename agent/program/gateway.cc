@@ -30,10 +30,10 @@ void warn(Log& log, std::string_view where, const std::string& text) {
 }
 
 /// Without a token nobody can change anything over the endpoint, but the commands can, and mail flows.
-StatusTerms status_terms(const Settings& settings, Log& log) {
+StatusTerms status_terms(const Settings& settings, base::Disk& disk, Log& log) {
     StatusTerms terms;
     terms.reads_need_token = settings.status.reads_need_token;
-    auto token = obtain_token(settings.token_file());
+    auto token = obtain_token(disk, settings.token_file());
     if (token)
         terms.token = std::move(*token);
     else
@@ -50,7 +50,7 @@ GatewayModeTerms terms(const Settings& settings) {
 }  // namespace
 
 struct Gateway::Impl {
-    Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_);
+    Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_, base::Disk& disk_);
 
     Reloaded reload();
     void apply(Plan plan);
@@ -59,7 +59,7 @@ struct Gateway::Impl {
     Configuration configuration;
     Metrics metrics;
     const base::Clock& clock;
-    base::SystemDisk disk;
+    base::Disk& disk;
     relay::net::SystemOutside outside;
     Events events{log, metrics, clock};
     Gate gate;
@@ -70,12 +70,14 @@ struct Gateway::Impl {
     std::optional<GatewayModeServer> gateway_mode;
 };
 
-Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_)
+Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_,
+                    base::Disk& disk_)
     : log(log_),
-      configuration(std::move(file), std::move(given), log),
+      configuration(std::move(file), std::move(given), disk_, log),
       clock(clock_),
+      disk(disk_),
       directory(
-          configuration.started().synced(), configuration.started().relay.state_dir, events, clock,
+          configuration.started().synced(), configuration.started().relay.state_dir, events, clock, disk,
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(), events,
             clock, disk, outside),
@@ -83,7 +85,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
                [this] { return status.troubles(); }}),
       status(
           {configuration.started().status.address, configuration.started().socket(), geteuid()},
-          status_terms(configuration.started(), log), control.interface(),
+          status_terms(configuration.started(), disk, log), control.interface(),
           [this](const std::string& where, const std::string& text) { warn(log, where, text); }, clock) {
     relay.ask_with(
         [this](const std::string& local_part, const std::string& domain,
@@ -102,7 +104,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
 Reloaded Gateway::Impl::reload() {
     const std::lock_guard one_at_a_time(configuration.changing());
     service::reloading();
-    auto plan = plan_reload(configuration, clock.wall());
+    auto plan = plan_reload(configuration, relay, clock.wall());
     if (auto faults = plan.faults(configuration.file()); !faults.empty()) {
         for (const auto& fault : faults)
             log.write(LogLevel::error, "reload-refused", [&](LogLine& line) { line.add("fault", fault); });
@@ -123,7 +125,7 @@ void Gateway::Impl::apply(Plan plan) {
     gate.while_running([&] { relay.reload(std::move(plan.relay)); });
     for (const auto& warning : plan.parsed.warnings) warn(log, "configuration", warning.line(file));
     if (plan.gateway_mode) gateway_mode->reload(std::move(*plan.gateway_mode));
-    status.reload(status_terms(settings, log));
+    status.reload(status_terms(settings, disk, log));
     log.reload(settings.log);
     std::string later;
     for (const auto& key : plan.after_restart_only) later.append(later.empty() ? "" : ", ").append(key);
@@ -132,8 +134,9 @@ void Gateway::Impl::apply(Plan plan) {
     configuration.put(std::move(settings));
 }
 
-Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log, const base::Clock& clock)
-    : impl_(std::make_unique<Impl>(std::move(file), std::move(settings), log, clock)) {}
+Gateway::Gateway(std::filesystem::path file, Settings settings, Log& log, const base::Clock& clock,
+                 base::Disk& disk)
+    : impl_(std::make_unique<Impl>(std::move(file), std::move(settings), log, clock, disk)) {}
 
 Gateway::~Gateway() = default;
 

@@ -10,6 +10,7 @@
 #include "agent/log/log.h"
 #include "agent/settings/settings.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 
 namespace postern::agent {
 
@@ -17,7 +18,8 @@ class Gateway {
 public:
     /// Opens everything, starts nothing. `file` is read again by reload(). Throws std::exception in words an
     /// administrator understands.
-    Gateway(std::filesystem::path file, Settings settings, Log& log, const base::Clock& clock);
+    Gateway(std::filesystem::path file, Settings settings, Log& log, const base::Clock& clock,
+            base::Disk& disk);
     ~Gateway();
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;

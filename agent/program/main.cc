@@ -12,6 +12,7 @@
 #include "agent/settings/reference.h"
 #include "agent/settings/reply_rules.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 
 namespace {
 
@@ -29,10 +30,11 @@ int main(int argc, char** argv) {
     using namespace postern::agent;
     try {
         const postern::base::SystemClock clock;
+        postern::base::SystemDisk disk;
         const auto command = parse_command_line(argc, argv);
         if (!command) return command.error();
         switch (command->verb) {
-            case Verb::run: keep_freed_memory(); return run(command->config, clock);
+            case Verb::run: keep_freed_memory(); return run(command->config, clock, disk);
             case Verb::check: return check(*command, clock);
             case Verb::spool_check: return check_mail(*command);
             case Verb::config_defaults: std::fputs(reference_toml().c_str(), stdout); return EX_OK;

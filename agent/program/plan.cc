@@ -12,7 +12,7 @@ std::vector<std::string> Plan::faults(const std::filesystem::path& file) const {
     return lines;
 }
 
-Plan plan_reload(const Configuration& configuration, base::Time now) {
+Plan plan_reload(const Configuration& configuration, const relay::Relay& relay, base::Time now) {
     const auto& started = configuration.started();
     Plan plan;
     auto& parsed = plan.parsed = read_settings(configuration.file());
@@ -28,7 +28,7 @@ Plan plan_reload(const Configuration& configuration, base::Time now) {
             parsed.fault("status.gateway_mode", terms.error());
     }
     try {
-        plan.relay = relay::Relay::prepare(relay_settings(parsed.settings, *configuration.overrides()));
+        plan.relay = relay.prepare(relay_settings(parsed.settings, *configuration.overrides()));
     } catch (const std::runtime_error& error) {
         parsed.fault("state_dir", error.what());
     }

@@ -26,6 +26,6 @@ struct Plan {
 };
 
 /// Reads files and looks at this machine, so it may take long. The caller holds configuration.changing().
-Plan plan_reload(const Configuration& configuration, base::Time now);
+Plan plan_reload(const Configuration& configuration, const relay::Relay& relay, base::Time now);
 
 }  // namespace postern::agent

@@ -168,10 +168,10 @@ bool stop(Gateway& gateway, const Signals& signals) {
 }
 
 int serve_until_told(const std::filesystem::path& config, Settings settings, Log& log,
-                     const base::Clock& clock, const Signals& signals) {
+                     const base::Clock& clock, base::Disk& disk, const Signals& signals) {
     std::optional<Gateway> gateway;
     try {
-        gateway.emplace(config, std::move(settings), log, clock);
+        gateway.emplace(config, std::move(settings), log, clock, disk);
         gateway->start();
     } catch (const std::exception& error) {
         log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", error.what()); });
@@ -208,7 +208,7 @@ std::vector<relay::Finding> show_online(const Settings& settings, const base::Cl
 
 }  // namespace
 
-int run(const std::filesystem::path& config, const base::Clock& clock) {
+int run(const std::filesystem::path& config, const base::Clock& clock, base::Disk& disk) {
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     const Signals signals;
@@ -233,7 +233,7 @@ int run(const std::filesystem::path& config, const base::Clock& clock) {
         log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
             line.add("where", "configuration").add("text", warning.line(config));
         });
-    return serve_until_told(config, std::move(parsed.settings), log, clock, signals);
+    return serve_until_told(config, std::move(parsed.settings), log, clock, disk, signals);
 }
 
 int check(const Command& command, const base::Clock& clock) {

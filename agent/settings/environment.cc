@@ -16,6 +16,7 @@
 #include "agent/settings/own_certificate.h"
 #include "relay/net/tls.h"
 #include "relay/reception/srs_secret.h"
+#include "sync/base/disk.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
 #include "sync/base/ip_address.h"
@@ -120,7 +121,8 @@ void check_state(ParsedConfiguration& parsed) {
     const auto secret = directory / "srs.secret";
     if (!std::filesystem::exists(secret, none)) return;
     try {
-        relay::obtain_srs_secret(secret);
+        base::SystemDisk disk;
+        relay::obtain_srs_secret(disk, secret);
     } catch (const std::runtime_error& error) {
         passing_fault(parsed, "state_dir", error.what());
     }

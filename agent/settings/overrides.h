@@ -11,6 +11,7 @@
 #include <tl/expected.hpp>
 
 #include "relay/settings.h"
+#include "sync/base/disk.h"
 
 namespace postern::agent {
 
@@ -48,8 +49,9 @@ tl::expected<Overrides, std::string> from_json(std::string_view text);
 
 /// Nothing when there is no file. A damaged one is renamed to "FILE.damaged"; `trouble` then says so in
 /// words. Throws std::runtime_error for one that cannot be read: mail must not go where it was led away from.
-Overrides load_overrides(const std::filesystem::path& file, std::string& trouble);
+Overrides load_overrides(base::Disk& disk, const std::filesystem::path& file, std::string& trouble);
 /// Replaces the file at once, mode 0600, and waits until it is on the disk. The error is in words.
-tl::expected<void, std::string> save_overrides(const std::filesystem::path& file, const Overrides& overrides);
+tl::expected<void, std::string> save_overrides(base::Disk& disk, const std::filesystem::path& file,
+                                               const Overrides& overrides);
 
 }  // namespace postern::agent

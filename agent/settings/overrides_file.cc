@@ -7,8 +7,8 @@
 #include "agent/limits.h"
 #include "agent/machine/address_text.h"
 #include "agent/settings/overrides.h"
-#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 
 namespace postern::agent {
 namespace {
@@ -69,34 +69,30 @@ tl::expected<Overrides, std::string> from_json(std::string_view text) {
     }
 }
 
-Overrides load_overrides(const std::filesystem::path& file, std::string& trouble) {
-    const auto text = base::read_file(file, limits::file);
+Overrides load_overrides(base::Disk& disk, const std::filesystem::path& file, std::string& trouble) {
+    const auto text = base::read_file(disk, file, limits::file);
     if (!text && text.error() == std::errc::no_such_file_or_directory) return {};
     if (!text && text.error() != std::errc::file_too_large)
         throw std::runtime_error("state_dir: cannot read what was set while running, " +
                                  base::file_fault(file, text.error()));
     const auto overrides = text ? from_json(*text) : tl::make_unexpected("it is larger than 1 MiB");
     if (overrides) return *overrides;
-    std::error_code error;
-    auto aside = file;
-    aside += ".damaged";
-    std::filesystem::rename(file, aside, error);
-    if (!error) error = base::sync_folder(file.parent_path());
-    trouble =
-        "what was set while running is lost, the configuration file alone is in force: \"" + file.string() +
-        "\": " + overrides.error() +
-        (error ? "; it cannot be set aside: " + error.message() : "; set aside as \"" + aside.string() + '"');
+    const auto aside = base::set_aside_damaged(disk, file);
+    trouble = "what was set while running is lost, the configuration file alone is in force: \"" +
+              file.string() + "\": " + overrides.error() +
+              (aside ? "; set aside as \"" + aside->string() + '"'
+                     : "; it cannot be set aside: " + aside.error().message());
     return {};
 }
 
-tl::expected<void, std::string> save_overrides(const std::filesystem::path& file,
+tl::expected<void, std::string> save_overrides(base::Disk& disk, const std::filesystem::path& file,
                                                const Overrides& overrides) {
     const auto text = to_json(overrides);
     if (text.size() > limits::file)
         return tl::unexpected<std::string>(
             "more than 1 MiB was set while running: take some of it back, or put it "
             "into the configuration file");
-    if (const auto error = base::replace_file(file, text))
+    if (const auto error = base::replace_file(disk, file, text))
         return tl::make_unexpected("cannot write " + base::file_fault(file, error));
     return {};
 }

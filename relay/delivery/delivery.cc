@@ -16,8 +16,15 @@ constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 
 Delivery::Delivery(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : env_{io,    machine.clock, machine.outside,     machine.workers,
-           spool, observer,      std::move(settings), std::minstd_rand(machine.seed)},
+    : env_{io,
+           machine.clock,
+           machine.disk,
+           machine.outside,
+           machine.workers,
+           spool,
+           observer,
+           std::move(settings),
+           std::minstd_rand(machine.seed)},
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),

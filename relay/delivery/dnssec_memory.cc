@@ -1,19 +1,32 @@
 #include "relay/delivery/dnssec_memory.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
-#include "sync/base/file.h"
+#include "sync/base/kept_file.h"
 
 namespace postern::relay {
 
-net::Proof recall_proof(const std::filesystem::path& state_dir, const DnsSettings& settings) {
-    const auto file = state_dir / dnssec_file;
-    std::error_code ignored;
-    if (std::filesystem::symlink_status(file, ignored).type() == std::filesystem::file_type::not_found)
-        return net::read_proof(std::nullopt, settings);
+namespace {
+
+/// No such name either: what a link leads to may be missing, and then something was there.
+bool missing(base::Disk& disk, const std::filesystem::path& state_dir, const std::error_code& error) {
+    if (error != std::errc::no_such_file_or_directory) return false;
+    const auto names = disk.names(state_dir);
+    if (!names) return names.error() == std::errc::no_such_file_or_directory;
+    return std::find(names->begin(), names->end(), dnssec_file) == names->end();
+}
+
+}  // namespace
+
+net::Proof recall_proof(base::Disk& disk, const std::filesystem::path& state_dir,
+                        const DnsSettings& settings) {
     constexpr std::size_t most = 64 << 10;
-    return net::read_proof(base::read_file(file, most).value_or(""), settings);
+    const auto text = base::read_file(disk, state_dir / dnssec_file, most);
+    if (text) return net::read_proof(*text, settings);
+    if (missing(disk, state_dir, text.error())) return net::read_proof(std::nullopt, settings);
+    return net::read_proof("", settings);
 }
 
 }  // namespace postern::relay

@@ -11,6 +11,7 @@
 #include "relay/queue/spool.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay {
 
@@ -18,6 +19,7 @@ namespace postern::relay {
 struct Environment {
     net::io_context& io;
     const base::Clock& clock;
+    base::Disk& disk;
     net::Outside& outside;
     net::Workers workers;
     Spool& spool;

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "relay/net/elsewhere.h"
-#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 
 namespace postern::relay {
 
@@ -17,7 +17,7 @@ constexpr std::size_t learnt_max = 64u << 20;  // octets of a file
 
 std::string Learnt::recall(const char* name) const {
     const auto file = env_.settings->state_dir / name;
-    auto text = base::read_file(file, learnt_max);
+    auto text = base::read_file(env_.disk, file, learnt_max);
     if (text) return std::move(*text);
     if (text.error() == std::errc::no_such_file_or_directory) return {};
     throw std::runtime_error("state_dir: cannot read " + base::file_fault(file, text.error()) +
@@ -25,11 +25,11 @@ std::string Learnt::recall(const char* name) const {
 }
 
 void Learnt::write(const char* name, std::string text, std::function<void(std::string)> failed) {
-    asio::post(env_.workers.keeping,
-               [file = env_.settings->state_dir / name, text = std::move(text), failed = std::move(failed)] {
-                   if (auto error = base::replace_file(file, text))
-                       failed("cannot write " + base::file_fault(file, error));
-               });
+    asio::post(env_.workers.keeping, [&disk = env_.disk, file = env_.settings->state_dir / name,
+                                      text = std::move(text), failed = std::move(failed)] {
+        if (auto error = base::replace_file(disk, file, text))
+            failed("cannot write " + base::file_fault(file, error));
+    });
 }
 
 net::awaitable<void> Learnt::finish() {

@@ -12,7 +12,7 @@ Names::Names(Environment& env, Learnt& learnt)
     : env_(env),
       learnt_(learnt),
       resolver_(env.io, env.clock, env.outside, env.settings->dns, static_cast<std::uint32_t>(env.random())),
-      proof_{recall_proof(env.settings->state_dir, env.settings->dns)},
+      proof_{recall_proof(env.disk, env.settings->state_dir, env.settings->dns)},
       ours_(our_listeners(*env.settings, *own_)),
       tls_(net::client_context(env.settings->tls)),
       fetch_(env.io, env.clock, env.outside),

@@ -1,5 +1,5 @@
-// The machine as the loops see it: time, the world outside, threads beside them, and chance. Given at
-// construction, so that a simulation can put others in their place.
+// The machine as the loops see it: time, the disk, the world outside, threads beside them, and chance. Given
+// at construction, so that a simulation can put others in their place.
 #pragma once
 
 #include <asio/any_io_executor.hpp>
@@ -8,6 +8,7 @@
 
 #include "relay/net/outside.h"
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 
 namespace postern::relay::net {
 
@@ -22,6 +23,7 @@ struct Workers {
 /// What it refers to outlives whoever was given it.
 struct Machine {
     const base::Clock& clock;
+    base::Disk& disk;
     Outside& outside;
     Workers workers;
     std::uint32_t seed = std::random_device{}();  // of what happens by chance

@@ -1,12 +1,15 @@
 #include "relay/queue/set_aside.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <utility>
 
 #include "relay/queue/journal_record.h"
 #include "relay/queue/octets.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 
 namespace postern::relay {
 
@@ -18,15 +21,7 @@ constexpr std::string_view message_suffix = ".message", progress_suffix = ".prog
 constexpr std::size_t id_at = 16;  // in a header
 
 tl::expected<std::string, std::error_code> whole(base::Disk& disk, const std::filesystem::path& path) {
-    const auto file = disk.open(path, base::Disk::Access::read);
-    if (!file) return tl::make_unexpected(file.error());
-    const auto size = (*file)->size();
-    if (!size) return tl::make_unexpected(size.error());
-    std::string out(static_cast<std::size_t>(*size), '\0');
-    const auto got = (*file)->read(0, out.data(), out.size());
-    if (!got) return tl::make_unexpected(got.error());
-    out.resize(*got);
-    return out;
+    return base::read_file(disk, path, std::numeric_limits<std::uint32_t>::max());
 }
 
 /// nullopt when there is none, or it is not what it was.

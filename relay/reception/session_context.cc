@@ -22,7 +22,7 @@ SessionContext::SessionContext(net::io_context& io_, const net::Machine& machine
       settings(std::move(settings_)),
       directory(std::move(directory_)),
       tls(net::server_context(settings->tls)),
-      srs(rewriting(*settings)),
+      srs(rewriting(machine.disk, *settings)),
       refusals(observer),
       files(machine.workers.writing),
       room(io, clock, spool, files) {}

@@ -3,8 +3,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 #include "sync/base/random.h"
 
 namespace postern::relay {
@@ -15,8 +15,8 @@ constexpr std::size_t secret_min = 16, secret_size = 32, secret_max = 4096;
 
 }  // namespace
 
-std::string obtain_srs_secret(const std::filesystem::path& file) {
-    auto secret = base::obtain_file(file, secret_max, [] { return base::random_octets(secret_size); });
+std::string obtain_srs_secret(base::Disk& disk, const std::filesystem::path& file) {
+    auto secret = base::obtain_file(disk, file, secret_max, [] { return base::random_octets(secret_size); });
     const bool unfit = secret ? secret->size() < secret_min : secret.error() == std::errc::file_too_large;
     if (unfit)
         throw std::runtime_error("the secret of the sender rewriting scheme, " + file.string() +
@@ -27,11 +27,11 @@ std::string obtain_srs_secret(const std::filesystem::path& file) {
     return std::move(*secret);
 }
 
-std::shared_ptr<const Srs> rewriting(const Settings& settings) {
+std::shared_ptr<const Srs> rewriting(base::Disk& disk, const Settings& settings) {
     const AcceptSettings& accept = settings.accept;
     if (accept.foreign_sender != ForeignSender::rewrite) return nullptr;
     return std::make_shared<const Srs>(
-        obtain_srs_secret(settings.state_dir / "srs.secret"),
+        obtain_srs_secret(disk, settings.state_dir / "srs.secret"),
         accept.rewrite_domain.empty() ? settings.hostname : accept.rewrite_domain);
 }
 

@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::size_t piece = 64 << 10;
 
-std::filesystem::path folder_of(const std::filesystem::path& file) {
-    return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-}
-
 }  // namespace
 
 std::error_code last_error() { return {errno, std::generic_category()}; }
@@ -61,30 +57,6 @@ std::error_code write_all(int descriptor, std::string_view octets) {
         octets.remove_prefix(static_cast<std::size_t>(wrote));
     }
     return {};
-}
-
-std::error_code replace_file(const std::filesystem::path& file, std::string_view octets) {
-    std::filesystem::path fresh = file;
-    fresh += ".new";
-    std::error_code error;
-    {
-        const auto opened = open_file(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
-        if (!opened) return opened.error();
-        error = write_all(opened->get(), octets);
-        if (!error && ::fsync(opened->get()) != 0) error = last_error();
-    }
-    if (!error && ::rename(fresh.c_str(), file.c_str()) != 0) error = last_error();
-    if (error) ::unlink(fresh.c_str());
-    return error ? error : sync_folder(folder_of(file));
-}
-
-tl::expected<std::string, std::error_code> obtain_file(const std::filesystem::path& file, std::size_t most,
-                                                       const std::function<std::string()>& make) {
-    auto text = read_file(file, most);
-    if (text || text.error() != std::errc::no_such_file_or_directory) return text;
-    text = make();
-    if (const auto error = replace_file(file, *text)) return tl::make_unexpected(error);
-    return text;
 }
 
 std::error_code sync_file(const Descriptor& file) {

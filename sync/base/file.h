@@ -1,12 +1,12 @@
-// Files read and replaced whole: the errno that happened is given as it is, so that nobody takes what cannot
-// be read at this moment for something missing, empty or damaged. file_fault() puts it into words.
+// The machine's files, as the administrator gives them: read whole. The errno that happened is given as it
+// is, so that nobody takes what cannot be read at this moment for something missing, empty or damaged;
+// file_fault() puts it into words. What a gateway keeps itself goes through a Disk (kept_file.h).
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstddef>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -30,15 +30,6 @@ tl::expected<std::string, std::error_code> read_file(const std::filesystem::path
 
 /// Whatever signals come in between.
 std::error_code write_all(int descriptor, std::string_view octets);
-
-/// The file's content is `octets`, and on the disk, when there is no error; otherwise it is as before, or the
-/// new one without a promise that it lasts: never a part of it. Mode 0600. One thread at a time for each
-/// file.
-std::error_code replace_file(const std::filesystem::path& file, std::string_view octets);
-
-/// What read_file() gives; where there is no such file, what `make` does, which is on the disk then.
-tl::expected<std::string, std::error_code> obtain_file(const std::filesystem::path& file, std::size_t most,
-                                                       const std::function<std::string()>& make);
 
 /// fdatasync through what the file was written through: an error of writing is told to nobody who opens it
 /// later. It is final for what was written: the kernel may have dropped it.

@@ -5,8 +5,8 @@
 #include <system_error>
 #include <type_traits>
 
-#include "sync/base/file.h"
 #include "sync/base/file_fault.h"
+#include "sync/base/kept_file.h"
 
 namespace postern::sync {
 
@@ -187,23 +187,19 @@ tl::expected<Directory, std::string> decode(std::string_view content) {
 }
 
 tl::expected<Directory, Cache::Unusable> Cache::load() const {
-    const auto content = base::read_file(file_, largest_file);
+    const auto content = base::read_file(disk_, file_, largest_file);
     if (!content && content.error() == std::errc::no_such_file_or_directory) return Directory{};
     if (!content && content.error() != std::errc::file_too_large)
         return tl::make_unexpected(Unusable{base::file_fault(file_, content.error()), false, {}});
     auto directory = content ? decode(*content) : tl::make_unexpected("it is larger than any file of ours");
     if (directory) return std::move(*directory);
-    std::filesystem::path target = file_;
-    target += ".damaged";
-    std::error_code error;
-    std::filesystem::rename(file_, target, error);
-    if (!error) error = base::sync_folder(target.parent_path());
-    if (error) target.clear();
-    return tl::make_unexpected(Unusable{directory.error(), true, target});
+    auto aside = base::set_aside_damaged(disk_, file_);
+    return tl::make_unexpected(Unusable{directory.error(), true, std::move(aside).value_or("")});
 }
 
 tl::expected<void, std::error_code> Cache::save(const Directory& directory) const {
-    if (const auto error = base::replace_file(file_, encode(directory))) return tl::make_unexpected(error);
+    if (const auto error = base::replace_file(disk_, file_, encode(directory)))
+        return tl::make_unexpected(error);
     return {};
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "sync/base/disk.h"
 #include "sync/directory/directory.h"
 
 namespace postern::sync {
@@ -21,7 +22,7 @@ tl::expected<Directory, std::string> decode(std::string_view content);
 /// Used by one thread at a time. May wait for a disk.
 class Cache final {
 public:
-    explicit Cache(std::filesystem::path file) : file_(std::move(file)) {}
+    Cache(base::Disk& disk, std::filesystem::path file) : disk_(disk), file_(std::move(file)) {}
 
     const std::filesystem::path& file() const { return file_; }
 
@@ -38,6 +39,7 @@ public:
     tl::expected<void, std::error_code> save(const Directory& directory) const;
 
 private:
+    base::Disk& disk_;
     std::filesystem::path file_;
 };
 

@@ -96,7 +96,8 @@ void million() {
     const auto domain = [](int i) { return "customer" + std::to_string(i % 1000) + ".example"; };
     constexpr int count = 1'000'000;
     const auto now = std::chrono::system_clock::now();
-    const sync::Cache cache(folder.path / "directory.cache");
+    base::SystemDisk disk;
+    const sync::Cache cache(disk, folder.path / "directory.cache");
     {
         sync::PrimaryRecord primary{"main", 72h, now};
         for (int i = 0; i < count; ++i) {

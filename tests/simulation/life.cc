@@ -12,12 +12,15 @@ Life::Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::Setti
            std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed)
     : clock_(clock), disk_(disk, static_cast<unsigned>(seed)) {
     const auto executor = workers_.get_executor();
-    const relay::net::Machine machine{
-        clock, outside, {executor, executor, executor, executor}, static_cast<std::uint32_t>(seed | 1)};
+    const relay::net::Machine machine{clock,
+                                      disk_,
+                                      outside,
+                                      {executor, executor, executor, executor},
+                                      static_cast<std::uint32_t>(seed | 1)};
     // Nothing but this waits for anything while it starts.
     clock.let_run(true);
-    parts_ = std::make_unique<relay::RelayParts>(std::move(settings), std::move(directory), observer, machine,
-                                                 disk_);
+    parts_ =
+        std::make_unique<relay::RelayParts>(std::move(settings), std::move(directory), observer, machine);
     parts_->begin();
     clock.let_run(false);
     clock.wait_for_threads(threads);

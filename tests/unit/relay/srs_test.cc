@@ -8,6 +8,7 @@
 
 #include "relay/reception/srs_secret.h"
 #include "sync/base/ascii.h"
+#include "tests/unit/power_cut.h"
 #include "tests/unit/relay/folder.h"
 
 using namespace postern::relay;
@@ -160,25 +161,49 @@ TEST_CASE("a rewritten path expires", "[srs]") {
 }
 
 TEST_CASE("the secret is made once", "[srs]") {
+    postern::base::SystemDisk disk;
     Folder folder;
     auto file = folder.path() / "srs.secret";
-    std::string made = obtain_srs_secret(file);
+    std::string made = obtain_srs_secret(disk, file);
     CHECK(made.size() == 32);
-    CHECK(obtain_srs_secret(file) == made);
+    CHECK(obtain_srs_secret(disk, file) == made);
     struct stat status {};
     REQUIRE(::stat(file.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
-    CHECK(obtain_srs_secret(folder.path() / "other") != made);
+    CHECK(obtain_srs_secret(disk, folder.path() / "other") != made);
 
     auto written = [&](const std::string& content) {
         std::ofstream(file, std::ios::binary) << content;
-        return obtain_srs_secret(file);
+        return obtain_srs_secret(disk, file);
     };
     CHECK(written(std::string(16, 'x')) == std::string(16, 'x'));
     CHECK_THROWS_WITH(written("short"), Catch::Contains("srs.secret"));
     CHECK_THROWS(written(""));
     CHECK_THROWS(written(std::string(5000, 'x')));
-    CHECK_THROWS_WITH(obtain_srs_secret(folder.path()), Catch::Contains("Is a directory"));
-    CHECK_THROWS_WITH(obtain_srs_secret(folder.path() / "missing" / "srs.secret"),
+    CHECK_THROWS_WITH(obtain_srs_secret(disk, folder.path()), Catch::Contains("Is a directory"));
+    CHECK_THROWS_WITH(obtain_srs_secret(disk, folder.path() / "missing" / "srs.secret"),
                       Catch::Contains("missing"));
+}
+
+TEST_CASE("a secret that was signed with is there after a power cut", "[srs]") {
+    const auto told = [](postern::base::Disk& disk) -> std::string {
+        try {
+            return obtain_srs_secret(disk, "/state/srs.secret");
+        } catch (const std::runtime_error&) {
+            return "";
+        }
+    };
+    bool cut = true;
+    for (std::size_t steps = 0; cut; ++steps)
+        for (unsigned seed = 0; seed < 20; ++seed) {
+            CAPTURE(steps, seed);
+            MemoryDisk disk;
+            CutDisk until(disk, steps, seed);
+            const std::string made = told(until);
+            cut = until.cut();
+            until.power_fails();
+            const std::string left = told(disk);
+            CHECK(left.size() == 32);
+            if (!made.empty()) CHECK(left == made);
+        }
 }

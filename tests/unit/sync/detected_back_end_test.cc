@@ -23,8 +23,9 @@ struct Pair {
     }
     void has(bool rest, bool soap) { primary.set_switches({{"rest", rest}, {"soap", soap}}); }
     void start() {
-        client = std::make_unique<DetectedBackEnd>(settings, "postern-test", folder.path(), machine,
-                                                   std::stop_token());
+        client = std::make_unique<DetectedBackEnd>(settings, "postern-test",
+                                                   postern::base::StateFolder{&system_disk, folder.path()},
+                                                   machine, std::stop_token());
     }
     Json sign_ins() const { return primary.requests()["sign_ins"]; }
 

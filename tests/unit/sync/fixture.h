@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sync/base/clock.h"
+#include "sync/base/disk.h"
 #include "sync/directory/directory.h"
 #include "sync/observer.h"
 #include "sync/settings.h"
@@ -22,6 +23,7 @@ namespace postern::tests {
 
 /// What goes over a real socket goes by it.
 inline const base::SystemClock machine;
+inline base::SystemDisk system_disk;
 
 class Folder {
 public:

@@ -321,7 +321,7 @@ TEST_CASE("verdicts are what the primary says at RCPT", "[recipients]") {
         settings.password_file = folder.write("password", "secret\n");
         settings.gap = 0ms;
         settings.api = variant.api;
-        Sync sync({settings}, folder.path(), recorder, machine, {});
+        Sync sync({settings}, folder.path(), recorder, machine, system_disk, {});
         sync.start();
         wait_for([&] { return recorder.count("synced main") == 1; });
         CHECK(differences(sync, told(world, variant), all) == std::vector<std::string>{});

@@ -28,7 +28,7 @@ struct Site {
     }
     std::unique_ptr<Sync> open(const std::string& url) {
         return std::make_unique<Sync>(std::vector{settings(url)}, folder.path(), recorder, machine,
-                                      [this](std::shared_ptr<const Snapshot>) { ++published; });
+                                      system_disk, [this](std::shared_ptr<const Snapshot>) { ++published; });
     }
     Site() { folder.write("password", "secret\n"); }
 
@@ -168,7 +168,7 @@ TEST_CASE("a wrong password stops the attempts until the file changes", "[sync]"
     PrimaryDouble primary(example_world());
     PrimarySettings settings = site.settings(primary.url());
     settings.poll_every = 0s;
-    Sync sync({settings}, site.folder.path(), site.recorder, machine, {});
+    Sync sync({settings}, site.folder.path(), site.recorder, machine, system_disk, {});
     sync.start();
     wait_for([&] { return site.recorder.count("refused main") == 1; });
     wait_for([&] { return sync.report().primaries[0].refused_since != Time{}; });
@@ -206,7 +206,7 @@ TEST_CASE("a primary that never comes to an end keeps no other waiting", "[sync]
     first.name = "endless";
     first.patience = second.patience = 1h;  // nobody waits for the end of it
     first.poll_every = second.poll_every = 1s;
-    Sync sync({first, second}, site.folder.path(), site.recorder, machine, {});
+    Sync sync({first, second}, site.folder.path(), site.recorder, machine, system_disk, {});
     sync.start();
     wait_for([&] { return site.recorder.count("synced main") >= 2; });
     CHECK(endless.connections() == 1);

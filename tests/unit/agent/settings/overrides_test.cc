@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "relay/limits.h"
+#include "tests/unit/power_cut.h"
 
 using namespace postern;
 using namespace postern::agent;
@@ -31,6 +32,8 @@ relay::Settings configured() {
 relay::RouteSettings route(std::string sender, std::string recipient, std::string gateway = "archive") {
     return {std::move(sender), std::move(recipient), std::move(gateway), true};
 }
+
+base::SystemDisk machine;
 
 /// A folder that is gone afterwards.
 struct Folder {
@@ -146,21 +149,35 @@ TEST_CASE("overrides come back from the disk as they were") {
     const Folder folder;
     const auto file = folder.path / "overrides.json";
     std::string trouble;
-    CHECK(load_overrides(file, trouble).routes.empty());
+    CHECK(load_overrides(machine, file, trouble).routes.empty());
     CHECK(trouble.empty());
     const auto settings = configured();
     Overrides overrides = *set_route({}, settings, route("\xc3\xa9@a.example", "b.example"));
     overrides = *enable_gateway(overrides, settings, "archive", false);
     overrides = *suspend_egress(overrides, settings, "2001:db8::20", true);
-    REQUIRE(save_overrides(file, overrides));
-    REQUIRE(save_overrides(file, overrides));
+    REQUIRE(save_overrides(machine, file, overrides));
+    REQUIRE(save_overrides(machine, file, overrides));
     struct stat status {};
     REQUIRE(stat(file.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
-    const auto back = load_overrides(file, trouble);
+    const auto back = load_overrides(machine, file, trouble);
     CHECK(trouble.empty());
     CHECK(to_json(back) == to_json(overrides));
     CHECK_FALSE(back.routes.at(0).configured);
+}
+
+TEST_CASE("after a power cut the overrides are those before a change, or those after it") {
+    const std::string few = to_json(*enable_gateway({}, configured(), "archive", false));
+    const std::string more = to_json(*set_route(*from_json(few), configured(), route("a.example", "")));
+    std::string trouble;
+    const tests::Keeping keeping{
+        [](base::Disk& disk, const std::string& text) {
+            return save_overrides(disk, "/state/overrides.json", *from_json(text)).has_value();
+        },
+        [&](base::Disk& disk) { return to_json(load_overrides(disk, "/state/overrides.json", trouble)); }};
+    tests::check_power_cuts(keeping, few, more);
+    tests::check_power_cuts(keeping, more, few);
+    CHECK(trouble.empty());
 }
 
 TEST_CASE("a damaged file is set aside with words and does not stop anything") {
@@ -174,7 +191,7 @@ TEST_CASE("a damaged file is set aside with words and does not stop anything") {
         std::string(2'000'000, '['), std::string(100'000, '['), "\xff\xfe");
     std::ofstream(file) << text;
     std::string trouble;
-    CHECK(to_json(load_overrides(file, trouble)) == to_json({}));
+    CHECK(to_json(load_overrides(machine, file, trouble)) == to_json({}));
     CHECK_THAT(trouble, Catch::Contains("set aside"));
     CHECK_FALSE(std::filesystem::exists(file));
     CHECK(std::filesystem::exists(folder.path / "overrides.json.damaged"));
@@ -185,17 +202,18 @@ TEST_CASE("a file that cannot be read stops the start, and stays where it is") {
     const auto file = folder.path / "overrides.json";
     std::filesystem::create_directory(file);
     std::string trouble;
-    CHECK_THROWS_WITH(load_overrides(file, trouble), Catch::Contains(file.string() + ": Is a directory"));
+    CHECK_THROWS_WITH(load_overrides(machine, file, trouble),
+                      Catch::Contains(file.string() + ": Is a directory"));
     CHECK(std::filesystem::exists(file));
     CHECK(trouble.empty());
 }
 
 TEST_CASE("what cannot be kept is not done") {
     const Folder folder;
-    CHECK_FALSE(save_overrides(folder.path / "none" / "overrides.json", {}));
+    CHECK_FALSE(save_overrides(machine, folder.path / "none" / "overrides.json", {}));
     Overrides many;
     for (int i = 0; i < 20'000; ++i) many.gateways["gateway-of-some-name-" + std::to_string(i)] = true;
     many.routes.assign(5000, {"someone@some-domain.example", "another-domain.example", "archive", false});
-    CHECK_FALSE(save_overrides(folder.path / "overrides.json", many));
+    CHECK_FALSE(save_overrides(machine, folder.path / "overrides.json", many));
     CHECK_FALSE(std::filesystem::exists(folder.path / "overrides.json"));
 }

@@ -11,7 +11,6 @@
 
 using namespace postern;
 using namespace postern::base;
-using postern::tests::FilesUpTo;
 using postern::tests::Folder;
 using postern::tests::Nobody;
 using postern::tests::NoDescriptors;
@@ -50,51 +49,6 @@ TEST_CASE("missing is what is not there, and nothing else", "[file]") {
     if (nobody.lacks) CHECK(read_file(file, 100).error() == std::errc::permission_denied);
 }
 
-TEST_CASE("a file is replaced or stays as it was", "[file]") {
-    const Folder folder;
-    const auto file = folder.path() / "some";
-    CHECK_FALSE(replace_file(file, "first"));
-    struct stat status {};
-    REQUIRE(::stat(file.c_str(), &status) == 0);
-    CHECK((status.st_mode & 0777) == 0600);
-    {
-        const FilesUpTo few(10);
-        CHECK(replace_file(file, std::string(100, 'x')) == std::errc::file_too_large);
-    }
-    CHECK(folder.read("some") == "first");
-    CHECK_FALSE(fs::exists(folder.path() / "some.new"));
-    folder.write("some.new", "half of somebody's");
-    CHECK_FALSE(replace_file(file, "second"));
-    CHECK(folder.read("some") == "second");
-    fs::create_symlink(file, folder.path() / "some.new");
-    CHECK(replace_file(file, "third") == std::errc::too_many_symbolic_link_levels);
-    CHECK(folder.read("some") == "second");
-    CHECK(replace_file(folder.path() / "none" / "some", "x") == std::errc::no_such_file_or_directory);
-    fs::create_directories(folder.path() / "full" / "below");
-    CHECK(replace_file(folder.path() / "full", "x") == std::errc::is_a_directory);
-    CHECK_FALSE(fs::exists(folder.path() / "full.new"));
-}
-
-TEST_CASE("what is made once is made where there is none, not where it cannot be read", "[file]") {
-    const Folder folder;
-    const auto file = folder.path() / "some";
-    int made = 0;
-    const auto obtain = [&](const fs::path& path) {
-        return obtain_file(path, 100, [&] { return "made " + std::to_string(++made); });
-    };
-    CHECK(obtain(file) == "made 1");
-    CHECK(obtain(file) == "made 1");
-    CHECK(folder.read("some") == "made 1");
-    CHECK(obtain(folder.path()).error() == std::errc::is_a_directory);
-    CHECK(obtain(folder.write("large", std::string(101, 'x'))).error() == std::errc::file_too_large);
-    CHECK(made == 1);
-    {
-        const FilesUpTo few(3);
-        CHECK(obtain(folder.path() / "other").error() == std::errc::file_too_large);
-    }
-    CHECK_FALSE(fs::exists(folder.path() / "other"));
-}
-
 TEST_CASE("a fault of a file says what happened, whose it is and what helps", "[file]") {
     const Folder folder;
     const auto file = folder.write("some", "x");
@@ -116,7 +70,7 @@ TEST_CASE("a fault of a file says what happened, whose it is and what helps", "[
     CHECK_THAT(denied(FileUse::read), Catch::Contains("belongs to root and has mode 0600") &&
                                           Catch::Contains("chmod g+r " + file.string()));
     const auto fresh = folder.path() / "fresh";
-    CHECK_THAT(file_fault(fresh, replace_file(fresh, "x")),
+    CHECK_THAT(file_fault(fresh, open_file(fresh, O_WRONLY | O_CREAT).error()),
                Catch::Contains(folder.path().string() + " belongs to root"));
 }
 

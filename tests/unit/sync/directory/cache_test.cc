@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "sync/sync.h"
+#include "tests/unit/power_cut.h"
 #include "tests/unit/shortage.h"
 #include "tests/unit/sync/fixture.h"
 
@@ -49,7 +50,7 @@ void check_same(const Directory& a, const Directory& b) {
 
 TEST_CASE("what is saved comes back", "[cache]") {
     const Folder folder;
-    const Cache cache(folder.path() / "directory.cache");
+    const Cache cache(system_disk, folder.path() / "directory.cache");
     const auto none = cache.load();
     REQUIRE(none);
     CHECK(none->empty());
@@ -88,7 +89,7 @@ TEST_CASE("every changed octet is noticed", "[cache]") {
 
 TEST_CASE("a damaged file is set aside and said to be", "[cache]") {
     const Folder folder;
-    const Cache cache(folder.path() / "directory.cache");
+    const Cache cache(system_disk, folder.path() / "directory.cache");
     const std::string content = encode(sample());
     std::string other_version = content;
     other_version[17] = 2;
@@ -113,7 +114,7 @@ TEST_CASE("a damaged file is set aside and said to be", "[cache]") {
 
 TEST_CASE("a file that cannot be read stays where it is and is not said to be damaged", "[cache]") {
     const Folder folder;
-    const Cache cache(folder.path() / "directory.cache");
+    const Cache cache(system_disk, folder.path() / "directory.cache");
     REQUIRE(cache.save(sample()));
     if (!sanitized) {
         const auto loaded = [&] {
@@ -131,7 +132,7 @@ TEST_CASE("a file that cannot be read stays where it is and is not said to be da
     CHECK(std::filesystem::exists(cache.file()));
 
     Recorder recorder;
-    const auto start = [&] { Sync({}, folder.path(), recorder, machine, {}); };
+    const auto start = [&] { Sync({}, folder.path(), recorder, machine, system_disk, {}); };
     CHECK_THROWS_WITH(start(), Catch::Contains(cache.file().string() + ": Is a directory"));
     std::filesystem::remove(cache.file());
     start();
@@ -146,7 +147,7 @@ TEST_CASE("a file that cannot be read stays where it is and is not said to be da
 
 TEST_CASE("a save that fails leaves the old file", "[cache]") {
     const Folder folder;
-    const Cache cache(folder.path() / "directory.cache");
+    const Cache cache(system_disk, folder.path() / "directory.cache");
     REQUIRE(cache.save(sample()));
     std::filesystem::create_directory(folder.path() / "directory.cache.new");  // in the way
     CHECK_FALSE(cache.save(Directory{}));
@@ -157,10 +158,22 @@ TEST_CASE("a save that fails leaves the old file", "[cache]") {
 
 TEST_CASE("a file half written by a crash does not count", "[cache]") {
     const Folder folder;
-    const Cache cache(folder.path() / "directory.cache");
+    const Cache cache(system_disk, folder.path() / "directory.cache");
     REQUIRE(cache.save(sample()));
     folder.write("directory.cache.new", "half");
     CHECK(cache.load()->size() == 2);
     REQUIRE(cache.save(sample()));
     CHECK_FALSE(std::filesystem::exists(folder.path() / "directory.cache.new"));
+}
+
+TEST_CASE("after a power cut there is the directory as saved before, or as saved last", "[cache]") {
+    const std::string small = encode(Directory{}), large = encode(sample());
+    const Keeping keeping{[](postern::base::Disk& disk, const std::string& content) {
+                              return Cache(disk, "/state/directory.cache").save(*decode(content)).has_value();
+                          },
+                          [&](postern::base::Disk& disk) {
+                              return encode(Cache(disk, "/state/directory.cache").load().value());
+                          }};
+    check_power_cuts(keeping, small, large);
+    check_power_cuts(keeping, large, small);
 }

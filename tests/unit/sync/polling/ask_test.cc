@@ -31,7 +31,8 @@ struct Site {
         settings.password_file = folder.write("password", "secret\n");
         settings.gap = 0ms;
         settings.poll_every = 1h;
-        sync = std::make_unique<Sync>(std::vector{settings}, folder.path(), recorder, machine, nullptr);
+        sync = std::make_unique<Sync>(std::vector{settings}, folder.path(), recorder, machine, system_disk,
+                                      nullptr);
         sync->start();
         wait_for([&] { return recorder.count("synced main") == 1; });
         primary.forget_requests();

@@ -163,7 +163,7 @@ TEST_CASE("from a mail server to verdicts", "[smtp]") {
     Folder folder;
     Recorder recorder;
     pair.settings.poll_every = 1h;
-    Sync sync({pair.settings}, folder.path(), recorder, machine, {});
+    Sync sync({pair.settings}, folder.path(), recorder, machine, system_disk, {});
     sync.start();
     wait_for([&] { return recorder.count("synced main") == 1; });
     const auto now = [] { return std::chrono::system_clock::now(); };

@@ -33,7 +33,8 @@ struct Site {
         settings.password_file = folder.path() / "password";
         settings.gap = 0ms;
         settings.api = api;
-        auto sync = std::make_unique<Sync>(std::vector{settings}, folder.path(), recorder, machine, nullptr);
+        auto sync = std::make_unique<Sync>(std::vector{settings}, folder.path(), recorder, machine,
+                                           system_disk, nullptr);
         sync->start();
         return sync;
     }
