@@ -23,7 +23,7 @@
 namespace postern::relay {
 
 /// Reception and delivery have a loop each, the spool has its commit thread; what comes from elsewhere is
-/// posted to the one it concerns.
+/// posted to the one it concerns. One thing: in which order they begin and end is known here alone.
 struct RelayParts {
     RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer,
                const net::Machine& machine);

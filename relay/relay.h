@@ -29,6 +29,7 @@ class Outside;
 }
 
 /// start() and stop() are for one thread; what else may be called from where stands with it.
+/// One thing: the way in, which hands on each call to the thread it concerns and keeps nothing.
 class Relay {
 public:
     /// Takes the state_dir's lock, opens the spool, binds the listeners. Throws std::runtime_error in words

@@ -32,6 +32,7 @@ struct Refusal {
 };
 
 /// On the loop it was opened on, by one coroutine at a time; what may be called besides is abort().
+/// One thing: one session with one server, in the order that SMTP has it.
 class Client {
 public:
     using Login = relay::Login;

@@ -32,8 +32,8 @@
 
 namespace postern::relay {
 
-/// Everything here happens on the thread of its io_context. The wiring of this room: it owns its objects,
-/// which is why it has more than others, and keeps none of their invariants.
+/// Everything here happens on the thread of its io_context. One thing: the wiring of this room, which
+/// owns its objects and keeps none of their invariants.
 class Delivery {
 public:
     Delivery(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,

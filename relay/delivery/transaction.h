@@ -27,7 +27,8 @@ struct Extensions {
 Extensions parse_extensions(const Reply& ehlo);
 
 /// Alternate between sending `to_send()`, then the content when `wants_content()`, and feeding one reply with
-/// `on_reply()`, until `done()`.
+/// `on_reply()`, until `done()`. One thing: which reply is to which command, and so what became of whom, is
+/// one order, and where it is lost all of it is in doubt.
 class Transaction {
 public:
     struct Options {

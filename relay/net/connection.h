@@ -32,7 +32,8 @@ struct PeerProof {
 
 /// Used from one thread. At most one read and one write at a time. An operation that goes on at the deadline
 /// ends with Error::timed_out; unless a new deadline is set, the connection closes soon after. One watchdog
-/// does that for all of them, which is cheaper than a timer per read.
+/// does that for all of them, which is cheaper than a timer per read. One thing: reading, writing and
+/// TLS end by that one deadline and with that one socket.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     static std::shared_ptr<Connection> create(Arrival arrival, const base::Clock& clock);

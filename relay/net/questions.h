@@ -43,6 +43,8 @@ private:
 };
 
 /// Used from the thread of its io_context. An asker is whatever questions are asked for: a message's id.
+/// One thing: whether a question waits, is asked anew or is answered from memory follows from how all the
+/// others fare.
 class Questions : public std::enable_shared_from_this<Questions> {
 public:
     /// Throws std::runtime_error when a setting cannot be used.

@@ -24,7 +24,8 @@ namespace postern::relay {
 std::vector<WaitKey> places_in_line(const Progress& progress);
 
 /// One thread changes it, others read: whoever has it sees to that. At most 64 octets for a message that
-/// waits in one line, beside what its tree leaves empty.
+/// waits in one line, beside what its tree leaves empty. One thing: what is known of a message, and the lines
+/// that it waits in, change together.
 class Index {
 public:
     struct Entry {

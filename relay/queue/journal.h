@@ -38,7 +38,8 @@ struct Draft {
 
 /// Segments are filled one after the other, and not rewritten but for the header of a record that is taken
 /// back. One that is needed is there beforehand, its space taken: what becomes of mail can be written down on
-/// a full disk.
+/// a full disk. One thing: the next place, what each segment holds and what is durable follow from each
+/// other.
 class Journal {
 public:
     /// Looks which segments there are. Throws std::filesystem::filesystem_error when that cannot be seen.

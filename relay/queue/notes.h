@@ -25,6 +25,7 @@ struct Note {
 /// Used from one thread, which never waits for the disk: a thread of its own writes, in the order of the
 /// calls. What cannot be written for want of room or descriptors is kept and written first as soon as it can
 /// be; for any other fault of the disk it is given up, which costs protection against duplicates only.
+/// One thing: a line, its thread, and those who wait for it, under one lock.
 class Notes {
 public:
     /// On its thread: writes them all, or none.

@@ -33,6 +33,9 @@ namespace postern::relay {
 /// Of each job that was offered one of these comes back, once, in whatever order: settle(), give_back(),
 /// set_aside_damaged(). What split() took out of a job is a job like that one. Where a message was taken out
 /// by an operator meanwhile they do nothing but count.
+///
+/// One thing: what waits, what is in hand and what is being written are together all that there is of a
+/// message.
 class Queue {
 public:
     Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Observer& observer,

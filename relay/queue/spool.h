@@ -64,6 +64,8 @@ struct Committed {
     std::chrono::microseconds duration{0};
 };
 
+/// One thing: what comes in, what becomes of it and what is set aside get to the disk in the same commits, in
+/// one order.
 class Spool {
 public:
     struct Options {

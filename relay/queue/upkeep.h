@@ -19,7 +19,8 @@
 namespace postern::relay {
 
 /// A thread of its own. What must not come between an append and its entry in the holdings it has done on the
-/// commit thread.
+/// commit thread. One thing: what may be emptied, dropped or left out of the checkpoint follows from the same
+/// holdings.
 class Upkeep {
 public:
     struct Host {

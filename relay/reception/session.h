@@ -14,7 +14,8 @@
 
 namespace postern::relay {
 
-/// On reception's loop. Who starts it calls run() and, when that has ended, end().
+/// On reception's loop. Who starts it calls run() and, when that has ended, end(). One thing: the one
+/// coroutine that the decisions of the others are carried out by, a command after the other.
 class Session : public std::enable_shared_from_this<Session> {
 public:
     Session(SessionContext& context, std::shared_ptr<net::Connection> connection, ListenerTls tls);

@@ -27,7 +27,7 @@ namespace postern::relay {
 constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
 
 /// One for all of them, on the thread of `io`. Reception alone changes what it is told: settings, directory,
-/// TLS, and that it ends.
+/// TLS, and that it ends. One thing: it is given to all, and keeps no invariant of what it is made of.
 struct SessionContext {
     SessionContext(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
                    std::shared_ptr<const sync::Snapshot> directory, Observer& observer);

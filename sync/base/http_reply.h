@@ -25,6 +25,7 @@ struct HttpBounds {
     bool every_body = false;  // otherwise a reply of another status than 200 is complete with its header
 };
 
+/// One thing: where a reply ends follows from all that was read of it.
 class HttpReplyReader {
 public:
     explicit HttpReplyReader(HttpBounds bounds) : bounds_(bounds) {}

@@ -27,7 +27,8 @@ struct Question {
     bool unlisted = false;           // the domain is in no list of domains yet
 };
 
-/// All members may be called from any thread.
+/// All members may be called from any thread. One thing: who waits, for what, and whether it may still be
+/// asked are under one lock.
 class Asker final {
 public:
     using Connect = std::function<std::unique_ptr<Primary>(std::stop_token)>;

@@ -32,7 +32,7 @@ struct FileState {
     bool operator==(const FileState&) const = default;
 };
 
-/// Used by one thread.
+/// Used by one thread. One thing: rounds of all primaries over one directory, an answer after the other.
 class Poller final {
 public:
     using Connect = std::function<std::unique_ptr<Primary>(const PrimarySettings&, std::stop_token)>;

@@ -13,6 +13,7 @@
 
 namespace postern::sync {
 
+/// One thing: every request may find the session ended, and then signs in again for all.
 class Rest final : public Primary {
 public:
     /// `client_id` must be stable and nobody else's: the primary keeps one session per user and client.

@@ -65,6 +65,40 @@ WRITERS = {"sync/base/disk.h", "sync/base/disk.cc", "sync/base/file.h", "sync/ba
            "relay/delivery/form.cc",  # without a name, gone with whoever sends it
            "relay/relay_spool.cc", "relay/trial.cc", "agent/settings/environment.cc"}  # for commands that look at this machine
 
+MOST_METHODS, MOST_FIELDS = 25, 12
+CLASS = re.compile(r"((?:^ *///[^\n]*\n)*)^( *)(?:template <[^\n]*>\n *)?(class|struct) ([\w:]+)(?: final)?(?: : [^;{]*)? \{\n(.*?)^\2\};", re.M | re.S)
+
+
+def members(body):
+    """What stands in a class by itself: what is in braces within it is not its own."""
+    out, depth = [], 0
+    for c in re.sub(r"//.*", "", body):
+        depth -= c == "}"
+        if depth == 0:
+            out.append("\0" if c == "}" else "{" if c == "{" else c)
+        depth += c == "{"
+    flat, before = "".join(out).replace("{\0", "{}"), ""
+    while flat != before:  # arguments of templates, which have commas and parentheses
+        flat, before = re.sub(r"(?<![\s=])<[^<>;]*>", "", flat), flat
+    for part in re.split(r";|(?<=\{\})(?=\s*\n)", flat):
+        part = re.sub(r"\b(?:public|private|protected):", "", part).strip()
+        inner = re.match(r"(?:struct|class|union|enum)\b[^{]*\{\}\s*(\w.*)", part, re.S)  # one that has a type of its own
+        if inner:
+            yield inner[1]
+        elif part and not re.match(r"(?:using|friend|static constexpr|enum|struct|class|union)\b", part) and not re.search(r"= (?:delete|default)$", part):
+            yield part
+
+
+def size_of(body):
+    """Methods and fields of a class."""
+    methods = fields = 0
+    for part in members(body):
+        if "(" in re.split(r"=(?!=)|\{\}", part)[0] or "operator" in part:
+            methods += 1
+        else:
+            fields += 1 + re.sub(r"\([^()]*\)", "", part).count(",")
+    return methods, fields
+
 
 def sources(*rooms):
     for room in rooms:
@@ -163,6 +197,51 @@ class House(unittest.TestCase):
         giants = [f"{name}: {len(path.read_text().splitlines())}" for path, name in sources("agent", "relay", "sync", "tests")
                   if len(path.read_text().splitlines()) > 500]
         self.assertEqual(giants, [])
+
+    def test_no_class_has_too_much_without_a_word_why(self):
+        """Values may have any number of fields: all of them are seen, and none follows from another."""
+        seen, wrong, idle = 0, [], []
+        for path, name in sources("agent", "relay", "sync"):
+            if path.suffix != ".h":
+                continue
+            for doc, _, kind, what, body in CLASS.findall(path.read_text()):
+                methods, fields = size_of(body)
+                seen += 1
+                value = kind == "struct" and not re.search(r"_(?: = [^;]*|\{[^;]*\})?;", body) and len(re.findall(r"\) const[ ;]", body)) >= methods
+                large = methods > MOST_METHODS or fields > MOST_FIELDS and not value
+                if large and "One thing: " not in doc:
+                    wrong.append(f"{name}: {what} has {methods} methods and {fields} fields; cut it, or say in its comment "
+                                 "why it is one (One thing: ...)")
+                if not large and "One thing: " in doc:
+                    idle.append(f"{name}: {what} need not excuse itself any more")
+        self.assertGreater(seen, 400)
+        self.assertEqual(wrong, [])
+        self.assertEqual(idle, [])
+
+    def test_how_a_class_is_counted(self):
+        body = """public:
+    /// Said, not counted: int none_;
+    explicit Some(int a, std::map<int, std::string> b);
+    Some(const Some&) = delete;
+    bool done() const { return done_; }
+    template <class T>
+    void each(T&& f) {
+        for (int i = 0; i < 3; ++i) f(i);
+    }
+    using Done = std::function<void(int)>;
+    struct Part {
+        int x, y;
+    };
+
+private:
+    bool done_ = false, told_{};
+    std::function<void(int, int)> tell_;
+    std::map<std::string, std::vector<int>> all_;
+    struct {
+        int x;
+    } own_;
+"""
+        self.assertEqual(size_of(body), (3, 5))
 
     def test_no_name_is_given_twice(self):
         """Two types of one name in one namespace are one to the linker, also where no file includes both: what is made of the one,
