@@ -104,7 +104,8 @@ TEST_CASE("the reverse name of an address leads back, and is our name") {
     net::io_context io;
     const postern::base::SystemClock clock;
     net::SystemOutside outside;
-    World world(io, clock, outside, settings, "", "");
+    postern::base::SystemDisk disk;
+    World world(io, clock, disk, outside, settings, "", "");
     const auto judged = [&](const char* address) {
         Finding found;
         asio::co_spawn(io, reverse_name(world, "egress", asio::ip::make_address(address), "gw1.corp.example"),
