@@ -27,9 +27,9 @@
 #include "relay/mail/message.h"
 #include "relay/queue/content.h"
 #include "relay/queue/damaged_folder.h"
-#include "relay/queue/lookup.h"
 #include "relay/queue/notes.h"
 #include "relay/queue/record.h"
+#include "relay/queue/spool_reader.h"
 #include "relay/queue/stored.h"
 #include "relay/queue/wait_key.h"
 #include "sync/base/clock.h"
@@ -119,28 +119,28 @@ public:
     /// Changes that were given are synced soon: Committed::durable tells. Any thread.
     void sync_soon();
 
-    // Reading; any thread. See Lookup.
+    // Reading; any thread. See SpoolReader.
     std::vector<MessageId> fresh(MessageId after, std::size_t limit) const {
-        return lookup_->fresh(after, limit);
+        return reader_->fresh(after, limit);
     }
     std::vector<WaitEntry> due(const RouteKey& route, Time until, std::size_t limit,
                                const std::function<bool(MessageId)>& skip) const {
-        return lookup_->due(route, until, limit, skip);
+        return reader_->due(route, until, limit, skip);
     }
-    std::vector<WaitKey> routes() const { return lookup_->routes(); }
-    bool waits(const WaitKey& key, MessageId id) const { return lookup_->waits(key, id); }
+    std::vector<WaitKey> routes() const { return reader_->routes(); }
+    bool waits(const WaitKey& key, MessageId id) const { return reader_->waits(key, id); }
     std::vector<MessageId> messages(MessageId after, std::size_t limit) const {
-        return lookup_->messages(after, limit);
+        return reader_->messages(after, limit);
     }
-    bool contains(MessageId id) const { return lookup_->contains(id); }
-    std::optional<Loaded> load(MessageId id) const { return lookup_->load(id); }
+    bool contains(MessageId id) const { return reader_->contains(id); }
+    std::optional<Loaded> load(MessageId id) const { return reader_->load(id); }
     tl::expected<std::shared_ptr<const std::string>, ContentFault> load_content(
         const Message& message) const {
-        return lookup_->load_content(message);
+        return reader_->load_content(message);
     }
-    std::uint64_t count() const { return lookup_->count(); }
-    std::uint64_t waiting(const RouteKey& route) const { return lookup_->waiting(route); }
-    std::uint64_t bytes() const { return lookup_->bytes(); }
+    std::uint64_t count() const { return reader_->count(); }
+    std::uint64_t waiting(const RouteKey& route) const { return reader_->waiting(route); }
+    std::uint64_t bytes() const { return reader_->bytes(); }
 
 private:
     static constexpr std::size_t batch_messages = 1024;  // accepted by one commit
@@ -204,7 +204,7 @@ private:
     DamagedFolder damaged_;
     std::unique_ptr<Holdings> holdings_;
     std::unique_ptr<Journal> journal_;
-    std::optional<Lookup> lookup_;
+    std::optional<SpoolReader> reader_;
     std::optional<Notes> notes_;
     std::unique_ptr<Upkeep> upkeep_;
     std::atomic<std::uint64_t> last_id_{0};

@@ -72,7 +72,7 @@ void Spool::open() {
     // One that was not used must not be found again when segments behind it are gone.
     if (recovered->checkpoint.segment == 0)
         if (auto error = drop_checkpoint(disk_, dir_)) unusable(dir_, error);
-    lookup_.emplace(*holdings_, *journal_, disk_, contents_);
+    reader_.emplace(*holdings_, *journal_, disk_, contents_);
     last_id_ = holdings_->last_id.value;
     if (!recovered->checkpoint_fault.empty())
         report_("the spool's index " + recovered->checkpoint_fault + "; it was made anew from the mail",

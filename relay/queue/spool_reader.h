@@ -35,10 +35,11 @@ struct Loaded {
 /// Any thread, while others append. It shows what was committed only, and changes nothing. A record that was
 /// moved while it was read is looked up again: none is called damaged for that. That the disk does not give
 /// what is there throws std::system_error.
-class Lookup {
+class SpoolReader {
 public:
     /// All of it outlives this; `contents` is the folder of contents with files of their own.
-    Lookup(const Holdings& holdings, const Journal& journal, base::Disk& disk, std::filesystem::path contents)
+    SpoolReader(const Holdings& holdings, const Journal& journal, base::Disk& disk,
+                std::filesystem::path contents)
         : holdings_(holdings), journal_(journal), disk_(disk), contents_(std::move(contents)) {}
 
     std::vector<MessageId> fresh(MessageId after, std::size_t limit) const;

@@ -1,4 +1,4 @@
-#include "relay/queue/lookup.h"
+#include "relay/queue/spool_reader.h"
 
 #include <mutex>
 #include <set>
@@ -18,48 +18,48 @@ constexpr std::size_t description_usually = 4096;
 
 }  // namespace
 
-std::vector<MessageId> Lookup::fresh(MessageId after, std::size_t limit) const {
+std::vector<MessageId> SpoolReader::fresh(MessageId after, std::size_t limit) const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.fresh(after, limit);
 }
 
-std::vector<MessageId> Lookup::messages(MessageId after, std::size_t limit) const {
+std::vector<MessageId> SpoolReader::messages(MessageId after, std::size_t limit) const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.messages(after, limit);
 }
 
-std::vector<WaitEntry> Lookup::due(const RouteKey& route, Time until, std::size_t limit,
-                                   const std::function<bool(MessageId)>& skip) const {
+std::vector<WaitEntry> SpoolReader::due(const RouteKey& route, Time until, std::size_t limit,
+                                        const std::function<bool(MessageId)>& skip) const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.due(route, until, limit, skip);
 }
 
-std::vector<WaitKey> Lookup::routes() const {
+std::vector<WaitKey> SpoolReader::routes() const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.routes();
 }
 
-bool Lookup::waits(const WaitKey& key, MessageId id) const {
+bool SpoolReader::waits(const WaitKey& key, MessageId id) const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.waits(key, id);
 }
 
-bool Lookup::contains(MessageId id) const {
+bool SpoolReader::contains(MessageId id) const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.contains(id);
 }
 
-std::uint64_t Lookup::count() const {
+std::uint64_t SpoolReader::count() const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.size();
 }
 
-std::uint64_t Lookup::waiting(const RouteKey& route) const {
+std::uint64_t SpoolReader::waiting(const RouteKey& route) const {
     std::shared_lock lock(holdings_.mutex);
     return holdings_.index.waiting(route);
 }
 
-std::uint64_t Lookup::bytes() const {
+std::uint64_t SpoolReader::bytes() const {
     std::uint64_t out = 0;
     {
         std::shared_lock lock(holdings_.mutex);
@@ -73,7 +73,8 @@ std::uint64_t Lookup::bytes() const {
     return out;
 }
 
-tl::expected<Loaded, ContentFault> Lookup::read(MessageId id, const Place& at, const Place& progress) const {
+tl::expected<Loaded, ContentFault> SpoolReader::read(MessageId id, const Place& at,
+                                                     const Place& progress) const {
     auto record = journal_.read_beginning(at, description_usually);
     if (!record) return tl::make_unexpected(record.error());
     auto parts = split_message(record->body);
@@ -99,7 +100,7 @@ tl::expected<Loaded, ContentFault> Lookup::read(MessageId id, const Place& at, c
     return out;
 }
 
-std::optional<Loaded> Lookup::load(MessageId id) const {
+std::optional<Loaded> SpoolReader::load(MessageId id) const {
     Index::Entry last;
     for (;;) {
         std::optional<Index::Entry> entry;
@@ -123,7 +124,7 @@ std::optional<Loaded> Lookup::load(MessageId id) const {
     }
 }
 
-tl::expected<std::shared_ptr<const std::string>, ContentFault> Lookup::load_content(
+tl::expected<std::shared_ptr<const std::string>, ContentFault> SpoolReader::load_content(
     const Message& message) const {
     const Content& content = message.content;
     if (content.bytes) return content.bytes;
