@@ -82,9 +82,11 @@ TEST_CASE("a segment that cannot be removed is not gone through again and again"
     auto options = KeptSpool::options;
     options.segment_size = segment_size;
     KeptSpool kept(folder.path(), clock, disk, options);
-    const auto message = message_with(kept.spool, std::string(segment_size - 200, 'x'), false);
+    // A segment each, in which what follows has room whatever is moved there: no other can be begun then.
+    const std::string content(segment_size - 1000, 'x');
+    const auto message = message_with(kept.spool, content, false);
     CHECK_FALSE(kept.accept(message));
-    CHECK_FALSE(kept.accept(message_with(kept.spool, std::string(segment_size - 200, 'x'), false)));
+    CHECK_FALSE(kept.accept(message_with(kept.spool, content, false)));
     using Act = MemoryDisk::Act;
     disk.fail(Act::rename, std::errc::permission_denied, 1'000'000);
     disk.fail(Act::remove, std::errc::permission_denied, 1'000'000);
