@@ -13,7 +13,7 @@ void Loop::start() {
 }
 
 void Loop::run() {
-    base::name_thread(std::string(text_of(area_)));
+    base::name_thread(std::string(text_of(area_)) + (number_ > 0 ? ' ' + std::to_string(number_ + 1) : ""));
     for (;;) {
         try {
             io_.run();
@@ -33,7 +33,35 @@ void Loop::finish(net::awaitable<void> work) {
 void Loop::join() {
     work_.reset();
     io_.stop();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
+}
+
+Loops::Loops(event::Area area, std::size_t count, Observer& observer) {
+    for (std::size_t number = 0; number < count; ++number)
+        loops_.push_back(std::make_unique<Loop>(area, observer, number));
+}
+
+/// A coroutine of one that waits for another goes with either.
+Loops::~Loops() {
+    for (auto& loop : loops_) loop->clear();
+}
+
+std::vector<net::io_context*> Loops::ios() const {
+    std::vector<net::io_context*> out;
+    for (const auto& loop : loops_) out.push_back(&loop->io());
+    return out;
+}
+
+void Loops::start() {
+    for (auto& loop : loops_) loop->start();
+}
+
+void Loops::close() {
+    for (auto& loop : loops_) loop->close();
+}
+
+void Loops::join() {
+    for (auto& loop : loops_) loop->join();
 }
 
 }  // namespace postern::relay

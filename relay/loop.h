@@ -1,10 +1,13 @@
 // A thread of the mail's, and what others ask of it.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "relay/answer.h"
 #include "relay/net/asio.h"
@@ -16,8 +19,10 @@ namespace postern::relay {
 /// from any other thread.
 class Loop {
 public:
-    /// The thread has the area's name; what escapes its work is told as trouble there, and it goes on.
-    Loop(event::Area area, Observer& observer) : area_(area), observer_(observer) {}
+    /// The thread has the area's name, and a number where there are several; what escapes its work is told
+    /// as trouble there, and it goes on.
+    Loop(event::Area area, Observer& observer, std::size_t number = 0)
+        : area_(area), number_(number), observer_(observer) {}
 
     net::io_context& io() { return io_; }
 
@@ -28,6 +33,8 @@ public:
     void close() { closed_.request_stop(); }
     /// The thread ends, whatever is still to be done on it. After close().
     void join();
+    /// What still waits there goes, while the loops that it waits for on others are all there. After join().
+    void clear() { io_.clear(); }
 
     /// Runs `work` there and waits for what it gives.
     template <typename Work>
@@ -43,12 +50,38 @@ public:
 private:
     void run();
 
+    struct Io : net::io_context {
+        using io_context::io_context;
+        void clear() { shutdown(); }
+    };
+
     const event::Area area_;
+    const std::size_t number_;
     Observer& observer_;
     std::stop_source closed_;
-    net::io_context io_{1};
+    Io io_{1};
     asio::executor_work_guard<net::io_context::executor_type> work_{io_.get_executor()};
     std::thread thread_;
+};
+
+/// Those of one area. The first is the one that decides; the others carry connections for it.
+class Loops {
+public:
+    Loops(event::Area area, std::size_t count, Observer& observer);
+    ~Loops();
+    Loops(const Loops&) = delete;
+    Loops& operator=(const Loops&) = delete;
+
+    Loop& first() { return *loops_.front(); }
+    std::vector<net::io_context*> ios() const;
+
+    // Of all of them, see Loop.
+    void start();
+    void close();
+    void join();
+
+private:
+    std::vector<std::unique_ptr<Loop>> loops_;
 };
 
 }  // namespace postern::relay

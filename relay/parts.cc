@@ -1,5 +1,8 @@
 #include "relay/parts.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "relay/delivery/route.h"
 #include "relay/net/asio.h"
 #include "relay/queue/queue.h"
@@ -10,6 +13,12 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::seconds patience{10};  // for a change to get onto the disk
+constexpr unsigned loops_by_itself = 16;      // at most, of each kind
+
+std::size_t loops(const Settings& settings) {
+    if (settings.threads > 0) return settings.threads;
+    return std::clamp(std::thread::hardware_concurrency() / 2, 1u, loops_by_itself);
+}
 
 Spool::Options spool_options(const Settings& settings) {
     Spool::Options out;
@@ -24,8 +33,8 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
     : clock(machine.clock),
       disk(machine.disk),
       lock(settings->state_dir),
-      reception_loop(event::Area::reception, observer),
-      delivery_loop(event::Area::delivery, observer),
+      reception_loops(event::Area::reception, loops(*settings), observer),
+      delivery_loops(event::Area::delivery, loops(*settings), observer),
       durable(clock),
       spool(
           settings->state_dir, clock, disk, spool_options(*settings),
@@ -33,8 +42,8 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
           [&observer](std::string_view what, bool grave) {
               observer.on(event::Trouble{event::Area::spool, what, grave});
           }),
-      delivery(delivery_loop.io(), machine, spool, settings, directory, observer),
-      reception(reception_loop.io(), machine, spool, settings, directory, observer),
+      delivery(delivery_loops.ios(), machine, spool, settings, directory, observer),
+      reception(reception_loops.ios(), machine, spool, settings, directory, observer),
       in_force_{std::move(settings), std::move(directory)} {}
 
 /// On the commit thread: one post per batch to each loop.
@@ -47,14 +56,18 @@ void RelayParts::committed(Committed done) {
     if (!done.error)
         for (auto& one : done.accepted) stored.push_back(one.stored);
     auto batch = std::make_shared<Committed>(std::move(done));
-    if (!batch->accepted.empty())
-        asio::post(reception_loop.io(), [batch] {
+    const auto desks = reception_loops.ios();
+    for (unsigned desk = 0; desk < desks.size(); ++desk) {
+        const auto of_it = [desk](const Committed::Accept& one) { return one.from == desk; };
+        if (std::none_of(batch->accepted.begin(), batch->accepted.end(), of_it)) continue;
+        asio::post(*desks[desk], [batch, of_it] {
             for (auto& one : batch->accepted)
-                if (one.done) one.done(batch->error);
+                if (of_it(one) && one.done) one.done(batch->error);
         });
+    }
     durable.reached(batch->durable);
-    asio::post(delivery_loop.io(), [this, stored = std::move(stored), changes = batch->changes,
-                                    unstuck = batch->unstuck]() mutable {
+    asio::post(delivery_loops.first().io(), [this, stored = std::move(stored), changes = batch->changes,
+                                             unstuck = batch->unstuck]() mutable {
         delivery.committed(std::move(stored), changes, unstuck);
     });
 }
@@ -62,35 +75,35 @@ void RelayParts::committed(Committed done) {
 void RelayParts::begin() {
     spool.start();
     reception.start();
-    asio::post(delivery_loop.io(), [this] { delivery.start(); });
+    asio::post(delivery_loops.first().io(), [this] { delivery.start(); });
 }
 
 void RelayParts::start() {
     begin();
-    reception_loop.start();
-    delivery_loop.start();
+    reception_loops.start();
+    delivery_loops.start();
     started_ = true;
 }
 
 void RelayParts::stop(std::chrono::seconds grace) {
     if (!started_ || stopped_) return;
-    reception_loop.finish(reception.stop(grace));
-    delivery_loop.finish(delivery.stop(grace));
+    reception_loops.first().finish(reception.stop(grace));
+    delivery_loops.first().finish(delivery.stop(grace));
     spool.stop();
     stopped_ = true;
-    reception_loop.close();
-    delivery_loop.close();
+    reception_loops.close();
+    delivery_loops.close();
     durable.end();
-    reception_loop.join();
-    delivery_loop.join();
+    reception_loops.join();
+    delivery_loops.join();
 }
 
 /// A second stop beside the first, without grace: the first then finds nothing left to wait for.
 void RelayParts::hurry() {
     if (!started_ || stopped_) return;
     const auto ignore = [](const std::exception_ptr&) {};
-    asio::co_spawn(reception_loop.io(), reception.stop(std::chrono::seconds(0)), ignore);
-    asio::co_spawn(delivery_loop.io(), delivery.stop(std::chrono::seconds(0)), ignore);
+    asio::co_spawn(reception_loops.first().io(), reception.stop(std::chrono::seconds(0)), ignore);
+    asio::co_spawn(delivery_loops.first().io(), delivery.stop(std::chrono::seconds(0)), ignore);
 }
 
 RelayParts::InForce RelayParts::in_force() {
@@ -124,7 +137,7 @@ Applied RelayParts::operate(const QueueFilter& filter,
     const Search search(spool, filter, router());
     std::uint64_t last = 0;
     const Applied done = for_each_part(search, [&](const std::vector<MessageId>& ids) {
-        const Part part = delivery_loop.ask([this, &work, ids] {
+        const Part part = delivery_loops.first().ask([this, &work, ids] {
             Part out;
             out.applied = work(delivery.queue(), ids);
             delivery.recall();

@@ -22,8 +22,8 @@
 
 namespace postern::relay {
 
-/// Reception and delivery have a loop each, the spool has its commit thread; what comes from elsewhere is
-/// posted to the one it concerns. One thing: in which order they begin and end is known here alone.
+/// Reception and delivery have loops of their own, the spool has its commit thread; what comes from elsewhere
+/// is posted to the one it concerns. One thing: in which order they begin and end is known here alone.
 struct RelayParts {
     RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer,
                const net::Machine& machine);
@@ -54,7 +54,7 @@ struct RelayParts {
     const base::Clock& clock;
     base::Disk& disk;
     Lock lock;
-    Loop reception_loop, delivery_loop;
+    Loops reception_loops, delivery_loops;
     DurableMark durable;
     Spool spool;
     Delivery delivery;

@@ -38,12 +38,11 @@ std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) cons
 
 void Relay::reload(std::shared_ptr<const Prepared> prepared) {
     parts_->put_in_force(prepared->settings);
-    asio::post(parts_->reception_loop.io(), [&reception = parts_->reception, prepared] {
-        reception.reload(prepared->settings, prepared->server, prepared->srs);
-    });
-    asio::post(parts_->delivery_loop.io(), [&delivery = parts_->delivery, prepared = std::move(prepared)] {
-        delivery.reload(prepared->settings, prepared->client);
-    });
+    parts_->reception.reload(prepared->settings, prepared->server, prepared->srs);
+    asio::post(parts_->delivery_loops.first().io(),
+               [&delivery = parts_->delivery, prepared = std::move(prepared)] {
+                   delivery.reload(prepared->settings, prepared->client);
+               });
 }
 
 void Relay::ask_with(AskDirectory ask) { parts_->reception.ask_with(std::move(ask)); }
@@ -51,10 +50,8 @@ void Relay::notice_with(NoticeSender notice) { parts_->reception.notice_with(std
 
 void Relay::publish(DirectoryPtr directory) {
     parts_->put_in_force(directory);
-    asio::post(parts_->reception_loop.io(), [&reception = parts_->reception, directory]() mutable {
-        reception.publish(std::move(directory));
-    });
-    asio::post(parts_->delivery_loop.io(),
+    parts_->reception.publish(directory);
+    asio::post(parts_->delivery_loops.first().io(),
                [&delivery = parts_->delivery, directory = std::move(directory)]() mutable {
                    delivery.publish(std::move(directory));
                });

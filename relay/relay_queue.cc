@@ -23,7 +23,7 @@ QueuePage Relay::list(const QueueFilter& filter, std::size_t limit, std::size_t 
             view_of(message, loaded.progress, *settings, parts_->clock,
                     [&](const Address& recipient) { return route(message.envelope, recipient); }));
     }
-    return parts_->delivery_loop.ask([parts = parts_.get(), out = std::move(out)]() mutable {
+    return parts_->delivery_loops.first().ask([parts = parts_.get(), out = std::move(out)]() mutable {
         parts->delivery.queue().overlay(out.messages);
         return std::move(out);
     });
@@ -61,7 +61,8 @@ std::optional<MessageView> Relay::show(const std::string& id) {
 Applied Relay::retry(const QueueFilter& filter) {
     Applied done = parts_->operate(
         filter, [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
-    parts_->delivery_loop.ask([parts = parts_.get()] { return parts->delivery.retry_destinations({}); });
+    parts_->delivery_loops.first().ask(
+        [parts = parts_.get()] { return parts->delivery.retry_destinations({}); });
     return done;
 }
 

@@ -20,7 +20,7 @@ State Relay::state() {
         std::size_t sessions = 0;
         Reply admission;
     };
-    In in = parts_->reception_loop.ask([parts = parts_.get()] {
+    In in = parts_->reception_loops.first().ask([parts = parts_.get()] {
         return In{parts->reception.sessions(), parts->reception.admission(0).reply};
     });
     out.sessions = in.sessions;
@@ -32,7 +32,7 @@ State Relay::state() {
         std::vector<DestinationView> destinations;
         std::chrono::seconds overdue{0};
     };
-    Out sent = parts_->delivery_loop.ask([parts = parts_.get()] {
+    Out sent = parts_->delivery_loops.first().ask([parts = parts_.get()] {
         return Out{parts->delivery.workplace().connections.traffic()->connections,
                    destination_views(parts->delivery.workplace(), 1000), parts->delivery.queue().overdue()};
     });
@@ -45,36 +45,37 @@ State Relay::state() {
 }
 
 std::vector<GatewayView> Relay::gateways() {
-    auto out = parts_->delivery_loop.ask(
+    auto out = parts_->delivery_loops.first().ask(
         [parts = parts_.get()] { return gateway_views(parts->delivery.workplace()); });
     for (auto& one : out) one.waiting = parts_->spool.waiting(RouteKey::gateway(one.name));
     return out;
 }
 
 std::vector<EgressView> Relay::egress() {
-    return parts_->delivery_loop.ask([parts = parts_.get()] {
+    return parts_->delivery_loops.first().ask([parts = parts_.get()] {
         return parts->delivery.workplace().sources.pool().views(parts->clock.wall());
     });
 }
 
 std::string Relay::dns_trouble() {
-    return parts_->delivery_loop.ask(
+    return parts_->delivery_loops.first().ask(
         [parts = parts_.get()] { return parts->delivery.workplace().names.trouble(); });
 }
 
 bool Relay::forget(const std::string& address, const std::string& site) {
-    return parts_->delivery_loop.ask(
+    return parts_->delivery_loops.first().ask(
         [parts = parts_.get(), address, site] { return parts->delivery.forget_listings(address, site); });
 }
 
 Relay::Explaining Relay::explain(const std::string& from, const std::string& to, const std::string& client,
                                  Explained whole) {
     const auto [settings, directory] = parts_->in_force();
-    const auto srs = parts_->reception_loop.ask([parts = parts_.get()] { return parts->reception.srs(); });
+    const auto srs =
+        parts_->reception_loops.first().ask([parts = parts_.get()] { return parts->reception.srs(); });
     relay::Explained known =
         relay::explain({*settings, *directory, srs.get()}, from, to, client, parts_->clock.wall());
     if (!known.onward) return {std::move(known.so_far), false};
-    asio::co_spawn(parts_->delivery_loop.io(),
+    asio::co_spawn(parts_->delivery_loops.first().io(),
                    explain_delivery(parts_->delivery.workplace(), known.so_far,
                                     std::move(known.onward->route), std::move(known.onward->envelope)),
                    std::move(whole));

@@ -183,6 +183,7 @@ struct TlsSettings {
 struct Settings {
     std::string hostname;
     std::filesystem::path state_dir;
+    unsigned threads = 1;  // loops that reception, and delivery, run on; 0: by the machine's processors
     std::vector<ListenerSettings> listeners;
     TlsSettings tls;
     std::vector<PrimarySettings> primaries;

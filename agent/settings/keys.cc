@@ -40,6 +40,10 @@ Section top() {
                     "user", "postern", [](Settings& s) -> auto& { return s.user; },
                     "account to become after binding when started as root; empty: stay")
                     .at_start(),
+                integer(
+                    "threads", 0, 0, 64, [](Settings& s) -> auto& { return s.relay.threads; },
+                    "loops that reception, and delivery, run on; 0: one for two processors")
+                    .at_start(),
             }};
 }
 

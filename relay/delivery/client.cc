@@ -8,6 +8,7 @@
 #include "relay/delivery/sasl.h"
 #include "relay/limits.h"
 #include "relay/net/elsewhere.h"
+#include "relay/net/on_loop.h"
 #include "sync/base/file_fault.h"
 #include "sync/base/secret.h"
 
@@ -21,9 +22,13 @@ constexpr int auth_steps_max = 10;
 
 }  // namespace
 
-Client::Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options,
-               Time opened)
-    : connection_(std::move(connection)), target_(std::move(target)), options_(options), opened_(opened) {}
+Client::Client(net::io_context& io, std::shared_ptr<net::Connection> connection, Target target,
+               const Options& options, Time opened)
+    : io_(io),
+      connection_(std::move(connection)),
+      target_(std::move(target)),
+      options_(options),
+      opened_(opened) {}
 
 net::awaitable<std::error_code> Client::reply(Reply& out, std::chrono::seconds timeout, bool only) {
     // One deadline for the whole reply: a server that drips lines does not get a new one for each.
@@ -122,7 +127,7 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
         if (refusal.no_source) refusal.reason = options.source.address + ": " + refusal.reason;
         co_return nullptr;
     }
-    std::unique_ptr<Client> client(new Client(std::move(connection), target, options, clock.steady()));
+    std::unique_ptr<Client> client(new Client(io, std::move(connection), target, options, clock.steady()));
     bool implicit = target.policy->tls == ClientTls::implicit;
     if (implicit && !co_await client->secure(refusal)) co_return nullptr;
     Reply greeting;
@@ -259,6 +264,12 @@ std::string Client::would_fail() const {
 net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, const base::Clock& clock,
                                                      net::Outside& outside, Target target,
                                                      const Options& options, Refusal& refusal) {
+    co_return co_await net::on_loop(io, open_there(io, clock, outside, std::move(target), options, refusal));
+}
+
+net::awaitable<std::unique_ptr<Client>> Client::open_there(net::io_context& io, const base::Clock& clock,
+                                                           net::Outside& outside, Target target,
+                                                           const Options& options, Refusal& refusal) {
     const bool optional = target.policy->tls == ClientTls::opportunistic;
     std::string why = optional ? options.tls_failed : std::string();
     if (why.empty()) {
@@ -285,6 +296,10 @@ net::awaitable<std::unique_ptr<Client>> Client::open(net::io_context& io, const 
 }
 
 net::awaitable<Reply> Client::command(std::string line) {
+    co_return co_await net::on_loop(io_, command_there(std::move(line)));
+}
+
+net::awaitable<Reply> Client::command_there(std::string line) {
     line += "\r\n";
     Reply answer;
     const std::error_code error = co_await ask(line, answer);
@@ -297,7 +312,7 @@ net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction
     ++transactions;
     std::optional<ContentFault> fault;
     try {
-        fault = co_await exchange(transaction, message, std::move(content));
+        fault = co_await net::on_loop(io_, exchange(transaction, message, std::move(content)));
     } catch (const std::exception& what) {
         transaction.lost(what.what());
     }
@@ -351,7 +366,17 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
     co_return std::nullopt;
 }
 
-net::awaitable<void> Client::quit() {
+void Client::abort() {
+    asio::dispatch(io_, [connection = connection_] { connection->close(); });
+}
+
+net::awaitable<bool> Client::stale() { co_return co_await net::on_loop(io_, stale_there()); }
+
+net::awaitable<bool> Client::stale_there() { co_return connection_->stale(); }
+
+net::awaitable<void> Client::quit() { co_await net::on_loop(io_, quit_there()); }
+
+net::awaitable<void> Client::quit_there() {
     connection_->deadline(std::chrono::seconds(5));
     if (auto error = co_await connection_->write("QUIT\r\n"); !error) {
         // The answer is waited for, so that the server sees an orderly end, but not for long.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio/any_io_executor.hpp>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -31,8 +32,9 @@ struct Refusal {
     Meaning meaning = Meaning::host;
 };
 
-/// On the loop it was opened on, by one coroutine at a time; what may be called besides is abort().
-/// One thing: one session with one server, in the order that SMTP has it.
+/// Its connection lives on one loop, and whoever has it may be on another: by one coroutine at a time; what
+/// may be called besides is abort() and behind_dot(). One thing: one session with one server, in the order
+/// that SMTP has it.
 class Client {
 public:
     using Login = relay::Login;
@@ -50,9 +52,9 @@ public:
         bool tls_works = false;
     };
 
-    /// nullptr with `refusal` set when no session can be had; never throws. Where TLS is opportunistic and
-    /// fails, in the handshake or when the first EHLO behind it is not answered, a second attempt is made in
-    /// clear text.
+    /// On `io`. nullptr with `refusal` set when no session can be had; never throws. Where TLS is
+    /// opportunistic and fails, in the handshake or when the first EHLO behind it is not answered, a second
+    /// attempt is made in clear text.
     static net::awaitable<std::unique_ptr<Client>> open(net::io_context& io, const base::Clock& clock,
                                                         net::Outside& outside, Target target,
                                                         const Options& options, Refusal& refusal);
@@ -65,7 +67,7 @@ public:
     /// One command outside a transaction, for a trial; code 0 with the text set when the connection failed.
     net::awaitable<Reply> command(std::string line);
     net::awaitable<void> quit();
-    void abort() { connection_->close(); }
+    void abort();
 
     const Extensions& extensions() const { return extensions_; }
     const std::string& name() const { return name_; }  // what the server calls itself in its greeting
@@ -83,13 +85,18 @@ public:
     /// Why the server's certificate does not stand up to an MTA-STS policy that is only being tested; "" when
     /// there is none, or it does.
     std::string would_fail() const;
-    bool stale() { return connection_->stale(); }
+    net::awaitable<bool> stale();
     bool needs_reset = false;  // the last transaction left something open
     unsigned transactions = 0;
 
 private:
-    Client(std::shared_ptr<net::Connection> connection, Target target, const Options& options, Time opened);
+    Client(net::io_context& io, std::shared_ptr<net::Connection> connection, Target target,
+           const Options& options, Time opened);
 
+    // On its loop.
+    static net::awaitable<std::unique_ptr<Client>> open_there(net::io_context& io, const base::Clock& clock,
+                                                              net::Outside& outside, Target target,
+                                                              const Options& options, Refusal& refusal);
     static net::awaitable<std::unique_ptr<Client>> attempt(net::io_context& io, const base::Clock& clock,
                                                            net::Outside& outside, const Target& target,
                                                            const Options& options, Refusal& refusal);
@@ -98,6 +105,9 @@ private:
                                                          const Options& options, Refusal& refusal);
     net::awaitable<std::optional<ContentFault>> exchange(Transaction& transaction, const Message& message,
                                                          Form content);
+    net::awaitable<Reply> command_there(std::string line);
+    net::awaitable<void> quit_there();
+    net::awaitable<bool> stale_there();
     net::awaitable<bool> hello(Refusal& refusal);
     net::awaitable<bool> secure(Refusal& refusal);
     net::awaitable<bool> log_in(Refusal& refusal);
@@ -107,13 +117,15 @@ private:
     net::awaitable<std::error_code> ask(std::string_view line, Reply& answer);
     void refuse_unasked(Transaction& transaction);
 
+    net::io_context& io_;
     std::shared_ptr<net::Connection> connection_;
     Target target_;
     Options options_;
     Extensions extensions_;
     std::string name_;
     std::string fallback_;  // why this is clear text although TLS was offered
-    bool took_ = false, behind_dot_ = false;
+    bool took_ = false;
+    std::atomic<bool> behind_dot_ = false;
     Time opened_;
 };
 

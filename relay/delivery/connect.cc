@@ -146,8 +146,8 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
         options.connect_patience = patience(at, *site, from.source, target, {next + 1, targets.end()});
         know(at, *site, target, options);
         Refusal refusal;
-        auto client =
-            co_await Client::open(at.env.io, at.env.clock, at.env.outside, target, options, refusal);
+        auto client = co_await Client::open(at.env.carriers.next(), at.env.clock, at.env.outside, target,
+                                            options, refusal);
         if (client && target.origin != site->hosts().origin) {  // changed meanwhile
             failure.kind = Kind::dropped;
             co_return nullptr;
@@ -187,8 +187,8 @@ net::awaitable<std::unique_ptr<Client>> connect_elsewhere(Workplace& at, SitePtr
         if (target.endpoint == asked) continue;
         know(at, *site, target, options);
         Refusal refusal;
-        auto client =
-            co_await Client::open(at.env.io, at.env.clock, at.env.outside, target, options, refusal);
+        auto client = co_await Client::open(at.env.carriers.next(), at.env.clock, at.env.outside, target,
+                                            options, refusal);
         if (client) co_return client;
         if (!refusal.ours) note_failure(at, *site, target.endpoint);
     }

@@ -168,7 +168,7 @@ net::awaitable<std::optional<Job>> Courier::next(Client& client) {
         auto wait = site_->flow.pace.wait(at_.env.clock.steady());
         if (from_.ready.empty() || wait > Time::duration::zero()) {
             if (!from_.ready.empty()) at_.alarms.set(site_, at_.env.clock.steady() + wait);
-            if (!co_await at_.connections.rest(from_) || client.stale()) break;
+            if (!co_await at_.connections.rest(from_) || co_await client.stale()) break;
             continue;
         }
         if (client.transactions > 0 && site_->queue_starves()) break;

@@ -12,11 +12,18 @@ namespace {
 constexpr std::chrono::milliseconds slice{5};  // of work that is due, before others have their turn
 constexpr std::chrono::seconds persist_pause{5}, sweep_pause{60};
 
+/// All but the one that decides, which is the first to be full.
+Carriers carriers_of(std::vector<net::io_context*> loops) {
+    if (loops.size() > 1) loops.erase(loops.begin());
+    return Carriers(std::move(loops));
+}
+
 }  // namespace
 
-Delivery::Delivery(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
-                   std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : env_{io,
+Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
+                   SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
+    : env_{*loops.front(),
+           carriers_of(loops),
            machine.clock,
            machine.disk,
            machine.outside,
@@ -33,7 +40,8 @@ Delivery::Delivery(net::io_context& io, const net::Machine& machine, Spool& spoo
       intake_(env_, std::move(directory), room_, dispatch_),
       queue_(env_.clock, spool, env_.settings, observer, intake_, static_cast<std::uint32_t>(env_.random())),
       alarms_(
-          io, env_.clock, [this] { return std::min(queue_.next_run(), next_persist_); }, [this] { tick(); }),
+          env_.io, env_.clock, [this] { return std::min(queue_.next_run(), next_persist_); },
+          [this] { tick(); }),
       destinations_(env_, names_, alarms_),
       room_(env_, destinations_, queue_),
       connections_(env_),

@@ -32,12 +32,12 @@
 
 namespace postern::relay {
 
-/// Everything here happens on the thread of its io_context. One thing: the wiring of this room, which
-/// owns its objects and keeps none of their invariants.
+/// Everything here happens on the first of its loops; on the others live the connections, where there are
+/// others. One thing: the wiring of this room, which owns its objects and keeps none of their invariants.
 class Delivery {
 public:
-    Delivery(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
-             std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
+    Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
+             SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
     /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off. With

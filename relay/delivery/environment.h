@@ -1,9 +1,12 @@
 // What all parts of delivery are given: their loop, the settings as they are now, and what is random.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "relay/net/asio.h"
 #include "relay/net/machine.h"
@@ -15,9 +18,22 @@
 
 namespace postern::relay {
 
+/// The loops that connections live on.
+class Carriers {
+public:
+    explicit Carriers(std::vector<net::io_context*> loops) : loops_(std::move(loops)) {}
+    /// That of the next connection: each has its turn.
+    net::io_context& next() { return *loops_[turn_++ % loops_.size()]; }
+
+private:
+    std::vector<net::io_context*> loops_;
+    std::size_t turn_ = 0;
+};
+
 /// One for all of them, on the thread of `io`. Delivery alone changes it.
 struct Environment {
     net::io_context& io;
+    Carriers carriers;
     const base::Clock& clock;
     base::Disk& disk;
     net::Outside& outside;

@@ -32,9 +32,9 @@ public:
         return error;
     }
 
-    awaitable<tl::expected<Arrival, std::error_code>> accept() override {
+    awaitable<tl::expected<Arrival, std::error_code>> accept(io_context& io) override {
         Endpoint client;
-        auto [error, socket] = co_await acceptor_.async_accept(client, as_value);
+        auto [error, socket] = co_await acceptor_.async_accept(io, client, as_value);
         if (error) co_return tl::make_unexpected(error);
         co_return Arrival{std::move(socket), client};
     }

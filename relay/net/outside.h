@@ -28,7 +28,8 @@ public:
     Listener& operator=(const Listener&) = delete;
     virtual ~Listener() = default;
 
-    virtual awaitable<tl::expected<Arrival, std::error_code>> accept() = 0;
+    /// Its socket is used on `io`, which may be another loop's.
+    virtual awaitable<tl::expected<Arrival, std::error_code>> accept(io_context& io) = 0;
     virtual void close() = 0;
 };
 

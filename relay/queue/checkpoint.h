@@ -29,6 +29,8 @@ struct Holdings {
     /// there, the records of a message that goes may lie in them too.
     std::set<std::uint32_t> emptied;
     MessageId last_id;  // the greatest that was ever seen
+    /// Reports that are written and not synced: not to be found yet, while what they tell of is gone already.
+    std::uint64_t coming = 0;
     /// Held while a note is appended and entered, by whoever does so on another thread than commits are made
     /// on.
     std::mutex noting;

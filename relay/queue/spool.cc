@@ -45,7 +45,7 @@ MessageId Spool::new_id() {
     return MessageId{std::max(last + 1, now)};
 }
 
-void Spool::accept(StoredPtr stored, std::function<void(std::error_code)> done) {
+void Spool::accept(StoredPtr stored, std::function<void(std::error_code)> done, unsigned from) {
     if (stored->message.arrived == Time{}) stored->message.arrived = clock_.wall();
     std::unique_lock lock(mutex_);
     if (stopping_ && !running_) {
@@ -53,7 +53,7 @@ void Spool::accept(StoredPtr stored, std::function<void(std::error_code)> done) 
         if (done) done(std::make_error_code(std::errc::operation_canceled));
         return;
     }
-    accepts_.push_back(Committed::Accept{std::move(stored), std::move(done)});
+    accepts_.push_back(Committed::Accept{std::move(stored), std::move(done), from});
     if (!gathering_ || arriving_ <= stalled_ || accepts_.size() >= batch_messages) wake_.notify_one();
 }
 

@@ -54,6 +54,7 @@ struct Committed {
     struct Accept {
         StoredPtr stored;
         std::function<void(std::error_code)> done;  // to be called on the thread that accepted; may be empty
+        unsigned from = 0;                          // which that is, as it called itself
     };
     std::vector<Accept> accepted;
     std::error_code error;           // of all in `accepted`
@@ -91,7 +92,7 @@ public:
     base::Disk& disk() const { return disk_; }
     std::filesystem::path content_file(MessageId id) const { return contents_ / id.text(); }
     /// After stop(): `done` is told at once that it was not taken.
-    void accept(StoredPtr stored, std::function<void(std::error_code)> done);
+    void accept(StoredPtr stored, std::function<void(std::error_code)> done, unsigned from = 0);
     /// How many more messages are on their way in (+1 when one begins, -1 when it is accepted or given up). A
     /// commit waits a moment for them, so that they share its sync.
     void arriving(int difference);

@@ -352,6 +352,7 @@ Spool::Wrote Spool::append(const std::vector<StoredPtr>& accepted, std::span<con
 /// What changes say of messages that are there.
 void Spool::enter(const Batch& batch) {
     std::unique_lock lock(holdings_->mutex);
+    holdings_->coming += batch.bounces.size();
     for (const auto& one : batch.changes) {
         const Place& place = batch.places[one.draft];
         if (one.graves.last == 0) {
@@ -389,6 +390,7 @@ std::error_code Spool::sync() {
     {
         std::unique_lock lock(holdings_->mutex);
         for (const auto& [bounce, place] : untold_) holdings_->index.insert(bounce->message.id, place);
+        holdings_->coming -= untold_.size();
     }
     for (auto& [bounce, place] : std::exchange(untold_, {})) bounces_.push_back(std::move(bounce));
     // Not before: the message would be found without its content.

@@ -51,7 +51,7 @@ bool SpoolReader::contains(MessageId id) const {
 
 std::uint64_t SpoolReader::count() const {
     std::shared_lock lock(holdings_.mutex);
-    return holdings_.index.size();
+    return holdings_.index.size() + holdings_.coming;
 }
 
 std::uint64_t SpoolReader::waiting(const RouteKey& route) const {

@@ -3,6 +3,7 @@
 namespace postern::relay {
 
 bool Allowance::take(const std::string& who, base::Moment now) {
+    const std::lock_guard lock(mutex_);
     if (begun_ == base::Moment{} || now - begun_ >= std::chrono::hours(1)) {
         begun_ = now;
         taken_.clear();

@@ -1,6 +1,7 @@
 // How much strangers may hand in for one of those behind us: so many an hour, and no more.
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -8,7 +9,8 @@
 
 namespace postern::relay {
 
-/// Bounded: when too many are known at once, no further ones are let through until the hour is over.
+/// Any thread. Bounded: when too many are known at once, no further ones are let through until the hour is
+/// over.
 class Allowance {
 public:
     static constexpr std::size_t most_known = 10'000;
@@ -18,7 +20,8 @@ public:
     bool take(const std::string& who, base::Moment now);
 
 private:
-    unsigned per_hour_;
+    const unsigned per_hour_;
+    std::mutex mutex_;
     base::Moment begun_{};
     std::unordered_map<std::string, unsigned> taken_;
 };

@@ -32,8 +32,9 @@ void DiskRoom::stop() {
 }
 
 std::uint64_t DiskRoom::octets() const {
-    const std::uint64_t since = taken_ - known_;
-    return free_ > since ? free_ - since : 0;
+    const std::uint64_t known = known_;  // before the others, so that it is never more than was taken
+    const std::uint64_t since = taken_ - known, free = free_;
+    return free > since ? free - since : 0;
 }
 
 }  // namespace postern::relay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <asio/any_io_executor.hpp>
+#include <atomic>
 #include <cstdint>
 
 #include "relay/net/asio.h"
@@ -11,15 +12,16 @@
 
 namespace postern::relay {
 
-/// On one loop. The disk is asked twice a second on `files`; in between what is on its way there is counted.
+/// The disk is asked twice a second on `files`; in between what is on its way there is counted.
 class DiskRoom {
 public:
     DiskRoom(net::io_context& io, const base::Clock& clock, Spool& spool, asio::any_io_executor files);
 
-    /// Looks again and again until stop().
+    /// Looks again and again until stop(), both on the loop it was given.
     net::awaitable<void> watch();
     void stop();
 
+    // Any thread.
     /// So much is on its way to the disk, which does not show it yet.
     void taken(std::uint64_t octets) { taken_ += octets; }
     std::uint64_t octets() const;
@@ -29,8 +31,8 @@ private:
     asio::any_io_executor files_;
     net::Timer tick_;
     bool stopped_ = false;
-    std::uint64_t free_;                   // a moment ago
-    std::uint64_t taken_ = 0, known_ = 0;  // since the start, and what `free_` knows of it
+    std::atomic<std::uint64_t> free_;                   // a moment ago
+    std::atomic<std::uint64_t> taken_ = 0, known_ = 0;  // since the start, and what `free_` knows of it
 };
 
 }  // namespace postern::relay

@@ -5,7 +5,9 @@
 #include <string_view>
 
 #include "relay/net/error.h"
-#include "relay/reception/session.h"
+#include "relay/net/on_loop.h"
+#include "relay/reception/acceptance.h"
+#include "relay/reception/srs_secret.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
@@ -23,12 +25,15 @@ net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Millis
 
 }  // namespace
 
-Reception::Reception(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
-                     std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
-    : context_(io, machine, spool, std::move(settings), std::move(directory), observer),
-      running_(io, machine.clock),
-      tick_(io, machine.clock) {
-    for (const auto& listener : context_.settings->listeners) bind(machine.outside, listener);
+Reception::Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
+                     SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
+                     Observer& observer)
+    : io_(*loops.front()), commons_(io_, machine, spool, observer), tick_(io_, machine.clock) {
+    const SessionTerms terms{settings, std::move(directory), net::server_context(settings->tls),
+                             rewriting(machine.disk, *settings)};
+    for (unsigned number = 0; number < loops.size(); ++number)
+        halls_.push_back(Hall{std::make_unique<Sessions>(*loops[number], number, commons_, terms)});
+    for (const auto& listener : settings->listeners) bind(machine.outside, listener);
 }
 
 void Reception::bind(net::Outside& outside, const ListenerSettings& settings) {
@@ -39,37 +44,43 @@ void Reception::bind(net::Outside& outside, const ListenerSettings& settings) {
     std::error_code error;
     const net::Endpoint endpoint(asio::ip::make_address(settings.address.host, error), settings.address.port);
     if (error) fail(error);
-    auto listener = outside.listen(context_.io, endpoint, settings.inherited_fd);
+    auto listener = outside.listen(io_, endpoint, settings.inherited_fd);
     if (!listener) fail(listener.error());
     doors_.push_back(Door{std::move(*listener), settings.tls});
 }
 
 void Reception::start() {
-    asio::co_spawn(context_.io, tell_refusals(), [this](const std::exception_ptr& fault) {
+    asio::co_spawn(io_, tell_refusals(), [this](const std::exception_ptr& fault) {
         if (fault)
-            context_.observer.on(
+            commons_.observer.on(
                 event::Trouble{event::Area::session, "refusals of strangers are no longer counted", false});
     });
-    asio::co_spawn(context_.io, context_.room.watch(), [this](const std::exception_ptr& fault) {
+    asio::co_spawn(io_, commons_.room.watch(), [this](const std::exception_ptr& fault) {
         if (fault)
-            context_.observer.on(
+            commons_.observer.on(
                 event::Trouble{event::Area::spool, "the room on the disk is no longer watched", true});
     });
     for (auto& door : doors_)
-        asio::co_spawn(context_.io, accept(door), [this](const std::exception_ptr& fault) {
+        asio::co_spawn(io_, accept(door), [this](const std::exception_ptr& fault) {
             if (fault)
-                context_.observer.on(
+                commons_.observer.on(
                     event::Trouble{event::Area::listener, "stopped accepting connections", true});
         });
 }
 
+Reception::Hall& Reception::emptiest() {
+    return *std::min_element(halls_.begin(), halls_.end(),
+                             [](const Hall& a, const Hall& b) { return a.taken < b.taken; });
+}
+
 net::awaitable<void> Reception::accept(Door& door) {
-    while (!context_.stopping) {
-        auto arrival = co_await door.listener->accept();
-        if (context_.stopping) co_return;
+    while (!stopping_) {
+        Hall& hall = emptiest();
+        auto arrival = co_await door.listener->accept(hall.sessions->io());
+        if (stopping_) co_return;
         if (arrival) {
             tell_of_shortage({});
-            begin(std::move(*arrival), door.tls);
+            begin(hall, std::move(*arrival), door.tls);
             continue;
         }
         const std::error_code error = arrival.error();
@@ -77,7 +88,7 @@ net::awaitable<void> Reception::accept(Door& door) {
         // Out of descriptors or memory: the connection stays in the backlog until there is room again.
         if (error != asio::error::connection_aborted) {
             tell_of_shortage(error);
-            co_await pause(context_.io, context_.clock, Milliseconds(200));
+            co_await pause(io_, commons_.clock, Milliseconds(200));
         }
     }
 }
@@ -89,31 +100,27 @@ void Reception::tell_of_shortage(const std::error_code& error) {
                                  ? base::file_fault("no connection can be accepted", net::of_system(error)) +
                                        "; clients wait, sessions go on"
                                  : "connections are accepted again";
-    context_.observer.on(event::Trouble{event::Area::listener, text, false});
+    commons_.observer.on(event::Trouble{event::Area::listener, text, false});
 }
 
-void Reception::begin(net::Arrival arrival, ListenerTls tls) {
+void Reception::begin(Hall& hall, net::Arrival arrival, ListenerTls tls) {
+    const Settings& settings = *context().settings;
     std::string client = arrival.client.address().to_string();
-    const PrimarySettings* known = primary_of(*context_.settings, client);
+    const PrimarySettings* known = primary_of(settings, client);
     std::string primary = known != nullptr ? known->name : std::string();
-    if (auto full = places_.take(*context_.settings, primary, client))
+    if (auto full = places_.take(settings, primary, client))
         return turn_away(std::move(arrival.socket), client, known == nullptr, *full);
-    auto session =
-        std::make_shared<Session>(context_, net::Connection::create(std::move(arrival), context_.clock), tls);
-    sessions_.insert(session);
-    asio::co_spawn(
-        context_.io, session->run(),
-        [this, session, primary, client, pass = running_.enter()](const std::exception_ptr& fault) {
-            session->end();
-            sessions_.erase(session);
+    ++hall.taken;
+    auto over = [this, &hall, primary = std::move(primary), client = std::move(client)] {
+        asio::dispatch(io_, [this, &hall, primary, client] {
+            --hall.taken;
             places_.give_back(primary, client);
-            if (!fault) return;
-            try {
-                std::rethrow_exception(fault);
-            } catch (const std::exception& what) {
-                context_.observer.on(event::Trouble{event::Area::session, what.what(), true});
-            }
         });
+    };
+    asio::dispatch(hall.sessions->io(), [&sessions = *hall.sessions, arrival = std::move(arrival), tls,
+                                         over = std::move(over)]() mutable {
+        sessions.begin(std::move(arrival), tls, std::move(over));
+    });
 }
 
 void Reception::turn_away(net::Socket socket, const std::string& client, bool stranger, Rule rule) {
@@ -127,37 +134,42 @@ void Reception::turn_away(net::Socket socket, const std::string& client, bool st
     what.reply = decision.reply;
     what.rule = text_of(rule).name;
     what.reason = text_of(rule).when;
-    context_.refusals.tell_of(what, rule, stranger, nullptr, context_.clock.now());
+    commons_.refusals.tell_of(what, rule, stranger, nullptr, commons_.clock.now());
 }
 
 net::awaitable<void> Reception::tell_refusals() {
-    while (!context_.stopping) {
+    while (!stopping_) {
         tick_.expires_after(refusals_every);
         co_await tick_.async_wait(net::as_value);
-        context_.refusals.flush();
+        commons_.refusals.flush();
     }
 }
 
 void Reception::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs) {
-    context_.settings = std::move(settings);
-    context_.srs = std::move(srs);
-    if (tls)
-        context_.tls = *tls;
-    else
-        context_.observer.on(event::Trouble{
+    if (!tls)
+        commons_.observer.on(event::Trouble{
             event::Area::tls, tls.error() + "; the certificate loaded before stays in use", false});
+    for (auto& hall : halls_)
+        asio::post(hall.sessions->io(),
+                   [&sessions = *hall.sessions, settings, srs, tls] { sessions.reload(settings, tls, srs); });
+}
+
+void Reception::publish(std::shared_ptr<const sync::Snapshot> directory) {
+    for (auto& hall : halls_)
+        asio::post(hall.sessions->io(),
+                   [&sessions = *hall.sessions, directory] { sessions.publish(directory); });
 }
 
 net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
-    context_.stopping = true;
+    stopping_ = true;
     tick_.cancel();
-    context_.room.stop();
+    commons_.room.stop();
     for (auto& door : doors_) door.listener->close();
-    for (const auto& session : sessions_) session->leave();
-    co_await running_.empty(context_.clock.now() + grace);
-    for (const auto& session : sessions_) session->cut_off();
-    co_await running_.empty(context_.clock.now() + std::chrono::seconds(1));
-    context_.refusals.flush();
+    for (auto& hall : halls_)
+        asio::dispatch(hall.sessions->io(), [&sessions = *hall.sessions] { sessions.leave(); });
+    const base::Moment until = commons_.clock.now() + grace;
+    for (auto& hall : halls_) co_await net::on_loop(hall.sessions->io(), hall.sessions->end(until));
+    commons_.refusals.flush();
 }
 
 }  // namespace postern::relay

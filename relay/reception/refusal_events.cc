@@ -21,12 +21,15 @@ event::Refused several(Rule rule, std::uint64_t times) {
 void RefusalEvents::tell_of(const event::Refused& what, Rule rule, bool stranger, Tally* tally,
                             base::Moment now) {
     if (!stranger) return observer_.on(what);
-    if (tally != nullptr && !tally->room())
-        tally->count(rule);
-    else if (room_.take(now))
-        observer_.on(what);
-    else
-        more_[static_cast<std::size_t>(rule)] += what.times;
+    if (tally != nullptr && !tally->room()) return tally->count(rule);
+    {
+        const std::lock_guard lock(mutex_);
+        if (!room_.take(now)) {
+            more_[static_cast<std::size_t>(rule)] += what.times;
+            return;
+        }
+    }
+    observer_.on(what);
 }
 
 void RefusalEvents::close(Tally& tally, std::string_view client, std::string_view helo, base::Moment now) {
@@ -42,12 +45,16 @@ void RefusalEvents::close(Tally& tally, std::string_view client, std::string_vie
 }
 
 void RefusalEvents::flush() {
+    decltype(more_) more{};
+    {
+        const std::lock_guard lock(mutex_);
+        more.swap(more_);
+    }
     for (std::size_t at = 0; at < rule_count; ++at) {
-        if (more_[at] == 0) continue;
-        event::Refused what = several(static_cast<Rule>(at), more_[at]);
+        if (more[at] == 0) continue;
+        event::Refused what = several(static_cast<Rule>(at), more[at]);
         what.client = "several strangers";
         observer_.on(what);
-        more_[at] = 0;
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <string_view>
 
 #include "relay/observer.h"
@@ -13,7 +14,7 @@ namespace postern::relay {
 
 constexpr std::size_t rule_count = static_cast<std::size_t>(Rule::hops) + 1;
 
-/// One for all sessions; their thread. A primary's refusals are told each. Of a stranger's session the first
+/// One for all sessions; any thread. A primary's refusals are told each. Of a stranger's session the first
 /// ten are, the others are counted and told at its end, an event for each rule; and of all strangers together
 /// five a second, after the first two hundred. What is beyond is told by flush(), an event for each rule.
 class RefusalEvents {
@@ -21,7 +22,7 @@ public:
     static constexpr unsigned per_session = 10;
     static constexpr base::TokenBucket::Rate rate{std::chrono::milliseconds(200), std::chrono::seconds(40)};
 
-    /// Of one session.
+    /// Of one session, on its thread.
     class Tally {
     public:
         bool room() { return told_ < per_session && ++told_ > 0; }
@@ -43,6 +44,7 @@ public:
 
 private:
     Observer& observer_;
+    std::mutex mutex_;  // not while it is told
     base::TokenBucket room_{rate};
     std::array<std::uint64_t, rule_count> more_{};
 };

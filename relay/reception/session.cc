@@ -79,7 +79,7 @@ Session::Session(SessionContext& context, std::shared_ptr<net::Connection> conne
       tls_(tls),
       settings_(context.settings),
       client_(connection_->peer()),
-      envelope_memory_(context.memory),
+      envelope_memory_(context.commons.memory),
       protocol_(options(context, tls, primary_of(*settings_, client_) == nullptr),
                 tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
@@ -96,7 +96,7 @@ void Session::expect(bool message) {
 
 void Session::end() {
     expect(false);
-    context_.refusals.close(tally_, client_, protocol_.helo(), context_.clock.now());
+    context_.commons.refusals.close(tally_, client_, protocol_.helo(), context_.clock.now());
     connection_->close();
     context_.observer.on(event::SessionClosed{client_, protocol_.commands(), messages_});
 }
@@ -163,7 +163,7 @@ void Session::say(const Decision& decision, const Address& sender, const std::st
     what.reason = decision.reason;
     what.directory_age = decision.directory_age;
     what.monitored = decision.monitored;
-    context_.refusals.tell_of(what, decision.rule, primary_.empty(), &tally_, context_.clock.now());
+    context_.commons.refusals.tell_of(what, decision.rule, primary_.empty(), &tally_, context_.clock.now());
 }
 
 net::awaitable<bool> Session::send_replies(std::chrono::seconds deadline) {
@@ -250,8 +250,8 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
         sent_as = srs->rewrite(address, context_.clock.wall()).value_or(Address());
     if (decision.reply.positive()) {
         expect(true);
-        if (!primary_.empty() && !address.null() && context_.notice_sender)
-            context_.notice_sender(address.mailbox(), address.domain);
+        if (!primary_.empty() && !address.null() && context_.commons.notice_sender)
+            context_.commons.notice_sender(address.mailbox(), address.domain);
     }
     protocol_.sender(decision.reply, std::move(sent_as));
     co_return decision;
@@ -267,7 +267,7 @@ Decision Session::answer_recipient(const Address& address) {
         const bool report = judged.addressee == RecipientDecision::Addressee::author;
         const std::string whom =
             report ? base::lower(judged.instead.text()) : "postmaster " + network_of(client_);
-        if (!context_.from_strangers.take(whom, context_.clock.now()))
+        if (!context_.commons.from_strangers.take(whom, context_.clock.now()))
             judged.decision = refuse(report ? Rule::reports_often : Rule::postmaster_often);
     }
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
@@ -293,7 +293,7 @@ net::awaitable<bool> Session::receive() {
     if (!co_await send_replies(settings_->accept.timeout)) co_return false;
 
     MessageId id = context_.spool.new_id();
-    Incoming content(context_.spool.disk(), context_.spool.content_file(id), context_.memory);
+    Incoming content(context_.spool.disk(), context_.spool.content_file(id), context_.commons.memory);
     std::error_code broken = co_await read_content(content);
     if (broken || !content.reader().complete()) {
         discard(content);
@@ -323,7 +323,7 @@ net::awaitable<bool> Session::receive() {
 /// Its file, if there is one, goes whenever the disk allows it.
 void Session::discard(Incoming& content) {
     if (auto writer = content.forget())
-        asio::post(context_.files, [writer = std::move(writer)] { writer->discard(); });
+        asio::post(context_.commons.files, [writer = std::move(writer)] { writer->discard(); });
 }
 
 /// An error when the connection ended before the content did. Without one it is complete, or a stranger's
@@ -353,7 +353,7 @@ net::awaitable<std::error_code> Session::read_content(Incoming& content) {
 net::awaitable<void> Session::write_down(Incoming& content) {
     auto piece = content.piece();
     connection_->deadline(disk_patience);
-    content.written(co_await net::elsewhere(context_.files, piece));
+    content.written(co_await net::elsewhere(context_.commons.files, piece));
 }
 
 /// The content as the spool takes it. An error of its file.
@@ -414,7 +414,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
 
     expect(false);
     connection_->deadline(disk_patience);
-    context_.room.taken(message.size());
+    context_.commons.room.taken(message.size());
     error = co_await commit(stored);
     if (error) co_return not_stored(error);
     ++messages_;
@@ -429,8 +429,9 @@ net::awaitable<std::error_code> Session::commit(StoredPtr stored) {
     Outcome outcome = co_await asio::async_initiate<const asio::use_awaitable_t<>, void(Outcome)>(
         [this, &stored](auto handler) {
             auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-            context_.spool.accept(stored,
-                                  [shared](std::error_code error) { std::move (*shared)(Outcome{error}); });
+            context_.spool.accept(
+                stored, [shared](std::error_code error) { std::move (*shared)(Outcome{error}); },
+                context_.loop);
         },
         asio::use_awaitable);
     co_return outcome.error;

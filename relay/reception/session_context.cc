@@ -1,7 +1,6 @@
 #include "relay/reception/session_context.h"
 
 #include "relay/net/timer.h"
-#include "relay/reception/srs_secret.h"
 
 namespace postern::relay {
 
@@ -12,41 +11,34 @@ constexpr std::uint64_t stranger_reserve = 256ull << 20;
 
 }  // namespace
 
-SessionContext::SessionContext(net::io_context& io_, const net::Machine& machine, Spool& spool_,
-                               SettingsPtr settings_, std::shared_ptr<const sync::Snapshot> directory_,
-                               Observer& observer_)
-    : io(io_),
-      clock(machine.clock),
+Commons::Commons(net::io_context& io, const net::Machine& machine, Spool& spool_, Observer& observer_)
+    : clock(machine.clock),
       spool(spool_),
       observer(observer_),
-      settings(std::move(settings_)),
-      directory(std::move(directory_)),
-      tls(net::server_context(settings->tls)),
-      srs(rewriting(machine.disk, *settings)),
       refusals(observer),
       files(machine.workers.writing),
       room(io, clock, spool, files) {}
 
 net::awaitable<bool> SessionContext::ask(Address address) {
-    if (!ask_directory) co_return true;
+    if (!commons.ask_directory) co_return true;
     // The answer cancels the timer, so that a question that is never answered ends all the same.
     struct Question {
-        Question(net::io_context& loop, const base::Clock& by) : timer(loop, by) {
+        Question(net::io_context& here, const base::Clock& by) : timer(here, by) {
             timer.expires_after(answer_max);
         }
         net::Timer timer;
         bool answered = false;
     };
     auto question = std::make_shared<Question>(io, clock);
-    ask_directory(address.mailbox(), address.domain,
-                  [&loop = io, weak = std::weak_ptr(question)](bool answered) {
-                      asio::post(loop, [weak, answered] {
-                          auto waiting = weak.lock();
-                          if (!waiting) return;
-                          waiting->answered = answered;
-                          waiting->timer.cancel();
-                      });
-                  });
+    commons.ask_directory(address.mailbox(), address.domain,
+                          [&here = io, weak = std::weak_ptr(question)](bool answered) {
+                              asio::post(here, [weak, answered] {
+                                  auto waiting = weak.lock();
+                                  if (!waiting) return;
+                                  waiting->answered = answered;
+                                  waiting->timer.cancel();
+                              });
+                          });
     co_await question->timer.async_wait(net::as_value);
     co_return question->answered;
 }
@@ -55,7 +47,7 @@ Decision SessionContext::admission(std::uint64_t size, bool stranger) const {
     if (!spool.unhealthy().empty()) return refuse(Rule::disk_fails);
     const std::uint64_t minimum = settings->accept.minimum_free;
     const std::uint64_t left = stranger ? 8 * minimum + stranger_reserve : minimum;
-    if (room.octets() < left + size) return refuse(Rule::minimum_free);
+    if (commons.room.octets() < left + size) return refuse(Rule::minimum_free);
     Decision out;
     out.reply = Reply{250, {2, 0, 0}, "ok"};
     return out;

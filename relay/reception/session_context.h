@@ -26,13 +26,30 @@ namespace postern::relay {
 
 constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
 
-/// One for all of them, on the thread of `io`. Reception alone changes what it is told: settings, directory,
-/// TLS, and that it ends. One thing: it is given to all, and keeps no invariant of what it is made of.
-struct SessionContext {
-    SessionContext(net::io_context& io, const net::Machine& machine, Spool& spool, SettingsPtr settings,
-                   std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
+/// One for the sessions of all loops. Any thread, but for `room`, which watches on the loop it is given.
+struct Commons {
+    Commons(net::io_context& io, const net::Machine& machine, Spool& spool, Observer& observer);
 
+    const base::Clock& clock;
+    Spool& spool;
+    Observer& observer;
+    AskDirectory ask_directory;  // these two may be empty; set before the first session
+    NoticeSender notice_sender;
+    RefusalEvents refusals;
+    Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
+                                                           // mail for the postmaster
+    const std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
+    const asio::any_io_executor files;  // where they are written: nothing of a loop waits for a disk
+    DiskRoom room;
+};
+
+/// One for all sessions of a loop, on its thread. Its Sessions alone change what it is told: settings,
+/// directory, TLS, and that it ends. One thing: it is given to all, and keeps no invariant of what it is made
+/// of.
+struct SessionContext {
     net::io_context& io;
+    const unsigned loop;  // its number among reception's
+    Commons& commons;
     const base::Clock& clock;
     Spool& spool;
     Observer& observer;
@@ -40,16 +57,7 @@ struct SessionContext {
     std::shared_ptr<const sync::Snapshot> directory;
     net::TlsContext tls;
     std::shared_ptr<const Srs> srs;  // null unless `settings` say that accept.foreign_sender is rewrite
-    AskDirectory ask_directory;      // these two may be empty
-    NoticeSender notice_sender;
     bool stopping = false;
-
-    RefusalEvents refusals;
-    Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
-                                                           // mail for the postmaster
-    std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
-    const asio::any_io_executor files;  // where they are written: nothing of the loop waits for a disk
-    DiskRoom room;
 
     /// Has the primary asked about an address; true when `directory` now knows what there is to know.
     net::awaitable<bool> ask(Address address);

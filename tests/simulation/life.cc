@@ -21,6 +21,9 @@ Life::Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::Setti
     clock.let_run(true);
     parts_ =
         std::make_unique<relay::RelayParts>(std::move(settings), std::move(directory), observer, machine);
+    for (io_context* io : parts_->reception_loops.ios()) loops_.push_back({"reception", io});
+    for (io_context* io : parts_->delivery_loops.ios()) loops_.push_back({"delivery", io});
+    loops_.push_back({"workers", &workers_});
     parts_->begin();
     clock.let_run(false);
     clock.wait_for_threads(threads);
@@ -35,7 +38,7 @@ Life::~Life() {
 
 bool Life::step(Random& random) {
     std::vector<std::string> ready = clock_.ready();
-    const std::size_t loops = 3, ways = loops + ready.size();
+    const std::size_t loops = loops_.size(), ways = loops + ready.size();
     const std::size_t first = random.pick(ways);
     for (std::size_t at = 0; at < ways; ++at) {
         const std::size_t way = (first + at) % ways;
@@ -44,19 +47,16 @@ bool Life::step(Random& random) {
             clock_.give_turn(last_);
             return true;
         }
-        io_context& io = way == 0   ? parts_->reception_loop.io()
-                         : way == 1 ? parts_->delivery_loop.io()
-                                    : workers_;
-        last_ = way == 0 ? "reception" : way == 1 ? "delivery" : "workers";
-        if (io.poll_one() > 0) return true;
+        last_ = loops_[way].name;
+        if (loops_[way].io->poll_one() > 0) return true;
     }
     return false;
 }
 
 void Life::stop(std::chrono::seconds grace) {
     const auto ended = [this](const std::exception_ptr&) { ++ended_; };
-    asio::co_spawn(parts_->reception_loop.io(), parts_->reception.stop(grace), ended);
-    asio::co_spawn(parts_->delivery_loop.io(), parts_->delivery.stop(grace), ended);
+    asio::co_spawn(parts_->reception_loops.first().io(), parts_->reception.stop(grace), ended);
+    asio::co_spawn(parts_->delivery_loops.first().io(), parts_->delivery.stop(grace), ended);
 }
 
 }  // namespace postern::simulation

@@ -65,12 +65,13 @@ public:
     explicit Listener(std::shared_ptr<Door> door) : door_(std::move(door)) {}
     ~Listener() override { close(); }
 
-    awaitable<tl::expected<relay::net::Arrival, std::error_code>> accept() override {
+    awaitable<tl::expected<relay::net::Arrival, std::error_code>> accept(io_context& io) override {
         const auto door = door_;
         while (door->open && door->arrived.empty()) co_await door->bell.async_wait(relay::net::as_value);
         if (!door->open) co_return tl::make_unexpected(make_error_code(std::errc::operation_canceled));
         auto out = std::move(door->arrived.front());
         door->arrived.pop_front();
+        out.socket = Socket(io, asio::generic::stream_protocol(AF_UNIX, 0), out.socket.release());
         co_return out;
     }
     void close() override {

@@ -53,6 +53,11 @@ private:
     io_context workers_{1};
     const asio::executor_work_guard<io_context::executor_type> work_{workers_.get_executor()};
     std::unique_ptr<relay::RelayParts> parts_;
+    struct Loop {
+        std::string name;
+        io_context* io;
+    };
+    std::vector<Loop> loops_;
     int ended_ = 0;
     std::string last_;
 };

@@ -67,6 +67,8 @@ class Gateway:
             "status": {"address": self.status_address},
             "log": {"format": "json"},
         }
+        if "POSTERN_THREADS" in os.environ:  # to play whatever there is on so many loops
+            self.settings["threads"] = int(os.environ["POSTERN_THREADS"])
         self.configure(**settings)
         self.environment = None  # of the process, beside what it inherits
         self.errors = None  # where the log goes instead of log_file

@@ -22,6 +22,7 @@ class World {
 public:
     Learnt learnt(base::Disk& disk) {
         env_ = std::make_unique<Environment>(Environment{io_,
+                                                         Carriers({&io_}),
                                                          clock_,
                                                          disk,
                                                          outside_,

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "relay/durable_mark.h"
+#include "relay/net/on_loop.h"
+#include "relay/net/timer.h"
 #include "sync/base/clock.h"
 #include "tests/unit/stepped_clock.h"
 
@@ -28,6 +30,26 @@ struct Troubles : Observer {
     std::mutex mutex;
     std::vector<std::string> told;
 };
+
+net::awaitable<std::thread::id> whose() { co_return std::this_thread::get_id(); }
+
+net::awaitable<void> throws() {
+    throw std::runtime_error("no");
+    co_return;
+}
+
+net::awaitable<void> wait_for_good(net::io_context& io, const base::Clock& clock, std::shared_ptr<int> held) {
+    net::Timer timer(io, clock);
+    *held = 1;
+    co_await timer.async_wait(net::as_value);
+}
+
+net::awaitable<void> wait_there(net::io_context& here, net::io_context& there, const base::Clock& clock,
+                                std::shared_ptr<int> held) {
+    net::Timer timer(here, clock);
+    co_await net::on_loop(there, wait_for_good(there, clock, held));
+    *held = 2;
+}
 
 }  // namespace
 
@@ -60,6 +82,53 @@ TEST_CASE("a loop answers on its own thread", "[loop]") {
     loop.close();
     loop.join();
     CHECK(troubles.told.empty());
+}
+
+TEST_CASE("a coroutine goes on on another loop, and comes back with what that gave", "[loop]") {
+    Troubles troubles;
+    Loops loops(event::Area::delivery, 2, troubles);
+    loops.start();
+    std::thread::id here, there, own, back;
+    bool thrown = false;
+    loops.first().finish([&]() -> net::awaitable<void> {
+        here = std::this_thread::get_id();
+        own = co_await net::on_loop(*loops.ios()[0], whose());
+        there = co_await net::on_loop(*loops.ios()[1], whose());
+        try {
+            co_await net::on_loop(*loops.ios()[1], throws());
+        } catch (const std::runtime_error&) {
+            thrown = true;
+        }
+        back = std::this_thread::get_id();
+    }());
+    CHECK(own == here);
+    CHECK(there != here);
+    CHECK(back == here);
+    CHECK(thrown);
+    loops.close();
+    loops.join();
+}
+
+TEST_CASE("what waits across loops goes with them, in whatever order", "[loop]") {
+    const base::SystemClock clock;
+    const bool to_the_first = GENERATE(true, false);
+    Troubles troubles;
+    const auto held = std::make_shared<int>(0);
+    {
+        Loops loops(event::Area::delivery, 2, troubles);
+        auto& from = *loops.ios()[to_the_first ? 1 : 0];
+        auto& to = *loops.ios()[to_the_first ? 0 : 1];
+        asio::co_spawn(from, wait_there(from, to, clock, held), [](const std::exception_ptr&) {});
+        while (*held == 0) {
+            from.poll();
+            to.poll();
+        }
+        loops.close();
+        loops.join();
+        CHECK(held.use_count() > 1);
+    }
+    CHECK(*held == 1);
+    CHECK(held.use_count() == 1);
 }
 
 TEST_CASE("what escapes the work of a loop is told, and it goes on", "[loop]") {

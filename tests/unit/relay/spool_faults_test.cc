@@ -54,3 +54,25 @@ TEST_CASE("nothing is unstuck by a commit that could not be written") {
     CHECK(kept.spool.stuck());
     disk.fail(MemoryDisk::Act::write, {}, 0);
 }
+
+TEST_CASE("a report is counted from the moment on that what it tells of is gone") {
+    const Folder folder;
+    const auto spool = folder.path() / "spool";
+    std::filesystem::create_directories(spool);
+    MemoryDisk disk;
+    disk.make_folder(spool);
+    const base::SystemClock clock;
+    KeptSpool kept(folder.path(), clock, disk);
+    const auto message = message_with(kept.spool, "x\r\n", false);
+    CHECK_FALSE(kept.accept(message));
+    disk.fail(MemoryDisk::Act::sync, std::errc::io_error, 1'000'000);
+    Change change;
+    change.id = message->message.id;
+    change.done = true;
+    change.bounce = message_with(kept.spool, "y\r\n", false);
+    kept.spool.change(std::move(change));
+    while (kept.spool.contains(message->message.id))
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    CHECK(kept.spool.count() == 1);
+    disk.fail(MemoryDisk::Act::sync, {}, 0);
+}
