@@ -19,8 +19,7 @@ namespace {
 
 using Kind = RecordHeader::Kind;
 
-/// What nobody waits for is on the disk after that at the latest.
-constexpr std::chrono::seconds unsynced_at_most{1};
+constexpr std::chrono::seconds unsynced_at_most{1};  // until what nobody waits for is on the disk
 constexpr std::chrono::seconds put_back_for{1};
 
 /// Something was moved away or taken from us. No write and no sync says this: nothing is known to be lost,
@@ -255,10 +254,9 @@ bool Spool::draft(const Change& change, Batch& batch) {
     {
         std::shared_lock lock(holdings_->mutex);
         entry = holdings_->index.find(change.id);
-        const auto& emptied = holdings_->emptied;
-        if (entry)
-            oldest =
-                emptied.empty() ? entry->message.segment : std::min(entry->message.segment, *emptied.begin());
+        if (entry) oldest = entry->message.segment;
+        if (const auto& emptied = holdings_->emptied; !emptied.empty())
+            oldest = std::min(oldest, *emptied.begin());
     }
     const bool ends = change.done || !change.damage.empty();
     const bool written = entry && (ends || change.progress) &&

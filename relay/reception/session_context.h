@@ -44,8 +44,7 @@ struct Commons {
 };
 
 /// One for all sessions of a loop, on its thread. Its Sessions alone change what it is told: settings,
-/// directory, TLS, and that it ends. One thing: it is given to all, and keeps no invariant of what it is made
-/// of.
+/// directory, TLS, and that it ends.
 struct SessionContext {
     net::io_context& io;
     const unsigned loop;  // its number among reception's

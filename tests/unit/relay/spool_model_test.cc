@@ -192,6 +192,7 @@ private:
     // ---- what is told
 
     void committed(Committed done) {
+        std::vector<std::filesystem::path> refused;
         {
             const std::lock_guard lock(mutex_);
             if (dead_) return;
@@ -200,12 +201,13 @@ private:
                 (done.error ? known.refused : known.accepted) = true;
                 if (!done.error) live_.push_back(one.stored->message.id);
                 if (const auto& file = one.stored->message.content.file; done.error && !file.empty())
-                    process_->remove(file);
+                    refused.push_back(file);
             }
             for (const auto& one : done.bounces) live_.push_back(one->message.id);
             told_written_ = std::max(told_written_, done.changes);
             told_durable_ = std::max(told_durable_, done.durable);
         }
+        for (const auto& file : refused) process_->remove(file);
     }
     std::uint64_t told_durable() {
         const std::lock_guard lock(mutex_);
