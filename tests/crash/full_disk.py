@@ -1,7 +1,8 @@
 """A disk that fills up: accepted mail is kept and delivered, new mail is put off, room brings everything back."""
+import collections
 import os
 import subprocess
-import unittest
+import threading
 
 import samples
 import scenario
@@ -88,18 +89,67 @@ class FullDisk(scenario.Scenario):
             self.assertEqual(smtp_client.send(gateway.address, "alice@company.example", f"u{n}@dest.example",
                                               samples.of_size(10 << 10, f"number {n}")).code, 250)
             accepted.append(f"u{n}@dest.example")
-        with open(self.disk / "ballast", "wb", buffering=0) as ballast:
-            try:
-                while True:
-                    ballast.write(b"x" * 4096)
-            except OSError:
-                pass
+        self._fill_disk()
         reply = smtp_client.send(gateway.address, "alice@company.example", "late@dest.example", samples.of_size(300 << 10))
         self.assertEqual(reply.code // 100, 4, reply)
         gateway.kill()
         gateway.start(ready=False)  # it comes up on a full disk, too
         (self.disk / "ballast").unlink()
         self._drains(gateway, receiver, accepted, 10 << 10)
+        self._takes_mail(gateway)
+
+    def _fill_disk(self):
+        with open(self.disk / "ballast", "wb", buffering=0) as ballast:
+            try:
+                while True:
+                    ballast.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def _send_until(self, gateway, number, over, answers):
+        """Goes on whatever it is answered; what got a 250 is in `answers`."""
+        n = 0
+        while not over.is_set():
+            recipient = f"c{number}m{n}@dest.example"
+            size = 400 << 10 if n % 9 == 0 else 6 << 10
+            n += 1
+            try:
+                answers[recipient] = smtp_client.send(gateway.address, "alice@company.example", recipient,
+                                                      samples.of_size(size, recipient)).code
+            except (OSError, smtp_client.Closed):
+                answers[recipient] = 0
+
+    def test_filled_and_emptied_ten_times_under_load(self):
+        receiver = self.receiver()
+        gateway = self._start(receiver, "0B")
+        receiver.start()
+        over, answers = threading.Event(), {}
+        clients = [threading.Thread(target=self._send_until, args=(gateway, n, over, answers)) for n in range(4)]
+        for client in clients:
+            client.start()
+
+        def answered(code):
+            """One more client than there are has heard it."""
+            before = sum(1 for c in list(answers.values()) if c == code)
+            gateway.process.wait_for(lambda: sum(1 for c in list(answers.values()) if c == code) > before + len(clients),
+                                     f"some answers of {code}")
+        try:
+            for _ in range(10):
+                answered(250)
+                self._fill_disk()
+                answered(452)
+                (self.disk / "ballast").unlink()
+        finally:
+            over.set()
+            for client in clients:
+                client.join()
+        gateway.process.require_running()
+        gateway.wait_until_empty(120)
+        accepted = {recipient for recipient, code in answers.items() if code == 250}
+        got = collections.Counter(r for m in receiver.messages for r in m.recipients)
+        self.assertEqual(set(got), accepted)
+        self.assertEqual([r for r, times in got.items() if times > 1], [])
+        self.assertEqual({code for code in answers.values()} - {250, 451, 452}, set())
         self._takes_mail(gateway)
 
 
