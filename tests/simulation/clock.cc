@@ -10,10 +10,15 @@ namespace postern::simulation {
 
 namespace {
 
-std::string own_name() {
-    std::array<char, 32> name{};
-    ::pthread_getname_np(::pthread_self(), name.data(), name.size());
-    return name.data();
+constexpr auto at_rest_after = std::chrono::seconds(10);
+
+const std::string& own_name() {
+    thread_local const std::string own = [] {
+        std::array<char, 32> name{};
+        ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+        return std::string(name.data());
+    }();
+    return own;
 }
 
 }  // namespace
@@ -73,19 +78,18 @@ void Clock::wait_for_threads(std::size_t count) const {
 }
 
 bool Clock::is_ready(const Parked& parked) const {
-    if (now() >= parked.until || parked.stop.stop_requested()) return true;
+    if (now_ >= parked.until || parked.stop.stop_requested()) return true;
     const std::lock_guard lock(*parked.mutex);
     return parked.done();
 }
 
 std::vector<std::string> Clock::ready() const {
-    std::map<std::string, Parked*> parked;
     {
         const std::lock_guard lock(mutex_);
-        parked = parked_;
+        looked_at_.assign(parked_.begin(), parked_.end());
     }
     std::vector<std::string> out;
-    for (const auto& [name, one] : parked)
+    for (const auto& [name, one] : looked_at_)
         if (is_ready(*one)) out.push_back(name);
     return out;
 }
@@ -105,28 +109,36 @@ void Clock::let_run(bool freely) {
     for (const auto& [name, one] : parked_) one->waits.notify_one();
 }
 
-base::Moment Clock::next() const {
-    const std::lock_guard lock(mutex_);
-    base::Moment out = base::Moment::max();
-    for (const auto& [at, ring] : rings_)
-        if (!ring.expired()) {
-            out = at;
-            break;
-        }
-    for (const auto& [name, one] : parked_) out = std::min(out, one->until);
-    return out;
+base::Moment Clock::first(Rings& rings) {
+    while (!rings.empty() && rings.begin()->second.expired()) rings.erase(rings.begin());
+    return rings.empty() ? base::Moment::max() : rings.begin()->first;
 }
 
-void Clock::pass(base::Moment until) {
+base::Moment Clock::next(base::Moment::duration late) const {
+    const std::lock_guard lock(mutex_);
+    base::Moment own = first(rings_);
+    for (const auto& [name, one] : parked_) own = std::min(own, one->until);
+    if (own < base::Moment::max() && now_ - happened_ >= at_rest_after) own += late;
+    return std::min(own, first(exact_rings_));
+}
+
+bool Clock::pass(base::Moment until) {
     std::unique_lock lock(mutex_);
-    while (!rings_.empty() && rings_.begin()->first <= until) {
-        auto next = rings_.extract(rings_.begin());
+    bool any = false;
+    for (;;) {
+        Rings& rings = first(exact_rings_) < first(rings_) ? exact_rings_ : rings_;
+        if (first(rings) > until || rings.empty()) break;
+        auto next = rings.extract(rings.begin());
         pass_by(std::max(next.key(), now_) - now_);
         lock.unlock();
-        if (const auto ring = next.mapped().lock()) (*ring)();
+        if (const auto ring = next.mapped().lock()) {
+            (*ring)();
+            any = true;
+        }
         lock.lock();
     }
     pass_by(std::max(until, now_) - now_);
+    return any;
 }
 
 void Clock::pass_by(base::Moment::duration time) {
@@ -145,7 +157,7 @@ std::shared_ptr<void> Clock::set(base::Moment at, Ring ring) {
     {
         const std::lock_guard lock(mutex_);
         if (at > now_) {
-            rings_.emplace(at, out);
+            (exact_ ? exact_rings_ : rings_).emplace(at, out);
             return out;
         }
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,10 +40,16 @@ public:
     void give_turn(const std::string& thread) const;
     /// From now on threads wait for each other by themselves, while no time passes; or again as before.
     void let_run(bool freely);
-    /// When the first of all waits is over; max: nobody waits for a time.
-    base::Moment next() const;
-    /// What comes due rings, in its order, while it is its time.
-    void pass(base::Moment until);
+    /// Something happens that others than the gateway's own alarms and threads have begun.
+    void happens() const { happened_ = now_; }
+    /// Alarms that are set while this is so ring at their very time.
+    void be_exact(bool now) { exact_ = now; }
+    /// When the first of all waits is over; max: nobody waits for a time. Where nothing has happened for a
+    /// while the gateway's own waits are over late, as on a machine that has other things to do: a day has
+    /// many seconds in which it only looks whether there is something to do. `late`: by chance.
+    base::Moment next(base::Moment::duration late) const;
+    /// What comes due rings, in its order, while it is its time. Whether anything did.
+    bool pass(base::Moment until);
     void step_wall(base::Time::duration by);  // somebody sets it
 
 private:
@@ -64,11 +71,16 @@ private:
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     mutable std::map<std::string, Parked*> parked_;  // by the names of threads
+    mutable std::vector<std::pair<std::string, Parked*>> looked_at_;
     mutable bool somebody_runs_ = false;
     bool freely_ = false;
     base::Moment now_{std::chrono::hours(1000)};
+    mutable base::Moment happened_ = now_;
     base::Time wall_, steady_;
-    std::multimap<base::Moment, std::weak_ptr<Ring>> rings_;
+    bool exact_ = true;
+    using Rings = std::multimap<base::Moment, std::weak_ptr<Ring>>;
+    static base::Moment first(Rings& rings);
+    mutable Rings rings_, exact_rings_;  // the gateway's own, and the others'
 };
 
 }  // namespace postern::simulation

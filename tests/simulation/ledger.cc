@@ -118,7 +118,8 @@ void Ledger::new_life(bool power_cut) {
 
 void Ledger::removed(const std::string& id, bool told) {
     Mail* mail = of(id);
-    if (const auto report = reports_.find(id); report != reports_.end()) mail = &mails_.at(report->second);
+    if (const auto report = reports_.find(id); report != reports_.end())
+        mail = &mails_.at(report->second.number);
     if (mail != nullptr && !(told && mail->id == id))
         for (auto& [recipient, leg] : mail->legs) leg.removed = true;
 }
@@ -144,7 +145,7 @@ void Ledger::judge(const Mail& mail, const std::string& recipient, const Leg& le
     if (sure > 1) fail(what + " was delivered twice");
     if (sure > 0 && leg.failures > 0) fail(what + " was delivered, and reported as failed");
     if (mail.told == Told::refused && !leg.receipts.empty()) fail(what + " was refused, and delivered");
-    if (mail.told != Told::taken || mail.damaged || kept || !leg.taken || leg.removed) return;
+    if (mail.told != Told::taken || mail.damaged || kept || !leg.taken || leg.removed || leg.untold) return;
     if (leg.receipts.empty() && leg.failures == 0) fail(what + " was accepted and is gone");
 }
 
@@ -199,7 +200,14 @@ void Ledger::on(const event::Bounced& what) {
          text_of(what.reason) + " in " + text_of(what.bounce_id));
     must_be_known(what.id);
     Mail* mail = of(what.id);
-    if (mail != nullptr && !what.bounce_id.empty()) reports_.emplace(what.bounce_id, mail->number);
+    if (mail != nullptr && !what.bounce_id.empty())
+        reports_.emplace(what.bounce_id, Report{mail->number, clock_.wall()});
+    // A report that its sender's server did not take for so long is told to nobody.
+    const auto report = reports_.find(what.id);
+    if (report != reports_.end() && what.bounce_id.empty() &&
+        clock_.wall() - report->second.made >= expire_ - 1min)
+        for (auto& [recipient, leg] : mails_.at(report->second.number).legs)
+            leg.untold = leg.untold || leg.bounced;
     if (mail != nullptr)
         if (auto leg = mail->legs.find(text_of(what.recipient)); leg != mail->legs.end())
             leg->second.bounced = true;
@@ -211,7 +219,7 @@ void Ledger::on(const event::Removed& what) {
 void Ledger::on(const event::Reported& what) {
     if (deaf_) return;
     must_be_known(what.id);
-    if (const Mail* mail = of(what.id)) reports_.emplace(what.report_id, mail->number);
+    if (const Mail* mail = of(what.id)) reports_.emplace(what.report_id, Report{mail->number, clock_.wall()});
     note("reported " + text_of(what.id) + ' ' + text_of(what.action));
 }
 void Ledger::on(const event::Held& what) {
@@ -228,7 +236,11 @@ void Ledger::on(const event::Rotated& what) {
     if (!deaf_) note("rotated " + text_of(what.site) + " to " + text_of(what.to));
 }
 void Ledger::on(const event::Trouble& what) {
-    if (!deaf_) note("trouble " + text_of(text_of(what.where)) + ": " + text_of(what.text));
+    if (deaf_) return;
+    std::string text = text_of(what.text);
+    for (auto at = text.find(folder_); at != std::string::npos; at = text.find(folder_))
+        text.replace(at, folder_.size(), "STATE_DIR");
+    note("trouble " + text_of(text_of(what.where)) + ": " + text);
 }
 
 }  // namespace postern::simulation

@@ -29,6 +29,7 @@ struct Leg {
     unsigned delivered = 0;  // how often the gateway said so
     unsigned failures = 0;   // reports to the sender that say so
     bool removed = false;    // by an operator
+    bool untold = false;     // the report could not be delivered for as long as mail is tried
     bool bounced = false;    // the gateway says so
 };
 
@@ -47,7 +48,9 @@ struct Mail {
 /// two at once.
 class Ledger final : public relay::Observer {
 public:
-    explicit Ledger(const base::Clock& clock) : clock_(clock) {}
+    /// `folder`: the gateway's, which is called otherwise each time. `expire`: it gives up after that.
+    Ledger(const base::Clock& clock, std::string folder, std::chrono::seconds expire)
+        : clock_(clock), folder_(std::move(folder)), expire_(expire) {}
 
     // By clients.
     Mail& begin(std::uint64_t number, std::string from, std::string content);
@@ -100,9 +103,15 @@ private:
     void must_be_known(std::string_view id);
 
     const base::Clock& clock_;
+    const std::string folder_;
+    const std::chrono::seconds expire_;
     std::map<std::uint64_t, Mail> mails_;
     std::map<std::string, std::uint64_t, std::less<>> ids_;
-    std::map<std::string, std::uint64_t, std::less<>> reports_;  // by their ids: about which message
+    struct Report {
+        std::uint64_t number;  // of the message that it is about
+        base::Time made;       // by the clock on the wall, as its age
+    };
+    std::map<std::string, Report, std::less<>> reports_;  // by their ids
     std::set<unsigned> troubled_lives_;
     struct End {
         base::Moment at;

@@ -37,20 +37,29 @@ Life::~Life() {
 }
 
 bool Life::step(Random& random) {
-    std::vector<std::string> ready = clock_.ready();
-    const std::size_t loops = loops_.size(), ways = loops + ready.size();
-    const std::size_t first = random.pick(ways);
+    const std::vector<std::string> ready = clock_.ready();
+    const std::size_t ways = loops_.size() + ready.size(), first = random.pick(ways);
     for (std::size_t at = 0; at < ways; ++at) {
         const std::size_t way = (first + at) % ways;
-        if (way >= loops) {
-            last_ = ready[way - loops];
+        const bool thread = way >= loops_.size();
+        if (thread) {
+            last_ = ready[way - loops_.size()];
             clock_.give_turn(last_);
-            return true;
+        } else {
+            Loop& loop = loops_[way];
+            loop.quiet = loop.quiet || loop.io->poll_one() == 0;
+            if (loop.quiet) continue;
+            last_ = loop.name;
         }
-        last_ = loops_[way].name;
-        if (loops_[way].io->poll_one() > 0) return true;
+        awake();
+        spoke_ = !thread;
+        return true;
     }
     return false;
+}
+
+void Life::awake() {
+    for (Loop& loop : loops_) loop.quiet = false;
 }
 
 void Life::stop(std::chrono::seconds grace) {

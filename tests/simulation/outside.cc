@@ -93,6 +93,7 @@ public:
 
     void ask(const std::string& name, RecordType type, Done done) override {
         Random random(outside_.seed_, "question", ++outside_.questions_);
+        outside_.clock_.happens();
         const Mood mood = outside_.mood("dns");
         if (mood == Mood::silent || (mood == Mood::tearing && random.one_in(3)))
             return waiting_.push_back(done);
@@ -127,7 +128,7 @@ private:
 
 // ---- all of it
 
-Outside::Outside(io_context& io, const base::Clock& clock, std::uint64_t seed)
+Outside::Outside(io_context& io, const Clock& clock, std::uint64_t seed)
     : io_(io), clock_(clock), seed_(seed) {}
 
 Outside::~Outside() = default;
@@ -160,22 +161,26 @@ DnsAnswer Outside::answer(const std::string& name, RecordType type) const {
     return out;
 }
 
-std::shared_ptr<Wire> Outside::wire(Socket gateway, Socket peer, Fate fate) {
-    auto out = std::make_shared<Wire>(io_, clock_, std::move(gateway), std::move(peer), fate);
+std::shared_ptr<Wire> Outside::wire(Socket gateway, Socket peer, Fate fate, std::string name) {
+    auto out = std::make_shared<Wire>(io_, clock_, std::move(gateway), std::move(peer), fate, std::move(name),
+                                      touched_);
     std::erase_if(wires_, [](const auto& one) { return one.expired(); });
     wires_.push_back(out);
     return out;
 }
 
-std::size_t Outside::connections() const {
-    return static_cast<std::size_t>(
-        std::count_if(wires_.begin(), wires_.end(), [](const auto& one) { return !one.expired(); }));
+std::vector<std::string> Outside::connections() const {
+    std::vector<std::string> out;
+    for (const auto& one : wires_)
+        if (const auto wire = one.lock()) out.push_back(wire->text());
+    return out;
 }
 
 void Outside::cut_all() {
     for (const auto& one : wires_)
         if (const auto wire = one.lock()) wire->cut();
     if (const auto door = door_.lock()) door->arrived.clear();
+    *touched_ = true;
 }
 
 std::pair<Socket, std::shared_ptr<Wire>> Outside::call(const std::string& from, Fate fate) {
@@ -183,7 +188,8 @@ std::pair<Socket, std::shared_ptr<Wire>> Outside::call(const std::string& from, 
     if (!door || !door->open) return {Socket(io_), nullptr};
     auto [gateway, its_wire] = socket_pair(door->loop, io_);
     auto [peer, our_wire] = socket_pair(io_, io_);
-    auto out = wire(std::move(its_wire), std::move(our_wire), fate);
+    auto out = wire(std::move(its_wire), std::move(our_wire), fate, "from " + from);
+    *touched_ = true;
     door->arrived.push_back({std::move(gateway), relay::net::Endpoint(asio::ip::make_address(from), 40000)});
     door->bell.cancel();
     out->start();
@@ -191,6 +197,7 @@ std::pair<Socket, std::shared_ptr<Wire>> Outside::call(const std::string& from, 
 }
 
 awaitable<std::error_code> Outside::connect(Socket& socket, relay::net::Endpoint to, std::string from) {
+    clock_.happens();
     if (short_) co_return make_error_code(std::errc::too_many_files_open);
     const std::string address = to.address().to_string();
     const auto host = hosts_.find(address);
@@ -201,7 +208,8 @@ awaitable<std::error_code> Outside::connect(Socket& socket, relay::net::Endpoint
     auto [gateway, its_wire] = socket_pair(loop, io_);
     auto [peer, our_wire] = socket_pair(io_, io_);
     const std::uint64_t number = ++connections_;
-    const auto between = wire(std::move(its_wire), std::move(our_wire), fate_of(seed_, number, its_mood));
+    const auto between = wire(std::move(its_wire), std::move(our_wire), fate_of(seed_, number, its_mood),
+                              std::to_string(number) + " to " + address);
     socket = std::move(gateway);
     Random random(seed_, "connect", number);
     auto open = [](Outside& self, std::shared_ptr<Wire> wire, Mood mood, milliseconds time, Host talk,

@@ -6,11 +6,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/net/outside.h"
 #include "relay/net/timer.h"
-#include "sync/base/clock.h"
+#include "tests/simulation/clock.h"
 #include "tests/simulation/wire.h"
 
 namespace postern::simulation {
@@ -37,7 +38,7 @@ using Host = std::function<awaitable<void>(Socket socket, std::shared_ptr<Wire> 
 /// Used on the simulating thread.
 class Outside final : public relay::net::Outside {
 public:
-    Outside(io_context& io, const base::Clock& clock, std::uint64_t seed);
+    Outside(io_context& io, const Clock& clock, std::uint64_t seed);
     ~Outside() override;
 
     void add_host(const std::string& address, Host host) { hosts_[address] = std::move(host); }
@@ -52,8 +53,10 @@ public:
     std::pair<Socket, std::shared_ptr<Wire>> call(const std::string& from, Fate fate);
     /// What the gateway asks for from now on fails with EMFILE.
     void be_short_of_descriptors(bool now) { short_ = now; }
-    void cut_all();  // the gateway is gone
-    std::size_t connections() const;
+    void cut_all();                                // the gateway is gone
+    std::vector<std::string> connections() const;  // those that are there, told as far as they are known
+    /// Whether anything was done since the last question that the gateway may notice.
+    bool touched() { return std::exchange(*touched_, false); }
 
     awaitable<std::error_code> connect(Socket& socket, relay::net::Endpoint to, std::string from) override;
     tl::expected<std::unique_ptr<relay::net::Listener>, std::error_code> listen(io_context& io,
@@ -69,10 +72,10 @@ private:
     class Names;
 
     relay::net::DnsAnswer answer(const std::string& name, relay::net::RecordType type) const;
-    std::shared_ptr<Wire> wire(Socket gateway, Socket peer, Fate fate);
+    std::shared_ptr<Wire> wire(Socket gateway, Socket peer, Fate fate, std::string name);
 
     io_context& io_;
-    const base::Clock& clock_;
+    const Clock& clock_;
     const std::uint64_t seed_;
     std::map<std::string, Host> hosts_;
     std::map<std::string, Mood> moods_;
@@ -81,6 +84,7 @@ private:
     std::vector<std::weak_ptr<Wire>> wires_;
     std::uint64_t connections_ = 0, questions_ = 0;
     bool short_ = false;
+    const std::shared_ptr<bool> touched_ = std::make_shared<bool>(false);
 };
 
 /// What becomes of the connection with this number of a host in this mood.

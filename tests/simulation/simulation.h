@@ -40,8 +40,12 @@ public:
 
     tests::MortalDisk& disk() { return disk_; }
     relay::RelayParts& parts() { return *parts_; }
-    /// One thing that can be done, chosen by chance; false when all wait.
+    /// One thing that can be done, chosen by chance; false when all wait. A loop in which there was nothing
+    /// to do is not asked again before awake(), or before something else of the gateway's was done.
     bool step(Random& random);
+    void awake();
+    /// Whether the last step may concern the world outside.
+    bool spoke() const { return spoke_; }
     /// Begins to stop; stopped() follows.
     void stop(std::chrono::seconds grace);
     const std::string& last() const { return last_; }  // who did the last step
@@ -56,9 +60,11 @@ private:
     struct Loop {
         std::string name;
         io_context* io;
+        bool quiet = false;
     };
     std::vector<Loop> loops_;
     int ended_ = 0;
+    bool spoke_ = false;
     std::string last_;
 };
 

@@ -2,43 +2,68 @@
 
 #include <asio/buffer.hpp>
 #include <asio/read_until.hpp>
-#include <asio/write.hpp>
 #include <utility>
 
 namespace postern::simulation {
 
+/// One alarm for all that goes on: it looks whether what it rang for is still waited for.
+struct Talk::Line : std::enable_shared_from_this<Line> {
+    Line(io_context& io, const base::Clock& the_clock, Socket its_socket)
+        : clock(the_clock), socket(std::move(its_socket)), watchdog(io, the_clock) {}
+
+    void arm() {
+        armed = deadline;
+        watchdog.expires_at(deadline);
+        watchdog.async_wait([weak = weak_from_this()](std::error_code error) {
+            const auto self = weak.lock();
+            if (error || !self) return;
+            self->armed = base::Moment::max();
+            std::error_code ignored;
+            if (self->deadline <= self->clock.now())
+                self->socket.close(ignored);
+            else if (self->deadline < base::Moment::max())
+                self->arm();
+        });
+    }
+
+    const base::Clock& clock;
+    Socket socket;
+    relay::net::Timer watchdog;
+    base::Moment deadline = base::Moment::max(), armed = base::Moment::max();
+};
+
 Talk::Talk(io_context& io, const base::Clock& clock, Socket socket, std::chrono::seconds patience)
-    : socket_(std::make_shared<Socket>(std::move(socket))),
-      watchdog_(std::make_shared<relay::net::Timer>(io, clock)),
+    : clock_(clock),
+      line_(std::make_shared<Line>(io, clock, std::move(socket))),
       pause_(std::make_shared<relay::net::Timer>(io, clock)),
       patience_(patience) {}
 
 Talk::~Talk() { end(); }
 
-void Talk::watch() {
-    watchdog_->expires_after(patience_);
-    watchdog_->async_wait([socket = std::weak_ptr(socket_)](std::error_code error) {
-        const auto open = socket.lock();
-        std::error_code ignored;
-        if (!error && open) open->close(ignored);
-    });
+void Talk::patient(bool yes) {
+    line_->deadline = yes ? clock_.now() + patience_ : base::Moment::max();
+    if (line_->deadline < line_->armed) line_->arm();
 }
 
 awaitable<std::optional<std::string>> Talk::line() {
-    watch();
-    auto [error, octets] = co_await asio::async_read_until(*socket_, asio::dynamic_buffer(buffer_), "\r\n",
-                                                           relay::net::as_value);
-    watchdog_->cancel();
-    if (error) co_return std::nullopt;
-    std::string out = buffer_.substr(0, octets - 2);
-    buffer_.erase(0, octets);
+    std::size_t octets = buffer_.find("\r\n");
+    if (octets == std::string::npos) {
+        patient(true);
+        auto [error, read] = co_await asio::async_read_until(line_->socket, asio::dynamic_buffer(buffer_),
+                                                             "\r\n", relay::net::as_value);
+        patient(false);
+        if (error) co_return std::nullopt;
+        octets = read - 2;
+    }
+    std::string out = buffer_.substr(0, octets);
+    buffer_.erase(0, octets + 2);
     co_return out;
 }
 
 awaitable<bool> Talk::say(std::string octets) {
-    watch();
-    auto [error, written] = co_await asio::async_write(*socket_, asio::buffer(octets), relay::net::as_value);
-    watchdog_->cancel();
+    patient(true);
+    const auto error = co_await write_all(line_->socket, octets);
+    patient(false);
     co_return !error;
 }
 
@@ -48,9 +73,9 @@ awaitable<void> Talk::pause(std::chrono::milliseconds time) {
 }
 
 void Talk::end() {
-    watchdog_->cancel();
+    line_->watchdog.cancel();
     std::error_code ignored;
-    socket_->close(ignored);
+    line_->socket.close(ignored);
 }
 
 awaitable<std::optional<std::string>> read_content(Talk& talk) {

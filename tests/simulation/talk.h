@@ -26,10 +26,12 @@ public:
     void end();
 
 private:
-    void watch();
+    struct Line;  // to the other end, with its watchdog
+    void patient(bool yes);
 
-    const std::shared_ptr<Socket> socket_;
-    const std::shared_ptr<relay::net::Timer> watchdog_, pause_;
+    const base::Clock& clock_;
+    const std::shared_ptr<Line> line_;
+    const std::shared_ptr<relay::net::Timer> pause_;
     const std::chrono::seconds patience_;
     std::string buffer_;
 };

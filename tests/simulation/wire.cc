@@ -6,12 +6,23 @@
 #include <array>
 #include <asio/write.hpp>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "relay/net/timer.h"
 
 namespace postern::simulation {
+
+namespace {
+
+/// So long pieces are late, longer than the gateway has patience; what has not gone by then goes at once: in
+/// days nobody is interested in it any more.
+constexpr auto slow_at_most = std::chrono::minutes(15);
+/// Commands and beginnings go in pieces of some octets, the rest of what is long in larger ones.
+constexpr std::size_t tiny_until = 2000, tiny = 150;
+
+}  // namespace
 
 std::pair<Socket, Socket> socket_pair(io_context& first, io_context& second) {
     std::array<int, 2> ends{};
@@ -21,8 +32,37 @@ std::pair<Socket, Socket> socket_pair(io_context& first, io_context& second) {
     return {Socket(first, protocol, ends[0]), Socket(second, protocol, ends[1])};
 }
 
-Wire::Wire(io_context& io, const base::Clock& clock, Socket gateway, Socket peer, Fate fate)
-    : io_(io), clock_(clock), gateway_(std::move(gateway)), peer_(std::move(peer)), fate_(fate) {}
+awaitable<std::error_code> write_all(Socket& to, std::string_view octets) {
+    std::error_code error;
+    if (!to.native_non_blocking()) to.native_non_blocking(true, error);
+    const ssize_t gone =
+        error ? 0 : ::send(to.native_handle(), octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (gone > 0) octets.remove_prefix(static_cast<std::size_t>(gone));
+    if (octets.empty()) co_return std::error_code();
+    std::size_t rest = 0;
+    std::tie(error, rest) = co_await asio::async_write(to, asio::buffer(octets), relay::net::as_value);
+    co_return error;
+}
+
+Wire::Wire(io_context& io, const base::Clock& clock, Socket gateway, Socket peer, Fate fate, std::string name,
+           std::shared_ptr<bool> touched)
+    : io_(io),
+      clock_(clock),
+      gateway_(std::move(gateway)),
+      peer_(std::move(peer)),
+      fate_(fate),
+      name_(std::move(name)),
+      touched_(std::move(touched)) {}
+
+std::string Wire::text() const {
+    constexpr std::array troubles{"", ", drops", ", resets", ", stalls"};
+    return name_ + troubles[static_cast<std::size_t>(fate_.trouble)] +
+           (fate_.trouble == Trouble::none ? ""
+                                           : (fate_.towards_gateway ? " towards us at " : " towards it at ") +
+                                                 std::to_string(fate_.at)) +
+           ", pieces of " + std::to_string(fate_.piece) + " after " + std::to_string(fate_.latency.count()) +
+           " ms, " + std::to_string(counts_[0]) + " octets there, " + std::to_string(counts_[1]) + " back";
+}
 
 void Wire::start() {
     for (const bool towards_gateway : {false, true})
@@ -36,11 +76,12 @@ void Wire::start() {
 }
 
 awaitable<void> Wire::tell_gateway(char octet) {
-    co_await asio::async_write(gateway_, asio::buffer(&octet, 1), relay::net::as_value);
+    *touched_ = true;
+    co_await write_all(gateway_, {&octet, 1});
 }
 
 void Wire::cut() {
-    *broken_ = true;
+    *broken_ = *touched_ = true;
     std::error_code ignored;
     gateway_.close(ignored);
     peer_.close(ignored);
@@ -52,22 +93,27 @@ awaitable<void> Wire::pump(Socket& from, Socket& to, bool towards_gateway) {
     std::size_t& count = counts_[towards_gateway ? 1 : 0];
     const bool fated = fate_.trouble != Trouble::none && fate_.towards_gateway == towards_gateway;
     relay::net::Timer timer(io_, clock_);
+    std::chrono::milliseconds late{0};
     for (;;) {
         auto [error, octets] = co_await from.async_read_some(asio::buffer(buffer), relay::net::as_value);
         if (error) break;
-        if (fate_.latency.count() > 0) {
+        if (fate_.latency.count() > 0 && late < slow_at_most) {
             timer.expires_after(fate_.latency);
             co_await timer.async_wait(relay::net::as_value);
+            late += fate_.latency;
+            if (late >= slow_at_most) buffer.resize(Fate().piece);
         }
+        if (count > tiny_until) buffer.resize(std::max(buffer.size(), tiny));
         const bool over = fated && count + octets >= fate_.at;
         const std::size_t passed = over ? fate_.at - count : octets;
-        auto [failed, written] =
-            co_await asio::async_write(to, asio::buffer(buffer.data(), passed), relay::net::as_value);
-        count += written;
+        *touched_ = true;
+        const auto failed = co_await write_all(to, {buffer.data(), passed});
+        *touched_ = true;
         if (failed) {
             *broken_ = true;
             break;
         }
+        count += passed;
         if (!over) continue;
         *broken_ = true;
         if (fate_.trouble == Trouble::stall) co_return;  // both wait for each other
@@ -75,6 +121,7 @@ awaitable<void> Wire::pump(Socket& from, Socket& to, bool towards_gateway) {
         cut();  // what was not read yet makes it a reset for the other one
         co_return;
     }
+    *touched_ = true;
     std::error_code ignored;
     to.shutdown(Socket::shutdown_send, ignored);
     from.shutdown(Socket::shutdown_receive, ignored);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "relay/net/asio.h"
 #include "sync/base/clock.h"
@@ -23,7 +24,7 @@ struct Fate {
     Trouble trouble = Trouble::none;
     bool towards_gateway = true;
     std::size_t at = 0;
-    std::size_t piece = 64 * 1024;         // octets that go at once
+    std::size_t piece = 16 * 1024;         // octets that go at once
     std::chrono::milliseconds latency{0};  // of each piece
 };
 
@@ -31,13 +32,17 @@ struct Fate {
 class Wire : public std::enable_shared_from_this<Wire> {
 public:
     /// `gateway` and `peer` are its ends for it, whose other ends those two have.
-    Wire(io_context& io, const base::Clock& clock, Socket gateway, Socket peer, Fate fate);
+    /// `touched` is set with whatever the gateway may notice.
+    Wire(io_context& io, const base::Clock& clock, Socket gateway, Socket peer, Fate fate, std::string name,
+         std::shared_ptr<bool> touched);
+    ~Wire() { *touched_ = true; }
 
     void start();
     awaitable<void> tell_gateway(char octet);  // before start()
     void cut();                                // both ends are closed
     /// Whether its fate has come, it was cut, or something did not go through; it outlives this.
     std::shared_ptr<const bool> broken() const { return broken_; }
+    std::string text() const;  // which it is, and its fate
 
 private:
     awaitable<void> pump(Socket& from, Socket& to, bool towards_gateway);
@@ -46,9 +51,14 @@ private:
     const base::Clock& clock_;
     Socket gateway_, peer_;
     const Fate fate_;
+    const std::string name_;
+    const std::shared_ptr<bool> touched_;
     std::size_t counts_[2] = {0, 0};
     std::shared_ptr<bool> broken_ = std::make_shared<bool>(false);
 };
+
+/// Writes all of it; at once as far as there is room for it.
+awaitable<std::error_code> write_all(Socket& to, std::string_view octets);
 
 /// Two ends of one connection.
 std::pair<Socket, Socket> socket_pair(io_context& first, io_context& second);

@@ -19,6 +19,7 @@ struct Octets {
     };
     std::string now, synced;
     std::vector<Write> unsynced;  // no more than a sector each
+    bool whole = false;           // not these alone: the next sync takes all there is
     std::vector<std::pair<std::uint64_t, std::uint64_t>> unreadable;
 
     static void apply(std::string& to, std::uint64_t at, std::string_view octets) {
@@ -35,7 +36,12 @@ struct Octets {
         }
     }
     void sync() {
-        synced = now;
+        if (std::exchange(whole, false)) {
+            synced = now;
+        } else {
+            synced.resize(now.size());
+            for (const auto& one : unsynced) apply(synced, one.at, one.octets);
+        }
         unsynced.clear();
     }
 };
@@ -159,6 +165,7 @@ tl::expected<base::DiskFilePtr, std::error_code> MemoryDisk::open(const fs::path
         } else {
             found->second->now.clear();
             found->second->unsynced.clear();
+            found->second->whole = true;
         }
     }
     if (found == state_->names.end()) return tl::make_unexpected(missing());
@@ -295,6 +302,7 @@ void MemoryDisk::put(const fs::path& file, std::string octets) {
     }
     const auto found = state_->at(file);
     found->now = std::move(octets);
+    found->whole = true;
     found->sync();
 }
 
@@ -303,6 +311,7 @@ void MemoryDisk::flip(const fs::path& file, std::uint64_t bit) {
     for (std::string* octets : {&state_->at(file)->now, &state_->at(file)->synced})
         if (bit / 8 < octets->size())
             octets->at(bit / 8) = static_cast<char>(octets->at(bit / 8) ^ (1 << bit % 8));
+    state_->at(file)->whole = true;
 }
 
 }  // namespace postern::tests
