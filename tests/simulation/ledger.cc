@@ -60,6 +60,11 @@ Mail* Ledger::of(std::string_view id) {
     return found == ids_.end() ? nullptr : &mails_.at(found->second);
 }
 
+void Ledger::reports(std::string_view id, const Mail& mail) {
+    ids_.erase(text_of(id));
+    reports_.insert_or_assign(text_of(id), Report{mail.number, clock_.wall()});
+}
+
 /// What becomes of a message is told later than that it was accepted, or made. What a process was about to
 /// say when it ended is not said any more.
 void Ledger::must_be_known(std::string_view id) {
@@ -87,7 +92,12 @@ void Ledger::received(std::uint64_t number, const std::vector<std::string>& reci
 }
 
 void Ledger::reported(const std::string& to, const std::string& content) {
-    const auto number = number_in(after(content, "\r\n\r\n"));
+    auto number = number_in(after(content, "\r\n\r\n"));
+    if (number == 0) {
+        // The message could not be read for its report: whom it was for says which it is.
+        const auto rest = after(content, "Final-Recipient: rfc822; r");
+        std::from_chars(rest.data(), rest.data() + rest.size(), number);
+    }
     const auto found = mails_.find(number);
     if (found == mails_.end()) return fail("a report about a message that nobody sent");
     Mail& mail = found->second;
@@ -162,8 +172,12 @@ void Ledger::on(const event::Accepted& what) {
     const std::string header = "Message-ID: " + text_of(what.message_id);
     const auto number = number_in(header);
     if (number == 0) return;
-    if (ids_.contains(what.id)) fail("the id " + text_of(what.id) + " is given twice");
-    ids_.emplace(what.id, number);
+    // A full disk may cost the checkpoint, and with it the greatest id that was given: of messages that are
+    // gone, ids may then come again.
+    if (const auto before = ids_.find(what.id); before != ids_.end() && !forgetful_)
+        fail("the id " + text_of(what.id) + " is given twice");
+    ids_.insert_or_assign(text_of(what.id), number);
+    reports_.erase(text_of(what.id));
     mails_[number].id = what.id;
 }
 
@@ -200,8 +214,7 @@ void Ledger::on(const event::Bounced& what) {
          text_of(what.reason) + " in " + text_of(what.bounce_id));
     must_be_known(what.id);
     Mail* mail = of(what.id);
-    if (mail != nullptr && !what.bounce_id.empty())
-        reports_.emplace(what.bounce_id, Report{mail->number, clock_.wall()});
+    if (mail != nullptr && !what.bounce_id.empty()) reports(what.bounce_id, *mail);
     // A report that its sender's server did not take for so long is told to nobody.
     const auto report = reports_.find(what.id);
     if (report != reports_.end() && what.bounce_id.empty() &&
@@ -219,7 +232,7 @@ void Ledger::on(const event::Removed& what) {
 void Ledger::on(const event::Reported& what) {
     if (deaf_) return;
     must_be_known(what.id);
-    if (const Mail* mail = of(what.id)) reports_.emplace(what.report_id, Report{mail->number, clock_.wall()});
+    if (const Mail* mail = of(what.id)) reports(what.report_id, *mail);
     note("reported " + text_of(what.id) + ' ' + text_of(what.action));
 }
 void Ledger::on(const event::Held& what) {

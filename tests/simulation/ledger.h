@@ -63,7 +63,10 @@ public:
     // By the history.
     void new_life(bool power_cut);
     /// The disk fails now and then: what was delivered may not be noted.
-    void disk_troubled() { troubled_lives_.insert(life_); }
+    void disk_troubled() {
+        troubled_lives_.insert(life_);
+        forgetful_ = true;
+    }
     /// By an operator, who wants nothing of it delivered; `told`: its sender hears of that, unless it is a
     /// report.
     void removed(const std::string& id, bool told);
@@ -101,6 +104,7 @@ private:
     void judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept);
     Mail* of(std::string_view id);
     void must_be_known(std::string_view id);
+    void reports(std::string_view id, const Mail& mail);
 
     const base::Clock& clock_;
     const std::string folder_;
@@ -120,7 +124,8 @@ private:
     std::map<unsigned, End> ends_;  // of lives
     unsigned life_ = 0;
     bool deaf_ = false;
-    bool crashed_ = false;  // some life did
+    bool crashed_ = false;    // some life did
+    bool forgetful_ = false;  // the disk was full once
     std::string fault_;
     std::deque<std::string> story_;
     std::uint64_t digest_ = 0;
