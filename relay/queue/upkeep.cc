@@ -143,6 +143,9 @@ void Upkeep::without_checkpoint(const std::error_code& error) {
                          base::file_fault(journal_.folder(), error),
                      false);
     if (!base::is_full(error)) return;
+    std::error_code unknown;
+    host_.between_commits([&] { unknown = repeat_notes(true); });
+    if (unknown || !host_.make_durable()) return;
     if (drop_checkpoint(disk_, journal_.folder())) return;
     checkpoint_ = {};
     checkpoint_size_ = 0;
@@ -173,7 +176,7 @@ void Upkeep::remove_dead() {
         if (found.empty()) return;
         // What was appended to them is entered, and what says that nothing of them is needed is on the disk.
         std::error_code error;
-        host_.between_commits([&] { error = repeat_notes(); });
+        host_.between_commits([&] { error = repeat_notes(checkpoint_.segment == 0); });
         if (error || !host_.make_durable()) return;
         for (const std::uint32_t number : found) {
             // One after the other: each may have been what another's graves were needed for.
@@ -186,8 +189,9 @@ void Upkeep::remove_dead() {
     }
 }
 
-/// Notes are not counted as something that lives: those that are still needed are written once more.
-std::error_code Upkeep::repeat_notes() {
+/// Notes are not counted as something that lives: those that are still needed are written once more. With the
+/// greatest id, where no checkpoint tells it and the records that do may go: it is never given again.
+std::error_code Upkeep::repeat_notes(bool greatest_id) {
     const std::lock_guard noting(holdings_.noting);
     std::vector<std::string> bodies;
     std::vector<MessageId> ids;
@@ -197,6 +201,11 @@ std::error_code Upkeep::repeat_notes() {
         for (const MessageId id : ids) {
             const auto& recipients = *holdings_.index.delivered(id);
             bodies.push_back(encode_delivered({recipients.begin(), recipients.end()}));
+        }
+        if (const MessageId id = holdings_.last_id;
+            greatest_id && id != MessageId{} && !holdings_.index.contains(id)) {
+            ids.push_back(id);
+            bodies.push_back(encode_delivered({}));
         }
     }
     std::vector<Draft> drafts;

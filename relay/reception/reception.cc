@@ -26,7 +26,7 @@ net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Millis
 }  // namespace
 
 Reception::Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-                     SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory,
+                     const SettingsPtr& settings, std::shared_ptr<const sync::Snapshot> directory,
                      Observer& observer)
     : io_(*loops.front()), commons_(io_, machine, spool, observer), tick_(io_, machine.clock) {
     const SessionTerms terms{settings, std::move(directory), net::server_context(settings->tls),
@@ -145,7 +145,8 @@ net::awaitable<void> Reception::tell_refusals() {
     }
 }
 
-void Reception::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs) {
+void Reception::reload(const SettingsPtr& settings, const net::PreparedTls& tls,
+                       const std::shared_ptr<const Srs>& srs) {
     if (!tls)
         commons_.observer.on(event::Trouble{
             event::Area::tls, tls.error() + "; the certificate loaded before stays in use", false});
@@ -154,7 +155,7 @@ void Reception::reload(SettingsPtr settings, const net::PreparedTls& tls, std::s
                    [&sessions = *hall.sessions, settings, srs, tls] { sessions.reload(settings, tls, srs); });
 }
 
-void Reception::publish(std::shared_ptr<const sync::Snapshot> directory) {
+void Reception::publish(const std::shared_ptr<const sync::Snapshot>& directory) {
     for (auto& hall : halls_)
         asio::post(hall.sessions->io(),
                    [&sessions = *hall.sessions, directory] { sessions.publish(directory); });

@@ -30,16 +30,18 @@ class Reception {
 public:
     /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
     Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-              SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
+              const SettingsPtr& settings, std::shared_ptr<const sync::Snapshot> directory,
+              Observer& observer);
 
     void start();
     /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut
     /// off after `grace`.
     net::awaitable<void> stop(std::chrono::seconds grace);
     /// What cannot be had anew stays as it is. Any thread.
-    void reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs);
+    void reload(const SettingsPtr& settings, const net::PreparedTls& tls,
+                const std::shared_ptr<const Srs>& srs);
     /// Any thread: what is posted to a loop afterwards finds it there.
-    void publish(std::shared_ptr<const sync::Snapshot> directory);
+    void publish(const std::shared_ptr<const sync::Snapshot>& directory);
     /// See Relay::ask_with; before start().
     void ask_with(AskDirectory ask) { commons_.ask_directory = std::move(ask); }
     void notice_with(NoticeSender notice) { commons_.notice_sender = std::move(notice); }

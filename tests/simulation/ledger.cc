@@ -172,10 +172,7 @@ void Ledger::on(const event::Accepted& what) {
     const std::string header = "Message-ID: " + text_of(what.message_id);
     const auto number = number_in(header);
     if (number == 0) return;
-    // A full disk may cost the checkpoint, and with it the greatest id that was given: of messages that are
-    // gone, ids may then come again.
-    if (const auto before = ids_.find(what.id); before != ids_.end() && !forgetful_)
-        fail("the id " + text_of(what.id) + " is given twice");
+    if (ids_.contains(what.id)) fail("the id " + text_of(what.id) + " is given twice");
     ids_.insert_or_assign(text_of(what.id), number);
     reports_.erase(text_of(what.id));
     mails_[number].id = what.id;

@@ -63,10 +63,7 @@ public:
     // By the history.
     void new_life(bool power_cut);
     /// The disk fails now and then: what was delivered may not be noted.
-    void disk_troubled() {
-        troubled_lives_.insert(life_);
-        forgetful_ = true;
-    }
+    void disk_troubled() { troubled_lives_.insert(life_); }
     /// By an operator, who wants nothing of it delivered; `told`: its sender hears of that, unless it is a
     /// report.
     void removed(const std::string& id, bool told);
@@ -124,8 +121,7 @@ private:
     std::map<unsigned, End> ends_;  // of lives
     unsigned life_ = 0;
     bool deaf_ = false;
-    bool crashed_ = false;    // some life did
-    bool forgetful_ = false;  // the disk was full once
+    bool crashed_ = false;  // some life did
     std::string fault_;
     std::deque<std::string> story_;
     std::uint64_t digest_ = 0;

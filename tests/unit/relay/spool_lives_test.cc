@@ -1,8 +1,12 @@
 // One life of the spool after another, with something about the machine changed in between.
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 
+#include "relay/queue/journal_record.h"
+#include "tests/unit/relay/failing_disk.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/kept_spool.h"
 #include "tests/unit/stepped_clock.h"
@@ -43,6 +47,48 @@ TEST_CASE("no id is given twice, though the clock stands still from one start to
             CHECK_FALSE(kept.accept(message));
         }
     }
+}
+
+TEST_CASE("no id is given twice where a full disk took the index, and the records went", "[spool]") {
+    const Folder folder;
+    FailingDisk disk([](const FailingDisk::Asked& asked) {
+        return asked.is(FailingDisk::Operation::create, "checkpoint.new")
+                   ? std::make_error_code(std::errc::no_space_on_device)
+                   : std::error_code();
+    });
+    auto options = KeptSpool::options;
+    options.segment_size = 16 << 10;
+    MessageId greatest;
+    {
+        const base::SystemClock clock;
+        KeptSpool kept(folder.path(), clock, disk, options);
+        const auto stays = message_with(kept.spool, "x\r\n", false);
+        const auto goes = message_with(kept.spool, "y\r\n", false);
+        CHECK_FALSE(kept.accept(stays));
+        CHECK_FALSE(kept.accept(goes));
+        greatest = goes->message.id;
+        Change end;
+        end.id = greatest;
+        end.done = true;
+        kept.change(std::move(end));
+        const auto first = [&] {
+            for (const auto& file : std::filesystem::directory_iterator(folder.path() / "spool"))
+                if (const auto name = SegmentName::parse(file.path().filename().string());
+                    name && name->number == 1)
+                    return true;
+            return false;
+        };
+        while (first()) {
+            Change progress;
+            progress.id = stays->message.id;
+            progress.progress = Progress(1);
+            kept.change(std::move(progress));
+        }
+    }
+    const SteppedClock clock;  // set back
+    KeptSpool kept(folder.path(), clock, disk, options);
+    CHECK(kept.spool.count() == 1);
+    CHECK(kept.spool.new_id() > greatest);
 }
 
 TEST_CASE("what is offered to a spool that was stopped is not waited for", "[spool]") {
