@@ -142,10 +142,10 @@ void Upkeep::without_checkpoint(const std::error_code& error) {
         host_.report("the spool's index cannot be written down, so the next start takes longer: " +
                          base::file_fault(journal_.folder(), error),
                      false);
-    if (!base::is_full(error)) return;
-    std::error_code unknown;
-    host_.between_commits([&] { unknown = repeat_notes(true); });
-    if (unknown || !host_.make_durable()) return;
+    if (!base::is_full(error) || checkpoint_.segment == 0) return;
+    // Where that cannot be written either, room is worth more than that no id comes again.
+    host_.between_commits([&] { repeat_notes(true); });
+    host_.make_durable();
     if (drop_checkpoint(disk_, journal_.folder())) return;
     checkpoint_ = {};
     checkpoint_size_ = 0;

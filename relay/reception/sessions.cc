@@ -26,7 +26,6 @@ void Sessions::begin(net::Arrival arrival, ListenerTls tls, std::function<void()
     auto session =
         std::make_shared<Session>(context_, net::Connection::create(std::move(arrival), context_.clock), tls);
     sessions_.insert(session);
-    if (context_.stopping) session->cut_off();
     asio::co_spawn(
         context_.io, session->run(),
         [this, session, over = std::move(over), pass = running_.enter()](const std::exception_ptr& fault) {

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <set>
 #include <string>
-#include <thread>
 
 #include "relay/queue/journal_record.h"
 #include "tests/unit/relay/failing_disk.h"
