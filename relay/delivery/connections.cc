@@ -61,11 +61,10 @@ void Sending::mark(bool going_on) {
     for (auto at : recipients_) message_->sending[at] = going_on;
 }
 
-Known::Known(TrafficPtr traffic, Client& client) : traffic_(std::move(traffic)), client_(client) {
-    traffic_->clients.insert(&client_);
-}
+Known::Known(TrafficPtr traffic, Client& client)
+    : traffic_(std::move(traffic)), place_(traffic_->clients.insert(traffic_->clients.end(), &client)) {}
 
-Known::~Known() { traffic_->clients.erase(&client_); }
+Known::~Known() { traffic_->clients.erase(place_); }
 
 // ---- who may have one
 

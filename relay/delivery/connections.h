@@ -6,7 +6,6 @@
 #include <functional>
 #include <list>
 #include <memory>
-#include <set>
 
 #include "relay/delivery/client.h"
 #include "relay/delivery/environment.h"
@@ -20,7 +19,7 @@ namespace postern::relay {
 struct Traffic {
     Traffic(net::io_context& io, const base::Clock& clock) : transactions(io, clock) {}
 
-    std::set<Client*> clients;
+    std::list<Client*> clients;   // as they were made
     net::Gate transactions;       // inside is whoever sends
     std::size_t connections = 0;  // or attempts at one
     std::size_t sites = 0;        // that have any
@@ -85,7 +84,7 @@ public:
 
 private:
     TrafficPtr traffic_;
-    Client& client_;
+    const std::list<Client*>::iterator place_;
 };
 
 /// Used on the delivery loop. Sites that nothing good is known of have a part of all connections (Newcomers),

@@ -131,9 +131,13 @@ void Spool::run() {
             accepts.push_back(std::move(one));
         }
         accepts_.erase(accepts_.begin(), accepts_.begin() + static_cast<std::ptrdiff_t>(accepts.size()));
-        Changes changes = std::exchange(changes_, {});
+        // What could not be written goes along with new mail, but waits for its time when it is alone.
+        Changes changes;
+        if (!put_back_ || !accepts.empty() || stopping_ || changes_since_ + put_back_for <= clock_.now()) {
+            changes = std::exchange(changes_, {});
+            put_back_ = false;
+        }
         auto tasks = std::exchange(tasks_, {});
-        put_back_ = false;
         const bool wanted = std::exchange(sync_wanted_, false);
         lock.unlock();
         for (const auto& task : tasks) task();

@@ -67,12 +67,14 @@ bool Upkeep::pause(std::chrono::milliseconds time) {
 void Upkeep::run() {
     base::name_thread("spool-upkeep");
     std::unique_lock lock(mutex_);
-    while (!stopping_) {
+    for (auto next = clock_.now();; next = clock_.now() + interval) {
+        // Where the disk gives no spare, to ask at once again is of no use.
+        clock_.wait_until(wake_, lock, {}, next, [this] { return stopping_ || (woken_ && !without_room_); });
+        if (stopping_) return;
         woken_ = false;
         lock.unlock();
         step();
         lock.lock();
-        clock_.wait_until(wake_, lock, {}, clock_.now() + interval, [this] { return stopping_ || woken_; });
     }
 }
 

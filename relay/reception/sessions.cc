@@ -25,20 +25,20 @@ Sessions::~Sessions() = default;
 void Sessions::begin(net::Arrival arrival, ListenerTls tls, std::function<void()> over) {
     auto session =
         std::make_shared<Session>(context_, net::Connection::create(std::move(arrival), context_.clock), tls);
-    sessions_.insert(session);
-    asio::co_spawn(
-        context_.io, session->run(),
-        [this, session, over = std::move(over), pass = running_.enter()](const std::exception_ptr& fault) {
-            session->end();
-            sessions_.erase(session);
-            over();
-            if (!fault) return;
-            try {
-                std::rethrow_exception(fault);
-            } catch (const std::exception& what) {
-                context_.observer.on(event::Trouble{event::Area::session, what.what(), true});
-            }
-        });
+    const auto place = sessions_.insert(sessions_.end(), session);
+    asio::co_spawn(context_.io, session->run(),
+                   [this, session, place, over = std::move(over),
+                    pass = running_.enter()](const std::exception_ptr& fault) {
+                       session->end();
+                       sessions_.erase(place);
+                       over();
+                       if (!fault) return;
+                       try {
+                           std::rethrow_exception(fault);
+                       } catch (const std::exception& what) {
+                           context_.observer.on(event::Trouble{event::Area::session, what.what(), true});
+                       }
+                   });
 }
 
 void Sessions::leave() {

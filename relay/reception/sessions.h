@@ -2,8 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <memory>
-#include <set>
 
 #include "relay/net/asio.h"
 #include "relay/net/gate.h"
@@ -50,7 +50,7 @@ public:
 
 private:
     SessionContext context_;
-    std::set<std::shared_ptr<Session>> sessions_;
+    std::list<std::shared_ptr<Session>> sessions_;
     net::Gate running_;
 };
 
