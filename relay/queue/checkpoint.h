@@ -28,6 +28,8 @@ struct Holdings {
     /// Segments out of which something was moved that a `done` has not been written for: as long as they are
     /// there, the records of a message that goes may lie in them too.
     std::set<std::uint32_t> emptied;
+    /// Up to this one a copy may lie that was written in vain, and could not be erased.
+    std::uint32_t copied_in_vain = 0;
     MessageId last_id;  // the greatest that was ever seen
     /// Reports that are written and not synced: not to be found yet, while what they tell of is gone already.
     std::uint64_t coming = 0;

@@ -183,38 +183,42 @@ std::error_code Journal::erase(std::uint32_t segment, std::uint64_t from, std::u
     return {};
 }
 
-/// A record that is there and says nothing: its sequence is not missed.
-std::error_code Journal::make_void(const Place& place) {
-    const auto file = reopen(place.segment);
+/// A record that is there and says nothing: its sequence is not missed. Its header is read once: a write that
+/// fails may leave a part of it.
+std::error_code Journal::make_void(Undo& one) {
+    const auto file = reopen(one.segment);
     if (!file) return file.error();
-    const std::uint64_t mark = find(place.segment)->name.mark;
-    std::string octets(record_header_size, '\0');
-    const auto got = (*file)->read(place.offset(), octets.data(), octets.size());
-    if (!got) return got.error();
-    auto header = decode_header(std::string_view(octets).substr(0, *got), mark, place.unit);
-    if (!header) return erase(place.segment, place.offset(), place.offset() + record_header_size);
-    header->kind = RecordHeader::Kind::delivered;
-    header->id = {};
-    header->follows = header->followed = header->fresh = header->copy = false;
-    const auto again = encode_header(*header, mark, place.unit);
-    const std::array piece{std::string_view(again.data(), again.size())};
-    return (*file)->write(place.offset(), piece);
+    if (one.header.empty()) {
+        const std::uint64_t mark = find(one.segment)->name.mark;
+        std::string octets(record_header_size, '\0');
+        const auto got = (*file)->read(one.from, octets.data(), octets.size());
+        if (!got) return got.error();
+        auto header = decode_header(std::string_view(octets).substr(0, *got), mark, unit_of(one.from));
+        if (!header) return erase(one.segment, one.from, one.from + record_header_size);
+        header->kind = RecordHeader::Kind::delivered;
+        header->id = {};
+        header->follows = header->followed = header->fresh = header->copy = false;
+        const auto again = encode_header(*header, mark, unit_of(one.from));
+        one.header.assign(again.data(), again.size());
+    }
+    const std::array piece{std::string_view(one.header)};
+    return (*file)->write(one.from, piece);
 }
 
 void Journal::undo(const Place& place) {
-    if (make_void(place)) undone_.push_back({place.segment, place.offset(), 0});
+    Undo one{place.segment, place.offset(), 0, {}};
+    if (make_void(one)) undone_.push_back(std::move(one));
 }
 
 void Journal::undo(std::uint32_t segment, std::uint64_t from, std::uint64_t to) {
-    if (erase(segment, from, to)) undone_.push_back({segment, from, to});
+    if (erase(segment, from, to)) undone_.push_back({segment, from, to, {}});
 }
 
 /// What could not be undone at once.
 std::error_code Journal::undo_rest() {
     while (!undone_.empty()) {
-        const Undo one = undone_.back();
-        const auto error = one.to == 0 ? make_void({one.segment, unit_of(one.from), 0})
-                                       : erase(one.segment, one.from, one.to);
+        Undo& one = undone_.back();
+        const auto error = one.to == 0 ? make_void(one) : erase(one.segment, one.from, one.to);
         if (error) return error;
         undone_.pop_back();
     }

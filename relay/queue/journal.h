@@ -118,6 +118,12 @@ private:
         std::uint64_t written = 0;
     };
 
+    struct Undo {
+        std::uint32_t segment;
+        std::uint64_t from, to;  // octets; `to` is 0 for a record
+        std::string header;      // what the record's becomes, as far as that is known
+    };
+
     std::optional<Spare> take_spare();
     std::error_code begin_segment(std::uint64_t least);
     std::error_code write(std::vector<std::string_view>& pieces, std::uint64_t size);
@@ -125,7 +131,7 @@ private:
     void undo(const Place& place);
     void undo(std::uint32_t segment, std::uint64_t from, std::uint64_t to);
     std::error_code erase(std::uint32_t segment, std::uint64_t from, std::uint64_t to);
-    std::error_code make_void(const Place& place);
+    std::error_code make_void(Undo& one);
     std::error_code undo_rest();
     tl::expected<base::DiskFilePtr, ContentFault> reader(std::uint32_t segment, std::uint64_t& mark) const;
     std::optional<Segment> find(std::uint32_t segment) const;
@@ -143,11 +149,7 @@ private:
         std::uint64_t written;  // and all up to here, by this process
     };
     std::optional<Resumed> resumed_;  // the next record is a first one
-    struct Undo {
-        std::uint32_t segment;
-        std::uint64_t from, to;  // to 0: the record there says nothing
-    };
-    std::vector<Undo> undone_;  // what counts, and should not, since it could not be written to
+    std::vector<Undo> undone_;        // what counts, and should not, since it could not be written to
     std::vector<base::DiskFilePtr> unsynced_;  // former active ones
     bool names_unsynced_ = false;
     std::error_code sync_fault_;  // no other is tried

@@ -30,9 +30,11 @@ void Replay::part(Held held) {
     parted_.insert_or_assign(id, std::move(held));
 }
 
-/// What comes later of the same message shows what became of a half.
+/// What comes later of the same message shows what became of a half; not that its id was given.
 void Replay::take(const RecordHeader& header, const Place& place, std::string_view body) {
-    if (const auto parted = parted_.find(header.id.value); parted != parted_.end()) {
+    const auto recipients = header.kind == Kind::delivered ? decode_delivered(body) : std::nullopt;
+    const bool shows = !recipients || !recipients->empty();
+    if (const auto parted = parted_.find(header.id.value); shows && parted != parted_.end()) {
         const Held held = std::move(parted->second);
         parted_.erase(parted);
         if (held.header.kind == Kind::message && header.kind != Kind::done)

@@ -254,13 +254,14 @@ Spool::Wrote Spool::write_or_make_room(const std::vector<StoredPtr>& accepted, c
 /// False when nothing is to be written for it: its message is gone, or stays as it is.
 bool Spool::draft(const Change& change, Batch& batch) {
     std::optional<Index::Entry> entry;
-    std::uint32_t oldest = 0;  // that its records may lie in
+    Graves graves;  // where its records may lie
     {
         std::shared_lock lock(holdings_->mutex);
         entry = holdings_->index.find(change.id);
-        if (entry) oldest = entry->message.segment;
+        if (entry)
+            graves = {entry->message.segment, std::max(entry->message.segment, holdings_->copied_in_vain)};
         if (const auto& emptied = holdings_->emptied; !emptied.empty())
-            oldest = std::min(oldest, *emptied.begin());
+            graves.first = std::min(graves.first, *emptied.begin());
     }
     const bool ends = change.done || !change.damage.empty();
     const bool written = entry && (ends || change.progress) &&
@@ -273,7 +274,7 @@ bool Spool::draft(const Change& change, Batch& batch) {
     if (!written) return false;
     Batch::Entry added{&change, batch.drafts.size(), entry->fresh && !change.tried, {}, {}};
     if (ends) {
-        added.graves = {oldest, entry->message.segment};
+        added.graves = graves;
         batch.add(Kind::done, change.id, encode_graves(added.graves));
     } else {
         added.lines = places_in_line(*change.progress);

@@ -258,6 +258,8 @@ bool Upkeep::needed(const RecordHeader& header, const Place& place, std::string_
 void Upkeep::empty(const Segment& segment) {
     const std::uint32_t number = segment.name.number;
     const auto give_up = [&] { stubborn_[number] = clock_.now() + stubborn_for; };
+    // Of a group that is not on the disk a half must not be copied: it would count without the other.
+    if (!host_.make_durable()) return give_up();
     const auto file = journal_.open(segment);
     if (!file) return give_up();
     JournalScan scan(**file, segment.name, 0, segment.size);
@@ -318,8 +320,11 @@ std::error_code Upkeep::move(std::vector<Moving>& records) {
     }
     if (drafts.empty()) return {};
     const auto places = journal_.append(drafts);
-    if (!places) return places.error();
     std::unique_lock lock(holdings_.mutex);
+    if (!places) {
+        holdings_.copied_in_vain = journal_.active();
+        return places.error();
+    }
     for (std::size_t at = 0; at < records.size(); ++at) {
         const Moving& one = records[at];
         switch (one.header.kind) {

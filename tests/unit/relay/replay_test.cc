@@ -192,6 +192,17 @@ TEST_CASE("a half is proven by what comes later of the same message, or overtake
     CHECK_FALSE(told.has(7));
 }
 
+TEST_CASE("that its id was given proves no half") {
+    Told told;
+    told.tell(1, Kind::message, 5);
+    told.tell(1, Kind::message, 6, {}, followed);
+    ++told.sequence;  // what became of 5
+    told.tell(1, Kind::delivered, 6, encode_delivered({}));
+    told.replay.end(0);
+    CHECK(told.has(5));
+    CHECK_FALSE(told.has(6));
+}
+
 TEST_CASE("a damaged record says by its header alone that a message is gone, and nothing else") {
     Told told;
     told.tell(1, Kind::message, 5);

@@ -7,72 +7,101 @@
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/kept_spool.h"
 #include "tests/unit/relay/memory_disk.h"
+#include "tests/unit/stepped_clock.h"
 
 using namespace postern;
 using namespace postern::relay;
 using namespace postern::tests;
 
-TEST_CASE("a sync that fails for want of room is final") {
-    const Folder folder;
-    const auto spool = folder.path() / "spool";
-    std::filesystem::create_directories(spool);
+namespace {
+
+/// A spool on a disk that can be made to fail.
+template <typename Clock = base::SystemClock>
+struct FailingSpool {
+    Folder folder;
+    Clock clock;
     MemoryDisk disk;
-    disk.make_folder(spool);
-    const base::SystemClock clock;
-    {
-        KeptSpool kept(folder.path(), clock, disk);
-        const auto message = message_with(kept.spool, "x\r\n", false);
-        CHECK_FALSE(kept.accept(message));
-        disk.fail(MemoryDisk::Act::sync, std::errc::no_space_on_device);
-        CHECK(kept.accept(message_with(kept.spool, "y\r\n", false)));
-        CHECK_FALSE(kept.spool.unhealthy().empty());
+    KeptSpool spool;
+
+    FailingSpool() : spool(made(folder, disk), clock, disk) {}
+    /// One message that is on the disk.
+    StoredPtr accepted() {
+        auto out = message_with(spool.spool, "x\r\n", false);
+        REQUIRE_FALSE(spool.accept(out));
+        return out;
     }
+    static const std::filesystem::path& made(const Folder& folder, MemoryDisk& disk) {
+        std::filesystem::create_directories(folder.path() / "spool");
+        disk.make_folder(folder.path() / "spool");
+        return folder.path();
+    }
+};
+
+Change done_with(const StoredPtr& message) {
+    Change out;
+    out.id = message->message.id;
+    out.done = true;
+    return out;
+}
+
+void a_moment() { std::this_thread::sleep_for(std::chrono::milliseconds(2)); }
+
+}  // namespace
+
+TEST_CASE("a sync that fails for want of room is final") {
+    FailingSpool on;
+    on.accepted();
+    on.disk.fail(MemoryDisk::Act::sync, std::errc::no_space_on_device);
+    CHECK(on.spool.accept(message_with(on.spool.spool, "y\r\n", false)));
+    CHECK_FALSE(on.spool.spool.unhealthy().empty());
 }
 
 TEST_CASE("nothing is unstuck by a commit that could not be written") {
-    const Folder folder;
-    const auto spool = folder.path() / "spool";
-    std::filesystem::create_directories(spool);
-    MemoryDisk disk;
-    disk.make_folder(spool);
-    const base::SystemClock clock;
-    KeptSpool kept(folder.path(), clock, disk);
-    const auto message = message_with(kept.spool, "x\r\n", false);
-    CHECK_FALSE(kept.accept(message));
-    disk.fail(MemoryDisk::Act::write, std::errc::io_error, 1'000'000);
-    CHECK(kept.accept(message_with(kept.spool, "y\r\n", false)));
-    kept.spool.note_delivered(message->message.id, {0});
-    kept.spool.wait_for_notes();
+    FailingSpool on;
+    Spool& spool = on.spool.spool;
+    const auto message = on.accepted();
+    on.disk.fail(MemoryDisk::Act::write, std::errc::io_error, 1'000'000);
+    CHECK(on.spool.accept(message_with(spool, "y\r\n", false)));
+    spool.note_delivered(message->message.id, {0});
+    spool.wait_for_notes();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    CHECK(kept.spool.stuck());
-    Change change;
-    change.id = message->message.id;
-    change.done = true;
-    kept.spool.change(std::move(change));
+    CHECK(spool.stuck());
+    spool.change(done_with(message));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
-    INFO(kept.reports());
-    CHECK(kept.spool.stuck());
-    disk.fail(MemoryDisk::Act::write, {}, 0);
+    INFO(on.spool.reports());
+    CHECK(spool.stuck());
+    on.disk.fail(MemoryDisk::Act::write, {}, 0);
 }
 
 TEST_CASE("a report is counted from the moment on that what it tells of is gone") {
-    const Folder folder;
-    const auto spool = folder.path() / "spool";
-    std::filesystem::create_directories(spool);
-    MemoryDisk disk;
-    disk.make_folder(spool);
-    const base::SystemClock clock;
-    KeptSpool kept(folder.path(), clock, disk);
-    const auto message = message_with(kept.spool, "x\r\n", false);
-    CHECK_FALSE(kept.accept(message));
-    disk.fail(MemoryDisk::Act::sync, std::errc::io_error, 1'000'000);
-    Change change;
-    change.id = message->message.id;
-    change.done = true;
-    change.bounce = message_with(kept.spool, "y\r\n", false);
-    kept.spool.change(std::move(change));
-    while (kept.spool.contains(message->message.id))
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    CHECK(kept.spool.count() == 1);
-    disk.fail(MemoryDisk::Act::sync, {}, 0);
+    FailingSpool on;
+    Spool& spool = on.spool.spool;
+    const auto message = on.accepted();
+    on.disk.fail(MemoryDisk::Act::sync, std::errc::io_error, 1'000'000);
+    Change change = done_with(message);
+    change.bounce = message_with(spool, "y\r\n", false);
+    spool.change(std::move(change));
+    while (spool.contains(message->message.id)) a_moment();
+    CHECK(spool.count() == 1);
+    on.disk.fail(MemoryDisk::Act::sync, {}, 0);
+}
+
+TEST_CASE("what could not be written waits its time, however often somebody wants it synced") {
+    FailingSpool<SteppedClock> on;
+    Spool& spool = on.spool.spool;
+    const auto message = on.accepted();
+    on.disk.fail(MemoryDisk::Act::write, std::errc::io_error, 1'000'000);
+    spool.change(done_with(message));
+    on.clock.step(std::chrono::milliseconds(10));
+    while (spool.unhealthy().empty()) a_moment();
+    a_moment();
+    const auto tries = on.disk.count(MemoryDisk::Act::write);
+    for (int times = 0; times < 20; ++times) {
+        spool.sync_soon();
+        a_moment();
+    }
+    CHECK(on.disk.count(MemoryDisk::Act::write) == tries);
+    on.clock.step(std::chrono::seconds(1));
+    while (on.disk.count(MemoryDisk::Act::write) == tries) a_moment();
+    on.disk.fail(MemoryDisk::Act::write, {}, 0);
 }

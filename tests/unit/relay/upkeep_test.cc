@@ -1,10 +1,13 @@
 // What is done beside the mail changes nothing of it.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <string>
 #include <thread>
 
+#include "tests/unit/relay/failing_disk.h"
 #include "tests/unit/relay/folder.h"
+#include "tests/unit/relay/journal_story.h"
 #include "tests/unit/relay/kept_spool.h"
 #include "tests/unit/relay/memory_disk.h"
 #include "tests/unit/relay/segment_image.h"
@@ -100,4 +103,69 @@ TEST_CASE("a segment that cannot be removed is not gone through again and again"
     CHECK(disk.count(Act::open) - before < 20);
     disk.fail(Act::rename, {}, 0);
     disk.fail(Act::remove, {}, 0);
+}
+
+TEST_CASE("of what is not on the disk nothing is moved") {
+    const Folder folder;
+    const auto spool = folder.path() / "spool";
+    MemoryDisk disk;
+    std::filesystem::create_directories(spool);  // an earlier spool is looked for there
+    disk.make_folder(spool);
+    const base::SystemClock clock;
+    auto options = KeptSpool::options;
+    options.segment_size = segment_size;
+    {
+        KeptSpool kept(folder.path(), clock, disk, options);
+        const auto message = message_with(kept.spool, "x\r\n", false);
+        CHECK_FALSE(kept.accept(message));
+        const auto fill = [&](int notes) {
+            while (notes-- > 0) kept.spool.note_delivered(MessageId{7}, {0});
+            kept.spool.wait_for_notes();
+        };
+        fill(300);  // up to the next one
+        disk.fail(MemoryDisk::Act::sync, std::errc::io_error, 1'000'000);
+        Change change;
+        change.id = message->message.id;
+        change.done = true;
+        change.bounce = message_with(kept.spool, "y\r\n", false);
+        kept.spool.change(std::move(change));
+        while (kept.spool.contains(message->message.id))
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        fill(1000);
+        REQUIRE(disk.names(spool)->size() > 3);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // longer than upkeep waits
+        disk.fail(MemoryDisk::Act::sync, {}, 0);
+        INFO(story_of(disk, spool, message->message.id));
+        CHECK(story_of(disk, spool, message->message.id).find("4c") == std::string::npos);
+    }
+}
+
+TEST_CASE("the end of a message tells of a copy that was written in vain") {
+    const Folder folder;
+    FailingDisk disk;
+    const base::SystemClock clock;
+    auto options = KeptSpool::options;
+    options.segment_size = segment_size;
+    KeptSpool kept(folder.path(), clock, disk, options);
+    const auto message = message_with(kept.spool, std::string(1000, 'x'), false);
+    CHECK_FALSE(kept.accept(message));
+    std::atomic<int> writes = 0;  // of the copy, and of what should erase it
+    disk.plan([&](const FailingDisk::Asked& asked) {
+        // No note, and no space that is prepared.
+        const bool copy = asked.operation == FailingDisk::Operation::write && asked.size > 1000 &&
+                          asked.size < 2000 && !asked.file.string().ends_with(".new");
+        return copy && ++writes <= 2 ? std::make_error_code(std::errc::io_error) : std::error_code();
+    });
+    // Until there is another segment, and the first is worth being emptied.
+    for (int notes = 0; notes < 300; ++notes) {
+        kept.spool.note_delivered(MessageId{7}, {0});
+        kept.spool.wait_for_notes();
+    }
+    while (writes < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    Change change;
+    change.id = message->message.id;
+    change.done = true;
+    kept.change(std::move(change));
+    CHECK(story_of(disk, folder.path() / "spool", message->message.id).find("(1..2)") != std::string::npos);
+    disk.mend();
 }
