@@ -13,8 +13,6 @@ namespace event = relay::event;
 constexpr std::size_t story_max = 4000;
 /// Notes are synced within a second; the disk and its threads have as much again.
 constexpr auto unsynced = 2s;
-/// What has come to a process that is killed and was not read yet.
-constexpr auto unread = 1s;
 
 std::string_view after(std::string_view text, std::string_view what) {
     const auto found = text.find(what);
@@ -24,6 +22,17 @@ std::string_view after(std::string_view text, std::string_view what) {
 std::string_view line_of(std::string_view text) { return text.substr(0, text.find('\r')); }
 
 std::string text_of(std::string_view text) { return std::string(text); }
+
+/// What is called otherwise each time: the gateway's folder, and the random marks of segments.
+std::string without_names(std::string text, const std::string& folder) {
+    constexpr std::string_view segment = ".segment";
+    constexpr std::size_t mark = 16;
+    for (auto at = text.find(folder); at != std::string::npos; at = text.find(folder))
+        text.replace(at, folder.size(), "STATE_DIR");
+    for (auto at = text.find(segment); at != std::string::npos; at = text.find(segment, at + 1))
+        if (at > mark) text.replace(at - mark, mark, mark, 'x');
+    return text;
+}
 
 }  // namespace
 
@@ -36,9 +45,10 @@ std::uint64_t number_in(std::string_view content) {
 
 void Ledger::note(const std::string& what) {
     const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now().time_since_epoch());
-    std::string line = std::to_string(time.count() - 3'600'000'000) + ' ' + what;
+    const std::string line =
+        std::to_string(time.count() - 3'600'000'000) + ' ' + without_names(what, folder_);
     for (const char c : line) digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    story_.push_back(std::move(line));
+    story_.push_back(line);
     if (story_.size() > story_max) story_.pop_front();
 }
 
@@ -73,7 +83,7 @@ void Ledger::must_be_known(std::string_view id) {
 }
 
 void Ledger::received(std::uint64_t number, const std::vector<std::string>& recipients,
-                      const std::string& content, const std::shared_ptr<const bool>& broken) {
+                      const std::string& content, const std::shared_ptr<const Arrival>& answer) {
     const auto found = mails_.find(number);
     if (found == mails_.end()) return fail("a receiver got a message that nobody sent");
     Mail& mail = found->second;
@@ -86,7 +96,7 @@ void Ledger::received(std::uint64_t number, const std::vector<std::string>& reci
             fail("message " + std::to_string(number) + " is delivered to " + recipient + ", who was refused");
             continue;
         }
-        leg->second.receipts.push_back({clock_.now(), life_, broken});
+        leg->second.receipts.push_back({life_, answer});
         ++delivered_;
     }
 }
@@ -120,9 +130,8 @@ void Ledger::reported(const std::string& to, const std::string& content) {
     }
 }
 
-void Ledger::new_life(bool power_cut) {
+void Ledger::new_life() {
     crashed_ = true;
-    ends_[life_] = {clock_.now(), power_cut};
     ++life_;
 }
 
@@ -142,26 +151,33 @@ std::size_t Ledger::taken() const {
 
 /// What was said of it may have been forgotten again.
 bool Ledger::may_be_forgotten(const Receipt& receipt) const {
-    if (troubled_lives_.contains(receipt.life) || *receipt.lost) return true;
-    const auto end = ends_.find(receipt.life);
-    return end != ends_.end() && end->second.at - receipt.at < (end->second.power_cut ? unsynced : unread);
+    if (troubled_lives_.contains(receipt.life) || receipt.answer->lost()) return true;
+    const auto cut = power_cuts_.find(receipt.life);
+    return cut != power_cuts_.end() && cut->second - *receipt.answer->came < unsynced;
 }
 
-void Ledger::judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept) {
+std::string Ledger::judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept) const {
     const std::string what = "message " + std::to_string(mail.number) + " (" + mail.id + ") to " + recipient;
     // The last of them is what counts; whoever had it before must have been forgotten for a reason.
     std::size_t sure = 0;
     for (const auto& receipt : leg.receipts) sure += may_be_forgotten(receipt) ? 0 : 1;
-    if (sure > 1) fail(what + " was delivered twice");
-    if (sure > 0 && leg.failures > 0) fail(what + " was delivered, and reported as failed");
-    if (mail.told == Told::refused && !leg.receipts.empty()) fail(what + " was refused, and delivered");
-    if (mail.told != Told::taken || mail.damaged || kept || !leg.taken || leg.removed || leg.untold) return;
-    if (leg.receipts.empty() && leg.failures == 0) fail(what + " was accepted and is gone");
+    if (sure > 1) return what + " was delivered twice";
+    if (sure > 0 && leg.failures > 0) return what + " was delivered, and reported as failed";
+    if (mail.told == Told::refused && !leg.receipts.empty()) return what + " was refused, and delivered";
+    if (mail.told != Told::taken || kept || !leg.taken || leg.removed || leg.untold) return "";
+    return leg.receipts.empty() && leg.failures == 0 ? what + " was accepted and is gone" : "";
 }
 
 void Ledger::close(const std::set<std::string>& kept) {
-    for (const auto& [number, mail] : mails_)
-        for (const auto& [recipient, leg] : mail.legs) judge(mail, recipient, leg, kept.contains(mail.id));
+    std::size_t wrong = 0;
+    for (const auto& [number, mail] : mails_) {
+        std::string why;
+        for (const auto& [recipient, leg] : mail.legs)
+            if (why.empty()) why = judge(mail, recipient, leg, kept.contains(mail.id));
+        if (why.empty()) continue;
+        note("- " + why);
+        if (++wrong > damages_) fail(damages_ == 0 ? why : "more is wrong than was damaged: " + why);
+    }
 }
 
 // ---- what the gateway says
@@ -247,10 +263,10 @@ void Ledger::on(const event::Rotated& what) {
 }
 void Ledger::on(const event::Trouble& what) {
     if (deaf_) return;
-    std::string text = text_of(what.text);
-    for (auto at = text.find(folder_); at != std::string::npos; at = text.find(folder_))
-        text.replace(at, folder_.size(), "STATE_DIR");
-    note("trouble " + text_of(text_of(what.where)) + ": " + text);
+    note("trouble " + text_of(text_of(what.where)) + ": " + text_of(what.text));
+    const bool of_damage =
+        what.text.find(" damaged") != what.text.npos || what.text.find(" missing") != what.text.npos;
+    if (what.grave && of_damage && damages_ == 0) fail("something is called damaged that is not");
 }
 
 }  // namespace postern::simulation

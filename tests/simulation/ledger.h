@@ -12,14 +12,14 @@
 
 #include "relay/observer.h"
 #include "sync/base/clock.h"
+#include "tests/simulation/wire.h"
 
 namespace postern::simulation {
 
 /// A receiver said 250 to the content.
 struct Receipt {
-    base::Moment at;
-    unsigned life;                     // of the gateway
-    std::shared_ptr<const bool> lost;  // whether that may not have come through
+    unsigned life;  // of the gateway
+    std::shared_ptr<const Arrival> answer;
 };
 
 /// One recipient of one message, as the world outside knows it.
@@ -41,7 +41,6 @@ struct Mail {
     std::map<std::string, Leg> legs;  // by recipient
     Told told = Told::nothing;
     std::string id;  // the gateway's
-    bool damaged = false;
 };
 
 /// The observer's part is called by threads that have their turn, the rest by the one that simulates: never
@@ -55,18 +54,20 @@ public:
     // By clients.
     Mail& begin(std::uint64_t number, std::string from, std::string content);
     // By receivers.
-    /// A receiver has taken it for these, and its answer goes out now, over a connection that may be
-    /// `broken`.
+    /// A receiver has taken it for these, and its `answer` goes out now.
     void received(std::uint64_t number, const std::vector<std::string>& recipients,
-                  const std::string& content, const std::shared_ptr<const bool>& broken);
+                  const std::string& content, const std::shared_ptr<const Arrival>& answer);
     void reported(const std::string& to, const std::string& content);
     // By the history.
-    void new_life(bool power_cut);
+    void power_cut() { power_cuts_[life_] = clock_.now(); }
+    void new_life();
     /// The disk fails now and then: what was delivered may not be noted.
     void disk_troubled() { troubled_lives_.insert(life_); }
     /// By an operator, who wants nothing of it delivered; `told`: its sender hears of that, unless it is a
     /// report.
     void removed(const std::string& id, bool told);
+    /// A bit is another one where something may be kept: that costs one message, of which it is told.
+    void damaged() { ++damages_; }
     void note(const std::string& what);  // into the story
     void fail(const std::string& why);
 
@@ -98,7 +99,7 @@ public:
 
 private:
     bool may_be_forgotten(const Receipt& receipt) const;
-    void judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept);
+    std::string judge(const Mail& mail, const std::string& recipient, const Leg& leg, bool kept) const;
     Mail* of(std::string_view id);
     void must_be_known(std::string_view id);
     void reports(std::string_view id, const Mail& mail);
@@ -114,18 +115,14 @@ private:
     };
     std::map<std::string, Report, std::less<>> reports_;  // by their ids
     std::set<unsigned> troubled_lives_;
-    struct End {
-        base::Moment at;
-        bool power_cut;
-    };
-    std::map<unsigned, End> ends_;  // of lives
+    std::map<unsigned, base::Moment> power_cuts_;  // by lives
     unsigned life_ = 0;
     bool deaf_ = false;
     bool crashed_ = false;  // some life did
     std::string fault_;
     std::deque<std::string> story_;
     std::uint64_t digest_ = 0;
-    std::size_t delivered_ = 0, failures_ = 0;
+    std::size_t delivered_ = 0, failures_ = 0, damages_ = 0;
 };
 
 /// The number in "Message-ID: <NUMBER@…>"; 0 when there is none.

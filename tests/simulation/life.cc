@@ -9,8 +9,10 @@ constexpr std::size_t threads = 3;  // of the spool
 }  // namespace
 
 Life::Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::SettingsPtr settings,
-           std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed)
+           std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed,
+           const std::optional<Death>& death)
     : clock_(clock), disk_(disk, static_cast<unsigned>(seed)) {
+    if (death) disk_.kill_before(death->before, death->then);
     const auto executor = workers_.get_executor();
     const relay::net::Machine machine{clock,
                                       disk_,
@@ -19,17 +21,23 @@ Life::Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::Setti
                                       static_cast<std::uint32_t>(seed | 1)};
     // Nothing but this waits for anything while it starts.
     clock.let_run(true);
-    parts_ =
-        std::make_unique<relay::RelayParts>(std::move(settings), std::move(directory), observer, machine);
+    try {
+        parts_ =
+            std::make_unique<relay::RelayParts>(std::move(settings), std::move(directory), observer, machine);
+    } catch (...) {
+        clock.let_run(false);
+        throw;
+    }
+    clock.let_run(false);
     for (io_context* io : parts_->reception_loops.ios()) loops_.push_back({"reception", io});
     for (io_context* io : parts_->delivery_loops.ios()) loops_.push_back({"delivery", io});
     loops_.push_back({"workers", &workers_});
     parts_->begin();
-    clock.let_run(false);
     clock.wait_for_threads(threads);
 }
 
 Life::~Life() {
+    disk_.kill_before(0, {});  // threads that go on together would not do so in the same order again
     clock_.let_run(true);
     parts_->spool.stop();
     parts_.reset();
@@ -63,6 +71,7 @@ void Life::awake() {
 }
 
 void Life::stop(std::chrono::seconds grace) {
+    if (std::exchange(stopping_, true)) return;
     const auto ended = [this](const std::exception_ptr&) { ++ended_; };
     asio::co_spawn(parts_->reception_loops.first().io(), parts_->reception.stop(grace), ended);
     asio::co_spawn(parts_->delivery_loops.first().io(), parts_->delivery.stop(grace), ended);

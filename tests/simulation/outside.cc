@@ -33,6 +33,22 @@ awaitable<void> pause(io_context& io, const base::Clock& clock, milliseconds tim
     co_await timer.async_wait(relay::net::as_value);
 }
 
+/// What is not so: that there is no such name or record, nothing that can be read, a host that nobody knows.
+DnsAnswer lie(Random& random) {
+    DnsAnswer out;
+    const auto kind = random.pick(4);
+    out.status = kind == 0 ? Lookup::no_name : kind == 1 ? Lookup::no_data : Lookup::found;
+    out.why = "the name servers say so";
+    if (kind == 2)
+        for (std::uint64_t records = random.between(1, 3); records > 0; --records) {
+            std::string& record = out.records.emplace_back();
+            for (std::uint64_t octets = random.pick(30); octets > 0; --octets)
+                record += static_cast<char>(random.pick(256));
+        }
+    if (kind == 3) out.records = {std::string("\0\5", 2) + wire_name("nowhere.example")};
+    return out;
+}
+
 /// Whoever connects waits for this octet: what has become of it.
 constexpr char connected = 0;
 
@@ -100,6 +116,8 @@ public:
         DnsAnswer answer;
         if (mood == Mood::refusing || (mood == Mood::busy && random.one_in(3)))
             answer.why = "the name servers do not answer properly (SERVFAIL)";
+        else if (mood == Mood::hostile && random.one_in(3))
+            answer = lie(random);
         else
             answer = outside_.answer(name, type);
         const milliseconds time(random.between(0, mood == Mood::slow ? 8000 : 60));
@@ -176,9 +194,9 @@ std::vector<std::string> Outside::connections() const {
     return out;
 }
 
-void Outside::cut_all() {
+void Outside::hang_up_all() {
     for (const auto& one : wires_)
-        if (const auto wire = one.lock()) wire->cut();
+        if (const auto wire = one.lock()) wire->hang_up();
     if (const auto door = door_.lock()) door->arrived.clear();
     *touched_ = true;
 }

@@ -53,7 +53,7 @@ public:
     std::pair<Socket, std::shared_ptr<Wire>> call(const std::string& from, Fate fate);
     /// What the gateway asks for from now on fails with EMFILE.
     void be_short_of_descriptors(bool now) { short_ = now; }
-    void cut_all();                                // the gateway is gone
+    void hang_up_all();                            // the gateway is gone
     std::vector<std::string> connections() const;  // those that are there, told as far as they are known
     /// Whether anything was done since the last question that the gateway may notice.
     bool touched() { return std::exchange(*touched_, false); }

@@ -11,9 +11,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::array<const char*, 14> names{"traffic", "mood",        "power cut", "kill",  "restart",
-                                            "disk",    "descriptors", "wall",      "hold",  "release",
-                                            "retry",   "remove",      "bounce",    "reload"};
+constexpr std::array<const char*, 15> names{"traffic", "mood",  "power cut",   "kill",   "restart",
+                                            "damage",  "disk",  "descriptors", "wall",   "hold",
+                                            "release", "retry", "remove",      "bounce", "reload"};
 
 }  // namespace
 
@@ -41,6 +41,7 @@ Plan plan_of(std::uint64_t seed) {
     maybe(Deed::power_cut, 6);
     maybe(Deed::kill, 6);
     maybe(Deed::restart, 6);
+    if (random.one_in(4)) some(Deed::damage, 4);
     maybe(Deed::disk, 5);
     maybe(Deed::descriptors, 5);
     maybe(Deed::wall, 4);

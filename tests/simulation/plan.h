@@ -13,9 +13,10 @@ namespace postern::simulation {
 enum class Deed : std::uint8_t {
     traffic,      // a connection of the primary's
     mood,         // of a host or the name servers, for a while
-    power_cut,    // what was not synced may be lost
-    kill,         // kill -9
+    power_cut,    // now, or soon, in the middle of something: what was not synced may be lost
+    kill,         // the same with kill -9
     restart,      // asked for
+    damage,       // a bit of what is on the disk is another one
     disk,         // fails for a while
     descriptors,  // there are none for a while
     wall,         // somebody sets the clock

@@ -100,8 +100,7 @@ std::string upper(std::string text) {
     return text;
 }
 
-awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary,
-                         std::shared_ptr<const bool> broken) {
+awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary, std::shared_ptr<Passage> passage) {
     if (!co_await now.answer(Step::greeting, "220 mx.example ESMTP")) co_return;
     std::vector<std::string> recipients;
     bool sender = false;
@@ -136,13 +135,15 @@ awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary,
             ledger.note("a receiver has " + std::to_string(number_in(*content)) + " for " +
                         std::to_string(recipients.size()) + ": " + refusal);
             if (refusal.empty()) {
+                const std::string taken = "250 2.0.0 taken\r\n";
                 const auto number = number_in(*content);
                 if (primary && number_in(content->substr(0, content->find("\r\n\r\n"))) == 0) {
                     for (const auto& one : recipients) ledger.reported(one, *content);
                 } else {
-                    ledger.received(number, recipients, *content, broken);
+                    ledger.received(number, recipients, *content,
+                                    passage->expect(now.talk.said() + taken.size()));
                 }
-                goes_on = co_await now.talk.say("250 2.0.0 taken\r\n");
+                goes_on = co_await now.talk.say(taken);
             } else {
                 goes_on = co_await now.talk.say(refusal + "\r\n");
             }
@@ -170,9 +171,9 @@ Host receiver(io_context& io, const base::Clock& clock, Outside& outside, Ledger
                                                std::uint64_t number, std::string from) -> awaitable<void> {
         Conversation now(io, clock, std::move(socket), Random(seed, "receiver", number),
                          outside.mood(address), std::move(from));
-        auto broken = wire->broken();
+        auto passage = wire->passage();
         wire.reset();
-        co_await converse(now, ledger, primary, std::move(broken));
+        co_await converse(now, ledger, primary, std::move(passage));
     };
 }
 

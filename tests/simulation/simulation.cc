@@ -73,6 +73,7 @@ public:
             ledger_.note("- " + text_of(planned));
             perform(planned);
         }
+        settle();
         make_well();
         const auto end = clock_.now() + to_the_end;
         while (clock_.now() < end && ledger_.well()) {
@@ -133,7 +134,7 @@ private:
         out->state_dir = folder_.path();
         out->listeners = {{{"192.0.2.1", 25}, relay::ListenerTls::off, -1}};
         out->primaries = {{"main", {{primary_address, 32}}, {primary_address, 25}, {}, {}}};
-        out->queue.volume_size = (256ull << 10) << random.pick(5);
+        out->queue.volume_size = (16ull << 10) << random.pick(9);
         out->queue.retry_max = 1h;
         out->queue.expire = random.one_in(3) ? 8h : 120h;
         if (random.one_in(3)) out->queue.delay_notice = 2h;
@@ -181,9 +182,12 @@ private:
     }
     void settle() {
         // What is done at one moment comes to an end: else it would burn a processor.
-        for (std::size_t steps = 0; step(); ++steps)
+        for (std::size_t steps = 0;; ++steps) {
+            if (crash_ && !burying_) bury();
+            if (!step()) return;
             if (steps > steps_at_once)
                 return ledger_.fail("without end something is done by " + life_->last());
+        }
     }
     void run_until(base::Moment end) {
         awake();
@@ -201,38 +205,82 @@ private:
 
     void start() {
         clock_.happens();
-        life_ = std::make_unique<Life>(clock_, outside_, *disk_, settings_, directory_, ledger_,
-                                       Random(plan_.seed, "life", ++lives_).next());
+        for (;;) try {
+                Random random(plan_.seed, "life", ++lives_);
+                std::optional<Death> death;
+                // A machine that failed once fails again while it starts.
+                if (crash_ && random.one_in(4)) death = death_of(*crash_, random.pick(100));
+                crash_.reset();
+                life_ = std::make_unique<Life>(clock_, outside_, *disk_, settings_, directory_, ledger_,
+                                               random.next(), death);
+                return;
+            } catch (const std::runtime_error& why) {
+                if (!crash_) return ledger_.fail(std::string("the gateway does not start: ") + why.what());
+                rise();
+            }
     }
-    void wait_for_stop() {
-        for (int seconds = 0; seconds < 1000 && !life_->stopped(); ++seconds) run_until(clock_.now() + 1s);
-        if (!life_->stopped()) fault_ = "the gateway does not stop";
+    /// False when it crashed meanwhile.
+    bool wait_for_stop() {
+        const auto life = lives_;
+        for (int seconds = 0; seconds < 1000 && !life_->stopped(); ++seconds) {
+            run_until(clock_.now() + 1s);
+            if (life != lives_) return false;
+        }
+        if (!life_->stopped()) ledger_.fail("the gateway does not stop");
+        return true;
     }
     void restart(std::chrono::seconds grace) {
         life_->stop(grace);
-        wait_for_stop();
+        if (!wait_for_stop()) return;
         life_.reset();
-        ledger_.new_life(false);
+        ledger_.new_life();
         start();
     }
-    void crash(bool power_cut, std::uint64_t number) {
-        Random random(plan_.seed, "crash", number);
-        life_->disk().kill([&] {
-            if (power_cut)
-                disk_->crash([&] { return random.one_in(2); });
-            else
-                disk_->kill();
-        });
+
+    struct Crash {
+        bool power_cut;
+        std::uint64_t number;
+    };
+    /// The process is gone; what is left of it in here asks for things that it does not get any more.
+    void die(const Crash& crash) {
+        if (crash.power_cut) {
+            Random random(plan_.seed, "crash", crash.number);
+            disk_->crash([&] { return random.one_in(2); });
+        } else {
+            disk_->kill();
+        }
+        crash_ = crash;
+        if (crash.power_cut) ledger_.power_cut();
+        ledger_.note("  dies");
         ledger_.be_deaf(true);
         outside_.be_short_of_descriptors(true);
-        outside_.cut_all();
+        outside_.hang_up_all();
+    }
+    Death death_of(const Crash& crash, std::uint64_t later) {
+        return {later + 1, [this, crash] { die(crash); }};
+    }
+    void crash(const Crash& crash, Random& random) {
+        auto& disk = life_->disk();
+        if (random.one_in(3)) {
+            disk.kill([&] { die(crash); });
+            return bury();
+        }
+        const auto death = death_of(crash, random.pick(random.one_in(2) ? 20 : 500));
+        disk.kill_before(death.before, death.then);
+    }
+    void bury() {
+        burying_ = true;
         life_->stop(0s);
         wait_for_stop();
         life_.reset();
+        burying_ = false;
+        rise();
+        start();
+    }
+    void rise() {
         outside_.be_short_of_descriptors(false);
         ledger_.be_deaf(false);
-        ledger_.new_life(power_cut);
-        start();
+        ledger_.new_life();
     }
 
     // ---- what happens
@@ -260,13 +308,14 @@ private:
                 return later(minutes(random.one_in(4) ? 1500 : 90),
                              [this, place] { outside_.set_mood(place, Mood::well); });
             }
-            case Deed::power_cut: return crash(true, planned.number);
-            case Deed::kill: return crash(false, planned.number);
+            case Deed::power_cut: return crash({true, planned.number}, random);
+            case Deed::kill: return crash({false, planned.number}, random);
             case Deed::restart: return restart(std::chrono::seconds(random.pick(40)));
+            case Deed::damage: return damage(random);
             case Deed::disk: {
                 tests::MortalDisk::Troubles troubles;
                 troubles.passing = static_cast<unsigned>(random.one_in(2) ? random.pick(300) : 0);
-                troubles.full = static_cast<unsigned>(random.one_in(2) ? random.pick(900) : 0);
+                troubles.full = static_cast<unsigned>(random.one_in(3) ? 1000 : random.pick(900));
                 troubles.broken = static_cast<unsigned>(random.one_in(8) ? random.pick(50) : 0);
                 life_->disk().trouble(troubles);
                 ledger_.disk_troubled();
@@ -310,8 +359,28 @@ private:
         parts.delivery.arm();
     }
 
+    /// Where something is written; what is not needed any more too.
+    void damage(Random& random) {
+        const auto spool = folder_.path() / "spool";
+        std::vector<std::filesystem::path> files;
+        for (const auto& folder : {spool, spool / "content"})
+            for (const auto& name : disk_->names(folder).value_or(std::vector<std::string>()))
+                files.push_back(folder / name);
+        if (files.empty()) return;
+        const auto& file = files[random.pick(files.size())];
+        const std::string octets = disk_->octets(file);
+        const auto written = octets.find_last_not_of('\0');
+        if (written == std::string::npos) return;
+        const auto bit = random.pick((written + 1) * 8);
+        disk_->flip(file, bit);
+        ledger_.note("  bit " + std::to_string(bit) + " of a file of " + std::to_string(octets.size()) +
+                     " octets");
+        if (!file.filename().string().starts_with("checkpoint")) ledger_.damaged();
+    }
+
     void traffic(std::uint64_t number, Random& random) {
-        Traffic what{plan_.seed, number, static_cast<unsigned>(random.between(1, 8)), plan_.sites, 100'000};
+        Traffic what{plan_.seed, number, static_cast<unsigned>(random.between(1, 8)), plan_.sites,
+                     random.one_in(6) ? 400'000u : 100'000u};
         if (random.one_in(3)) what.mood = random.one_in(2) ? Mood::slow : Mood::tearing;
         asio::co_spawn(world_, send(world_, clock_, outside_, ledger_, what),
                        [](const std::exception_ptr&) {});
@@ -332,6 +401,7 @@ private:
         outside_.set_mood("dns", Mood::well);
         outside_.be_short_of_descriptors(false);
         life_->disk().trouble({});
+        life_->disk().kill_before(0, {});
         if (!life_->parts().spool.unhealthy().empty()) restart(0s);
         operate_all();
         ledger_.note("- all is well");
@@ -355,6 +425,8 @@ private:
     std::unique_ptr<tests::MemoryDisk> disk_;
     const std::shared_ptr<const sync::Snapshot> directory_ = directory();
     std::uint64_t lives_ = 0;
+    std::optional<Crash> crash_;  // it died, and is not there again
+    bool burying_ = false;
     std::string fault_;
     bool world_quiet_ = false;  // it waits
     std::chrono::hours time_{0};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <asio/executor_work_guard.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,11 +32,18 @@ struct Outcome {
 /// The same plan has the same outcome.
 Outcome play(const Plan& plan);
 
+/// That it is killed in the middle of what it does.
+struct Death {
+    std::size_t before;  // which of what it asks the disk for
+    std::function<void()> then;
+};
+
 /// The gateway, from one start to its end.
 class Life {
 public:
     Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::SettingsPtr settings,
-         std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed);
+         std::shared_ptr<const sync::Snapshot> directory, relay::Observer& observer, std::uint64_t seed,
+         const std::optional<Death>& death);
     ~Life();
 
     tests::MortalDisk& disk() { return disk_; }
@@ -46,7 +54,7 @@ public:
     void awake();
     /// Whether the last step may concern the world outside.
     bool spoke() const { return spoke_; }
-    /// Begins to stop; stopped() follows.
+    /// Begins to stop, unless it does already; stopped() follows.
     void stop(std::chrono::seconds grace);
     const std::string& last() const { return last_; }  // who did the last step
     bool stopped() const { return ended_ == 2; }
@@ -64,7 +72,7 @@ private:
     };
     std::vector<Loop> loops_;
     int ended_ = 0;
-    bool spoke_ = false;
+    bool stopping_ = false, spoke_ = false;
     std::string last_;
 };
 

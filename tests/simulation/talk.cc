@@ -61,6 +61,7 @@ awaitable<std::optional<std::string>> Talk::line() {
 }
 
 awaitable<bool> Talk::say(std::string octets) {
+    said_ += octets.size();
     patient(true);
     const auto error = co_await write_all(line_->socket, octets);
     patient(false);

@@ -21,7 +21,8 @@ public:
 
     /// The next one, without CRLF. None when the other end has gone, or nothing came within the patience.
     awaitable<std::optional<std::string>> line();
-    awaitable<bool> say(std::string octets);  // false when the other end has gone
+    awaitable<bool> say(std::string octets);    // false when the other end has gone
+    std::size_t said() const { return said_; }  // octets, so far
     awaitable<void> pause(std::chrono::milliseconds time);
     void end();
 
@@ -34,6 +35,7 @@ private:
     const std::shared_ptr<relay::net::Timer> pause_;
     const std::chrono::seconds patience_;
     std::string buffer_;
+    std::size_t said_ = 0;
 };
 
 /// The lines of DATA up to the final dot, without the stuffing; none when they do not end.

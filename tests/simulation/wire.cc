@@ -21,8 +21,27 @@ namespace {
 constexpr auto slow_at_most = std::chrono::minutes(15);
 /// Commands and beginnings go in pieces of some octets, the rest of what is long in larger ones.
 constexpr std::size_t tiny_until = 2000, tiny = 150;
+/// What has come is read within the same moment.
+constexpr auto unread = std::chrono::milliseconds(1);
 
 }  // namespace
+
+bool Arrival::lost() const { return !came || (over && *over - *came <= unread); }
+
+std::shared_ptr<const Arrival> Passage::expect(std::size_t octet) {
+    return expected_.emplace_back(std::make_shared<Arrival>(Arrival{octet, {}, over_}));
+}
+
+void Passage::pass(std::size_t count, base::Moment now) {
+    for (const auto& one : expected_)
+        if (!one->came && one->octet <= count) one->came = now;
+}
+
+void Passage::end(base::Moment now) {
+    if (over_) return;
+    over_ = now;
+    for (const auto& one : expected_) one->over = now;
+}
 
 std::pair<Socket, Socket> socket_pair(io_context& first, io_context& second) {
     std::array<int, 2> ends{};
@@ -80,8 +99,16 @@ awaitable<void> Wire::tell_gateway(char octet) {
     co_await write_all(gateway_, {&octet, 1});
 }
 
+void Wire::hang_up() {
+    passage_->end(clock_.now());
+    *touched_ = true;
+    std::error_code ignored;
+    gateway_.shutdown(Socket::shutdown_both, ignored);
+}
+
 void Wire::cut() {
-    *broken_ = *touched_ = true;
+    passage_->end(clock_.now());
+    *touched_ = true;
     std::error_code ignored;
     gateway_.close(ignored);
     peer_.close(ignored);
@@ -109,18 +136,17 @@ awaitable<void> Wire::pump(Socket& from, Socket& to, bool towards_gateway) {
         *touched_ = true;
         const auto failed = co_await write_all(to, {buffer.data(), passed});
         *touched_ = true;
-        if (failed) {
-            *broken_ = true;
-            break;
-        }
+        if (failed) break;
         count += passed;
+        if (towards_gateway) passage_->pass(count, clock_.now());
         if (!over) continue;
-        *broken_ = true;
         if (fate_.trouble == Trouble::stall) co_return;  // both wait for each other
         if (fate_.trouble == Trouble::drop) break;
         cut();  // what was not read yet makes it a reset for the other one
         co_return;
     }
+    // What still comes through, when one of the ways has ended, counts nothing.
+    passage_->end(clock_.now());
     *touched_ = true;
     std::error_code ignored;
     to.shutdown(Socket::shutdown_send, ignored);

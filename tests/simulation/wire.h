@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "relay/net/asio.h"
 #include "sync/base/clock.h"
@@ -28,6 +30,27 @@ struct Fate {
     std::chrono::milliseconds latency{0};  // of each piece
 };
 
+/// What became of an octet on its way to the gateway.
+struct Arrival {
+    std::size_t octet;                 // counted from the connection's begin, from 1 on
+    std::optional<base::Moment> came;  // to where the gateway can read it
+    std::optional<base::Moment> over;  // from then on nobody reads there
+    /// The gateway may not know of it.
+    bool lost() const;
+};
+
+/// The way to the gateway; it outlives the connection.
+class Passage {
+public:
+    std::shared_ptr<const Arrival> expect(std::size_t octet);
+    void pass(std::size_t count, base::Moment now);  // so many have come in all
+    void end(base::Moment now);
+
+private:
+    std::vector<std::shared_ptr<Arrival>> expected_;
+    std::optional<base::Moment> over_;
+};
+
 /// Used on the simulating thread.
 class Wire : public std::enable_shared_from_this<Wire> {
 public:
@@ -40,8 +63,9 @@ public:
     void start();
     awaitable<void> tell_gateway(char octet);  // before start()
     void cut();                                // both ends are closed
-    /// Whether its fate has come, it was cut, or something did not go through; it outlives this.
-    std::shared_ptr<const bool> broken() const { return broken_; }
+    /// The gateway's process is gone: what it wrote comes through.
+    void hang_up();
+    std::shared_ptr<Passage> passage() const { return passage_; }
     std::string text() const;  // which it is, and its fate
 
 private:
@@ -54,7 +78,7 @@ private:
     const std::string name_;
     const std::shared_ptr<bool> touched_;
     std::size_t counts_[2] = {0, 0};
-    std::shared_ptr<bool> broken_ = std::make_shared<bool>(false);
+    const std::shared_ptr<Passage> passage_ = std::make_shared<Passage>();
 };
 
 /// Writes all of it; at once as far as there is room for it.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -45,10 +46,18 @@ public:
         state_->dead = true;
         then();
     }
+    /// Or in front of one of what it asks for from now on: of the next one (1), or a later one. `then` is
+    /// done on the thread that asks.
+    void kill_before(std::size_t which, std::function<void()> then) {
+        const std::lock_guard lock(state_->random_mutex);
+        state_->left = which;
+        state_->then = std::move(then);
+    }
+    bool dead() const { return state_->dead; }
 
     tl::expected<base::DiskFilePtr, std::error_code> open(const std::filesystem::path& file,
                                                           Access access) override {
-        const std::shared_lock lock(state_->mutex);
+        const auto lock = state_->enter();
         if (auto error = state_->failure(true, access == Access::create || access == Access::fresh))
             return tl::make_unexpected(error);
         auto out = state_->disk.open(file, access);
@@ -58,26 +67,27 @@ public:
             access == Access::fresh || file.filename().string().starts_with("check"));
     }
     std::error_code make_folder(const std::filesystem::path& folder) override {
-        return state_->disk.make_folder(folder);
+        const auto lock = state_->enter();
+        return state_->dead ? std::make_error_code(std::errc::io_error) : state_->disk.make_folder(folder);
     }
     tl::expected<std::vector<std::string>, std::error_code> names(
         const std::filesystem::path& folder) const override {
-        const std::shared_lock lock(state_->mutex);
+        const auto lock = state_->enter();
         if (auto error = state_->failure(true, false)) return tl::make_unexpected(error);
         return state_->disk.names(folder);
     }
     std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
-        const std::shared_lock lock(state_->mutex);
+        const auto lock = state_->enter();
         const auto error = state_->failure(false, false);
         return error ? error : state_->disk.rename(from, to);
     }
     std::error_code remove(const std::filesystem::path& file) override {
-        const std::shared_lock lock(state_->mutex);
+        const auto lock = state_->enter();
         const auto error = state_->failure(false, false);
         return error ? error : state_->disk.remove(file);
     }
     std::error_code sync_folder(const std::filesystem::path& folder) override {
-        const std::shared_lock lock(state_->mutex);
+        const auto lock = state_->enter();
         const auto error = state_->failure(true, false);
         return error ? error : state_->disk.sync_folder(folder);
     }
@@ -89,6 +99,19 @@ private:
     struct State {
         State(MemoryDisk& under, unsigned seed) : disk(under), random(seed) {}
 
+        std::shared_lock<std::shared_mutex> enter() {
+            std::function<void()> end;
+            {
+                const std::lock_guard lock(random_mutex);
+                if (left > 0 && --left == 0) end = std::exchange(then, {});
+            }
+            if (end) {
+                const std::unique_lock lock(mutex);
+                dead = true;
+                end();
+            }
+            return std::shared_lock(mutex);
+        }
         std::error_code failure(bool opens, bool fills) {
             if (dead) return std::make_error_code(std::errc::io_error);
             if (!troubles.any()) return {};
@@ -111,7 +134,9 @@ private:
         std::mutex random_mutex;
         std::mt19937 random;
         Troubles troubles;
-        bool dead = false;
+        std::atomic<bool> dead{false};
+        std::size_t left = 0;  // operations until it dies; 0: it does not
+        std::function<void()> then;
         std::atomic<bool> troubled{false}, broken{false}, unread{false};
     };
     class File final : public base::DiskFile {
@@ -121,7 +146,7 @@ private:
 
         tl::expected<std::size_t, std::error_code> read(std::uint64_t at, char* to,
                                                         std::size_t size) const override {
-            const std::shared_lock lock(state_->mutex);
+            const auto lock = state_->enter();
             if (auto error = state_->failure(false, false)) {
                 state_->unread = true;
                 return tl::make_unexpected(error);
@@ -129,7 +154,7 @@ private:
             return file_->read(at, to, size);
         }
         std::error_code write(std::uint64_t at, std::span<const std::string_view> pieces) override {
-            const std::shared_lock lock(state_->mutex);
+            const auto lock = state_->enter();
             const auto error = state_->failure(false, fills_);
             if (!error) return file_->write(at, pieces);
             std::string all;
@@ -143,17 +168,17 @@ private:
             return error;
         }
         std::error_code reserve(std::uint64_t size) override {
-            const std::shared_lock lock(state_->mutex);
+            const auto lock = state_->enter();
             const auto error = state_->failure(false, true);
             return error ? error : file_->reserve(size);
         }
         std::error_code sync() override {
-            const std::shared_lock lock(state_->mutex);
+            const auto lock = state_->enter();
             const auto error = state_->failure(false, false);
             return error ? error : file_->sync();
         }
         tl::expected<std::uint64_t, std::error_code> size() const override {
-            const std::shared_lock lock(state_->mutex);
+            const auto lock = state_->enter();
             if (auto error = state_->failure(false, false)) return tl::make_unexpected(error);
             return file_->size();
         }
