@@ -189,10 +189,12 @@ private:
     std::error_code sync_contents(const std::vector<StoredPtr>& messages) const;
     std::error_code sync();
     void enter(const Batch& batch);
+    void put_back(Changes changes);
+
+    // spool_faults.cc
     void pause_deliveries(const std::error_code& error);
     bool over_again();
     void tell_of_notes(const std::error_code& error);
-    void put_back(Changes changes);
     bool set_aside(const Change& change, const Place& message, const Place& progress);
     bool fatal(const std::error_code& error, bool final = false);
 
