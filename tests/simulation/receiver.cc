@@ -28,7 +28,8 @@ constexpr std::array<const char*, 6> for_good{
     "550 5.1.1 no such user", "554 5.7.1 spam",
     "552 5.2.2 mailbox full", "550-5.7.1 we do\r\n550 5.7.1 not want this",
     "553 5.1.3 bad address",  "550 no"};
-constexpr std::array<const char*, 4> garbage{"hello", "25O ok", "999 what", "\1\2\3"};
+constexpr std::array<const char*, 6> garbage{"hello",  "25O ok",    "999 what",
+                                             "\1\2\3", "354 go on", "150 wait"};
 constexpr std::array<const char*, 3> half_answers{"2", "250-and it goes on", "220 again\r\n220 and again"};
 
 class Conversation {
