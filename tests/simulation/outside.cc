@@ -111,16 +111,21 @@ public:
         Random random(outside_.seed_, "question", ++outside_.questions_);
         outside_.clock_.happens();
         const Mood mood = outside_.mood("dns");
-        if (mood == Mood::silent || (mood == Mood::tearing && random.one_in(3)))
-            return waiting_.push_back(done);
+        const bool silent = mood == Mood::silent || (mood == Mood::tearing && random.one_in(3));
         DnsAnswer answer;
-        if (mood == Mood::refusing || (mood == Mood::busy && random.one_in(3)))
+        if (silent) {
+            answer.silent = true;
+            answer.why = "the name servers did not answer in time";
+        } else if (mood == Mood::refusing || (mood == Mood::busy && random.one_in(3))) {
             answer.why = "the name servers do not answer properly (SERVFAIL)";
-        else if (mood == Mood::hostile && random.one_in(3))
+        } else if (mood == Mood::hostile && random.one_in(3)) {
             answer = lie(random);
-        else
+        } else {
             answer = outside_.answer(name, type);
-        const milliseconds time(random.between(0, mood == Mood::slow ? 8000 : 60));
+        }
+        // Nobody has as much patience as what asks has until it gives up.
+        const milliseconds time = silent ? milliseconds(random.between(60'000, 400'000))
+                                         : milliseconds(random.between(0, mood == Mood::slow ? 8000 : 60));
         asio::co_spawn(
             io_,
             [self = shared_from_this(), time]() -> awaitable<void> {
@@ -132,15 +137,11 @@ public:
             });
     }
     std::size_t at_once() const override { return 200; }
-    void close() override {
-        closed_ = true;
-        waiting_.clear();
-    }
+    void close() override { closed_ = true; }
 
 private:
     Outside& outside_;
     io_context& io_;
-    std::vector<Done> waiting_;  // for good
     bool closed_ = false;
 };
 
