@@ -60,6 +60,7 @@ void Ledger::fail(const std::string& why) {
 Mail& Ledger::begin(std::uint64_t number, std::string from, std::string content) {
     Mail& out = mails_[number];
     out.number = number;
+    out.life = life_;
     out.from = std::move(from);
     out.content = std::move(content);
     return out;
@@ -163,7 +164,9 @@ std::string Ledger::judge(const Mail& mail, const std::string& recipient, const 
     for (const auto& receipt : leg.receipts) sure += may_be_forgotten(receipt) ? 0 : 1;
     if (sure > 1) return what + " was delivered twice";
     if (sure > 0 && leg.failures > 0) return what + " was delivered, and reported as failed";
-    if (mail.told == Told::refused && !leg.receipts.empty()) return what + " was refused, and delivered";
+    // What could not be synced cannot be taken back for certain.
+    if (mail.told == Told::refused && !leg.receipts.empty() && !troubled_lives_.contains(mail.life))
+        return what + " was refused, and delivered";
     if (mail.told != Told::taken || kept || !leg.taken || leg.removed || leg.untold) return "";
     return leg.receipts.empty() && leg.failures == 0 ? what + " was accepted and is gone" : "";
 }

@@ -40,7 +40,8 @@ struct Mail {
     std::string from, content;
     std::map<std::string, Leg> legs;  // by recipient
     Told told = Told::nothing;
-    std::string id;  // the gateway's
+    unsigned life = 0;  // of the gateway, when it was sent there
+    std::string id;     // the gateway's
 };
 
 /// The observer's part is called by threads that have their turn, the rest by the one that simulates: never

@@ -226,6 +226,7 @@ class Session:
             except OSError:
                 self.receiver.not_taken(message)
                 raise
+            self.receiver.answered(message)
         else:
             self._send(answer)
         self._reset()
@@ -259,6 +260,7 @@ class Receiver:
         self.accounts, self.mechanisms, self.sasl = accounts or {}, list(mechanisms), sasl or {}
         self.on, self.extensions, self.reads = on or {}, list(extensions), reads
         self.messages, self.offered, self.sessions = [], [], []
+        self.answers = []  # (message that was taken, when its 250 had been sent)
         self.stalled, self.begun = 0, set()
         self._lock = threading.Lock()
         self._open = set()
@@ -306,6 +308,10 @@ class Receiver:
     def taken(self, message):
         with self._lock:
             self.messages.append(message)
+
+    def answered(self, message):
+        with self._lock:
+            self.answers.append((message, time.monotonic()))
 
     def not_taken(self, message):
         with self._lock:
