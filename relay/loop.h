@@ -60,6 +60,8 @@ private:
     Observer& observer_;
     std::stop_source closed_;
     Io io_{1};
+    // So that what it watches descriptors with is there from the start, not made when there are none left.
+    const net::Socket first_{io_};
     asio::executor_work_guard<net::io_context::executor_type> work_{io_.get_executor()};
     std::thread thread_;
 };

@@ -192,6 +192,10 @@ bool Courier::leaves(const Client& client) {
 /// answers (RFC 5321 §5.1).
 net::awaitable<void> Courier::ask_elsewhere(SecondOpinion open) {
     auto client = co_await connect_elsewhere(at_, site_, from_, open.asked);
+    if (client && at_.env.stopping) {  // nobody waits for it any more
+        client->abort();
+        client.reset();
+    }
     if (!client) {
         at_.queue.settle(open.job, std::move(open.outcomes));
         co_return;

@@ -55,7 +55,8 @@ net::awaitable<void> Sessions::end(base::Moment until) {
 void Sessions::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs) {
     context_.settings = std::move(settings);
     context_.srs = std::move(srs);
-    if (tls) context_.tls = *tls;
+    // Sessions and listeners that have said that they have TLS keep it, also when its certificate is gone.
+    if (tls && *tls) context_.tls = *tls;
 }
 
 }  // namespace postern::relay

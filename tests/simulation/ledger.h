@@ -69,6 +69,7 @@ public:
     void removed(const std::string& id, bool told);
     /// A bit is another one where something may be kept: that costs one message, of which it is told.
     void damaged() { ++damages_; }
+    std::size_t damages() const { return damages_; }
     void note(const std::string& what);  // into the story
     void fail(const std::string& why);
 

@@ -109,7 +109,7 @@ public:
         // The next start finds what this one may have mislaid.
         restart(0s);
         ledger_.close(kept);
-        if (!kept.empty() && ledger_.well())
+        if (kept.size() > ledger_.damages() && ledger_.well())
             fault_ = std::to_string(kept.size()) + " messages wait although nothing keeps them";
     }
 
