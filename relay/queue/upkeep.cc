@@ -132,7 +132,11 @@ void Upkeep::write_checkpoint() {
     }
     if (!host_.make_durable()) return;
     const auto size = writer->finish();
-    if (!size) return without_checkpoint(size.error());
+    if (!size) {
+        // It may have got its name all the same: the segments it begins with must not go then.
+        if (checkpoint_.segment == 0 && drop_checkpoint(disk_, journal_.folder())) checkpoint_ = start;
+        return without_checkpoint(size.error());
+    }
     checkpoint_ = start;
     checkpoint_size_ = *size;
     without_checkpoint_ = false;
