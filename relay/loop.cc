@@ -53,7 +53,12 @@ std::vector<net::io_context*> Loops::ios() const {
 }
 
 void Loops::start() {
-    for (auto& loop : loops_) loop->start();
+    try {
+        for (auto& loop : loops_) loop->start();
+    } catch (...) {
+        join();
+        throw;
+    }
 }
 
 void Loops::close() {

@@ -77,7 +77,7 @@ public:
     Loop& first() { return *loops_.front(); }
     std::vector<net::io_context*> ios() const;
 
-    // Of all of them, see Loop.
+    // Of all of them, see Loop. Where one cannot be started none is, and that is thrown.
     void start();
     void close();
     void join();

@@ -79,9 +79,14 @@ void RelayParts::begin() {
 }
 
 void RelayParts::start() {
-    begin();
-    reception_loops.start();
-    delivery_loops.start();
+    try {
+        begin();
+        reception_loops.start();
+        delivery_loops.start();
+    } catch (...) {
+        end_threads();
+        throw;
+    }
     started_ = true;
 }
 
@@ -89,6 +94,10 @@ void RelayParts::stop(std::chrono::seconds grace) {
     if (!started_ || stopped_) return;
     reception_loops.first().finish(reception.stop(grace));
     delivery_loops.first().finish(delivery.stop(grace));
+    end_threads();
+}
+
+void RelayParts::end_threads() {
     spool.stop();
     stopped_ = true;
     reception_loops.close();
@@ -98,12 +107,10 @@ void RelayParts::stop(std::chrono::seconds grace) {
     delivery_loops.join();
 }
 
-/// A second stop beside the first, without grace: the first then finds nothing left to wait for.
 void RelayParts::hurry() {
     if (!started_ || stopped_) return;
-    const auto ignore = [](const std::exception_ptr&) {};
-    asio::co_spawn(reception_loops.first().io(), reception.stop(std::chrono::seconds(0)), ignore);
-    asio::co_spawn(delivery_loops.first().io(), delivery.stop(std::chrono::seconds(0)), ignore);
+    asio::post(reception_loops.first().io(), [this] { reception.hurry(); });
+    asio::post(delivery_loops.first().io(), [this] { delivery.hurry(); });
 }
 
 RelayParts::InForce RelayParts::in_force() {

@@ -30,10 +30,12 @@ struct RelayParts {
 
     /// All but the loops' threads: whoever has none runs their io() himself.
     void begin();
+    /// Throws std::system_error when the system gives no threads; nothing runs then.
     void start();
     /// The one place that knows the order: no new mail, what is in hand is committed, what is being sent
     /// ends.
     void stop(std::chrono::seconds grace);
+    /// Whatever a stop() waits for is waited for no longer. Any thread.
     void hurry();
 
     /// What is gone by at present, for questions from other threads.
@@ -63,6 +65,7 @@ struct RelayParts {
 
 private:
     void committed(Committed done);
+    void end_threads();
 
     std::mutex mutex_;  // over what is in force
     InForce in_force_;

@@ -105,8 +105,11 @@ net::awaitable<std::unique_ptr<Client>> Client::start(net::io_context& io, const
     try {
         co_return co_await attempt(io, clock, outside, target, options, refusal);
     } catch (const std::exception& fault) {
+        const auto* system = dynamic_cast<const std::system_error*>(&fault);
         refusal.reason = fault.what();
         refusal.meaning = Meaning::host;
+        refusal.ours = dynamic_cast<const std::bad_alloc*>(&fault) != nullptr ||
+                       (system != nullptr && base::is_passing(net::of_system(system->code())));
     }
     co_return nullptr;
 }
@@ -316,7 +319,6 @@ net::awaitable<std::optional<ContentFault>> Client::run(Transaction& transaction
     } catch (const std::exception& what) {
         transaction.lost(what.what());
     }
-    behind_dot_ = false;
     took_ = took_ || transaction.taken();
     needs_reset = transaction.needs_reset();
     co_return fault;
@@ -330,7 +332,8 @@ void Client::refuse_unasked(Transaction& transaction) {
 net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transaction, const Message& message,
                                                              Form content) {
     const auto timeout = options_.command_timeout;
-    const SendingTerms terms{options_.files, timeout};
+    const SendingTerms terms{options_.files, timeout, *behind_dot_};
+    *behind_dot_ = false;
     while (!transaction.done()) {
         refuse_unasked(transaction);
         if (transaction.done()) break;
@@ -352,9 +355,9 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
         }
         // Who does not read on has often said why.
         Reply answer;
-        behind_dot_ = transaction.stage() == Stage::dot;
-        const auto patience = unsent ? last_word : behind_dot_ ? options_.data_timeout : timeout;
-        auto error = co_await reply(answer, patience, behind_dot_ || !extensions_.pipelining);
+        const bool last = transaction.stage() == Stage::dot;
+        const auto patience = unsent ? last_word : last ? options_.data_timeout : timeout;
+        auto error = co_await reply(answer, patience, last || !extensions_.pipelining);
         if (error == net::Error::not_understood && !unsent)
             transaction.garbled(net::describe(error));
         else if (error)
@@ -362,12 +365,19 @@ net::awaitable<std::optional<ContentFault>> Client::exchange(Transaction& transa
         else
             transaction.on_reply(answer);
     }
+    *behind_dot_ = false;
     refuse_unasked(transaction);
     co_return std::nullopt;
 }
 
 void Client::abort() {
     asio::dispatch(io_, [connection = connection_] { connection->close(); });
+}
+
+void Client::abort_before_dot() {
+    asio::dispatch(io_, [connection = connection_, behind_dot = behind_dot_] {
+        if (!*behind_dot) connection->close();
+    });
 }
 
 net::awaitable<bool> Client::stale() { co_return co_await net::on_loop(io_, stale_there()); }

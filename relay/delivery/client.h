@@ -2,7 +2,6 @@
 #pragma once
 
 #include <asio/any_io_executor.hpp>
-#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -33,7 +32,7 @@ struct Refusal {
 };
 
 /// Its connection lives on one loop, and whoever has it may be on another: by one coroutine at a time; what
-/// may be called besides is abort() and behind_dot(). One thing: one session with one server, in the order
+/// may be called besides is abort() and abort_before_dot(). One thing: one session with one server, in the order
 /// that SMTP has it.
 class Client {
 public:
@@ -68,6 +67,8 @@ public:
     net::awaitable<Reply> command(std::string line);
     net::awaitable<void> quit();
     void abort();
+    /// Unless all was sent, so that the server may have taken it.
+    void abort_before_dot();
 
     const Extensions& extensions() const { return extensions_; }
     const std::string& name() const { return name_; }  // what the server calls itself in its greeting
@@ -79,8 +80,6 @@ public:
     /// What meaning_of() wants to know of the session.
     Before before() const;
     bool gave_up_tls() const { return !fallback_.empty(); }
-    /// All was sent, and whether it was taken is not known.
-    bool behind_dot() const { return behind_dot_; }
     Time opened() const { return opened_; }
     /// Why the server's certificate does not stand up to an MTA-STS policy that is only being tested; "" when
     /// there is none, or it does.
@@ -125,7 +124,8 @@ private:
     std::string name_;
     std::string fallback_;  // why this is clear text although TLS was offered
     bool took_ = false;
-    std::atomic<bool> behind_dot_ = false;
+    /// The final dot may be out, and no answer to it is there. The connection's loop alone touches it.
+    const std::shared_ptr<bool> behind_dot_ = std::make_shared<bool>(false);
     Time opened_;
 };
 

@@ -159,12 +159,16 @@ net::awaitable<bool> Connections::rest(SourceQueue& queue) {
 net::awaitable<void> Connections::finish(std::chrono::seconds grace) {
     const auto begun = env_.clock.now();
     const auto patience = grace.count() > 0 ? std::max(grace, dot_grace) : grace;
-    if (!co_await traffic_->transactions.empty(begun + grace))
-        for (Client* client : traffic_->clients)
-            if (!client->behind_dot()) client->abort();
-    co_await traffic_->transactions.empty(begun + patience);
+    if (!hurried_ && !co_await traffic_->transactions.empty(begun + grace))
+        for (Client* client : traffic_->clients) client->abort_before_dot();
+    if (!hurried_) co_await traffic_->transactions.empty(begun + patience);
     for (Client* client : traffic_->clients) client->abort();
     co_await traffic_->transactions.empty(env_.clock.now() + cut_off);
+}
+
+void Connections::hurry() {
+    hurried_ = true;
+    traffic_->transactions.give_up();
 }
 
 }  // namespace postern::relay

@@ -117,6 +117,8 @@ public:
 
     /// At a stop: none rests, and those that send are waited for, then cut off (Delivery::stop()).
     net::awaitable<void> finish(std::chrono::seconds grace);
+    /// They are cut off now.
+    void hurry();
 
 private:
     using Line = std::deque<SitePtr>;
@@ -130,6 +132,7 @@ private:
     Line waiting_as_newcomer_;         // the limit of newcomers is
     std::list<IdleConnection*> idle_;  // of all sites, the longest first
     std::size_t leaving_ = 0;          // connections that give way
+    bool hurried_ = false;
 };
 
 }  // namespace postern::relay

@@ -32,6 +32,7 @@ net::awaitable<std::error_code> send_bytes(net::Connection& connection, SendingT
                                                 content.dots ? asio::buffer(stuffed) : asio::buffer(octets),
                                                 last ? asio::buffer(final_dot) : asio::const_buffer()};
         connection.deadline(terms.timeout);
+        terms.behind_dot = last;
         error = co_await connection.write(std::span<const asio::const_buffer>(parts));
         trace = {};
     }
@@ -62,6 +63,7 @@ net::awaitable<Unsent> send_content(net::Connection& connection, SendingTerms te
         }
         connection.deadline(terms.timeout);
         if (octets->empty()) {
+            terms.behind_dot = true;
             out.error = co_await connection.write(final_dot);
             break;
         }

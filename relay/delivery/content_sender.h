@@ -19,6 +19,7 @@ inline constexpr std::string_view final_dot = ".\r\n";
 struct SendingTerms {
     asio::any_io_executor files;   // where files are read
     std::chrono::seconds timeout;  // for each piece
+    bool& behind_dot;              // set before the final dot goes out
 };
 
 /// Why it was not sent whole: then there was no final dot either.

@@ -44,6 +44,8 @@ public:
     /// any grace at all, those whose message is sent and not answered get two and a half minutes: who is cut
     /// off there may get it twice.
     net::awaitable<void> stop(std::chrono::seconds grace);
+    /// All that is over.
+    void hurry() { connections_.hurry(); }
     void reload(SettingsPtr settings, const net::PreparedTls& tls);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { intake_.publish(std::move(directory)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);

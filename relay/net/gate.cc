@@ -8,8 +8,12 @@
 namespace postern::relay::net {
 
 struct Gate::Pass::Inside {
+    struct Waiting {
+        Timer timer;
+        base::Moment until;
+    };
     std::size_t count = 0;
-    std::list<Timer*> waiting;
+    std::list<Waiting*> waiting;
 };
 
 Gate::Gate(io_context& io, const base::Clock& clock)
@@ -26,25 +30,31 @@ Gate::Pass::~Pass() {
     if (!inside_) return;
     ENSURE(inside_->count > 0, "whoever leaves had entered");
     if (--inside_->count > 0) return;
-    for (auto* one : inside_->waiting) one->cancel();
+    for (auto* one : inside_->waiting) one->timer.cancel();
 }
 
 awaitable<bool> Gate::empty(base::Moment until) {
-    struct Waiting {
-        Waiting(io_context& io, const base::Clock& clock_, std::shared_ptr<Pass::Inside> of)
-            : clock(clock_), inside(std::move(of)), timer(io, clock) {
-            inside->waiting.push_back(&timer);
+    struct Listed : Pass::Inside::Waiting {
+        Listed(io_context& io, const base::Clock& clock_, base::Moment time, std::shared_ptr<Pass::Inside> of)
+            : Waiting{{io, clock_}, time}, clock(clock_), inside(std::move(of)) {
+            inside->waiting.push_back(this);
         }
-        ~Waiting() { inside->waiting.remove(&timer); }
+        ~Listed() { inside->waiting.remove(this); }
         const base::Clock& clock;
         std::shared_ptr<Pass::Inside> inside;
-        Timer timer;
-    } waiting(io_, clock_, inside_);
-    while (waiting.inside->count > 0 && waiting.clock.now() < until) {
-        waiting.timer.expires_at(until);
+    } waiting(io_, clock_, until, inside_);
+    while (waiting.inside->count > 0 && waiting.clock.now() < waiting.until) {
+        waiting.timer.expires_at(waiting.until);
         co_await waiting.timer.async_wait(as_value);
     }
     co_return waiting.inside->count == 0;
+}
+
+void Gate::give_up() {
+    for (auto* one : inside_->waiting) {
+        one->until = base::Moment::min();
+        one->timer.cancel();
+    }
 }
 
 }  // namespace postern::relay::net

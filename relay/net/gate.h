@@ -33,6 +33,8 @@ public:
     std::size_t inside() const;
     /// Until nobody is inside, at the latest until then; true when nobody is.
     awaitable<bool> empty(base::Moment until);
+    /// Whoever waits for that waits no longer.
+    void give_up();
 
 private:
     io_context& io_;

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "relay/net/error.h"
-#include "relay/net/on_loop.h"
+#include "relay/net/gate.h"
 #include "relay/reception/acceptance.h"
 #include "relay/reception/srs_secret.h"
 #include "sync/base/file_fault.h"
@@ -169,8 +169,18 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     for (auto& hall : halls_)
         asio::dispatch(hall.sessions->io(), [&sessions = *hall.sessions] { sessions.leave(); });
     const base::Moment until = commons_.clock.now() + grace;
-    for (auto& hall : halls_) co_await net::on_loop(hall.sessions->io(), hall.sessions->end(until));
+    net::Gate ending(io_, commons_.clock);
+    for (auto& hall : halls_)
+        asio::co_spawn(
+            hall.sessions->io(), hall.sessions->end(until),
+            asio::bind_executor(io_, [pass = ending.enter()](const std::exception_ptr& /*fault*/) {}));
+    co_await ending.empty(base::Moment::max());
     commons_.refusals.flush();
+}
+
+void Reception::hurry() {
+    for (auto& hall : halls_)
+        asio::dispatch(hall.sessions->io(), [&sessions = *hall.sessions] { sessions.hurry(); });
 }
 
 }  // namespace postern::relay

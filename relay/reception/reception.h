@@ -37,6 +37,8 @@ public:
     /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut
     /// off after `grace`.
     net::awaitable<void> stop(std::chrono::seconds grace);
+    /// That grace is over.
+    void hurry();
     /// What cannot be had anew stays as it is. Any thread.
     void reload(const SettingsPtr& settings, const net::PreparedTls& tls,
                 const std::shared_ptr<const Srs>& srs);

@@ -47,9 +47,14 @@ void Sessions::leave() {
 }
 
 net::awaitable<void> Sessions::end(base::Moment until) {
-    co_await running_.empty(until);
+    if (!hurried_) co_await running_.empty(until);
     for (const auto& session : sessions_) session->cut_off();
     co_await running_.empty(context_.clock.now() + std::chrono::seconds(1));
+}
+
+void Sessions::hurry() {
+    hurried_ = true;
+    running_.give_up();
 }
 
 void Sessions::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs) {

@@ -40,6 +40,8 @@ public:
     void leave();
     /// Resumes when all are gone, or cut off at that moment.
     net::awaitable<void> end(base::Moment until);
+    /// That moment is now.
+    void hurry();
 
     /// Where TLS could not be had, what is there stays.
     void reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs);
@@ -52,6 +54,7 @@ private:
     SessionContext context_;
     std::list<std::shared_ptr<Session>> sessions_;
     net::Gate running_;
+    bool hurried_ = false;
 };
 
 }  // namespace postern::relay

@@ -1,6 +1,7 @@
-// A process that may open no more files, write none larger, or see none of root's.
+// A process that may open no more files, write none larger, begin no thread, or see none of root's.
 #pragma once
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -45,6 +46,28 @@ public:
 class FilesUpTo : Limited<RLIMIT_FSIZE> {
 public:
     explicit FilesUpTo(std::uint64_t octets) : Limited(octets) { std::signal(SIGXFSZ, SIG_IGN); }
+};
+
+/// A thread that is begun finds no room for its stack while it lives.
+class NoThreads {
+public:
+    NoThreads() {
+        pthread_getattr_default_np(&before_);
+        pthread_attr_t attributes;
+        pthread_getattr_default_np(&attributes);
+        pthread_attr_setstacksize(&attributes, std::size_t{1} << 50);
+        pthread_setattr_default_np(&attributes);
+        pthread_attr_destroy(&attributes);
+    }
+    ~NoThreads() {
+        pthread_setattr_default_np(&before_);
+        pthread_attr_destroy(&before_);
+    }
+    NoThreads(const NoThreads&) = delete;
+    NoThreads& operator=(const NoThreads&) = delete;
+
+private:
+    pthread_attr_t before_{};
 };
 
 /// Root's rights are given up while it lives. `lacks` is false where they were never there.

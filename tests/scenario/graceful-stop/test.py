@@ -10,7 +10,9 @@ from scripted_receiver import Stall
 
 class GracefulStop(scenario.Scenario):
     def zones(self):
-        return super().zones() | {"second.example": ["@ MX 10 mx", f"mx A {self.workspace.host(scenario.SECOND_RECEIVER)}"]}
+        first, second = (self.workspace.host(n) for n in (scenario.RECEIVER, scenario.SECOND_RECEIVER))
+        return super().zones() | {"second.example": ["@ MX 10 mx", f"mx A {second}"],
+                                  "twice.example": ["@ MX 10 mx1", "@ MX 20 mx2", f"mx1 A {first}", f"mx2 A {second}"]}
 
     def test_a_delivery_in_hand_is_finished(self):
         asked, go_on = threading.Event(), threading.Event()
@@ -88,6 +90,34 @@ class GracefulStop(scenario.Scenario):
         self.assertEqual(gateway.stop(), 0)
         self.assertEqual([e["to"] for e in gateway.events("delivered")], ["carol@second.example"])
         self.assertEqual(len(behind.messages), 1)
+
+    def test_another_host_that_answers_late_is_given_nothing(self):
+        """One that was called because the first put a message off greets when the gateway stops already."""
+        called, go_on, finish = threading.Event(), threading.Event(), threading.Event()
+
+        def late(session, _):
+            called.set()
+            go_on.wait(30)
+        first = self.receiver(on={"RCPT": lambda session, path: "450 4.2.1 later" if path.startswith("bob@") else None,
+                                  ".": lambda session, _: finish.wait(200) and None})
+        other = self.receiver(scenario.SECOND_RECEIVER, on={"banner": late})
+        gateway = self.gateway()
+        self.send(gateway, recipients="carol@twice.example")  # whose delivery the stop waits for
+        gateway.process.wait_for(lambda: first.offered, "the message in hand")
+        self.send(gateway, recipients="bob@twice.example")
+        self.assertTrue(called.wait(30))
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait_for_event("stopping")
+        go_on.set()
+        gateway.process.wait_for(lambda: other.sessions and other.connections == 0, "the other host's being left")
+        finish.set()
+        gateway.process.wait()
+        self.assertEqual(gateway.stop(), 0)
+        self.assertNotIn("MAIL", " ".join(other.sessions[0].commands))
+        other.on.clear()
+        gateway.start()
+        gateway.wait_until_empty()
+        self.assertEqual([m.recipients for m in first.messages + other.messages], [("carol@twice.example",), ("bob@twice.example",)])
 
 
 if __name__ == "__main__":

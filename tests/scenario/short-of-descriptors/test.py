@@ -21,12 +21,12 @@ class ShortOfDescriptors(scenario.Scenario):
         client.greet()
         return client
 
-    def _none_left(self, gateway):
+    def _none_left(self, gateway, but=0):
         pid = gateway.process.pid
         self.before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         lowest_free = next(n for n in range(len(used) + 1) if n not in used)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, self.before[1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free + but, self.before[1]))
 
     def _enough(self, gateway):
         resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, self.before)
@@ -77,6 +77,19 @@ class ShortOfDescriptors(scenario.Scenario):
         self.assertEqual(len(self._troubles(gateway, "connections are accepted again")), 1)
         self.assertIn("LimitNOFILE", self._troubles(gateway, "no connection can be accepted")[0]["text"])
         gateway.wait_until_empty()
+
+    def test_loops_that_had_nothing_to_do_yet_need_none(self):
+        receiver = self.receiver()
+        gateway = self.gateway(user="", threads=4)  # whose limits the test may set
+        client = self._greeted(gateway)
+        self._none_left(gateway, but=1)
+        other = self._greeted(gateway)
+        self._enough(gateway)
+        for n, one in enumerate((client, other, self._greeted(gateway))):
+            self.assertEqual(one.message("alice@company.example", [f"bob{n}@dest.example"], samples.simple()).code, 250)
+        gateway.wait_until_empty()
+        self.assertEqual(len(receiver.messages), 3)
+        self.assertEqual([e for e in gateway.events("trouble") if e["where"] != "listener"], [])
 
     def test_mail_on_its_way_out_waits_for_descriptors(self):
         """Names that cannot be looked up for want of descriptors are looked up when there are some: within moments, not a

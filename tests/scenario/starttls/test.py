@@ -32,6 +32,19 @@ class StartTls(scenario.Scenario):
         trace = message.data[:len(message.data) - len(samples.without_trace(message.data))]
         self.assertIn(b"with ESMTPS", trace)
 
+    def test_what_was_offered_is_kept_when_the_certificate_is_taken_away(self):
+        gateway = self.gateway(tls=self.tls)
+        with smtp_client.Client(gateway.address) as client:
+            self.assertIn("STARTTLS", client.greet().text)
+            del gateway.settings["tls"]
+            gateway.configure()
+            gateway.command("reload")
+            self.assertEqual(client.start_tls(self.authority.client_context(), "gw1.company.example").code, 220)
+            self.assertEqual(client.say("EHLO primary.company.example").code, 250)
+        receiver = self.receiver()
+        self._send_by_tls(gateway)
+        self.assertTrue(self.wait_for_messages(receiver, 1))
+
     def test_clear_text_where_the_receiver_has_no_tls(self):
         receiver = self.receiver()
         self._send_by_tls(self.gateway(tls=self.tls))

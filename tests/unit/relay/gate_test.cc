@@ -66,6 +66,23 @@ TEST_CASE("whoever has waited long enough learns that somebody is inside", "[gat
     CHECK(*waits == false);
 }
 
+TEST_CASE("a wait that is given up ends at once, the next one does not", "[gate]") {
+    io_context io;
+    SteppedClock clock;
+    Gate gate(io, clock);
+    gate.give_up();
+    std::optional<Gate::Pass> pass(gate.enter());
+    const auto waits = wait(io, gate, clock.now() + long_time);
+    gate.give_up();
+    io.poll();
+    CHECK(*waits == false);
+    const auto again = wait(io, gate, clock.now() + long_time);
+    CHECK_FALSE(again->has_value());
+    pass.reset();
+    io.poll();
+    CHECK(*again == true);
+}
+
 TEST_CASE("a pass may outlive its gate, and a wait both", "[gate]") {
     io_context io;
     SteppedClock clock;

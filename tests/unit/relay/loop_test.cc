@@ -14,6 +14,7 @@
 #include "relay/net/on_loop.h"
 #include "relay/net/timer.h"
 #include "sync/base/clock.h"
+#include "tests/unit/shortage.h"
 #include "tests/unit/stepped_clock.h"
 
 using namespace postern;
@@ -140,6 +141,18 @@ TEST_CASE("what escapes the work of a loop is told, and it goes on", "[loop]") {
     loop.close();
     loop.join();
     CHECK(troubles.told == std::vector<std::string>{"reception: escaped"});
+}
+
+TEST_CASE("of loops that cannot all be started none is") {
+    Troubles troubles;
+    Loops loops(event::Area::delivery, 2, troubles);
+    bool ran = false;
+    asio::post(*loops.ios()[1], [&ran] { ran = true; });
+    {
+        const tests::NoThreads none;
+        CHECK_THROWS_AS(loops.start(), std::system_error);
+    }
+    CHECK_FALSE(ran);
 }
 
 TEST_CASE("nobody waits for a loop that is closed", "[loop]") {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "tests/unit/relay/failing_disk.h"
 #include "tests/unit/relay/folder.h"
@@ -168,4 +169,35 @@ TEST_CASE("the end of a message tells of a copy that was written in vain") {
     kept.change(std::move(change));
     CHECK(story_of(disk, folder.path() / "spool", message->message.id).find("(1..2)") != std::string::npos);
     disk.mend();
+}
+
+TEST_CASE("what a checkpoint begins with stays, also where making it failed behind its name") {
+    const Folder folder;
+    FailingDisk disk;
+    const base::SystemClock clock;
+    auto options = KeptSpool::options;
+    options.segment_size = segment_size;
+    {
+        std::atomic<bool> named = false;
+        bool told = false;
+        disk.plan([&](const FailingDisk::Asked& asked) {
+            using Operation = FailingDisk::Operation;
+            const bool fails = named && (asked.is(Operation::remove, "checkpoint") ||
+                                         asked.is(Operation::create, "checkpoint.new") ||
+                                         (asked.operation == Operation::sync_folder && !std::exchange(told, true)));
+            if (asked.is(Operation::rename, "checkpoint.new")) named = true;
+            return fails ? std::make_error_code(std::errc::io_error) : std::error_code();
+        });
+        KeptSpool kept(folder.path(), clock, disk, options);
+        const auto fill = [&] {
+            for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
+            kept.spool.wait_for_notes();
+        };
+        while (!named) fill();
+        for (int segments = 0; segments < 4; ++segments) fill();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // longer than upkeep waits
+    }
+    disk.mend();
+    const KeptSpool again(folder.path(), clock, disk, options);
+    CHECK(again.reports().empty());
 }
