@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "relay/limits.h"
 #include "tests/simulation/talk.h"
 
 namespace postern::simulation {
@@ -13,7 +14,11 @@ namespace {
 std::string content_of(Random& random, std::uint64_t number, const std::string& from, std::size_t most) {
     std::string out = "From: <" + from + ">\r\nMessage-ID: <" + std::to_string(number) +
                       "@company.example>\r\nSubject: simulated\r\n\r\n";
-    const std::size_t size = random.one_in(most > 100'000 ? 3 : 8) ? random.pick(most) : random.pick(2000);
+    // Of large ones many are in a file of their own.
+    const std::size_t size = most > relay::limits::inline_content && random.one_in(3)
+                                 ? random.between(relay::limits::inline_content, most)
+                             : random.one_in(8) ? random.pick(most)
+                                                : random.pick(2000);
     while (out.size() < size) {
         const auto length = random.one_in(10) ? random.pick(900) : random.pick(70);
         if (random.one_in(9)) out += '.';

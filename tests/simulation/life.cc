@@ -77,4 +77,9 @@ void Life::stop(std::chrono::seconds grace) {
     asio::co_spawn(parts_->delivery_loops.first().io(), parts_->delivery.stop(grace), ended);
 }
 
+void Life::hurry() {
+    parts_->reception.hurry();
+    parts_->delivery.hurry();
+}
+
 }  // namespace postern::simulation

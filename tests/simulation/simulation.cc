@@ -24,6 +24,7 @@ constexpr std::size_t steps_at_once = 2'000'000;
 constexpr std::uint64_t late_at_most = 30'000;  // milliseconds
 /// A destination that was down is tried again after an hour, and may have bad luck then.
 constexpr auto overdue = 3h;
+constexpr auto hurried = 100s;  // at most, until a stop without grace is over
 constexpr auto to_the_end = 10h;  // at most, when all is well again, until nothing waits
 
 std::string address_of(unsigned site) { return "198.51.100." + std::to_string(site + 1); }
@@ -211,6 +212,8 @@ private:
         for (;;) try {
                 Random random(plan_.seed, "life", ++lives_);
                 std::optional<Death> death;
+                // What is written down for a quicker start may be gone.
+                if (crash_ && random.one_in(3)) disk_->remove(folder_.path() / "spool/checkpoint");
                 // A machine that failed once fails again while it starts.
                 if (crash_ && random.one_in(4)) death = death_of(*crash_, random.pick(100));
                 crash_.reset();
@@ -223,18 +226,23 @@ private:
             }
     }
     /// False when it crashed meanwhile.
-    bool wait_for_stop() {
+    bool wait_for_stop(std::optional<base::Moment> hurry = std::nullopt) {
         const auto life = lives_;
-        for (int seconds = 0; seconds < 1000 && !life_->stopped(); ++seconds) {
+        auto end = clock_.now() + 1000s;
+        while (clock_.now() < end && !life_->stopped() && ledger_.well()) {
             run_until(clock_.now() + 1s);
             if (life != lives_) return false;
+            if (!hurry || clock_.now() < *hurry) continue;
+            hurry.reset();
+            life_->hurry();
+            end = clock_.now() + hurried;
         }
         if (!life_->stopped()) ledger_.fail("the gateway does not stop");
         return true;
     }
-    void restart(std::chrono::seconds grace) {
+    void restart(std::chrono::seconds grace, std::optional<std::chrono::seconds> hurry = std::nullopt) {
         life_->stop(grace);
-        if (!wait_for_stop()) return;
+        if (!wait_for_stop(hurry ? std::optional(clock_.now() + *hurry) : std::nullopt)) return;
         life_.reset();
         ledger_.new_life();
         start();
@@ -313,7 +321,10 @@ private:
             }
             case Deed::power_cut: return crash({true, planned.number}, random);
             case Deed::kill: return crash({false, planned.number}, random);
-            case Deed::restart: return restart(std::chrono::seconds(random.pick(40)));
+            case Deed::restart: {
+                const std::chrono::seconds grace(random.pick(40)), hurry(random.pick(60));
+                return restart(grace, random.one_in(3) ? std::optional(hurry) : std::nullopt);
+            }
             case Deed::damage: return damage(random);
             case Deed::disk: {
                 tests::MortalDisk::Troubles troubles;

@@ -56,6 +56,8 @@ public:
     bool spoke() const { return spoke_; }
     /// Begins to stop, unless it does already; stopped() follows.
     void stop(std::chrono::seconds grace);
+    /// Without grace from now on.
+    void hurry();
     const std::string& last() const { return last_; }  // who did the last step
     bool stopped() const { return ended_ == 2; }
 
