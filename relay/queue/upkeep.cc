@@ -150,7 +150,7 @@ void Upkeep::without_checkpoint(const std::error_code& error) {
                      false);
     if (!base::is_full(error) || checkpoint_.segment == 0) return;
     // Where that cannot be written either, room is worth more than that no id comes again.
-    host_.between_commits([&] { repeat_notes(true); });
+    host_.between_commits([&] { repeat_notes(); });
     host_.make_durable();
     if (drop_checkpoint(disk_, journal_.folder())) return;
     checkpoint_ = {};
@@ -182,7 +182,7 @@ void Upkeep::remove_dead() {
         if (found.empty()) return;
         // What was appended to them is entered, and what says that nothing of them is needed is on the disk.
         std::error_code error;
-        host_.between_commits([&] { error = repeat_notes(checkpoint_.segment == 0); });
+        host_.between_commits([&] { error = repeat_notes(); });
         if (error || !host_.make_durable()) return;
         for (const std::uint32_t number : found) {
             // One after the other: each may have been what another's graves were needed for.
@@ -196,8 +196,8 @@ void Upkeep::remove_dead() {
 }
 
 /// Notes are not counted as something that lives: those that are still needed are written once more. With the
-/// greatest id, where no checkpoint tells it and the records that do may go: it is never given again.
-std::error_code Upkeep::repeat_notes(bool greatest_id) {
+/// greatest id, since the records that tell it may go, and a checkpoint may be lost: it is never given again.
+std::error_code Upkeep::repeat_notes() {
     const std::lock_guard noting(holdings_.noting);
     std::vector<std::string> bodies;
     std::vector<MessageId> ids;
@@ -208,8 +208,7 @@ std::error_code Upkeep::repeat_notes(bool greatest_id) {
             const auto& recipients = *holdings_.index.delivered(id);
             bodies.push_back(encode_delivered({recipients.begin(), recipients.end()}));
         }
-        if (const MessageId id = holdings_.last_id;
-            greatest_id && id != MessageId{} && !holdings_.index.contains(id)) {
+        if (const MessageId id = holdings_.last_id; id != MessageId{} && !holdings_.index.contains(id)) {
             ids.push_back(id);
             bodies.push_back(encode_delivered({}));
         }

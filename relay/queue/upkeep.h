@@ -59,7 +59,7 @@ private:
     bool dead(std::uint32_t segment, const std::map<std::uint32_t, Segment>& there) const;
     bool removable(std::uint32_t segment) const;
     void remove_dead();
-    std::error_code repeat_notes(bool greatest_id);
+    std::error_code repeat_notes();
     std::uint32_t emptiest() const;
     void empty(const Segment& segment);
     bool needed(const RecordHeader& header, const Place& place, std::string_view body,

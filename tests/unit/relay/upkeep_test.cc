@@ -12,6 +12,7 @@
 #include "tests/unit/relay/kept_spool.h"
 #include "tests/unit/relay/memory_disk.h"
 #include "tests/unit/relay/segment_image.h"
+#include "tests/unit/stepped_clock.h"
 
 using namespace postern;
 using namespace postern::relay;
@@ -200,4 +201,35 @@ TEST_CASE("what a checkpoint begins with stays, also where making it failed behi
     disk.mend();
     const KeptSpool again(folder.path(), clock, disk, options);
     CHECK(again.reports().empty());
+}
+
+TEST_CASE("no id comes again when the checkpoint is lost and the clock was set back") {
+    const Folder folder;
+    MemoryDisk disk;
+    const auto spool = folder.path() / "spool";
+    std::filesystem::create_directories(spool);  // an earlier spool is looked for there
+    disk.make_folder(spool);
+    const base::SystemClock clock;
+    auto options = KeptSpool::options;
+    options.segment_size = segment_size;
+    MessageId last;
+    {
+        KeptSpool kept(folder.path(), clock, disk, options);
+        const auto message = message_with(kept.spool, "x\r\n", false);
+        last = message->message.id;
+        CHECK_FALSE(kept.accept(message));
+        const auto first = disk.names(spool)->front();
+        Change change;
+        change.id = last;
+        change.done = true;
+        kept.change(std::move(change));
+        while (disk.has(spool / first)) {
+            for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
+            kept.spool.wait_for_notes();
+        }
+    }
+    REQUIRE_FALSE(disk.remove(spool / "checkpoint"));
+    const SteppedClock set_back(std::chrono::sys_days(std::chrono::year(2020) / 1 / 1));
+    KeptSpool again(folder.path(), set_back, disk, options);
+    CHECK(last < again.spool.new_id());
 }
