@@ -29,8 +29,9 @@ struct Refused {
     std::string_view rule;    // the configuration key or RFC rule that decided, e.g. "accept.sender"
     std::string_view reason;  // the verdict in words
     std::chrono::seconds directory_age{0};
-    bool monitored = false;   // true: would have been refused, accept.mode is "monitor"
-    std::uint64_t times = 1;  // more: so many of the rule together, of a stranger or of several
+    bool monitored = false;    // true: would have been refused, accept.mode is "monitor"
+    std::uint64_t times = 1;   // more: so many of the rule together, of a stranger or of several
+    std::string_view stage{};  // mail, rcpt, data, dot: what was answered; "" for anything else
 };
 
 /// Mail of one primary goes to another one, the first time since the start.

@@ -15,8 +15,8 @@ public:
         return {writing_.get_executor(), reading_.get_executor(), converting_.get_executor(),
                 keeping_.get_executor()};
     }
-    /// What is being done is done to its end; what has not begun is not done, and goes, while the loops that it
-    /// would have gone on upon are still there.
+    /// What is being done is done to its end; what has not begun is not done, and goes, while the loops that
+    /// it would have gone on upon are still there.
     void end() {
         const std::array pools{&writing_, &reading_, &converting_, &keeping_};
         for (Pool* pool : pools) pool->stop();

@@ -23,8 +23,8 @@ void Events::on(const relay::event::Refused& event) {
     metrics_.count(event);
     log_.write(LogLevel::info, event.monitored ? "would-refuse" : "refused", [&](LogLine& line) {
         line.add("client", event.client).add_if("helo", event.helo).add("from", event.from);
-        line.add_if("to", event.recipient).add("reply", event.reply.line()).add("rule", event.rule);
-        line.add_if("reason", event.reason);
+        line.add_if("to", event.recipient).add_if("stage", event.stage).add("reply", event.reply.line());
+        line.add("rule", event.rule).add_if("reason", event.reason);
         if (event.times > 1) line.add("times", event.times);
         if (event.directory_age.count() > 0) line.add_seconds("directory_age", event.directory_age);
     });

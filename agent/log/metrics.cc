@@ -104,8 +104,9 @@ struct Metrics::Families {
                   "Recipients delivered, by the address they left from.", "egress"};
     Labelled listed{registry, "postern_egress_listed_total",
                     "Times an address was found to be refused, somewhere or everywhere.", "egress"};
-    Counter& rotated = counter(registry, "postern_egress_rotations_total",
-                               "Times mail for a site went to another address, or to none.");
+    Counter& rotated = counter(
+        registry, "postern_egress_rotations_total",
+        "Times a listing moved a site's mail to another address (rotation on-listing), or left it none.");
     Labelled reported{registry, "postern_reports_total",
                       "Reports to senders that are not about a failure, by what they tell.", "action"};
     Labelled deferred{registry, "postern_deferred_recipients_total",

@@ -32,8 +32,8 @@ struct Refusal {
 };
 
 /// Its connection lives on one loop, and whoever has it may be on another: by one coroutine at a time; what
-/// may be called besides is abort() and abort_before_dot(). One thing: one session with one server, in the order
-/// that SMTP has it.
+/// may be called besides is abort() and abort_before_dot(). One thing: one session with one server, in the
+/// order that SMTP has it.
 class Client {
 public:
     using Login = relay::Login;

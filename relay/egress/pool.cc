@@ -156,7 +156,8 @@ EgressPool::Choice EgressPool::preview(const SitePart& place, std::string_view s
     if (chosen->warm_up) choice.why += "; it " + words(*chosen->warm_up, chosen->spent);
     if (chosen->spent) choice.why += ", as has every other address that could be used";
     if (choice.probe)
-        choice.why += "; on probation after " + chosen->finding.verdict->by + ", so one message at a time";
+        choice.why += "; on probation after " + chosen->finding.verdict->by +
+                      ", so one message a minute while another address can be used";
     return choice;
 }
 

@@ -47,7 +47,7 @@ public:
 
     struct Choice {
         std::optional<Source> source;  // none: mail for this site waits
-        bool probe = false;            // the source is on probation here: one message at a time, please
+        bool probe = false;            // the source is on probation here, and this message tries it
         std::string why;               // in words, for `explain`, or why there is none
         Time again{};                  // without a source: when it is worth asking again
     };

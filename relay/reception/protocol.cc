@@ -101,19 +101,17 @@ ServerProtocol::Step ServerProtocol::line(std::string_view line) {
     return error(refuse(Rule::command));
 }
 
-Reply ServerProtocol::sender(Reply decision, Address sent_as) {
-    if (decision.positive()) {
-        mail_ = true;
-        envelope_ = Envelope();
-        envelope_.reverse_path = std::move(pending_.address);
-        envelope_.sent_as = std::move(sent_as);
-        envelope_.body = pending_.body;
-        envelope_.return_content = pending_.return_content;
-        envelope_.envelope_id = std::move(pending_.envelope_id);
-        envelope_.utf8 = pending_.utf8;
-        envelope_.require_tls = pending_.require_tls;
-    }
-    return decision;
+void ServerProtocol::sender(const Reply& decision, Address sent_as) {
+    if (!decision.positive()) return;
+    mail_ = true;
+    envelope_ = Envelope();
+    envelope_.reverse_path = std::move(pending_.address);
+    envelope_.sent_as = std::move(sent_as);
+    envelope_.body = pending_.body;
+    envelope_.return_content = pending_.return_content;
+    envelope_.envelope_id = std::move(pending_.envelope_id);
+    envelope_.utf8 = pending_.utf8;
+    envelope_.require_tls = pending_.require_tls;
 }
 
 /// Its names are there twice: in the envelope, and in the set that tells whether they are.
@@ -122,10 +120,10 @@ std::size_t ServerProtocol::envelope_octets_with_it() const {
     return envelope_octets_ + beside + 2 * pending_.address.text().size() + pending_.options.original.size();
 }
 
-Reply ServerProtocol::recipient(Reply decision, Address instead) {
-    if (!decision.positive()) return decision;
+void ServerProtocol::recipient(const Reply& decision, Address instead) {
+    if (!decision.positive()) return;
     Address& path = instead.null() ? pending_.address : instead;
-    if (!seen_.insert(path.text()).second) return decision;  // once is enough
+    if (!seen_.insert(path.text()).second) return;  // once is enough
     envelope_octets_ = envelope_octets_with_it();
     auto& options = envelope_.options;
     if (!options.empty() || pending_.options != RecipientOptions()) {
@@ -133,7 +131,6 @@ Reply ServerProtocol::recipient(Reply decision, Address instead) {
         options.push_back(std::move(pending_.options));
     }
     envelope_.forward_paths.push_back(std::move(path));
-    return decision;
 }
 
 Reply ServerProtocol::data(Reply admission) {

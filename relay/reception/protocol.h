@@ -26,14 +26,14 @@ struct ProtocolOptions {
 };
 
 /// Of one session. Whoever feeds it a line does what the Step says, tells it what came of that, and sends
-/// what is answered.
+/// the answer.
 class ServerProtocol {
 public:
     enum class Action : std::uint8_t {
         reply,          // send `answer`, read on
-        ask_sender,     // decide about `address`, tell `sender()`, send what it returns
-        ask_recipient,  // decide about `address`, tell `recipient()`, send what it returns
-        ask_data,       // admission again, tell `data()`; on 354 read content, then tell `content()`
+        ask_sender,     // decide about `address`, send that, tell `sender()`
+        ask_recipient,  // decide about `address`, send that, tell `recipient()`
+        ask_data,       // admission again, send what `data()` returns; on 354 read content, `content_done()`
         start_tls,      // send `answer`, do the handshake, tell `secured()`
         close,          // send `answer`, close
     };
@@ -53,10 +53,10 @@ public:
     Step error(Decision refusal, Address address = {});
 
     /// 250, or a refusal. `sent_as`: see Envelope.
-    Reply sender(Reply decision, Address sent_as = {});
+    void sender(const Reply& decision, Address sent_as = {});
     /// 250, or a refusal. `instead`: where mail for the path goes really; null: to the path itself. A path
     /// that is in the envelope already is not added again.
-    Reply recipient(Reply decision, Address instead = {});
+    void recipient(const Reply& decision, Address instead = {});
     /// What the envelope takes in memory, about; and what it would with the recipient that is being decided.
     std::size_t envelope_octets() const { return envelope_octets_; }
     std::size_t envelope_octets_with_it() const;

@@ -149,7 +149,8 @@ net::awaitable<bool> Session::secure(bool command_before) {
 }
 
 /// The one way out for every reply. What refuses, or would, is told with its rule.
-void Session::say(const Decision& decision, const Address& sender, const std::string& recipient) {
+void Session::say(const Decision& decision, const Address& sender, const std::string& recipient,
+                  Stage stage) {
     replies_ += decision.reply.wire();
     if (decision.reply.positive() && !decision.monitored) return;
     event::Refused what;
@@ -163,6 +164,7 @@ void Session::say(const Decision& decision, const Address& sender, const std::st
     what.reason = decision.reason;
     what.directory_age = decision.directory_age;
     what.monitored = decision.monitored;
+    what.stage = text_of(stage);
     context_.commons.refusals.tell_of(what, decision.rule, primary_.empty(), &tally_, context_.clock.now());
 }
 
@@ -194,13 +196,15 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
             std::uint64_t size = protocol_.declared_size();
             Decision decision = co_await answer_mail(step.address, size);
             std::string no_recipient;
-            co_return co_await answer(std::move(decision), step.address, std::move(no_recipient));
+            co_return co_await answer(std::move(decision), step.address, std::move(no_recipient),
+                                      Stage::mail);
         }
         case Action::ask_recipient: {
             Decision decision = answer_recipient(step.address);
             std::string recipient = step.address.text();
             Address sender = protocol_.envelope().reverse_path;
-            co_return co_await answer(std::move(decision), std::move(sender), std::move(recipient));
+            co_return co_await answer(std::move(decision), std::move(sender), std::move(recipient),
+                                      Stage::rcpt);
         }
         case Action::ask_data: co_return co_await receive();
         case Action::start_tls:
@@ -213,7 +217,7 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
 }
 
 /// What a stranger is refused counts as an error of his: nothing can be tried for long.
-net::awaitable<bool> Session::answer(Decision decision, Address sender, std::string recipient) {
+net::awaitable<bool> Session::answer(Decision decision, Address sender, std::string recipient, Stage stage) {
     if (!decision.reply.positive() && primary_.empty()) {
         ServerProtocol::Step step = protocol_.error(std::move(decision));
         if (step.action == ServerProtocol::Action::close) {
@@ -222,7 +226,7 @@ net::awaitable<bool> Session::answer(Decision decision, Address sender, std::str
         }
         decision = std::move(step.answer);
     }
-    say(decision, sender, recipient);
+    say(decision, sender, recipient, stage);
     co_return true;
 }
 
@@ -288,7 +292,7 @@ net::awaitable<bool> Session::receive() {
     const Address sender = protocol_.envelope().reverse_path;
     Decision ready = context_.admission(0, primary_.empty());
     ready.reply = protocol_.data(std::move(ready.reply));
-    say(ready, sender);
+    say(ready, sender, {}, Stage::data);
     if (!ready.reply.positive()) co_return true;
     if (!co_await send_replies(settings_->accept.timeout)) co_return false;
 
@@ -302,7 +306,7 @@ net::awaitable<bool> Session::receive() {
             Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for the message");
             co_await leave_with(std::move(bye));
         } else {
-            say(too_large(*settings_, primary_.empty()), sender);
+            say(too_large(*settings_, primary_.empty()), sender, {}, Stage::dot);
             Decision bye = refuse(Rule::endless);
             co_await leave_with(std::move(bye));
             co_await connection_->drain(farewell_octets, farewell);
@@ -316,7 +320,7 @@ net::awaitable<bool> Session::receive() {
     if (!answer.reply.positive()) discard(content);
     expect(false);
     protocol_.content_done();
-    say(answer, sender);
+    say(answer, sender, {}, Stage::dot);
     co_return true;
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "relay/mail/stage.h"
 #include "relay/net/connection.h"
 #include "relay/reception/acceptance.h"
 #include "relay/reception/incoming.h"
@@ -28,10 +29,11 @@ public:
 private:
     net::awaitable<bool> secure(bool command_before);
     net::awaitable<bool> obey(ServerProtocol::Step step);
-    void say(const Decision& decision, const Address& sender = {}, const std::string& recipient = {});
+    void say(const Decision& decision, const Address& sender = {}, const std::string& recipient = {},
+             Stage stage = Stage::none);
     net::awaitable<bool> send_replies(std::chrono::seconds deadline);
     net::awaitable<void> leave_with(Decision last);
-    net::awaitable<bool> answer(Decision decision, Address sender, std::string recipient);
+    net::awaitable<bool> answer(Decision decision, Address sender, std::string recipient, Stage stage);
     net::awaitable<bool> receive();
     net::awaitable<std::error_code> read_content(Incoming& content);
     net::awaitable<void> write_down(Incoming& content);

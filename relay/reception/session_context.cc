@@ -44,7 +44,11 @@ net::awaitable<bool> SessionContext::ask(Address address) {
 }
 
 Decision SessionContext::admission(std::uint64_t size, bool stranger) const {
-    if (!spool.unhealthy().empty()) return refuse(Rule::disk_fails);
+    if (std::string why = spool.unhealthy(); !why.empty()) {
+        Decision out = refuse(Rule::disk_fails);
+        out.reason = std::move(why);
+        return out;
+    }
     const std::uint64_t minimum = settings->accept.minimum_free;
     const std::uint64_t left = stranger ? 8 * minimum + stranger_reserve : minimum;
     if (commons.room.octets() < left + size) return refuse(Rule::minimum_free);

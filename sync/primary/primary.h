@@ -1,4 +1,4 @@
-// What any back end gives, whichever of the primary's web services it speaks.
+// What any back end gives, however it asks the primary.
 #pragma once
 
 #include <chrono>
@@ -92,7 +92,7 @@ public:
     virtual Result<std::optional<Kind>> look_up(const std::string& /*local_part*/,
                                                 const std::string& /*domain*/, base::Moment /*until*/) {
         return tl::make_unexpected(
-            Failure{Fault::refused, "single addresses cannot be asked for in this generation", {}});
+            Failure{Fault::refused, "single addresses cannot be asked for of this primary", {}});
     }
 
     virtual std::uint64_t requests() const = 0;  // sent so far

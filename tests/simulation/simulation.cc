@@ -24,7 +24,7 @@ constexpr std::size_t steps_at_once = 2'000'000;
 constexpr std::uint64_t late_at_most = 30'000;  // milliseconds
 /// A destination that was down is tried again after an hour, and may have bad luck then.
 constexpr auto overdue = 3h;
-constexpr auto hurried = 100s;  // at most, until a stop without grace is over
+constexpr auto hurried = 100s;    // at most, until a stop without grace is over
 constexpr auto to_the_end = 10h;  // at most, when all is well again, until nothing waits
 
 std::string address_of(unsigned site) { return "198.51.100." + std::to_string(site + 1); }

@@ -206,7 +206,8 @@ class RefusalsOfOurs(Told):
         disk.heal()
         reply = self._greeted(gateway, name="second.example").say(MAIL)  # a failed sync is final
         self.assertEqual((reply.code, reply.enhanced), (451, "4.3.0"), reply)
-        self._told(gateway, reply, "spool", helo="second.example", **self.FROM)
+        told = self._told(gateway, reply, "spool", helo="second.example", stage="mail", **self.FROM)
+        self.assertIn("Input/output error", told["reason"])
         self.assertEqual(gateway.http("/readyz")[0], 503)
         self.assertEqual(self._count(gateway), 2)
         self.assertEqual(gateway.stop(), 0)

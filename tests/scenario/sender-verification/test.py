@@ -52,6 +52,7 @@ class SenderVerification(scenario.Scenario):
         })
         refused = gateway.wait_for_event("refused", **{"from": "nobody@company.example"})
         self.assertIn("5.1.8", json.dumps(refused))
+        self.assertEqual(refused["stage"], "mail")
 
     def test_only_domains_are_checked(self):
         gateway = self._start("domain")

@@ -40,10 +40,9 @@ Refusal refusal_of(std::function<void()> fail) {
     target.policy = std::make_shared<HostPolicy>();
     Client::Options options{};
     std::unique_ptr<Client> client;
-    asio::co_spawn(io, Client::open(io, clock, outside, target, options, out),
-                   [&client](const std::exception_ptr&, std::unique_ptr<Client> opened) {
-                       client = std::move(opened);
-                   });
+    asio::co_spawn(
+        io, Client::open(io, clock, outside, target, options, out),
+        [&client](const std::exception_ptr&, std::unique_ptr<Client> opened) { client = std::move(opened); });
     io.run();
     CHECK_FALSE(client);
     return out;

@@ -126,7 +126,7 @@ TEST_CASE("a refusal on probation doubles the time, to a day at most", "[egress]
     CHECK(verdict->times == 6);
 }
 
-TEST_CASE("without a healthy address the one on probation is used, one message at a time", "[egress]") {
+TEST_CASE("without a healthy address the one on probation is used", "[egress]") {
     auto pool = pool_of({a});
     pool.refused(a, "x", listed_here, blocked, noon);
     for (const auto after : {0s, 1s, 2s}) {

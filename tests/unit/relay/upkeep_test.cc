@@ -183,9 +183,10 @@ TEST_CASE("what a checkpoint begins with stays, also where making it failed behi
         bool told = false;
         disk.plan([&](const FailingDisk::Asked& asked) {
             using Operation = FailingDisk::Operation;
-            const bool fails = named && (asked.is(Operation::remove, "checkpoint") ||
-                                         asked.is(Operation::create, "checkpoint.new") ||
-                                         (asked.operation == Operation::sync_folder && !std::exchange(told, true)));
+            const bool fails =
+                named &&
+                (asked.is(Operation::remove, "checkpoint") || asked.is(Operation::create, "checkpoint.new") ||
+                 (asked.operation == Operation::sync_folder && !std::exchange(told, true)));
             if (asked.is(Operation::rename, "checkpoint.new")) named = true;
             return fails ? std::make_error_code(std::errc::io_error) : std::error_code();
         });

@@ -90,8 +90,9 @@ TEST_CASE("a refusal names rule, verdict and the directory's age; monitoring is 
     relay::event::Refused event{
         "192.0.2.10",    "mail",         "x@example.com",         "", {550, {5, 1, 8}, "sender unknown"},
         "accept.sender", "no such user", std::chrono::seconds(90)};
+    event.stage = "mail";
     const std::string fields =
-        " client=192.0.2.10 helo=mail from=x@example.com reply=\"550 5.1.8 sender unknown\" "
+        " client=192.0.2.10 helo=mail from=x@example.com stage=mail reply=\"550 5.1.8 sender unknown\" "
         "rule=accept.sender "
         "reason=\"no such user\" directory_age=90.000\n";
     CHECK(logged(event) == "refused" + fields);
