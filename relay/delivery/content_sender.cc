@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::size_t piece = 128 * 1024;  // sent at once
 
+/// What is said before all of the content is there may refuse it, and takes nothing: without the final dot
+/// nobody has it, whatever he says (RFC 5321 §4.1.1.4).
+net::awaitable<std::error_code> taken_too_early(net::Connection& connection) {
+    const std::string said = co_await connection.arrived(1);
+    co_return said.empty() || said.front() >= '4' ? std::error_code()
+                                                  : net::make_error_code(net::Error::unasked);
+}
+
 /// The trace field goes out with the first piece and the final dot with the last: apart from it, it would
 /// wait for an acknowledgement.
 net::awaitable<std::error_code> send_bytes(net::Connection& connection, SendingTerms terms,
@@ -31,6 +39,8 @@ net::awaitable<std::error_code> send_bytes(net::Connection& connection, SendingT
         std::array<asio::const_buffer, 3> parts{asio::buffer(trace),
                                                 content.dots ? asio::buffer(stuffed) : asio::buffer(octets),
                                                 last ? asio::buffer(final_dot) : asio::const_buffer()};
+        if (last && trace.empty()) error = co_await taken_too_early(connection);
+        if (error) break;
         connection.deadline(terms.timeout);
         terms.behind_dot = last;
         error = co_await connection.write(std::span<const asio::const_buffer>(parts));
@@ -63,8 +73,10 @@ net::awaitable<Unsent> send_content(net::Connection& connection, SendingTerms te
         }
         connection.deadline(terms.timeout);
         if (octets->empty()) {
-            terms.behind_dot = true;
-            out.error = co_await connection.write(final_dot);
+            out.error = co_await taken_too_early(connection);
+            connection.deadline(terms.timeout);
+            terms.behind_dot = !out.error;
+            if (!out.error) out.error = co_await connection.write(final_dot);
             break;
         }
         std::string stuffed;

@@ -15,6 +15,7 @@ namespace postern::relay::net {
 
 namespace {
 
+constexpr Milliseconds octets_of_tls{500};
 constexpr Milliseconds last_word{10'000};  // between the end of patience and the close
 constexpr std::size_t buffer_first = 4 * 1024;
 constexpr std::size_t buffer_max = 64 * 1024;
@@ -288,10 +289,23 @@ std::string Connection::unread(std::size_t most) {
     return out;
 }
 
+awaitable<std::string> Connection::arrived(std::size_t most) {
+    if (auto out = unread(most); !out.empty() || !tls_ || at_socket() <= 0) co_return out;
+    deadline(octets_of_tls);
+    co_await fill();
+    deadline(last_word);
+    co_return unread(most);
+}
+
+/// Whether octets lie there: how many, 0 behind the end, or less.
+ssize_t Connection::at_socket() {
+    char octet = 0;
+    return ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
 bool Connection::stale() {
     if (!socket_.is_open() || begin_ < end_) return true;
-    char octet = 0;
-    ssize_t got = ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t got = at_socket();
     // Under TLS 1.3 session tickets may lie there unread; only a close can be told from outside.
     return tls_ ? got == 0 : got >= 0;
 }

@@ -58,6 +58,9 @@ public:
     void consume(std::size_t octets) { begin_ += octets; }
     /// The first octets, at most `most`, of what has come and nobody has read; does not wait.
     std::string unread(std::size_t most);
+    /// The same, and of TLS what lies at the socket too: where there are octets that may be TLS's own it
+    /// waits for what they are, a moment. Sets the deadline.
+    awaitable<std::string> arrived(std::size_t most);
 
     awaitable<std::error_code> write(std::string_view octets);
     awaitable<std::error_code> write(std::span<const asio::const_buffer> buffers);
@@ -87,6 +90,7 @@ private:
 
     Connection(Socket socket, const base::Clock& clock);
     void watch();
+    ssize_t at_socket();
     void know_peer(const Endpoint& peer);
     awaitable<std::error_code> handshake(asio::ssl::stream_base::handshake_type type);
     std::error_code outcome(std::error_code error) const;

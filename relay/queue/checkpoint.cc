@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* name = "checkpoint";
 constexpr const char* unfinished = "checkpoint.new";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 constexpr std::size_t rows_at_once = 2000;
 constexpr std::uint32_t part_max = 64 << 20;  // more than rows at once can have
 constexpr std::size_t part_head = 2 * sizeof(std::uint32_t);
@@ -106,6 +106,11 @@ std::string CheckpointWriter::begin(const CheckpointStart& start) const {
     out.number(start.segment);
     out.number(start.position);
     out.number(start.sequence);
+    out.number(static_cast<std::uint32_t>(start.marks.size()));
+    for (const auto& [segment, mark] : start.marks) {
+        out.number(segment);
+        out.number(mark);
+    }
     std::shared_lock lock(holdings_.mutex);
     out.number(holdings_.last_id.value);
     out.number(static_cast<std::uint32_t>(holdings_.emptied.size()));
@@ -194,8 +199,9 @@ namespace {
 
 class CheckpointReader {
 public:
-    CheckpointReader(const base::DiskFile& file, Holdings& holdings, std::string& why)
-        : file_(file), holdings_(holdings), why_(why) {}
+    CheckpointReader(const base::DiskFile& file, const std::map<std::uint32_t, Segment>& segments,
+                     Holdings& holdings, std::string& why)
+        : file_(file), segments_(segments), holdings_(holdings), why_(why) {}
 
     std::optional<CheckpointRead> read() {
         bool ended = false;
@@ -206,7 +212,8 @@ public:
             const auto part = static_cast<Part>(in.number<std::uint8_t>());
             if (first != (part == Part::begin)) return no("is damaged");
             if (part == Part::begin ? !begin(in) : part == Part::messages ? !messages(in) : !end(in, ended))
-                return no("is damaged");
+                return no(another_version_ ? "is another version's" : "is damaged");
+            if (first && !of_these()) return no("was made from other files than there are");
         }
         holdings_.index.complete();
         out_.size = position_;
@@ -235,11 +242,24 @@ private:
         return space_;
     }
 
+    /// Places in files that have got other names say nothing.
+    bool of_these() const {
+        return std::all_of(out_.start.marks.begin(), out_.start.marks.end(), [this](const auto& one) {
+            const auto there = segments_.find(one.first);
+            return there == segments_.end() || there->second.name.mark == one.second;
+        });
+    }
+
     bool begin(Reader& in) {
-        if (in.number<std::uint32_t>() != version) return false;
+        another_version_ = in.number<std::uint32_t>() != version;
+        if (another_version_) return false;
         out_.start.segment = in.number<std::uint32_t>();
         out_.start.position = in.number<std::uint64_t>();
         out_.start.sequence = in.number<std::uint64_t>();
+        for (auto left = in.number<std::uint32_t>(); left > 0 && in.good(); --left) {
+            const auto segment = in.number<std::uint32_t>();
+            out_.start.marks[segment] = in.number<std::uint64_t>();
+        }
         holdings_.last_id.value = in.number<std::uint64_t>();
         for (auto left = in.number<std::uint32_t>(); left > 0 && in.good(); --left)
             holdings_.emptied.insert(in.number<std::uint32_t>());
@@ -288,17 +308,20 @@ private:
     }
 
     const base::DiskFile& file_;
+    const std::map<std::uint32_t, Segment>& segments_;
     Holdings& holdings_;
     std::string& why_;
     CheckpointRead out_;
     std::string space_;
     std::uint64_t position_ = 0, messages_ = 0;
     MessageId last_;
+    bool another_version_ = false;
 };
 
 }  // namespace
 
 std::optional<CheckpointRead> read_checkpoint(base::Disk& disk, const std::filesystem::path& folder,
+                                              const std::map<std::uint32_t, Segment>& segments,
                                               Holdings& holdings, std::string& why) {
     const auto file = disk.open(folder / name, base::Disk::Access::read);
     if (!file) {
@@ -306,7 +329,7 @@ std::optional<CheckpointRead> read_checkpoint(base::Disk& disk, const std::files
             why = "cannot be read: " + file.error().message();
         return std::nullopt;
     }
-    auto out = CheckpointReader(**file, holdings, why).read();
+    auto out = CheckpointReader(**file, segments, holdings, why).read();
     if (!out) {
         holdings.index = {};
         holdings.graves = {};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 
 #include "relay/queue/graves.h"
 #include "relay/queue/index.h"
+#include "relay/queue/journal_record.h"
 #include "sync/base/disk.h"
 
 namespace postern::relay {
@@ -41,8 +43,9 @@ struct Holdings {
 /// From where on the journal is read after a checkpoint.
 struct CheckpointStart {
     std::uint32_t segment = 0;
-    std::uint64_t position = 0;  // octet
-    std::uint64_t sequence = 0;  // of the record there
+    std::uint64_t position = 0;                      // octet
+    std::uint64_t sequence = 0;                      // of the record there
+    std::map<std::uint32_t, std::uint64_t> marks{};  // of the segments that there are
 };
 
 /// Writes the holdings as they are while others go on changing them: what was appended from `start` on must
@@ -79,9 +82,10 @@ struct CheckpointRead {
 /// There is none any more.
 std::error_code drop_checkpoint(base::Disk& disk, const std::filesystem::path& folder);
 
-/// nullopt, and the holdings are as they were, when there is none that can be believed: `why` says what was
-/// wrong with it, or is empty.
+/// nullopt, and the holdings are as they were, when there is none that can be believed of these segments:
+/// `why` says what was wrong with it, or is empty.
 std::optional<CheckpointRead> read_checkpoint(base::Disk& disk, const std::filesystem::path& folder,
+                                              const std::map<std::uint32_t, Segment>& segments,
                                               Holdings& holdings, std::string& why);
 
 }  // namespace postern::relay

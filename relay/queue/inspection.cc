@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "relay/queue/content.h"
 #include "relay/queue/recovery.h"
+#include "relay/queue/segment_files.h"
 #include "sync/base/file_fault.h"
 
 namespace postern::relay {
@@ -28,6 +31,7 @@ public:
     /// The error is no_such_file_or_directory when a segment went meanwhile.
     tl::expected<SpoolCheck, std::error_code> run() {
         if (auto error = list()) return tl::make_unexpected(error);
+        if (!out_.faults.empty()) return std::move(out_);
         // What the next start would find missing; then all that is there.
         Holdings some, all;
         const auto next_start = look_through(disk_, files_, some, true);
@@ -37,6 +41,7 @@ public:
         out_.records = found->records;
         out_.messages = all.index.size();
         tell_missing(*next_start);
+        tell_unproven(some.index, all.index);
         for (const Loss& loss : found->losses) tell(loss);
         if (auto error = contents(all.index)) return tl::make_unexpected(error);
         return std::move(out_);
@@ -49,16 +54,13 @@ private:
         std::size_t volumes = 0;
         for (const auto& name : *names) {
             volumes += name.ends_with(".volume");
-            const auto segment = SegmentName::parse(name);
-            if (!segment) continue;
-            const auto file = disk_.open(files_.folder / name, base::Disk::Access::read);
-            if (!file) return file.error();
-            const auto size = (*file)->size();
-            if (!size) return size.error();
-            files_.segments.emplace(segment->number, Segment{*segment, *size});
-            ++out_.segments;
-            out_.octets += *size;
         }
+        auto files = list_segments(disk_, files_.folder, *names);
+        if (files.error) return files.error;
+        files_.segments = std::move(files.segments);
+        for (auto& fault : files.faults) out_.faults.push_back(fault + "; the next start refuses them");
+        out_.segments = files_.segments.size();
+        for (const auto& [number, segment] : files_.segments) out_.octets += segment.size;
         if (volumes > 0)
             out_.remarks.push_back("the mail in " + std::to_string(volumes) +
                                    " volumes of an earlier version is taken over at the next start");
@@ -83,9 +85,30 @@ private:
         for (std::size_t at = 0; at < named; ++at)
             out_.faults.push_back("message " + found.missing[at].text() +
                                   " is missing, with the segment that it was in");
-        if (found.missing.size() > named)
-            out_.faults.push_back("so are " + std::to_string(found.missing.size() - named) +
-                                  " messages more");
+        tell_rest(found.missing.size() - named);
+    }
+
+    void tell_rest(std::size_t more) {
+        if (more > 0)
+            out_.faults.push_back("and so for " + std::to_string(more) +
+                                  (more == 1 ? " message more" : " messages more"));
+    }
+
+    /// What the index says lies somewhere, and does not.
+    void tell_unproven(const Index& some, const Index& all) {
+        std::vector<MessageId> found;
+        for (MessageId after;;) {
+            const auto ids = some.messages(after, 1000);
+            if (ids.empty()) break;
+            std::copy_if(ids.begin(), ids.end(), std::back_inserter(found),
+                         [&](MessageId id) { return !all.contains(id); });
+            after = ids.back();
+        }
+        const std::size_t named = std::min(found.size(), most_named);
+        for (std::size_t at = 0; at < named; ++at)
+            out_.faults.push_back("message " + found[at].text() +
+                                  " is in the index, and its record is not where that says");
+        tell_rest(found.size() - named);
     }
 
     void tell(const Loss& loss) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "relay/queue/record.h"
+#include "relay/queue/segment_files.h"
 #include "sync/base/ensure.h"
 #include "sync/base/random.h"
 
@@ -59,18 +60,13 @@ Journal::Journal(base::Disk& disk, std::filesystem::path folder, std::uint64_t s
     : disk_(disk), folder_(std::move(folder)), segment_size_(segment_size) {
     const auto names = disk_.names(folder_);
     if (!names) throw std::filesystem::filesystem_error("listing", folder_, names.error());
-    for (const auto& name : *names) {
+    auto files = list_segments(disk_, folder_, *names);
+    if (files.error) throw std::filesystem::filesystem_error("opening", files.unseen, files.error);
+    if (!files.faults.empty()) throw std::runtime_error("state_dir: " + files.faults.front());
+    segments_ = std::move(files.segments);
+    if (!segments_.empty()) last_number_ = segments_.rbegin()->first;
+    for (const auto& name : *names)
         if (name.starts_with(spare_prefix)) disk_.remove(folder_ / name);
-        const auto segment = SegmentName::parse(name);
-        if (!segment) continue;
-        const auto file = disk_.open(folder_ / name, base::Disk::Access::read);
-        if (!file) throw std::filesystem::filesystem_error("opening", folder_ / name, file.error());
-        const auto size = (*file)->size();
-        if (!size)
-            throw std::filesystem::filesystem_error("asking for its size", folder_ / name, size.error());
-        segments_.emplace(segment->number, Segment{*segment, *size});
-        last_number_ = std::max(last_number_, segment->number);
-    }
 }
 
 std::error_code Journal::resume(std::uint32_t segment, std::uint64_t position, std::uint64_t sequence,

@@ -42,7 +42,8 @@ struct Draft {
 /// other.
 class Journal {
 public:
-    /// Looks which segments there are. Throws std::filesystem::filesystem_error when that cannot be seen.
+    /// Looks which segments there are. Throws std::filesystem::filesystem_error when that cannot be seen, and
+    /// std::runtime_error in words when they are not what a gateway left.
     Journal(base::Disk& disk, std::filesystem::path folder, std::uint64_t segment_size);
 
     // Before anything is appended; one thread.

@@ -12,6 +12,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::uint16_t version = 1;
+constexpr std::size_t version_at = 10;
 constexpr std::size_t summed = record_header_size - sizeof(std::uint32_t);
 constexpr std::string_view suffix = ".segment";
 constexpr std::size_t number_digits = 10, mark_digits = 16;
@@ -76,6 +77,19 @@ std::optional<RecordHeader> decode_header(std::string_view octets, std::uint64_t
     out.copy = (flags & Flag::copy) != 0;
     out.first = (flags & Flag::first) != 0;
     return out;
+}
+
+std::optional<std::uint64_t> mark_of(std::string_view octets) {
+    if (octets.size() < sizeof(std::uint64_t)) return std::nullopt;
+    return take_number<std::uint64_t>(octets);
+}
+
+std::optional<std::uint16_t> later_version(std::string_view octets, std::uint64_t mark) {
+    if (octets.size() < record_header_size || mark_of(octets) != mark) return std::nullopt;
+    std::string_view sum = octets.substr(summed), rest = octets.substr(version_at);
+    if (take_number<std::uint32_t>(sum) != checksum(octets.substr(0, summed), 0)) return std::nullopt;
+    const auto written = take_number<std::uint16_t>(rest);
+    return written > version ? std::optional(written) : std::nullopt;
 }
 
 std::uint32_t joined_checksum(std::uint32_t first, std::uint32_t second, std::uint64_t second_size) {

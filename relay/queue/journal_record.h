@@ -65,6 +65,11 @@ std::array<char, record_header_size> encode_header(const RecordHeader& header, s
 /// nullopt unless the octets in front are a header of that segment and place, and prove it.
 std::optional<RecordHeader> decode_header(std::string_view octets, std::uint64_t mark, std::uint32_t unit);
 
+/// Of a segment's beginning: the mark of what is written there, whatever it is; nullopt where there is none.
+std::optional<std::uint64_t> mark_of(std::string_view octets);
+/// Of a segment's beginning: the version of its records, where that is one later than ours and is proven.
+std::optional<std::uint16_t> later_version(std::string_view octets, std::uint64_t mark);
+
 /// Of two texts, one behind the other, from the sums of each.
 std::uint32_t joined_checksum(std::uint32_t first, std::uint32_t second, std::uint64_t second_size);
 

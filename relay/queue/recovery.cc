@@ -25,9 +25,9 @@ public:
     /// `from_checkpoint`: as far as there is one, else all segments. `settle`: what is found is durable then.
     tl::expected<Recovered, std::error_code> run(bool from_checkpoint, bool settle) {
         settle_ = settle;
-        const auto found = from_checkpoint
-                               ? read_checkpoint(disk_, files_.folder, holdings_, out_.checkpoint_fault)
-                               : std::nullopt;
+        const auto found = from_checkpoint ? read_checkpoint(disk_, files_.folder, files_.segments, holdings_,
+                                                             out_.checkpoint_fault)
+                                           : std::nullopt;
         if (found) {
             out_.checkpoint = found->start;
             out_.checkpoint_size = found->size;

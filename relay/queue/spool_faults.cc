@@ -59,9 +59,11 @@ void Spool::tell_of_notes(const std::error_code& error) {
 bool Spool::set_aside(const Change& change, const Place& message, const Place& progress) {
     const std::string id = change.id.text();
     std::error_code error;
+    bool any = false;  // of it is left
     const auto keep = [&](const Place& place, const char* suffix) {
         if (error || !place) return;
         const auto octets = journal_->raw(place.segment, place.offset(), place.length);
+        any = any || (octets && octets->find_first_not_of('\0') != std::string::npos);
         if (octets)
             error = damaged_.keep(id + suffix, *octets);
         else if (!octets.error().damaged())
@@ -71,13 +73,15 @@ bool Spool::set_aside(const Change& change, const Place& message, const Place& p
     keep(progress, ".progress");
     if (!error && !change.file.empty()) {
         error = disk_.rename(change.file, damaged_.path() / (id + ".content"));
+        any = any || !error;
         if (error == std::errc::no_such_file_or_directory) error.clear();  // that is its damage
         if (!error) error = disk_.sync_folder(damaged_.path());
     }
     report_("message " + id + " is damaged (" + change.damage + ") and " +
                 (error ? "stays in the spool, untried, since it cannot be copied to " +
                              damaged_.path().string() + ": " + error.message()
-                       : "was set aside in " + damaged_.path().string()),
+                 : any ? "was set aside in " + damaged_.path().string()
+                       : "nothing of it is left to be set aside in " + damaged_.path().string()),
             true);
     if (!error) ++set_aside_;
     return !error;

@@ -123,6 +123,7 @@ void Upkeep::write_checkpoint() {
         const std::lock_guard lock(holdings_.noting);
         const Place place = journal_.position();
         start = {place.segment, place.offset(), journal_.next()};
+        for (const auto& [number, segment] : journal_.segments()) start.marks[number] = segment.name.mark;
         writer.emplace(disk_, journal_.folder(), holdings_, start);
     });
     for (;;) {

@@ -327,6 +327,25 @@ class WhoseVerdict(scenario.Scenario):
         for event in gateway.events("bounced"):
             self.assertIn("larger than we take", str(event))
 
+    def test_nobody_has_taken_what_was_not_sent_whole(self):
+        """Taken in the middle of the content, and refused behind it: the final dot is not sent, and the mail waits."""
+        def early(session, _):
+            session._send("354 go on")
+            session._more()  # and the rest of it cannot be on its way yet
+            session._send("250 2.0.0 taken already")
+            session._body()
+            session._send("554 5.6.0 not this")
+            return Close
+        context = Authority(self.workspace).issue("mx.example").server_context()
+        self.rows = {"clear": Row({}), "tls": Row({})}
+        self.receiver(scenario.PRIMARY)
+        for n, options in enumerate(({}, {"tls": context})):
+            self.receiver(self.FIRST + n, on={"DATA": early}, **options)
+        gateway = self.gateway(queue={"retry_first": "1h", "retry_max": "4h"})
+        self.send(gateway, recipients=["u0@clear.example", "u0@tls.example"], content=samples.of_size(12 << 20))
+        wait_for(lambda: len([e for name in ("delivered", "bounced", "deferred") for e in gateway.events(name)]) == 2, "a fate for everyone")
+        self.assertEqual(len(gateway.events("deferred")), 2)
+
     def test_a_session_that_ends_in_mid_content(self):
         """The large message meets a session that has carried one: it goes again at once. A fresh one that ends alike puts it off."""
         self.rows = {"used": Row({}), "fresh": Row({})}

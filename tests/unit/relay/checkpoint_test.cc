@@ -18,7 +18,7 @@ using Act = MemoryDisk::Act;
 namespace {
 
 const std::filesystem::path folder = "/spool", file = folder / "checkpoint";
-constexpr CheckpointStart start{7, 0x1'0000'0008, 0x0123456789abcdef};
+const CheckpointStart start{7, 0x1'0000'0008, 0x0123456789abcdef, {{7, 0xfedcba9876543210}}};
 
 Time at(std::int64_t value) { return Time(microseconds(value)); }
 
@@ -76,18 +76,34 @@ TEST_CASE("a checkpoint gives back all that it was written from") {
         CHECK(size == disk.octets(file).size());
         CHECK_FALSE(disk.has(folder / "checkpoint.new"));
         std::string why;
-        const auto found = read_checkpoint(disk, folder, read, why);
+        const auto found = read_checkpoint(disk, folder, {}, read, why);
         REQUIRE(found);
         CHECK(why.empty());
         CHECK(found->size == size);
         CHECK(found->start.segment == start.segment);
         CHECK(found->start.position == start.position);
         CHECK(found->start.sequence == start.sequence);
+        CHECK(found->start.marks == start.marks);
         CHECK(same_index(holdings.index, read.index));
         CHECK(read.graves.by_segment() == holdings.graves.by_segment());
         CHECK(read.emptied == holdings.emptied);
         CHECK(read.last_id == holdings.last_id);
     }
+}
+
+TEST_CASE("a checkpoint of other segments than there are is not believed") {
+    MemoryDisk disk;
+    Holdings holdings, read;
+    fill(holdings);
+    write(disk, holdings);
+    std::map<std::uint32_t, Segment> segments{{7, {{7, start.marks.at(7)}, 100}}, {8, {{8, 1}, 100}}};
+    std::string why;
+    CHECK(read_checkpoint(disk, folder, segments, read, why));
+    segments.at(7).name.mark = 2;
+    Holdings other;
+    CHECK_FALSE(read_checkpoint(disk, folder, segments, other, why));
+    CHECK(why == "was made from other files than there are");
+    CHECK(empty(other));
 }
 
 TEST_CASE("ends of messages that come while a checkpoint is written are not in it: they are read again") {
@@ -99,7 +115,7 @@ TEST_CASE("ends of messages that come while a checkpoint is written are not in i
     for (bool last = false; !last;) last = writer.step().value();
     REQUIRE(writer.finish());
     std::string why;
-    REQUIRE(read_checkpoint(disk, folder, read, why));
+    REQUIRE(read_checkpoint(disk, folder, {}, read, why));
     CHECK(read.graves.by_segment().size() == 1);
     CHECK(read.graves.by_segment().contains(3));
 }
@@ -112,7 +128,7 @@ TEST_CASE("a checkpoint of many messages is written in parts") {
             {{RouteKey::exchangers("d" + std::to_string(id % 700)), at(static_cast<std::int64_t>(id))}});
     write(disk, holdings);
     std::string why;
-    REQUIRE(read_checkpoint(disk, folder, read, why));
+    REQUIRE(read_checkpoint(disk, folder, {}, read, why));
     CHECK(same_index(holdings.index, read.index));
     // What is read goes on as what was written.
     for (std::uint64_t id = 1; id <= 9000; id += 3) {
@@ -134,7 +150,7 @@ TEST_CASE(
     Holdings read;
     const auto refused = [&] {
         std::string why;
-        return !read_checkpoint(disk, folder, read, why) && !why.empty() && empty(read);
+        return !read_checkpoint(disk, folder, {}, read, why) && !why.empty() && empty(read);
     };
     for (std::uint64_t bit = 0; bit < 8 * whole.size(); ++bit) {
         disk.flip(file, bit);
@@ -150,7 +166,7 @@ TEST_CASE(
     // And is of use again when it is whole.
     disk.put(file, whole);
     std::string why;
-    CHECK(read_checkpoint(disk, folder, read, why));
+    CHECK(read_checkpoint(disk, folder, {}, read, why));
     CHECK(same_index(holdings.index, read.index));
 }
 
@@ -175,7 +191,7 @@ TEST_CASE("a checkpoint with parts left out, twice or out of their order is not 
         disk.put(file, octets);
         Holdings read;
         std::string why;
-        const bool out = read_checkpoint(disk, folder, read, why).has_value();
+        const bool out = read_checkpoint(disk, folder, {}, read, why).has_value();
         CHECK(out != empty(read));
         return out;
     };
@@ -201,7 +217,7 @@ TEST_CASE("that there is no checkpoint is no fault; that it cannot be read is to
     disk.make_folder(folder);
     Holdings read;
     std::string why;
-    CHECK_FALSE(read_checkpoint(disk, folder, read, why));
+    CHECK_FALSE(read_checkpoint(disk, folder, {}, read, why));
     CHECK(why.empty());
     Holdings holdings;
     fill(holdings);
@@ -209,15 +225,15 @@ TEST_CASE("that there is no checkpoint is no fault; that it cannot be read is to
     for (const std::uint64_t from : {std::uint64_t{0}, size / 2, size - 1}) {
         disk.make_readable(file);
         disk.make_unreadable(file, from, from + 1);
-        CHECK_FALSE(read_checkpoint(disk, folder, read, why));
+        CHECK_FALSE(read_checkpoint(disk, folder, {}, read, why));
         CHECK(why.find("Input/output error") != std::string::npos);
         CHECK(empty(read));
     }
     disk.make_readable(file);
     disk.fail(Act::open, std::errc::permission_denied);
-    CHECK_FALSE(read_checkpoint(disk, folder, read, why));
+    CHECK_FALSE(read_checkpoint(disk, folder, {}, read, why));
     CHECK(why.find("Permission denied") != std::string::npos);
-    CHECK(read_checkpoint(disk, folder, read, why));
+    CHECK(read_checkpoint(disk, folder, {}, read, why));
     REQUIRE_FALSE(drop_checkpoint(disk, folder));
     CHECK_FALSE(disk.has(file));
     CHECK_FALSE(drop_checkpoint(disk, folder));
@@ -240,13 +256,13 @@ TEST_CASE("a checkpoint counts whole or not at all, whatever fails and whenever 
             if (act != Act::sync_folder) {
                 Holdings read;
                 std::string why;
-                REQUIRE(read_checkpoint(disk, folder, read, why));
+                REQUIRE(read_checkpoint(disk, folder, {}, read, why));
                 CHECK(same_index(read.index, old.index));
             }
             disk.crash([&] { return random() % 2 == 0; });
             Holdings read;
             std::string why;
-            REQUIRE(read_checkpoint(disk, folder, read, why));
+            REQUIRE(read_checkpoint(disk, folder, {}, read, why));
             CHECK((same_index(read.index, old.index) || same_index(read.index, holdings.index)));
         }
 }
@@ -285,7 +301,7 @@ TEST_CASE("a checkpoint is written while others go on, and gives each message as
         REQUIRE(writer.finish());
         Holdings read;
         std::string why;
-        REQUIRE(read_checkpoint(disk, folder, read, why));
+        REQUIRE(read_checkpoint(disk, folder, {}, read, why));
         std::size_t found = 0;
         bool good = true;
         for (const MessageId id : read.index.messages({}, 100 * steady)) {

@@ -24,8 +24,8 @@ struct SegmentImage {
     std::vector<Entry> entries;
     std::uint64_t next = 1;  // sequence
 
-    explicit SegmentImage(std::uint32_t number, std::uint64_t mark = 0x0123456789abcdef)
-        : name{number, mark} {}
+    explicit SegmentImage(std::uint32_t number) : SegmentImage(number, 0x0123456789abcdee + number) {}
+    SegmentImage(std::uint32_t number, std::uint64_t mark) : name{number, mark} {}
 
     relay::Place add(relay::RecordHeader header, std::string body) {
         header.length = static_cast<std::uint32_t>(body.size());
