@@ -102,6 +102,7 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
 }
 
 Reloaded Gateway::Impl::reload() {
+    gate.while_running([] {});  // at once, and before the service manager hears of it
     const std::lock_guard one_at_a_time(configuration.changing());
     service::reloading();
     auto plan = plan_reload(configuration, relay, clock.wall());
@@ -174,7 +175,6 @@ void Gateway::hurry() { impl_->relay.hurry(); }
 bool Gateway::stop(std::chrono::seconds grace) {
     impl_->log.write(LogLevel::info, "stopping", [](LogLine&) {});
     impl_->gate.close();
-    const std::lock_guard no_change(impl_->configuration.changing());
     impl_->relay.stop(grace);
     impl_->directory.stop();
     if (impl_->gateway_mode) impl_->gateway_mode->stop();

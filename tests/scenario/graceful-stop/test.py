@@ -26,6 +26,10 @@ class GracefulStop(scenario.Scenario):
         self.assertTrue(asked.wait(30))
         gateway.process.send_signal(signal.SIGTERM)
         gateway.process.wait_for(lambda: not self._accepts(gateway), "the listener's end")
+        for command in (["reload"], ["queue", "retry"]):
+            done = gateway.command(*command, check=False)
+            self.assertEqual(done.returncode, 75, f"{command}: {done.stdout}{done.stderr}")
+            self.assertIn("stopping", done.stderr)
         go_on.set()
         gateway.process.wait()  # not stop(): a second signal would end the grace
         self.assertEqual(gateway.stop(), 0)
