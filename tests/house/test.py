@@ -37,6 +37,7 @@ SYNC_VALUES = {"sync/settings.h", "sync/observer.h", "sync/report.h", "sync/trou
                "sync/back_ends.h"}  # for its rooms above directory/
 VALUES = {"relay/asking.h", "relay/limits.h", "relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
 HOME = {"toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"}, "absl/": {"relay/queue"},
+        "libdeflate.h": {"relay/queue"},
         "unbound.h": {"relay/net"}, "asio": {"relay", "agent/http"}, "pugixml.hpp": {"sync/soap", "agent"}, "nlohmann/": {"sync/base", "sync/rest", "agent"},
         "httplib.h": set()}
 
