@@ -7,6 +7,7 @@
 #include "relay/delivery/dnssec_memory.h"
 #include "relay/net/dnssec.h"
 #include "relay/trial_parts.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay {
 
@@ -22,15 +23,14 @@ struct Part {
 };
 
 std::string text_of(const HostPort& address) {
-    const bool six = address.host.find(':') != std::string::npos;
+    const bool six = base::is_v6_literal(address.host);
     return (six ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
 }
 
 /// Then the system chooses for receivers of the other one.
 bool lacks_family(const std::vector<EgressSettings>& pool) {
-    const auto six = std::count_if(pool.begin(), pool.end(), [](const EgressSettings& one) {
-        return one.address.find(':') != std::string::npos;
-    });
+    const auto six = std::count_if(
+        pool.begin(), pool.end(), [](const EgressSettings& one) { return base::is_v6_literal(one.address); });
     return six == 0 || six == static_cast<std::ptrdiff_t>(pool.size());
 }
 

@@ -9,6 +9,7 @@
 #include "relay/mail/stage.h"
 #include "relay/trial_parts.h"
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay::trial {
 
@@ -231,7 +232,7 @@ net::awaitable<Findings> try_deliver_to(World& world, std::string what, PrimaryS
 
 net::awaitable<Findings> try_port(World& world, std::string what, std::string source) {
     const std::uint16_t port = world.settings->delivery.port;
-    const bool six = source.find(':') != std::string::npos;
+    const bool six = base::is_v6_literal(source);
     std::string unknown, closed;
     Findings out;
     for (auto domain : outside) {

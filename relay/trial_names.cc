@@ -9,6 +9,7 @@
 #include "relay/net/dnssec.h"
 #include "relay/trial_parts.h"
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay::trial {
 
@@ -191,7 +192,7 @@ net::awaitable<Findings> try_system_choice(World& world, std::string what) {
     auto own = sources(world.io);
     std::erase_if(own, [&](const address& one) {
         return std::any_of(pool.begin(), pool.end(), [&](const EgressSettings& other) {
-            return (other.address.find(':') == std::string::npos) == one.is_v4();
+            return base::is_v6_literal(other.address) == one.is_v6();
         });
     });
     Findings out;

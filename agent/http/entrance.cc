@@ -5,13 +5,15 @@
 #include <filesystem>
 #include <utility>
 
+#include "sync/base/ip_address.h"
+
 namespace postern::agent {
 namespace {
 
 int family_of(const Entrance::Place& place) {
     const auto* address = std::get_if<relay::HostPort>(&place);
     if (address == nullptr) return AF_UNIX;
-    return address->host.find(':') == std::string::npos ? AF_INET : AF_INET6;
+    return base::is_v6_literal(address->host) ? AF_INET6 : AF_INET;
 }
 
 }  // namespace

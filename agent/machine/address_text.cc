@@ -53,7 +53,7 @@ tl::expected<relay::HostPort, std::string> parse_host_port(std::string_view text
             return tl::unexpected<std::string>(
                 "brackets are for IPv6 addresses; a name or an IPv4 address is written without, as in "
                 "\"host:25\"");
-    } else if (base::is_ip_literal(text) && text.find(':') != std::string_view::npos) {
+    } else if (base::is_ip_literal(text) && base::is_v6_literal(text)) {
         return tl::unexpected<std::string>("an IPv6 address needs brackets, as in \"[::1]:25\"");
     } else {
         const auto colon = text.find(':');
@@ -98,7 +98,7 @@ bool is_dns_server(std::string_view text) {
 }
 
 std::string format_host_port(const relay::HostPort& address) {
-    const bool brackets = address.host.find(':') != std::string::npos;
+    const bool brackets = base::is_v6_literal(address.host);
     return (brackets ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 

@@ -10,6 +10,7 @@
 
 #include "agent/machine/privileges.h"
 #include "relay/net/address_range.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::agent {
 namespace {
@@ -31,7 +32,7 @@ void check_networks(ParsedConfiguration& parsed) {
     for (std::size_t i = 0; i < primaries.size(); ++i) {
         const auto key = element("primary", i, "addresses");
         for (const auto& network : primaries[i].addresses) {
-            const unsigned narrow = network.address.find(':') == std::string::npos ? 16 : 48;
+            const unsigned narrow = base::is_v6_literal(network.address) ? 48 : 16;
             if (network.prefix == 0)
                 parsed.warn(key,
                             text_of(network) + " is everybody: this machine relays for the whole Internet");

@@ -7,6 +7,7 @@
 #include "relay/egress/reply_rules.h"
 #include "relay/mail/stage.h"
 #include "relay/net/addresses.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay {
 
@@ -92,7 +93,7 @@ bool Listing::taken_at_its_word(const Site& site, const Job& job, std::size_t re
     Families reach = families_of(site.hosts().targets);
     return std::all_of(env_.settings->egress.begin(), env_.settings->egress.end(),
                        [&](const EgressSettings& one) {
-                           bool six = one.address.find(':') != std::string::npos;
+                           bool six = base::is_v6_literal(one.address);
                            return one.suspended || !(six ? reach.six : reach.four) ||
                                   one.address == source.address || job.refused_from.contains(one.address);
                        });

@@ -8,6 +8,7 @@
 #include "relay/delivery/family_memory.h"
 #include "relay/delivery/site.h"
 #include "relay/egress/pool.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay {
 
@@ -55,6 +56,6 @@ private:
 
 /// An IPv6 one.
 inline bool is_six(const Target& target) { return target.endpoint.address().is_v6(); }
-inline bool is_six(const Source& source) { return source.address.find(':') != std::string::npos; }
+inline bool is_six(const Source& source) { return base::is_v6_literal(source.address); }
 
 }  // namespace postern::relay

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/net/addresses.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay {
 namespace {
@@ -66,7 +67,7 @@ net::awaitable<void> ask_zone(net::Resolver& resolver, std::string zone, std::st
         answer.faults[zone] = "\"" + address + "\" is no address that could be looked up";
         co_return;
     }
-    const bool six = address.find(':') != std::string::npos;
+    const bool six = base::is_v6_literal(address);
     auto fault = co_await test_points(resolver, zone, six);
     if (!fault.empty()) {
         answer.faults[zone] = std::move(fault);

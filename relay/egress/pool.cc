@@ -4,14 +4,13 @@
 
 #include "relay/egress/state.h"
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 
 namespace postern::relay {
 namespace {
 
 constexpr std::chrono::minutes look_again{15};  // when nothing but an operator can change it
 constexpr std::chrono::minutes counts_unsaved{1};
-
-bool is_six(std::string_view address) { return address.find(':') != std::string_view::npos; }
 
 /// Stable over builds and machines: a sender domain keeps its address after an upgrade.
 std::uint64_t weight(std::string_view domain, std::string_view address) {
@@ -79,7 +78,7 @@ std::vector<EgressPool::Candidate> EgressPool::candidates(const SitePart& place,
                                                           Time now) const {
     std::vector<Candidate> found;
     for (const auto& egress : settings_->egress) {
-        if (!(is_six(egress.address) ? families.six : families.four)) continue;  // 1
+        if (!(base::is_v6_literal(egress.address) ? families.six : families.four)) continue;  // 1
         Candidate candidate;
         candidate.source = {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname};
         candidate.finding = verdicts_.find(egress.address, place, now);
@@ -219,7 +218,8 @@ bool EgressPool::spent(std::string_view source, Time now) const {
 bool EgressPool::another_remains(const std::string& source, Time now) const {
     const auto& pool = settings_->egress;
     return std::any_of(pool.begin(), pool.end(), [&](const auto& egress) {
-        return egress.address != source && is_six(egress.address) == is_six(source) && !egress.suspended &&
+        return egress.address != source &&
+               base::is_v6_literal(egress.address) == base::is_v6_literal(source) && !egress.suspended &&
                !is_absent(egress.address, now) && !spent(egress.address, now) &&
                verdicts_.find(egress.address, "", now).standing == Verdicts::Standing::clear;
     });

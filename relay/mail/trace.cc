@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sync/base/ascii.h"
+#include "sync/base/ip_address.h"
 #include "sync/base/time_text.h"
 
 namespace postern::relay {
@@ -10,7 +11,7 @@ namespace postern::relay {
 std::string received_field(const Hop& hop, MessageId id, Time now) {
     std::string out = "Received: from ";
     out += hop.helo;
-    bool v6 = hop.client.find(':') != std::string_view::npos;
+    bool v6 = base::is_v6_literal(hop.client);
     out += v6 ? " ([IPv6:" : " ([";
     out += hop.client;
     out += "])\r\n";

@@ -40,6 +40,9 @@ private:
 
 inline bool is_ip_literal(std::string_view text) { return IpAddress::parse(text).has_value(); }
 
+/// Of what is known to be an IP literal or a host name: only IPv6 has colons.
+inline bool is_v6_literal(std::string_view host) { return host.find(':') != std::string_view::npos; }
+
 /// A socket's address, as system calls take and give it.
 struct SocketAddress {
     sockaddr_storage storage{};

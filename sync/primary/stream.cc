@@ -63,7 +63,7 @@ struct Stream::State {
           clock(clock_),
           stop(std::move(token)),
           wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-        const bool v6 = base.host.find(':') != base.host.npos;
+        const bool v6 = base::is_v6_literal(base.host);
         where = (v6 ? "[" + base.host + "]" : base.host) + ":" + std::to_string(base.port);
     }
 

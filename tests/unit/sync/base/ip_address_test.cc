@@ -59,6 +59,12 @@ TEST_CASE("an address is in a network by its first bits") {
     CHECK_FALSE(address("2001:db8::1").has_bits_beyond(128));
 }
 
+TEST_CASE("an IPv6 literal is told from IPv4 and from host names") {
+    for (const char* text : {"::", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%lo"})
+        CHECK(is_v6_literal(text));
+    for (const char* text : {"", "192.0.2.1", "host.example"}) CHECK_FALSE(is_v6_literal(text));
+}
+
 TEST_CASE("loopback addresses") {
     for (const char* text : {"127.0.0.1", "127.9.8.7", "::1"}) CHECK(address(text).is_loopback());
     for (const char* text : {"128.0.0.1", "::", "1::1", "::ffff:127.0.0.1"})
