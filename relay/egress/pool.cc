@@ -311,9 +311,9 @@ EgressView EgressPool::view(const Source& source, const EgressSettings* egress, 
             view.warm_up_day = warm_up->day;
         }
     }
-    for (auto& verdict : verdicts_.of(source.address, now))
+    for (const auto& verdict : verdicts_.of(source.address))
         view.listings.push_back(
-            {verdict.site, verdict.by, verdict.text, verdict.since, verdict.until, verdict.probation});
+            {verdict.site, verdict.by, verdict.text, verdict.since, verdict.until, !verdict.holds(now)});
     return view;
 }
 

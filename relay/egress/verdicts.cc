@@ -16,8 +16,6 @@ constexpr unsigned most_times = 1000;
 
 Time later(Time now, std::chrono::seconds by) { return now > Time::max() - by ? Time::max() : now + by; }
 
-bool holds(const EgressVerdict& verdict, Time now) { return now < verdict.until; }
-
 /// From the widest to the narrowest.
 std::vector<std::string_view> parts(const SitePart& place) {
     std::vector<std::string_view> out{""};
@@ -66,24 +64,25 @@ std::string owner_of(std::string_view domain) {
     return std::string(registry ? domain : domain.substr(second + 1));
 }
 
-Verdicts::Map::iterator Verdicts::first(std::string_view address, std::string_view site) {
-    return entries_.lower_bound(std::tuple(address, site, std::string_view()));
+template <typename Entries, typename Each>
+void Verdicts::visit(Entries& entries, std::string_view address, const SitePart& place, Each each) {
+    for (std::string_view where : parts(place)) {
+        auto at = entries.lower_bound(std::tuple(address, where, std::string_view()));
+        while (at != entries.end() && at->second.verdict.address == address &&
+               at->second.verdict.site == where)
+            each(at++);
+    }
 }
 
 Verdicts::Finding Verdicts::find(std::string_view address, const SitePart& place, Time now) const {
     Finding found;
-    for (std::string_view where : parts(place)) {
-        auto at = entries_.lower_bound(std::tuple(address, where, std::string_view()));
-        for (; at != entries_.end() && at->second.verdict.address == address &&
-               at->second.verdict.site == where;
-             ++at) {
-            const auto& [verdict, probed] = at->second;
-            found.standing =
-                std::max(found.standing, holds(verdict, now) ? Standing::listed : Standing::probation);
-            if (!found.verdict || verdict.until > found.verdict->until) found.verdict = &verdict;
-            if (probed && now >= *probed && now - *probed < probe_pause) found.probe_due = false;
-        }
-    }
+    visit(entries_, address, place, [&](Map::const_iterator at) {
+        const auto& [verdict, probed] = at->second;
+        found.standing =
+            std::max(found.standing, verdict.holds(now) ? Standing::listed : Standing::probation);
+        if (!found.verdict || verdict.until > found.verdict->until) found.verdict = &verdict;
+        if (probed && now >= *probed && now - *probed < probe_pause) found.probe_due = false;
+    });
     return found;
 }
 
@@ -105,7 +104,7 @@ std::optional<EgressVerdict> Verdicts::refuse(EgressVerdict verdict, std::chrono
         std::string_view(verdict.address), std::string_view(verdict.site), std::string_view(verdict.zone)));
     verdict.times = 1;
     if (known != entries_.end()) {
-        if (holds(known->second.verdict, now)) return std::nullopt;
+        if (known->second.verdict.holds(now)) return std::nullopt;
         verdict.times = std::min(known->second.verdict.times + 1, most_times);
     }
     verdict.since = now;
@@ -120,7 +119,7 @@ std::optional<EgressVerdict> Verdicts::confirm(EgressVerdict verdict, std::chron
     verdict.until = later(now, hold);
     const auto known = entries_.find(std::tuple(
         std::string_view(verdict.address), std::string_view(verdict.site), std::string_view(verdict.zone)));
-    if (known != entries_.end() && holds(known->second.verdict, now)) {
+    if (known != entries_.end() && known->second.verdict.holds(now)) {
         auto& old = known->second.verdict;
         if (verdict.until > old.until) {
             old.until = verdict.until;
@@ -135,35 +134,19 @@ std::optional<EgressVerdict> Verdicts::confirm(EgressVerdict verdict, std::chron
 std::vector<EgressVerdict> Verdicts::accept(std::string_view address, const SitePart& place, Time now) {
     notice(now);
     std::vector<EgressVerdict> over;
-    for (std::string_view where : parts(place)) {
-        auto at = first(address, where);
-        while (at != entries_.end() && at->second.verdict.address == address &&
-               at->second.verdict.site == where) {
-            auto& verdict = at->second.verdict;
-            if (holds(verdict, now)) {
-                ++at;
-                continue;
-            }
-            ++revision_;
-            if (++verdict.accepted < enough_accepted) {
-                ++at;
-                continue;
-            }
-            verdict.probation = true;
-            over.push_back(std::move(verdict));
-            at = entries_.erase(at);
-        }
-    }
+    visit(entries_, address, place, [&](Map::iterator at) {
+        auto& verdict = at->second.verdict;
+        if (verdict.holds(now)) return;
+        ++revision_;
+        if (++verdict.accepted < enough_accepted) return;
+        over.push_back(std::move(verdict));
+        entries_.erase(at);
+    });
     return over;
 }
 
 void Verdicts::probed(std::string_view address, const SitePart& place, Time now) {
-    for (std::string_view where : parts(place)) {
-        for (auto at = first(address, where); at != entries_.end() && at->second.verdict.address == address &&
-                                              at->second.verdict.site == where;
-             ++at)
-            at->second.probed = now;
-    }
+    visit(entries_, address, place, [&](Map::iterator at) { at->second.probed = now; });
 }
 
 bool Verdicts::spoke_against_another(std::string_view witness, std::string_view address) const {
@@ -177,7 +160,7 @@ bool Verdicts::spoke_against_another(std::string_view witness, std::string_view 
 std::string Verdicts::second_witness(std::string_view address, std::string_view witness, Time now) const {
     for (const auto& [key, entry] : entries_) {
         const auto& other = entry.verdict;
-        if (other.address == address && !other.witness.empty() && holds(other, now) &&
+        if (other.address == address && !other.witness.empty() && other.holds(now) &&
             independent(other.witness, witness) && !spoke_against_another(other.witness, address))
             return other.witness;
     }
@@ -188,7 +171,7 @@ bool Verdicts::refused_another(std::string_view address, const SitePart& place, 
     const auto owner = owner_of(std::string_view(place.domain).substr(1));
     return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
         const auto& verdict = entry.second.verdict;
-        return verdict.address == address && verdict.at == place.site && holds(verdict, now) &&
+        return verdict.address == address && verdict.at == place.site && verdict.holds(now) &&
                verdict.site.starts_with('@') && owner_of(std::string_view(verdict.site).substr(1)) != owner;
     });
 }
@@ -238,7 +221,7 @@ void Verdicts::notice(Time now) {
     clock_ = now;
     if (new_day)
         erase([&](const EgressVerdict& verdict) {
-            return !holds(verdict, now) && later(verdict.until, longest_probation) < now;
+            return !verdict.holds(now) && later(verdict.until, longest_probation) < now;
         });
 }
 
@@ -263,13 +246,11 @@ std::vector<EgressVerdict> Verdicts::all() const {
     return verdicts;
 }
 
-std::vector<EgressVerdict> Verdicts::of(std::string_view address, Time now) const {
+std::vector<EgressVerdict> Verdicts::of(std::string_view address) const {
     std::vector<EgressVerdict> verdicts;
     for (auto at = entries_.lower_bound(std::tuple(address, std::string_view(), std::string_view()));
-         at != entries_.end() && at->second.verdict.address == address; ++at) {
+         at != entries_.end() && at->second.verdict.address == address; ++at)
         verdicts.push_back(at->second.verdict);
-        verdicts.back().probation = !holds(verdicts.back(), now);
-    }
     return verdicts;
 }
 

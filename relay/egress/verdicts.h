@@ -20,9 +20,11 @@ struct EgressVerdict {
     std::string witness;        // who said that the address is listed everywhere: networks and owners
     std::string at;             // the site, of a verdict about one domain's mail
     Time since{}, until{};
-    unsigned times = 1;      // in a row, each twice as long as the one before, at most a day
-    bool probation = false;  // `until` has passed: little mail is let through until it is over
-    unsigned accepted = 0;   // on probation
+    unsigned times = 1;     // in a row, each twice as long as the one before, at most a day
+    unsigned accepted = 0;  // on probation
+
+    /// Else it is on probation: little mail is let through until it is over.
+    bool holds(Time now) const { return now < until; }
 };
 
 /// The name somebody has registered that a domain stands below, as far as its shape tells ("a.example.co.uk":
@@ -81,7 +83,7 @@ public:
     void load(std::vector<EgressVerdict> verdicts, Time now);
 
     std::vector<EgressVerdict> all() const;
-    std::vector<EgressVerdict> of(std::string_view address, Time now) const;
+    std::vector<EgressVerdict> of(std::string_view address) const;
     /// Grows with every change worth saving.
     std::uint64_t revision() const { return revision_; }
 
@@ -93,7 +95,10 @@ private:
     using Key = std::tuple<std::string, std::string, std::string>;  // address, site, zone
     using Map = std::map<Key, Entry, std::less<>>;
 
-    Map::iterator first(std::string_view address, std::string_view site);
+    /// Does `each` with the place of every entry about the address that holds at `place`, the widest first;
+    /// that one may be erased.
+    template <typename Entries, typename Each>
+    static void visit(Entries& entries, std::string_view address, const SitePart& place, Each each);
     EgressVerdict put(EgressVerdict verdict);
     template <typename Condition>
     bool erase(Condition condition);
