@@ -126,6 +126,7 @@ private:
     std::vector<Candidate> candidates(const SitePart& place, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
     Choice wait(const std::vector<Candidate>& candidates, Time now) const;
+    bool is_absent(std::string_view source, Time now) const;
     bool another_remains(const std::string& source, Time now) const;
     EgressView view(const Source& source, const EgressSettings* egress, Time now) const;
     bool in_use(std::string_view address) const;
@@ -133,8 +134,6 @@ private:
     SettingsPtr settings_;
     Verdicts verdicts_;
     AddressHistory history_;
-    bool is_absent(std::string_view source, Time now) const;
-
     std::map<std::string, Time, std::less<>> absent_;  // addresses that this machine lacks, until when
     std::map<std::string, std::uint64_t, std::less<>> turns_;  // the turn an address had last
     std::uint64_t turn_ = 0;
