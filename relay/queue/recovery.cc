@@ -57,70 +57,99 @@ public:
     }
 
 private:
+    /// A segment, as far as it was gone through.
+    struct Passage {
+        const Segment& segment;
+        bool at_checkpoint = false;  // it is read from there on
+        bool follows = true;         // the one in front of it was read, or is not needed
+        bool begun = false;          // a record was found
+        std::optional<Loss> open{};  // until the next record tells how many are missing
+    };
+
     std::error_code scan(const Segment& segment) {
         const auto file = disk_.open(files_.folder / segment.name.text(), base::Disk::Access::read);
         if (!file) return file.error();
         cut_.reset();
         const bool at_checkpoint = segment.name.number == out_.checkpoint.segment;
-        // Segments in between are gone when nothing of them was needed.
-        const bool follows = at_checkpoint || segment.name.number == last_.name.number + 1;
-        // Only those before a checkpoint's beginning are ever removed.
-        const bool absent = !follows && out_.checkpoint.segment != 0;
-        std::uint64_t expected = follows ? next_ : 0;
+        Passage passage{.segment = segment,
+                        .at_checkpoint = at_checkpoint,
+                        .follows = at_checkpoint || segment.name.number == last_.name.number + 1};
         JournalScan scan(**file, segment.name, at_checkpoint ? out_.checkpoint.position : 0, segment.size);
-        std::optional<Loss> open;  // until the next record tells how many are missing
-        bool first = true;
         for (;;) {
             const auto step = scan.next();
             if (!step) return step.error();
             if (!*step) break;
-            const Scanned& found = **step;
-            if (found.what == Scanned::What::gap ||
-                (found.what == Scanned::What::unreadable && found.header.sequence == 0)) {
-                open = Loss{found.what, found.place, {}};
-                continue;
-            }
-            const std::uint64_t sequence = found.header.sequence;
-            // Left there by a write that failed, in whose place others were written since: not all of those
-            // came to the disk when the machine stopped.
-            if (sequence < next_ && !found.header.first) {
-                spoilt_ = segment.name.number;
-                continue;
-            }
-            if (first && follows && !open && !at_checkpoint && last_.name.number != 0) lose_end(found.header);
-            if (first && absent && missed_before(found.header) > next_) {  // segments may be left out
-                const std::uint32_t before =
-                    last_.name.number != 0 ? last_.name.number + 1 : out_.checkpoint.segment;
-                out_.absent.push_back(
-                    {before, segment.name.number - 1, missed_before(found.header) - next_, next_});
-            }
-            first = false;
-            one_group_ = found.place.unit == 0 || (one_group_ && !open && found.header.follows);
-            if (open) lose(*open, expected, sequence);
-            open.reset();
-            if (found.header.first) judge(std::max(durable_, found.header.durable));
-            next_ = expected = sequence + 1;
-            durable_ = std::max(durable_, found.header.durable);
-            ++out_.records;
-            if (found.what == Scanned::What::record) {
-                replay_.record(found.header, found.place, found.body);
-            } else {
-                replay_.header(found.header, found.place);
-                out_.losses.push_back(Loss{found.what, found.place, found.header, 1, sequence});
-                spoilt_ = segment.name.number;
-            }
+            pass(passage, **step);
         }
-        unread_ = 0;
-        if (open && open->what == Scanned::What::unreadable) {
-            lose(*open, expected, expected);
-            unread_ = open->place.length / record_header_size + 1;
-        }
-        last_ = segment;
+        end(passage);
         position_ = scan.position();
         // What the process before appended is written, but may not be on the disk yet.
         if (settle_)
             if (auto error = (*file)->sync()) return error;
         return cut_short(**file);
+    }
+
+    void pass(Passage& passage, const Scanned& found) {
+        const RecordHeader& header = found.header;
+        if (found.what == Scanned::What::gap ||
+            (found.what == Scanned::What::unreadable && header.sequence == 0)) {
+            passage.open = Loss{found.what, found.place, {}};
+            return;
+        }
+        // Left there by a write that failed, in whose place others were written since: not all of those
+        // came to the disk when the machine stopped.
+        if (header.sequence < next_ && !header.first) {
+            spoilt_ = passage.segment.name.number;
+            return;
+        }
+        if (!passage.begun) lose_in_front(passage, header);
+        one_group_ = found.place.unit == 0 || (one_group_ && !passage.open && header.follows);
+        if (passage.open) lose(*passage.open, expected(passage), header.sequence);
+        passage.open.reset();
+        passage.begun = true;
+        take(found);
+    }
+
+    void end(const Passage& passage) {
+        unread_ = 0;
+        if (passage.open && passage.open->what == Scanned::What::unreadable) {
+            lose(*passage.open, expected(passage), expected(passage));
+            unread_ = passage.open->place.length / record_header_size + 1;
+        }
+        last_ = passage.segment;
+    }
+
+    /// The sequence that is next in it; 0 when nobody knows.
+    std::uint64_t expected(const Passage& passage) const {
+        return passage.begun || passage.follows ? next_ : 0;
+    }
+
+    void take(const Scanned& found) {
+        const RecordHeader& header = found.header;
+        if (header.first) judge(std::max(durable_, header.durable));
+        next_ = header.sequence + 1;
+        durable_ = std::max(durable_, header.durable);
+        ++out_.records;
+        if (found.what == Scanned::What::record) {
+            replay_.record(header, found.place, found.body);
+            return;
+        }
+        replay_.header(header, found.place);
+        out_.losses.push_back(Loss{found.what, found.place, header, 1, header.sequence});
+        spoilt_ = found.place.segment;
+    }
+
+    /// What is missing in front of the first record of a segment.
+    void lose_in_front(const Passage& passage, const RecordHeader& begin) {
+        if (passage.follows) {
+            if (!passage.open && !passage.at_checkpoint && last_.name.number != 0) lose_end(begin);
+            return;
+        }
+        // Only segments before a checkpoint's beginning are ever removed: without one nobody knows which
+        // were. And numbers may be left out, with no record between.
+        if (out_.checkpoint.segment == 0 || missed_before(begin) <= next_) return;
+        const std::uint32_t before = last_.name.number != 0 ? last_.name.number + 1 : out_.checkpoint.segment;
+        out_.absent.push_back({before, passage.segment.name.number - 1, missed_before(begin) - next_, next_});
     }
 
     /// That did not count, and never will: not where the others may be what cannot be read now.

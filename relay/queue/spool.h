@@ -156,11 +156,13 @@ private:
 
     // spool_opening.cc
     void open();
-    struct Earlier {
-        std::vector<std::filesystem::path> damaged;                             // not read
-        std::vector<std::pair<std::filesystem::path, std::size_t>> incomplete;  // and how many are unreadable
-    };
+    Recovered recover_journal();
+    std::set<std::uint32_t> settle_losses(const Recovered& recovered);
+    void settle_loss(const Loss& loss);
+    void begin_upkeep(const Recovered& recovered, bool anew, std::set<std::uint32_t> pinned);
+    struct Earlier;
     Earlier take_earlier();
+    void take_volume(const std::filesystem::path& volume, Earlier& earlier);
     void finish_earlier(const Earlier& earlier, bool settled);
     bool keep(const Loss& loss);
     void tell_missing(const Recovered& recovered);

@@ -55,15 +55,67 @@ std::error_code give_up(Journal& journal, const Loss& loss) {
     return {};
 }
 
+/// Whether anything is gone that had been on the disk.
+bool lost_any(const Recovered& recovered) {
+    const auto torn = [](const auto& one) { return one.torn; };
+    return !recovered.missing.empty() ||
+           !std::all_of(recovered.absent.begin(), recovered.absent.end(), torn) ||
+           !std::all_of(recovered.losses.begin(), recovered.losses.end(), torn);
+}
+
+/// What was delivered of it, and only noted.
+void add_noted(EarlierMessage& one, const EarlierDeliveries& delivered) {
+    const auto noted = delivered.find(one.message.id);
+    if (noted == delivered.end()) return;
+    if (!one.progress) one.progress.emplace(one.message.envelope.forward_paths.size());
+    for (const std::uint16_t at : noted->second)
+        if (at < one.progress->size()) (*one.progress)[at].status = RecipientStatus::delivered;
+}
+
 }  // namespace
 
+/// What a version before the journal kept.
+struct Spool::Earlier {
+    EarlierDeliveries delivered;
+    std::uint64_t taken = 0;                                                // messages
+    std::vector<std::filesystem::path> damaged;                             // not read
+    std::vector<std::pair<std::filesystem::path, std::size_t>> incomplete;  // and how many are unreadable
+};
+
 void Spool::open() {
+    const Recovered recovered = recover_journal();
+    reader_.emplace(*holdings_, *journal_, disk_, contents_);
+    last_id_ = holdings_->last_id.value;
+    if (!recovered.checkpoint_fault.empty())
+        report_("the spool's index " + recovered.checkpoint_fault + "; it was made anew from the mail",
+                false);
+    tell_missing(recovered);
+    auto pinned = settle_losses(recovered);
+    const bool lost = lost_any(recovered);
+    // Where anything is wrong the next start should not find it again.
+    begin_upkeep(recovered, !recovered.losses.empty() || lost, std::move(pinned));
+    const Earlier earlier = take_earlier();
+    settle_notes();
+    const bool spoilt = !earlier.damaged.empty() || !earlier.incomplete.empty();
+    const bool unreadable =
+        std::any_of(recovered.losses.begin(), recovered.losses.end(),
+                    [](const Loss& loss) { return loss.what == Scanned::What::unreadable; });
+    const bool settled = !unreadable && remove_orphans(lost || spoilt);
+    // Behind the contents that may belong to them: those would be taken for orphans once they are gone.
+    finish_earlier(earlier, settled);
+    if (!journal_->has_spare())
+        if (auto error = journal_->prepare_spare(); error && !short_of_room(error)) unusable(dir_, error);
+    // So that the first message finds all of it, names too, on the disk.
+    if (auto error = sync()) unusable(dir_, error);
+}
+
+Recovered Spool::recover_journal() {
     try {
         journal_ = std::make_unique<Journal>(disk_, dir_, options_.segment_size);
     } catch (const std::filesystem::filesystem_error& fault) {
         unusable(fault.path1(), fault.code());
     }
-    const auto recovered = recover(disk_, *journal_, *holdings_);
+    auto recovered = recover(disk_, *journal_, *holdings_);
     if (!recovered && base::is_full(recovered.error()))
         throw std::runtime_error("state_dir: the spool needs " + std::to_string(options_.segment_size >> 20) +
                                  " MiB at once for its next file (queue.volume_size): " +
@@ -72,51 +124,42 @@ void Spool::open() {
     // One that was not used must not be found again when segments behind it are gone.
     if (recovered->checkpoint.segment == 0)
         if (auto error = drop_checkpoint(disk_, dir_)) unusable(dir_, error);
-    reader_.emplace(*holdings_, *journal_, disk_, contents_);
-    last_id_ = holdings_->last_id.value;
-    if (!recovered->checkpoint_fault.empty())
-        report_("the spool's index " + recovered->checkpoint_fault + "; it was made anew from the mail",
-                false);
-    tell_missing(*recovered);
+    return std::move(*recovered);
+}
+
+/// Gives the segments in which something has to stay as it is, since it could not be copied.
+std::set<std::uint32_t> Spool::settle_losses(const Recovered& recovered) {
     std::set<std::uint32_t> pinned;
-    bool lost = !recovered->missing.empty(), unreadable = false;
-    for (const auto& absent : recovered->absent) lost = lost || !absent.torn;
-    for (const auto& loss : recovered->losses) {
-        unreadable = unreadable || loss.what == Scanned::What::unreadable;
-        lost = lost || !loss.torn;
-        if (!keep(loss) && !loss.torn) {
+    for (const auto& loss : recovered.losses) {
+        if (keep(loss) || loss.torn)
+            settle_loss(loss);
+        else
             pinned.insert(loss.place.segment);
-            continue;
-        }
-        const bool end = loss.what == Scanned::What::damaged && loss.header.id != MessageId{} &&
-                         loss.header.kind == RecordHeader::Kind::done &&
-                         !holdings_->index.contains(loss.header.id);
-        if (const auto error = end ? repeat_end(*journal_, *holdings_, loss) : std::error_code()) {
-            if (!short_of_room(error)) unusable(dir_, error);
-        } else if (const auto failed = loss.torn ? give_up(*journal_, loss) : std::error_code()) {
-            unusable(dir_, failed);
-        }
     }
-    // Where anything is wrong the next start should not find it again.
-    const bool anew = !recovered->losses.empty() || lost;
-    CheckpointStart checkpoint = recovered->checkpoint;
-    // Or it must: what is neither read nor copied is behind no checkpoint then.
+    return pinned;
+}
+
+void Spool::settle_loss(const Loss& loss) {
+    const bool end = loss.what == Scanned::What::damaged && loss.header.id != MessageId{} &&
+                     loss.header.kind == RecordHeader::Kind::done &&
+                     !holdings_->index.contains(loss.header.id);
+    if (const auto error = end ? repeat_end(*journal_, *holdings_, loss) : std::error_code()) {
+        if (!short_of_room(error)) unusable(dir_, error);
+    } else if (const auto failed = loss.torn ? give_up(*journal_, loss) : std::error_code()) {
+        unusable(dir_, failed);
+    }
+}
+
+/// `anew`: the checkpoint is to be written again soon.
+void Spool::begin_upkeep(const Recovered& recovered, bool anew, std::set<std::uint32_t> pinned) {
+    CheckpointStart checkpoint = recovered.checkpoint;
+    // What is neither read nor copied must be found again: it is behind no checkpoint then.
     if (!pinned.empty() && !drop_checkpoint(disk_, dir_)) checkpoint = {};
     upkeep_ = std::make_unique<Upkeep>(
         disk_, clock_, *journal_, *holdings_,
         Upkeep::Host{[this](const std::function<void()>& work) { between_commits(work); },
                      [this] { return make_durable(); }, report_},
-        checkpoint, anew ? 0 : recovered->checkpoint_size, std::move(pinned));
-    const Earlier earlier = take_earlier();
-    settle_notes();
-    const bool spoilt = !earlier.damaged.empty() || !earlier.incomplete.empty();
-    const bool settled = !unreadable && remove_orphans(lost || spoilt);
-    // Behind the contents that may belong to them: those would be taken for orphans once they are gone.
-    finish_earlier(earlier, settled);
-    if (!journal_->has_spare())
-        if (auto error = journal_->prepare_spare(); error && !short_of_room(error)) unusable(dir_, error);
-    // So that the first message finds all of it, names too, on the disk.
-    if (auto error = sync()) unusable(dir_, error);
+        checkpoint, anew ? 0 : recovered.checkpoint_size, std::move(pinned));
 }
 
 /// Its octets to damaged/, and says so. False when they must stay where they are.
@@ -156,15 +199,33 @@ void Spool::tell_missing(const Recovered& recovered) {
             true);
 }
 
-/// What a version before the journal kept. Until a volume is gone this can be done again from its beginning.
+/// Until a volume is gone this can be done again from its beginning.
 Spool::Earlier Spool::take_earlier() {
-    constexpr std::size_t at_once = 200;
     Earlier out;
     const auto volumes = earlier_volumes(dir_);
     if (!volumes) unusable(dir_, volumes.error());
     if (volumes->empty()) return out;
-    const auto delivered = earlier_deliveries(dir_);
+    auto delivered = earlier_deliveries(dir_);
     if (!delivered) unusable(dir_, delivered.error());
+    out.delivered = std::move(*delivered);
+    for (const auto& volume : *volumes) {
+        const auto sound = earlier_volume_sound(volume);
+        if (!sound) unusable(volume, sound.error());
+        if (*sound)
+            take_volume(volume, out);
+        else
+            out.damaged.push_back(volume);
+    }
+    if (auto error = disk_.sync_folder(dir_)) unusable(dir_, error);
+    report_(
+        "the mail of an earlier version's spool was taken over: " + std::to_string(out.taken) + " messages",
+        false);
+    return out;
+}
+
+/// All of it that can be read; it goes when that is all.
+void Spool::take_volume(const std::filesystem::path& volume, Earlier& earlier) {
+    constexpr std::size_t at_once = 200;
     std::vector<StoredPtr> messages;
     Changes changes;
     const auto flush = [&] {
@@ -174,49 +235,31 @@ Spool::Earlier Spool::take_earlier() {
         messages.clear();
         changes.clear();
     };
-    std::uint64_t taken = 0;
-    for (const auto& volume : *volumes) {
-        const auto sound = earlier_volume_sound(volume);
-        if (!sound) unusable(volume, sound.error());
-        if (!*sound) {
-            out.damaged.push_back(volume);
-            continue;
-        }
-        std::size_t unreadable = 0;
-        try {
-            unreadable = read_earlier_volume(volume, [&](EarlierMessage one) {
-                ++taken;
-                last_id_ = std::max(last_id_.load(), one.message.id.value);
-                if (!one.message.content.file.empty())
-                    one.message.content.file = contents_ / one.message.content.file;
-                if (const auto noted = delivered->find(one.message.id); noted != delivered->end()) {
-                    if (!one.progress) one.progress.emplace(one.message.envelope.forward_paths.size());
-                    for (const std::uint16_t at : noted->second)
-                        if (at < one.progress->size())
-                            (*one.progress)[at].status = RecipientStatus::delivered;
-                }
-                if (one.progress) {
-                    Change change = to_write_down(one.message, std::move(*one.progress));
-                    change.tried = !one.fresh;
-                    changes.push_back(Numbered{0, std::move(change)});
-                }
-                messages.push_back(std::make_shared<Stored>(Stored{std::move(one.message)}));
-                if (messages.size() == at_once) flush();
-            });
-            flush();
-        } catch (const std::system_error& fault) {
-            unusable(volume, fault.code());
-        }
-        if (auto error = sync()) unusable(dir_, error);
-        if (unreadable > 0)
-            out.incomplete.emplace_back(volume, unreadable);
-        else if (auto failed = disk_.remove(volume))
-            unusable(volume, failed);  // it would all be taken again
+    std::size_t unreadable = 0;
+    try {
+        unreadable = read_earlier_volume(volume, [&](EarlierMessage one) {
+            ++earlier.taken;
+            last_id_ = std::max(last_id_.load(), one.message.id.value);
+            if (!one.message.content.file.empty())
+                one.message.content.file = contents_ / one.message.content.file;
+            add_noted(one, earlier.delivered);
+            if (one.progress) {
+                Change change = to_write_down(one.message, std::move(*one.progress));
+                change.tried = !one.fresh;
+                changes.push_back(Numbered{0, std::move(change)});
+            }
+            messages.push_back(std::make_shared<Stored>(Stored{std::move(one.message)}));
+            if (messages.size() == at_once) flush();
+        });
+        flush();
+    } catch (const std::system_error& fault) {
+        unusable(volume, fault.code());
     }
-    if (auto error = disk_.sync_folder(dir_)) unusable(dir_, error);
-    report_("the mail of an earlier version's spool was taken over: " + std::to_string(taken) + " messages",
-            false);
-    return out;
+    if (auto error = sync()) unusable(dir_, error);
+    if (unreadable > 0)
+        earlier.incomplete.emplace_back(volume, unreadable);
+    else if (auto failed = disk_.remove(volume))
+        unusable(volume, failed);  // it would all be taken again
 }
 
 /// `settled`: no content can be taken for an orphan any more that may belong to a damaged volume.
