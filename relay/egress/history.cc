@@ -28,11 +28,11 @@ void AddressHistory::use(const std::vector<EgressSettings>& pool, Time now) {
     bool changed = forgotten > 0;
     for (const auto& egress : pool) {
         const auto [at, fresh] = records_.try_emplace(egress.address);
-        if (fresh) at->second = {.since = today, .joined = others, .left = {}, .day = today, .sent = 0};
-        if (!fresh && at->second.left && today - *at->second.left > kept_days)
-            at->second = {.since = today, .joined = others, .left = {}, .day = today, .sent = 0};
-        changed = changed || fresh || at->second.left;
-        at->second.left.reset();
+        AddressRecord& record = at->second;
+        changed = changed || fresh || record.left;
+        if (fresh || (record.left && today - *record.left > kept_days))
+            record = {.since = today, .joined = others, .left = {}, .day = today, .sent = 0};
+        record.left.reset();
     }
     for (auto& [address, record] : records_)
         if (!address.empty() && !record.left && !in_pool(address)) {

@@ -128,20 +128,26 @@ std::error_code Connection::outcome(std::error_code error) const {
     return error;
 }
 
-awaitable<std::error_code> Connection::fill() {
-    if (begin_ < end_) co_return std::error_code();
-    begin_ = end_ = 0;
-    auto space = asio::buffer(buffer_);
+/// Behind what the buffer has, as far as it has room.
+awaitable<std::error_code> Connection::read_some() {
+    auto space = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
     std::error_code error;
     std::size_t octets = 0;
     if (tls_)
         std::tie(error, octets) = co_await tls_->async_read_some(space, as_value);
     else
         std::tie(error, octets) = co_await socket_.async_read_some(space, as_value);
-    end_ = octets;
-    // A peer that fills the buffer is sending content; give it room to do so in fewer calls.
-    if (octets == buffer_.size() && octets < buffer_max) buffer_.resize(buffer_.size() * 2);
+    end_ += octets;
     co_return outcome(error);
+}
+
+awaitable<std::error_code> Connection::fill() {
+    if (begin_ < end_) co_return std::error_code();
+    begin_ = end_ = 0;
+    const auto error = co_await read_some();
+    // A peer that fills the buffer is sending content; give it room to do so in fewer calls.
+    if (end_ == buffer_.size() && end_ < buffer_max) buffer_.resize(buffer_.size() * 2);
+    co_return error;
 }
 
 awaitable<std::error_code> Connection::read_line(std::string_view& line, std::size_t limit) {
@@ -175,15 +181,7 @@ awaitable<std::error_code> Connection::read_line(std::string_view& line, std::si
             end_ = have;
         }
         if (end_ == buffer_.size()) buffer_.resize(buffer_.size() * 2);
-        auto space = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
-        std::error_code error;
-        std::size_t octets = 0;
-        if (tls_)
-            std::tie(error, octets) = co_await tls_->async_read_some(space, as_value);
-        else
-            std::tie(error, octets) = co_await socket_.async_read_some(space, as_value);
-        end_ += octets;
-        if (error) co_return outcome(error);
+        if (const auto error = co_await read_some()) co_return error;
     }
 }
 

@@ -92,6 +92,7 @@ private:
     void watch();
     ssize_t at_socket();
     void know_peer(const Endpoint& peer);
+    awaitable<std::error_code> read_some();
     awaitable<std::error_code> handshake(asio::ssl::stream_base::handshake_type type);
     std::error_code outcome(std::error_code error) const;
 

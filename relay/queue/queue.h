@@ -147,6 +147,7 @@ private:
     void call_roll(Time now);
 
     // queue_operations.cc
+    QueuedPtr kept(MessageId id);
     template <typename Each>
     Applied operate(const std::vector<MessageId>& ids, Order order, const std::string& reason, Each each);
     void file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Unwritten& what);

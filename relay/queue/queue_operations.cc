@@ -35,6 +35,12 @@ std::string some_pending(const Envelope& envelope, const Progress& progress) {
 
 }  // namespace
 
+/// nullptr: it is gone, or goes.
+QueuedPtr Queue::kept(MessageId id) {
+    QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
+    return message && !message->removed ? message : nullptr;
+}
+
 /// Files a recipient that is not in hand under a route and time instead of where it waits.
 void Queue::file(Queued& message, std::size_t recipient, const RouteKey& route, Time due, Unwritten& what) {
     message.wait_at(recipient, route);
@@ -49,8 +55,8 @@ Applied Queue::operate(const std::vector<MessageId>& ids, Order order, const std
     must_not_be_offering();
     Applied out;
     for (MessageId id : ids) {
-        QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
-        if (!message || message->removed) continue;
+        QueuedPtr message = kept(id);
+        if (!message) continue;
         Unwritten what;
         bool any = false, ordered = false, delivering = false;
         std::vector<bool> in_hand = worked_on(*message);
@@ -172,8 +178,8 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
     Time now = now_exact(clock_);
     Applied out;
     for (MessageId id : ids) {
-        QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
-        if (!message || message->removed) continue;
+        QueuedPtr message = kept(id);
+        if (!message) continue;
         Unwritten what;
         bool held = false, tried = false;
         std::vector<bool> in_hand = worked_on(*message);
@@ -207,8 +213,8 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
 Applied Queue::remove(const std::vector<MessageId>& ids) {
     Applied out;
     for (MessageId id : ids) {
-        QueuedPtr message = spool_.contains(id) ? fetch(id) : nullptr;
-        if (!message || message->removed) continue;
+        QueuedPtr message = kept(id);
+        if (!message) continue;
         ++out.messages;
         if (std::find(message->sending.begin(), message->sending.end(), true) != message->sending.end())
             ++out.delivering;

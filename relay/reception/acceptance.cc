@@ -16,7 +16,7 @@ const PrimarySettings* primary_of(const Settings& settings, std::string_view cli
 
 namespace {
 
-Reply accepted() { return Reply{250, {2, 1, 0}, "ok"}; }
+Reply sender_ok() { return Reply{250, {2, 1, 0}, "ok"}; }
 Reply recipient_ok() { return Reply{250, {2, 1, 5}, "ok"}; }
 
 Decision refuse_sender(const Settings& settings, const sync::Verdict& verdict, Rule rule, std::string words) {
@@ -27,7 +27,7 @@ Decision refuse_sender(const Settings& settings, const sync::Verdict& verdict, R
     out.directory_age = verdict.age;
     if (!settings.accept.enforce) {
         out.monitored = true;
-        out.reply = accepted();
+        out.reply = sender_ok();
     }
     return out;
 }
@@ -65,7 +65,7 @@ Decision judge_sender(const Settings& settings, const sync::Snapshot& directory,
                       std::string_view client) {
     using sync::Reason;
     Decision yes;
-    yes.reply = accepted();
+    yes.reply = sender_ok();
     const AcceptSettings& accept = settings.accept;
     if (primary == nullptr || reverse_path.null()) return yes;
     bool any = accept.sender == Check::any;
