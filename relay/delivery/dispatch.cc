@@ -96,7 +96,7 @@ void Dispatch::settle_all(std::vector<Job> jobs, const Outcome& why) {
     bool attempted = why.attempted;
     for (Job& job : jobs) {
         if (why.result == Outcome::Result::deferred && job.route == RouteKey::gateways() &&
-            at_.room.of(job.route) > 0) {
+            at_.room.of_or_call(job.route) > 0) {
             offer(std::move(job));
             continue;
         }
@@ -199,7 +199,7 @@ void Dispatch::call_routes(RoutesWithoutRoom& routes) {
     unsigned taken = 0, closed = 0;  // turns, and routes in a row that still have no room
     while (!routes.empty() && taken < turns && closed < std::min(routes.size(), closed_max)) {
         RouteKey route = routes.take();
-        bool open = at_.room.look(route) > 0;
+        bool open = at_.room.of(route) > 0;
         if (!open || at_.queue.refill(route, part)) routes.add(route);
         taken += open ? 1 : 0;
         closed = open ? 0 : closed + 1;

@@ -25,7 +25,7 @@ public:
 
     RouteKey route(const Envelope& envelope, const Address& recipient) override;
     bool exists(const RouteKey& route) const override;
-    std::size_t room(const RouteKey& route) override { return room_.of(route); }
+    std::size_t room(const RouteKey& route) override { return room_.of_or_call(route); }
     void offer(Job job) override { dispatch_.offer(std::move(job)); }
     std::string trouble(const RouteKey& route) const override;
     Time next_try(const RouteKey& route) const override;

@@ -14,7 +14,7 @@ constexpr std::size_t share = 20;           // jobs of a route that come in even
 
 }  // namespace
 
-std::size_t Room::look(const RouteKey& route) const {
+std::size_t Room::of(const RouteKey& route) const {
     // The queue finds that out, and moves what waits there.
     if (!route_exists(*env_.settings, route)) return ready_max;
     std::size_t out = 0;
@@ -22,8 +22,8 @@ std::size_t Room::look(const RouteKey& route) const {
     return out;
 }
 
-std::size_t Room::of(const RouteKey& route) {
-    if (std::size_t out = look(route); out > 0) return out;
+std::size_t Room::of_or_call(const RouteKey& route) {
+    if (std::size_t out = of(route); out > 0) return out;
     for (const auto& way : ways_of(*env_.settings, route))
         if (Destination* one = destinations_.find(way))
             (one->site ? one->site->routes_without_room : one->routes_without_room).add(route);

@@ -17,11 +17,11 @@ public:
     Room(Environment& env, Destinations& destinations, const Queue& queue)
         : env_(env), destinations_(destinations), queue_(queue) {}
 
-    /// How many jobs; 0 when it is down or has enough, and then it is called as soon as that may have
-    /// changed (Dispatch::call_routes()).
-    std::size_t of(const RouteKey& route);
-    /// The same, without being called.
-    std::size_t look(const RouteKey& route) const;
+    /// How many jobs; 0 when it is down or has enough.
+    std::size_t of(const RouteKey& route) const;
+    /// The same, and without room the route is called as soon as that may have changed
+    /// (Dispatch::call_routes()).
+    std::size_t of_or_call(const RouteKey& route);
     /// What holds it up, with the earliest time to try: nothing as long as one of its ways is open.
     struct Blocked {
         std::string trouble;

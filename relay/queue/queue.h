@@ -125,7 +125,7 @@ private:
     bool take_due(const RouteKey& route, std::size_t part = std::numeric_limits<std::size_t>::max());
     void postpone(Time now, const std::system_error& fault);
     void wake(const RouteKey& route, Time due);
-    void look(Waiting::iterator at, Time when, bool refused = false);
+    void put_on_agenda(Waiting::iterator at, Time when, bool refused = false);
     void forget_route(Waiting::iterator at);
     void forgotten(const RouteKey& route, Time now);
     void take_filed(const WaitEntry& entry, const RouteKey& route);

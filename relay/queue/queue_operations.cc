@@ -196,7 +196,7 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
                 file(*message, at, one.route, now, what);
             else
                 wake(one.route, one.next);
-            if (auto waits = waiting_.find(one.route); waits != waiting_.end()) look(waits, now);
+            if (auto waits = waiting_.find(one.route); waits != waiting_.end()) put_on_agenda(waits, now);
         }
         if (tried)
             ++out.messages;

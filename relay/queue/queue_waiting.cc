@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds slice{3};  // of work, before others have th
 
 }  // namespace
 
-void Queue::look(Waiting::iterator at, Time when, bool refused) {
+void Queue::put_on_agenda(Waiting::iterator at, Time when, bool refused) {
     agenda_.erase({at->second.look, at->first});
     at->second.look = when;
     at->second.refused = refused;
@@ -29,7 +29,7 @@ void Queue::look(Waiting::iterator at, Time when, bool refused) {
 void Queue::wake(const RouteKey& route, Time due) {
     auto [at, added] = waiting_.try_emplace(route, Waits{due});
     at->second.due = std::min(at->second.due, due);
-    if (added || due < at->second.look) look(at, due);
+    if (added || due < at->second.look) put_on_agenda(at, due);
 }
 
 void Queue::forget_route(Waiting::iterator at) {
@@ -40,7 +40,7 @@ void Queue::forget_route(Waiting::iterator at) {
 void Queue::look_everywhere() {
     Time now = now_exact(clock_);
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at)
-        if (at->second.look > now && at->second.due <= now) look(at, now);
+        if (at->second.look > now && at->second.due <= now) put_on_agenda(at, now);
 }
 
 /// Whoever calls this has other things in hand, of which what cannot be read here says nothing.
@@ -50,7 +50,7 @@ bool Queue::refill(const RouteKey& route, std::size_t part) {
         return take_due(route, part);
     } catch (const std::system_error& fault) {
         postpone(now_exact(clock_), fault);
-        if (auto at = waiting_.find(route); at != waiting_.end()) look(at, resume_);
+        if (auto at = waiting_.find(route); at != waiting_.end()) put_on_agenda(at, resume_);
         return false;
     }
 }
@@ -63,16 +63,16 @@ bool Queue::take_due(const RouteKey& route, std::size_t part) {
         std::size_t wanted = deliverer_.room(route);
         if (wanted == 0) {
             Time next = deliverer_.trouble(route).empty() ? now : deliverer_.next_try(route);
-            look(at, std::max(now, next) + safety, true);
+            put_on_agenda(at, std::max(now, next) + safety, true);
             return false;
         }
         if (window(route) == 0) {
-            look(at, now + crowded_pause);
+            put_on_agenda(at, now + crowded_pause);
             return false;
         }
         wanted = std::min({wanted, refill_max, window(route), part - taken});
         if (wanted == 0) {
-            look(at, now + safety, true);
+            put_on_agenda(at, now + safety, true);
             return true;
         }
         auto skip = [this, &route](MessageId id) { return busy(id, route); };
@@ -91,7 +91,7 @@ bool Queue::take_due(const RouteKey& route, std::size_t part) {
             forget_route(at);
         } else {
             at->second.due = later.front().due;
-            look(at, later.front().due);
+            put_on_agenda(at, later.front().due);
         }
         return false;
     }
@@ -240,7 +240,7 @@ void Queue::work(Time now) {
         forgotten(route, now);
         auto at = waiting_.find(route);
         // What refill() finds out decides when it is looked at again.
-        look(at, now + safety, true);
+        put_on_agenda(at, now + safety, true);
         take_due(route);
     }
     if (roll_.next <= now) call_roll(now);
