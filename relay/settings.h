@@ -17,11 +17,13 @@ namespace postern::relay {
 struct Network {
     std::string address;  // as written, IPv4 or IPv6 literal
     unsigned prefix = 0;
+    bool operator==(const Network&) const = default;
 };
 
 struct HostPort {
     std::string host;  // name, IPv4 or IPv6 literal without brackets
     std::uint16_t port = 25;
+    bool operator==(const HostPort&) const = default;
 };
 
 enum class ListenerTls : std::uint8_t { off, opportunistic, required, implicit };
@@ -30,6 +32,7 @@ struct ListenerSettings {
     HostPort address;
     ListenerTls tls = ListenerTls::opportunistic;
     int inherited_fd = -1;  // a listening socket passed by systemd, used instead of binding
+    bool operator==(const ListenerSettings&) const = default;
 };
 
 /// How a next hop is secured. `required`: encrypted, whatever the certificate. `verify`: the certificate must
@@ -43,6 +46,7 @@ struct PrimarySettings {
     HostPort deliver_to;                 // where mail for its domains goes; empty host: bounces go by MX
     std::vector<std::string> domains{};  // lower case; the other primaries' mail for them goes to deliver_to
     std::vector<std::string> sends_for{};  // names of other primaries whose users it may send as
+    bool operator==(const PrimarySettings&) const = default;
 };
 
 enum class Check : std::uint8_t { any, domain, user };
@@ -62,6 +66,7 @@ struct AcceptSettings {
     std::chrono::seconds timeout{300};  // for a command or a block of data, RFC 5321 §4.5.3.2.7
     /// Bytes left on the spool's disk below which mail is answered 452.
     std::uint64_t minimum_free = 64ull << 20;
+    bool operator==(const AcceptSettings&) const = default;
 };
 
 enum class GatewayType : std::uint8_t { specified, round_robin };
@@ -77,6 +82,7 @@ struct GatewaySettings {
     bool allow_insecure_auth = false;     // credentials may go over TLS that was not verified, or none
     unsigned connections = 0;             // at once; 0: as DeliverySettings::per_destination
     unsigned messages_per_minute = 0;     // 0: as many as it takes
+    bool operator==(const GatewaySettings&) const = default;
 };
 
 /// At least one of sender and recipient is given; both: both must match.
@@ -85,6 +91,7 @@ struct RouteSettings {
     std::string recipient;   // a domain, lower case; "": any
     std::string gateway;     // name of a gateway
     bool configured = true;  // from the file; false: set while running
+    bool operator==(const RouteSettings&) const = default;
 };
 
 /// A domain whose exchangers are treated in a way of their own. Limits hold for the site the domain leads to.
@@ -93,6 +100,7 @@ struct DestinationSettings {
     std::optional<ClientTls> tls;  // instead of DeliverySettings::tls
     unsigned connections = 0;      // 0: as DeliverySettings::per_destination
     unsigned messages_per_minute = 0;
+    bool operator==(const DestinationSettings&) const = default;
 };
 
 enum class WarmUp : std::uint8_t { automatic, yes, no };
@@ -104,6 +112,7 @@ struct EgressSettings {
     /// automatic: when it joins a pool that has been in use; yes: also when the whole pool is new.
     WarmUp warm_up = WarmUp::automatic;
     bool suspended = false;  // by the operator: nothing leaves from it
+    bool operator==(const EgressSettings&) const = default;
 };
 
 enum class Rotation : std::uint8_t { on_listing, round_robin, per_domain };
@@ -129,6 +138,7 @@ struct ReplyRule {
     std::string text;              // somewhere in the text, `*` stands for any run of characters
     std::string host;              // the whole name of the receiving host, `*` as above
     std::chrono::seconds hold{0};  // how long the verdict holds; 0: DeliverySettings::listed_for
+    bool operator==(const ReplyRule&) const = default;
 };
 
 struct QueueSettings {
@@ -139,6 +149,7 @@ struct QueueSettings {
     std::uint64_t volume_size = 64ull << 20;   // octets of one segment of the spool
     std::chrono::seconds delay_notice{0};      // after it the sender is told that mail still waits; 0: never
     std::uint64_t report_size = 50ull << 10;   // bytes of a message returned in a report, else its header
+    bool operator==(const QueueSettings&) const = default;
 };
 
 struct DeliverySettings {
@@ -165,6 +176,7 @@ struct DeliverySettings {
     std::vector<unsigned> warm_up{50,   100,   200,   400,   800,   1600, 3000,
                                   6000, 12000, 25000, 50000, 100000};  // messages a day, day by day; {}: none
     std::vector<ReplyRule> reply_rules;                                // the first that matches decides
+    bool operator==(const DeliverySettings&) const = default;
 };
 
 struct DnsSettings {
@@ -178,6 +190,7 @@ struct DnsSettings {
 struct TlsSettings {
     std::filesystem::path certificate, private_key;  // both empty: STARTTLS is not offered
     std::filesystem::path ca_file;                   // empty: the system's store
+    bool operator==(const TlsSettings&) const = default;
 };
 
 struct Settings {
@@ -195,6 +208,7 @@ struct Settings {
     QueueSettings queue;
     DeliverySettings delivery;
     DnsSettings dns;
+    bool operator==(const Settings&) const = default;
 };
 
 using SettingsPtr = std::shared_ptr<const Settings>;

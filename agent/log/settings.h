@@ -11,6 +11,7 @@ enum class LogLevel : std::uint8_t { error, warning, info, debug };
 struct LogSettings {
     LogFormat format = LogFormat::text;
     LogLevel level = LogLevel::info;
+    bool operator==(const LogSettings&) const = default;
 };
 
 }  // namespace postern::agent

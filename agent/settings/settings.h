@@ -22,6 +22,7 @@ struct StatusSettings {
     std::filesystem::path socket;      // of the commands; empty: see Settings::socket()
     std::filesystem::path token_file;  // empty: "token" in state_dir
     bool reads_need_token = false;
+    bool operator==(const StatusSettings&) const = default;
 };
 
 /// Where the primaries' own gateway mode reads how many messages wait here.
@@ -32,6 +33,7 @@ struct GatewayModeSettings {
     bool plain = false;  // HTTP without a certificate may leave the machine
 
     bool on() const { return !address.host.empty(); }
+    bool operator==(const GatewayModeSettings&) const = default;
 };
 
 struct Settings {
@@ -51,6 +53,7 @@ struct Settings {
     /// Where the commands reach the gateway: beside a state_dir of the default name in the service's runtime
     /// directory, else in state_dir itself.
     std::filesystem::path socket() const;
+    bool operator==(const Settings&) const = default;
 };
 
 /// Where something stands in the file; line 0 means the file as a whole.
