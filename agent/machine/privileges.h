@@ -35,7 +35,4 @@ public:
     ActingAs& operator=(const ActingAs&) = delete;
 };
 
-/// Raises the number of descriptors to what the system allows.
-void raise_descriptor_limit();
-
 }  // namespace postern::agent

@@ -22,6 +22,7 @@
 #include "agent/command/online_check.h"
 #include "agent/http/answer.h"
 #include "agent/log/log.h"
+#include "agent/machine/descriptor_limit.h"
 #include "agent/machine/privileges.h"
 #include "agent/machine/sockets.h"
 #include "agent/program/gateway.h"
@@ -212,7 +213,7 @@ int run(const std::filesystem::path& config, const base::Clock& clock, base::Dis
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     const Signals signals;
-    raise_descriptor_limit();
+    const auto raised = raise_descriptor_limit();
 
     auto parsed = read_settings(config);
     const auto account = check_all(parsed, passed_places(), clock.wall());
@@ -223,16 +224,18 @@ int run(const std::filesystem::path& config, const base::Clock& clock, base::Dis
         return passing ? EX_OSERR : EX_CONFIG;
     }
     Log log(parsed.settings.log, clock);
+    const auto warn = [&log](std::string_view where, const std::string& text) {
+        log.write(LogLevel::warning, "trouble",
+                  [&](LogLine& line) { line.add("where", where).add("text", text); });
+    };
+    if (!raised) warn("machine", raised.error());
     if (const auto fault = take_places(parsed.settings, account); !fault.empty()) {
         log.write(LogLevel::error, "not-started", [&](LogLine& line) { line.add("reason", fault); });
         return EX_OSERR;
     }
     auto warnings = std::move(parsed.warnings);
     for (auto& fault : egress_faults(parsed)) warnings.push_back(std::move(fault));
-    for (const auto& warning : warnings)
-        log.write(LogLevel::warning, "trouble", [&](LogLine& line) {
-            line.add("where", "configuration").add("text", warning.line(config));
-        });
+    for (const auto& warning : warnings) warn("configuration", warning.line(config));
     return serve_until_told(config, std::move(parsed.settings), log, clock, disk, signals);
 }
 
