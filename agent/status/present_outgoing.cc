@@ -10,15 +10,31 @@ namespace {
 
 using nlohmann::json;
 
+/// "@DOMAIN" is a receiver's word about that domain's mail alone.
+std::string refusal(const std::string& site) {
+    if (site.empty()) return "listed everywhere";
+    return site.starts_with('@') ? "refused for mail to " + site.substr(1) : "refused by " + site;
+}
+
 std::string listing(const json& entry, base::Time now) {
-    const auto site = text_field(entry, "site");
-    std::string line = "    listed " + (site.empty() ? std::string("everywhere") : "by " + site) + " since " +
-                       when_field(entry, "since", now);
+    std::string line =
+        "    " + refusal(text_field(entry, "site")) + " since " + when_field(entry, "since", now);
     line += entry.at("probing").get<bool>() ? ", being tried again with little mail"
                                             : ", until " + when_field(entry, "until", now);
     line += ": " + text_field(entry, "by");
     if (const auto text = text_field(entry, "text"); !text.empty()) line += ": " + text;
     return line + '\n';
+}
+
+/// Of an address with such listings; where it is refused is too long for a column.
+std::string standing(const json& listings) {
+    std::string out = "on probation";
+    for (const auto& entry : listings) {
+        if (entry.at("probing").get<bool>()) continue;
+        if (text_field(entry, "site").empty()) return "listed everywhere";
+        out = "refused somewhere";
+    }
+    return out;
 }
 
 }  // namespace
@@ -62,7 +78,7 @@ std::string present_egress(const json& answer, base::Time now) {
     for (const auto& each : addresses) {
         std::string status = each.at("suspended").get<bool>() ? "suspended" : "in use";
         if (const auto& of = each.at("listings"); !of.empty()) {
-            if (!each.at("suspended").get<bool>()) status = "listed";
+            if (!each.at("suspended").get<bool>()) status = standing(of);
             listings += text_field(each, "address") + '\n';
             for (const auto& entry : of) listings += listing(entry, now);
         }

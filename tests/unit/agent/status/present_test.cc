@@ -222,7 +222,7 @@ TEST_CASE("routes say where they come from and why they are not in force") {
 
 TEST_CASE("egress addresses say where they are listed, since when and why, and what they may send") {
     OutgoingRoutes outgoing;
-    outgoing.egress.resize(2);
+    outgoing.egress.resize(4);
     outgoing.egress[0].address = "192.0.2.20";
     outgoing.egress[0].hostname = "gw1.example.net";
     outgoing.egress[0].sent_today = 12;
@@ -233,18 +233,36 @@ TEST_CASE("egress addresses say where they are listed, since when and why, and w
     outgoing.egress[1].suspended = true;
     outgoing.egress[1].allowance = 100;
     outgoing.egress[1].warm_up_day = 2;
-    CHECK(present_egress({{"egress", egress_view(outgoing)}}, noon) ==
-          "ADDRESS     EHLO             STATUS     TODAY  ALLOWED  NOTE\n"
-          "192.0.2.20  gw1.example.net  listed     12     any\n"
-          "192.0.2.21                   suspended  0      100      warm-up, day 2\n"
-          "\n"
-          "192.0.2.20\n"
-          "    listed by mx.d.example since 2026-01-02 12:00:00 UTC (now), until 2026-01-02 18:00:00 UTC (in "
-          "6 h): reply spamhaus: "
-          "5.7.1 \\x1b blocked\n"
-          "    listed everywhere since 2026-01-02 12:00:00 UTC (now), being tried again with little mail: "
-          "blocklist "
-          "zen.example\n");
+    outgoing.egress[2].address = "192.0.2.22";
+    outgoing.egress[2].listings = {{"@d.example", "reply here", "", noon, noon, true}};
+    outgoing.egress[3].address = "192.0.2.23";
+    outgoing.egress[3].listings = {{"@d.example", "reply here", "", noon, noon, false},
+                                   {"", "blocklist zen.example", "", noon, noon, false}};
+    CHECK(
+        present_egress({{"egress", egress_view(outgoing)}}, noon) ==
+        "ADDRESS     EHLO             STATUS             TODAY  ALLOWED  NOTE\n"
+        "192.0.2.20  gw1.example.net  refused somewhere  12     any\n"
+        "192.0.2.21                   suspended          0      100      warm-up, day 2\n"
+        "192.0.2.22                   on probation       0      any\n"
+        "192.0.2.23                   listed everywhere  0      any\n"
+        "\n"
+        "192.0.2.20\n"
+        "    refused by mx.d.example since 2026-01-02 12:00:00 UTC (now), until 2026-01-02 18:00:00 UTC (in "
+        "6 h): reply spamhaus: "
+        "5.7.1 \\x1b blocked\n"
+        "    listed everywhere since 2026-01-02 12:00:00 UTC (now), being tried again with little mail: "
+        "blocklist "
+        "zen.example\n"
+        "192.0.2.22\n"
+        "    refused for mail to d.example since 2026-01-02 12:00:00 UTC (now), being tried again with "
+        "little "
+        "mail: reply here\n"
+        "192.0.2.23\n"
+        "    refused for mail to d.example since 2026-01-02 12:00:00 UTC (now), until 2026-01-02 12:00:00 "
+        "UTC "
+        "(now): reply here\n"
+        "    listed everywhere since 2026-01-02 12:00:00 UTC (now), until 2026-01-02 12:00:00 UTC (now): "
+        "blocklist zen.example\n");
 }
 
 TEST_CASE("sizes for people") {
