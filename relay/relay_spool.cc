@@ -26,6 +26,14 @@ Restored refused(Restored::Result result, std::string why) {
     return out;
 }
 
+SetAsidePage list_damaged(base::Disk& disk, const std::filesystem::path& state_dir) {
+    auto out = list_set_aside(disk, state_dir / "damaged", most_listed);
+    if (out) return std::move(*out);
+    SetAsideView fault;
+    fault.what = out.error();
+    return {{std::move(fault)}, false};
+}
+
 /// Who has it, and who was given up, is left out.
 void leave_out_settled(SetAside& found) {
     Envelope& envelope = found.message.envelope;
@@ -69,13 +77,11 @@ std::error_code accept(Spool& spool, const StoredPtr& stored) {
 
 }  // namespace
 
-SetAsidePage Relay::set_aside() {
-    const auto folder = parts_->in_force().settings->state_dir / "damaged";
-    auto out = list_set_aside(parts_->disk, folder, most_listed);
-    if (out) return std::move(*out);
-    SetAsideView fault;
-    fault.what = out.error();
-    return {{std::move(fault)}, false};
+SetAsidePage Relay::set_aside() { return list_damaged(parts_->disk, parts_->in_force().settings->state_dir); }
+
+SetAsidePage list_damaged(const std::filesystem::path& state_dir) {
+    base::SystemDisk disk;
+    return list_damaged(disk, state_dir);
 }
 
 Restored Relay::restore(const std::string& file) {

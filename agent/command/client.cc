@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -21,6 +22,8 @@
 
 namespace postern::agent {
 namespace {
+
+constexpr std::chrono::milliseconds patience{5'000};  // before that is said
 
 std::string target(const Call& call) {
     std::string text = base::percent_encoded(call.path, "/");
@@ -90,6 +93,10 @@ bool send_all(int socket, std::string_view octets, const Deadline& until) {
 /// Everything until the other side closes. "" or what went wrong.
 std::string receive_all(int socket, std::string& octets, const Deadline& until) {
     std::array<char, 65536> buffer{};
+    // Whoever looks at a gateway that hangs should not think that it is the command.
+    if (pollfd one{socket, POLLIN, 0}; poll(&one, 1, static_cast<int>(patience.count())) == 0)
+        std::fprintf(stderr, "the gateway does not answer; it is waited for at most %lld seconds\n",
+                     static_cast<long long>(limits::command.count()));
     for (;;) {
         if (!until.wait(socket, POLLIN)) return "did not answer in time";
         const auto got = recv(socket, buffer.data(), buffer.size(), 0);

@@ -43,7 +43,7 @@ int refused(const Endpoint& endpoint, const Received& received) {
         case 403: return EX_NOPERM;
         case 404: return endpoint.absent;
         case 422: return EX_DATAERR;
-        case 409: return EX_CONFIG;
+        case 409: return body.is_object() && body.contains("faults") ? EX_CONFIG : EX_DATAERR;
         case 503: return EX_TEMPFAIL;
         default: return EX_SOFTWARE;
     }

@@ -52,7 +52,8 @@ tl::expected<OpenPlace, std::string> open_place(const UnixPlace& place) {
     if (!socket) return failed(what, errno);
     struct stat status {};
     if (lstat(path.c_str(), &status) == 0) {
-        if (!S_ISSOCK(status.st_mode)) return failed(what, EEXIST);
+        if (!S_ISSOCK(status.st_mode))
+            return tl::make_unexpected(what + ": there is something else with that name, take it away");
         if (connect(socket.get(), name, sizeof address) == 0) return failed(what, EADDRINUSE);
         unlink(path.c_str());
     }

@@ -42,7 +42,9 @@ int main(int argc, char** argv) {
             case Verb::config_rules:
                 std::fwrite(shipped_reply_rules_text().data(), 1, shipped_reply_rules_text().size(), stdout);
                 return EX_OK;
-            case Verb::ask: return ask(*command, clock);
+            case Verb::ask:
+                return command->endpoint->words == "spool list-damaged" ? list_damaged(*command, clock)
+                                                                        : ask(*command, clock);
         }
         return EX_SOFTWARE;
     } catch (const std::exception& error) {

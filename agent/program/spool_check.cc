@@ -1,13 +1,19 @@
 #include "agent/program/spool_check.h"
 
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "agent/command/client.h"
+#include "agent/command/commands.h"
 #include "agent/http/answer.h"
 #include "agent/log/log_line.h"
+#include "agent/machine/privileges.h"
 #include "agent/settings/settings.h"
+#include "agent/status/pages.h"
 #include "agent/status/present.h"
 #include "agent/status/table.h"
 #include "relay/spool_check.h"
@@ -35,6 +41,10 @@ int check_mail(const Command& command) {
         return EX_CONFIG;
     }
     const auto& relay = reading.settings.relay;
+    // What the gateway's account may not read is no use to it, though root reads it.
+    std::optional<ActingAs> acting;
+    if (const auto& user = reading.settings.user; geteuid() == 0 && !user.empty() && user != "root")
+        if (const auto account = find_account(user)) acting.emplace(*account);
     const auto found = relay::check_spool(relay.state_dir, relay.queue.volume_size);
     if (!found.trouble.empty()) {
         std::fprintf(stderr, "postern: %s\n", printable(found.trouble).c_str());
@@ -54,6 +64,17 @@ int check_mail(const Command& command) {
     else
         std::fputs(in_words(found).c_str(), stdout);
     return found.faults.empty() ? EX_OK : something_is_wrong;
+}
+
+int list_damaged(const Command& command, const base::Clock& clock) {
+    const auto reading = read_settings(command.config);
+    const bool unread = reading.positions.empty() && !reading.faults.empty();
+    if (unread || call(reading.settings.socket(), {"GET", "/healthz", {}}, clock)) return ask(command, clock);
+    const auto answer = set_aside_answer(relay::list_damaged(reading.settings.relay.state_dir));
+    std::fputs(
+        command.json ? dump(answer).c_str() : command.endpoint->present(answer, {}, clock.wall()).c_str(),
+        stdout);
+    return EX_OK;
 }
 
 }  // namespace postern::agent

@@ -44,6 +44,36 @@ void check_unique(ParsedConfiguration& parsed, std::string_view section, std::st
     }
 }
 
+/// Whether both cannot be bound at once: one address, or one of them is all of that family.
+bool overlap(const relay::HostPort& a, const relay::HostPort& b) {
+    if (a.host.empty() || b.host.empty() || a.port != b.port || a.port == 0) return false;
+    if (same_place(a, b)) return true;
+    const auto all = [](const relay::HostPort& one) { return one.host == "0.0.0.0" || one.host == "::"; };
+    return base::is_v6_literal(a.host) == base::is_v6_literal(b.host) && (all(a) || all(b));
+}
+
+/// Each listener against those in front of it, and against what else listens here.
+void check_places(ParsedConfiguration& parsed) {
+    const auto& settings = parsed.settings;
+    const auto& listeners = settings.relay.listeners;
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+        const auto& place = listeners[i].address;
+        const auto fault = [&](const std::string& other) {
+            parsed.fault(element("listener", i, "address"),
+                         '"' + format_host_port(place) + "\" cannot be had beside " + other);
+        };
+        const auto before = std::find_if(
+            listeners.begin(), listeners.begin() + static_cast<std::ptrdiff_t>(i),
+            [&](const auto& one) { return overlap(one.address, place) && !same_place(one.address, place); });
+        if (before != listeners.begin() + static_cast<std::ptrdiff_t>(i))
+            fault("the listener at " + format_host_port(before->address));
+        if (overlap(settings.status.address, place))
+            fault("status.address, " + format_host_port(settings.status.address));
+        if (settings.gateway_mode.on() && overlap(settings.gateway_mode.address, place))
+            fault("status.gateway_mode, " + format_host_port(settings.gateway_mode.address));
+    }
+}
+
 void check_listeners(ParsedConfiguration& parsed) {
     const auto& settings = parsed.settings.relay;
     if (settings.listeners.empty() && !given(parsed, "listener"))
@@ -221,7 +251,7 @@ void check_gateway_mode(ParsedConfiguration& parsed) {
     const auto& mode = parsed.settings.gateway_mode;
     if (!mode.on()) return;
     const std::string key = "status.gateway_mode";
-    if (format_host_port(mode.address) == format_host_port(parsed.settings.status.address))
+    if (overlap(mode.address, parsed.settings.status.address))
         parsed.fault(key, "needs an address of its own, other than status.address");
     if (mode.user.empty())
         parsed.fault(key, "needs status.gateway_mode_user and status.gateway_mode_password_file");
@@ -313,6 +343,7 @@ void check_consistency(ParsedConfiguration& parsed) {
     if (given(parsed, "state_dir") && settings.relay.state_dir.empty())
         parsed.fault("state_dir", "must not be empty");
     check_listeners(parsed);
+    check_places(parsed);
     check_tls(parsed);
     check_primaries(parsed);
     check_gateways(parsed);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <stdexcept>
 #include <system_error>
@@ -95,20 +96,39 @@ void check_state_dir(ParsedConfiguration& parsed) {
         fault("cannot be made: " + above.string() + " is not a directory");
 }
 
+bool is_folder(std::string_view name) { return name == "spool" || name == "content" || name == "damaged"; }
+
+bool is_file(std::string_view name) {
+    constexpr std::array<std::string_view, 7> known{
+        "checkpoint", "client-id", "directory.cache", "egress.state", "lock", "overrides.json", "srs.secret"};
+    return std::find(known.begin(), known.end(), name) != known.end() || name.ends_with(".segment") ||
+           name.ends_with(".volume");
+}
+
 /// What is in it, made by root's hand or copied as root: a start needs some of it, and does badly without the
 /// rest.
 void check_state(ParsedConfiguration& parsed) {
     const auto& directory = parsed.settings.relay.state_dir;
     if (directory.empty() || has_fault(parsed, "state_dir")) return;
-    const auto needed = [&](const std::filesystem::path& file) {
+    const auto needed = [](const std::filesystem::path& file) {
         const auto name = file.filename().string();
-        return name == "lock" || name == "spool" || name == "content" || name.ends_with(".segment") ||
-               name.ends_with(".volume");
+        const bool only_better_with_it = name == "checkpoint" || name == "srs.secret";
+        return (is_file(name) && !only_better_with_it) || name == "spool" || name == "content";
+    };
+    const auto of_another_kind = [&](const std::filesystem::directory_entry& entry) -> std::string {
+        std::error_code none;
+        const auto name = entry.path().filename().string();
+        if (is_folder(name) && !entry.is_directory(none))
+            return entry.path().string() + " is no folder: take it away";
+        if (is_file(name) && !entry.is_regular_file(none))
+            return entry.path().string() + " is no file: take it away";
+        return {};
     };
     std::error_code none;
     std::string refused, wanting;
     for (const auto& folder : {directory, directory / "spool"})
         for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+            if (auto why = of_another_kind(entry); !why.empty() && refused.empty()) refused = std::move(why);
             const int how = R_OK | W_OK | (entry.is_directory(none) ? X_OK : 0);
             if (faccessat(AT_FDCWD, entry.path().c_str(), how, AT_EACCESS) == 0) continue;
             const std::error_code error(errno, std::generic_category());

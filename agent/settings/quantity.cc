@@ -26,12 +26,13 @@ struct Part {
     std::string_view unit;
 };
 
-tl::expected<Part, std::string> take_part(std::string_view& text) {
+tl::expected<Part, std::string> take_part(std::string_view& text, const std::string& example) {
     Part part;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part.number);
     if (error == std::errc::result_out_of_range)
         return tl::unexpected<std::string>("the number is too large");
-    if (error != std::errc()) return tl::unexpected<std::string>("a whole number is expected");
+    if (error != std::errc())
+        return tl::unexpected("a whole number and its unit are expected, such as " + example);
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     std::size_t letters = 0;
     while (letters < text.size() && base::is_letter(text[letters])) ++letters;
@@ -47,13 +48,14 @@ tl::expected<std::chrono::milliseconds, std::string> parse_duration(std::string_
     std::uint64_t total = 0;
     std::size_t next_unit = 0;
     while (!text.empty()) {
-        const auto part = take_part(text);
+        const auto part = take_part(text, "\"4h\"");
         if (!part) return tl::unexpected(part.error());
         std::size_t unit = 0;
         while (unit < duration_units.size() && duration_units[unit].name != part->unit) ++unit;
         if (unit == duration_units.size())
             return tl::unexpected<std::string>(part->unit.empty()
-                                                   ? "the unit is missing: one of d, h, m, s, ms"
+                                                   ? "the unit is missing: one of d, h, m, s, ms, right "
+                                                     "behind the number"
                                                    : "the unit is not one of d, h, m, s, ms");
         if (unit < next_unit)
             return tl::unexpected<std::string>("units go from the largest to the smallest, each once");
@@ -68,7 +70,7 @@ tl::expected<std::chrono::milliseconds, std::string> parse_duration(std::string_
 
 tl::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
     if (text.empty()) return tl::unexpected<std::string>("a size is expected, such as \"50MiB\"");
-    const auto part = take_part(text);
+    const auto part = take_part(text, "\"50MiB\"");
     if (!part) return tl::unexpected(part.error());
     for (const auto& unit : size_units) {
         if (unit.name != part->unit || !text.empty()) continue;
@@ -76,7 +78,8 @@ tl::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
             return tl::unexpected<std::string>("the number is too large");
         return part->number * unit.factor;
     }
-    return tl::unexpected<std::string>(part->unit.empty() ? "the unit is missing: one of B, KiB, MiB, GiB"
+    return tl::unexpected<std::string>(part->unit.empty() ? "the unit is missing: one of B, KiB, MiB, GiB, "
+                                                            "right behind the number"
                                                           : "the unit is not one of B, KiB, MiB, GiB");
 }
 

@@ -124,7 +124,8 @@ std::string present_applied(const json& answer, const char* what) {
         return answer.contains(name) ? answer.at(name).get<std::uint64_t>() : 0;
     };
     const auto count = number("messages"), held = number("held"), delivering = number("delivering");
-    if (count + held == 0) return "no such message is in the queue\n";
+    if (count + held == 0)
+        return "nothing to do: no such message is in the queue, or it is as wanted already\n";
     std::string out;
     if (count > 0) out += std::to_string(count) + (count == 1 ? " message " : " messages ") + what + '\n';
     if (delivering > 0)

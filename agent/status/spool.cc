@@ -25,10 +25,7 @@ json view_of(const relay::SetAsideView& file) {
 }
 
 Answer list(const Control& control, const Request&) {
-    const auto page = control.queue.set_aside();
-    json files = json::array();
-    for (const auto& file : page.files) files.push_back(view_of(file));
-    return ok({{"files", std::move(files)}, {"more", page.more}});
+    return ok(set_aside_answer(control.queue.set_aside()));
 }
 
 Answer restore(const Control& control, const Request& request) {
@@ -60,6 +57,7 @@ std::string recipients(const json& to) {
 std::string present_list(const json& answer, base::Time now) {
     const auto& files = answer.at("files");
     if (files.empty()) return "nothing was set aside\n";
+    if (text_field(files.front(), "file").empty()) return text_field(files.front(), "what") + '\n';
     std::vector<Row> rows{{"FILE", "SIZE", "WHAT"}};
     for (const auto& file : files) {
         std::string what = text_field(file, "what");
@@ -80,6 +78,12 @@ std::string present_restored(const json& answer) {
 }
 
 }  // namespace
+
+json set_aside_answer(const relay::SetAsidePage& page) {
+    json files = json::array();
+    for (const auto& file : page.files) files.push_back(view_of(file));
+    return {{"files", std::move(files)}, {"more", page.more}};
+}
 
 std::vector<Endpoint> spool_endpoints() {
     return {{.method = "GET",

@@ -20,8 +20,9 @@ std::string Learnt::recall(const char* name) const {
     auto text = base::read_file(env_.disk, file, learnt_max);
     if (text) return std::move(*text);
     if (text.error() == std::errc::no_such_file_or_directory) return {};
-    throw std::runtime_error("state_dir: cannot read " + base::file_fault(file, text.error()) +
-                             "; or take it away: what was learnt of receivers is learnt again");
+    throw std::runtime_error(
+        "state_dir: cannot read " + base::file_fault(file, text.error()) +
+        "; mend that, or take the file away: what was learnt of receivers is learnt again");
 }
 
 void Learnt::write(const char* name, std::string text, std::function<void(std::string)> failed) {

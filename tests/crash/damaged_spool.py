@@ -96,6 +96,10 @@ class DamagedSpool(scenario.Scenario):
         self.assertEqual({to for to in contents} - {m.recipients[0] for m in receiver.messages},
                          {"u31@dest.example", "u20@dest.example"})
         listed = json.loads(gateway.command("spool", "list-damaged", "--json").stdout)["files"]
+        gateway.stop()
+        self.assertEqual(json.loads(gateway.command("spool", "list-damaged", "--json").stdout)["files"], listed, "also without postern")
+        self.assertIn("to <u31@dest.example>", gateway.command("spool", "list-damaged").stdout)
+        gateway.start(ready=False)
         files = {one["to"][0]: one["file"] for one in listed if one["restorable"]}
         self.assertEqual(set(files), {"u31@dest.example", "u20@dest.example"}, listed)
         self.assertIn("from <alice@company.example> to <u31@dest.example>", gateway.command("spool", "list-damaged").stdout)

@@ -107,7 +107,7 @@ TEST_CASE("what the account cannot use of the state is a fault where a start nee
     for (const auto& each : {state, state / "spool"}) CHECK(chown(each.c_str(), 65534, 65534) == 0);
     CHECK(lines(look().faults).empty());
 
-    for (const auto* name : {"client-id", "spool/checkpoint"}) {
+    for (const auto* name : {"dnssec.state", "spool/checkpoint"}) {
         CAPTURE(name);
         std::ofstream(state / name) << "x";
         chmod((state / name).c_str(), 0600);
@@ -115,8 +115,20 @@ TEST_CASE("what the account cannot use of the state is a fault where a start nee
         CHECK_THAT(lines(look().warnings), Contains(name) && Contains("chown -R nobody"));
         std::filesystem::remove(state / name);
     }
+    for (const auto* name : {"egress.state", "overrides.json", "spool/checkpoint"}) {
+        CAPTURE(name);
+        std::filesystem::create_directory(state / name);
+        CHECK(chown((state / name).c_str(), 65534, 65534) == 0);
+        CHECK_THAT(lines(look().faults), Contains(name) && Contains("is no file"));
+        std::filesystem::remove(state / name);
+    }
+    std::ofstream(state / "spool/content") << "x";
+    CHECK(chown((state / "spool/content").c_str(), 65534, 65534) == 0);
+    CHECK_THAT(lines(look().faults), Contains("spool/content is no folder"));
+    std::filesystem::remove(state / "spool/content");
 
-    for (const auto* name : {"lock", "spool/0000000001-89abcdef01234567.segment", "spool/00000001.volume"}) {
+    for (const auto* name : {"lock", "overrides.json", "client-id",
+                             "spool/0000000001-89abcdef01234567.segment", "spool/00000001.volume"}) {
         CAPTURE(name);
         std::ofstream(state / name) << "x";
         chmod((state / name).c_str(), 0600);

@@ -98,7 +98,7 @@ TEST_CASE("faults name file, line, column, key, and what is allowed") {
          "implicit"},
         {"[queue]\nexpire = \"5 days\"\n",
          "postern.toml:12:10: queue.expire: \"5 days\" is not a duration: the unit is missing: one of d, h, "
-         "m, s, ms"},
+         "m, s, ms, right behind the number"},
         {"[queue]\nexpire = 5\n",
          "postern.toml:12:10: queue.expire: text in quotes is expected here (duration, 1s to 365d)"},
         {"[queue]\nretry_max = \"1000d\"\n",
@@ -144,6 +144,12 @@ TEST_CASE("faults name file, line, column, key, and what is allowed") {
         {"[[listener]]\naddress = \"127.0.0.1:2525\"\n",
          "postern.toml:12:11: listener[1].address: \"127.0.0.1:2525\" is already used by another "
          "[[listener]]"},
+        {"[[listener]]\naddress = \"0.0.0.0:2525\"\n",
+         "postern.toml:12:11: listener[1].address: \"0.0.0.0:2525\" cannot be had beside the listener at "
+         "127.0.0.1:2525"},
+        {"[[listener]]\naddress = \"127.0.0.1:8025\"\n",
+         "postern.toml:12:11: listener[1].address: \"127.0.0.1:8025\" cannot be had beside status.address, "
+         "127.0.0.1:8025"},
         {"[[listener]]\naddress = \"mail.example:25\"\n",
          "postern.toml:12:11: listener[1].address: \"mail.example\" is a name; a listener needs an IP "
          "address"},
