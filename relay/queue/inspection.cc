@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,8 +42,8 @@ public:
         out_.records = found->records;
         out_.messages = all.index.size();
         tell_missing(*next_start);
-        tell_unproven(some.index, all.index);
         for (const Loss& loss : found->losses) tell(loss);
+        tell_unproven(some.index, all.index, found->losses);
         if (auto error = contents(all.index)) return tl::make_unexpected(error);
         return std::move(out_);
     }
@@ -94,14 +95,16 @@ private:
                                   (more == 1 ? " message more" : " messages more"));
     }
 
-    /// What the index says lies somewhere, and does not.
-    void tell_unproven(const Index& some, const Index& all) {
+    /// What the index says lies somewhere, and does not; but for those that were named.
+    void tell_unproven(const Index& some, const Index& all, const std::vector<Loss>& losses) {
+        std::set<MessageId> named_before;
+        for (const Loss& loss : losses) named_before.insert(loss.header.id);
         std::vector<MessageId> found;
         for (MessageId after;;) {
             const auto ids = some.messages(after, 1000);
             if (ids.empty()) break;
             std::copy_if(ids.begin(), ids.end(), std::back_inserter(found),
-                         [&](MessageId id) { return !all.contains(id); });
+                         [&](MessageId id) { return !all.contains(id) && !named_before.contains(id); });
             after = ids.back();
         }
         const std::size_t named = std::min(found.size(), most_named);
