@@ -29,9 +29,9 @@ Restored refused(Restored::Result result, std::string why) {
 SetAsidePage list_damaged(base::Disk& disk, const std::filesystem::path& state_dir) {
     auto out = list_set_aside(disk, state_dir / "damaged", most_listed);
     if (out) return std::move(*out);
-    SetAsideView fault;
-    fault.what = out.error();
-    return {{std::move(fault)}, false};
+    SetAsidePage unseen;
+    unseen.trouble = std::move(out.error());
+    return unseen;
 }
 
 /// Who has it, and who was given up, is left out.

@@ -171,6 +171,7 @@ struct SetAsideView {
 struct SetAsidePage {
     std::vector<SetAsideView> files;
     bool more = false;
+    std::string trouble{};  // why it cannot be seen
 };
 
 /// What came of taking one of them again.

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <array>
-#include <asio/thread_pool.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <thread>
+#include <vector>
 
+#include "relay/net/asio.h"
 #include "relay/net/machine.h"
 
 namespace postern::relay {
@@ -11,9 +14,11 @@ namespace postern::relay {
 /// What is done there uses what whoever asked for it owns: end() comes before that goes.
 class WorkerThreads {
 public:
+    /// Throws std::system_error when the system gives no threads.
+    WorkerThreads() = default;
+
     net::Workers workers() {
-        return {writing_.get_executor(), reading_.get_executor(), converting_.get_executor(),
-                keeping_.get_executor()};
+        return {writing_.executor(), reading_.executor(), converting_.executor(), keeping_.executor()};
     }
     /// What is being done is done to its end; what has not begun is not done, and goes, while the loops that
     /// it would have gone on upon are still there.
@@ -25,9 +30,41 @@ public:
     }
 
 private:
-    struct Pool : asio::thread_pool {
-        using thread_pool::thread_pool;
-        void clear() { shutdown(); }
+    /// Not the library's, which waits for ever for the threads that it has when it gets no more.
+    class Pool {
+    public:
+        explicit Pool(int threads) {
+            try {
+                while (threads-- > 0) threads_.emplace_back([this] { work_.run(); });
+            } catch (...) {
+                end();
+                throw;
+            }
+        }
+        ~Pool() { end(); }
+        Pool(const Pool&) = delete;
+        Pool& operator=(const Pool&) = delete;
+
+        asio::any_io_executor executor() { return work_.get_executor(); }
+        void stop() { work_.stop(); }
+        void join() {
+            for (auto& thread : threads_)
+                if (thread.joinable()) thread.join();
+        }
+        void clear() { work_.clear(); }
+
+    private:
+        void end() {
+            stop();
+            join();
+        }
+        struct Work : net::io_context {
+            void clear() { shutdown(); }
+        };
+
+        Work work_;
+        const asio::executor_work_guard<net::io_context::executor_type> open_{work_.get_executor()};
+        std::vector<std::thread> threads_;
     };
 
     Pool writing_{4}, reading_{4}, converting_{1}, keeping_{1};

@@ -129,6 +129,12 @@ Received parsed(std::string_view octets) {
 
 }  // namespace
 
+bool somebody_listens(const std::filesystem::path& socket) {
+    const base::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int error = fd ? connect_to(fd.get(), socket) : errno;
+    return error != ENOENT && error != ENOTDIR && error != ECONNREFUSED;
+}
+
 tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call,
                                          const base::Clock& clock) {
     const base::Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -29,4 +29,7 @@ struct Call {
 tl::expected<Received, std::string> call(const std::filesystem::path& socket, const Call& call,
                                          const base::Clock& clock);
 
+/// Whether a gateway may be asked there: somebody listens, or it cannot be told.
+bool somebody_listens(const std::filesystem::path& socket);
+
 }  // namespace postern::agent

@@ -17,6 +17,8 @@
 #include "agent/status/present.h"
 #include "agent/status/table.h"
 #include "relay/spool_check.h"
+#include "sync/base/file.h"
+#include "sync/base/file_fault.h"
 
 namespace postern::agent {
 namespace {
@@ -69,8 +71,16 @@ int check_mail(const Command& command) {
 int list_damaged(const Command& command, const base::Clock& clock) {
     const auto reading = read_settings(command.config);
     const bool unread = reading.positions.empty() && !reading.faults.empty();
-    if (unread || call(reading.settings.socket(), {"GET", "/healthz", {}}, clock)) return ask(command, clock);
-    const auto answer = set_aside_answer(relay::list_damaged(reading.settings.relay.state_dir));
+    if (unread || somebody_listens(reading.settings.socket())) return ask(command, clock);
+    const auto& state_dir = reading.settings.relay.state_dir;
+    auto page = relay::list_damaged(state_dir);
+    if (access(state_dir.c_str(), F_OK) != 0)
+        page.trouble = "cannot see " + base::file_fault(state_dir, base::last_error(), base::FileUse::read);
+    if (!page.trouble.empty()) {
+        std::fprintf(stderr, "postern: %s\n", printable(page.trouble).c_str());
+        return EX_UNAVAILABLE;
+    }
+    const auto answer = set_aside_answer(page);
     std::fputs(
         command.json ? dump(answer).c_str() : command.endpoint->present(answer, {}, clock.wall()).c_str(),
         stdout);

@@ -48,7 +48,9 @@ void check_unique(ParsedConfiguration& parsed, std::string_view section, std::st
 bool overlap(const relay::HostPort& a, const relay::HostPort& b) {
     if (a.host.empty() || b.host.empty() || a.port != b.port || a.port == 0) return false;
     if (same_place(a, b)) return true;
-    const auto all = [](const relay::HostPort& one) { return one.host == "0.0.0.0" || one.host == "::"; };
+    const auto all = [](const relay::HostPort& one) {
+        return same_place(one, {"0.0.0.0", one.port}) || same_place(one, {"::", one.port});
+    };
     return base::is_v6_literal(a.host) == base::is_v6_literal(b.host) && (all(a) || all(b));
 }
 

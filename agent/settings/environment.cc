@@ -98,11 +98,27 @@ void check_state_dir(ParsedConfiguration& parsed) {
 
 bool is_folder(std::string_view name) { return name == "spool" || name == "content" || name == "damaged"; }
 
+bool is_read_at_start(std::string_view name) {
+    constexpr std::array<std::string_view, 4> known{"client-id", "directory.cache", "egress.state",
+                                                    "overrides.json"};
+    return std::find(known.begin(), known.end(), name) != known.end();
+}
+
+bool is_of_the_mail(std::string_view name) {
+    return name == "lock" || name.ends_with(".segment") || name.ends_with(".volume");
+}
+
+bool is_written_from_start_on(std::string_view name) {
+    return is_of_the_mail(name) || name == "spool" || name == "content";
+}
+
 bool is_file(std::string_view name) {
-    constexpr std::array<std::string_view, 7> known{
-        "checkpoint", "client-id", "directory.cache", "egress.state", "lock", "overrides.json", "srs.secret"};
-    return std::find(known.begin(), known.end(), name) != known.end() || name.ends_with(".segment") ||
-           name.ends_with(".volume");
+    return is_read_at_start(name) || is_of_the_mail(name) || name == "checkpoint" || name == "srs.secret";
+}
+
+/// The first of its kind is.
+void tell(std::string& text, std::string what) {
+    if (text.empty()) text = std::move(what);
 }
 
 /// What is in it, made by root's hand or copied as root: a start needs some of it, and does badly without the
@@ -110,31 +126,27 @@ bool is_file(std::string_view name) {
 void check_state(ParsedConfiguration& parsed) {
     const auto& directory = parsed.settings.relay.state_dir;
     if (directory.empty() || has_fault(parsed, "state_dir")) return;
-    const auto needed = [](const std::filesystem::path& file) {
-        const auto name = file.filename().string();
-        const bool only_better_with_it = name == "checkpoint" || name == "srs.secret";
-        return (is_file(name) && !only_better_with_it) || name == "spool" || name == "content";
-    };
-    const auto of_another_kind = [&](const std::filesystem::directory_entry& entry) -> std::string {
-        std::error_code none;
-        const auto name = entry.path().filename().string();
-        if (is_folder(name) && !entry.is_directory(none))
-            return entry.path().string() + " is no folder: take it away";
-        if (is_file(name) && !entry.is_regular_file(none))
-            return entry.path().string() + " is no file: take it away";
-        return {};
-    };
     std::error_code none;
     std::string refused, wanting;
+    const auto look = [&](const std::filesystem::directory_entry& entry) {
+        const auto& path = entry.path();
+        const auto name = path.filename().string();
+        std::error_code unseen;
+        const auto kind = std::filesystem::status(path, unseen).type();
+        const bool other = is_folder(name) ? kind != std::filesystem::file_type::directory
+                                           : is_file(name) && kind != std::filesystem::file_type::regular;
+        if (!unseen && other)
+            return tell(refused, path.string() + (is_folder(name) ? " is no folder" : " is no file"));
+        const auto may = [&](int how) {
+            if (faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) == 0) return std::string();
+            return base::file_fault(path, base::last_error());
+        };
+        const int all = R_OK | W_OK | (kind == std::filesystem::file_type::directory ? X_OK : 0);
+        if (is_read_at_start(name)) tell(refused, may(R_OK));
+        tell(is_written_from_start_on(name) ? refused : wanting, may(all));
+    };
     for (const auto& folder : {directory, directory / "spool"})
-        for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
-            if (auto why = of_another_kind(entry); !why.empty() && refused.empty()) refused = std::move(why);
-            const int how = R_OK | W_OK | (entry.is_directory(none) ? X_OK : 0);
-            if (faccessat(AT_FDCWD, entry.path().c_str(), how, AT_EACCESS) == 0) continue;
-            const std::error_code error(errno, std::generic_category());
-            auto& text = needed(entry.path()) ? refused : wanting;
-            if (text.empty()) text = base::file_fault(entry.path(), error);
-        }
+        for (const auto& entry : std::filesystem::directory_iterator(folder, none)) look(entry);
     if (!refused.empty()) return passing_fault(parsed, "state_dir", refused);
     if (!wanting.empty()) parsed.warn("state_dir", wanting);
     if (parsed.settings.relay.accept.foreign_sender != relay::ForeignSender::rewrite) return;

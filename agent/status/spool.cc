@@ -25,7 +25,8 @@ json view_of(const relay::SetAsideView& file) {
 }
 
 Answer list(const Control& control, const Request&) {
-    return ok(set_aside_answer(control.queue.set_aside()));
+    const auto page = control.queue.set_aside();
+    return page.trouble.empty() ? ok(set_aside_answer(page)) : refusal(503, page.trouble);
 }
 
 Answer restore(const Control& control, const Request& request) {
@@ -57,7 +58,6 @@ std::string recipients(const json& to) {
 std::string present_list(const json& answer, base::Time now) {
     const auto& files = answer.at("files");
     if (files.empty()) return "nothing was set aside\n";
-    if (text_field(files.front(), "file").empty()) return text_field(files.front(), "what") + '\n';
     std::vector<Row> rows{{"FILE", "SIZE", "WHAT"}};
     for (const auto& file : files) {
         std::string what = text_field(file, "what");

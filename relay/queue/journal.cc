@@ -14,8 +14,8 @@ namespace postern::relay {
 namespace {
 
 /// Of new space: once it has been written to, syncing a record there is one flush of the disk, without a word
-/// to the file system's own journal.
-constexpr std::uint64_t written_ahead = 4 << 20;
+/// to the file system's own journal. Much more than this would keep a commit waiting that is not in company.
+constexpr std::uint64_t written_ahead = 1 << 20;
 /// Not where so much is written at once: to write all of it twice costs more than that word.
 constexpr std::uint64_t little = 128 << 10;
 constexpr std::size_t spares_kept = 2;

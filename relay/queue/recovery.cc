@@ -111,10 +111,9 @@ private:
     }
 
     void end(const Passage& passage) {
-        unread_ = 0;
         if (passage.open && passage.open->what == Scanned::What::unreadable) {
             lose(*passage.open, expected(passage), expected(passage));
-            unread_ = passage.open->place.length / record_header_size + 1;
+            unread_ += passage.open->place.length / record_header_size + 1;
         }
         last_ = passage.segment;
     }
@@ -128,6 +127,7 @@ private:
         const RecordHeader& header = found.header;
         if (header.first) judge(std::max(durable_, header.durable));
         next_ = header.sequence + 1;
+        unread_ = 0;
         durable_ = std::max(durable_, header.durable);
         ++out_.records;
         if (found.what == Scanned::What::record) {
@@ -277,7 +277,7 @@ private:
     Segment last_;
     std::uint64_t position_ = 0;
     bool one_group_ = false;    // what the last segment holds, which may have been made for it
-    std::uint64_t unread_ = 0;  // sequences that may be used behind that, at the end of all
+    std::uint64_t unread_ = 0;  // sequences that may be used behind the last record
     std::size_t judged_ = 0, judged_absent_ = 0;
     std::uint32_t last_needed_ = 0;
     std::optional<Loss> cut_;   // of the last segment, at its end

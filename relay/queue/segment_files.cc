@@ -59,7 +59,8 @@ private:
                   std::to_string(*version) + "): start that one");
         names_.emplace(name.mark, name.text());
         if (const auto mark = mark_of(begin)) begins_.emplace(name.text(), *mark);
-        if (const auto header = decode_header(begin, name.mark, 0))
+        // Where nothing could be read a process that began there counted anew.
+        if (const auto header = decode_header(begin, name.mark, 0); header && !header->first)
             first_.emplace(name.number, header->sequence);
     }
 

@@ -153,8 +153,13 @@ void Spool::settle_loss(const Loss& loss) {
 /// `anew`: the checkpoint is to be written again soon.
 void Spool::begin_upkeep(const Recovered& recovered, bool anew, std::set<std::uint32_t> pinned) {
     CheckpointStart checkpoint = recovered.checkpoint;
-    // What is neither read nor copied must be found again: it is behind no checkpoint then.
-    if (!pinned.empty() && !drop_checkpoint(disk_, dir_)) checkpoint = {};
+    // What is neither read nor copied must be found again: it is behind no checkpoint then. How far the
+    // sequence had come is said by a record instead.
+    if (!pinned.empty()) {
+        Draft draft(RecordHeader::Kind::delivered, MessageId{}, {});
+        const bool said = journal_->append(std::span(&draft, 1)) && !journal_->sync();
+        if (said && !drop_checkpoint(disk_, dir_)) checkpoint = {};
+    }
     upkeep_ = std::make_unique<Upkeep>(
         disk_, clock_, *journal_, *holdings_,
         Upkeep::Host{[this](const std::function<void()>& work) { between_commits(work); },

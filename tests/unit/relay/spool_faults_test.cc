@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/kept_spool.h"
@@ -104,4 +105,37 @@ TEST_CASE("what could not be written waits its time, however often somebody want
     on.clock.step(std::chrono::seconds(1));
     while (on.disk.count(MemoryDisk::Act::write) == tries) a_moment();
     on.disk.fail(MemoryDisk::Act::write, {}, 0);
+}
+
+TEST_CASE("what came while a segment could not be read is found when it can be again") {
+    const bool mail_at_once = GENERATE(false, true);
+    const Folder folder;
+    const base::SystemClock clock;
+    MemoryDisk disk;
+    const auto spool = folder.path() / "spool";
+    std::filesystem::create_directories(spool);
+    disk.make_folder(spool);
+    std::vector<MessageId> ids;
+    const auto live = [&](int messages) {
+        KeptSpool kept(folder.path(), clock, disk);
+        while (messages-- > 0) {
+            const auto message = message_with(kept.spool, "x\r\n", false);
+            ids.push_back(message->message.id);
+            CHECK_FALSE(kept.accept(message));
+        }
+    };
+    live(3);
+    std::string first;
+    const auto names = disk.names(spool);
+    for (const auto& name : *names)
+        if (name.ends_with(".segment")) first = name;
+    REQUIRE_FALSE(first.empty());
+    disk.make_unreadable(spool / first, 0, disk.octets(spool / first).size());
+    live(mail_at_once ? 1 : 0);
+    live(0);
+    live(1);
+    disk.make_readable(spool / first);
+    KeptSpool kept(folder.path(), clock, disk);
+    for (const MessageId id : ids) CHECK(kept.spool.contains(id));
+    CHECK(kept.spool.count() == ids.size());
 }

@@ -179,25 +179,39 @@ TEST_CASE("what a checkpoint begins with stays, also where making it failed behi
     auto options = KeptSpool::options;
     options.segment_size = segment_size;
     {
-        std::atomic<bool> named = false;
-        bool told = false;
+        std::atomic<bool> named = false, told = false;
+        std::atomic<int> tried = 0;  // to write another one
+        std::thread::id upkeep;
         disk.plan([&](const FailingDisk::Asked& asked) {
             using Operation = FailingDisk::Operation;
-            const bool fails =
-                named &&
-                (asked.is(Operation::remove, "checkpoint") || asked.is(Operation::create, "checkpoint.new") ||
-                 (asked.operation == Operation::sync_folder && !std::exchange(told, true)));
-            if (asked.is(Operation::rename, "checkpoint.new")) named = true;
+            const bool making = asked.is(Operation::create, "checkpoint.new");
+            // By who gave it its name, and not of somebody else's commit.
+            const bool telling =
+                asked.operation == Operation::sync_folder && std::this_thread::get_id() == upkeep;
+            const bool fails = named && (asked.is(Operation::remove, "checkpoint") || making ||
+                                         (telling && !told.exchange(true)));
+            tried += named && making;
+            if (asked.is(Operation::rename, "checkpoint.new")) {
+                upkeep = std::this_thread::get_id();
+                named = true;
+            }
             return fails ? std::make_error_code(std::errc::io_error) : std::error_code();
         });
         KeptSpool kept(folder.path(), clock, disk, options);
-        const auto fill = [&] {
-            for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
-            kept.spool.wait_for_notes();
+        const auto fill_until = [&](const auto& done) {
+            for (int segments = 0; !done(); ++segments) {
+                REQUIRE(segments < 5000);
+                for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
+                kept.spool.wait_for_notes();
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
         };
-        while (!named) fill();
-        for (int segments = 0; segments < 4; ++segments) fill();
-        std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // longer than upkeep waits
+        fill_until([&] { return named && told; });
+        int more = 4;
+        fill_until([&] { return --more < 0; });
+        // Upkeep has been through with all of them.
+        const int before = tried;
+        fill_until([&] { return tried >= before + 3; });
     }
     disk.mend();
     const KeptSpool again(folder.path(), clock, disk, options);
@@ -224,9 +238,11 @@ TEST_CASE("no id comes again when the checkpoint is lost and the clock was set b
         change.id = last;
         change.done = true;
         kept.change(std::move(change));
-        while (disk.has(spool / first)) {
+        for (int segments = 0; disk.has(spool / first); ++segments) {
+            REQUIRE(segments < 5000);
             for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
             kept.spool.wait_for_notes();
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     }
     REQUIRE_FALSE(disk.remove(spool / "checkpoint"));
