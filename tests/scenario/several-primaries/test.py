@@ -113,6 +113,8 @@ class SeveralPrimaries(scenario.Scenario):
         """What the other forwards from there is refused, until an administrator says that the one does not have it."""
         gateway = self._start({"second": ["provider.example"]}, second={"domains": ["two.example"]})
         gateway.reload(primary=self._primaries(), accept={"sender": "user", "foreign_sender": "accept"})
+        # Two that come while none has begun are one.
+        gateway.process.wait_for(lambda: gateway.events("reloaded"), "the first reload")
         self.assertIn("second lists it", self._refused(gateway, FIRST, "ceo@provider.example"))
         self.keys["first"] = {"domains": ["provider.example"]}
         gateway.reload(primary=self._primaries(), accept={"sender": "user", "foreign_sender": "accept"})
