@@ -83,7 +83,8 @@ class BadDay(scenario.Scenario):
         for number in range(4):
             gateway.reload(queue={"report_size": f"{10 + number}KiB"})
             probes.take(2)
-        gateway.process.wait_for(lambda: len(gateway.events("reloaded")) == 4, "the reloads")
+            # The next one would be one with this as long as this has not begun.
+            gateway.process.wait_for(lambda: len(gateway.events("reloaded")) == number + 1, "the reload")
         probes.take_until(lambda: any(one.begun for one in slow), 11)
         probes.check()
         self.assertEqual(gateway.http("/healthz")[0], 200)
