@@ -99,7 +99,7 @@ class FullDisk(scenario.Scenario):
         self._takes_mail(gateway)
 
     def _fill_disk(self):
-        with open(self.disk / "ballast", "wb", buffering=0) as ballast:
+        with open(self.disk / "ballast", "ab", buffering=0) as ballast:
             try:
                 while True:
                     ballast.write(b"x" * 4096)
@@ -128,16 +128,18 @@ class FullDisk(scenario.Scenario):
         for client in clients:
             client.start()
 
-        def answered(code):
+        def heard(code):
+            return sum(1 for c in list(answers.values()) if c == code)
+
+        def answered(code, meanwhile=lambda: None):
             """One more client than there are has heard it."""
-            before = sum(1 for c in list(answers.values()) if c == code)
-            gateway.process.wait_for(lambda: sum(1 for c in list(answers.values()) if c == code) > before + len(clients),
-                                     f"some answers of {code}")
+            before = heard(code)
+            gateway.process.wait_for(lambda: (meanwhile(), heard(code) > before + len(clients))[1], f"some answers of {code}")
         try:
             for _ in range(10):
                 answered(250)
-                self._fill_disk()
-                answered(452)
+                # What the gateway gives back of the mail that goes is taken too.
+                answered(452, self._fill_disk)
                 (self.disk / "ballast").unlink()
         finally:
             over.set()
