@@ -95,7 +95,7 @@ std::string receive_all(int socket, std::string& octets, const Deadline& until) 
     std::array<char, 65536> buffer{};
     // Whoever looks at a gateway that hangs should not think that it is the command.
     if (pollfd one{socket, POLLIN, 0}; poll(&one, 1, static_cast<int>(patience.count())) == 0)
-        std::fprintf(stderr, "the gateway does not answer; it is waited for at most %lld seconds\n",
+        std::fprintf(stderr, "the gateway has not answered yet; it is waited for at most %lld seconds\n",
                      static_cast<long long>(limits::command.count()));
     for (;;) {
         if (!until.wait(socket, POLLIN)) return "did not answer in time";

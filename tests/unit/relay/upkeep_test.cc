@@ -32,6 +32,17 @@ std::string body_of(std::uint64_t id, std::size_t size) {
     return counted(encode_message(message)) + content;
 }
 
+/// Notes that nobody needs, a segment of them at a time.
+template <typename Done>
+void fill_until(Spool& spool, const Done& done) {
+    for (int segments = 0; !done(); ++segments) {
+        REQUIRE(segments < 5000);
+        for (int notes = 0; notes < 300; ++notes) spool.note_delivered(MessageId{7}, {0});
+        spool.wait_for_notes();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
 }  // namespace
 
 TEST_CASE("the end of a message that counted only with a bounce that never came is not moved") {
@@ -198,20 +209,12 @@ TEST_CASE("what a checkpoint begins with stays, also where making it failed behi
             return fails ? std::make_error_code(std::errc::io_error) : std::error_code();
         });
         KeptSpool kept(folder.path(), clock, disk, options);
-        const auto fill_until = [&](const auto& done) {
-            for (int segments = 0; !done(); ++segments) {
-                REQUIRE(segments < 5000);
-                for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
-                kept.spool.wait_for_notes();
-                std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            }
-        };
-        fill_until([&] { return named && told; });
+        fill_until(kept.spool, [&] { return named && told; });
         int more = 4;
-        fill_until([&] { return --more < 0; });
+        fill_until(kept.spool, [&] { return --more < 0; });
         // Upkeep has been through with all of them.
         const int before = tried;
-        fill_until([&] { return tried >= before + 3; });
+        fill_until(kept.spool, [&] { return tried >= before + 3; });
     }
     disk.mend();
     const KeptSpool again(folder.path(), clock, disk, options);
@@ -238,12 +241,7 @@ TEST_CASE("no id comes again when the checkpoint is lost and the clock was set b
         change.id = last;
         change.done = true;
         kept.change(std::move(change));
-        for (int segments = 0; disk.has(spool / first); ++segments) {
-            REQUIRE(segments < 5000);
-            for (int notes = 0; notes < 300; ++notes) kept.spool.note_delivered(MessageId{7}, {0});
-            kept.spool.wait_for_notes();
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
+        fill_until(kept.spool, [&] { return !disk.has(spool / first); });
     }
     REQUIRE_FALSE(disk.remove(spool / "checkpoint"));
     const SteppedClock set_back(std::chrono::sys_days(std::chrono::year(2020) / 1 / 1));
