@@ -354,7 +354,7 @@ private:
         const auto content = life_->load_content(loaded->stored->message);
         // Of one that was refused the file is taken away.
         if (content || !one.refused) {
-            REQUIRE(content);
+            if (!content) FAIL("message " << id.text() << ": " << content.error().why << story(id));
             REQUIRE(**content == one.content);
         }
         now = one.found(loaded->progress, vague);
@@ -402,7 +402,8 @@ private:
             } else {
                 // One that need not have been there at all need not have come to its end.
                 if (one.versions.back().done && one.accepted) now = &one.versions.back();
-                if (now == nullptr && !(vague && one.ever_done())) REQUIRE_FALSE(one.accepted);  // lost
+                if (now == nullptr && !(vague && one.ever_done()) && one.accepted)
+                    FAIL("message " << id.text() << " was accepted and is lost" << story(id));
             }
             for (const auto& version : one.versions) {
                 if (version.bounce == MessageId{} || now == nullptr || vague) continue;
