@@ -44,6 +44,7 @@ struct Delivered {
     std::string_view egress;                                 // our address, "" for the system's choice
     Reply reply;
     std::chrono::milliseconds delay{0};  // since acceptance
+    std::string_view signed_by{};        // names of DKIM keys, with spaces between
 };
 
 struct Deferred {

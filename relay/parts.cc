@@ -7,6 +7,7 @@
 #include "relay/net/asio.h"
 #include "relay/queue/queue.h"
 #include "relay/queue/selection.h"
+#include "relay/signing/keyring.h"
 
 namespace postern::relay {
 
@@ -42,7 +43,8 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
           [&observer](std::string_view what, bool grave) {
               observer.on(event::Trouble{event::Area::spool, what, grave});
           }),
-      delivery(delivery_loops.ios(), machine, spool, settings, directory, observer),
+      delivery(delivery_loops.ios(), machine, spool, settings, load_keyring(settings->dkim.keys), directory,
+               observer),
       reception(reception_loops.ios(), machine, spool, settings, directory, observer),
       in_force_{std::move(settings), std::move(directory)} {}
 

@@ -2,6 +2,7 @@
 
 #include "relay/parts.h"
 #include "relay/reception/srs_secret.h"
+#include "relay/signing/keyring.h"
 #include "relay/worker_threads.h"
 
 namespace postern::relay {
@@ -25,6 +26,7 @@ struct Relay::Prepared {
     SettingsPtr settings;
     net::PreparedTls server, client;
     std::shared_ptr<const Srs> srs;
+    std::shared_ptr<const Keyring> keyring;
 };
 
 std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) const {
@@ -32,6 +34,7 @@ std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) cons
     out->server = net::prepare(net::server_context, settings->tls);
     out->client = net::prepare(net::client_context, settings->tls);
     out->srs = rewriting(parts_->disk, *settings);
+    out->keyring = load_keyring(settings->dkim.keys);
     out->settings = std::move(settings);
     return out;
 }
@@ -41,7 +44,7 @@ void Relay::reload(std::shared_ptr<const Prepared> prepared) {
     parts_->reception.reload(prepared->settings, prepared->server, prepared->srs);
     asio::post(parts_->delivery_loops.first().io(),
                [&delivery = parts_->delivery, prepared = std::move(prepared)] {
-                   delivery.reload(prepared->settings, prepared->client);
+                   delivery.reload(prepared->settings, prepared->client, prepared->keyring);
                });
 }
 

@@ -187,6 +187,11 @@ struct DnsSettings {
     bool operator==(const DnsSettings&) const = default;
 };
 
+struct DkimSettings {
+    std::filesystem::path keys;  // folder with DOMAIN/SELECTOR.pem; empty: nothing is signed
+    bool operator==(const DkimSettings&) const = default;
+};
+
 struct TlsSettings {
     std::filesystem::path certificate, private_key;  // both empty: STARTTLS is not offered
     std::filesystem::path ca_file;                   // empty: the system's store
@@ -208,6 +213,7 @@ struct Settings {
     QueueSettings queue;
     DeliverySettings delivery;
     DnsSettings dns;
+    DkimSettings dkim;
     bool operator==(const Settings&) const = default;
 };
 

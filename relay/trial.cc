@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "relay/delivery/dnssec_memory.h"
@@ -73,6 +74,12 @@ std::vector<Part> parts_of(const Settings& settings) {
                              }});
         port(one.address);
     }
+    std::map<std::string, std::vector<DomainKey>> signing;
+    for (auto& one : Keyring::read(settings.dkim.keys).keys) signing[one.domain].push_back(std::move(one));
+    for (auto& [domain, keys] : signing)
+        parts.push_back({"dkim " + domain, [keys = std::move(keys)](World& world, std::string what) {
+                             return try_signing(world, std::move(what), keys);
+                         }});
     if (!gateways_take_all(settings) && lacks_family(settings.egress))
         parts.push_back({"egress system", try_system_choice});
     if (!gateways_take_all(settings) && settings.egress.empty()) port("");

@@ -158,6 +158,41 @@ net::awaitable<Findings> try_dnssec(World& world, std::string what) {
     co_return out;
 }
 
+net::awaitable<Findings> try_signing(World& world, std::string what, std::vector<DomainKey> keys) {
+    Findings out;
+    for (const auto& one : keys) {
+        const std::string name = one.name();
+        const std::string advice = "publish the record that \"postern dkim list " + one.domain +
+                                   "\" prints; until then receivers take the signature for a broken one";
+        const net::TextAnswer answer = co_await world.resolver.text(name);
+        if (answer.status == net::Lookup::transient) {
+            out.push_back(
+                {what, Result::warning, "cannot look up " + name + ": " + answer.why, see_name_servers});
+            continue;
+        }
+        if (answer.status != net::Lookup::found) {
+            out.push_back({what, Result::failed, name + ": " + answer.why, advice});
+            continue;
+        }
+        std::string why;
+        bool right = false;
+        for (const auto& text : answer.texts) {
+            const auto differs = one.key.differs(text);
+            right = right || differs.empty();
+            if (why.empty()) why = differs;
+        }
+        if (right && answer.texts.size() == 1)
+            out.push_back({what, Result::ok, name + " has our key", ""});
+        else if (right)
+            out.push_back(
+                {what, Result::warning, name + " has " + std::to_string(answer.texts.size()) + " records",
+                 "leave only ours there: which one a receiver takes is chance (RFC 6376 §3.6.2.2)"});
+        else
+            out.push_back({what, Result::failed, name + ' ' + why, advice});
+    }
+    co_return out;
+}
+
 net::awaitable<Findings> try_hostname(World& world, std::string what) {
     std::string name = world.settings->hostname;
     Findings out;

@@ -13,6 +13,7 @@
 #include "relay/net/tls.h"
 #include "relay/security/sts_store.h"
 #include "relay/settings.h"
+#include "relay/signing/keyring.h"
 #include "sync/base/clock.h"
 #include "sync/base/disk.h"
 
@@ -46,6 +47,9 @@ net::awaitable<Findings> try_hostname(World& world, std::string what);
 net::awaitable<Findings> try_system_choice(World& world, std::string what);
 net::awaitable<Findings> try_egress(World& world, std::string what, EgressSettings egress);
 net::awaitable<Findings> try_blocklists(World& world, std::string what, std::string address);
+
+/// Whether the keys of a domain are in the DNS.
+net::awaitable<Findings> try_signing(World& world, std::string what, std::vector<DomainKey> keys);
 
 net::awaitable<Findings> try_listener(World& world, std::string what, HostPort address, bool implicit_tls);
 net::awaitable<Findings> try_gateway(World& world, std::string what, GatewaySettings gateway);

@@ -1,6 +1,7 @@
 // The threads beside the loops, for what waits for a disk or takes long.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <asio/executor_work_guard.hpp>
 #include <thread>
@@ -18,12 +19,13 @@ public:
     WorkerThreads() = default;
 
     net::Workers workers() {
-        return {writing_.executor(), reading_.executor(), converting_.executor(), keeping_.executor()};
+        return {writing_.executor(), reading_.executor(), converting_.executor(), keeping_.executor(),
+                signing_.executor()};
     }
     /// What is being done is done to its end; what has not begun is not done, and goes, while the loops that
     /// it would have gone on upon are still there.
     void end() {
-        const std::array pools{&writing_, &reading_, &converting_, &keeping_};
+        const std::array pools{&writing_, &reading_, &converting_, &keeping_, &signing_};
         for (Pool* pool : pools) pool->stop();
         for (Pool* pool : pools) pool->join();
         for (Pool* pool : pools) pool->clear();
@@ -67,7 +69,12 @@ private:
         std::vector<std::thread> threads_;
     };
 
-    Pool writing_{4}, reading_{4}, converting_{1}, keeping_{1};
+    /// As many as can sign at the same time.
+    static int processors() {
+        return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 16u));
+    }
+
+    Pool writing_{4}, reading_{4}, converting_{1}, keeping_{1}, signing_{processors()};
 };
 
 }  // namespace postern::relay

@@ -155,6 +155,26 @@ void check_together(const Command& command) {
         throw CLI::ValidationError(std::string(command.endpoint->words), why);
 }
 
+void add_dkim(CLI::App& app, Command& command) {
+    auto* group = subcommand(app, "dkim", "keys that sign outgoing mail: new, list");
+    group->require_subcommand(1);
+    auto* make =
+        verb(*group, "new", "make a key for a domain and print its DNS record", command, Verb::dkim_new);
+    make->add_option_function<std::string>(
+            "DOMAIN", [&command](const std::string& text) { command.subjects = {text}; },
+            "whose mail it signs")
+        ->type_name("")
+        ->required();
+    make->add_option("--selector", command.selector, "name of the key; else by the day")->type_name("NAME");
+    make->add_flag("--ed25519", command.ed25519,
+                   "short and fast, but not verified by everybody: beside one of RSA");
+    auto* list =
+        verb(*group, "list", "print the DNS records of the keys there are", command, Verb::dkim_list);
+    list->add_option_function<std::string>(
+            "DOMAIN", [&command](const std::string& text) { command.subjects = {text}; }, "of this one only")
+        ->type_name("");
+}
+
 void add_commands(CLI::App& app, Command& command) {
     verb(app, "run", "be the gateway, in the foreground", command, Verb::run);
     auto* check =
@@ -177,6 +197,7 @@ void add_commands(CLI::App& app, Command& command) {
         "--reply-rules", [&] { command.verb = Verb::config_rules; },
         "instead the rules that tell what a receiver's refusal is about");
     format->require_option(1);
+    add_dkim(app, command);
     add_endpoints(app, command);
 }
 

@@ -16,6 +16,8 @@ enum class Verb : std::uint8_t {
     run,
     check,
     spool_check,
+    dkim_new,
+    dkim_list,
     config_defaults,
     config_markdown,
     config_rules,
@@ -30,6 +32,8 @@ struct Command {
     std::vector<std::string> subjects;   // of ask: what stands in the path, or ids; a request for each
     bool online = false;                 // of check
     std::string from, to;                // of check
+    std::string selector;                // of dkim new; "": by the day
+    bool ed25519 = false;                // of dkim new
 
     /// What is asked about one of the subjects, or "" without: the parameters, with it where it is one.
     Parameters asked(const std::string& subject) const;

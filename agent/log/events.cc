@@ -41,6 +41,7 @@ void Events::on(const relay::event::Delivered& event) {
     log_.write(LogLevel::info, "delivered", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add("to", event.recipient).add("route", event.route);
         line.add("host", event.host).add_if("egress", event.egress).add_if("tls", event.tls);
+        line.add_if("dkim", event.signed_by);
         line.add("reply", event.reply.line());
         line.add_seconds("delay", event.delay);
     });

@@ -7,6 +7,7 @@
 
 #include "agent/command/command_line.h"
 #include "agent/command/commands.h"
+#include "agent/program/dkim.h"
 #include "agent/program/run.h"
 #include "agent/program/spool_check.h"
 #include "agent/settings/reference.h"
@@ -37,6 +38,8 @@ int main(int argc, char** argv) {
             case Verb::run: keep_freed_memory(); return run(command->config, clock, disk);
             case Verb::check: return check(*command, clock);
             case Verb::spool_check: return check_mail(*command);
+            case Verb::dkim_new: return make_dkim_key(*command, clock);
+            case Verb::dkim_list: return list_dkim_keys(*command);
             case Verb::config_defaults: std::fputs(reference_toml().c_str(), stdout); return EX_OK;
             case Verb::config_markdown: std::fputs(reference_markdown().c_str(), stdout); return EX_OK;
             case Verb::config_rules:

@@ -13,6 +13,7 @@
 #include "agent/settings/reply_rules.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
+#include "relay/signing/keyring.h"
 #include "sync/back_ends.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
@@ -304,6 +305,23 @@ void check_anchors(ParsedConfiguration& parsed) {
         parsed.warn(key, why);
 }
 
+/// What is wrong with keys; a domain whose key cannot be used would be sent for without a signature.
+void check_signing(ParsedConfiguration& parsed) {
+    constexpr const char* key = "dkim.keys";
+    const auto& folder = parsed.settings.relay.dkim.keys;
+    std::error_code error;
+    if (!folder.empty() && given(parsed, key) && !std::filesystem::is_directory(folder, error))
+        return parsed.fault(
+            key, error ? base::file_fault(folder, error) : '"' + folder.string() + "\" is not a folder");
+    const auto read = relay::Keyring::read(folder);
+    for (const auto& fault : read.faults) parsed.fault(key, fault.text);
+    for (const auto& one : read.keys)
+        if (one.key.kind() == relay::DkimKey::Kind::rsa && one.key.bits() < 2048)
+            parsed.warn(key, '"' + one.file.string() + "\" holds an RSA key of " +
+                                 std::to_string(one.key.bits()) + " bits; 2048 are usual: postern dkim new " +
+                                 one.domain);
+}
+
 /// A file of rules has lines and columns of its own.
 void read_rules(ParsedConfiguration& parsed) {
     const auto& file = parsed.settings.reply_rules;
@@ -378,6 +396,7 @@ void check_files(ParsedConfiguration& parsed) {
     for (std::size_t i = 0; i < settings.relay.gateways.size(); ++i)
         check_readable(parsed, element("gateway", i, "password_file"),
                        settings.relay.gateways[i].password_file);
+    check_signing(parsed);
     read_rules(parsed);
 }
 

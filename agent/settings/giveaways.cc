@@ -10,6 +10,7 @@
 
 #include "agent/machine/privileges.h"
 #include "relay/net/address_range.h"
+#include "relay/signing/keyring.h"
 #include "sync/base/ip_address.h"
 
 namespace postern::agent {
@@ -77,6 +78,8 @@ void check_secrets(ParsedConfiguration& parsed) {
     check_secret(parsed, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
     check_secret(parsed, "tls.private_key", settings.relay.tls.private_key);
     check_secret(parsed, "status.token_file", settings.token_file());
+    for (const auto& one : relay::Keyring::read(settings.relay.dkim.keys).keys)
+        check_secret(parsed, "dkim.keys", one.file);
     check_secret(parsed, "state_dir", settings.relay.state_dir / "srs.secret");
 }
 

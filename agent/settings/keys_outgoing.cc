@@ -30,6 +30,15 @@ auto last(std::vector<Element> relay::Settings::*elements, Member Element::*memb
     return [elements, member](Settings& s) -> auto& { return (s.relay.*elements).back().*member; };
 }
 
+Section dkim() {
+    return {.name = "dkim",
+            .help = "Signatures on outgoing mail.",
+            .keys = {path(
+                "keys", "/etc/postern/dkim", [](Settings& s) -> auto& { return s.relay.dkim.keys; },
+                "folder of keys, DOMAIN/SELECTOR.pem, as \"postern dkim new\" makes them; empty: nothing is "
+                "signed")}};
+}
+
 Section gateway() {
     using G = relay::GatewaySettings;
     using relay::GatewayType;
@@ -302,7 +311,7 @@ Section dns() {
 }  // namespace
 
 std::vector<Section> outgoing_sections() {
-    return {gateway(), route(), destination(), egress(), queue(), delivery(), dns()};
+    return {gateway(), route(), destination(), egress(), queue(), delivery(), dkim(), dns()};
 }
 
 }  // namespace postern::agent

@@ -21,7 +21,8 @@ Carriers carriers_of(std::vector<net::io_context*> loops) {
 }  // namespace
 
 Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-                   SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
+                   SettingsPtr settings, KeyringPtr keyring, std::shared_ptr<const sync::Snapshot> directory,
+                   Observer& observer)
     : env_{*loops.front(),
            carriers_of(loops),
            machine.clock,
@@ -35,6 +36,7 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),
+      signing_(env_, std::move(keyring)),
       sources_(env_, learnt_.recall(egress_file)),
       listing_(env_, sources_, names_),
       intake_(env_, std::move(directory), room_, dispatch_),
@@ -45,8 +47,8 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
       destinations_(env_, names_, alarms_),
       room_(env_, destinations_, queue_),
       connections_(env_),
-      workplace_{env_,          queue_, names_,       contents_, sources_, listing_,
-                 destinations_, room_,  connections_, alarms_,   dispatch_},
+      workplace_{env_,     queue_,        names_, contents_,    signing_, sources_,
+                 listing_, destinations_, room_,  connections_, alarms_,  dispatch_},
       dispatch_(workplace_, [this](const SitePtr& site, SourceQueue& from) {
           return Courier::run(std::make_unique<Courier>(workplace_, site, from));
       }) {}
@@ -66,8 +68,9 @@ void Delivery::start() {
     }));
 }
 
-void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls) {
+void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls, KeyringPtr keyring) {
     env_.settings = std::move(settings);
+    signing_.reload(std::move(keyring));
     names_.reload(tls);
     queue_.reload(env_.settings);
     connections_.reload();

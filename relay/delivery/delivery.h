@@ -19,6 +19,7 @@
 #include "relay/delivery/listing.h"
 #include "relay/delivery/names.h"
 #include "relay/delivery/room.h"
+#include "relay/delivery/signing.h"
 #include "relay/delivery/sources.h"
 #include "relay/delivery/workplace.h"
 #include "relay/net/asio.h"
@@ -37,7 +38,8 @@ namespace postern::relay {
 class Delivery {
 public:
     Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-             SettingsPtr settings, std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
+             SettingsPtr settings, KeyringPtr keyring, std::shared_ptr<const sync::Snapshot> directory,
+             Observer& observer);
 
     void start();
     /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off. With
@@ -46,7 +48,7 @@ public:
     net::awaitable<void> stop(std::chrono::seconds grace);
     /// All that is over.
     void hurry() { connections_.hurry(); }
-    void reload(SettingsPtr settings, const net::PreparedTls& tls);
+    void reload(SettingsPtr settings, const net::PreparedTls& tls, KeyringPtr keyring);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { intake_.publish(std::move(directory)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);
 
@@ -71,6 +73,7 @@ private:
     Learnt learnt_;
     Names names_;
     Contents contents_;
+    Signing signing_;
     Sources sources_;
     Listing listing_;
     Intake intake_;

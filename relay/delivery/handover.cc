@@ -10,6 +10,7 @@
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/environment.h"
 #include "relay/delivery/listing.h"
+#include "relay/delivery/signing.h"
 #include "relay/delivery/sources.h"
 #include "relay/mail/route_key.h"
 
@@ -75,7 +76,7 @@ net::awaitable<TransactionEnd> Handover::carry() {
         from_.ready.push_front(at_.queue.split(job_, apart));
     }
     std::optional<Message> converted;
-    if (form->fit != Fit::as_is) converted = fitted(*form);
+    if (form->fit != Fit::as_is || !signatures_->fields.empty()) converted = fitted(*form);
     const Message& message = converted ? *converted : stored->message;
     Transaction::Options options;
     options.reset = client_.needs_reset;
@@ -110,6 +111,7 @@ net::awaitable<FormPtr> Handover::fit() {
     Formless why;
     const Abilities host = abilities_of(client_);
     FormPtr form = co_await at_.contents.form_for(job_.message->stored, host, why);
+    if (form && !co_await sign(form, why)) form = nullptr;
     if (job_.message->halted()) {  // in the meantime
         at_.queue.give_back(job_);
         co_return nullptr;
@@ -120,6 +122,17 @@ net::awaitable<FormPtr> Handover::fit() {
     else
         refuse_all(std::get<Unfit>(why).reply);
     co_return nullptr;
+}
+
+net::awaitable<bool> Handover::sign(FormPtr form, Formless& why) {
+    signatures_ = std::make_shared<const Signatures>();
+    if (site_->hosts().route.kind == RouteKey::Kind::primary) co_return true;
+    auto made = co_await at_.signing.of(job_.message->stored, std::move(form));
+    if (made)
+        signatures_ = std::move(*made);
+    else
+        why = std::move(made.error());
+    co_return made.has_value();
 }
 
 bool Handover::demands_more() const {
@@ -150,6 +163,7 @@ Message Handover::fitted(const Form& form) const {
     out.envelope.utf8 = out.envelope.utf8 && client_.extensions().utf8;
     if (form.fit == Fit::seven_bit) out.envelope.body = BodyType::seven_bit;
     out.content.size = form.size;
+    out.content.trace.insert(0, signatures_->fields);
     return out;
 }
 
@@ -234,6 +248,8 @@ Results Handover::attribute(const Transaction& transaction) const {
         outcome.host = client_.target().text();
         outcome.tls = client_.tls();
         outcome.egress = from_.source.address;
+        for (const auto& name : signatures_->names)
+            outcome.signed_by += (outcome.signed_by.empty() ? "" : " ") + name;
         outcome.relayed = !client_.extensions().dsn || job_.bare;
     }
     return out;

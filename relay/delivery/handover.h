@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "relay/delivery/client.h"
+#include "relay/delivery/signing.h"
 #include "relay/delivery/site.h"
 #include "relay/delivery/sorting.h"
 #include "relay/delivery/workplace.h"
@@ -49,6 +50,8 @@ private:
     /// Settles at once whom the host cannot take this message for; what is left of the job fits it in the
     /// form it gives. Null when nothing is left, or it cannot be read now.
     net::awaitable<FormPtr> fit();
+    /// False when it cannot be read now.
+    net::awaitable<bool> sign(FormPtr form, Formless& why);
     bool demands_more() const;
     bool refuse_addresses();  // false when no recipient is left
     Message fitted(const Form& form) const;
@@ -75,6 +78,7 @@ private:
     Client& client_;
     Job job_;
     bool last_word_;
+    SignaturesPtr signatures_;                // in front of what goes out
     std::map<std::uint16_t, Outcome> taken_;  // what the host has, whatever goes wrong behind that
 };
 

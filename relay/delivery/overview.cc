@@ -8,10 +8,12 @@
 #include "relay/delivery/names.h"
 #include "relay/delivery/room.h"
 #include "relay/delivery/route.h"
+#include "relay/delivery/signing.h"
 #include "relay/delivery/sources.h"
 #include "relay/delivery/target_lookup.h"
 #include "relay/mail/route_key.h"
 #include "relay/queue/queue.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -90,6 +92,10 @@ net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation be
         begun.trouble = obstacle->trouble;
         begun.next_try = at.env.clock.on_the_wall(obstacle->next_try);
     }
+    if (route.kind != RouteKey::Kind::primary)
+        if (const auto* keys = at.signing.keyring().of(base::lower(envelope.reverse_path.domain)))
+            for (const auto& one : *keys)
+                begun.signatures += (begun.signatures.empty() ? "" : ", ") + one.name();
     TlsWish wish = tls_wish(envelope);
     Targets first;
     for (const auto& way : all) {

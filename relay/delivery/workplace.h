@@ -7,6 +7,7 @@ struct Environment;
 class Queue;
 class Names;
 class Contents;
+class Signing;
 class Sources;
 class Listing;
 class Destinations;
@@ -21,6 +22,7 @@ struct Workplace {
     Queue& queue;
     Names& names;
     Contents& contents;
+    Signing& signing;
     Sources& sources;
     Listing& listing;
     Destinations& destinations;

@@ -18,6 +18,7 @@ struct Workers {
     asio::any_io_executor reading;     // what goes out, and passwords
     asio::any_io_executor converting;  // one at a time
     asio::any_io_executor keeping;     // one after the other
+    asio::any_io_executor signing;     // what goes out
 };
 
 /// What it refers to outlives whoever was given it.

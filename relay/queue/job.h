@@ -84,6 +84,7 @@ struct Outcome {
     Stage stage = Stage::none;
     std::string host, tls;     // tls: what was wanted and what was reached
     std::string egress;        // our address
+    std::string signed_by;     // names of the DKIM keys, with spaces between
     bool relayed = false;      // delivered to a host that reports nothing itself
     bool destination = false;  // the fault is the destination's: tried again as soon as that works
     bool ours = false;         // the trouble is ours and passes: tried again soon, never given up for it

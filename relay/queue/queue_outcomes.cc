@@ -52,7 +52,8 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& rout
                         to = mail.envelope.forward_paths[recipient].text(), way = route.text();
             auto age = std::max(wall - mail.arrived, Time::duration::zero());
             observer_.on(event::Delivered{id, from, to, way, one.host, one.tls, one.egress, one.reply,
-                                          std::chrono::duration_cast<std::chrono::milliseconds>(age)});
+                                          std::chrono::duration_cast<std::chrono::milliseconds>(age),
+                                          outcome.signed_by});
             break;
         }
         case Outcome::Result::failed: one.status = RecipientStatus::failed; break;

@@ -18,9 +18,9 @@ INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
 SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
 # Inside relay, each room may use those in front of it; reception and delivery do not know each other.
 ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "queue"},
-         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"},
+         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"}, "signing": {"mail", "signing"},
          "reception": {"mail", "net", "queue", "reception"},
-         "delivery": {"mail", "net", "queue", "security", "egress", "delivery"}}
+         "delivery": {"mail", "net", "queue", "security", "egress", "signing", "delivery"}}
 # Inside agent, each room may use those in front of it; sync/base is below them all.
 AGENT_ROOMS = {"machine": {"machine"}, "log": {"machine", "log"}, "http": {"machine", "http"},
                "settings": {"machine", "log", "http", "settings"},
@@ -60,6 +60,7 @@ WRITES = re.compile(r"\bopen_file\([^;]*?\bO_(?:WRONLY|RDWR|CREAT|TRUNC|TMPFILE)
 WRITERS = {"sync/base/disk.h", "sync/base/disk.cc", "sync/base/file.h", "sync/base/file.cc",  # the disk itself
            "agent/program/main.cc",  # which makes it
            "agent/program/run.cc",  # folders, while it is root
+           "agent/program/dkim.cc",  # a key, for the administrator who asks for one
            "agent/http/place.cc", "agent/http/entrance.cc",  # sockets, which have names among files
            "relay/queue/lock.cc",  # that there is one process is a matter of this machine's kernel
            "relay/queue/earlier_spool.cc",  # of versions before the journal, which a library reads

@@ -17,7 +17,7 @@ Life::Life(Clock& clock, Outside& outside, tests::MemoryDisk& disk, relay::Setti
     const relay::net::Machine machine{clock,
                                       disk_,
                                       outside,
-                                      {executor, executor, executor, executor},
+                                      {executor, executor, executor, executor, executor},
                                       static_cast<std::uint32_t>(seed | 1)};
     // Nothing but this waits for anything while it starts.
     clock.let_run(true);

@@ -346,7 +346,8 @@ private:
                 other->delivery.per_destination = static_cast<unsigned>(random.between(1, 8));
                 settings_ = other;
                 return life_->parts().delivery.reload(
-                    settings_, relay::net::prepare(relay::net::client_context, settings_->tls));
+                    settings_, relay::net::prepare(relay::net::client_context, settings_->tls),
+                    std::make_shared<const relay::Keyring>());
             }
             default: try { return operate(planned.deed, random);
                 } catch (const std::system_error& fault) {  // the disk's; an operator is told

@@ -21,16 +21,17 @@ const std::filesystem::path state_dir = "/state";
 class World {
 public:
     Learnt learnt(base::Disk& disk) {
-        env_ = std::make_unique<Environment>(Environment{io_,
-                                                         Carriers({&io_}),
-                                                         clock_,
-                                                         disk,
-                                                         outside_,
-                                                         {executor_, executor_, executor_, executor_},
-                                                         kept_.spool,
-                                                         observer_,
-                                                         settings(),
-                                                         {}});
+        env_ =
+            std::make_unique<Environment>(Environment{io_,
+                                                      Carriers({&io_}),
+                                                      clock_,
+                                                      disk,
+                                                      outside_,
+                                                      {executor_, executor_, executor_, executor_, executor_},
+                                                      kept_.spool,
+                                                      observer_,
+                                                      settings(),
+                                                      {}});
         return Learnt(*env_);
     }
     void work() {
