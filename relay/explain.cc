@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "relay/delivery/route.h"
+#include "relay/reception/sender_limits.h"
 
 namespace postern::relay {
 
@@ -45,6 +46,17 @@ Explained explain(const Grounds& grounds, const std::string& from, const std::st
     out.so_far.recipient_why = in_words(rcpt.decision);
     if (!mail.reply.positive() || !rcpt.decision.reply.positive()) return out;
     if (!rcpt.instead.null()) recipient = std::move(rcpt.instead);
+    const auto charged = primary == nullptr
+                             ? std::nullopt
+                             : charged_for(grounds.directory, *sender, primary->name, *recipient, now);
+    if (auto beyond = charged && grounds.beyond ? grounds.beyond(*charged) : std::nullopt) {
+        beyond->monitored = !grounds.settings.accept.enforce;
+        out.so_far.recipient_why = in_words(*beyond);
+        if (!beyond->monitored) {
+            out.so_far.recipient = beyond->reply;
+            return out;
+        }
+    }
 
     Explained::Onward onward;
     onward.envelope.reverse_path = *sender;

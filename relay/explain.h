@@ -1,6 +1,7 @@
 // What would become of a message, as far as settings and directory know it.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "relay/mail/route_key.h"
 #include "relay/reception/acceptance.h"
 #include "relay/views.h"
+#include "relay/volume/tally.h"
 
 namespace postern::relay {
 
@@ -16,6 +18,8 @@ struct Grounds {
     const Settings& settings;
     const sync::Snapshot& directory;
     const Srs* srs;  // null where foreign senders are not rewritten
+    /// The refusal of a sender that has used up what it may; empty: there are no limits.
+    std::function<std::optional<Decision>(const VolumeSender&)> beyond{};
 };
 
 struct Explained {

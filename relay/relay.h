@@ -14,6 +14,7 @@
 #include "relay/observer.h"
 #include "relay/settings.h"
 #include "relay/views.h"
+#include "relay/volume/tally.h"
 #include "sync/base/clock.h"
 #include "sync/base/disk.h"
 #include "sync/directory/snapshot.h"
@@ -82,6 +83,8 @@ public:
     Restored restore(const std::string& file);
     std::vector<GatewayView> gateways();
     std::vector<EgressView> egress();
+    /// See Tally::views().
+    std::vector<VolumeView> senders(const std::string& who, std::size_t most);
     /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
     std::string dns_trouble();
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was

@@ -2,6 +2,7 @@
 #include "relay/delivery/overview.h"
 #include "relay/explain.h"
 #include "relay/parts.h"
+#include "relay/reception/sender_limits.h"
 #include "relay/relay.h"
 
 namespace postern::relay {
@@ -57,6 +58,10 @@ std::vector<EgressView> Relay::egress() {
     });
 }
 
+std::vector<VolumeView> Relay::senders(const std::string& who, std::size_t most) {
+    return parts_->reception.tally().views(who, most, parts_->clock.steady());
+}
+
 std::string Relay::dns_trouble() {
     return parts_->delivery_loops.first().ask(
         [parts = parts_.get()] { return parts->delivery.workplace().names.trouble(); });
@@ -72,8 +77,13 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     const auto [settings, directory] = parts_->in_force();
     const auto srs =
         parts_->reception_loops.first().ask([parts = parts_.get()] { return parts->reception.srs(); });
+    const auto beyond = [&](const VolumeSender& sender) -> std::optional<Decision> {
+        const auto reached = parts_->reception.tally().would_exceed(sender, parts_->clock.steady());
+        if (!reached) return std::nullopt;
+        return beyond_limit(*reached, parts_->clock.on_the_wall(reached->until));
+    };
     relay::Explained known =
-        relay::explain({*settings, *directory, srs.get()}, from, to, client, parts_->clock.wall());
+        relay::explain({*settings, *directory, srs.get(), beyond}, from, to, client, parts_->clock.wall());
     if (!known.onward) return {std::move(known.so_far), false};
     asio::co_spawn(parts_->delivery_loops.first().io(),
                    explain_delivery(parts_->delivery.workplace(), known.so_far,

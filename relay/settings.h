@@ -117,6 +117,28 @@ struct EgressSettings {
 
 enum class Rotation : std::uint8_t { on_listing, round_robin, per_domain };
 
+/// How much may be handed in: of messages that have one, or of recipients outside of the primaries' domains.
+struct VolumeLimit {
+    enum class Unit : std::uint8_t { messages, recipients };
+    Unit unit = Unit::recipients;
+    std::uint64_t count = 0;
+    std::chrono::seconds period = std::chrono::hours(1);  // a minute, an hour or a day
+    bool operator==(const VolumeLimit&) const = default;
+};
+
+/// For one sender instead of what holds for all.
+struct LimitRule {
+    std::string sender;  // "user@domain", "*@domain" for each user of it, or "domain"; lower case
+    std::vector<VolumeLimit> limits;  // {}: none
+    bool operator==(const LimitRule&) const = default;
+};
+
+struct LimitSettings {
+    std::vector<VolumeLimit> user, domain, primary, all;
+    std::vector<LimitRule> rules;
+    bool operator==(const LimitSettings&) const = default;
+};
+
 /// What a receiver's refusal is about.
 enum class ReplyMeaning : std::uint8_t {
     unknown,            // no rule knows the text
@@ -206,6 +228,7 @@ struct Settings {
     TlsSettings tls;
     std::vector<PrimarySettings> primaries;
     AcceptSettings accept;
+    LimitSettings limits;
     std::vector<GatewaySettings> gateways;
     std::vector<RouteSettings> routes;
     std::vector<DestinationSettings> destinations;

@@ -197,6 +197,9 @@ public:
     relay::State state() override {
         return parts_.gate.while_running([&] { return parts_.relay.state(); });
     }
+    std::vector<relay::VolumeView> senders(const std::string& who, std::size_t most) override {
+        return parts_.gate.while_running([&] { return parts_.relay.senders(who, most); });
+    }
     std::vector<std::string> not_ready() override {
         try {
             return parts_.gate.while_running([&] {

@@ -368,6 +368,8 @@ void check_consistency(ParsedConfiguration& parsed) {
     check_primaries(parsed);
     check_gateways(parsed);
     check_routes(parsed);
+    check_unique(parsed, "limit", "sender", settings.relay.limits.rules,
+                 [](const auto& rule) { return rule.sender; });
     check_unique(parsed, "destination", "domain", settings.relay.destinations,
                  [](const auto& destination) { return destination.domain; });
     check_unique(parsed, "egress", "address", settings.relay.egress,

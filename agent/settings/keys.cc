@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "agent/settings/key_types.h"
+#include "agent/settings/keys_limits.h"
 #include "agent/settings/keys_outgoing.h"
 #include "relay/limits.h"
 #include "relay/mail/address.h"
@@ -303,6 +304,8 @@ Section log() {
 const std::vector<Section>& sections() {
     static const std::vector<Section> table = [] {
         std::vector<Section> all{top(), listener(), tls(), primary(), accept()};
+        auto limits = limit_sections();
+        std::move(limits.begin(), limits.end(), std::back_inserter(all));
         auto outgoing = outgoing_sections();
         std::move(outgoing.begin(), outgoing.end(), std::back_inserter(all));
         all.push_back(status());

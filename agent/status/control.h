@@ -93,6 +93,8 @@ public:
     virtual ~ProcessControl() = default;
     virtual Identity identity() = 0;
     virtual relay::State state() = 0;
+    /// How much senders handed in: one of them, or ("") all.
+    virtual std::vector<relay::VolumeView> senders(const std::string& who, std::size_t most) = 0;
     virtual std::vector<std::string> not_ready() = 0;  // reasons; empty: ready
     virtual std::vector<std::string> degraded() = 0;   // mail is taken, but some of it cannot leave
     virtual std::string metrics() = 0;

@@ -16,6 +16,7 @@ std::vector<Endpoint> state_endpoints();
 std::vector<Endpoint> explain_endpoints();
 std::vector<Endpoint> queue_endpoints();
 std::vector<Endpoint> spool_endpoints();
+std::vector<Endpoint> sender_endpoints();
 std::vector<Endpoint> outgoing_endpoints();
 std::vector<Endpoint> directory_endpoints();
 std::vector<Endpoint> reload_endpoints();

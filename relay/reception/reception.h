@@ -20,6 +20,7 @@
 #include "relay/reception/sessions.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
+#include "sync/base/kept_file.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
@@ -51,6 +52,8 @@ public:
     /// See SessionContext.
     const std::shared_ptr<const Srs>& srs() const { return context().srs; }
     Decision admission(std::uint64_t size) const { return context().admission(size); }
+    /// Any thread.
+    Tally& tally() { return commons_.tally; }
 
 private:
     struct Door {
@@ -70,13 +73,17 @@ private:
     void turn_away(net::Socket socket, const std::string& client, bool stranger, Rule rule);
     void tell_of_shortage(const std::error_code& error);
     net::awaitable<void> tell_refusals();
+    net::awaitable<void> keep_tally();
+    void write_tally();
 
     net::io_context& io_;
+    const base::StateFolder kept_;
+    const asio::any_io_executor keeping_;
     Commons commons_;
     std::vector<Hall> halls_;  // one for each loop
     std::vector<Door> doors_;
     Places places_;
-    net::Timer tick_;
+    net::Timer tick_, tally_tick_;
     bool stopping_ = false;
     bool turned_off_ = false;  // no connection can be accepted for want of something, which was told
 };

@@ -268,6 +268,38 @@ constexpr std::array table{
              450,
              {4, 2, 1},
              "too many messages for the postmaster, try again later"},
+    RuleText{Rule::limit_user,
+             "limits.user",
+             "more recipients outside of the primaries' domains, or messages, of a sender address than "
+             "`limits.user` allows; "
+             "`postern senders` tells how much it was",
+             450,
+             {4, 7, 1},
+             "more mail than is allowed here, try again later"},
+    RuleText{Rule::limit_domain,
+             "limits.domain",
+             "more recipients outside of the primaries' domains, or messages, of a sender domain than "
+             "`limits.domain` allows; "
+             "`postern senders` tells how much it was",
+             450,
+             {4, 7, 1},
+             "more mail than is allowed here, try again later"},
+    RuleText{Rule::limit_primary,
+             "limits.primary",
+             "more recipients outside of the primaries' domains, or messages, of a primary than "
+             "`limits.primary` allows; "
+             "`postern senders` tells how much it was",
+             450,
+             {4, 7, 1},
+             "more mail than is allowed here, try again later"},
+    RuleText{Rule::limit_all,
+             "limits.all",
+             "more recipients outside of the primaries' domains, or messages, of all senders together than "
+             "`limits.all` allows; "
+             "`postern senders` tells how much it was",
+             450,
+             {4, 7, 1},
+             "more mail than is allowed here, try again later"},
     RuleText{Rule::bare_newline,
              "accept.bare_newline",
              "bare CR or LF; a primary's becomes CRLF unless `accept.bare_newline` is `\"refuse\"`",

@@ -7,6 +7,7 @@
 #include "relay/net/elsewhere.h"
 #include "relay/queue/record.h"
 #include "relay/reception/places.h"
+#include "relay/reception/sender_limits.h"
 #include "sync/base/ascii.h"
 #include "sync/base/clock.h"
 #include "sync/base/file_fault.h"
@@ -136,7 +137,9 @@ net::awaitable<void> Session::run() {
         }
         if (error) co_return;
         if (!co_await obey(protocol_.line(line))) co_return;
-        if (!protocol_.in_transaction()) envelope_memory_.give_back();
+        if (protocol_.in_transaction()) continue;
+        envelope_memory_.give_back();
+        charge_.give_back();
     }
 }
 
@@ -274,10 +277,25 @@ Decision Session::answer_recipient(const Address& address) {
         if (!context_.commons.from_strangers.take(whom, context_.clock.now()))
             judged.decision = refuse(report ? Rule::reports_often : Rule::postmaster_often);
     }
+    if (primary != nullptr && judged.decision.reply.positive())
+        charge(judged.instead.null() ? address : judged.instead, judged.decision);
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
         judged.decision = refuse(Rule::memory);
     protocol_.recipient(judged.decision.reply, std::move(judged.instead));
     return std::move(judged.decision);
+}
+
+void Session::charge(const Address& recipient, Decision& decision) {
+    const auto sender = charged_for(*context_.directory, protocol_.envelope().reverse_path, primary_,
+                                    recipient, context_.clock.wall());
+    if (!sender) return;
+    const bool monitored = !settings_->accept.enforce;
+    const auto reached = context_.commons.tally.take(charge_, *sender, context_.clock.steady(), monitored);
+    if (!reached) return;
+    Decision no = beyond_limit(*reached, context_.clock.on_the_wall(reached->until));
+    no.monitored = monitored;
+    if (monitored) no.reply = decision.reply;
+    decision = std::move(no);
 }
 
 /// For the Received field: RFC 3848, RFC 6531 §3.7.3.
@@ -421,6 +439,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     context_.commons.room.taken(message.size());
     error = co_await commit(stored);
     if (error) co_return not_stored(error);
+    charge_.keep();
     ++messages_;
     co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + id.text()});
 }

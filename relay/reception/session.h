@@ -45,6 +45,7 @@ private:
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
     net::awaitable<Decision> answer_mail(Address address, std::uint64_t size);
     Decision answer_recipient(const Address& address);
+    void charge(const Address& recipient, Decision& decision);
     const char* protocol_name() const;
     void expect(bool message);
 
@@ -54,6 +55,7 @@ private:
     SettingsPtr settings_;  // of the transaction in hand
     std::string client_, primary_;
     SessionMemory::Share envelope_memory_;
+    Tally::Charge charge_;  // for the message in hand
     ServerProtocol protocol_;
     RefusalEvents::Tally tally_;
     bool at_prompt_ = false, expected_ = false;

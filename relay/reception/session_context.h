@@ -19,6 +19,7 @@
 #include "relay/reception/refusal_events.h"
 #include "relay/reception/session_memory.h"
 #include "relay/settings.h"
+#include "relay/volume/tally.h"
 #include "sync/base/clock.h"
 #include "sync/directory/snapshot.h"
 
@@ -38,6 +39,7 @@ struct Commons {
     RefusalEvents refusals;
     Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
                                                            // mail for the postmaster
+    Tally tally;                                           // how much each sender handed in
     const std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
     const asio::any_io_executor files;  // where they are written: nothing of a loop waits for a disk
     DiskRoom room;

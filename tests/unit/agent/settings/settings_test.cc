@@ -16,8 +16,9 @@ using namespace postern::tests;
 
 TEST_CASE("the default of each key is what the settings have by themselves") {
     // What every gateway needs, and who uses relay without a file does not.
-    const std::set<std::string> more{"state_dir",         "user",     "threads", "delivery.ignore_addresses",
-                                     "dns.trust_anchors", "dkim.keys"};
+    const std::set<std::string> more{
+        "state_dir",         "user",      "threads",     "delivery.ignore_addresses",
+        "dns.trust_anchors", "dkim.keys", "limits.user", "limits.domain"};
     for (const auto& section : sections())
         for (const auto& key : section.keys) {
             if (key.given != Given::defaulted) continue;

@@ -127,6 +127,13 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
 
     Identity identity() override { return who; }
     relay::State state() override { return now; }
+    std::vector<relay::VolumeView> senders(const std::string& whose, std::size_t most) override {
+        std::vector<relay::VolumeView> out;
+        for (const auto& one : volume)
+            if (out.size() < most && (whose.empty() || whose == one.who)) out.push_back(one);
+        return out;
+    }
+    std::vector<relay::VolumeView> volume;
     std::vector<std::string> not_ready() override { return why_not_ready; }
     std::vector<std::string> degraded() override { return troubles; }
     std::string metrics() override { return "postern_ready 1\n"; }

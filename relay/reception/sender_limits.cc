@@ -1,0 +1,32 @@
+#include "relay/reception/sender_limits.h"
+
+#include <array>
+#include <string>
+
+#include "sync/base/time_text.h"
+
+namespace postern::relay {
+
+std::optional<VolumeSender> charged_for(const sync::Snapshot& directory, const Address& reverse_path,
+                                        std::string_view primary, const Address& recipient, sync::Time now) {
+    if (directory.domain(recipient.domain, now).standing == sync::Standing::good) return std::nullopt;
+    if (reverse_path.null()) return VolumeSender({}, {}, primary);
+    return VolumeSender(reverse_path.mailbox(), reverse_path.domain, primary);
+}
+
+Decision beyond_limit(const LimitReached& reached, base::Time until) {
+    constexpr std::array rules{Rule::limit_user, Rule::limit_domain, Rule::limit_primary, Rule::limit_all};
+    static_assert(rules.size() == volume_scopes);
+    const bool all = reached.scope == VolumeScope::all;
+    const bool recipients = reached.limit.unit == VolumeLimit::Unit::recipients;
+    Decision out = refuse(rules[static_cast<std::size_t>(reached.scope)],
+                          (all ? std::string("all senders together") : reached.who) + " may send " +
+                              (recipients ? "to " : "") + in_words(reached.limit) + ": try again after " +
+                              base::iso_time(until));
+    out.reason = std::to_string(reached.used) +
+                 " so far, counting recipients outside of the primaries' domains" +
+                 (recipients ? "" : ", and messages with one") + ", by acceptance";
+    return out;
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,38 @@
+// How many there were in the last minute, hour or day.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "sync/base/clock.h"
+
+namespace postern::relay {
+
+/// In steps of a twelfth of its length: the first of them goes as a whole. A value; times do not step back.
+class SlidingCount {
+public:
+    static constexpr std::size_t steps = 12;
+
+    /// `at` may be earlier than what was added last. What is older than the length does not count.
+    void add(base::Time at, std::chrono::seconds length, std::uint32_t count);
+    void take_back(base::Time at, std::chrono::seconds length, std::uint32_t count);
+    std::uint64_t sum(base::Time now, std::chrono::seconds length) const;
+    /// When at most `left` of them will count, should no more be added.
+    base::Time falls_to(std::uint64_t left, base::Time now, std::chrono::seconds length) const;
+
+    struct Step {
+        std::int64_t number = 0;  // of steps since 1970
+        std::uint32_t count = 0;
+    };
+    /// For whoever keeps it.
+    const std::array<Step, steps>& all() const { return steps_; }
+    void put(const Step& step);
+
+private:
+    Step& step_at(std::int64_t number);
+
+    std::array<Step, steps> steps_{};
+};
+
+}  // namespace postern::relay

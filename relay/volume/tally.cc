@@ -1,0 +1,252 @@
+#include "relay/volume/tally.h"
+
+#include <algorithm>
+
+#include "relay/volume/tally_state.h"
+#include "sync/base/ascii.h"
+#include "sync/base/forget_oldest.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::array all_scopes{VolumeScope::user, VolumeScope::domain, VolumeScope::primary,
+                                VolumeScope::all};
+constexpr std::size_t name_max = 320;  // of a user: longer ones are cut, and share what they may
+
+using Unit = VolumeLimit::Unit;
+
+std::size_t index_of(std::chrono::seconds period) {
+    return static_cast<std::size_t>(std::find(Tally::periods.begin(), Tally::periods.end(), period) -
+                                    Tally::periods.begin());
+}
+
+}  // namespace
+
+std::string_view text_of(VolumeScope scope) {
+    constexpr std::array<std::string_view, volume_scopes> texts{"user", "domain", "primary", "all"};
+    return texts[static_cast<std::size_t>(scope)];
+}
+
+std::string in_words(const VolumeLimit& limit) {
+    constexpr std::array<std::string_view, Tally::periods.size()> words{" a minute", " an hour", " a day"};
+    return std::to_string(limit.count) + (limit.unit == Unit::messages ? " messages" : " recipients") +
+           std::string(words.at(index_of(limit.period)));
+}
+
+VolumeSender::VolumeSender(std::string_view mailbox, std::string_view domain, std::string_view primary) {
+    names[static_cast<std::size_t>(VolumeScope::primary)] = primary;
+    if (domain.empty()) return;
+    const std::string local = base::lower(mailbox.substr(0, mailbox.find('+')));
+    names[static_cast<std::size_t>(VolumeScope::domain)] = base::lower(domain);
+    auto& user = names[static_cast<std::size_t>(VolumeScope::user)];
+    user = (local.empty() ? base::lower(mailbox) : local) + '@' + base::lower(domain);
+    if (user.size() > name_max) user.resize(name_max);
+}
+
+// ---- limits
+
+void Tally::reload(const LimitSettings& limits) {
+    const std::lock_guard lock(mutex_);
+    limits_ = limits;
+}
+
+std::string Tally::key_of(VolumeScope scope, const std::string& who) {
+    return static_cast<char>('0' + static_cast<int>(scope)) + who;
+}
+
+/// The rule for exactly this one first, then that for the users of its domain, then what holds for all.
+const std::vector<VolumeLimit>& Tally::limits_of(VolumeScope scope, const std::string& who) const {
+    const auto rule = [&](const std::string& sender) {
+        return std::find_if(limits_.rules.begin(), limits_.rules.end(),
+                            [&](const LimitRule& one) { return one.sender == sender; });
+    };
+    switch (scope) {
+        case VolumeScope::user: {
+            if (const auto own = rule(who); own != limits_.rules.end()) return own->limits;
+            const auto of_domain = rule("*" + who.substr(std::min(who.rfind('@'), who.size())));
+            return of_domain != limits_.rules.end() ? of_domain->limits : limits_.user;
+        }
+        case VolumeScope::domain: {
+            const auto own = rule(who);
+            return own != limits_.rules.end() ? own->limits : limits_.domain;
+        }
+        case VolumeScope::primary: return limits_.primary;
+        case VolumeScope::all: break;
+    }
+    return limits_.all;
+}
+
+Tally::Counts* Tally::find(VolumeScope scope, const std::string& who) {
+    const auto found = known_.find(key_of(scope, who));
+    return found == known_.end() ? nullptr : &found->second;
+}
+
+std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool message, base::Time now) {
+    for (const auto scope : all_scopes) {
+        const std::string& who = sender.names[static_cast<std::size_t>(scope)];
+        if (who.empty() && scope != VolumeScope::all) continue;
+        Counts* counts = find(scope, who);
+        for (const VolumeLimit& limit : limits_of(scope, who)) {
+            if (limit.unit == Unit::messages && !message) continue;
+            std::uint64_t used = 0;
+            base::Time until = now;
+            if (counts != nullptr) {
+                auto& count = (limit.unit == Unit::messages ? counts->messages
+                                                            : counts->recipients)[index_of(limit.period)];
+                used = count.sum(now, limit.period);
+                if (used >= limit.count && limit.count > 0)
+                    until = count.falls_to(limit.count - 1, now, limit.period);
+            }
+            if (used >= limit.count) return LimitReached{scope, who, limit, used, until};
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<LimitReached> Tally::would_exceed(const VolumeSender& sender, base::Time now) {
+    const std::lock_guard lock(mutex_);
+    return forbidden(sender, true, now);
+}
+
+std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& sender, base::Time now,
+                                        bool monitored) {
+    const std::lock_guard lock(mutex_);
+    const bool first = charge.recipients_ == 0;
+    auto reached = forbidden(sender, first, now);
+    if (reached) ++refused_;
+    if (reached && !monitored) return reached;
+    if (first) {
+        charge.tally_ = this;
+        charge.sender_ = sender;
+        charge.at_ = now;
+    }
+    ++charge.recipients_;
+    add(sender, charge.at_, first ? 1 : 0, 1);
+    return reached;
+}
+
+void Tally::Charge::give_back() {
+    if (tally_ == nullptr || recipients_ == 0) return;
+    const std::lock_guard lock(tally_->mutex_);
+    tally_->take_back(*sender_, at_, recipients_);
+    tally_ = nullptr;
+    recipients_ = 0;
+}
+
+void Tally::add(const VolumeSender& sender, base::Time at, std::uint32_t messages, std::uint32_t recipients) {
+    changed_ = true;
+    for (const auto scope : all_scopes) {
+        const std::string& who = sender.names[static_cast<std::size_t>(scope)];
+        if (who.empty() && scope != VolumeScope::all) continue;
+        Counts& counts = known_[key_of(scope, who)];
+        counts.last = std::max(counts.last, at);
+        for (std::size_t i = 0; i < periods.size(); ++i) {
+            if (messages > 0) counts.messages[i].add(at, periods[i], messages);
+            counts.recipients[i].add(at, periods[i], recipients);
+        }
+    }
+    if (known_.size() > most_known + most_known / 10) forget();
+}
+
+void Tally::take_back(const VolumeSender& sender, base::Time at, std::uint32_t recipients) {
+    changed_ = true;
+    for (const auto scope : all_scopes) {
+        Counts* counts = find(scope, sender.names[static_cast<std::size_t>(scope)]);
+        if (counts == nullptr) continue;
+        for (std::size_t i = 0; i < periods.size(); ++i) {
+            counts->messages[i].take_back(at, periods[i], 1);
+            counts->recipients[i].take_back(at, periods[i], recipients);
+        }
+    }
+}
+
+/// Who sent least in a day, and longest ago: invented names do not drive out who is watched.
+void Tally::forget() {
+    base::Time latest;
+    for (const auto& [key, counts] : known_) latest = std::max(latest, counts.last);
+    base::forget_oldest(
+        known_, most_known, [](const Counts&) { return true; },
+        [&](Counts& counts) {
+            return std::pair(counts.recipients.back().sum(latest, periods.back()), counts.last);
+        });
+}
+
+// ---- what is told
+
+std::vector<VolumeView> Tally::views(std::string_view who, std::size_t most, base::Time now) {
+    const std::string wanted = base::lower(who);
+    std::vector<std::pair<double, VolumeView>> found;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [key, counts] : known_) {
+            VolumeView view;
+            view.scope = static_cast<VolumeScope>(key.front() - '0');
+            view.who = key.substr(1);
+            if (!wanted.empty() && view.who != wanted) continue;
+            const auto& limits = limits_of(view.scope, view.who);
+            double share = 0;
+            for (const Unit unit : {Unit::messages, Unit::recipients})
+                for (std::size_t i = 0; i < periods.size(); ++i) {
+                    auto& all = unit == Unit::messages ? counts.messages : counts.recipients;
+                    VolumeView::Count count{unit, periods[i], all[i].sum(now, periods[i]), std::nullopt};
+                    for (const auto& limit : limits)
+                        if (limit.unit == unit && limit.period == periods[i])
+                            count.limit = std::min(limit.count, count.limit.value_or(limit.count));
+                    if (count.limit)
+                        share = std::max(share,
+                                         static_cast<double>(count.used) /
+                                             static_cast<double>(std::max<std::uint64_t>(1, *count.limit)));
+                    view.counts.push_back(count);
+                }
+            const std::uint64_t day = view.counts.back().used;
+            if (day == 0 && wanted.empty()) continue;
+            found.emplace_back(share + static_cast<double>(day) * 1e-12, std::move(view));
+        }
+    }
+    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+        return std::tuple(-a.first, a.second.scope, std::string_view(a.second.who)) <
+               std::tuple(-b.first, b.second.scope, std::string_view(b.second.who));
+    });
+    std::vector<VolumeView> out;
+    for (auto& [share, view] : found)
+        if (out.size() < most) out.push_back(std::move(view));
+    return out;
+}
+
+std::uint64_t Tally::refused() const {
+    const std::lock_guard lock(mutex_);
+    return refused_;
+}
+
+// ---- what is kept
+
+std::optional<std::string> Tally::save() {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(changed_, false)) return std::nullopt;
+    std::string out;
+    for (const auto& [key, counts] : known_)
+        for (std::size_t i = 0; i < periods.size(); ++i) {
+            write_counts(out, key, 'm', i, counts.messages[i]);
+            write_counts(out, key, 'r', i, counts.recipients[i]);
+        }
+    return out;
+}
+
+void Tally::restore(std::string_view text, base::Time now) {
+    const std::lock_guard lock(mutex_);
+    while (!text.empty()) {
+        const auto line = read_counts(text);
+        if (!line || line->period >= periods.size() || known_.size() > most_known) continue;
+        Counts& counts = known_[line->key];
+        auto& count = (line->unit == 'm' ? counts.messages : counts.recipients)[line->period];
+        for (const auto& step : line->steps) {
+            const base::Time at(periods[line->period] / static_cast<int>(SlidingCount::steps) * step.number);
+            if (at > now) continue;  // by a clock that was wrong
+            count.put(step);
+            counts.last = std::max(counts.last, at);
+        }
+    }
+}
+
+}  // namespace postern::relay

@@ -1,0 +1,130 @@
+// How much each sender has handed in, and whether it may hand in more.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "relay/settings.h"
+#include "relay/volume/sliding_count.h"
+#include "sync/base/clock.h"
+
+namespace postern::relay {
+
+/// Whose volume it is: a user (the reverse-path, without what stands behind a "+"), a domain, a primary, or
+/// all of them together.
+enum class VolumeScope : std::uint8_t { user, domain, primary, all };
+constexpr std::size_t volume_scopes = 4;
+std::string_view text_of(VolumeScope scope);
+
+/// Who hands in a message. A report, which has no sender, is of its primary alone.
+struct VolumeSender {
+    VolumeSender(std::string_view mailbox, std::string_view domain, std::string_view primary);
+
+    std::array<std::string, volume_scopes> names;  // by scope; "": there is none, but for `all`
+};
+
+/// "500 recipients an hour".
+std::string in_words(const VolumeLimit& limit);
+
+/// A limit that does not let more through.
+struct LimitReached {
+    VolumeScope scope = VolumeScope::all;
+    std::string who;
+    VolumeLimit limit;
+    std::uint64_t used = 0;
+    base::Time until;  // when there is room for one more, if nothing more comes
+};
+
+/// What has been counted of one sender.
+struct VolumeView {
+    VolumeScope scope = VolumeScope::all;
+    std::string who;
+    struct Count {
+        VolumeLimit::Unit unit;
+        std::chrono::seconds period;
+        std::uint64_t used = 0;
+        std::optional<std::uint64_t> limit;
+    };
+    std::vector<Count> counts;
+};
+
+/// Any thread. Times are steady ones.
+class Tally {
+public:
+    static constexpr std::size_t most_known = 50'000;
+    static constexpr std::array periods{std::chrono::seconds(60), std::chrono::seconds(3600),
+                                        std::chrono::seconds(86400)};
+
+    void reload(const LimitSettings& limits);
+
+    /// What one transaction has taken; given back when it goes, unless it was kept. It does not outlive the
+    /// Tally.
+    class Charge {
+    public:
+        Charge() = default;
+        ~Charge() { give_back(); }
+        Charge(const Charge&) = delete;
+        Charge& operator=(const Charge&) = delete;
+
+        void keep() {
+            tally_ = nullptr;
+            recipients_ = 0;
+        }
+        void give_back();
+
+    private:
+        friend class Tally;
+        Tally* tally_ = nullptr;
+        std::optional<VolumeSender> sender_;
+        base::Time at_;  // of the first one: all of it counts as of then
+        std::uint32_t recipients_ = 0;
+    };
+
+    /// One more recipient outside of the primaries' domains, and with the first one a message. The limit that
+    /// forbids it; nothing is taken then, unless it is only `monitored`.
+    std::optional<LimitReached> take(Charge& charge, const VolumeSender& sender, base::Time now,
+                                     bool monitored);
+    /// The same question, without taking.
+    std::optional<LimitReached> would_exceed(const VolumeSender& sender, base::Time now);
+
+    /// Who has used most of what it may, or sent most, first; `who`: that one alone ("" for all).
+    std::vector<VolumeView> views(std::string_view who, std::size_t most, base::Time now);
+    /// How many times a limit forbade something since the start.
+    std::uint64_t refused() const;
+
+    /// As text, to be kept; nullopt when it is as it was at the last call.
+    std::optional<std::string> save();
+    /// What save() gave, at a time before `now`. Lines that cannot be read are passed over.
+    void restore(std::string_view text, base::Time now);
+
+private:
+    struct Counts {
+        std::array<SlidingCount, periods.size()> messages, recipients;
+        base::Time last;
+    };
+    using Known = std::unordered_map<std::string, Counts>;
+
+    static std::string key_of(VolumeScope scope, const std::string& who);
+    const std::vector<VolumeLimit>& limits_of(VolumeScope scope, const std::string& who) const;
+    Counts* find(VolumeScope scope, const std::string& who);
+    std::optional<LimitReached> forbidden(const VolumeSender& sender, bool message, base::Time now);
+    void add(const VolumeSender& sender, base::Time at, std::uint32_t messages, std::uint32_t recipients);
+    void take_back(const VolumeSender& sender, base::Time at, std::uint32_t recipients);
+    void forget();
+
+    mutable std::mutex mutex_;
+    LimitSettings limits_;
+    Known known_;
+    std::uint64_t refused_ = 0;
+    bool changed_ = false;
+};
+
+}  // namespace postern::relay
