@@ -4,6 +4,7 @@ import json
 import samples
 import scenario
 import smtp_client
+from primary import Primary
 
 
 class SenderLimits(scenario.Scenario):
@@ -82,6 +83,16 @@ class SenderLimits(scenario.Scenario):
         self.assertEqual(self._taken(gateway, 9), 2)
         self.assertEqual(self._taken(gateway, 9, sender="carl@company.example"), 1)
         self.assertIn("company.example may send to 17 recipients a day", self._recipients(gateway, 1, sender="dora@company.example")[0][0].text)
+
+    def test_mail_within_the_primarys_domains_is_untouched(self):
+        self.web = self.workspace.add(Primary(self.workspace))
+        primary = {"name": "main", "addresses": ["127.0.0.1"], "deliver_to": f"{self.workspace.host(scenario.PRIMARY)}:2525"}
+        gateway = self._gateway(primary=[primary | self.web.settings()], accept={"sender": "user"})
+        gateway.wait_for_event("synced")
+        self.assertEqual(self._taken(gateway, 6), 5)
+        for host in ("company.example", "company-alias.example"):
+            self.assertEqual(self._taken(gateway, 9, host=host), 9)
+        self.assertEqual(self._taken(gateway, 2, sender="alice+x@company.example"), 0)
 
     def test_monitor_mode_only_tells(self):
         gateway = self._gateway(accept={"sender": "any", "mode": "monitor"})
