@@ -182,12 +182,12 @@ net::awaitable<void> Reception::keep_tally() {
 
 /// Beside the loop.
 void Reception::write_tally() {
-    auto text = commons_.tally.save();
-    if (!text) return;
-    asio::post(keeping_, [kept = kept_, &observer = commons_.observer, text = std::move(*text)] {
+    asio::post(keeping_, [kept = kept_, &commons = commons_] {
+        const auto text = commons.tally.save();
+        if (!text) return;
         const auto file = kept.path / tally_file;
-        if (const auto error = base::replace_file(*kept.disk, file, text))
-            observer.on(event::Trouble{
+        if (const auto error = base::replace_file(*kept.disk, file, *text))
+            commons.observer.on(event::Trouble{
                 event::Area::reception,
                 "how much senders handed in cannot be written down: " + base::file_fault(file, error),
                 false});

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::array all_scopes{VolumeScope::user, VolumeScope::domain, VolumeScope::primary,
                                 VolumeScope::all};
-constexpr std::size_t name_max = 320;  // of a user: longer ones are cut, and share what they may
+constexpr std::size_t saved_at_once = 500;  // while who is charged waits
+constexpr std::size_t name_max = 320;       // of a user: longer ones are cut, and share what they may
 
 using Unit = VolumeLimit::Unit;
 
@@ -222,14 +223,24 @@ std::uint64_t Tally::refused() const {
 // ---- what is kept
 
 std::optional<std::string> Tally::save() {
-    const std::lock_guard lock(mutex_);
-    if (!std::exchange(changed_, false)) return std::nullopt;
+    std::vector<std::string> keys;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!std::exchange(changed_, false)) return std::nullopt;
+        keys.reserve(known_.size());
+        for (const auto& [key, counts] : known_) keys.push_back(key);
+    }
     std::string out;
-    for (const auto& [key, counts] : known_)
-        for (std::size_t i = 0; i < periods.size(); ++i) {
-            write_counts(out, key, 'm', i, counts.messages[i]);
-            write_counts(out, key, 'r', i, counts.recipients[i]);
+    for (std::size_t at = 0; at < keys.size();) {
+        const std::lock_guard lock(mutex_);
+        for (const std::size_t end = std::min(at + saved_at_once, keys.size()); at < end; ++at) {
+            const auto found = known_.find(keys[at]);
+            for (std::size_t i = 0; found != known_.end() && i < periods.size(); ++i) {
+                write_counts(out, keys[at], 'm', i, found->second.messages[i]);
+                write_counts(out, keys[at], 'r', i, found->second.recipients[i]);
+            }
         }
+    }
     return out;
 }
 

@@ -100,7 +100,8 @@ public:
     /// How many times a limit forbade something since the start.
     std::uint64_t refused() const;
 
-    /// As text, to be kept; nullopt when it is as it was at the last call.
+    /// As text, to be kept; nullopt when it is as it was at the last call. Takes long where there are many,
+    /// and holds nobody up for long.
     std::optional<std::string> save();
     /// What save() gave, at a time before `now`. Lines that cannot be read are passed over.
     void restore(std::string_view text, base::Time now);
