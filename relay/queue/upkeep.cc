@@ -121,11 +121,18 @@ void Upkeep::write_checkpoint() {
     std::optional<CheckpointWriter> writer;
     host_.between_commits([&] {
         const std::lock_guard lock(holdings_.noting);
+        {
+            // A report that is written and could not be synced is no entry yet, and would be in front of
+            // where the next start reads on.
+            const std::shared_lock reading(holdings_.mutex);
+            if (holdings_.coming > 0) return;
+        }
         const Place place = journal_.position();
         start = {place.segment, place.offset(), journal_.next()};
         for (const auto& [number, segment] : journal_.segments()) start.marks[number] = segment.name.mark;
         writer.emplace(disk_, journal_.folder(), holdings_, start);
     });
+    if (!writer) return;  // soon again
     for (;;) {
         const auto last = writer->step();
         if (!last) return without_checkpoint(last.error());

@@ -180,7 +180,7 @@ TEST_CASE("a million invented senders take bounded memory and do not hide who se
     tally.reload(limits_of_users({{Unit::recipients, 100, 24h}}));
     CHECK(hand_in(tally, alice, begin, 100) == 100);
     std::size_t longest = 0;
-    for (unsigned i = 0; i < (sanitized ? 200'000u : 1'000'000u); ++i) {
+    for (unsigned i = 0; i < (tests::sanitized ? 200'000u : 1'000'000u); ++i) {
         const VolumeSender one(std::to_string(i), "d" + std::to_string(i % 1000) + ".example", "main");
         hand_in(tally, one, begin + i * 1ms);
         longest = std::max(longest, one.names.front().size());

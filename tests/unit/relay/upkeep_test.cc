@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "relay/queue/recovery.h"
+#include "relay/queue/upkeep.h"
 #include "tests/unit/relay/failing_disk.h"
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/journal_story.h"
@@ -219,6 +221,29 @@ TEST_CASE("what a checkpoint begins with stays, also where making it failed behi
     disk.mend();
     const KeptSpool again(folder.path(), clock, disk, options);
     CHECK(again.reports().empty());
+}
+
+// It is no entry yet, and the next start would read on behind it.
+TEST_CASE("no checkpoint begins behind a report that is written and could not be synced") {
+    const Folder folder;
+    const auto spool = folder.path() / "spool";
+    MemoryDisk disk;
+    disk.make_folder(spool);
+    const base::SystemClock clock;
+    Journal journal(disk, spool, segment_size);
+    Holdings holdings;
+    REQUIRE(recover(disk, journal, holdings));
+    Upkeep upkeep(disk, clock, journal, holdings,
+                  {[](const std::function<void()>& work) { work(); }, [&] { return !journal.sync(); },
+                   [](std::string_view, bool) {}},
+                  {}, 0, {});
+    holdings.coming = 1;
+    upkeep.last_checkpoint();
+    CHECK_FALSE(disk.has(spool / "checkpoint"));
+    CHECK_FALSE(disk.has(spool / "checkpoint.new"));
+    holdings.coming = 0;
+    upkeep.last_checkpoint();
+    CHECK(disk.has(spool / "checkpoint"));
 }
 
 TEST_CASE("no id comes again when the checkpoint is lost and the clock was set back") {
