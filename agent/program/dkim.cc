@@ -16,6 +16,7 @@
 #include "agent/machine/privileges.h"
 #include "agent/settings/settings.h"
 #include "relay/signing/keyring.h"
+#include "sync/base/ascii.h"
 #include "sync/base/domain_name.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
@@ -75,6 +76,7 @@ std::error_code make_folders(const fs::path& folder, const std::optional<Account
         if (fs::is_directory(one, error)) continue;
         if (mkdir(one.c_str(), 0750) != 0) return base::last_error();
         if (account && chown(one.c_str(), 0, account->group) != 0) return base::last_error();
+        if (chmod(one.c_str(), 0750) != 0) return base::last_error();  // whatever the umask is
     }
     return {};
 }
@@ -105,7 +107,8 @@ int make_dkim_key(const Command& command, const base::Clock& clock) {
     const auto& given = command.subjects.front();
     const auto domain = base::DomainName::parse(given);
     if (!domain) return refuse('"' + given + "\" is no domain: " + domain.error(), EX_USAGE);
-    const auto selector = command.selector.empty() ? selector_of(clock.wall()) : command.selector;
+    const auto selector =
+        command.selector.empty() ? selector_of(clock.wall()) : base::lower(command.selector);
     if (!relay::is_selector(selector))
         return refuse('"' + selector + "\" is no selector: letters, digits and \"-\", as mail2026", EX_USAGE);
     std::optional<Account> account;
@@ -124,7 +127,7 @@ int make_dkim_key(const Command& command, const base::Clock& clock) {
     DomainKey key{domain->text(), selector,
                   DkimKey::make(command.ed25519 ? DkimKey::Kind::ed25519 : DkimKey::Kind::rsa), file};
     if (const auto error = write_key(file, key.key, account))
-        return refuse(base::file_fault(file, error),
+        return refuse(base::file_fault(file, error, base::FileUse::read),
                       error == std::errc::permission_denied ? EX_NOPERM : EX_DATAERR);
     if (command.json) {
         std::fputs(dump(view(key)).append("\n").c_str(), stdout);
@@ -142,7 +145,8 @@ int list_dkim_keys(const Command& command) {
     const auto settings = settings_of(command);
     if (!settings) return EX_CONFIG;
     const auto read = relay::Keyring::read(settings->relay.dkim.keys);
-    const std::string wanted = command.subjects.empty() ? "" : command.subjects.front();
+    std::string wanted = command.subjects.empty() ? "" : command.subjects.front();
+    if (const auto domain = base::DomainName::parse(wanted)) wanted = domain->text();
     auto list = nlohmann::json::array();
     std::string text;
     for (const auto& one : read.keys) {

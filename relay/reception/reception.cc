@@ -186,11 +186,13 @@ void Reception::write_tally() {
         const auto text = commons.tally.save();
         if (!text) return;
         const auto file = kept.path / tally_file;
-        if (const auto error = base::replace_file(*kept.disk, file, *text))
+        if (const auto error = base::replace_file(*kept.disk, file, *text)) {
+            commons.tally.not_saved();
             commons.observer.on(event::Trouble{
                 event::Area::reception,
                 "how much senders handed in cannot be written down: " + base::file_fault(file, error),
                 false});
+        }
     });
 }
 

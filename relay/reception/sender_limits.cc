@@ -19,11 +19,11 @@ Decision beyond_limit(const LimitReached& reached, base::Time until) {
     static_assert(rules.size() == volume_scopes);
     const bool all = reached.scope == VolumeScope::all;
     const bool recipients = reached.limit.unit == VolumeLimit::Unit::recipients;
+    const std::string may = (all ? std::string("all senders together") : reached.who) + " may send " +
+                            (recipients ? "to " : "") + in_words(reached.limit);
     Decision out = refuse(rules[static_cast<std::size_t>(reached.scope)],
-                          (all ? std::string("all senders together") : reached.who) + " may send " +
-                              (recipients ? "to " : "") + in_words(reached.limit) + ": try again after " +
-                              base::iso_time(until));
-    out.reason = std::to_string(reached.used) +
+                          may + ": try again after " + base::iso_time(until));
+    out.reason = may + "; " + std::to_string(reached.used) +
                  " so far, counting recipients outside of the primaries' domains" +
                  (recipients ? "" : ", and messages with one") + ", by acceptance";
     return out;

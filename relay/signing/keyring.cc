@@ -25,7 +25,7 @@ std::vector<fs::path> entries(const fs::path& folder, std::vector<Keyring::Fault
     std::vector<fs::path> out;
     for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
         if (!at->path().filename().string().starts_with('.')) out.push_back(at->path());
-    if (error) faults.push_back({folder, base::file_fault(folder, error)});
+    if (error) faults.push_back({folder, base::file_fault(folder, error, base::FileUse::read)});
     std::sort(out.begin(), out.end());
     return out;
 }
@@ -37,10 +37,15 @@ void read_key(const fs::path& file, const std::string& domain, Keyring::Read& ou
     if (!is_selector(selector))
         return fault("\"" + file.string() + "\" is not named after a selector, as \"mail2026.pem\"");
     auto text = base::read_file(file, file_size_max);
-    if (!text) return fault(base::file_fault(file, text.error()));
+    if (!text) return fault(base::file_fault(file, text.error(), base::FileUse::read));
     const base::Secret pem(std::move(*text));
     auto key = DkimKey::parse(pem.text());
     if (!key) return fault("\"" + file.string() + "\" " + key.error());
+    if (const auto other = std::find_if(
+            out.keys.begin(), out.keys.end(),
+            [&](const DomainKey& one) { return one.domain == domain && one.selector == selector; });
+        other != out.keys.end())
+        return fault("\"" + file.string() + "\" has the selector of \"" + other->file.string() + "\"");
     out.keys.push_back({domain, selector, std::move(*key), file});
 }
 

@@ -52,6 +52,7 @@ constexpr std::array signed_fields{SignedField{"from", More::always},
 /// Whether one of them is the other or lies in it.
 bool related(std::string_view one, std::string_view other) {
     if (one.size() < other.size()) std::swap(one, other);
+    if (other.find('.') == std::string_view::npos) return one == other;
     return one.ends_with(other) && (one.size() == other.size() || one[one.size() - other.size() - 1] == '.');
 }
 
@@ -184,12 +185,14 @@ const Keyring::Keys* keys_for(const Keyring& keyring, std::string_view header, c
         return [name](const Field& one) { return one.name == name; };
     };
     if (std::count_if(fields.begin(), fields.end(), is("from")) != 1) return nullptr;
+    if (reverse_path.null()) return nullptr;
     const auto author = author_domain(std::find_if(fields.begin(), fields.end(), is("from"))->value());
     const auto sender = author_domain("<x@" + reverse_path.domain + ">");
-    // A report has no sender but its author.
-    const bool by_author = !author.empty() && (reverse_path.null() || related(author, sender));
+    const bool by_author = !author.empty() && related(author, sender);
     const auto* keys = keyring.of(by_author ? author : sender);
     if (keys == nullptr) return nullptr;
+    // The sender's key may be that of a domain around it, in which the author's is another's.
+    if (!by_author && !author.empty() && related(author, keys->front().domain)) return nullptr;
     const bool already = std::any_of(fields.begin(), fields.end(), [&](const Field& one) {
         return one.name == "dkim-signature" && signer_of(one) == keys->front().domain;
     });

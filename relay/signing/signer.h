@@ -20,8 +20,9 @@ struct Signatures {
 };
 
 /// Which keys sign mail with this header, from this reverse-path: those of the domain of From, where the
-/// reverse-path is of that domain, or of one in or around it; else those of the reverse-path's. Null: none,
-/// or the mail is signed for that domain already, or has not exactly one From field.
+/// reverse-path is of that domain, or of one in or around it; else those of the reverse-path's, unless they
+/// would vouch for the author. Null: none; mail without a sender, which may have come from anywhere; mail
+/// that is signed for that domain already, or has not exactly one From field.
 const Keyring::Keys* keys_for(const Keyring& keyring, std::string_view header, const Address& reverse_path);
 
 /// Used once, by one thread at a time. The keyring outlives it.

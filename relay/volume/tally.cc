@@ -12,8 +12,9 @@ namespace {
 
 constexpr std::array all_scopes{VolumeScope::user, VolumeScope::domain, VolumeScope::primary,
                                 VolumeScope::all};
-constexpr std::size_t saved_at_once = 500;  // while who is charged waits
-constexpr std::size_t name_max = 320;       // of a user: longer ones are cut, and share what they may
+constexpr std::chrono::seconds same_time{1};  // of one transaction
+constexpr std::size_t saved_at_once = 500;    // while who is charged waits
+constexpr std::size_t name_max = 320;         // of a user: longer ones are cut, and share what they may
 
 using Unit = VolumeLimit::Unit;
 
@@ -113,26 +114,29 @@ std::optional<LimitReached> Tally::would_exceed(const VolumeSender& sender, base
 std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& sender, base::Time now,
                                         bool monitored) {
     const std::lock_guard lock(mutex_);
-    const bool first = charge.recipients_ == 0;
+    auto& taken = charge.recipients_;
+    const bool first = taken.empty();
     auto reached = forbidden(sender, first, now);
     if (reached) ++refused_;
     if (reached && !monitored) return reached;
     if (first) {
         charge.tally_ = this;
         charge.sender_ = sender;
-        charge.at_ = now;
     }
-    ++charge.recipients_;
-    add(sender, charge.at_, first ? 1 : 0, 1);
+    if (first || now - taken.back().first >= same_time) taken.emplace_back(now, 0);
+    ++taken.back().second;
+    add(sender, taken.back().first, first ? 1 : 0, 1);
     return reached;
 }
 
 void Tally::Charge::give_back() {
-    if (tally_ == nullptr || recipients_ == 0) return;
+    if (tally_ == nullptr) return;
     const std::lock_guard lock(tally_->mutex_);
-    tally_->take_back(*sender_, at_, recipients_);
+    std::uint32_t messages = 1;
+    for (const auto& [at, count] : recipients_)
+        tally_->take_back(*sender_, at, std::exchange(messages, 0), count);
     tally_ = nullptr;
-    recipients_ = 0;
+    recipients_.clear();
 }
 
 void Tally::add(const VolumeSender& sender, base::Time at, std::uint32_t messages, std::uint32_t recipients) {
@@ -150,13 +154,14 @@ void Tally::add(const VolumeSender& sender, base::Time at, std::uint32_t message
     if (known_.size() > most_known + most_known / 10) forget();
 }
 
-void Tally::take_back(const VolumeSender& sender, base::Time at, std::uint32_t recipients) {
+void Tally::take_back(const VolumeSender& sender, base::Time at, std::uint32_t messages,
+                      std::uint32_t recipients) {
     changed_ = true;
     for (const auto scope : all_scopes) {
         Counts* counts = find(scope, sender.names[static_cast<std::size_t>(scope)]);
         if (counts == nullptr) continue;
         for (std::size_t i = 0; i < periods.size(); ++i) {
-            counts->messages[i].take_back(at, periods[i], 1);
+            counts->messages[i].take_back(at, periods[i], messages);
             counts->recipients[i].take_back(at, periods[i], recipients);
         }
     }
@@ -244,6 +249,11 @@ std::optional<std::string> Tally::save() {
     return out;
 }
 
+void Tally::not_saved() {
+    const std::lock_guard lock(mutex_);
+    changed_ = true;
+}
+
 void Tally::restore(std::string_view text, base::Time now) {
     const std::lock_guard lock(mutex_);
     while (!text.empty()) {
@@ -252,8 +262,9 @@ void Tally::restore(std::string_view text, base::Time now) {
         Counts& counts = known_[line->key];
         auto& count = (line->unit == 'm' ? counts.messages : counts.recipients)[line->period];
         for (const auto& step : line->steps) {
-            const base::Time at(periods[line->period] / static_cast<int>(SlidingCount::steps) * step.number);
-            if (at > now) continue;  // by a clock that was wrong
+            const auto seconds = periods[line->period] / static_cast<int>(SlidingCount::steps) * step.number;
+            if (step.count == 0 || seconds > now.time_since_epoch()) continue;  // by a clock that was wrong
+            const base::Time at(seconds);
             count.put(step);
             counts.last = std::max(counts.last, at);
         }

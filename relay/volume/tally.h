@@ -76,7 +76,7 @@ public:
 
         void keep() {
             tally_ = nullptr;
-            recipients_ = 0;
+            recipients_.clear();
         }
         void give_back();
 
@@ -84,8 +84,8 @@ public:
         friend class Tally;
         Tally* tally_ = nullptr;
         std::optional<VolumeSender> sender_;
-        base::Time at_;  // of the first one: all of it counts as of then
-        std::uint32_t recipients_ = 0;
+        std::vector<std::pair<base::Time, std::uint32_t>>
+            recipients_;  // when, and how many; the first is a message
     };
 
     /// One more recipient outside of the primaries' domains, and with the first one a message. The limit that
@@ -103,6 +103,8 @@ public:
     /// As text, to be kept; nullopt when it is as it was at the last call. Takes long where there are many,
     /// and holds nobody up for long.
     std::optional<std::string> save();
+    /// What save() gave could not be kept.
+    void not_saved();
     /// What save() gave, at a time before `now`. Lines that cannot be read are passed over.
     void restore(std::string_view text, base::Time now);
 
@@ -118,7 +120,8 @@ private:
     Counts* find(VolumeScope scope, const std::string& who);
     std::optional<LimitReached> forbidden(const VolumeSender& sender, bool message, base::Time now);
     void add(const VolumeSender& sender, base::Time at, std::uint32_t messages, std::uint32_t recipients);
-    void take_back(const VolumeSender& sender, base::Time at, std::uint32_t recipients);
+    void take_back(const VolumeSender& sender, base::Time at, std::uint32_t messages,
+                   std::uint32_t recipients);
     void forget();
 
     mutable std::mutex mutex_;

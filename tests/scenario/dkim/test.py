@@ -131,7 +131,7 @@ class Dkim(scenario.Scenario):
         dest, primary = self.receiver(), self.receiver(scenario.PRIMARY)
         gateway = self._gateway(("company.example",))
         for author, sender, expected in (("alice@company.example", "alice@company.example", 1), ("x@else.example", "alice@company.example", 1),
-                                         ("alice@company.example", "x@dest.example", 0)):
+                                         ("alice@company.example", "x@dest.example", 0), ("alice@company.example", "", 0)):
             with self.subTest(author=author, sender=sender):
                 known = len(dest.messages)
                 self.send(gateway, sender=sender, content=samples.simple(sender=author))

@@ -99,7 +99,11 @@ TEST_CASE("nobody signs for a domain that the sender is not of", "[dkim]") {
     CHECK(signs(keys, from + rest, {"alice", "EXAMPLE.com"}) == "example.com");
     CHECK(signs(keys, from + rest, {"bounces", "news.example.com"}) == "example.com");
     CHECK(signs(keys, "From: a@news.example.com\r\n", alice) == "example.com");
-    CHECK(signs(keys, from + rest, nobody) == "example.com");
+    CHECK(signs(keys, from + rest, nobody).empty());
+    const auto tenants = keyring({"host.example"});
+    CHECK(signs(tenants, "From: x@a.host.example\r\n", {"x", "a.host.example"}) == "host.example");
+    CHECK(signs(tenants, "From: x@b.host.example\r\n", {"x", "a.host.example"}).empty());
+    CHECK(signs(keyring({"a.example"}), "From: x@a.example\r\n", {"x", "example"}).empty());
     CHECK(signs(keys, from + rest, mallory) == "other.example");
     CHECK(signs(keys, from + rest, {"x", "else.example"}).empty());
     CHECK(signs(keys, "From: x@else.example\r\n", alice) == "example.com");  // a list's, a forwarder's
@@ -165,11 +169,12 @@ TEST_CASE("keys lie in a folder for each domain", "[dkim]") {
     CHECK(load_keyring(folder.path() / "missing")->empty());
     CHECK(load_keyring("")->empty());
     put(folder.path() / "example.com/a_b.pem", rfc8463_ed25519);
+    put(folder.path() / "EXAMPLE.com/s2026.pem", rfc8463_ed25519);
     put(folder.path() / "not a domain/x.pem", rfc8463_ed25519);
     put(folder.path() / "example.org/x.pem", "junk");
     const auto read = Keyring::read(folder.path());
     CHECK(read.keys.size() == 2);
-    CHECK(read.faults.size() == 3);
+    CHECK(read.faults.size() == 4);
     for (const auto& fault : read.faults) CHECK(fault.text.find(fault.file.string()) != std::string::npos);
     CHECK_THROWS_WITH(load_keyring(folder.path()), Catch::StartsWith("dkim.keys: "));
 }

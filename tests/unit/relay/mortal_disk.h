@@ -104,6 +104,7 @@ private:
             {
                 const std::lock_guard lock(random_mutex);
                 if (left > 0 && --left == 0) end = std::exchange(then, {});
+                dead = dead || end;
             }
             if (end) {
                 const std::unique_lock lock(mutex);

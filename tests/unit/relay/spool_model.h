@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
@@ -18,6 +19,7 @@
 #include "relay/queue/record.h"
 #include "relay/queue/spool.h"
 #include "sync/base/clock.h"
+#include "tests/unit/relay/mortal_disk.h"
 
 namespace postern::tests {
 
@@ -43,6 +45,29 @@ private:
     base::SystemClock system_;
     base::Moment begun_ = system_.now();
 };
+
+inline MortalDisk::Troubles some_trouble(std::mt19937& random) {
+    const auto pick = [&](unsigned below) { return static_cast<unsigned>(random() % below); };
+    MortalDisk::Troubles out;
+    switch (pick(5)) {
+        case 0: out.passing = 1 + pick(200); break;
+        case 1: out.full = 1000; break;
+        case 2: out.full = 1 + pick(1000); break;
+        case 3:
+            out.passing = pick(50);
+            out.full = pick(300);
+            break;
+        default: out.broken = 1 + pick(pick(2) == 0 ? 300 : 10); break;
+    }
+    return out;
+}
+
+/// A line of 1 to `most` letters.
+inline std::string some_text(std::mt19937& random, std::size_t most) {
+    std::string out(1 + random() % most, 'x');
+    for (char& one : out) one = static_cast<char>('a' + random() % 26);
+    return out + "\r\n";
+}
 
 struct Version {
     std::uint64_t number = 0;  // of the change; 0: as it was found, or accepted
@@ -90,6 +115,28 @@ struct Known {
     }
     bool done() const { return versions.back().done; }
 };
+
+/// Up to this change all must be there, and what was noted too.
+inline void settle(std::map<MessageId, Known>& known, std::uint64_t number, bool notes) {
+    for (auto& [id, one] : known) {
+        auto& all = one.versions;
+        if (all.empty()) continue;
+        std::size_t first = 0;
+        for (std::size_t at = 0; at < all.size(); ++at)
+            if (all[at].number <= number) {
+                first = at;
+                if (const auto bounce = known.find(all[at].bounce); bounce != known.end())
+                    bounce->second.accepted = true;
+            }
+        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(first));
+        if (!notes) one.surely_noted.clear();
+    }
+}
+
+/// It costs time, never mail. False when there is none.
+inline bool lose_checkpoint(MemoryDisk& disk, const std::filesystem::path& folder) {
+    return !disk.remove(folder / "checkpoint") && !disk.sync_folder(folder);
+}
 
 /// Two threads that read what is there, as long as this lives.
 class Readers {

@@ -25,6 +25,10 @@ using namespace postern::tests;
 
 namespace {
 
+/// Also in front of any operation of the disk, of a start too: as the environment says, and not by itself
+/// yet, since what that finds is not all understood.
+const bool ends_anywhere = std::getenv("POSTERN_ENDS_ANYWHERE") != nullptr;
+
 class Model {
 public:
     explicit Model(unsigned seed)
@@ -36,9 +40,10 @@ public:
     ~Model() { end_readers(); }
 
     void step() {
+        if (process_->dead()) return died();
         const unsigned rare = pick(400);
         if (rare == 0) return stop();
-        if (rare < 4) return kill(rare > 1);
+        if (rare < 4) return ends_anywhere && pick(2) == 0 ? kill_soon(rare > 1) : kill(rare > 1);
         if (rare < 7) return trouble();
         if (rare < 10) return process_->trouble({});
         const unsigned often = pick(12);
@@ -83,6 +88,7 @@ private:
         for (int tries = 0;; ++tries) {
             process_ = std::make_unique<MortalDisk>(disk_, random_());
             if (tries < 3 && trouble_allowed_ && pick(8) == 0) trouble();
+            if (ends_anywhere && tries < 4 && trouble_allowed_ && pick(6) == 0) end_in_the_middle();
             reports_.clear();
             dead_ = false;
             told_written_ = told_durable_ = 0;
@@ -95,12 +101,18 @@ private:
                     [this](std::string_view what, bool) { report(what); });
             } catch (const std::runtime_error& fault) {
                 INFO(fault.what());
-                REQUIRE(process_->troubled());
+                REQUIRE((process_->troubled() || process_->dead()));
                 tell_life("no start");
+                // What it wrote down it knew no better.
+                was_blind_ = was_blind_ || process_->unread();
+                if (process_->dead()) continue;
                 if (all_durable_ && pick(2) == 0) disk_.crash([&] { return pick(2) == 0; });
                 continue;
             }
-            break;
+            process_->kill_before(0, {});
+            if (!process_->dead()) break;
+            life_.reset();
+            tell_life("no start");
         }
         process_->trouble({});
         look();
@@ -115,30 +127,53 @@ private:
     }
 
     void stop() {
+        process_->kill_before(0, {});
+        if (process_->dead()) return died();
         tell_life("stop");
         life_->stop();
         const bool well = !process_->troubled();
-        for (auto& [id, one] : known_) settle(one, well ? UINT64_MAX : told_written_, true);
+        settle(known_, well ? UINT64_MAX : told_written_, true);
         all_durable_ = well;
         end(pick(2) == 0 && well);
     }
 
-    /// The process is killed, or the machine stops.
+    /// The process is killed, or the machine stops: what that does to what was told, and to the disk.
+    std::function<void()> death(bool machine) {
+        return [this, machine, kept = pick(5), chance = std::mt19937(random_())]() mutable {
+            const std::lock_guard lock(mutex_);
+            dead_ = true;
+            died_with_machine_ = machine;
+            settle(known_, machine ? told_durable_ : told_written_, !machine);
+            lose(machine, kept, chance);
+        };
+    }
+    void lose(bool machine, unsigned kept, std::mt19937& chance) {
+        lives_ += machine ? " crash" + std::to_string(kept) : " kill";
+        if (!machine) return disk_.kill();
+        disk_.crash([&] { return chance() % 4 < kept; });
+    }
     void kill(bool machine) {
-        const unsigned kept = pick(4);
-        tell_life(machine ? "crash" + std::to_string(kept) : "kill");
-        process_->kill([&] {
-            {
-                const std::lock_guard lock(mutex_);
-                dead_ = true;
-            }
-            for (auto& [id, one] : known_) settle(one, machine ? told_durable_ : told_written_, !machine);
-            if (machine)
-                disk_.crash([&] { return pick(4) < kept; });
-            else
-                disk_.kill();
-        });
-        all_durable_ = machine;
+        process_->kill_before(0, {});
+        if (!process_->dead()) process_->kill(death(machine));
+        died();
+    }
+    /// In front of one of the next operations, whoever asks for it.
+    void kill_soon(bool machine) { process_->kill_before(1 + pick(1u << pick(8)), death(machine)); }
+    /// The same of a start.
+    void end_in_the_middle() {
+        const bool machine = all_durable_ && pick(3) != 0;
+        process_->kill_before(1 + pick(1u << pick(8)),
+                              [this, machine, kept = pick(5), chance = std::mt19937(random_())]() mutable {
+                                  lose(machine, kept, chance);
+                              });
+    }
+    void died() {
+        for (bool over = false; !over; std::this_thread::yield()) {
+            const std::lock_guard lock(mutex_);
+            over = dead_;
+        }
+        tell_life({});
+        all_durable_ = died_with_machine_;
         end(false);
     }
 
@@ -147,46 +182,12 @@ private:
         life_.reset();
         if (forget) disk_.crash([&] { return pick(2) == 0; });
         if (forget) lives_ += " forget";
-        if (pick(4) == 0) lose_checkpoint();
+        if (pick(4) == 0 && lose_checkpoint(disk_, folder_.path() / "spool")) lives_ += " checkpointless";
         open();
     }
 
-    /// It costs time, never mail.
-    void lose_checkpoint() {
-        if (disk_.remove(folder_.path() / "spool/checkpoint")) return;
-        lives_ += " checkpointless";
-        static_cast<void>(disk_.sync_folder(folder_.path() / "spool"));
-    }
-
-    /// Up to this change it must be there.
-    void settle(Known& one, std::uint64_t number, bool notes) {
-        auto& all = one.versions;
-        if (all.empty()) return;
-        std::size_t first = 0;
-        for (std::size_t at = 0; at < all.size(); ++at)
-            if (all[at].number <= number) {
-                first = at;
-                if (const auto bounce = known_.find(all[at].bounce); bounce != known_.end())
-                    bounce->second.accepted = true;
-            }
-        all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(first));
-        if (!notes) one.surely_noted.clear();
-    }
-
     void trouble() {
-        if (!trouble_allowed_) return;
-        MortalDisk::Troubles out;
-        switch (pick(5)) {
-            case 0: out.passing = 1 + pick(200); break;
-            case 1: out.full = 1000; break;
-            case 2: out.full = 1 + pick(1000); break;
-            case 3:
-                out.passing = pick(50);
-                out.full = pick(300);
-                break;
-            default: out.broken = 1 + pick(pick(2) == 0 ? 300 : 10); break;
-        }
-        process_->trouble(out);
+        if (trouble_allowed_) process_->trouble(some_trouble(random_));
     }
 
     // ---- what is told
@@ -220,14 +221,11 @@ private:
 
     // ---- operations
 
-    std::string text(std::size_t most) {
-        std::string out(1 + pick(static_cast<unsigned>(most)), 'x');
-        for (char& one : out) one = static_cast<char>('a' + pick(26));
-        return out + "\r\n";
-    }
     StoredPtr message(bool own_file) {
         const std::size_t recipients = pick(150) == 0 ? 400 : 2 + pick(5);
-        const std::string content = text(pick(200) == 0 ? size_ * 2 : pick(10) == 0 ? 6000 : 300);
+        const std::string content = some_text(random_, pick(200) == 0  ? size_ * 2
+                                                       : pick(10) == 0 ? 6000
+                                                                       : 300);
         const auto out = message_with(*life_, content, own_file,
                                       std::vector<Address>(recipients, Address{"r", "dest.example"}));
         Known one;
@@ -242,7 +240,7 @@ private:
         try {
             life_->accept(message(pick(6) == 0), {});
         } catch (const std::runtime_error&) {
-            CHECK(process_->troubled());  // its file cannot be written
+            CHECK((process_->troubled() || process_->dead()));  // its file cannot be written
         }
     }
 
@@ -276,9 +274,9 @@ private:
         if (pick(4) != 0) return;
         const bool well = !process_->troubled();
         life_->wait_for_notes();
-        if (well && !process_->troubled()) {
+        if (well && !process_->troubled() && !process_->dead()) {
             const std::lock_guard lock(mutex_);
-            known_.at(*id).surely_noted.insert(recipients.front());
+            if (!dead_) known_.at(*id).surely_noted.insert(recipients.front());
         }
     }
 
@@ -350,7 +348,7 @@ private:
     Known seen(MessageId id, const Known& one, bool vague, const Version*& now) {
         const auto loaded = life_->load(id);
         REQUIRE(loaded);
-        REQUIRE(loaded->stored);
+        if (!loaded->stored) FAIL("message " << id.text() << " cannot be read" << story(id) << story({}));
         const auto content = life_->load_content(loaded->stored->message);
         // Of one that was refused the file is taken away.
         if (content || !one.refused) {
@@ -359,7 +357,8 @@ private:
         }
         now = one.found(loaded->progress, vague);
         if (now == nullptr)
-            FAIL("message " << id.text() << " has a progress that nobody gave it" << story(id));
+            FAIL("message " << id.text() << " has a progress that nobody gave it" << (vague ? " (vague)" : "")
+                            << story(id));
         const Version version{0, loaded->progress, false, {}};
         Known out{one.content, true, one.refused, {version}, {}, {}, one.ever, one.ever_noted};
         out.ever.push_back(version);
@@ -454,7 +453,8 @@ private:
         if (content != nullptr && (known == known_.end() || known->second.content != *content))
             wrong_ += "other content\n";
         const bool refused = known != known_.end() && known->second.refused;
-        if (content == nullptr && (there || !loaded.stored) && !dead_ && !process_->broken() && !refused)
+        if (content == nullptr && (there || !loaded.stored) && !process_->dead() && !process_->broken() &&
+            !refused)
             wrong_ += id.text() + " cannot be read: " + why + '\n';
     }
 
@@ -465,7 +465,7 @@ private:
     RushingClock clock_;
     std::unique_ptr<MortalDisk> process_;
     bool trouble_allowed_ = true, all_durable_ = true, grows_ = true;
-    bool was_blind_ = false;
+    bool was_blind_ = false, died_with_machine_ = false;
     std::size_t most_ = 400, reasons_ = 0;
     std::uint64_t given_ = 0;
 

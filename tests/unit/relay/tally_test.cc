@@ -112,6 +112,18 @@ TEST_CASE("what comes to nothing is given back", "[tally]") {
     CHECK(hand_in(tally, alice, begin + 1min, 6) == 5);
 }
 
+TEST_CASE("a transaction that is held open counts each recipient when it is named") {
+    Tally tally;
+    tally.reload(limits_of_users({{Unit::recipients, 5, 60s}}));
+    Tally::Charge charge;
+    CHECK_FALSE(tally.take(charge, alice, begin, false));
+    unsigned taken = 0;
+    for (int i = 0; i < 100; ++i) taken += !tally.take(charge, alice, begin + 90s, false);
+    CHECK(taken == 5);
+    charge.give_back();
+    CHECK(hand_in(tally, alice, begin + 90s, 9) == 5);
+}
+
 TEST_CASE("sessions beside each other do not go beyond a limit together", "[tally]") {
     Tally tally;
     tally.reload(limits_of_users({{Unit::recipients, 10, 1h}}));
@@ -200,9 +212,14 @@ TEST_CASE("what was counted outlives a restart, whatever senders are called", "[
     const auto text = tally.save();
     REQUIRE(text);
     CHECK_FALSE(tally.save());
+    tally.not_saved();
+    CHECK(tally.save() == text);
     Tally next;
     next.reload(limits);
-    next.restore("junk\nr\nr 9 0x 1=1\nr 1 9x 1=1\nm 1 0x y=1\n" + *text + "r 1 0z 1", begin + 1min);
+    next.restore(
+        "junk\nr\nr 9 0x 1=1\nr 1 9x 1=1\nm 1 0x y=1\nr 1 0alice@example.com 1099511627776=4 40000000=4\n" +
+            *text + "r 1 0z 1",
+        begin + 1min);
     CHECK(hand_in(next, alice, begin + 1min) == 0);
     CHECK(hand_in(next, odd, begin + 1min, 5) == 1);
     CHECK(next.views("", 100, begin + 1min).size() == tally.views("", 100, begin + 1min).size());
