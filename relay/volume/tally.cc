@@ -263,7 +263,8 @@ void Tally::restore(std::string_view text, base::Time now) {
         auto& count = (line->unit == 'm' ? counts.messages : counts.recipients)[line->period];
         for (const auto& step : line->steps) {
             const auto seconds = periods[line->period] / static_cast<int>(SlidingCount::steps) * step.number;
-            if (step.count == 0 || seconds > now.time_since_epoch()) continue;  // by a clock that was wrong
+            if (step.count == 0 || seconds > std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()))
+                continue;  // by a clock that was wrong
             const base::Time at(seconds);
             count.put(step);
             counts.last = std::max(counts.last, at);
