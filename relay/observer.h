@@ -76,11 +76,27 @@ struct Removed {  // by an operator
     std::size_t recipients = 0;
 };
 
-struct Held {  // by an operator, or released again
+struct Held {  // by an operator, or released again; by itself where there is a reason
     std::string_view id, from;
     std::string_view to;  // as in Removed
     std::size_t recipients = 0;
     bool released = false;
+    std::string_view why{};
+};
+
+/// A message waits for its turn, since its sender is slowed down.
+struct Throttled {
+    std::string_view id, from;
+    std::size_t recipients = 0;
+    std::string_view why;
+    std::chrono::system_clock::time_point until;
+};
+
+/// A sender's volume is unusual, is answered more strongly, or is usual again.
+struct Unusual {
+    std::string_view sender, level;  // usual, noted, slowed, held
+    std::string_view why;
+    bool monitored = false;  // it would be answered so
 };
 
 /// One of our addresses is refused: nothing more leaves from it, to that site or at all.
@@ -140,6 +156,8 @@ public:
     virtual void on(const event::Removed&) {}
     virtual void on(const event::Reported&) {}
     virtual void on(const event::Held&) {}
+    virtual void on(const event::Throttled&) {}
+    virtual void on(const event::Unusual&) {}
     virtual void on(const event::Listed&) {}
     virtual void on(const event::Unlisted&) {}
     virtual void on(const event::Rotated&) {}

@@ -43,9 +43,11 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
           [&observer](std::string_view what, bool grave) {
               observer.on(event::Trouble{event::Area::spool, what, grave});
           }),
+      volume(machine, *settings, observer),
+      answers(observer, volume.watch, clock),
       delivery(delivery_loops.ios(), machine, spool, settings, load_keyring(settings->dkim.keys), directory,
-               observer),
-      reception(reception_loops.ios(), machine, spool, settings, directory, observer),
+               answers),
+      reception(reception_loops.ios(), machine, spool, volume, settings, directory, observer),
       in_force_{std::move(settings), std::move(directory)} {}
 
 /// On the commit thread: one post per batch to each loop.

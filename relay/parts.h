@@ -16,6 +16,8 @@
 #include "relay/queue/spool.h"
 #include "relay/reception/reception.h"
 #include "relay/settings.h"
+#include "relay/volume/answers.h"
+#include "relay/volume/volume.h"
 #include "sync/base/clock.h"
 #include "sync/base/disk.h"
 #include "sync/directory/snapshot.h"
@@ -59,6 +61,8 @@ struct RelayParts {
     Loops reception_loops, delivery_loops;
     DurableMark durable;
     Spool spool;
+    Volume volume;
+    Answers answers;  // what delivery tells
     Delivery delivery;
     Reception reception;
     std::mutex restoring;  // one file of what was set aside at a time

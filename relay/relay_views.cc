@@ -59,7 +59,7 @@ std::vector<EgressView> Relay::egress() {
 }
 
 std::vector<VolumeView> Relay::senders(const std::string& who, std::size_t most) {
-    return parts_->reception.tally().views(who, most, parts_->clock.steady());
+    return parts_->volume.tally.views(who, most, parts_->clock.steady());
 }
 
 std::string Relay::dns_trouble() {
@@ -78,7 +78,7 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     const auto srs =
         parts_->reception_loops.first().ask([parts = parts_.get()] { return parts->reception.srs(); });
     const auto beyond = [&](const VolumeSender& sender) -> std::optional<Decision> {
-        const auto reached = parts_->reception.tally().would_exceed(sender, parts_->clock.steady());
+        const auto reached = parts_->volume.tally.would_exceed(sender, parts_->clock.steady());
         if (!reached) return std::nullopt;
         return beyond_limit(*reached, parts_->clock.on_the_wall(reached->until));
     };

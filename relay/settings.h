@@ -133,6 +133,14 @@ struct LimitRule {
     bool operator==(const LimitRule&) const = default;
 };
 
+/// What is done about a sender that sends more than is usual for it.
+struct UnusualSettings {
+    enum class Mode : std::uint8_t { off, monitor, enforce };  // monitor: it is told what would be done
+    Mode mode = Mode::enforce;
+    std::chrono::seconds learn = std::chrono::hours(24 * 7);  // a new site is only watched for so long
+    bool operator==(const UnusualSettings&) const = default;
+};
+
 struct LimitSettings {
     std::vector<VolumeLimit> user, domain, primary, all;
     std::vector<LimitRule> rules;
@@ -229,6 +237,7 @@ struct Settings {
     std::vector<PrimarySettings> primaries;
     AcceptSettings accept;
     LimitSettings limits;
+    UnusualSettings unusual;
     std::vector<GatewaySettings> gateways;
     std::vector<RouteSettings> routes;
     std::vector<DestinationSettings> destinations;

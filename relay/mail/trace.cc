@@ -82,15 +82,19 @@ static bool find_field(std::string_view content, std::string_view name, Visit vi
     return false;
 }
 
-std::string message_id_of(std::string_view content) {
+static std::string first_of(std::string_view content, std::string_view name) {
     constexpr std::size_t longest = 250;  // RFC 5322 has no limit, and a log line does
     std::string found;
-    find_field(content, "message-id:", [&found](const std::string& value) {
+    find_field(content, name, [&found](const std::string& value) {
         found = value.substr(0, longest);
         return true;
     });
     return found;
 }
+
+std::string message_id_of(std::string_view content) { return first_of(content, "message-id:"); }
+
+std::string subject_of(std::string_view content) { return first_of(content, "subject:"); }
 
 bool says_tls_optional(std::string_view content) {
     return find_field(content, "tls-required:", [](const std::string& value) {

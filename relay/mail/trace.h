@@ -25,6 +25,9 @@ std::size_t count_received(std::string_view content);
 /// none.
 std::string message_id_of(std::string_view content);
 
+/// The Subject field's, likewise, as it stands there.
+std::string subject_of(std::string_view content);
+
 /// Whether the header at the start of `content` says "TLS-Required: No" (RFC 8689 §5).
 bool says_tls_optional(std::string_view content);
 

@@ -152,12 +152,32 @@ std::size_t Queue::in_hand(const RouteKey& route) const {
     return found == in_hand_.end() ? 0 : found->second;
 }
 
+/// Whether it is not to be sent yet, though nobody has tried: its place in line is given then.
+bool Queue::restrain(Queued& message, std::size_t recipient, const RouteKey& route, Unwritten& what) {
+    const Envelope& envelope = message.stored->message.envelope;
+    if (envelope.restrained.empty() || route.kind == RouteKey::Kind::primary) return false;
+    const Time until = std::min<Time>(std::chrono::ceil<std::chrono::microseconds>(envelope.not_before),
+                                now_exact(clock_) + restrained_most);
+    if (!envelope.held && until <= now_exact(clock_)) return false;
+    message.progress[recipient].reason = envelope.restrained;
+    if (envelope.held)
+        file(message, recipient, RouteKey::held(), held_until(), what);
+    else
+        file(message, recipient, route, until, what);
+    return true;
+}
+
 /// Those recipients that are filed nowhere.
 void Queue::take_up(const QueuedPtr& message) {
-    for (std::size_t at = 0; at < message->progress.size(); ++at)
-        if (message->progress[at].pending() && message->progress[at].route.empty())
-            add_leg(*message, way(*message, at)).recipients.push_back(static_cast<std::uint16_t>(at));
-    if (message->legs.empty()) return record(message, {}, {});
+    Unwritten what;
+    for (std::size_t at = 0; at < message->progress.size(); ++at) {
+        if (!message->progress[at].pending() || !message->progress[at].route.empty()) continue;
+        const RouteKey route = way(*message, at);
+        if (!restrain(*message, at, route, what))
+            add_leg(*message, route).recipients.push_back(static_cast<std::uint16_t>(at));
+    }
+    if (message->legs.empty()) return record(message, {}, std::move(what));
+    if (!what.filed.empty()) record(message, {}, std::move(what));
     // A leg that ends at once looks whether others are open: all are known before the first is started.
     std::vector<RouteKey> open;
     for (const auto& [route, leg] : message->legs) open.push_back(route);

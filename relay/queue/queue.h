@@ -100,6 +100,7 @@ private:
     void forget(const QueuedPtr& message);
     RouteKey way(const Queued& message, std::size_t recipient) const;
     void take_up(const QueuedPtr& message);
+    bool restrain(Queued& message, std::size_t recipient, const RouteKey& route, Unwritten& what);
     Queued::Leg& add_leg(Queued& message, const RouteKey& route);
     void drop_leg(Queued& message, const RouteKey& route);
     void start_leg(const QueuedPtr& message, const RouteKey& route);

@@ -11,7 +11,7 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::uint8_t version = 3;
+constexpr std::uint8_t version = 4;
 constexpr std::uint8_t first_version = 1;  // still read
 
 class Writer {
@@ -143,6 +143,9 @@ std::string encode_message(const Message& message) {
     out.number(pack({envelope.utf8, envelope.require_tls, envelope.tls_optional}));
     write(out, envelope.sent_as);
     out.time(message.arrived);
+    out.text(envelope.restrained);
+    out.flag(envelope.held);
+    out.time(envelope.not_before);
     return out.finish();
 }
 
@@ -187,6 +190,11 @@ std::optional<Message> decode_message(MessageId id, std::string_view record) {
         envelope.sent_as = read_address(in);
     }
     message.arrived = written > 2 ? in.time() : id.arrived();
+    if (written > 3) {
+        envelope.restrained = in.text();
+        envelope.held = in.flag();
+        envelope.not_before = in.time();
+    }
     if (!in.at_end() || envelope.forward_paths.empty()) return std::nullopt;
     return message;
 }

@@ -34,7 +34,8 @@ Time now_exact(const base::Clock& clock) {
 }
 
 bool of_another_clock(const QueueSettings& settings, Time due, Time now) {
-    return due > now + settings.retry_max + settings.retry_max / 5 + std::chrono::minutes(1);
+    return due > now + std::max<std::chrono::seconds>(settings.retry_max, restrained_most) * 6 / 5 +
+                     std::chrono::minutes(1);
 }
 
 Time expiry(const QueueSettings& settings, Time arrived) { return arrived + settings.expire; }

@@ -23,6 +23,9 @@ Time now_exact(const base::Clock& clock);
 /// wrong, and means nothing.
 bool of_another_clock(const QueueSettings& settings, Time due, Time now);
 
+/// How long a message of a sender that is slowed down waits at the most.
+constexpr std::chrono::hours restrained_most{24};
+
 /// When the time of a message that arrived then is over, both by the wall clock. It is given up when an
 /// attempt fails after that.
 Time expiry(const QueueSettings& settings, Time arrived);

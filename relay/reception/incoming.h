@@ -58,7 +58,7 @@ public:
         std::size_t hops = 0;
         bool tls_optional = false;
         bool missing = false;  // it begins with a blank, which would continue a header field in front of it
-        std::string message_id;
+        std::string message_id, subject;
     };
     const Header& header();
 

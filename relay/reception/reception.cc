@@ -10,27 +10,13 @@
 #include "relay/reception/acceptance.h"
 #include "relay/reception/srs_secret.h"
 #include "sync/base/file_fault.h"
-#include "sync/base/kept_file.h"
 
 namespace postern::relay {
 
 namespace {
 
 using Milliseconds = std::chrono::milliseconds;
-constexpr std::chrono::seconds refusals_every{10}, tally_every{30};
-constexpr const char* tally_file = "volume.state";
-constexpr std::size_t tally_octets = 256u << 20;
-
-/// Where it cannot be read everybody begins anew, which is told: no mail waits for that.
-void recall_tally(const base::StateFolder& kept, Commons& commons) {
-    const auto file = kept.path / tally_file;
-    const auto text = base::read_file(*kept.disk, file, tally_octets);
-    if (text) return commons.tally.restore(*text, commons.clock.steady());
-    if (text.error() == std::errc::no_such_file_or_directory) return;
-    commons.observer.on(event::Trouble{
-        event::Area::reception,
-        "how much senders handed in before is not known: " + base::file_fault(file, text.error()), false});
-}
+constexpr std::chrono::seconds refusals_every{10}, volume_every{30};
 
 net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Milliseconds time) {
     net::Timer timer(io, clock);
@@ -41,16 +27,13 @@ net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Millis
 }  // namespace
 
 Reception::Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-                     const SettingsPtr& settings, std::shared_ptr<const sync::Snapshot> directory,
-                     Observer& observer)
+                     Volume& volume, const SettingsPtr& settings,
+                     std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
     : io_(*loops.front()),
-      kept_{&machine.disk, settings->state_dir},
       keeping_(machine.workers.keeping),
-      commons_(io_, machine, spool, observer),
+      commons_(io_, machine, spool, volume, observer),
       tick_(io_, machine.clock),
-      tally_tick_(io_, machine.clock) {
-    recall_tally(kept_, commons_);
-    commons_.tally.reload(settings->limits);
+      volume_tick_(io_, machine.clock) {
     const SessionTerms terms{settings, std::move(directory), net::server_context(settings->tls),
                              rewriting(machine.disk, *settings)};
     for (unsigned number = 0; number < loops.size(); ++number)
@@ -82,7 +65,7 @@ void Reception::start() {
             commons_.observer.on(
                 event::Trouble{event::Area::spool, "the room on the disk is no longer watched", true});
     });
-    asio::co_spawn(io_, keep_tally(), [this](const std::exception_ptr& fault) {
+    asio::co_spawn(io_, keep_volume(), [this](const std::exception_ptr& fault) {
         if (fault)
             commons_.observer.on(event::Trouble{event::Area::reception,
                                                 "how much senders hand in is no longer written down", false});
@@ -172,28 +155,12 @@ net::awaitable<void> Reception::tell_refusals() {
     }
 }
 
-net::awaitable<void> Reception::keep_tally() {
+net::awaitable<void> Reception::keep_volume() {
     while (!stopping_) {
-        tally_tick_.expires_after(tally_every);
-        co_await tally_tick_.async_wait(net::as_value);
-        if (!stopping_) write_tally();
+        volume_tick_.expires_after(volume_every);
+        co_await volume_tick_.async_wait(net::as_value);
+        if (!stopping_) commons_.volume.keep(false);
     }
-}
-
-/// Beside the loop.
-void Reception::write_tally() {
-    asio::post(keeping_, [kept = kept_, &commons = commons_] {
-        const auto text = commons.tally.save();
-        if (!text) return;
-        const auto file = kept.path / tally_file;
-        if (const auto error = base::replace_file(*kept.disk, file, *text)) {
-            commons.tally.not_saved();
-            commons.observer.on(event::Trouble{
-                event::Area::reception,
-                "how much senders handed in cannot be written down: " + base::file_fault(file, error),
-                false});
-        }
-    });
 }
 
 void Reception::reload(const SettingsPtr& settings, const net::PreparedTls& tls,
@@ -201,7 +168,7 @@ void Reception::reload(const SettingsPtr& settings, const net::PreparedTls& tls,
     if (!tls)
         commons_.observer.on(event::Trouble{
             event::Area::tls, tls.error() + "; the certificate loaded before stays in use", false});
-    commons_.tally.reload(settings->limits);
+    commons_.volume.reload(*settings);
     for (auto& hall : halls_)
         asio::post(hall.sessions->io(),
                    [&sessions = *hall.sessions, settings, srs, tls] { sessions.reload(settings, tls, srs); });
@@ -216,7 +183,7 @@ void Reception::publish(const std::shared_ptr<const sync::Snapshot>& directory) 
 net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
     stopping_ = true;
     tick_.cancel();
-    tally_tick_.cancel();
+    volume_tick_.cancel();
     commons_.room.stop();
     for (auto& door : doors_) door.listener->close();
     for (auto& hall : halls_)
@@ -229,7 +196,7 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
             asio::bind_executor(io_, [pass = ending.enter()](const std::exception_ptr& /*fault*/) {}));
     co_await ending.empty(base::Moment::max());
     commons_.refusals.flush();
-    write_tally();
+    commons_.volume.keep(true);
     co_await net::elsewhere(keeping_, [] { return true; });
 }
 

@@ -19,8 +19,8 @@
 #include "relay/reception/session_context.h"
 #include "relay/reception/sessions.h"
 #include "relay/settings.h"
+#include "relay/volume/volume.h"
 #include "sync/base/clock.h"
-#include "sync/base/kept_file.h"
 #include "sync/directory/snapshot.h"
 
 namespace postern::relay {
@@ -31,7 +31,7 @@ class Reception {
 public:
     /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
     Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-              const SettingsPtr& settings, std::shared_ptr<const sync::Snapshot> directory,
+              Volume& volume, const SettingsPtr& settings, std::shared_ptr<const sync::Snapshot> directory,
               Observer& observer);
 
     void start();
@@ -52,8 +52,6 @@ public:
     /// See SessionContext.
     const std::shared_ptr<const Srs>& srs() const { return context().srs; }
     Decision admission(std::uint64_t size) const { return context().admission(size); }
-    /// Any thread.
-    Tally& tally() { return commons_.tally; }
 
 private:
     struct Door {
@@ -73,17 +71,15 @@ private:
     void turn_away(net::Socket socket, const std::string& client, bool stranger, Rule rule);
     void tell_of_shortage(const std::error_code& error);
     net::awaitable<void> tell_refusals();
-    net::awaitable<void> keep_tally();
-    void write_tally();
+    net::awaitable<void> keep_volume();
 
     net::io_context& io_;
-    const base::StateFolder kept_;
     const asio::any_io_executor keeping_;
     Commons commons_;
     std::vector<Hall> halls_;  // one for each loop
     std::vector<Door> doors_;
     Places places_;
-    net::Timer tick_, tally_tick_;
+    net::Timer tick_, volume_tick_;
     bool stopping_ = false;
     bool turned_off_ = false;  // no connection can be accepted for want of something, which was told
 };

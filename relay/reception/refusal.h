@@ -60,6 +60,7 @@ enum class Rule : std::uint8_t {
     limit_domain,
     limit_primary,
     limit_all,
+    unusual,
     bare_newline,
     nul,
     hops,

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 #include "sync/base/time_text.h"
 
@@ -26,6 +27,12 @@ Decision beyond_limit(const LimitReached& reached, base::Time until) {
     out.reason = may + "; " + std::to_string(reached.used) +
                  " so far, counting recipients outside of the primaries' domains" +
                  (recipients ? "" : ", and messages with one") + ", by acceptance";
+    return out;
+}
+
+Decision too_much_held(std::string why) {
+    Decision out = refuse(Rule::unusual);
+    out.reason = std::move(why);
     return out;
 }
 

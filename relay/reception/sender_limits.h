@@ -19,4 +19,7 @@ std::optional<VolumeSender> charged_for(const sync::Snapshot& directory, const A
 /// The answer at RCPT. `until`: LimitReached::until on the wall.
 Decision beyond_limit(const LimitReached& reached, base::Time until);
 
+/// The answer at RCPT of a sender of whom enough is held: see Watch::refuses().
+Decision too_much_held(std::string why);
+
 }  // namespace postern::relay

@@ -62,6 +62,15 @@ void tell_accepted(const SessionContext& context, const Message& message, std::s
     what.tls = tls;
     what.commit = std::chrono::duration_cast<std::chrono::microseconds>(context.clock.now() - begun);
     context.observer.on(what);
+    const Envelope& envelope = message.envelope;
+    if (envelope.restrained.empty()) return;
+    if (envelope.held) {
+        const std::string to = envelope.forward_paths.front().text();
+        context.observer.on(event::Held{id, from, to, what.recipients, false, envelope.restrained});
+    } else {
+        context.observer.on(event::Throttled{id, from, what.recipients, envelope.restrained,
+                                             context.clock.on_the_wall(envelope.not_before)});
+    }
 }
 
 Decision not_stored(const std::error_code& error) {
@@ -81,6 +90,7 @@ Session::Session(SessionContext& context, std::shared_ptr<net::Connection> conne
       settings_(context.settings),
       client_(connection_->peer()),
       envelope_memory_(context.commons.memory),
+      account_(context.commons.volume, context.clock),
       protocol_(options(context, tls, primary_of(*settings_, client_) == nullptr),
                 tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
@@ -139,7 +149,7 @@ net::awaitable<void> Session::run() {
         if (!co_await obey(protocol_.line(line))) co_return;
         if (protocol_.in_transaction()) continue;
         envelope_memory_.give_back();
-        charge_.give_back();
+        account_.give_back();
     }
 }
 
@@ -290,12 +300,7 @@ void Session::charge(const Address& recipient, Decision& decision) {
                                     recipient, context_.clock.wall());
     if (!sender) return;
     const bool monitored = !settings_->accept.enforce;
-    const auto reached = context_.commons.tally.take(charge_, *sender, context_.clock.steady(), monitored);
-    if (!reached) return;
-    Decision no = beyond_limit(*reached, context_.clock.on_the_wall(reached->until));
-    no.monitored = monitored;
-    if (monitored) no.reply = decision.reply;
-    decision = std::move(no);
+    account_.charge(*sender, recipient, monitored, decision);
 }
 
 /// For the Received field: RFC 3848, RFC 6531 §3.7.3.
@@ -429,6 +434,8 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     message.content.trace = trace_field(message);
     if (incoming.header().missing)
         message.content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
+    const VolumeAnswer volume = account_.restrain(message, incoming.header().subject);
+    if (volume.change) tell_unusual(context_.observer, *volume.change);
     stored->told = [&context = context_, stored = stored.get(), tls = connection_->tls(), begun,
                     message_id = incoming.header().message_id] {
         tell_accepted(context, stored->message, tls, message_id, begun);
@@ -439,7 +446,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     context_.commons.room.taken(message.size());
     error = co_await commit(stored);
     if (error) co_return not_stored(error);
-    charge_.keep();
+    account_.keep(volume, incoming.header().subject);
     ++messages_;
     co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + id.text()});
 }

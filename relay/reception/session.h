@@ -10,6 +10,7 @@
 #include "relay/reception/incoming.h"
 #include "relay/reception/protocol.h"
 #include "relay/reception/refusal_events.h"
+#include "relay/reception/sender_account.h"
 #include "relay/reception/session_context.h"
 #include "relay/reception/session_memory.h"
 
@@ -55,7 +56,7 @@ private:
     SettingsPtr settings_;  // of the transaction in hand
     std::string client_, primary_;
     SessionMemory::Share envelope_memory_;
-    Tally::Charge charge_;  // for the message in hand
+    SenderAccount account_;  // for the message in hand
     ServerProtocol protocol_;
     RefusalEvents::Tally tally_;
     bool at_prompt_ = false, expected_ = false;

@@ -11,11 +11,13 @@ constexpr std::uint64_t stranger_reserve = 256ull << 20;
 
 }  // namespace
 
-Commons::Commons(net::io_context& io, const net::Machine& machine, Spool& spool_, Observer& observer_)
+Commons::Commons(net::io_context& io, const net::Machine& machine, Spool& spool_, Volume& volume_,
+                 Observer& observer_)
     : clock(machine.clock),
       spool(spool_),
       observer(observer_),
       refusals(observer),
+      volume(volume_),
       files(machine.workers.writing),
       room(io, clock, spool, files) {}
 

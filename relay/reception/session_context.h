@@ -19,7 +19,7 @@
 #include "relay/reception/refusal_events.h"
 #include "relay/reception/session_memory.h"
 #include "relay/settings.h"
-#include "relay/volume/tally.h"
+#include "relay/volume/volume.h"
 #include "sync/base/clock.h"
 #include "sync/directory/snapshot.h"
 
@@ -29,7 +29,8 @@ constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from o
 
 /// One for the sessions of all loops. Any thread, but for `room`, which watches on the loop it is given.
 struct Commons {
-    Commons(net::io_context& io, const net::Machine& machine, Spool& spool, Observer& observer);
+    Commons(net::io_context& io, const net::Machine& machine, Spool& spool, Volume& volume,
+            Observer& observer);
 
     const base::Clock& clock;
     Spool& spool;
@@ -39,7 +40,7 @@ struct Commons {
     RefusalEvents refusals;
     Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
                                                            // mail for the postmaster
-    Tally tally;                                           // how much each sender handed in
+    Volume& volume;                                        // how much each sender handed in
     const std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
     const asio::any_io_executor files;  // where they are written: nothing of a loop waits for a disk
     DiskRoom room;

@@ -18,6 +18,13 @@ constexpr std::size_t name_max = 320;         // of a user: longer ones are cut,
 
 using Unit = VolumeLimit::Unit;
 
+const std::string& name_of(const VolumeSender& sender, VolumeScope scope) {
+    return sender.names[static_cast<std::size_t>(scope)];
+}
+
+/// Whether it is the sender's own, and not shared with others of the site.
+bool own(VolumeScope scope) { return scope == VolumeScope::user || scope == VolumeScope::domain; }
+
 std::size_t index_of(std::chrono::seconds period) {
     return static_cast<std::size_t>(std::find(Tally::periods.begin(), Tally::periods.end(), period) -
                                     Tally::periods.begin());
@@ -84,10 +91,11 @@ Tally::Counts* Tally::find(VolumeScope scope, const std::string& who) {
     return found == known_.end() ? nullptr : &found->second;
 }
 
-std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool message, base::Time now) {
+std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool message, bool announced,
+                                             base::Time now) {
     for (const auto scope : all_scopes) {
         const std::string& who = sender.names[static_cast<std::size_t>(scope)];
-        if (who.empty() && scope != VolumeScope::all) continue;
+        if ((who.empty() && scope != VolumeScope::all) || (announced && own(scope))) continue;
         Counts* counts = find(scope, who);
         for (const VolumeLimit& limit : limits_of(scope, who)) {
             if (limit.unit == Unit::messages && !message) continue;
@@ -108,24 +116,33 @@ std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool me
 
 std::optional<LimitReached> Tally::would_exceed(const VolumeSender& sender, base::Time now) {
     const std::lock_guard lock(mutex_);
-    return forbidden(sender, true, now);
+    const auto mailing = announced_.take(name_of(sender, VolumeScope::user),
+                                         name_of(sender, VolumeScope::domain), now);
+    announced_.give_back(mailing, 1);
+    return forbidden(sender, true, !mailing.empty(), now);
 }
 
 std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& sender, base::Time now,
                                         bool monitored) {
     const std::lock_guard lock(mutex_);
-    auto& taken = charge.recipients_;
+    auto& taken = charge.taken_;
     const bool first = taken.empty();
-    auto reached = forbidden(sender, first, now);
+    std::string mailing = announced_.take(name_of(sender, VolumeScope::user),
+                                          name_of(sender, VolumeScope::domain), now);
+    auto reached = forbidden(sender, first, !mailing.empty(), now);
     if (reached) ++refused_;
-    if (reached && !monitored) return reached;
+    if (reached && !monitored) {
+        announced_.give_back(mailing, 1);
+        return reached;
+    }
     if (first) {
         charge.tally_ = this;
         charge.sender_ = sender;
     }
-    if (first || now - taken.back().first >= same_time) taken.emplace_back(now, 0);
-    ++taken.back().second;
-    add(sender, taken.back().first, first ? 1 : 0, 1);
+    if (first || now - taken.back().at >= same_time || taken.back().announced != mailing)
+        taken.push_back({now, std::move(mailing), 0});
+    ++taken.back().recipients;
+    add(sender, {taken.back().at, taken.back().announced, 1}, first ? 1 : 0);
     return reached;
 }
 
@@ -133,38 +150,55 @@ void Tally::Charge::give_back() {
     if (tally_ == nullptr) return;
     const std::lock_guard lock(tally_->mutex_);
     std::uint32_t messages = 1;
-    for (const auto& [at, count] : recipients_)
-        tally_->take_back(*sender_, at, std::exchange(messages, 0), count);
+    for (const auto& one : taken_) tally_->take_back(*sender_, one, std::exchange(messages, 0));
     tally_ = nullptr;
-    recipients_.clear();
+    taken_.clear();
 }
 
-void Tally::add(const VolumeSender& sender, base::Time at, std::uint32_t messages, std::uint32_t recipients) {
+std::uint32_t Tally::Charge::announced() const {
+    std::uint32_t out = 0;
+    for (const auto& one : taken_)
+        if (!one.announced.empty()) out += one.recipients;
+    return out;
+}
+
+void Tally::add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages) {
     changed_ = true;
     for (const auto scope : all_scopes) {
-        const std::string& who = sender.names[static_cast<std::size_t>(scope)];
-        if (who.empty() && scope != VolumeScope::all) continue;
+        const std::string& who = name_of(sender, scope);
+        if ((who.empty() && scope != VolumeScope::all) || (!taken.announced.empty() && own(scope))) continue;
         Counts& counts = known_[key_of(scope, who)];
-        counts.last = std::max(counts.last, at);
+        counts.last = std::max(counts.last, taken.at);
         for (std::size_t i = 0; i < periods.size(); ++i) {
-            if (messages > 0) counts.messages[i].add(at, periods[i], messages);
-            counts.recipients[i].add(at, periods[i], recipients);
+            if (messages > 0) counts.messages[i].add(taken.at, periods[i], messages);
+            counts.recipients[i].add(taken.at, periods[i], taken.recipients);
         }
     }
     if (known_.size() > most_known + most_known / 10) forget();
 }
 
-void Tally::take_back(const VolumeSender& sender, base::Time at, std::uint32_t messages,
-                      std::uint32_t recipients) {
+void Tally::take_back(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages) {
     changed_ = true;
+    announced_.give_back(taken.announced, taken.recipients);
     for (const auto scope : all_scopes) {
-        Counts* counts = find(scope, sender.names[static_cast<std::size_t>(scope)]);
-        if (counts == nullptr) continue;
+        Counts* counts = find(scope, name_of(sender, scope));
+        if (counts == nullptr || (!taken.announced.empty() && own(scope))) continue;
         for (std::size_t i = 0; i < periods.size(); ++i) {
-            counts->messages[i].take_back(at, periods[i], messages);
-            counts->recipients[i].take_back(at, periods[i], recipients);
+            counts->messages[i].take_back(taken.at, periods[i], messages);
+            counts->recipients[i].take_back(taken.at, periods[i], taken.recipients);
         }
     }
+}
+
+bool Tally::expect(std::string_view who, std::uint64_t recipients, base::Time until) {
+    const std::lock_guard lock(mutex_);
+    changed_ = true;
+    return announced_.expect(base::lower(who), recipients, until);
+}
+
+std::vector<Announced::Mailing> Tally::announced(base::Time now) {
+    const std::lock_guard lock(mutex_);
+    return announced_.all(now);
 }
 
 /// Who sent least in a day, and longest ago: invented names do not drive out who is watched.
@@ -176,6 +210,13 @@ void Tally::forget() {
         [&](Counts& counts) {
             return std::pair(counts.recipients.back().sum(latest, periods.back()), counts.last);
         });
+}
+
+VolumeUsed Tally::used(VolumeScope scope, const std::string& who, base::Time now) {
+    const std::lock_guard lock(mutex_);
+    Counts* counts = find(scope, who);
+    if (counts == nullptr) return {};
+    return {counts->recipients[1].sum(now, periods[1]), counts->recipients[2].sum(now, periods[2])};
 }
 
 // ---- what is told
@@ -229,13 +270,14 @@ std::uint64_t Tally::refused() const {
 
 std::optional<std::string> Tally::save() {
     std::vector<std::string> keys;
+    std::string out;
     {
         const std::lock_guard lock(mutex_);
         if (!std::exchange(changed_, false)) return std::nullopt;
         keys.reserve(known_.size());
         for (const auto& [key, counts] : known_) keys.push_back(key);
+        announced_.write(out);
     }
-    std::string out;
     for (std::size_t at = 0; at < keys.size();) {
         const std::lock_guard lock(mutex_);
         for (const std::size_t end = std::min(at + saved_at_once, keys.size()); at < end; ++at) {
@@ -257,6 +299,10 @@ void Tally::not_saved() {
 void Tally::restore(std::string_view text, base::Time now) {
     const std::lock_guard lock(mutex_);
     while (!text.empty()) {
+        if (announced_.read(text.substr(0, text.find('\n')))) {
+            text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+            continue;
+        }
         const auto line = read_counts(text);
         if (!line || line->period >= periods.size() || known_.size() > most_known) continue;
         Counts& counts = known_[line->key];

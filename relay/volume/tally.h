@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "relay/settings.h"
+#include "relay/volume/announced.h"
+#include "relay/volume/judgement.h"
 #include "relay/volume/sliding_count.h"
 #include "sync/base/clock.h"
 
@@ -76,17 +78,27 @@ public:
 
         void keep() {
             tally_ = nullptr;
-            recipients_.clear();
+            taken_.clear();
         }
         void give_back();
+        std::uint32_t announced() const;  // of its recipients
 
     private:
         friend class Tally;
+        struct Taken {
+            base::Time at;
+            std::string announced;  // whose mailing they belong to, "" for none
+            std::uint32_t recipients = 0;
+        };
         Tally* tally_ = nullptr;
         std::optional<VolumeSender> sender_;
-        std::vector<std::pair<base::Time, std::uint32_t>>
-            recipients_;  // when, and how many; the first is a message
+        std::vector<Taken> taken_;  // the first is a message
     };
+
+    /// Until then so many recipients of a user or a domain go beyond its limits, and do not count for them;
+    /// they do for its primary and for all. Instead of what was announced before; 0: nothing is.
+    bool expect(std::string_view who, std::uint64_t recipients, base::Time until);
+    std::vector<Announced::Mailing> announced(base::Time now);
 
     /// One more recipient outside of the primaries' domains, and with the first one a message. The limit that
     /// forbids it; nothing is taken then, unless it is only `monitored`.
@@ -94,6 +106,9 @@ public:
                                      bool monitored);
     /// The same question, without taking.
     std::optional<LimitReached> would_exceed(const VolumeSender& sender, base::Time now);
+
+    /// Recipients of the last hour and day.
+    VolumeUsed used(VolumeScope scope, const std::string& who, base::Time now);
 
     /// Who has used most of what it may, or sent most, first; `who`: that one alone ("" for all).
     std::vector<VolumeView> views(std::string_view who, std::size_t most, base::Time now);
@@ -118,15 +133,16 @@ private:
     static std::string key_of(VolumeScope scope, const std::string& who);
     const std::vector<VolumeLimit>& limits_of(VolumeScope scope, const std::string& who) const;
     Counts* find(VolumeScope scope, const std::string& who);
-    std::optional<LimitReached> forbidden(const VolumeSender& sender, bool message, base::Time now);
-    void add(const VolumeSender& sender, base::Time at, std::uint32_t messages, std::uint32_t recipients);
-    void take_back(const VolumeSender& sender, base::Time at, std::uint32_t messages,
-                   std::uint32_t recipients);
+    std::optional<LimitReached> forbidden(const VolumeSender& sender, bool message, bool announced,
+                                          base::Time now);
+    void add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages);
+    void take_back(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages);
     void forget();
 
     mutable std::mutex mutex_;
     LimitSettings limits_;
     Known known_;
+    Announced announced_;
     std::uint64_t refused_ = 0;
     bool changed_ = false;
 };

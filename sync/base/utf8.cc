@@ -68,4 +68,18 @@ bool is_printable_utf8(std::string_view text) {
     return true;
 }
 
+std::string shown(std::string_view text, std::size_t most) {
+    std::string out;
+    while (!text.empty()) {
+        const std::string_view before = text;
+        const auto character = take_character(text);
+        if (!character) text.remove_prefix(1);
+        const std::string_view one = before.substr(0, before.size() - text.size());
+        const std::string_view seen = character && is_printable_utf8(one) ? one : std::string_view("?");
+        if (out.size() + seen.size() > most) return out + "...";
+        out += seen;
+    }
+    return out;
+}
+
 }  // namespace postern::base

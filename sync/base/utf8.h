@@ -21,4 +21,8 @@ bool is_utf8(std::string_view text);
 /// Whether `text` is UTF-8 without control characters, those of the second set (U+0080 to U+009F) included.
 bool is_printable_utf8(std::string_view text);
 
+/// The beginning of a text from anywhere, as a person may see it: at most so many octets, printable, with "?"
+/// for what is not and "..." where it was cut.
+std::string shown(std::string_view text, std::size_t most);
+
 }  // namespace postern::base

@@ -1,0 +1,76 @@
+#include "relay/volume/announced.h"
+
+#include <charconv>
+
+#include "sync/base/encoding.h"
+
+namespace postern::relay {
+
+namespace {
+
+constexpr std::string_view sign = "x ";
+constexpr std::uint64_t most_recipients = 1'000'000'000;
+constexpr std::int64_t last_second = std::int64_t{1} << 33;
+
+}  // namespace
+
+bool Announced::expect(std::string who, std::uint64_t recipients, base::Time until) {
+    if (recipients == 0) {
+        mailings_.erase(who);
+        return true;
+    }
+    if (mailings_.size() >= most && !mailings_.contains(who)) return false;
+    mailings_[who] = Mailing{who, recipients, until};
+    return true;
+}
+
+std::string Announced::take(const std::string& user, const std::string& domain, base::Time now) {
+    for (const auto& who : {user, domain}) {
+        const auto found = mailings_.find(who);
+        if (found == mailings_.end() || now >= found->second.until || found->second.left == 0) continue;
+        --found->second.left;
+        return who;
+    }
+    return {};
+}
+
+void Announced::give_back(const std::string& who, std::uint64_t recipients) {
+    if (const auto found = mailings_.find(who); found != mailings_.end()) found->second.left += recipients;
+}
+
+std::vector<Announced::Mailing> Announced::all(base::Time now) {
+    std::erase_if(mailings_, [now](const auto& one) { return now >= one.second.until; });
+    std::vector<Mailing> out;
+    for (const auto& [who, mailing] : mailings_) out.push_back(mailing);
+    return out;
+}
+
+void Announced::write(std::string& out) const {
+    for (const auto& [who, mailing] : mailings_) {
+        const auto until =
+            std::chrono::ceil<std::chrono::seconds>(mailing.until.time_since_epoch()).count();
+        out += sign;
+        out += std::to_string(until) + ' ' + std::to_string(mailing.left) + ' ' +
+               base::percent_encoded(who, "@+") + '\n';
+    }
+}
+
+bool Announced::read(std::string_view line) {
+    if (!line.starts_with(sign)) return false;
+    line.remove_prefix(sign.size());
+    std::int64_t until = 0;
+    std::uint64_t left = 0;
+    const auto number = [&line](auto& to) {
+        const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), to);
+        const auto used = static_cast<std::size_t>(end - line.data());
+        if (error != std::errc() || used >= line.size() || line[used] != ' ') return false;
+        line.remove_prefix(used + 1);
+        return true;
+    };
+    if (!number(until) || !number(left) || until < 0 || until > last_second || left > most_recipients)
+        return false;
+    const auto who = base::percent_decoded(line);
+    return who && !who->empty() && expect(*who, left, base::Time(std::chrono::seconds(until)));
+}
+
+}  // namespace postern::relay
