@@ -14,6 +14,7 @@
 #include "relay/observer.h"
 #include "relay/settings.h"
 #include "relay/views.h"
+#include "relay/volume/episode.h"
 #include "relay/volume/tally.h"
 #include "sync/base/clock.h"
 #include "sync/base/disk.h"
@@ -22,6 +23,13 @@
 namespace postern::relay {
 
 using DirectoryPtr = std::shared_ptr<const sync::Snapshot>;
+
+/// Who sends more than usual, and who said so before. Times are of the wall.
+struct UnusualView {
+    std::vector<EpisodeView> senders;
+    std::vector<Announced::Mailing> announced;
+    base::Time learning_until{};  // a new site is only watched so far; the epoch: it is not new
+};
 
 struct RelayParts;
 class WorkerThreads;
@@ -85,6 +93,13 @@ public:
     std::vector<EgressView> egress();
     /// See Tally::views().
     std::vector<VolumeView> senders(const std::string& who, std::size_t most);
+    UnusualView unusual();
+    /// A sender's unusual volume is all right, and what was slowed down or held of its mail goes now; nullopt
+    /// when there is nothing unusual about it.
+    std::optional<Applied> release_sender(const std::string& who);
+    /// For so long so many recipients of a user or a domain are neither too many nor unusual; 0: no more.
+    /// False when too many mailings are announced.
+    bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length);
     /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
     std::string dns_trouble();
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was

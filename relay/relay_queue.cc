@@ -58,6 +58,17 @@ std::optional<MessageView> Relay::show(const std::string& id) {
     return std::move(found.front());
 }
 
+std::optional<Applied> Relay::release_sender(const std::string& who) {
+    if (!parts_->volume.watch.release(who, parts_->clock.steady())) return std::nullopt;
+    parts_->volume.keep_at_once();
+    QueueFilter filter;
+    filter.sender = who;
+    parts_->operate(filter,
+                    [](Queue& queue, const std::vector<MessageId>& ids) { return queue.release(ids); });
+    return parts_->operate(filter,
+                           [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
+}
+
 Applied Relay::retry(const QueueFilter& filter) {
     Applied done = parts_->operate(
         filter, [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });

@@ -62,6 +62,31 @@ std::vector<VolumeView> Relay::senders(const std::string& who, std::size_t most)
     return parts_->volume.tally.views(who, most, parts_->clock.steady());
 }
 
+UnusualView Relay::unusual() {
+    const base::Time now = parts_->clock.steady();
+    UnusualView out;
+    out.senders = parts_->volume.watch.views(now);
+    for (auto& one : out.senders) {
+        one.since = parts_->clock.on_the_wall(one.since);
+        one.next = parts_->clock.on_the_wall(one.next);
+    }
+    out.announced = parts_->volume.tally.announced(now);
+    for (auto& one : out.announced) one.until = parts_->clock.on_the_wall(one.until);
+    out.learning_until = parts_->volume.watch.learning_until(parts_->clock.wall());
+    return out;
+}
+
+bool Relay::expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
+    const std::size_t sign = who.rfind('@');
+    const std::string name = sign == std::string::npos
+                                 ? who
+                                 : VolumeSender(who.substr(0, sign), who.substr(sign + 1), {})
+                                       .names[static_cast<std::size_t>(VolumeScope::user)];
+    if (!parts_->volume.tally.expect(name, recipients, parts_->clock.steady() + length)) return false;
+    parts_->volume.keep_at_once();
+    return true;
+}
+
 std::string Relay::dns_trouble() {
     return parts_->delivery_loops.first().ask(
         [parts = parts_.get()] { return parts->delivery.workplace().names.trouble(); });
@@ -84,6 +109,10 @@ Relay::Explaining Relay::explain(const std::string& from, const std::string& to,
     };
     relay::Explained known =
         relay::explain({*settings, *directory, srs.get(), beyond}, from, to, client, parts_->clock.wall());
+    if (const auto sender = parse_address(from); sender && !sender->null())
+        known.so_far.volume =
+            in_words(parts_->volume.watch.usual(VolumeSender(sender->mailbox(), sender->domain, {}),
+                                                parts_->clock.steady(), parts_->clock.wall()));
     if (!known.onward) return {std::move(known.so_far), false};
     asio::co_spawn(parts_->delivery_loops.first().io(),
                    explain_delivery(parts_->delivery.workplace(), known.so_far,

@@ -200,6 +200,7 @@ struct Explanation {
     std::string tls;                 // the policy, and what made it
     std::string egress;              // address and EHLO name it would leave with, and why
     std::string limits;              // connections and messages per minute of the site
+    std::string volume;              // how much the sender sends, and what is usual for it
     std::string signatures;          // DKIM keys it would be signed with, were From the sender; "" for none
     std::string trouble;             // of the destination just now, "" when there is none
     std::chrono::system_clock::time_point next_try{};  // when there is

@@ -68,7 +68,10 @@ void add_parameter(CLI::App& app, const Parameter& parameter, Command& command) 
                 ->required();
             break;
         case Place::word:
-            app.add_option_function<std::string>(value, keep, help)->type_name("")->check(valid)->required();
+            app.add_option_function<std::string>(value, keep, help)
+                ->type_name("")
+                ->check(valid)
+                ->required(parameter.initial.empty());
             break;
         case Place::option:
         case Place::text_only:
@@ -138,7 +141,10 @@ void add_endpoints(CLI::App& app, Command& command) {
             }
             parent = made;
         }
-        if (parent != &app && endpoint.words == first) continue;  // the group alone means it
+        if (parent != &app && endpoint.words == first) {  // the group alone means it
+            add_endpoint(*parent, endpoint, command);
+            continue;
+        }
         const auto name = parent == &app ? first : endpoint.words.substr(first.size() + 1);
         auto* sub = subcommand(*parent, name, endpoint.help);
         sub->footer(std::string(everywhere) + exit_codes);

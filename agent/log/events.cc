@@ -93,7 +93,26 @@ void Events::on(const relay::event::Reported& event) {
 void Events::on(const relay::event::Held& event) {
     log_.write(LogLevel::info, event.released ? "released" : "held", [&](LogLine& line) {
         line.add("id", event.id).add("from", event.from).add_if("to", event.to);
+        line.add("recipients", std::uint64_t{event.recipients}).add_if("why", event.why);
+    });
+}
+
+void Events::on(const relay::event::Throttled& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "throttled", [&](LogLine& line) {
+        line.add("id", event.id).add("from", event.from);
         line.add("recipients", std::uint64_t{event.recipients});
+        line.add_time("until", event.until).add("why", event.why);
+    });
+}
+
+void Events::on(const relay::event::Unusual& event) {
+    metrics_.count(event);
+    const bool over = event.level == "usual", noted = event.level == "noted";
+    log_.write(over || noted ? LogLevel::info : LogLevel::warning, "unusual-volume", [&](LogLine& line) {
+        line.add("sender", event.sender).add("level", event.level).add_if("why", event.why);
+        if (event.monitored) line.add("monitored", true);
+        if (!over && !noted) line.add("do", "see \"postern senders\"");
     });
 }
 

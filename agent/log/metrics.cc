@@ -109,6 +109,10 @@ struct Metrics::Families {
         "Times a listing moved a site's mail to another address (rotation on-listing), or left it none.");
     Labelled reported{registry, "postern_reports_total",
                       "Reports to senders that are not about a failure, by what they tell.", "action"};
+    Counter& throttled = counter(registry, "postern_throttled_messages_total",
+                                 "Messages that wait for their turn, since their sender is slowed down.");
+    Labelled unusual{registry, "postern_unusual_volume_total",
+                     "Times a sender's volume was unusual, by what was done; usual: that it ended.", "level"};
     Labelled deferred{registry, "postern_deferred_recipients_total",
                       "Attempts put off, by the stage they failed in.", "stage"};
     Labelled bounced{registry, "postern_bounced_recipients_total",
@@ -218,6 +222,8 @@ void Metrics::count(const relay::event::Bounced& event) {
 }
 void Metrics::count(const relay::event::Removed&) { families_->removed.Increment(); }
 void Metrics::count(const relay::event::Reported& event) { families_->reported.increment(event.action); }
+void Metrics::count(const relay::event::Throttled&) { families_->throttled.Increment(); }
+void Metrics::count(const relay::event::Unusual& event) { families_->unusual.increment(event.level); }
 void Metrics::count(const relay::event::Listed& event) {
     families_->listed.increment(egress_label(event.address));
 }

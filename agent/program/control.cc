@@ -200,6 +200,15 @@ public:
     std::vector<relay::VolumeView> senders(const std::string& who, std::size_t most) override {
         return parts_.gate.while_running([&] { return parts_.relay.senders(who, most); });
     }
+    relay::UnusualView unusual() override {
+        return parts_.gate.while_running([&] { return parts_.relay.unusual(); });
+    }
+    std::optional<relay::Applied> release_sender(const std::string& who) override {
+        return parts_.gate.while_running([&] { return parts_.relay.release_sender(who); });
+    }
+    bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) override {
+        return parts_.gate.while_running([&] { return parts_.relay.expect(who, recipients, length); });
+    }
     std::vector<std::string> not_ready() override {
         try {
             return parts_.gate.while_running([&] {

@@ -88,6 +88,24 @@ Section limits() {
                      limits_key("all", {}, &L::all, "of all together")}};
 }
 
+Section unusual() {
+    using Mode = relay::UnusualSettings::Mode;
+    return {.name = "unusual",
+            .help =
+                "Senders that hand in more than is usual for them: their mail to the outside is slowed down, "
+                "then "
+                "held.",
+            .keys = {key::choice<Mode>(
+                         "mode", "enforce",
+                         {{"off", Mode::off}, {"monitor", Mode::monitor}, {"enforce", Mode::enforce}},
+                         [](Settings& s) -> Mode& { return s.relay.unusual.mode; },
+                         "monitor: only say what would be done"),
+                     key::duration(
+                         "learn", "7d", "0s", "90d",
+                         [](Settings& s) -> std::chrono::seconds& { return s.relay.unusual.learn; },
+                         "how long a new site is only watched")}};
+}
+
 Section limit() {
     return {
         .name = "limit",
@@ -106,6 +124,6 @@ Section limit() {
 
 }  // namespace
 
-std::vector<Section> limit_sections() { return {limits(), limit()}; }
+std::vector<Section> limit_sections() { return {limits(), limit(), unusual()}; }
 
 }  // namespace postern::agent

@@ -33,6 +33,7 @@ const std::vector<CommandGroup>& command_groups() {
         {.name = "route", .help = "which mail goes through which gateway", .alone = "route list"},
         {.name = "egress", .help = "addresses mail leaves from", .alone = "egress list"},
         {.name = "directory", .help = "what is known of the primaries", .alone = "directory"},
+        {.name = "senders", .help = "how much each sender handed in, and may", .alone = "senders"},
     };
     return groups;
 }

@@ -85,6 +85,7 @@ json view(const relay::Explanation& explanation) {
             {"tls", explanation.tls},
             {"egress", explanation.egress},
             {"limits", explanation.limits},
+            {"volume", explanation.volume},
             {"dkim", explanation.signatures},
             {"trouble", explanation.trouble},
             {"next_try", explanation.trouble.empty() ? json(nullptr) : view(explanation.next_try)}};

@@ -65,11 +65,12 @@ struct Envelope {
     BodyType body = BodyType::seven_bit;
     std::string client;  // address the mail came from, "" for our own bounces
     std::string helo;
-    /// What of it goes to the outside of the primaries' domains is not sent before that steady time, or, where
-    /// `held`, before an operator releases it; since its sender's volume is unusual.
+    /// Since its sender's volume is unusual it is not sent before that steady time, or, where `held`, before
+    /// an operator releases it; but for those recipients that are in the primaries' domains.
     Time not_before{};
     bool held = false;
-    std::string restrained;  // why, in words; "": neither
+    std::string restrained;             // why, in words; "": neither
+    std::vector<std::uint16_t> exempt;  // numbers of those recipients, in their order
     std::string primary;  // name of the primary that handed it over, or that a bounce goes back through
     bool bounce = false;  // our own report, to be handed to `primary`
 

@@ -155,9 +155,10 @@ std::size_t Queue::in_hand(const RouteKey& route) const {
 /// Whether it is not to be sent yet, though nobody has tried: its place in line is given then.
 bool Queue::restrain(Queued& message, std::size_t recipient, const RouteKey& route, Unwritten& what) {
     const Envelope& envelope = message.stored->message.envelope;
-    if (envelope.restrained.empty() || route.kind == RouteKey::Kind::primary) return false;
+    if (envelope.restrained.empty()) return false;
+    if (std::binary_search(envelope.exempt.begin(), envelope.exempt.end(), recipient)) return false;
     const Time until = std::min<Time>(std::chrono::ceil<std::chrono::microseconds>(envelope.not_before),
-                                now_exact(clock_) + restrained_most);
+                                      now_exact(clock_) + restrained_most);
     if (!envelope.held && until <= now_exact(clock_)) return false;
     message.progress[recipient].reason = envelope.restrained;
     if (envelope.held)

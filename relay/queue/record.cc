@@ -146,6 +146,8 @@ std::string encode_message(const Message& message) {
     out.text(envelope.restrained);
     out.flag(envelope.held);
     out.time(envelope.not_before);
+    out.number(static_cast<std::uint32_t>(envelope.exempt.size()));
+    for (const auto recipient : envelope.exempt) out.number(recipient);
     return out.finish();
 }
 
@@ -194,6 +196,8 @@ std::optional<Message> decode_message(MessageId id, std::string_view record) {
         envelope.restrained = in.text();
         envelope.held = in.flag();
         envelope.not_before = in.time();
+        for (auto left = in.count(); left > 0 && in.good(); --left)
+            envelope.exempt.push_back(in.number<std::uint16_t>());
     }
     if (!in.at_end() || envelope.forward_paths.empty()) return std::nullopt;
     return message;

@@ -48,7 +48,8 @@ std::string Incoming::take_octets() { return std::exchange(held_, {}); }
 const Incoming::Header& Incoming::header() {
     if (!header_)
         header_ = Header{count_received(held_), says_tls_optional(held_),
-                         held_.starts_with(' ') || held_.starts_with('\t'), message_id_of(held_), subject_of(held_)};
+                         held_.starts_with(' ') || held_.starts_with('\t'), message_id_of(held_),
+                         subject_of(held_)};
     return *header_;
 }
 

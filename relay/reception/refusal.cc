@@ -300,13 +300,14 @@ constexpr std::array table{
              450,
              {4, 7, 1},
              "more mail than is allowed here, try again later"},
-    RuleText{Rule::unusual,
-             "unusual.mode",
-             "a sender's volume is unusual, and 1000 messages of it are held for an administrator (see How much a "
-             "sender may hand in)",
-             450,
-             {4, 7, 1},
-             "too much mail of this sender waits for the administrator of this gateway: try again later"},
+    RuleText{
+        Rule::unusual,
+        "unusual.mode",
+        "a sender's volume is unusual, and 1000 messages of it are held for an administrator (see How much a "
+        "sender may hand in)",
+        450,
+        {4, 7, 1},
+        "too much mail of this sender waits for the administrator of this gateway: try again later"},
     RuleText{Rule::bare_newline,
              "accept.bare_newline",
              "bare CR or LF; a primary's becomes CRLF unless `accept.bare_newline` is `\"refuse\"`",

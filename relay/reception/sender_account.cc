@@ -1,5 +1,6 @@
 #include "relay/reception/sender_account.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "sync/base/ascii.h"
@@ -31,6 +32,14 @@ WatchedMail SenderAccount::watched(std::string_view subject) const {
 VolumeAnswer SenderAccount::restrain(Message& message, std::string_view subject) {
     VolumeAnswer out = volume_.watch.judge(watched(subject), clock_.steady(), clock_.wall());
     if (out.level < VolumeLevel::slowed) return out;
+    auto concerned = recipients_;
+    std::sort(concerned.begin(), concerned.end());
+    const auto& paths = message.envelope.forward_paths;
+    for (std::size_t at = 0; at < paths.size(); ++at) {
+        const auto one = Acquaintances::recipient(base::lower(paths[at].text()));
+        if (!std::binary_search(concerned.begin(), concerned.end(), one))
+            message.envelope.exempt.push_back(static_cast<std::uint16_t>(at));
+    }
     message.envelope.held = out.level >= VolumeLevel::held;
     message.envelope.not_before = out.until;
     message.envelope.restrained =

@@ -47,8 +47,7 @@ std::vector<Announced::Mailing> Announced::all(base::Time now) {
 
 void Announced::write(std::string& out) const {
     for (const auto& [who, mailing] : mailings_) {
-        const auto until =
-            std::chrono::ceil<std::chrono::seconds>(mailing.until.time_since_epoch()).count();
+        const auto until = std::chrono::ceil<std::chrono::seconds>(mailing.until.time_since_epoch()).count();
         out += sign;
         out += std::to_string(until) + ' ' + std::to_string(mailing.left) + ' ' +
                base::percent_encoded(who, "@+") + '\n';

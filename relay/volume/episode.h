@@ -16,13 +16,13 @@ struct Episode {
     static constexpr std::size_t most_samples = 5, sample_octets = 80;
 
     VolumeLevel level = VolumeLevel::noted;
-    base::Time since, raised;  // when it began, and was answered more strongly
-    base::Time next;           // when the next message of a slowed sender may leave
+    base::Time since, raised;                            // when it began, and was answered more strongly
+    base::Time next;                                     // when the next message of a slowed sender may leave
     std::uint64_t recipients = 0, slowed = 0, held = 0;  // since; and messages
     UsualVolume usual;
     std::string why;
-    std::vector<std::string> subjects;                               // of some messages
-    std::vector<std::pair<base::Time, std::uint32_t>> withheld;      // recipients not learnt, by hours
+    std::vector<std::string> subjects;                           // of some messages
+    std::vector<std::pair<base::Time, std::uint32_t>> withheld;  // recipients not learnt, by hours
 };
 
 /// An administrator said that it is all right.

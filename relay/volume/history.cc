@@ -16,7 +16,7 @@ constexpr std::uint16_t days_most = 1000;
 constexpr std::array<double, History::kinds> least_weight{0.067, 0.159};
 constexpr double growth = 2, first_growth = 20, peak_growth = 1.5, peak_stays = 0.98;
 constexpr double fresh_after = 200, fresh_most = 0.3;  // recipients that weigh as much as all before
-constexpr std::int64_t number_most = 10'000'000;  // of hours and days that are read
+constexpr std::int64_t number_most = 10'000'000;       // of hours and days that are read
 
 std::int64_t hour_number(base::Time at) {
     return std::chrono::floor<std::chrono::hours>(at.time_since_epoch()).count();
@@ -53,8 +53,8 @@ double History::get(std::size_t kind, std::size_t hour) const {
 
 /// Rounded down, so that what is no more comes to nothing.
 void History::put(std::size_t kind, std::size_t hour, double mean) {
-    means_[kind][hour] = static_cast<std::uint16_t>(
-        std::clamp(std::sqrt(std::max(0.0, mean)) * scale + 0.01, 0.0, 65535.0));
+    means_[kind][hour] =
+        static_cast<std::uint16_t>(std::clamp(std::sqrt(std::max(0.0, mean)) * scale + 0.01, 0.0, 65535.0));
 }
 
 double History::weight(std::size_t kind) const {
@@ -64,9 +64,9 @@ double History::weight(std::size_t kind) const {
 /// Each day of a kind takes its share of the mean, mail or none.
 void History::pass_to(std::int64_t day) {
     if (day_ == 0 || day - day_ > idle_most) {
-        const auto fresh = fresh_;
-        *this = History();
-        fresh_ = fresh;
+        means_ = {};
+        days_ = {};
+        peak_ = 0;
         day_ = static_cast<std::int32_t>(day - 1);
     }
     while (day_ < day) {

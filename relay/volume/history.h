@@ -23,7 +23,8 @@ public:
     std::uint32_t disregard(base::Time at);
     /// An hour that was like that, whenever it was: at most some days before what was added last.
     void learn(base::Time at, double recipients);
-    /// From the next hour on only so much of one is learnt that what grows slowly stays slow; before that, all.
+    /// From the next hour on only so much of one is learnt that what grows slowly stays slow; before that,
+    /// all.
     void be_careful() { careful_ = true; }
 
     /// Recipients in the hour of `at` and the two around it, the largest mean; and in a day of its kind.
@@ -66,8 +67,8 @@ private:
     std::uint16_t fresh_ = 65535;
     bool careful_ = false, sure_ = false;
     std::uint32_t peak_ = 0;  // of an hour that was learnt; a little less each day
-    std::int32_t day_ = 0;   // up to which days have been counted; 0: none has
-    std::int32_t hour_ = 0;  // since 1970, that is being counted
+    std::int32_t day_ = 0;    // up to which days have been counted; 0: none has
+    std::int32_t hour_ = 0;   // since 1970, that is being counted
     std::uint32_t count_ = 0;
 };
 static_assert(sizeof(History) <= 128);

@@ -15,22 +15,22 @@ struct Bounds {
     double pace;       // at the least
 };
 constexpr Bounds least{25, 60, 12};
-constexpr double slow_pace = 3, trickle = 1;  // where much speaks against the sender, and others of its domain
-constexpr double prior_days = 5;        // of history that the site's own speaks as loud as
-constexpr double times_mean_hour = 3;   // an hour of three times the mean is nothing unusual
-constexpr double times_mean_day = 3;    // nor a day
+constexpr double slow_pace = 3,
+                 trickle = 1;          // where much speaks against the sender, and others of its domain
+constexpr double prior_days = 5;       // of history that the site's own speaks as loud as
+constexpr double times_mean_hour = 3;  // an hour of three times the mean is nothing unusual
+constexpr double times_mean_day = 3;   // nor a day
 
-constexpr std::uint64_t few = 10;       // recipients of which no share is taken,
-constexpr std::uint64_t very_few = 5;   // where the whole domain is unusual
+constexpr std::uint64_t few = 10;      // recipients of which no share is taken,
+constexpr std::uint64_t very_few = 5;  // where the whole domain is unusual
 constexpr double mostly_fresh = 0.85, much_fresh = 0.6;
 constexpr double some_refused = 0.08, much_refused = 0.2;
-constexpr std::uint64_t refused_few = 4, refused_several = 6, answered_enough = 20,
-                        answered_few = 8;
+constexpr std::uint64_t refused_few = 4, refused_several = 6, answered_enough = 20, answered_few = 8;
 constexpr double quiet = 0.2;  // of the site's busiest hour
 constexpr double strangers_least = 30, times_strangers = 3;
 
 /// How many times the usual, by points: what is only much is let pass, what looks wrong is not.
-constexpr std::array times_usual{5.0, 2.0, 1.4, 1.0, 1.0, 0.5, 0.35};
+constexpr std::array times_usual{5.0, 2.0, 1.4, 1.0, 1.0, 0.4, 0.2};
 constexpr unsigned strong = 3;  // points with which a volume that is beyond is more than a note
 
 double share(std::uint64_t part, std::uint64_t of) {
@@ -61,9 +61,9 @@ std::string percent(double share) { return std::to_string(std::lround(share * 10
 
 std::string in_words(const UsualVolume& usual, const VolumeUsed& used, bool by_day,
                      const VolumeEvidence& evidence) {
-    std::string out =
-        std::to_string(by_day ? used.day : used.hour) + " recipients in " + (by_day ? "a day" : "an hour") +
-        ", where up to " + std::to_string(std::lround(by_day ? usual.day : usual.hour)) + " are usual";
+    std::string out = std::to_string(by_day ? used.day : used.hour) + " recipients in " +
+                      (by_day ? "a day" : "an hour") + ", where up to " +
+                      std::to_string(std::lround(by_day ? usual.day : usual.hour)) + " are usual";
     if (fresh_points(evidence) > 0)
         out += "; " + percent(share(evidence.fresh, evidence.recipients)) + " never written to before";
     if (refused_points(evidence) > 0)
@@ -122,13 +122,12 @@ VolumeJudgement judge_volume(const UsualVolume& usual, const VolumeUsed& used,
     const double day = static_cast<double>(used.day) / usual.day;
     const double beyond = std::max(hour, day);
     VolumeJudgement out;
-    out.pace = std::max(usual.pace, points < strong     ? least.pace
-                                   : evidence.domain ? trickle
-                                                     : slow_pace);
+    out.pace = std::max(usual.pace, points < strong ? least.pace : evidence.domain ? trickle : slow_pace);
     if (beyond > times) {
         out.level = VolumeLevel::slowed;
         const bool answers =
-            evidence.named || (evidence.answered >= (evidence.domain ? answered_few : answered_enough) && refused_points(evidence) == 3);
+            evidence.named || (evidence.answered >= (evidence.domain ? answered_few : answered_enough) &&
+                               refused_points(evidence) == 3);
         if (points >= strong && answers) out.level = VolumeLevel::held;
     } else if (beyond > 1) {
         out.level = VolumeLevel::noted;
@@ -149,9 +148,9 @@ ReceiverSays receiver_says(const Reply& reply, bool dns) {
     if (status.category == 5 && status.subject == 1 &&
         (status.detail <= 3 || status.detail == 6 || status.detail == 10))
         return ReceiverSays::unknown;
-    constexpr std::array unknown{"user unknown",       "unknown user",      "no such user",
-                                 "no such recipient",  "does not exist",    "recipient not found",
-                                 "unknown recipient",  "mailbox not found", "no mailbox",
+    constexpr std::array unknown{"user unknown",        "unknown user",      "no such user",
+                                 "no such recipient",   "does not exist",    "recipient not found",
+                                 "unknown recipient",   "mailbox not found", "no mailbox",
                                  "mailbox unavailable", "invalid recipient", "account disabled"};
     return std::any_of(unknown.begin(), unknown.end(), says) ? ReceiverSays::unknown : ReceiverSays::other;
 }

@@ -116,8 +116,8 @@ std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool me
 
 std::optional<LimitReached> Tally::would_exceed(const VolumeSender& sender, base::Time now) {
     const std::lock_guard lock(mutex_);
-    const auto mailing = announced_.take(name_of(sender, VolumeScope::user),
-                                         name_of(sender, VolumeScope::domain), now);
+    const auto mailing =
+        announced_.take(name_of(sender, VolumeScope::user), name_of(sender, VolumeScope::domain), now);
     announced_.give_back(mailing, 1);
     return forbidden(sender, true, !mailing.empty(), now);
 }
@@ -127,8 +127,8 @@ std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& send
     const std::lock_guard lock(mutex_);
     auto& taken = charge.taken_;
     const bool first = taken.empty();
-    std::string mailing = announced_.take(name_of(sender, VolumeScope::user),
-                                          name_of(sender, VolumeScope::domain), now);
+    std::string mailing =
+        announced_.take(name_of(sender, VolumeScope::user), name_of(sender, VolumeScope::domain), now);
     auto reached = forbidden(sender, first, !mailing.empty(), now);
     if (reached) ++refused_;
     if (reached && !monitored) {

@@ -1,6 +1,7 @@
 #include "relay/volume/volume.h"
 
 #include <asio/post.hpp>
+#include <future>
 #include <string>
 
 #include "sync/base/file_fault.h"
@@ -39,7 +40,8 @@ void Volume::recall() {
         const auto octets = base::read_file(*kept_.disk, file, octets_most);
         if (octets && take(*octets)) return;
         if (!octets && octets.error() == std::errc::no_such_file_or_directory) return;
-        const std::string why = octets ? file.string() + " is damaged" : base::file_fault(file, octets.error());
+        const std::string why =
+            octets ? file.string() + " is damaged" : base::file_fault(file, octets.error());
         observer_.on(event::Trouble{event::Area::reception,
                                     "how much senders handed in before is not known: " + why, false});
     };
@@ -71,17 +73,27 @@ void Volume::write(const char* name, std::string_view octets, const std::functio
 }
 
 void Volume::keep(bool all) {
-    for (const auto& change : watch.look(clock_.steady(), clock_.wall()))
-        tell_unusual(observer_, change);
+    for (const auto& change : watch.look(clock_.steady(), clock_.wall())) tell_unusual(observer_, change);
     all = all || clock_.now() >= written_whole_ + whole_every;
     if (all) written_whole_ = clock_.now();
-    asio::post(keeping_, [this, all] {
-        if (const auto text = tally.save()) write(tally_file, *text, [this] { tally.not_saved(); });
-        if (const auto text = watch.save(all)) write(watch_file, *text, [this] { watch.not_saved(); });
-        if (!all) return;
-        if (const auto octets = watch.save_acquaintances())
-            write(acquaintances_file, *octets, [this] { watch.not_saved(); });
+    asio::post(keeping_, [this, all] { write_changed(all); });
+}
+
+void Volume::keep_at_once() {
+    std::promise<void> done;
+    asio::post(keeping_, [this, &done] {
+        write_changed(false);
+        done.set_value();
     });
+    done.get_future().wait();
+}
+
+void Volume::write_changed(bool all) {
+    if (const auto text = tally.save()) write(tally_file, *text, [this] { tally.not_saved(); });
+    if (const auto text = watch.save(all)) write(watch_file, *text, [this] { watch.not_saved(); });
+    if (!all) return;
+    if (const auto octets = watch.save_acquaintances())
+        write(acquaintances_file, *octets, [this] { watch.not_saved(); });
 }
 
 }  // namespace postern::relay

@@ -23,12 +23,16 @@ public:
     /// Now and then: what is over is told, and what has changed written down beside the loop; `all`: however
     /// little that is.
     void keep(bool all);
+    /// What an operator has just said is on the disk when this returns, or told to be in trouble. Not for a
+    /// loop's thread.
+    void keep_at_once();
 
     Tally tally;
     Watch watch;
 
 private:
     void recall();
+    void write_changed(bool all);
     void write(const char* file, std::string_view octets, const std::function<void()>& not_saved);
 
     const base::Clock& clock_;

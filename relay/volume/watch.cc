@@ -12,7 +12,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::seconds an_hour{3600}, a_day{86400};
-constexpr std::chrono::hours lasts{1};           // an episode, at the least, since it was answered more strongly
+constexpr std::chrono::hours lasts{1};  // an episode, at the least, since it was answered more strongly
 constexpr std::chrono::hours slowed_most{24};    // what would wait longer is held
 constexpr std::chrono::hours permitted_for{24};  // after a release
 constexpr unsigned permitted_times = 2;          // what had come then
@@ -28,7 +28,9 @@ const std::string& domain_of(const VolumeSender& sender) {
     return sender.names[static_cast<std::size_t>(VolumeScope::domain)];
 }
 
-base::Time hour_of(base::Time at) { return base::Time(std::chrono::floor<std::chrono::hours>(at.time_since_epoch())); }
+base::Time hour_of(base::Time at) {
+    return base::Time(std::chrono::floor<std::chrono::hours>(at.time_since_epoch()));
+}
 
 std::uint32_t all_of(const WatchedMail& mail) { return static_cast<std::uint32_t>(mail.recipients.size()); }
 
@@ -349,6 +351,23 @@ Watch::Usual Watch::usual(const VolumeSender& sender, base::Time now, base::Time
     out.learning = learning(wall);
     if (const auto found = episodes_.find(user); found != episodes_.end()) out.level = found->second.level;
     return out;
+}
+
+std::string in_words(const Watch::Usual& usual) {
+    std::string out = std::to_string(usual.used.hour) + " recipients in the last hour and " +
+                      std::to_string(usual.used.day) + " in the last day, where up to " +
+                      std::to_string(std::lround(usual.volume.hour)) + " and " +
+                      std::to_string(std::lround(usual.volume.day)) + " are usual (" +
+                      std::to_string(usual.days) + " days known)";
+    if (usual.level != VolumeLevel::usual) out += ": " + std::string(text_of(usual.level));
+    if (usual.learning) out += "; the site is new, and only watched so far";
+    return out;
+}
+
+base::Time Watch::learning_until(base::Time wall) const {
+    const std::lock_guard lock(mutex_);
+    if (settings_.mode == UnusualSettings::Mode::off || !learning(wall)) return {};
+    return (began_ == base::Time() ? wall : began_) + settings_.learn;
 }
 
 bool Watch::suspect(std::string_view user) const {

@@ -77,6 +77,8 @@ public:
     };
     Usual usual(const VolumeSender& sender, base::Time now, base::Time wall) const;
     bool suspect(std::string_view user) const;  // slowed or worse
+    /// A new site is only watched until then; the epoch: it is not new, or nothing is watched.
+    base::Time learning_until(base::Time wall) const;
 
     /// As text, to be kept; nullopt when nothing worth that has happened. `all`: whatever has changed.
     std::optional<std::string> save(bool all);
@@ -119,9 +121,12 @@ private:
     Acquaintances acquaintances_;
     std::unordered_map<std::string, Episode> episodes_;  // of users
     std::unordered_map<std::string, Permission> permitted_;
-    base::Time began_{};       // when the site was watched first, on the wall
+    base::Time began_{};  // when the site was watched first, on the wall
     base::Time prior_learnt_{};
     bool changed_ = false, urgent_ = false, met_ = false;  // since the last save
 };
+
+/// "3 recipients in the last hour and 12 in the last day, where up to 28 and 80 are usual (21 days known)".
+std::string in_words(const Watch::Usual& usual);
 
 }  // namespace postern::relay

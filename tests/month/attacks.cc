@@ -44,8 +44,7 @@ std::vector<Attack> make_attacks(const std::vector<User>& users) {
         one.lasts = 8;
         one.users.clear();
         for (std::size_t i = 300; i < users.size() && one.users.size() < 30; ++i)
-            if (users[i].domain == "site1.example" && users[i].newsletter.weekday < 0 &&
-                users[i].away > days)
+            if (users[i].domain == "site1.example" && users[i].newsletter.weekday < 0 && users[i].away > days)
                 one.users.push_back(i);
     }
     add("a burst on a Saturday", 12, 13).an_hour = 600;

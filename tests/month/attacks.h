@@ -11,14 +11,14 @@ namespace month {
 
 struct Attack {
     std::string name;
-    int day = 0;             // it begins
-    double hour = 0;         // UTC, at which
-    double lasts = 12;       // hours, of each day that it goes on
-    int goes_on = 1;         // days
-    double an_hour = 300;    // recipients
-    double grows = 1;        // from day to day
-    int of_a_message = 1;    // recipients
-    bool to_contacts = false;  // the victim's own, first
+    int day = 0;                        // it begins
+    double hour = 0;                    // UTC, at which
+    double lasts = 12;                  // hours, of each day that it goes on
+    int goes_on = 1;                    // days
+    double an_hour = 300;               // recipients
+    double grows = 1;                   // from day to day
+    int of_a_message = 1;               // recipients
+    bool to_contacts = false;           // the victim's own, first
     double unknown = 0.1, spam = 0.15;  // what receivers will say of so many
     std::vector<std::size_t> users;     // whose passwords
 };

@@ -1,4 +1,5 @@
-// A site's month under the watch, and under fixed limits: month [SEED]. Fails when the watch is not as good as it was meant to be.
+// A site's month under the watch, and under fixed limits: month [SEED]. Fails when the watch is not as good
+// as it was meant to be.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -20,21 +21,21 @@ std::string hours(const Outcome::Stolen& one) {
 }
 
 void print(const char* name, const Outcome& outcome) {
-    std::printf("\n%s\n%-52s %8s %14s %8s %8s\n", name, "stolen password", "answered", "left by then", "in all",
-                "of");
+    std::printf("\n%s\n%-52s %8s %14s %8s %8s\n", name, "stolen password", "answered", "left by then",
+                "in all", "of");
     for (const auto& one : outcome.stolen)
         std::printf("%-52s %8s %14llu %8llu %8llu%s\n", one.name.c_str(), hours(one).c_str(),
                     static_cast<unsigned long long>(one.hours ? one.left_before : one.left),
                     static_cast<unsigned long long>(one.left), static_cast<unsigned long long>(one.sent),
                     one.held ? "  held" : "");
-    std::printf("median left by then: %llu\n",
-                static_cast<unsigned long long>(outcome.median_left_before()));
-    std::printf("honest: %llu user-days, %llu of them slowed down (%.2f in 1000), %llu users held, longest wait "
-                "%.1f h\n",
-                static_cast<unsigned long long>(outcome.user_days),
-                static_cast<unsigned long long>(outcome.slowed_days),
-                1000.0 * static_cast<double>(outcome.slowed_days) / static_cast<double>(outcome.user_days),
-                static_cast<unsigned long long>(outcome.held_users), outcome.longest_wait);
+    std::printf("median left by then: %llu\n", static_cast<unsigned long long>(outcome.median_left_before()));
+    std::printf(
+        "honest: %llu user-days, %llu of them slowed down (%.2f in 1000), %llu users held, longest wait "
+        "%.1f h\n",
+        static_cast<unsigned long long>(outcome.user_days),
+        static_cast<unsigned long long>(outcome.slowed_days),
+        1000.0 * static_cast<double>(outcome.slowed_days) / static_cast<double>(outcome.user_days),
+        static_cast<unsigned long long>(outcome.held_users), outcome.longest_wait);
     std::printf("%llu messages, %.0f ns each\n", static_cast<unsigned long long>(outcome.messages),
                 outcome.nanoseconds / static_cast<double>(outcome.messages));
 }

@@ -72,8 +72,10 @@ void issue(User& user, std::size_t number, int day, Random& random, std::uint64_
     const auto joined = static_cast<int>(static_cast<double>(news.list.size()) * 0.02);
     for (int i = 0; i < joined; ++i) news.list.push_back(stranger++);
     for (std::size_t i = 0; i < news.list.size(); ++i)
-        out.push_back({at(day, news.hour + static_cast<double>(i) / 3000.0), number,
-                       {{news.list[i], chance(random) < 0.008, chance(random) < 0.001}}, -1});
+        out.push_back({at(day, news.hour + static_cast<double>(i) / 3000.0),
+                       number,
+                       {{news.list[i], chance(random) < 0.008, chance(random) < 0.001}},
+                       -1});
 }
 
 }  // namespace
@@ -107,8 +109,8 @@ std::vector<User> make_site(Random& random) {
         User& user = out[static_cast<std::size_t>(100 + i * 130)];
         user.newsletter.weekday = i < 12 ? between(random, 0, 4) : 7;
         user.newsletter.hour = between(random, 8, 16);
-        user.newsletter.list.resize(static_cast<std::size_t>(i < 12 ? between(random, 200, 3000)
-                                                                    : between(random, 100, 300)));
+        user.newsletter.list.resize(
+            static_cast<std::size_t>(i < 12 ? between(random, 200, 3000) : between(random, 100, 300)));
         for (auto& one : user.newsletter.list) one = 500'000 + someone++;
         // Most are older than the gateway; some begin in the month.
         if (i >= 8 && i < 12) user.newsletter.first_day = between(random, 1, 6);

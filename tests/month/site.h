@@ -10,16 +10,16 @@ namespace month {
 
 struct User {
     std::string local, domain;
-    double a_day = 8;         // messages of a weekday
-    double fresh = 0.1;       // of recipients, how many it never wrote to
-    double shift = 0;         // hours, of its day
-    double weekend = 0.05;    // of a weekday
-    int hired = -1000;        // its first day
-    int away = 1000;          // a week without mail begins
+    double a_day = 8;       // messages of a weekday
+    double fresh = 0.1;     // of recipients, how many it never wrote to
+    double shift = 0;       // hours, of its day
+    double weekend = 0.05;  // of a weekday
+    int hired = -1000;      // its first day
+    int away = 1000;        // a week without mail begins
     std::vector<std::uint64_t> contacts;
 
     struct Newsletter {
-        int weekday = -1;     // 0: Monday; -1: none; 7: each first of a month
+        int weekday = -1;  // 0: Monday; -1: none; 7: each first of a month
         double hour = 10;
         int first_day = -1000;
         bool announced = false;  // the first two times

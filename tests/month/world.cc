@@ -136,7 +136,8 @@ private:
             const auto number = static_cast<std::size_t>(mail.attack);
             auto& stolen = out_.stolen[number];
             if (!stolen.hours) {
-                stolen.hours = std::chrono::duration<double, std::ratio<3600>>(mail.at - *begun_[number]).count();
+                stolen.hours =
+                    std::chrono::duration<double, std::ratio<3600>>(mail.at - *begun_[number]).count();
                 stolen.left_before = stolen.left;
                 closed_[number] = reaction(mail.at);
             }
@@ -151,7 +152,8 @@ private:
         if (!put_off && !released_.contains(mail.user)) released_[mail.user] = reaction(mail.at);
         if (day < 0) return;
         if (slowed_today_.insert(mail.user).second && !put_off)
-            out_.told.push_back("slowed " + name + ' ' + postern::base::iso_time(mail.at) + ": " + answer.why);
+            out_.told.push_back("slowed " + name + ' ' + postern::base::iso_time(mail.at) + ": " +
+                                answer.why);
         if (put_off) return;
         if (answer.level >= VolumeLevel::held && held_honest_.insert(mail.user).second) {
             ++out_.held_users;
@@ -200,9 +202,9 @@ private:
             if (closed_[number] && mail.at >= *closed_[number]) return;  // it was deleted
             out_.stolen[number].left += mail.to.size();
         } else if (mail.handed_in >= begin) {
-            out_.longest_wait = std::max(
-                out_.longest_wait,
-                std::chrono::duration<double, std::ratio<3600>>(mail.at - mail.handed_in).count());
+            out_.longest_wait =
+                std::max(out_.longest_wait,
+                         std::chrono::duration<double, std::ratio<3600>>(mail.at - mail.handed_in).count());
         }
         const std::string name = users_[mail.user].name();
         for (const auto& one : mail.to) {

@@ -19,20 +19,20 @@ struct Policy {
 struct Outcome {
     struct Stolen {
         std::string name;
-        std::uint64_t sent = 0;              // recipients handed in
-        std::uint64_t left_before = 0;       // that had left when it was first answered
-        std::uint64_t left = 0;              // in all
-        std::optional<double> hours;         // from its first message to that answer
+        std::uint64_t sent = 0;         // recipients handed in
+        std::uint64_t left_before = 0;  // that had left when it was first answered
+        std::uint64_t left = 0;         // in all
+        std::optional<double> hours;    // from its first message to that answer
         bool held = false;
     };
     std::vector<Stolen> stolen;
-    std::uint64_t user_days = 0;     // on which an honest user sent to the outside
-    std::uint64_t slowed_days = 0;   // on which its mail waited, or was put off
+    std::uint64_t user_days = 0;    // on which an honest user sent to the outside
+    std::uint64_t slowed_days = 0;  // on which its mail waited, or was put off
     std::uint64_t held_users = 0;
-    double longest_wait = 0;         // of an honest message, hours
+    double longest_wait = 0;  // of an honest message, hours
     std::uint64_t messages = 0;
-    double nanoseconds = 0;          // a message took, to be judged and counted
-    std::vector<std::string> told;   // of the honest
+    double nanoseconds = 0;         // a message took, to be judged and counted
+    std::vector<std::string> told;  // of the honest
 
     std::uint64_t median_left_before() const;
 };

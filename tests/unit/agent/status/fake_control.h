@@ -127,6 +127,15 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
 
     Identity identity() override { return who; }
     relay::State state() override { return now; }
+    relay::UnusualView unusual() override { return {}; }
+    std::optional<relay::Applied> release_sender(const std::string& whose) override {
+        asked += "release " + whose;
+        return whose == "nobody@a.example" ? std::nullopt : std::optional(relay::Applied{2, 0, 0});
+    }
+    bool expect(const std::string& whose, std::uint64_t recipients, std::chrono::seconds length) override {
+        asked += "expect " + whose + ' ' + std::to_string(recipients) + ' ' + std::to_string(length.count());
+        return true;
+    }
     std::vector<relay::VolumeView> senders(const std::string& whose, std::size_t most) override {
         std::vector<relay::VolumeView> out;
         for (const auto& one : volume)
