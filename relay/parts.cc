@@ -46,7 +46,7 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
       volume(machine, *settings, observer),
       answers(observer, volume.watch, clock),
       delivery(delivery_loops.ios(), machine, spool, settings, load_keyring(settings->dkim.keys), directory,
-               answers),
+               answers, [this](const Envelope& mail) { return volume.suspects(mail); }),
       reception(reception_loops.ios(), machine, spool, volume, settings, directory, observer),
       in_force_{std::move(settings), std::move(directory)} {}
 

@@ -197,6 +197,7 @@ struct DeliverySettings {
     bool mta_sts = true;                        // the same (RFC 8461)
     std::vector<Network> ignore_addresses;      // that MX records and address literals never lead to
     Rotation rotation = Rotation::on_listing;
+    std::string suspects;  // of [[egress]], that mail of senders with unusual volume leaves from; "": as all
     std::vector<std::string> blocklists;        // DNSBL zones our own addresses are looked up in
     std::chrono::seconds blocklist_every{900};  // between two look-ups
     /// Names of exchangers that belong to one receiver, `*` for any run of characters: what it says of one of

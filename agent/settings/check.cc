@@ -343,6 +343,17 @@ void read_rules(ParsedConfiguration& parsed) {
     }
 }
 
+void check_suspects(ParsedConfiguration& parsed) {
+    const auto& relay = parsed.settings.relay;
+    const auto& wanted = relay.delivery.suspects;
+    if (wanted.empty()) return;
+    const auto is_it = [&](const auto& egress) { return egress.address == wanted; };
+    if (std::none_of(relay.egress.begin(), relay.egress.end(), is_it))
+        parsed.fault("delivery.suspects", '"' + wanted + "\" is the address of no [[egress]]");
+    else if (std::all_of(relay.egress.begin(), relay.egress.end(), is_it))
+        parsed.fault("delivery.suspects", "no [[egress]] would be left for other mail");
+}
+
 }  // namespace
 
 std::string in_words(const relay::RouteSettings& route) {
@@ -374,6 +385,7 @@ void check_consistency(ParsedConfiguration& parsed) {
                  [](const auto& destination) { return destination.domain; });
     check_unique(parsed, "egress", "address", settings.relay.egress,
                  [](const auto& egress) { return egress.address; });
+    check_suspects(parsed);
     check_gateway_mode(parsed);
     if (settings.relay.queue.retry_first > settings.relay.queue.retry_max)
         parsed.fault(given(parsed, "queue.retry_first") ? "queue.retry_first" : "queue.retry_max",

@@ -252,6 +252,14 @@ Section delivery() {
                              place(&D::rotation),
                              "which [[egress]]: the first until it is listed; each in turn; one for each "
                              "sender domain"),
+            {"suspects", "IP address", std::string(),
+             "the [[egress]] address that mail of senders with unusual volume leaves from, and no other mail "
+             "does",
+             [](Settings& all, const Value& value) {
+                 const auto& given = std::get<std::string>(value);
+                 all.relay.delivery.suspects = canonical_ip(given).value_or(given);
+                 return std::string();
+             }},
             {"blocklists", "list of zones", std::vector<std::string>{},
              "DNSBLs the [[egress]] addresses are looked up in, as [\"zen.spamhaus.org\"]", set_blocklists},
             duration("blocklist_every", "15m", "1s", "1d", place(&D::blocklist_every),

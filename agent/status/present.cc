@@ -223,7 +223,8 @@ std::string present_explanation(const json& explanation, base::Time now) {
         label = "           ";
     }
     for (const auto& [name, key] : {std::pair("tls        ", "tls"), std::pair("leaves by  ", "egress"),
-                                    std::pair("limits     ", "limits"), std::pair("volume     ", "volume"), std::pair("signed by  ", "dkim")})
+                                    std::pair("limits     ", "limits"), std::pair("volume     ", "volume"),
+                                    std::pair("signed by  ", "dkim")})
         if (const auto value = text_field(explanation, key); !value.empty()) out += name + value + '\n';
     if (const auto trouble = text_field(explanation, "trouble"); !trouble.empty())
         out += "just now   it cannot be delivered there: " + trouble + "; next try " +

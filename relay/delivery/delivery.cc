@@ -22,7 +22,7 @@ Carriers carriers_of(std::vector<net::io_context*> loops) {
 
 Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
                    SettingsPtr settings, KeyringPtr keyring, std::shared_ptr<const sync::Snapshot> directory,
-                   Observer& observer)
+                   Observer& observer, std::function<bool(const Envelope&)> suspected)
     : env_{*loops.front(),
            carriers_of(loops),
            machine.clock,
@@ -32,7 +32,8 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
            spool,
            observer,
            std::move(settings),
-           std::minstd_rand(machine.seed)},
+           std::minstd_rand(machine.seed),
+           std::move(suspected)},
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),

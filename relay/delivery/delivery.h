@@ -3,6 +3,7 @@
 // file says who is who.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,7 +40,7 @@ class Delivery {
 public:
     Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
              SettingsPtr settings, KeyringPtr keyring, std::shared_ptr<const sync::Snapshot> directory,
-             Observer& observer);
+             Observer& observer, std::function<bool(const Envelope&)> suspected);
 
     void start();
     /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off. With

@@ -42,8 +42,9 @@ struct Environment {
     Observer& observer;
     SettingsPtr settings;
     std::minstd_rand random;
-    bool stopping = false;  // nothing new is begun
-    Time next_trouble{};    // when our own trouble is told again
+    std::function<bool(const Envelope&)> suspected;  // its sender's volume is unusual
+    bool stopping = false;                           // nothing new is begun
+    Time next_trouble{};                             // when our own trouble is told again
 
     /// Lets `work` go on by itself, never at once; `after` comes at its end, however that is, on the loop.
     void run(net::awaitable<void> work, std::function<void()> after = {});

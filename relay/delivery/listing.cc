@@ -143,6 +143,7 @@ void Listing::accepted(Site& site, const Source& source, const Job& job) {
     if (!job.suspect.empty() && job.suspect != source.address)
         announce_listing(pool_.compared(job.suspect, site.hosts().exchangers, job.suspicion, time));
     if (env_.settings->egress.size() < 2 || env_.settings->delivery.rotation != Rotation::on_listing) return;
+    if (!source.address.empty() && source.address == env_.settings->delivery.suspects) return;
     auto [leader, is_new] = leading_.emplace(site.key, source.address);
     if (is_new || leader->second == source.address) return;
     // It leads for the rest of the site's mail.

@@ -18,8 +18,10 @@ void Sources::reload() { pool_.reload(env_.settings, env_.clock.wall()); }
 EgressPool::Choice Sources::choose(const Site& site, const Job& job) {
     const std::string domain = domain_of(job);
     const Address& sender = job.message->stored->message.envelope.reverse_path;
-    return pool_.choose(SitePart(site.hosts().exchangers, domain), sender.domain, families(site),
-                        env_.clock.wall(), job.suspect);
+    const bool suspect = !env_.settings->delivery.suspects.empty() && env_.suspected &&
+                         env_.suspected(job.message->stored->message.envelope);
+    return pool_.choose(SitePart(site.hosts().exchangers, domain), MailOf(sender.domain, suspect),
+                        families(site), env_.clock.wall(), job.suspect);
 }
 
 EgressPool::Choice Sources::preview(const Site& site, std::string_view domain) const {

@@ -74,11 +74,12 @@ bool EgressPool::in_use(std::string_view address) const {
                        [&](const auto& egress) { return egress.address == address; });
 }
 
-std::vector<EgressPool::Candidate> EgressPool::candidates(const SitePart& place, Families families,
-                                                          Time now) const {
+std::vector<EgressPool::Candidate> EgressPool::candidates(const SitePart& place, bool suspect,
+                                                          Families families, Time now) const {
     std::vector<Candidate> found;
     for (const auto& egress : settings_->egress) {
         if (!(base::is_v6_literal(egress.address) ? families.six : families.four)) continue;  // 1
+        if ((egress.address == settings_->delivery.suspects) != suspect) continue;
         Candidate candidate;
         candidate.source = {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname};
         candidate.finding = verdicts_.find(egress.address, place, now);
@@ -115,14 +116,15 @@ void EgressPool::put_in_order(std::vector<Candidate>& candidates, std::string_vi
     }
 }
 
-EgressPool::Choice EgressPool::preview(const SitePart& place, std::string_view sender_domain,
-                                       Families families, Time now, std::string_view except) const {
+EgressPool::Choice EgressPool::preview(const SitePart& place, MailOf sender, Families families, Time now,
+                                       std::string_view except) const {
     // The numbers are those of the rules at choose().
     using Standing = Verdicts::Standing;
-    auto pool = candidates(place, families, now);  // 1, 2
-    if (!except.empty() && pool.size() > 1)        // 3
+    const bool suspect = sender.suspect && !settings_->delivery.suspects.empty();
+    auto pool = candidates(place, suspect, families, now);  // 1, 2
+    if (!except.empty() && pool.size() > 1)                 // 3
         std::erase_if(pool, [&](const Candidate& one) { return one.source.address == except; });
-    put_in_order(pool, sender_domain);                                                                 // 4
+    put_in_order(pool, sender.domain);                                                                 // 4
     std::stable_partition(pool.begin(), pool.end(), [](const Candidate& one) { return !one.spent; });  // 5
     const Candidate* chosen = nullptr;
     const auto better = [](const Candidate& one, const Candidate& than) {  // 8
@@ -140,8 +142,8 @@ EgressPool::Choice EgressPool::preview(const SitePart& place, std::string_view s
         }
         if (!chosen || better(one, *chosen)) chosen = &one;  // 8
     }
-    if (!chosen && !except.empty()) return preview(place, sender_domain, families, now);  // 3
-    if (!chosen) return wait(pool, now);                                                  // 9
+    if (!chosen && !except.empty()) return preview(place, sender, families, now);  // 3
+    if (!chosen) return wait(pool, now);                                           // 9
 
     Choice choice;
     choice.source = chosen->source;
@@ -151,7 +153,8 @@ EgressPool::Choice EgressPool::preview(const SitePart& place, std::string_view s
                          ? "the system's choice: no [[egress]] is configured"
                          : "the system's choice: no [[egress]] has the site's address family";
     else
-        choice.why = words(settings_->delivery.rotation);
+        choice.why = suspect ? "delivery.suspects: its sender's volume is unusual"
+                             : words(settings_->delivery.rotation);
     if (chosen->warm_up) choice.why += "; it " + words(*chosen->warm_up, chosen->spent);
     if (chosen->spent) choice.why += ", as has every other address that could be used";
     if (choice.probe)
@@ -160,11 +163,11 @@ EgressPool::Choice EgressPool::preview(const SitePart& place, std::string_view s
     return choice;
 }
 
-EgressPool::Choice EgressPool::choose(const SitePart& place, std::string_view sender_domain,
-                                      Families families, Time now, std::string_view except) {
+EgressPool::Choice EgressPool::choose(const SitePart& place, MailOf sender, Families families, Time now,
+                                      std::string_view except) {
     clock_ = now;
     verdicts_.notice(now);
-    auto choice = preview(place, sender_domain, families, now, except);
+    auto choice = preview(place, sender, families, now, except);
     if (!choice.source) return choice;
     if (choice.probe) verdicts_.probed(choice.source->address, place, now);
     if (settings_->delivery.rotation == Rotation::round_robin && !choice.source->address.empty())
@@ -218,7 +221,7 @@ bool EgressPool::spent(std::string_view source, Time now) const {
 bool EgressPool::another_remains(const std::string& source, Time now) const {
     const auto& pool = settings_->egress;
     return std::any_of(pool.begin(), pool.end(), [&](const auto& egress) {
-        return egress.address != source &&
+        return egress.address != source && egress.address != settings_->delivery.suspects &&
                base::is_v6_literal(egress.address) == base::is_v6_literal(source) && !egress.suspended &&
                !is_absent(egress.address, now) && !spent(egress.address, now) &&
                verdicts_.find(egress.address, "", now).standing == Verdicts::Standing::clear;

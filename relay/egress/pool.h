@@ -37,6 +37,16 @@ struct Judgement {
     std::chrono::seconds hold{0};
 };
 
+/// Whose mail it is.
+struct MailOf {
+    std::string_view domain;
+    bool suspect = false;  // it leaves from DeliverySettings::suspects
+
+    MailOf() = default;
+    template <class Text>
+    MailOf(const Text& sender_domain, bool is_suspect = false) : domain(sender_domain), suspect(is_suspect) {}
+};
+
 /// Used from one thread. A site is named as delivery names it (its mail exchangers).
 class EgressPool {
 public:
@@ -52,7 +62,8 @@ public:
         Time again{};                  // without a source: when it is worth asking again
     };
     /// Which address this mail leaves from. The rules, in the order in which they are tried:
-    ///  1. Of the pool, those that have a family the site can be reached by.
+    ///  1. Of the pool, those that have a family the site can be reached by; of suspects' mail their address
+    ///     alone, which is for no other.
     ///  2. Without any, the system's choice, which is judged like any other.
     ///  3. `except`, an address, only when no other can be chosen.
     ///  4. In the order of settings.rotation. On listing: as they are configured, those that warm up first.
@@ -62,10 +73,10 @@ public:
     ///  8. Else the best there is: with allowance left; nothing said against it; the larger allowance.
     ///  9. Else none, and mail waits.
     /// Does not count a message, but remembers whose turn it was, and a probe.
-    Choice choose(const SitePart& place, std::string_view sender_domain, Families families, Time now,
+    Choice choose(const SitePart& place, MailOf sender, Families families, Time now,
                   std::string_view except = {});
     /// What choose() would answer, for `explain`: remembers nothing.
-    Choice preview(const SitePart& place, std::string_view sender_domain, Families families, Time now,
+    Choice preview(const SitePart& place, MailOf sender, Families families, Time now,
                    std::string_view except = {}) const;
     /// Whether it warms up and has used its allowance of the day.
     bool spent(std::string_view source, Time now) const;
@@ -123,7 +134,7 @@ private:
         std::optional<AddressHistory::WarmUpDay> warm_up;
         bool suspended = false, absent = false, spent = false;
     };
-    std::vector<Candidate> candidates(const SitePart& place, Families families, Time now) const;
+    std::vector<Candidate> candidates(const SitePart& place, bool suspect, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
     Choice wait(const std::vector<Candidate>& candidates, Time now) const;
     bool is_absent(std::string_view source, Time now) const;

@@ -79,6 +79,12 @@ void Volume::keep(bool all) {
     asio::post(keeping_, [this, all] { write_changed(all); });
 }
 
+bool Volume::suspects(const Envelope& mail) const {
+    if (mail.primary.empty() || mail.bounce || mail.reverse_path.null()) return false;
+    const VolumeSender sender(mail.reverse_path.mailbox(), mail.reverse_path.domain, mail.primary);
+    return watch.suspect(sender.names[static_cast<std::size_t>(VolumeScope::user)]);
+}
+
 void Volume::keep_at_once() {
     std::promise<void> done;
     asio::post(keeping_, [this, &done] {

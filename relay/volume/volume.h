@@ -3,6 +3,7 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include "relay/mail/message.h"
 #include "relay/net/machine.h"
 #include "relay/observer.h"
 #include "relay/settings.h"
@@ -26,6 +27,8 @@ public:
     /// What an operator has just said is on the disk when this returns, or told to be in trouble. Not for a
     /// loop's thread.
     void keep_at_once();
+    /// Whether a primary handed it over whose sender is slowed down, or worse.
+    bool suspects(const Envelope& mail) const;
 
     Tally tally;
     Watch watch;

@@ -137,6 +137,27 @@ class UnusualVolume(scenario.Scenario):
         gateway.wait_until_empty()
         self.assertEqual((self._arrived(), len(self.primary.messages)), (FREE + 9, 1))
 
+    def test_a_suspects_mail_leaves_by_an_address_of_its_own(self):
+        good, bad = (self.workspace.host(n) for n in (41, 42))
+        gateway = self._gateway(egress=[{"address": a} for a in (good, bad)], delivery={"suspects": bad})
+        self._burst(gateway)
+        gateway.wait_until_empty()
+        self.assertEqual({m.client for m in self.dest.messages}, {good})
+        self.assertEqual(self._send(gateway, 10).code, 250)
+        self.assertEqual(self._send(gateway, 1, sender="bob@company.example").code, 250)
+        gateway.command("queue", "retry", "--sender", "alice@company.example")
+        gateway.wait_until_empty()
+        self.assertEqual({m.sender: m.client for m in self.dest.messages if m.sender != "alice@company.example" or len(m.recipients) == 10},
+                         {"alice@company.example": bad, "bob@company.example": good})
+        self.assertEqual(gateway.events("rotated"), [])
+        gateway.command("senders", "release", "alice@company.example")
+        self.assertEqual(self._send(gateway, 9).code, 250)
+        gateway.wait_until_empty()
+        self.assertEqual(self.dest.messages[-1].client, good)
+        gateway.settings["delivery"]["suspects"] = "192.0.2.9"
+        gateway.configure()
+        self.assertIn("is the address of no [[egress]]", gateway.command("check", check=False).stderr)
+
     def test_receivers_answers_count(self):
         gateway = self._gateway()
         self.dest.on["RCPT"] = lambda session, path: "550 5.1.1 no such user" if "x1" in path else None

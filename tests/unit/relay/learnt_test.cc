@@ -31,6 +31,7 @@ public:
                                                       kept_.spool,
                                                       observer_,
                                                       settings(),
+                                                      {},
                                                       {}});
         return Learnt(*env_);
     }
