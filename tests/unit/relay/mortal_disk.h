@@ -104,7 +104,8 @@ private:
             {
                 const std::lock_guard lock(random_mutex);
                 if (left > 0 && --left == 0) end = std::exchange(then, {});
-                dead = dead || end;
+                // Not written where nothing ends: another thread's kill() could be undone.
+                if (end) dead = true;
             }
             if (end) {
                 const std::unique_lock lock(mutex);
