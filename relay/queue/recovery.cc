@@ -73,7 +73,7 @@ private:
         const bool at_checkpoint = segment.name.number == out_.checkpoint.segment;
         Passage passage{.segment = segment,
                         .at_checkpoint = at_checkpoint,
-                        .follows = at_checkpoint || segment.name.number == last_.name.number + 1};
+                        .follows = at_checkpoint || segment.name.number == known_ + 1};
         JournalScan scan(**file, segment.name, at_checkpoint ? out_.checkpoint.position : 0, segment.size);
         for (;;) {
             const auto step = scan.next();
@@ -116,6 +116,7 @@ private:
             unread_ += passage.open->place.length / record_header_size + 1;
         }
         last_ = passage.segment;
+        if (passage.begun || passage.follows) known_ = last_.name.number;
     }
 
     /// The sequence that is next in it; 0 when nobody knows.
@@ -148,7 +149,7 @@ private:
         // Only segments before a checkpoint's beginning are ever removed: without one nobody knows which
         // were. And numbers may be left out, with no record between.
         if (out_.checkpoint.segment == 0 || missed_before(begin) <= next_) return;
-        const std::uint32_t before = last_.name.number != 0 ? last_.name.number + 1 : out_.checkpoint.segment;
+        const std::uint32_t before = known_ != 0 ? known_ + 1 : out_.checkpoint.segment;
         out_.absent.push_back({before, passage.segment.name.number - 1, missed_before(begin) - next_, next_});
     }
 
@@ -275,6 +276,7 @@ private:
     Recovered out_;
     std::uint64_t next_ = 0, durable_ = 0;
     Segment last_;
+    std::uint32_t known_ = 0;  // the last one at whose end it is known what is next, unlike behind a hole
     std::uint64_t position_ = 0;
     bool one_group_ = false;    // what the last segment holds, which may have been made for it
     std::uint64_t unread_ = 0;  // sequences that may be used behind the last record

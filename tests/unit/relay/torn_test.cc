@@ -162,6 +162,32 @@ TEST_CASE("a record that was taken back says nothing, whatever its body is") {
     CHECK(looked_at(disk, image, segment_size).losses.empty());
 }
 
+TEST_CASE("nothing is missed behind a segment that says nothing, when the one in front of it is gone") {
+    const std::filesystem::path folder = "/spool";
+    MemoryDisk disk;
+    disk.make_folder(folder);
+    // A write that failed was taken back from all of the third; what was in the second was needed no more.
+    SegmentImage first(1), third(3), fourth(4);
+    first.add(Kind::message, 1, body_of(1));
+    RecordHeader header;
+    header.kind = Kind::message;
+    header.id.value = 2;
+    header.first = true;
+    header.durable = 8;
+    fourth.next = 10;
+    fourth.add(header, body_of(2));
+    for (auto* image : {&first, &third, &fourth}) {
+        image->octets.resize(segment_size);
+        disk.put(folder / image->name.text(), image->octets);
+    }
+    Journal journal(disk, folder, segment_size);
+    Holdings holdings;
+    const auto found = recover(disk, journal, holdings);
+    REQUIRE(found);
+    CHECK(found->losses.empty());
+    CHECK(holdings.index.size() == 2);
+}
+
 TEST_CASE("what a crash tore is no damage when that which shows it is gone") {
     const std::filesystem::path folder = "/spool";
     MemoryDisk disk;
