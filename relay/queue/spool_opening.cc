@@ -96,6 +96,9 @@ void Spool::open() {
     begin_upkeep(recovered, !recovered.losses.empty() || lost, std::move(pinned));
     const Earlier earlier = take_earlier();
     settle_notes();
+    // So that the first message finds all of it, names too, on the disk. And what did not count never does
+    // from now on: its content may go.
+    if (auto error = sync()) unusable(dir_, error);
     const bool spoilt = !earlier.damaged.empty() || !earlier.incomplete.empty();
     const bool unreadable =
         std::any_of(recovered.losses.begin(), recovered.losses.end(),
@@ -105,8 +108,6 @@ void Spool::open() {
     finish_earlier(earlier, settled);
     if (!journal_->has_spare())
         if (auto error = journal_->prepare_spare(); error && !short_of_room(error)) unusable(dir_, error);
-    // So that the first message finds all of it, names too, on the disk.
-    if (auto error = sync()) unusable(dir_, error);
 }
 
 Recovered Spool::recover_journal() {

@@ -1,6 +1,9 @@
 // What was begun and does not count: left by a write that failed, or by a crash; and what only looks like it.
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <memory>
+#include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
@@ -9,6 +12,7 @@
 #include "tests/unit/relay/folder.h"
 #include "tests/unit/relay/kept_spool.h"
 #include "tests/unit/relay/memory_disk.h"
+#include "tests/unit/relay/mortal_disk.h"
 #include "tests/unit/relay/segment_image.h"
 
 using namespace postern;
@@ -21,14 +25,16 @@ namespace {
 
 constexpr std::uint64_t segment_size = 32 << 10;
 
-std::string body_of(std::uint64_t id) {
+const std::string content = "x\r\n";
+
+std::string body_of(std::uint64_t id, bool own_file = false) {
     Message message;
     message.id.value = id;
     message.envelope.forward_paths = {{"r", "dest.example"}};
-    const std::string content = "x\r\n";
     message.content.size = content.size();
     message.content.checksum = checksum(content);
-    return counted(encode_message(message)) + content;
+    if (own_file) message.content.file = message.id.text();
+    return counted(encode_message(message)) + (own_file ? std::string() : content);
 }
 
 Recovered looked_at(MemoryDisk& disk, const SegmentImage& image, std::uint64_t new_size) {
@@ -186,6 +192,57 @@ TEST_CASE("nothing is missed behind a segment that says nothing, when the one in
     REQUIRE(found);
     CHECK(found->losses.empty());
     CHECK(holdings.index.size() == 2);
+}
+
+// Else it counts again where that which made it say nothing is gone with the next crash, and has no content.
+TEST_CASE("the content of what does not count goes when that is settled, wherever a start ends") {
+    const auto options = [] {
+        auto out = KeptSpool::options;
+        out.segment_size = segment_size;
+        return out;
+    }();
+    SegmentImage image(1);
+    image.add(Kind::message, 1, body_of(1));
+    // The header of what was torn lies in two sectors. Behind it something is left of a write that failed.
+    constexpr std::size_t sector = 512, in_front = 24;
+    image.add(Kind::message, 2,
+              std::string(sector - in_front - image.octets.size() - record_header_size, 'x'));
+    image.next = 9;
+    const Place torn = image.add(Kind::message, 9, body_of(9));
+    REQUIRE(torn.offset() == sector - in_front);
+    image.octets[torn.offset() + record_header_size + 8] ^= 1;
+    image.next = 5;
+    image.add(Kind::message, 5, body_of(5, true));
+    image.octets.resize(segment_size);
+    const base::SystemClock clock;
+    std::mt19937 random(1);
+    bool ended = true;
+    for (std::size_t operation = 1; ended; ++operation)
+        for (int tries = 0; tries < 20; ++tries) {
+            CAPTURE(operation, tries);
+            const Folder folder;
+            const auto spool = folder.path() / "spool";
+            std::filesystem::create_directories(spool);  // an earlier spool is looked for there
+            MemoryDisk disk;
+            disk.make_folder(spool);
+            disk.put(spool / image.name.text(), image.octets);
+            disk.put(spool / "content" / MessageId{5}.text(), content);
+            MortalDisk process(disk, 1);
+            process.kill_before(operation, [&] { disk.crash([&] { return random() % 2 == 0; }); });
+            try {
+                const Spool life(
+                    folder.path(), clock, process, options, [](Committed) {}, [](std::string_view, bool) {});
+            } catch (const std::runtime_error&) {
+                CHECK(process.dead());
+            }
+            ended = process.dead();
+            const Spool again(
+                folder.path(), clock, disk, options, [](Committed) {}, [](std::string_view, bool) {});
+            if (!again.contains(MessageId{5})) continue;
+            const auto loaded = again.load(MessageId{5});
+            REQUIRE((loaded && loaded->stored));
+            CHECK(again.load_content(loaded->stored->message));
+        }
 }
 
 TEST_CASE("what a crash tore is no damage when that which shows it is gone") {
