@@ -204,10 +204,20 @@ private:
         return {};
     }
 
+    /// What is missing was in the place of what is found: that was left by a write that failed, and the
+    /// others were written over it, but only their end came to the disk. Damage leaves room for a record; a
+    /// segment that was cut may leave none.
+    bool without_room(const Loss& loss) const {
+        const std::uint64_t size = files_.segments.at(loss.place.segment).size;
+        return loss.what == Scanned::What::gap && loss.place.length < record_header_size &&
+               (loss.place.end() < size || size >= files_.segment_size);
+    }
+
     void lose(Loss loss, std::uint64_t expected, std::uint64_t sequence) {
         spoilt_ = loss.place.segment;
         // Space that was taken back before anything was written behind it.
         if (expected != 0 && expected == sequence && loss.what == Scanned::What::gap) return;
+        if (without_room(loss)) return;
         loss.records = expected == 0 ? 0 : sequence - expected;
         loss.sequence = expected == 0 ? std::max<std::uint64_t>(1, sequence - 1) : expected;
         out_.losses.push_back(loss);

@@ -194,6 +194,48 @@ TEST_CASE("nothing is missed behind a segment that says nothing, when the one in
     CHECK(holdings.index.size() == 2);
 }
 
+TEST_CASE("what was left in the place of others is no damage where no record has room") {
+    const std::filesystem::path folder = "/spool";
+    MemoryDisk disk;
+    SegmentImage first(1), second(2);
+    first.add(Kind::message, 1, body_of(1));
+    // Of a write that failed; behind it is the end of what was written over it then.
+    first.add(Kind::delivered, 2, encode_delivered({0}));
+    std::uint64_t size = segment_size;
+    std::size_t losses = 0;
+    SECTION("between two records") {
+        first.octets += std::string(24, 'x');
+        first.next += 7;
+        first.add(Kind::message, 3, body_of(3));
+        second.next = first.next;
+        first.octets.resize(segment_size);
+    }
+    SECTION("at the end of a segment") {
+        size = first.octets.size() + 24;
+        first.octets.resize(size);
+        second.next = first.next + 7;
+    }
+    SECTION("but a segment that was cut has less room than it had") {
+        second.next = first.next + 7;
+        losses = 1;
+    }
+    RecordHeader header;
+    header.kind = Kind::message;
+    header.id.value = 4;
+    header.durable = second.next;
+    second.add(header, body_of(4));
+    second.octets.resize(size);
+    JournalFiles files{folder, {}, size};
+    for (const auto* image : {&first, &second}) {
+        disk.put(folder / image->name.text(), image->octets);
+        files.segments[image->name.number] = Segment{image->name, image->octets.size()};
+    }
+    Holdings holdings;
+    const auto found = look_through(disk, files, holdings, false);
+    REQUIRE(found);
+    CHECK(found->losses.size() == losses);
+}
+
 // Else it counts again where that which made it say nothing is gone with the next crash, and has no content.
 TEST_CASE("the content of what does not count goes when that is settled, wherever a start ends") {
     const auto options = [] {
