@@ -150,7 +150,8 @@ private:
                                                         std::size_t size) const override {
             const auto lock = state_->enter();
             if (auto error = state_->failure(false, false)) {
-                state_->unread = true;
+                // One that is dead writes nothing down that it knew no better.
+                if (!state_->dead) state_->unread = true;
                 return tl::make_unexpected(error);
             }
             return file_->read(at, to, size);
