@@ -41,7 +41,7 @@ void fill_until(Spool& spool, const Done& done) {
         REQUIRE(segments < 5000);
         for (int notes = 0; notes < 300; ++notes) spool.note_delivered(MessageId{7}, {0});
         spool.wait_for_notes();
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
 }
 
