@@ -12,7 +12,7 @@
 
 namespace postern::agent {
 
-/// Thread-safe, called on relay's and sync's threads.
+/// Thread-safe, called on relay's and sync's threads. One thing: a table of which line each event makes.
 class Events final : public relay::Observer, public sync::Observer {
 public:
     Events(Log& log, Metrics& metrics, const base::Clock& clock)

@@ -30,7 +30,8 @@ private:
     std::size_t turn_ = 0;
 };
 
-/// One for all of them, on the thread of `io`. Delivery alone changes it.
+/// One for all of them, on the thread of `io`. Delivery alone changes it. One thing: it keeps nothing that
+/// follows from something else.
 struct Environment {
     net::io_context& io;
     Carriers carriers;

@@ -43,6 +43,7 @@ struct VolumeAnswer {
 /// Judges each message as it is accepted, by the sender's own history, who of its recipients is new to it,
 /// and what receivers answered. Nothing is learnt of a sender while its volume is unusual, but what an
 /// administrator released. Any thread; `now` is steady, `wall` what the clock on the wall shows.
+/// One thing: a judgement needs all of them as they are at one moment, under one lock.
 class Watch {
 public:
     static constexpr std::size_t most_known = 50'000;  // users, and as many domains

@@ -18,7 +18,7 @@ INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
 SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
 # Inside relay, each room may use those in front of it; reception and delivery do not know each other.
 ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "queue"},
-         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"}, "signing": {"mail", "signing"}, "volume": {"volume"},
+         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"}, "signing": {"mail", "signing"}, "volume": {"mail", "net", "volume"},
          "reception": {"mail", "net", "queue", "volume", "reception"},
          "delivery": {"mail", "net", "queue", "security", "egress", "signing", "delivery"}}
 # Inside agent, each room may use those in front of it; sync/base is below them all.
