@@ -30,6 +30,10 @@ Message example() {
     out.envelope.utf8 = out.envelope.tls_optional = true;
     out.envelope.sent_as = {"SRS0=x", "gw.example"};
     out.arrived = Time(std::chrono::microseconds(1'600'000'000'123'456));
+    out.envelope.restrained = "much";
+    out.envelope.held = true;
+    out.envelope.not_before = Time(std::chrono::microseconds(1'700'000'000'123'457));
+    out.envelope.exempt = {0, 2};
     return out;
 }
 
@@ -73,6 +77,10 @@ void check_same(const Message& a, const Message& b) {
     CHECK(a.envelope.tls_optional == b.envelope.tls_optional);
     CHECK(a.envelope.sent_as == b.envelope.sent_as);
     CHECK(a.arrived == b.arrived);
+    CHECK(a.envelope.restrained == b.envelope.restrained);
+    CHECK(a.envelope.held == b.envelope.held);
+    CHECK(a.envelope.not_before == b.envelope.not_before);
+    CHECK(a.envelope.exempt == b.envelope.exempt);
     CHECK(a.content.trace == b.content.trace);
     CHECK(a.content.file.filename() == b.content.file.filename());
     CHECK(a.content.size == b.content.size);
@@ -200,11 +208,29 @@ std::string older(std::string record, char version, std::size_t added) {
     return sealed(record);
 }
 
+Message unrestrained() {
+    Message out = example();
+    out.envelope.restrained.clear();
+    out.envelope.held = false;
+    out.envelope.not_before = {};
+    out.envelope.exempt.clear();
+    return out;
+}
+
 }  // namespace
 
+TEST_CASE("records of the third version are still read", "[record]") {
+    const Message message = unrestrained();
+    auto decoded = decode_message(message.id, older(encode_message(message), '\x03', 17));
+    REQUIRE(decoded);
+    check_same(*decoded, message);
+    const Progress progress = example_progress();
+    REQUIRE(decode_progress(older(encode_progress(progress), '\x03', 0)));
+}
+
 TEST_CASE("records of the second version are still read", "[record]") {
-    Message message = example();
-    auto decoded = decode_message(message.id, older(encode_message(message), '\x02', 8));
+    Message message = unrestrained();
+    auto decoded = decode_message(message.id, older(encode_message(message), '\x02', 25));
     REQUIRE(decoded);
     CHECK(decoded->arrived == message.id.arrived());  // it was the id's time then
     message.arrived = message.id.arrived();
@@ -220,14 +246,14 @@ TEST_CASE("records of the second version are still read", "[record]") {
 
 TEST_CASE("records of the first version are still read", "[record]") {
     auto first = [](const std::string& record, std::size_t added) { return older(record, '\x01', added); };
-    Message message = example();
+    Message message = unrestrained();
     Envelope& envelope = message.envelope;
     envelope.options.clear();
     envelope.envelope_id.clear();
     envelope.return_content = ReturnContent::unspecified;
     envelope.utf8 = envelope.tls_optional = false;
     envelope.sent_as = {};
-    auto decoded = decode_message(message.id, first(encode_message(message), 26));
+    auto decoded = decode_message(message.id, first(encode_message(message), 43));
     REQUIRE(decoded);
     CHECK(decoded->envelope.forward_paths == envelope.forward_paths);
     CHECK(decoded->envelope.options_of(1) == RecipientOptions());
