@@ -128,8 +128,9 @@ struct EgressView {
     std::string address, hostname;  // address "" for the system's choice
     bool suspended = false;
     std::uint64_t sent_today = 0;
-    std::uint64_t allowance = 0;  // messages today while it warms up, 0: no limit
-    unsigned warm_up_day = 0;     // from 1
+    std::uint64_t allowance = 0;           // messages today while it warms up, 0: no limit
+    unsigned warm_up_day = 0;              // from 1
+    std::vector<std::string> held_back{};  // sites that hold its warm-up back today
     std::vector<ListingView> listings;
 };
 

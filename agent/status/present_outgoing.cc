@@ -83,8 +83,9 @@ std::string present_egress(const json& answer, base::Time now) {
             for (const auto& entry : of) listings += listing(entry, now);
         }
         const bool warming = !each.at("allowance").is_null();
-        const auto day =
+        auto day =
             each.at("warm_up_day").is_null() ? "" : "warm-up, day " + number_field(each, "warm_up_day");
+        for (const auto& site : each.at("held_back")) day += ", held back by " + site.get<std::string>();
         rows.push_back({text_field(each, "address"), text_field(each, "hostname"), status,
                         number_field(each, "sent_today"), warming ? number_field(each, "allowance") : "any",
                         joined(text_field(each, "trouble"), day)});

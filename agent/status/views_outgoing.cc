@@ -37,6 +37,7 @@ json view_of(const relay::EgressView& egress, bool overridden, const std::string
             {"suspended", egress.suspended},
             {"overridden", overridden},
             {"sent_today", egress.sent_today},
+            {"held_back", egress.held_back},
             {"allowance", egress.allowance == 0 ? json(nullptr) : json(egress.allowance)},
             {"warm_up_day", egress.warm_up_day == 0 ? json(nullptr) : json(egress.warm_up_day)},
             {"listings", std::move(listings)},

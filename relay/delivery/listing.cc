@@ -104,7 +104,7 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
     Words out;
     results.listed.assign(results.size(), false);
     // Who took a part of it does not ask for less, but for the rest in another transaction.
-    bool slowed = results.delivered();
+    bool slowed = results.delivered(), doubted = false;
     const std::string domain = domain_of(job);
     for (std::size_t at = 0; at < results.size(); ++at) {
         Outcome& outcome = results.outcomes[at];
@@ -113,6 +113,8 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
         Judgement judgement = judge(job, recipient, outcome, source, target.host);
         if (judgement.meaning == ReplyMeaning::rate_limited && !std::exchange(slowed, true))
             site.flow.slow_down(env_.clock.steady());
+        doubted = doubted || judgement.meaning == ReplyMeaning::rate_limited ||
+                  judgement.meaning == ReplyMeaning::content || about_us(judgement.meaning);
         // Nobody knows the text, but it was said to the sender's name alone and speaks of our address.
         out.suspected = out.suspected ||
                         (judgement.meaning == ReplyMeaning::unknown && outcome.reply.permanent() &&
@@ -130,6 +132,7 @@ Listing::Words Listing::weigh(Site& site, const Source& source, const Job& job, 
         // Should no other address be left, it waits with these words.
         if (outcome.result == Outcome::Result::failed) outcome.result = Outcome::Result::deferred;
     }
+    if (doubted) pool_.put_off(source.address, {site.hosts().exchangers, domain}, env_.clock.wall());
     out.suspected = out.suspected && !out.listed;
     return out;
 }

@@ -45,9 +45,11 @@ bool Sources::out_of_use(const Site& site, const SourceQueue& from) const {
     const std::string& address = from.source.address;
     Time time = env_.clock.wall();
     if (!pool_.usable(address, site.hosts().exchangers, time)) return true;
-    if (env_.settings->egress.size() < 2 || !pool_.spent(address, time)) return false;
+    const std::string& there = site.hosts().exchangers;
+    if (env_.settings->egress.size() < 2 || !pool_.spent(address, there, time)) return false;
     auto better = preview(site);
-    return better.source && better.source->address != address && !pool_.spent(better.source->address, time);
+    return better.source && better.source->address != address &&
+           !pool_.spent(better.source->address, there, time);
 }
 
 void Sources::absent(const Source& source) {

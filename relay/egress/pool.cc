@@ -35,7 +35,8 @@ std::string where(const EgressVerdict& verdict) {
     return verdict.site.front() == '@' ? "for mail to " + verdict.site.substr(1) : "there";
 }
 
-std::string words(const AddressHistory::WarmUpDay& warm_up, bool spent) {
+std::string words(const AddressHistory::WarmUpDay& warm_up, bool spent, bool held_back) {
+    if (held_back) return "is held back in its warm-up: much of its mail there was put off today";
     return (spent ? "has used its allowance of " : "may send ") + std::to_string(warm_up.allowance) +
            " messages on day " + std::to_string(warm_up.day) + " of its warm-up";
 }
@@ -55,6 +56,7 @@ EgressPool::EgressPool(SettingsPtr settings, std::string_view state, Time now) {
     auto saved = decode_egress_state(state);
     history_.load(std::move(saved.addresses), now);
     verdicts_.load(std::move(saved.verdicts), now);
+    receivers_.load(std::move(saved.receivers));
     saved_at_ = now;
     reload(std::move(settings), now);
 }
@@ -83,16 +85,21 @@ std::vector<EgressPool::Candidate> EgressPool::candidates(const SitePart& place,
         Candidate candidate;
         candidate.source = {egress.address, egress.hostname.empty() ? settings_->hostname : egress.hostname};
         candidate.finding = verdicts_.find(egress.address, place, now);
-        candidate.warm_up = history_.warm_up(egress, settings_->delivery.warm_up, now);
+        candidate.warm_up = warm_up(egress, place.site, now);
         candidate.suspended = egress.suspended;
         candidate.absent = is_absent(egress.address, now);
-        candidate.spent =
-            candidate.warm_up && history_.sent_today(egress.address, now) >= candidate.warm_up->allowance;
+        candidate.held_back = candidate.warm_up && receivers_.held_back(egress.address, place.site, now);
+        candidate.spent = spent(egress.address, place.site, now);
         found.push_back(std::move(candidate));
     }
     if (found.empty())  // 2
-        found.push_back(
-            {{"", settings_->hostname}, verdicts_.find("", place, now), std::nullopt, false, false, false});
+        found.push_back({{"", settings_->hostname},
+                         verdicts_.find("", place, now),
+                         std::nullopt,
+                         false,
+                         false,
+                         false,
+                         false});
     return found;
 }
 
@@ -155,7 +162,7 @@ EgressPool::Choice EgressPool::preview(const SitePart& place, MailOf sender, Fam
     else
         choice.why = suspect ? "delivery.suspects: its sender's volume is unusual"
                              : words(settings_->delivery.rotation);
-    if (chosen->warm_up) choice.why += "; it " + words(*chosen->warm_up, chosen->spent);
+    if (chosen->warm_up) choice.why += "; it " + words(*chosen->warm_up, chosen->spent, chosen->held_back);
     if (chosen->spent) choice.why += ", as has every other address that could be used";
     if (choice.probe)
         choice.why += "; on probation after " + chosen->finding.verdict->by +
@@ -209,13 +216,38 @@ bool EgressPool::is_absent(std::string_view source, Time now) const {
     return found != absent_.end() && found->second > now;
 }
 
+const EgressSettings* EgressPool::configured(std::string_view address) const {
+    const auto& pool = settings_->egress;
+    const auto found =
+        std::find_if(pool.begin(), pool.end(), [&](const auto& egress) { return egress.address == address; });
+    return found == pool.end() ? nullptr : &*found;
+}
+
+/// What the plan says of the address's day is the most: a receiver that has not had as many good days with it
+/// gets less.
+std::optional<AddressHistory::WarmUpDay> EgressPool::warm_up(const EgressSettings& egress,
+                                                             std::string_view site, Time now) const {
+    const auto& plan = settings_->delivery.warm_up;
+    auto out = history_.warm_up(egress, plan, now);
+    if (!out) return out;
+    const std::size_t step = receivers_.step(egress.address, site, now);
+    if (step < plan.size()) out->allowance = std::min<std::uint64_t>(out->allowance, plan[step]);
+    return out;
+}
+
 bool EgressPool::spent(std::string_view source, Time now) const {
-    for (const auto& egress : settings_->egress) {
-        if (egress.address != source) continue;
-        auto day = history_.warm_up(egress, settings_->delivery.warm_up, now);
-        return day && history_.sent_today(egress.address, now) >= day->allowance;
-    }
-    return false;
+    const auto* egress = configured(source);
+    const auto warm_up =
+        egress == nullptr ? std::nullopt : history_.warm_up(*egress, settings_->delivery.warm_up, now);
+    return warm_up && history_.sent_today(source, now) >= warm_up->allowance;
+}
+
+bool EgressPool::spent(std::string_view source, std::string_view site, Time now) const {
+    if (spent(source, now)) return true;
+    const auto* egress = configured(source);
+    const auto there = egress == nullptr ? std::nullopt : warm_up(*egress, site, now);
+    return there && (receivers_.taken_today(egress->address, site, now) >= there->allowance ||
+                     receivers_.held_back(egress->address, site, now));
 }
 
 bool EgressPool::another_remains(const std::string& source, Time now) const {
@@ -272,7 +304,19 @@ std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source,
                                                       Time now) {
     clock_ = now;
     history_.count(source, now);
+    if (const auto* egress = configured(source); egress != nullptr) {
+        if (history_.warm_up(*egress, settings_->delivery.warm_up, now))
+            receivers_.took(source, place.site, now);
+        else
+            receivers_.forget(source);
+    }
     return verdicts_.accept(source, place, now);
+}
+
+void EgressPool::put_off(const std::string& source, const SitePart& place, Time now) {
+    const auto* egress = configured(source);
+    if (egress != nullptr && history_.warm_up(*egress, settings_->delivery.warm_up, now))
+        receivers_.put_off(source, place.site, now);
 }
 
 EgressPool::Change EgressPool::blocklisted(const std::string& source,
@@ -312,6 +356,7 @@ EgressView EgressPool::view(const Source& source, const EgressSettings* egress, 
         if (const auto warm_up = history_.warm_up(*egress, settings_->delivery.warm_up, now)) {
             view.allowance = warm_up->allowance;
             view.warm_up_day = warm_up->day;
+            view.held_back = receivers_.holding_back(source.address, now);
         }
     }
     for (const auto& verdict : verdicts_.of(source.address))
@@ -335,7 +380,7 @@ std::string EgressPool::save() {
     saved_revision_ = verdicts_.revision() + history_.revision();
     saved_count_ = history_.counted();
     saved_at_ = clock_;
-    return encode_egress_state({history_.all(), verdicts_.all()});
+    return encode_egress_state({history_.all(), verdicts_.all(), receivers_.all()});
 }
 
 bool EgressPool::changed(Time now) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "relay/egress/history.h"
+#include "relay/egress/receiver_steps.h"
 #include "relay/egress/verdicts.h"
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
@@ -67,7 +68,9 @@ public:
     ///  2. Without any, the system's choice, which is judged like any other.
     ///  3. `except`, an address, only when no other can be chosen.
     ///  4. In the order of settings.rotation. On listing: as they are configured, those that warm up first.
-    ///  5. Whoever has used its warm-up's allowance of the day comes after all others.
+    ///  5. Whoever has used its warm-up's allowance of the day, in all or for this site, or is held back by
+    ///  the
+    ///     site, comes after all others.
     ///  6. Suspended, absent or listed ones not at all.
     ///  7. The first that nothing is said against, or whose next probe is due, with some allowance left.
     ///  8. Else the best there is: with allowance left; nothing said against it; the larger allowance.
@@ -80,6 +83,7 @@ public:
                    std::string_view except = {}) const;
     /// Whether it warms up and has used its allowance of the day.
     bool spent(std::string_view source, Time now) const;
+    bool spent(std::string_view source, std::string_view site, Time now) const;  // there
 
     /// Whether `source` may be used for `site` now (not listed there or everywhere, not suspended); a
     /// probation is no obstacle.
@@ -107,6 +111,8 @@ public:
                                     Time now);
     /// A message was taken by the site. Gives the verdicts that are over with it. Counts towards warm-up.
     std::vector<Verdict> accepted(const std::string& source, const SitePart& place, Time now);
+    /// The site wants less of it, or doubts its mail: that holds a warm-up back.
+    void put_off(const std::string& source, const SitePart& place, Time now);
     /// What the operator's DNSBLs say of an address now: `text` by zone, for those that list it; `checked`
     /// are the zones that gave an answer at all (the others leave things as they are). Gives what is new and
     /// what is over.
@@ -131,9 +137,12 @@ private:
     struct Candidate {
         Source source;
         Verdicts::Finding finding;
-        std::optional<AddressHistory::WarmUpDay> warm_up;
-        bool suspended = false, absent = false, spent = false;
+        std::optional<AddressHistory::WarmUpDay> warm_up;  // for the site
+        bool suspended = false, absent = false, spent = false, held_back = false;
     };
+    std::optional<AddressHistory::WarmUpDay> warm_up(const EgressSettings& egress, std::string_view site,
+                                                     Time now) const;
+    const EgressSettings* configured(std::string_view address) const;
     std::vector<Candidate> candidates(const SitePart& place, bool suspect, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
     Choice wait(const std::vector<Candidate>& candidates, Time now) const;
@@ -145,6 +154,7 @@ private:
     SettingsPtr settings_;
     Verdicts verdicts_;
     AddressHistory history_;
+    ReceiverSteps receivers_;                          // of the addresses that warm up
     std::map<std::string, Time, std::less<>> absent_;  // addresses that this machine lacks, until when
     std::map<std::string, std::uint64_t, std::less<>> turns_;  // the turn an address had last
     std::uint64_t turn_ = 0;

@@ -142,6 +142,30 @@ std::optional<EgressVerdict> read_verdict(Fields fields) {
     return verdict;
 }
 
+std::string line_of(const ReceiverSteps::Key& key, const ReceiverStep& one) {
+    std::string out = "receiver";
+    add(out, "ip", key.first);
+    add(out, "site", key.second);
+    add(out, "step", one.step);
+    add(out, "day", one.day);
+    add(out, "taken", one.taken);
+    add(out, "put-off", one.put_off);
+    return out;
+}
+
+std::optional<std::pair<ReceiverSteps::Key, ReceiverStep>> read_receiver(Fields fields) {
+    ReceiverSteps::Key key;
+    key.first = fields.text("ip");
+    key.second = fields.text("site");
+    ReceiverStep one;
+    one.step = fields.number<unsigned>("step", 0, 1000);
+    one.day = fields.number<std::int64_t>("day", 0, last_day);
+    one.taken = fields.number<std::uint32_t>("taken", 0, 1U << 31);
+    one.put_off = fields.number<std::uint32_t>("put-off", 0, 1U << 31);
+    if (!fields.good()) return std::nullopt;
+    return std::pair(std::move(key), one);
+}
+
 std::string_view take_line(std::string_view& text) {
     const auto end = text.find('\n');
     const auto line = text.substr(0, end);
@@ -155,6 +179,7 @@ std::string encode_egress_state(const EgressState& state) {
     std::string out = std::string(heading).append(version).append("\n");
     for (const auto& [address, record] : state.addresses) out.append(line_of(address, record)).append("\n");
     for (const auto& verdict : state.verdicts) out.append(line_of(verdict)).append("\n");
+    for (const auto& [key, one] : state.receivers) out.append(line_of(key, one)).append("\n");
     return out;
 }
 
@@ -170,6 +195,8 @@ EgressState decode_egress_state(std::string_view text) {
             if (auto found = read_address(fields)) state.addresses.insert(std::move(*found));
         if (kind == "verdict" && state.verdicts.size() < most_entries)
             if (auto found = read_verdict(fields)) state.verdicts.push_back(std::move(*found));
+        if (kind == "receiver" && state.receivers.size() < most_entries)
+            if (auto found = read_receiver(fields)) state.receivers.insert(std::move(*found));
     }
     return state;
 }

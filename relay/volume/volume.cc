@@ -11,7 +11,8 @@ namespace postern::relay {
 namespace {
 
 constexpr const char* tally_file = "volume.state";
-constexpr const char* watch_file = "senders.state";
+constexpr const char* episodes_file = "unusual.state";
+constexpr const char* histories_file = "senders.state";
 constexpr const char* acquaintances_file = "acquaintances.state";
 constexpr std::size_t octets_most = 256u << 20;
 constexpr std::chrono::minutes whole_every{10};
@@ -49,10 +50,11 @@ void Volume::recall() {
         tally.restore(text, clock_.steady());
         return true;
     });
-    read(watch_file, [this](const std::string& text) {
-        watch.restore(text);
-        return true;
-    });
+    for (const char* file : {episodes_file, histories_file})
+        read(file, [this](const std::string& text) {
+            watch.restore(text);
+            return true;
+        });
     read(acquaintances_file,
          [this](const std::string& octets) { return watch.restore_acquaintances(octets); });
 }
@@ -96,8 +98,9 @@ void Volume::keep_at_once() {
 
 void Volume::write_changed(bool all) {
     if (const auto text = tally.save()) write(tally_file, *text, [this] { tally.not_saved(); });
-    if (const auto text = watch.save(all)) write(watch_file, *text, [this] { watch.not_saved(); });
+    if (const auto text = watch.save_episodes()) write(episodes_file, *text, [this] { watch.not_saved(); });
     if (!all) return;
+    if (const auto text = watch.save_histories()) write(histories_file, *text, [this] { watch.not_saved(); });
     if (const auto octets = watch.save_acquaintances())
         write(acquaintances_file, *octets, [this] { watch.not_saved(); });
 }

@@ -127,7 +127,10 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
     VolumeAnswer out;
     const std::string& user = user_of(mail.sender);
     if (settings_.mode == UnusualSettings::Mode::off || user.empty() || mail.recipients.empty()) return out;
-    if (began_ == base::Time()) began_ = wall;
+    if (began_ == base::Time()) {
+        began_ = wall;
+        urgent_ = true;
+    }
     if (mail.announced >= all_of(mail)) return out;
     UsualVolume usual;
     auto judged = judge_now(mail.sender, all_of(mail), fresh_of(mail), now, wall, usual);
@@ -161,6 +164,11 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
     episode.usual = usual;
     out.why = episode.why;
     if (!enforce_) out.level = std::min(out.level, VolumeLevel::noted);
+    // Who is judged beside it comes behind it.
+    if (out.level == VolumeLevel::slowed) episode.next = out.until;
+    base::forget_oldest(
+        episodes_, most_episodes, [](const Episode&) { return true; },
+        [](const Episode& one) { return std::pair(one.level, one.recipients); });
     return out;
 }
 
@@ -174,10 +182,7 @@ void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::
     if (found != episodes_.end()) {
         Episode& episode = found->second;
         episode.recipients += mail.recipients.size();
-        if (answer.level == VolumeLevel::slowed) {
-            episode.next = std::max(episode.next, answer.until);
-            ++episode.slowed;
-        }
+        if (answer.level == VolumeLevel::slowed) ++episode.slowed;
         if (answer.level == VolumeLevel::held) ++episode.held;
         if (episode.subjects.size() < Episode::most_samples) {
             std::string subject = base::shown(mail.subject, Episode::sample_octets);

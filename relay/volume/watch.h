@@ -48,6 +48,7 @@ class Watch {
 public:
     static constexpr std::size_t most_known = 50'000;  // users, and as many domains
     static constexpr std::uint64_t held_most = 1000;   // messages of one sender, then 450
+    static constexpr std::size_t most_episodes = 10'000;
 
     explicit Watch(Tally& tally) : tally_(tally) {}
 
@@ -81,11 +82,13 @@ public:
     /// A new site is only watched until then; the epoch: it is not new, or nothing is watched.
     base::Time learning_until(base::Time wall) const;
 
-    /// As text, to be kept; nullopt when nothing worth that has happened. `all`: whatever has changed.
-    std::optional<std::string> save(bool all);
+    /// As text, to be kept; nullopt when nothing has changed: what is done about whom, which is little, and
+    /// what is usual for whom.
+    std::optional<std::string> save_episodes();
+    std::optional<std::string> save_histories();
     std::optional<std::string> save_acquaintances();
     void not_saved();
-    void restore(std::string_view text);
+    void restore(std::string_view text);  // of either
     bool restore_acquaintances(std::string_view octets);
 
 private:

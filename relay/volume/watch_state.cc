@@ -96,25 +96,30 @@ std::optional<Episode> read_episode(Words& line) {
 
 }  // namespace
 
-std::optional<std::string> Watch::save(bool all) {
+std::optional<std::string> Watch::save_episodes() {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(urgent_, false)) return std::nullopt;
+    std::string out = "b";
+    put(out, began_);
+    out += '\n';
+    for (const auto& [who, one] : episodes_) out += line_of(who, one);
+    for (const auto& [who, one] : permitted_) {
+        out += 'p';
+        put(out, who);
+        put(out, one.until);
+        put(out, one.usual.hour);
+        put(out, one.usual.day);
+        out += '\n';
+    }
+    return out;
+}
+
+std::optional<std::string> Watch::save_histories() {
     std::vector<std::pair<Histories*, std::string>> whose;
     std::string out;
     {
         const std::lock_guard lock(mutex_);
-        if (!urgent_ && !(all && changed_)) return std::nullopt;
-        urgent_ = changed_ = false;
-        out += 'b';
-        put(out, began_);
-        out += '\n';
-        for (const auto& [who, one] : episodes_) out += line_of(who, one);
-        for (const auto& [who, one] : permitted_) {
-            out += 'p';
-            put(out, who);
-            put(out, one.until);
-            put(out, one.usual.hour);
-            put(out, one.usual.day);
-            out += '\n';
-        }
+        if (!std::exchange(changed_, false)) return std::nullopt;
         for (auto* histories : {&users_, &domains_})
             for (const auto& [who, history] : *histories) whose.emplace_back(histories, who);
     }

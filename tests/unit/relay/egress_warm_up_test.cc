@@ -147,3 +147,67 @@ TEST_CASE("a clock that was ahead does not keep an address at its first day", "[
     EgressPool later(fixed(with({a, b})), again.save(), noon + 48h);
     CHECK(later.views(noon + 48h)[1].allowance == 0);
 }
+
+TEST_CASE(
+    "a receiver that puts mail off holds an address back there, for the day and the next, and nowhere else",
+    "[egress][warm-up]") {
+    auto settings = with({a});
+    settings.delivery.warm_up = {10, 20, 40, 80};
+    EgressPool pool(fixed(settings), "", noon);
+    auto both = settings;
+    both.egress.emplace_back().address = b;
+    pool.reload(fixed(both), noon);
+    CHECK(send(pool, 10, noon) == Counts{{b, 10}});  // to "x"
+
+    const Time second = noon + 24h;
+    for (int i = 0; i < 3; ++i) {
+        CHECK(pool.choose("x", "", any, second).source->address == b);
+        pool.put_off(b, "x", second);
+    }
+    auto choice = pool.choose("x", "", any, second);
+    CHECK(choice.source->address == a);
+    CHECK(pool.spent(b, "x", second));
+    CHECK_FALSE(pool.spent(b, "y", second));
+    CHECK(pool.choose("y", "", any, second).source->address == b);
+    CHECK(pool.views(second)[1].held_back == std::vector<std::string>{"x"});
+
+    EgressPool again(fixed(both), pool.save(), second);  // over a restart
+    CHECK(again.choose("x", "", any, second).source->address == a);
+    const Time third = second + 24h;
+    CHECK(send(again, 30, third) == Counts{{a, 20}, {b, 10}});  // one step back
+    const Time fourth = third + 24h;
+    CHECK(send(again, 30, fourth) == Counts{{a, 10}, {b, 20}});
+    CHECK(again.views(fourth + 24h)[1].held_back.empty());
+}
+
+TEST_CASE("a receiver that is new to an address begins at the beginning, whatever its day is",
+          "[egress][warm-up]") {
+    auto settings = with({a});
+    settings.delivery.warm_up = {10, 20, 40, 80};
+    EgressPool pool(fixed(settings), "", noon);
+    settings.egress.emplace_back().address = b;
+    pool.reload(fixed(settings), noon);
+    send(pool, 10, noon);
+    const Time third = noon + 48h;
+    int there = 0;
+    for (int i = 0; i < 30; ++i) {
+        const auto choice = pool.choose("new", "", any, third);
+        pool.accepted(choice.source->address, "new", third);
+        there += choice.source->address == b ? 1 : 0;
+    }
+    CHECK(there == 10);
+    CHECK(send(pool, 30, third) == Counts{{a, 10}, {b, 20}});  // a good day: the second step
+}
+
+TEST_CASE("a few that are put off among many hold nothing back", "[egress][warm-up]") {
+    auto settings = with({a});
+    settings.delivery.warm_up = {100, 200};
+    EgressPool pool(fixed(settings), "", noon);
+    settings.egress.emplace_back().address = b;
+    pool.reload(fixed(settings), noon);
+    CHECK(send(pool, 50, noon) == Counts{{b, 50}});
+    for (int i = 0; i < 5; ++i) pool.put_off(b, "x", noon);
+    CHECK_FALSE(pool.spent(b, "x", noon));
+    for (int i = 0; i < 5; ++i) pool.put_off(b, "x", noon);
+    CHECK(pool.spent(b, "x", noon));
+}
