@@ -70,6 +70,10 @@ std::string set_sender(Settings& settings, const Value& value) {
         return key::quoted(sender) +
                " is not a user (\"user@example.com\"), each user of a domain (\"*@example.com\") or a domain "
                "(\"example.com\")";
+    if (const std::size_t plus = sender.find('+'); plus != std::string::npos && plus > 0 && plus < sign)
+        return key::quoted(sender) + " is counted as " +
+               key::quoted(sender.substr(0, plus) + sender.substr(sign)) +
+               ": what stands behind a + is no part of it";
     settings.relay.limits.rules.back().sender = sender;
     return {};
 }

@@ -92,7 +92,8 @@ net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation be
         begun.trouble = obstacle->trouble;
         begun.next_try = at.env.clock.on_the_wall(obstacle->next_try);
     }
-    if (route.kind != RouteKey::Kind::primary)
+    // Only what a primary hands over is signed.
+    if (route.kind != RouteKey::Kind::primary && !envelope.primary.empty())
         if (const auto* keys = at.signing.keyring().of(base::lower(envelope.reverse_path.domain)))
             for (const auto& one : *keys)
                 begun.signatures += (begun.signatures.empty() ? "" : ", ") + one.name();
@@ -107,8 +108,9 @@ net::awaitable<Explanation> explain_delivery(const Workplace& at, Explanation be
     if (first.list.empty()) co_return begun;
     begun.tls = first.list.front().policy->text();
     if (route.kind == RouteKey::Kind::exchangers) {
-        auto choice = at.sources.pool().preview(SitePart(first.exchangers, route.name),
-                                                envelope.reverse_path.domain, families_of(first.list), time);
+        const MailOf mail(envelope.reverse_path.domain, at.env.suspected && at.env.suspected(envelope));
+        auto choice = at.sources.pool().preview(SitePart(first.exchangers, route.name), mail,
+                                                families_of(first.list), time);
         begun.egress = choice.why;
         if (choice.source)
             begun.egress = (choice.source->address.empty() ? std::string("the system's choice")

@@ -48,12 +48,25 @@ net::awaitable<Result> Signing::of(StoredPtr stored, FormPtr form) {
     const Time time = env_.clock.steady();
     if (const auto found = made_.find(key); found != made_.end() && time - found->second.at < made_for)
         co_return found->second.signatures;
+    if (const auto found = making_.find(key); found != making_.end()) {
+        const auto end = found->second;
+        co_await end->async_wait(net::as_value);
+        if (const auto made = made_.find(key); made != made_.end()) co_return made->second.signatures;
+    }
+    const auto end = std::make_shared<net::Timer>(env_.io, env_.clock);
+    making_.insert_or_assign(key, end);
+    const auto over = [&] {
+        if (const auto found = making_.find(key); found != making_.end() && found->second == end)
+            making_.erase(found);
+        end->cancel();
+    };
     std::string why;
     try {
         auto work = [keyring, stored, form, now = env_.clock.wall()] {
             return sign(*keyring, stored->message, *form, now);
         };
         auto signatures = co_await net::elsewhere(env_.workers.signing, work);
+        over();
         if (signatures && keyring == keyring_) {
             made_.insert_or_assign(key, Made{*signatures, time});
             if (made_.size() > made_most)
@@ -63,6 +76,7 @@ net::awaitable<Result> Signing::of(StoredPtr stored, FormPtr form) {
         }
         co_return signatures;
     } catch (const std::exception& fault) {
+        over();
         why = fault.what();
     }
     env_.tell_our_trouble("message " + stored->message.id.text() +

@@ -11,6 +11,7 @@
 #include "relay/delivery/environment.h"
 #include "relay/delivery/form.h"
 #include "relay/net/asio.h"
+#include "relay/net/timer.h"
 #include "relay/signing/keyring.h"
 #include "relay/signing/signer.h"
 
@@ -40,6 +41,7 @@ private:
     Environment& env_;
     KeyringPtr keyring_;
     std::map<Key, Made> made_;
+    std::map<Key, std::shared_ptr<net::Timer>> making_;  // cancelled at the end, for others who want the same
 };
 
 }  // namespace postern::relay

@@ -50,6 +50,14 @@ std::string_view words(Rotation rotation) {
     return "";
 }
 
+/// nullptr: it is none of the pool.
+const EgressSettings* configured(const Settings& settings, std::string_view address) {
+    const auto& pool = settings.egress;
+    const auto found =
+        std::find_if(pool.begin(), pool.end(), [&](const auto& egress) { return egress.address == address; });
+    return found == pool.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 EgressPool::EgressPool(SettingsPtr settings, std::string_view state, Time now) {
@@ -216,13 +224,6 @@ bool EgressPool::is_absent(std::string_view source, Time now) const {
     return found != absent_.end() && found->second > now;
 }
 
-const EgressSettings* EgressPool::configured(std::string_view address) const {
-    const auto& pool = settings_->egress;
-    const auto found =
-        std::find_if(pool.begin(), pool.end(), [&](const auto& egress) { return egress.address == address; });
-    return found == pool.end() ? nullptr : &*found;
-}
-
 /// What the plan says of the address's day is the most: a receiver that has not had as many good days with it
 /// gets less.
 std::optional<AddressHistory::WarmUpDay> EgressPool::warm_up(const EgressSettings& egress,
@@ -236,7 +237,7 @@ std::optional<AddressHistory::WarmUpDay> EgressPool::warm_up(const EgressSetting
 }
 
 bool EgressPool::spent(std::string_view source, Time now) const {
-    const auto* egress = configured(source);
+    const auto* egress = configured(*settings_, source);
     const auto warm_up =
         egress == nullptr ? std::nullopt : history_.warm_up(*egress, settings_->delivery.warm_up, now);
     return warm_up && history_.sent_today(source, now) >= warm_up->allowance;
@@ -244,7 +245,7 @@ bool EgressPool::spent(std::string_view source, Time now) const {
 
 bool EgressPool::spent(std::string_view source, std::string_view site, Time now) const {
     if (spent(source, now)) return true;
-    const auto* egress = configured(source);
+    const auto* egress = configured(*settings_, source);
     const auto there = egress == nullptr ? std::nullopt : warm_up(*egress, site, now);
     return there && (receivers_.taken_today(egress->address, site, now) >= there->allowance ||
                      receivers_.held_back(egress->address, site, now));
@@ -304,7 +305,7 @@ std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source,
                                                       Time now) {
     clock_ = now;
     history_.count(source, now);
-    if (const auto* egress = configured(source); egress != nullptr) {
+    if (const auto* egress = configured(*settings_, source); egress != nullptr) {
         if (history_.warm_up(*egress, settings_->delivery.warm_up, now))
             receivers_.took(source, place.site, now);
         else
@@ -314,7 +315,7 @@ std::vector<EgressPool::Verdict> EgressPool::accepted(const std::string& source,
 }
 
 void EgressPool::put_off(const std::string& source, const SitePart& place, Time now) {
-    const auto* egress = configured(source);
+    const auto* egress = configured(*settings_, source);
     if (egress != nullptr && history_.warm_up(*egress, settings_->delivery.warm_up, now))
         receivers_.put_off(source, place.site, now);
 }

@@ -142,7 +142,6 @@ private:
     };
     std::optional<AddressHistory::WarmUpDay> warm_up(const EgressSettings& egress, std::string_view site,
                                                      Time now) const;
-    const EgressSettings* configured(std::string_view address) const;
     std::vector<Candidate> candidates(const SitePart& place, bool suspect, Families families, Time now) const;
     void put_in_order(std::vector<Candidate>& candidates, std::string_view sender_domain) const;
     Choice wait(const std::vector<Candidate>& candidates, Time now) const;
