@@ -97,6 +97,9 @@ public:
     /// A sender's unusual volume is all right, and what was slowed down or held of its mail goes now; nullopt
     /// when there is nothing unusual about it.
     std::optional<Applied> release_sender(const std::string& who);
+    /// It is not, and what was slowed down or held of its mail is deleted; nothing is learnt. nullopt as
+    /// above.
+    std::optional<Applied> drop_sender(const std::string& who);
     /// For so long so many recipients of a user or a domain are neither too many nor unusual; 0: no more.
     /// False when too many mailings are announced.
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length);

@@ -1,6 +1,7 @@
 // Relay, as far as it is about the messages in the queue.
 #include <algorithm>
 
+#include "relay/mail/address.h"
 #include "relay/mail/trace.h"
 #include "relay/parts.h"
 #include "relay/queue/content.h"
@@ -8,6 +9,7 @@
 #include "relay/queue/summary.h"
 #include "relay/queue/view.h"
 #include "relay/relay.h"
+#include "sync/base/ascii.h"
 
 namespace postern::relay {
 
@@ -58,20 +60,47 @@ std::optional<MessageView> Relay::show(const std::string& id) {
     return std::move(found.front());
 }
 
-std::optional<Applied> Relay::release_sender(const std::string& who) {
-    if (!parts_->volume.watch.release(who, parts_->clock.steady())) return std::nullopt;
-    parts_->volume.keep_at_once();
+namespace {
+
+/// What was slowed down or held of an account's mail, however it spells itself.
+QueueFilter restrained_of(const std::string& account) {
     QueueFilter filter;
-    filter.sender = who;
+    filter.account = account;
+    filter.restrained = true;
+    return filter;
+}
+
+std::string account_named(const std::string& who) {
+    const auto address = parse_address(who);
+    return address ? account_of(address->mailbox(), address->domain) : base::lower(who);
+}
+
+}  // namespace
+
+std::optional<Applied> Relay::release_sender(const std::string& who) {
+    const std::string account = account_named(who);
+    if (!parts_->volume.watch.release(account, parts_->clock.steady())) return std::nullopt;
+    parts_->volume.keep_at_once();
+    const QueueFilter filter = restrained_of(account);
     parts_->operate(filter,
                     [](Queue& queue, const std::vector<MessageId>& ids) { return queue.release(ids); });
     return parts_->operate(filter,
                            [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
 }
 
+std::optional<Applied> Relay::drop_sender(const std::string& who) {
+    const std::string account = account_named(who);
+    if (!parts_->volume.watch.drop(account)) return std::nullopt;
+    parts_->volume.keep_at_once();
+    return remove(restrained_of(account));
+}
+
 Applied Relay::retry(const QueueFilter& filter) {
-    Applied done = parts_->operate(
-        filter, [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
+    // What a sender's unusual volume keeps waiting is not meant by whoever wants all to be tried.
+    const bool chosen = !filter.id.empty() || !filter.sender.empty();
+    Applied done = parts_->operate(filter, [chosen](Queue& queue, const std::vector<MessageId>& ids) {
+        return queue.retry(ids, chosen);
+    });
     parts_->delivery_loops.first().ask(
         [parts = parts_.get()] { return parts->delivery.retry_destinations({}); });
     return done;

@@ -14,10 +14,12 @@ namespace postern::relay {
 /// Which messages a queue command means; empty fields match everything, given ones must all match.
 struct QueueFilter {
     std::string id;
-    std::string sender;     // whole reverse-path or its domain
-    std::string recipient;  // whole forward-path or its domain
-    std::string route;      // gateway name or recipient domain as shown in RecipientView::route
-    bool held = false;      // with recipients that are held
+    std::string sender;       // whole reverse-path or its domain
+    std::string recipient;    // whole forward-path or its domain
+    std::string route;        // gateway name or recipient domain as shown in RecipientView::route
+    bool held = false;        // with recipients that are held
+    std::string account{};    // account_of() the reverse-path
+    bool restrained = false;  // since its sender's volume was unusual
     std::chrono::system_clock::time_point before{};  // arrived earlier; the epoch: whenever
 };
 

@@ -206,6 +206,9 @@ public:
     std::optional<relay::Applied> release_sender(const std::string& who) override {
         return parts_.gate.while_running([&] { return parts_.relay.release_sender(who); });
     }
+    std::optional<relay::Applied> drop_sender(const std::string& who) override {
+        return parts_.gate.while_running([&] { return parts_.relay.drop_sender(who); });
+    }
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) override {
         return parts_.gate.while_running([&] { return parts_.relay.expect(who, recipients, length); });
     }

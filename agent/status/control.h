@@ -97,6 +97,7 @@ public:
     virtual std::vector<relay::VolumeView> senders(const std::string& who, std::size_t most) = 0;
     virtual relay::UnusualView unusual() = 0;
     virtual std::optional<relay::Applied> release_sender(const std::string& who) = 0;
+    virtual std::optional<relay::Applied> drop_sender(const std::string& who) = 0;
     virtual bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) = 0;
     virtual std::vector<std::string> not_ready() = 0;  // reasons; empty: ready
     virtual std::vector<std::string> degraded() = 0;   // mail is taken, but some of it cannot leave

@@ -49,9 +49,14 @@ Answer senders(const Control& control, const Request& request) {
     json list = json::array(), unusual = json::array(), announced = json::array();
     for (const auto& one : control.process.senders(who, most)) list.push_back(view(one));
     const auto watched = control.process.unusual();
-    for (const auto& one : watched.senders)
-        if ((who.empty() || base::lower(who) == one.who) && unusual.size() < most)
+    std::uint64_t more = 0;
+    for (const auto& one : watched.senders) {
+        if (!who.empty() && base::lower(who) != one.who) continue;
+        if (unusual.size() < most)
             unusual.push_back(view(one));
+        else
+            ++more;
+    }
     for (const auto& one : watched.announced)
         if ((who.empty() || base::lower(who) == one.who) && announced.size() < most)
             announced.push_back(
@@ -60,18 +65,25 @@ Answer senders(const Control& control, const Request& request) {
         {{"counted", "recipients outside of the primaries' domains, and messages with one, by acceptance"},
          {"senders", std::move(list)},
          {"unusual", std::move(unusual)},
+         {"more_unusual", more},
          {"announced", std::move(announced)},
          {"learning_until", base::iso_time(watched.learning_until)}});
 }
 
-Answer release(const Control& control, const Request& request) {
-    const auto done = control.process.release_sender(request.subject);
-    if (!done)
-        return refusal(404, "the volume of " + request.subject +
-                                " is not unusual at present; what waits of it: postern queue list --sender " +
-                                request.subject);
-    note(control, request, "unusual volume of " + request.subject + " released", done->messages);
-    return ok({{"messages", done->messages}});
+/// Ends an unusual volume, one way or the other.
+Handler deciding(std::string_view done,
+                 std::optional<relay::Applied> (ProcessControl::*decide)(const std::string& who)) {
+    return [done, decide](const Control& control, const Request& request) {
+        const auto applied = (control.process.*decide)(request.subject);
+        if (!applied)
+            return refusal(404,
+                           "the volume of " + request.subject +
+                               " is not unusual at present; what waits of it: postern queue list --sender " +
+                               request.subject);
+        note(control, request, "unusual volume of " + request.subject + ' ' + std::string(done),
+             applied->messages);
+        return ok({{"messages", applied->messages}});
+    };
 }
 
 Answer expect(const Control& control, const Request& request) {
@@ -112,12 +124,14 @@ std::string unusual_in_words(const json& one, base::Time now) {
         subjects += (subjects.empty() ? "" : " | ") + subject.get<std::string>();
     if (!subjects.empty()) out += "  subjects: " + subjects + '\n';
     return out + "  it is all right: postern senders release " + sender +
-           "\n  it is not: close the account, then postern queue delete --sender " + sender + "\n\n";
+           "\n  it is not: close the account, then postern senders drop " + sender + "\n\n";
 }
 
 std::string present(const json& answer, base::Time now) {
     std::string out;
     for (const auto& one : answer.at("unusual")) out += unusual_in_words(one, now);
+    if (const auto more = answer.at("more_unusual").get<std::uint64_t>(); more > 0)
+        out += "and " + std::to_string(more) + " more: --limit shows them\n\n";
     if (!out.empty()) out = "unusual volume\n\n" + out;
     for (const auto& one : answer.at("announced"))
         out += "announced: " + text_field(one, "sender") + ", " + number_field(one, "recipients_left") +
@@ -143,6 +157,10 @@ std::string present_expected(const json& answer) {
            " recipients in the next " +
            base::span_in_words(std::chrono::seconds(answer.at("seconds").get<std::int64_t>())) +
            " beside what it may otherwise\n";
+}
+
+std::string present_dropped(const json& answer) {
+    return number_field(answer, "messages") + " messages deleted; nobody is told\n";
 }
 
 std::string present_released(const json& answer) {
@@ -174,8 +192,19 @@ std::vector<Endpoint> sender_endpoints() {
          .access = Access::operators,
          .parameters =
              {{.name = "NAME", .value = "USER", .help = "as listed", .place = Parameter::Place::path}},
-         .handle = release,
+         .handle = deciding("released", &ProcessControl::release_sender),
          .present = shown_by(present_released)},
+        {.method = "POST",
+         .path = "/v1/senders/NAME/drop",
+         .words = "senders drop",
+         .help = "it is not: what was slowed down or held is deleted, and the sender begins anew",
+         .access = Access::operators,
+         .parameters = {{.name = "NAME",
+                         .value = "USER",
+                         .help = "as listed; close the account before",
+                         .place = Parameter::Place::path}},
+         .handle = deciding("dropped", &ProcessControl::drop_sender),
+         .present = shown_by(present_dropped)},
         {.method = "POST",
          .path = "/v1/senders/NAME/expect",
          .words = "expect",

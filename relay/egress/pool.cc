@@ -137,7 +137,8 @@ EgressPool::Choice EgressPool::preview(const SitePart& place, MailOf sender, Fam
     using Standing = Verdicts::Standing;
     const bool suspect = sender.suspect && !settings_->delivery.suspects.empty();
     auto pool = candidates(place, suspect, families, now);  // 1, 2
-    if (!except.empty() && pool.size() > 1)                 // 3
+    if (suspect && pool.front().source.address.empty()) pool = candidates(place, false, families, now);
+    if (!except.empty() && pool.size() > 1)  // 3
         std::erase_if(pool, [&](const Candidate& one) { return one.source.address == except; });
     put_in_order(pool, sender.domain);                                                                 // 4
     std::stable_partition(pool.begin(), pool.end(), [](const Candidate& one) { return !one.spent; });  // 5

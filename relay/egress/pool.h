@@ -64,7 +64,7 @@ public:
     };
     /// Which address this mail leaves from. The rules, in the order in which they are tried:
     ///  1. Of the pool, those that have a family the site can be reached by; of suspects' mail their address
-    ///     alone, which is for no other.
+    ///     alone, which is for no other, if it has one.
     ///  2. Without any, the system's choice, which is judged like any other.
     ///  3. `except`, an address, only when no other can be chosen.
     ///  4. In the order of settings.rotation. On listing: as they are configured, those that warm up first.

@@ -116,4 +116,9 @@ std::optional<Address> parse_address(std::string_view text) {
     return address;
 }
 
+std::string account_of(std::string_view mailbox, std::string_view domain) {
+    const std::string local = base::lower(mailbox.substr(0, mailbox.find('+')));
+    return (local.empty() ? base::lower(mailbox) : local) + '@' + base::lower(domain);
+}
+
 }  // namespace postern::relay

@@ -21,6 +21,10 @@ struct Address {
     bool operator==(const Address&) const = default;
 };
 
+/// Whose address it is: in lower case, without quotes and what stands behind a "+". What an account sends as
+/// is one sender.
+std::string account_of(std::string_view mailbox, std::string_view domain);
+
 /// What follows "FROM:" or "TO:" up to its closing bracket.
 struct Path {
     Address address;

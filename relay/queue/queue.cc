@@ -168,6 +168,11 @@ bool Queue::restrain(Queued& message, std::size_t recipient, const RouteKey& rou
     return true;
 }
 
+/// Whether it waits for its turn among its sender's mail, and has not been tried.
+bool Queue::waits_restrained(const Queued& message, const RecipientProgress& one) {
+    return one.attempts == 0 && !message.stored->message.envelope.restrained.empty();
+}
+
 /// Those recipients that are filed nowhere.
 void Queue::take_up(const QueuedPtr& message) {
     Unwritten what;

@@ -64,7 +64,8 @@ public:
     Time next_run() const;  // when run() is needed next
 
     /// By an operator.
-    Applied retry(const std::vector<MessageId>& ids);
+    /// `restrained`: also what waits for its first attempt because of its sender's volume.
+    Applied retry(const std::vector<MessageId>& ids, bool restrained = true);
     Applied remove(const std::vector<MessageId>& ids);
     /// What of it is in hand goes on as far as it is being sent; the rest is to be given back at once.
     Applied hold(const std::vector<MessageId>& ids);
@@ -100,6 +101,7 @@ private:
     void forget(const QueuedPtr& message);
     RouteKey way(const Queued& message, std::size_t recipient) const;
     void take_up(const QueuedPtr& message);
+    static bool waits_restrained(const Queued& message, const RecipientProgress& one);
     bool restrain(Queued& message, std::size_t recipient, const RouteKey& route, Unwritten& what);
     Queued::Leg& add_leg(Queued& message, const RouteKey& route);
     void drop_leg(Queued& message, const RouteKey& route);

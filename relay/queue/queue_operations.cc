@@ -174,7 +174,7 @@ void Queue::obey_all(const QueuedPtr& message) {
     record(message, {}, std::move(what), Write::at_once);
 }
 
-Applied Queue::retry(const std::vector<MessageId>& ids) {
+Applied Queue::retry(const std::vector<MessageId>& ids, bool restrained) {
     Time now = now_exact(clock_);
     Applied out;
     for (MessageId id : ids) {
@@ -190,6 +190,7 @@ Applied Queue::retry(const std::vector<MessageId>& ids) {
                 held = true;
                 continue;
             }
+            if (!restrained && !in_hand[at] && one.next > now && waits_restrained(*message, one)) continue;
             tried = true;
             if (in_hand[at] || one.route.empty()) continue;
             if (one.next > now || astray(one, *message->stored))

@@ -135,7 +135,7 @@ void Queue::take_filed(const WaitEntry& entry, const RouteKey& route) {
     leg.filed = true;
     Time now = now_exact(clock_);
     bool moved = false;
-    std::set<RouteKey> others;
+    std::set<std::pair<RouteKey, Time>> others;
     for (const std::uint16_t at : message->waiting_at(route)) {
         RecipientProgress& one = message->progress[at];
         // Recipients that came here at different times go on together.
@@ -147,8 +147,8 @@ void Queue::take_filed(const WaitEntry& entry, const RouteKey& route) {
         // The rules have changed since it was filed.
         moved = true;
         message->wait_at(at, to);
-        one.next = now;
-        if (others.insert(to).second) what.filed.push_back(WaitKey{to, now});
+        if (!waits_restrained(*message, one)) one.next = now;
+        if (others.emplace(to, one.next).second) what.filed.push_back(WaitKey{to, one.next});
     }
     add_leg(*message, route) = leg;
     if (leg.recipients.empty()) {

@@ -76,7 +76,11 @@ bool Search::meant(const Loaded& loaded) const {
     const Message& message = loaded.stored->message;
     const auto& recipients = message.envelope.forward_paths;
     if (!filter_.id.empty() && filter_.id != message.id.text()) return false;
-    if (!matches(filter_.sender, message.envelope.reverse_path)) return false;
+    const Address& sender = message.envelope.reverse_path;
+    if (!matches(filter_.sender, sender)) return false;
+    if (!filter_.account.empty() && filter_.account != account_of(sender.mailbox(), sender.domain))
+        return false;
+    if (filter_.restrained && message.envelope.restrained.empty()) return false;
     if (!filter_.recipient.empty() &&
         std::none_of(recipients.begin(), recipients.end(),
                      [&](const Address& one) { return matches(filter_.recipient, one); }))

@@ -53,6 +53,11 @@ void SenderAccount::keep(const VolumeAnswer& answer, std::string_view subject) {
     recipients_.clear();
 }
 
+void SenderAccount::not_kept(const VolumeAnswer& answer) {
+    volume_.watch.not_accepted(watched({}), answer);
+    give_back();
+}
+
 void SenderAccount::give_back() {
     charge_.give_back();
     recipients_.clear();

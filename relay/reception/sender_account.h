@@ -29,6 +29,8 @@ public:
     VolumeAnswer restrain(Message& message, std::string_view subject);
     /// The message is stored, with that answer.
     void keep(const VolumeAnswer& answer, std::string_view subject);
+    /// It could not be stored.
+    void not_kept(const VolumeAnswer& answer);
     void give_back();
 
 private:

@@ -445,7 +445,10 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     connection_->deadline(disk_patience);
     context_.commons.room.taken(message.size());
     error = co_await commit(stored);
-    if (error) co_return not_stored(error);
+    if (error) {
+        account_.not_kept(volume);
+        co_return not_stored(error);
+    }
     account_.keep(volume, incoming.header().subject);
     ++messages_;
     co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + id.text()});

@@ -78,6 +78,12 @@ void History::pass_to(std::int64_t day) {
     }
 }
 
+void History::follow(std::int64_t day) {
+    if (day > day_) return pass_to(day);
+    // The clock was ahead: what was learnt then stays, and days pass again.
+    if (day + 7 < day_) day_ = static_cast<std::int32_t>(day);
+}
+
 void History::fold() {
     if (count_ == 0) return;
     const auto [kind, hour] = slot_of(hour_);
@@ -96,7 +102,7 @@ void History::add(base::Time at, std::uint32_t recipients, bool sure) {
         fold();
         hour_ = static_cast<std::int32_t>(now);
     }
-    if (day_of(at) > day_) pass_to(day_of(at));
+    follow(day_of(at));
     sure_ = sure_ || sure;
     count_ += std::min(recipients, UINT32_MAX - count_);
 }
@@ -106,7 +112,7 @@ std::uint32_t History::disregard(base::Time at) {
 }
 
 void History::learn(base::Time at, double recipients) {
-    if (day_of(at) > day_) pass_to(day_of(at));
+    follow(day_of(at));
     const auto [kind, hour] = slot_of(hour_number(at));
     put(kind, hour, get(kind, hour) + weight(kind) * recipients);
     peak_ = std::max(peak_, static_cast<std::uint32_t>(recipients));

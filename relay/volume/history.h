@@ -60,6 +60,7 @@ private:
     void put(std::size_t kind, std::size_t hour, double mean);
     double weight(std::size_t kind) const;
     void pass_to(std::int64_t day);
+    void follow(std::int64_t day);
     void fold();
 
     std::array<std::array<std::uint16_t, hours>, kinds> means_{};  // 128 times the square root

@@ -163,7 +163,7 @@ bool names_account(const Reply& reply, std::string_view sender) {
     if (reply.status.category == 5 && reply.status.subject == 1 && reply.status.detail == 8 &&
         says("outbound sender"))
         return true;
-    constexpr std::array trouble{"spam", "compromis", "blocked", "abus", "suspicious", "hacked", "banned"};
+    constexpr std::array trouble{"spam", "compromis", "abus", "suspicious", "hacked"};
     return says(base::lower(sender)) &&
            std::any_of(trouble.begin(), trouble.end(), [&](const char* word) { return says(word); });
 }

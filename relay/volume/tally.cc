@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "relay/mail/address.h"
 #include "relay/volume/tally_state.h"
 #include "sync/base/ascii.h"
 #include "sync/base/forget_oldest.h"
@@ -46,10 +47,9 @@ std::string in_words(const VolumeLimit& limit) {
 VolumeSender::VolumeSender(std::string_view mailbox, std::string_view domain, std::string_view primary) {
     names[static_cast<std::size_t>(VolumeScope::primary)] = primary;
     if (domain.empty()) return;
-    const std::string local = base::lower(mailbox.substr(0, mailbox.find('+')));
     names[static_cast<std::size_t>(VolumeScope::domain)] = base::lower(domain);
     auto& user = names[static_cast<std::size_t>(VolumeScope::user)];
-    user = (local.empty() ? base::lower(mailbox) : local) + '@' + base::lower(domain);
+    user = account_of(mailbox, domain);
     if (user.size() > name_max) user.resize(name_max);
 }
 
@@ -210,6 +210,12 @@ void Tally::forget() {
         [&](Counts& counts) {
             return std::pair(counts.recipients.back().sum(latest, periods.back()), counts.last);
         });
+}
+
+void Tally::forget(VolumeScope scope, const std::string& who) {
+    const std::lock_guard lock(mutex_);
+    known_.erase(key_of(scope, who));
+    changed_ = true;
 }
 
 VolumeUsed Tally::used(VolumeScope scope, const std::string& who, base::Time now) {

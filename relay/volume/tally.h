@@ -110,6 +110,9 @@ public:
     /// Recipients of the last hour and day.
     VolumeUsed used(VolumeScope scope, const std::string& who, base::Time now);
 
+    /// Nothing was sent, from now on.
+    void forget(VolumeScope scope, const std::string& who);
+
     /// Who has used most of what it may, or sent most, first; `who`: that one alone ("" for all).
     std::vector<VolumeView> views(std::string_view who, std::size_t most, base::Time now);
     /// How many times a limit forbade something since the start.

@@ -18,8 +18,13 @@ constexpr std::chrono::hours permitted_for{24};  // after a release
 constexpr unsigned permitted_times = 2;          // what had come then
 constexpr unsigned known_after = 5;              // days, before a sender's own ways say what is odd
 constexpr std::size_t withheld_most = 48;        // hours
-constexpr double prior_most = 10;                // of one sender's hour
-constexpr std::size_t prior_senders = 2000;      // that the site's own is made of
+constexpr std::uint32_t strangers_few = 3;       // in an hour, that anybody may write to
+constexpr int accounts_few = 4;                  // of a domain: fewer are no campaign
+constexpr std::size_t accounts_most = 100;       // that are told apart
+constexpr double fresh_young = 0.5;              // of who has no history, where many of a domain do the same
+constexpr std::chrono::hours remembered{24 * 30};  // held mail that nobody decides about
+constexpr double prior_most = 10;                  // of one sender's hour
+constexpr std::size_t prior_senders = 2000;        // that the site's own is made of
 
 const std::string& user_of(const VolumeSender& sender) {
     return sender.names[static_cast<std::size_t>(VolumeScope::user)];
@@ -39,8 +44,14 @@ std::uint32_t all_of(const WatchedMail& mail) { return static_cast<std::uint32_t
 void Watch::reload(const UnusualSettings& settings, bool enforce) {
     const std::lock_guard lock(mutex_);
     settings_ = settings;
+    const bool before = enforce_;
     enforce_ = enforce && settings.mode == UnusualSettings::Mode::enforce;
-    if (settings.mode == UnusualSettings::Mode::off) episodes_.clear();
+    // What was only said does not count when it is done from now on.
+    const bool anew = (enforce_ && !before) || settings.mode == UnusualSettings::Mode::off;
+    if (anew && !episodes_.empty()) {
+        episodes_.clear();
+        urgent_ = true;
+    }
 }
 
 // ---- what is usual, and what speaks against it
@@ -97,7 +108,11 @@ bool Watch::domain_unusual(const VolumeSender& sender, std::uint32_t fresh, base
     const auto found = recent_.find(domain);
     const std::uint64_t before = found == recent_.end() ? 0 : found->second.hour_fresh.sum(now, an_hour);
     const History& history = history_of(domains_, domain);
-    return history.days() >= known_after && many_strangers(history, before + fresh, wall);
+    if (history.days() < known_after || found == recent_.end()) return false;
+    const auto& users = found->second.strangers;
+    const auto several = std::count_if(users.begin(), users.end(),
+                                       [now](const auto& one) { return now < one.second + an_hour; });
+    return several >= accounts_few && many_strangers(history, before + fresh, wall);
 }
 
 VolumeJudgement Watch::judge_now(const VolumeSender& sender, std::uint32_t recipients, std::uint32_t fresh,
@@ -108,6 +123,7 @@ VolumeJudgement Watch::judge_now(const VolumeSender& sender, std::uint32_t recip
     const VolumeUsed used = tally_.used(VolumeScope::user, user, now);
     VolumeEvidence evidence = evidence_of(user, history, recipients, fresh, now, wall);
     evidence.domain = domain_unusual(sender, fresh, now, wall);
+    if (evidence.domain && history.days() < known_after) evidence.fresh_usual = fresh_young;
     VolumeJudgement out = judge_volume(usual, used, evidence);
     if (learning(wall)) out.level = std::min(out.level, VolumeLevel::noted);
     return out;
@@ -127,7 +143,8 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
     VolumeAnswer out;
     const std::string& user = user_of(mail.sender);
     if (settings_.mode == UnusualSettings::Mode::off || user.empty() || mail.recipients.empty()) return out;
-    if (began_ == base::Time()) {
+    // A clock that was ahead must not keep anybody from being watched.
+    if (began_ == base::Time() || wall < began_) {
         began_ = wall;
         urgent_ = true;
     }
@@ -144,12 +161,13 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
     Episode& episode = found->second;
     out.level = std::max(episode.level, judged.level);
     if (out.level >= VolumeLevel::slowed) {
-        const auto takes = std::chrono::duration_cast<base::Time::duration>(
+        out.takes = std::chrono::duration_cast<base::Time::duration>(
             std::chrono::duration<double, std::ratio<3600>>(all_of(mail) / judged.pace));
-        out.until = std::max(episode.next, now) + takes;
+        out.until = std::max(episode.next, now) + out.takes;
         if (out.level == VolumeLevel::slowed && out.until - now > slowed_most) {
             out.level = VolumeLevel::held;
-            judged.why += "; what is slowed down would wait for more than a day";
+            judged.why = (judged.why.empty() ? episode.why : judged.why) +
+                         "; what is slowed down would wait for more than a day";
         }
     }
     if (!judged.why.empty() && judged.level >= episode.level) episode.why = judged.why;
@@ -178,7 +196,7 @@ void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::
     if (settings_.mode == UnusualSettings::Mode::off || user.empty() || mail.recipients.empty()) return;
     const std::uint32_t fresh = fresh_of(mail);
     const auto found = episodes_.find(user);
-    const bool learnt = found == episodes_.end() || found->second.level < VolumeLevel::slowed;
+    const bool learnt = !enforce_ || found == episodes_.end() || found->second.level < VolumeLevel::slowed;
     if (found != episodes_.end()) {
         Episode& episode = found->second;
         episode.recipients += mail.recipients.size();
@@ -201,6 +219,12 @@ void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::
     count(mail, fresh, learnt, now, wall);
 }
 
+void Watch::not_accepted(const WatchedMail& mail, const VolumeAnswer& answer) {
+    const std::lock_guard lock(mutex_);
+    const auto found = episodes_.find(user_of(mail.sender));
+    if (found != episodes_.end() && answer.level == VolumeLevel::slowed) found->second.next -= answer.takes;
+}
+
 void Watch::count(const WatchedMail& mail, std::uint32_t fresh, bool learnt, base::Time now,
                   base::Time wall) {
     const std::string& user = user_of(mail.sender);
@@ -210,19 +234,28 @@ void Watch::count(const WatchedMail& mail, std::uint32_t fresh, bool learnt, bas
     for (const auto& [histories, who] :
          {std::pair(&users_, &user), std::pair(&domains_, &domain_of(mail.sender))}) {
         Recent& recent = recent_[*who];
-        // What was announced is known to be as it is.
-        if (mail.announced == 0) {
-            recent.hour.add(now, an_hour, all);
-            recent.day.add(now, a_day, all);
-            if (fresh > 0) {
-                recent.hour_fresh.add(now, an_hour, fresh);
-                recent.day_fresh.add(now, a_day, fresh);
+        // What was announced is known to be as it is; and what does not leave tells nothing of the domain.
+        const std::uint32_t counted = all - std::min(all, mail.announced);
+        const std::uint32_t strangers = std::min(fresh, counted);
+        const bool domain = histories == &domains_;
+        if (counted > 0 && (learnt || !domain)) {
+            recent.hour.add(now, an_hour, counted);
+            recent.day.add(now, a_day, counted);
+            if (strangers > 0) {
+                recent.hour_fresh.add(now, an_hour, strangers);
+                recent.day_fresh.add(now, a_day, strangers);
+            }
+            if (domain && strangers > 0 && recent_[user].hour_fresh.sum(now, an_hour) >= strangers_few) {
+                recent_[*who].strangers[user] = now;
+                base::forget_oldest(
+                    recent_[*who].strangers, accounts_most, [](base::Time) { return true; },
+                    [](base::Time last) { return last; });
             }
         }
         History& history = (*histories)[*who];
         if (!learning(wall)) history.be_careful();
         if (!learnt) continue;
-        history.add(wall, all, mail.announced > 0);
+        history.add(wall, all, mail.announced >= all);
         history.see_fresh(all, fresh);
     }
     if (users_.size() + domains_.size() > 2 * (most_known + most_known / 10) ||
@@ -274,18 +307,23 @@ std::vector<VolumeChange> Watch::look(base::Time now, base::Time wall) {
     const std::lock_guard lock(mutex_);
     std::vector<VolumeChange> out;
     for (auto at = episodes_.begin(); at != episodes_.end();) {
-        const Episode& episode = at->second;
+        Episode& episode = at->second;
         const std::size_t sign = at->first.rfind('@');
         const VolumeSender sender(at->first.substr(0, sign), at->first.substr(sign + 1), {});
         UsualVolume usual;
         const bool over = now >= episode.raised + lasts && now >= episode.next &&
                           judge_now(sender, 0, 0, now, wall, usual).level == VolumeLevel::usual;
-        if (!over) {
+        const bool kept = episode.held > 0 && now < episode.since + remembered;
+        if (!over || (kept && episode.level == VolumeLevel::noted)) {
             ++at;
             continue;
         }
         out.push_back({at->first, VolumeLevel::usual, !enforce_, {}});
-        at = episodes_.erase(at);
+        // New mail passes again; what is held waits for somebody who decides, and is shown until then.
+        if (kept)
+            (at++)->second.level = VolumeLevel::noted;
+        else
+            at = episodes_.erase(at);
         urgent_ = true;
     }
     std::erase_if(permitted_, [now](const auto& one) { return now >= one.second.until; });
@@ -313,20 +351,35 @@ void Watch::learn_prior() {
     prior_ = History::of_means(sums);
 }
 
-bool Watch::release(std::string_view who, base::Time now) {
+bool Watch::release(const std::string& user, base::Time now) {
     const std::lock_guard lock(mutex_);
-    const std::string user = base::lower(who);
     const auto found = episodes_.find(user);
     if (found == episodes_.end()) return false;
-    for (auto* history : {&users_[user], &domains_[user.substr(user.rfind('@') + 1)]})
-        for (const auto& [hour, recipients] : found->second.withheld) history->learn(hour, recipients);
+    const Episode& episode = found->second;
     VolumeUsed used = tally_.used(VolumeScope::user, user, now);
+    for (auto* history : {&users_[user], &domains_[user.substr(user.rfind('@') + 1)]})
+        for (const auto& [hour, recipients] : episode.withheld) history->learn(hour, recipients);
+    for (const auto& [hour, recipients] : episode.withheld)
+        used.hour = std::max<std::uint64_t>(used.hour, recipients);
+    used.day = std::max(used.day, episode.recipients);
     used.hour *= permitted_times;
     used.day *= permitted_times;
     permitted_[user] = Permission{now + permitted_for, used};
     recent_.erase(user);
     episodes_.erase(found);
     changed_ = urgent_ = true;
+    return true;
+}
+
+bool Watch::drop(const std::string& user) {
+    const std::lock_guard lock(mutex_);
+    const auto found = episodes_.find(user);
+    if (found == episodes_.end()) return false;
+    // Whoever has the account back begins anew: only the thief's mail counted.
+    tally_.forget(VolumeScope::user, user);
+    recent_.erase(user);
+    episodes_.erase(found);
+    urgent_ = true;
     return true;
 }
 

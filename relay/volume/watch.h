@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,7 @@ struct WatchedMail {
 struct VolumeAnswer {
     VolumeLevel level = VolumeLevel::usual;  // slowed or held: what is done; monitored: usual or noted
     base::Time until{};                      // of one that is slowed: when it leaves, steady time
+    base::Time::duration takes{};            // of one that is slowed: of its sender's time
     std::string why;
     std::optional<VolumeChange> change;  // of the sender, to be told
 };
@@ -58,6 +60,8 @@ public:
     VolumeAnswer judge(const WatchedMail& mail, base::Time now, base::Time wall);
     /// It is stored, as `answer` says.
     void accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::Time now, base::Time wall);
+    /// It could not be stored.
+    void not_accepted(const WatchedMail& mail, const VolumeAnswer& answer);
     /// Why nothing more is taken of the sender, "" when it is.
     std::string refuses(const VolumeSender& sender) const;
     void answered(std::string_view sender, ReceiverSays says, const Reply& reply, base::Time now);
@@ -66,7 +70,9 @@ public:
 
     /// It is all right: the episode is over, what came is learnt, and for a day twice as much may come.
     /// False: there is none of that name.
-    bool release(std::string_view who, base::Time now);
+    bool release(const std::string& user, base::Time now);
+    /// It is not, and all over: nothing is learnt of it. False as above.
+    bool drop(const std::string& user);
     /// Of everybody whose volume is unusual; the strongest answers first.
     std::vector<EpisodeView> views(base::Time now) const;
     /// What is usual for a user: for whoever explains.
@@ -95,6 +101,7 @@ private:
     /// Of the last hour and day.
     struct Recent {
         SlidingCount hour, hour_fresh, day, day_fresh, answered, unknown, spam;
+        std::map<std::string, base::Time> strangers;  // of a domain: users that wrote to some, and when last
         std::string named_by;
         base::Time named_until{};
     };

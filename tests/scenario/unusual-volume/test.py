@@ -158,6 +158,66 @@ class UnusualVolume(scenario.Scenario):
         gateway.configure()
         self.assertIn("is the address of no [[egress]]", gateway.command("check", check=False).stderr)
 
+    def _restrained(self, gateway):
+        """Alice is slowed down, and some of her mail held, by whatever name she goes."""
+        self._burst(gateway)
+        gateway.wait_until_empty()
+        for sender in ("alice@company.example", "alice+x@company.example", "ALICE@company.example", '"alice"@company.example'):
+            self.assertEqual(self._send(gateway, 3, sender=sender).code, 250)
+        self.assertEqual(self._send(gateway, 300, sender="alice+y@company.example").code, 250)
+        gateway.process.wait_for(lambda: self._states(gateway) == ["held", "waiting"], "all of it waits")
+
+    def test_an_account_is_released_by_whatever_name_it_sends(self):
+        gateway = self._gateway()
+        self._restrained(gateway)
+        self.assertIn("5 messages leave now", gateway.command("senders", "release", "Alice+z@company.example").stdout)
+        gateway.wait_until_empty()
+        self.assertEqual(self._arrived(), FREE + 312)
+
+    def test_a_thiefs_mail_is_dropped_and_the_account_begins_anew(self):
+        gateway = self._gateway()
+        self._restrained(gateway)
+        self.assertEqual(self._send(gateway, 2, sender="bob@company.example").code, 250)
+        gateway.process.wait_for(lambda: self._arrived() == FREE + 2, "bob's mail")
+        self.assertIn("5 messages deleted", gateway.command("senders", "drop", "alice@company.example").stdout)
+        gateway.wait_until_empty()
+        self.assertEqual(self._unusual(gateway), {})
+        self.assertEqual(self._send(gateway, 1).code, 250)
+        gateway.wait_until_empty()
+        self.assertEqual(self._arrived(), FREE + 3)
+
+    def test_what_is_slowed_is_sent_early_only_when_it_is_meant(self):
+        other = self.workspace.host(scenario.PRIMARY)
+        gateway = self._gateway(gateway=[{"name": "other", "address": f"{other}:2525", "tls": "off"}], route=[{"sender": "*", "gateway": "other"}])
+        self._burst(gateway)
+        gateway.wait_until_empty()
+        for _ in range(2):
+            self.assertEqual(self._send(gateway, 10).code, 250)
+        gateway.process.wait_for(lambda: self._states(gateway) == ["waiting"], "both wait")
+        due = sorted(r["next"] for m in self._queue(gateway) for r in m["recipients"])
+        gateway.command("queue", "retry")
+        gateway.command("gateway", "disable", "other")
+        gateway.process.wait_for(lambda: {r["route"] for m in self._queue(gateway) for r in m["recipients"]} == {"mx:dest.example"}, "another route")
+        time.sleep(1)
+        self.assertEqual([r["state"] for m in self._queue(gateway) for r in m["recipients"]], ["waiting"] * 20)
+        self.assertEqual([d[:18] for d in sorted(r["next"] for m in self._queue(gateway) for r in m["recipients"])], [d[:18] for d in due])
+        gateway.command("queue", "retry", "--sender", "alice@company.example")
+        gateway.wait_until_empty()
+        self.assertEqual(self._arrived(), 20)
+
+    def test_what_an_operator_held_is_not_released_with_it(self):
+        gateway = self._gateway()
+        self.dest.on["RCPT"] = lambda session, path: "450 4.2.0 later"
+        self.assertEqual(self._send(gateway, 1).code, 250)
+        gateway.command("queue", "hold", "--sender", "alice@company.example")
+        gateway.process.wait_for(lambda: self._states(gateway) == ["held"], "it is held")
+        self.dest.on.clear()
+        self._burst(gateway)
+        self.assertEqual(self._send(gateway, 20).code, 250)
+        gateway.command("senders", "release", "alice@company.example")
+        gateway.process.wait_for(lambda: self._arrived() == FREE + 20, "what was slowed")
+        self.assertEqual(self._states(gateway), ["held"])
+
     def test_receivers_answers_count(self):
         gateway = self._gateway()
         self.dest.on["RCPT"] = lambda session, path: "550 5.1.1 no such user" if "x1" in path else None

@@ -95,6 +95,16 @@ TEST_CASE("means of millions and of hundredths are kept well enough") {
     }
 }
 
+TEST_CASE("a clock that was ahead for a while does not make a history grow for ever") {
+    for (const int ahead : {60, 400}) {
+        History history = of_days(60, 10);
+        history.add(at(60 + ahead, 10), 1);
+        for (int day = 61; day < 240; ++day) history.add(at(day, 10), 10);
+        REQUIRE(history.mean_hour(at(239, 10)) < 15);
+        REQUIRE(history.mean_hour(at(239, 10)) > 5);
+    }
+}
+
 TEST_CASE("a history reads back what it wrote, and nonsense as nothing or a part") {
     History history = of_days(40, 123);
     history.see_fresh(100, 7);

@@ -125,7 +125,7 @@ TEST_CASE("a newsletter that was let through twice at its hour is usual from the
     };
     for (const int day : {1, 8}) {
         REQUIRE_FALSE(issue(day));
-        REQUIRE(site.watch.release("News@a.example", at(day, 10)));
+        REQUIRE(site.watch.release("news@a.example", at(day, 10)));
         REQUIRE_FALSE(site.watch.release("news@a.example", at(day, 10)));
         site.watch.look(at(day + 3, 0), at(day + 3, 0));
     }
@@ -175,6 +175,92 @@ TEST_CASE("a new site is only watched, and monitoring does nothing but tell") {
     }
     Site off({UnusualSettings::Mode::off, 0s});
     REQUIRE(off.to_strangers("bob", 9000, at(0, 2)).level == VolumeLevel::usual);
+}
+
+TEST_CASE("one stolen account does not put the others of its domain under suspicion") {
+    Site site;
+    for (const char* user : {"thief", "seller"}) site.live(user, 14);
+    for (int i = 0; i < 200; ++i) site.to_strangers("thief", 1, at(0, 14));
+    REQUIRE(site.watch.suspect("thief@a.example"));
+    for (int i = 0; i < 25; ++i)
+        REQUIRE(site.to_strangers("seller", 1, at(0, 14)).level == VolumeLevel::usual);
+}
+
+TEST_CASE("mailboxes without a history are told apart by what their domain is used to") {
+    Site site;
+    for (int user = 0; user < 20; ++user) site.live("user" + std::to_string(user), 14);
+    int left = 0;
+    for (int round = 0; round < 30; ++round)
+        for (int user = 0; user < 20; ++user)
+            if (site.to_strangers("unused" + std::to_string(user), 1, at(0, 14 + round / 40.0)).level <
+                VolumeLevel::slowed)
+                ++left;
+    REQUIRE(left < 20 * 12);
+}
+
+TEST_CASE("what was released in the morning may come again in the same amount") {
+    Site site;
+    site.live("news", 14);
+    site.to_strangers("news", 400, at(0, 22));
+    REQUIRE(site.watch.suspect("news@a.example"));
+    REQUIRE(site.watch.release("news@a.example", at(1, 9)));
+    REQUIRE(site.to_strangers("news", 400, at(1, 9.1)).level < VolumeLevel::slowed);
+}
+
+TEST_CASE("who is dropped begins anew, and nothing of it is learnt") {
+    Site site;
+    site.live("bob", 14);
+    for (int i = 0; i < 300; ++i) site.to_strangers("bob", 1, at(0, 10));
+    REQUIRE(site.watch.drop("bob@a.example"));
+    REQUIRE_FALSE(site.watch.drop("bob@a.example"));
+    REQUIRE(site.send("bob", {1}, at(0, 11)).level == VolumeLevel::usual);
+    REQUIRE(site.watch.usual(VolumeSender("bob", "a.example", ""), at(1, 10), at(1, 10)).volume.hour < 80);
+    REQUIRE(site.to_strangers("bob", 100, at(0, 12)).level >= VolumeLevel::slowed);
+}
+
+TEST_CASE("what could not be stored takes none of its sender's time") {
+    Site site;
+    site.live("bob", 14);
+    for (int i = 0; i < 60; ++i) site.to_strangers("bob", 1, at(0, 2));
+    const VolumeSender sender("bob", "a.example", "main");
+    const std::vector<std::uint64_t> to{77, 78};
+    const WatchedMail mail{sender, to, 0, ""};
+    base::Time first{};
+    for (int i = 0; i < 500; ++i) {
+        const auto answer = site.watch.judge(mail, at(0, 2), at(0, 2));
+        REQUIRE(answer.level == VolumeLevel::slowed);
+        if (i == 0) first = answer.until;
+        REQUIRE(answer.until == first);
+        site.watch.not_accepted(mail, answer);
+    }
+}
+
+TEST_CASE("what was only monitored counts for nothing when it is enforced, and is learnt") {
+    Site site({UnusualSettings::Mode::monitor, 0s});
+    site.live("bob", 14);
+    site.to_strangers("bob", 525, at(0, 10));
+    site.watch.reload({UnusualSettings::Mode::enforce, 0s}, true);
+    REQUIRE(site.watch.views(at(0, 10)).empty());
+    REQUIRE_FALSE(site.watch.suspect("bob@a.example"));
+}
+
+TEST_CASE("held mail that nobody decided about stays shown, while new mail passes again") {
+    Site site;
+    site.live("bob", 14);
+    site.to_strangers("bob", 2000, at(0, 10));
+    REQUIRE(site.watch.views(at(0, 10))[0].held == 1);
+    REQUIRE(site.watch.look(at(3, 10), at(3, 10)).size() == 1);
+    REQUIRE(site.watch.look(at(3, 11), at(3, 11)).empty());
+    REQUIRE(site.watch.views(at(3, 11))[0].held == 1);
+    REQUIRE(site.send("bob", {1}, at(3, 11)).level < VolumeLevel::slowed);
+    REQUIRE(site.watch.release("bob@a.example", at(4, 10)));
+}
+
+TEST_CASE("a clock that was ahead keeps nobody from being watched") {
+    Site site({UnusualSettings::Mode::enforce, 24h});
+    site.send("carl", {1}, at(400, 10));
+    site.send("carl", {1}, at(0, 10));
+    REQUIRE(site.watch.learning_until(at(0, 10)) == at(1, 10));
 }
 
 TEST_CASE("a watch goes on after a restart where it was") {

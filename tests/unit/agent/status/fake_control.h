@@ -132,6 +132,10 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
         asked += "release " + whose;
         return whose == "nobody@a.example" ? std::nullopt : std::optional(relay::Applied{2, 0, 0});
     }
+    std::optional<relay::Applied> drop_sender(const std::string& whose) override {
+        asked += "drop " + whose;
+        return relay::Applied{3, 0, 0};
+    }
     bool expect(const std::string& whose, std::uint64_t recipients, std::chrono::seconds length) override {
         asked += "expect " + whose + ' ' + std::to_string(recipients) + ' ' + std::to_string(length.count());
         return true;
