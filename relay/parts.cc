@@ -98,6 +98,7 @@ void RelayParts::stop(std::chrono::seconds grace) {
     if (!started_ || stopped_) return;
     reception_loops.first().finish(reception.stop(grace));
     delivery_loops.first().finish(delivery.stop(grace));
+    volume.keep_at_once(true);  // with what receivers answered last
     end_threads();
 }
 

@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "relay/net/elsewhere.h"
 #include "relay/net/error.h"
 #include "relay/net/gate.h"
 #include "relay/reception/acceptance.h"
@@ -30,7 +29,6 @@ Reception::Reception(const std::vector<net::io_context*>& loops, const net::Mach
                      Volume& volume, const SettingsPtr& settings,
                      std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
     : io_(*loops.front()),
-      keeping_(machine.workers.keeping),
       commons_(io_, machine, spool, volume, observer),
       tick_(io_, machine.clock),
       volume_tick_(io_, machine.clock) {
@@ -196,8 +194,6 @@ net::awaitable<void> Reception::stop(std::chrono::seconds grace) {
             asio::bind_executor(io_, [pass = ending.enter()](const std::exception_ptr& /*fault*/) {}));
     co_await ending.empty(base::Moment::max());
     commons_.refusals.flush();
-    commons_.volume.keep(true);
-    co_await net::elsewhere(keeping_, [] { return true; });
 }
 
 void Reception::hurry() {

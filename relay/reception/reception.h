@@ -74,7 +74,6 @@ private:
     net::awaitable<void> keep_volume();
 
     net::io_context& io_;
-    const asio::any_io_executor keeping_;
     Commons commons_;
     std::vector<Hall> halls_;  // one for each loop
     std::vector<Door> doors_;

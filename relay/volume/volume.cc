@@ -87,10 +87,10 @@ bool Volume::suspects(const Envelope& mail) const {
     return watch.suspect(sender.names[static_cast<std::size_t>(VolumeScope::user)]);
 }
 
-void Volume::keep_at_once() {
+void Volume::keep_at_once(bool all) {
     std::promise<void> done;
-    asio::post(keeping_, [this, &done] {
-        write_changed(false);
+    asio::post(keeping_, [this, all, &done] {
+        write_changed(all);
         done.set_value();
     });
     done.get_future().wait();

@@ -26,7 +26,7 @@ public:
     void keep(bool all);
     /// What an operator has just said is on the disk when this returns, or told to be in trouble. Not for a
     /// loop's thread.
-    void keep_at_once();
+    void keep_at_once(bool all = false);
     /// Whether a primary handed it over whose sender is slowed down, or worse.
     bool suspects(const Envelope& mail) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "relay/mail/encoded_words.h"
 #include "sync/base/ascii.h"
 #include "sync/base/forget_oldest.h"
 #include "sync/base/utf8.h"
@@ -203,7 +204,7 @@ void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::
         if (answer.level == VolumeLevel::slowed) ++episode.slowed;
         if (answer.level == VolumeLevel::held) ++episode.held;
         if (episode.subjects.size() < Episode::most_samples) {
-            std::string subject = base::shown(mail.subject, Episode::sample_octets);
+            std::string subject = base::shown(decoded_words(mail.subject), Episode::sample_octets);
             if (std::find(episode.subjects.begin(), episode.subjects.end(), subject) ==
                 episode.subjects.end())
                 episode.subjects.push_back(std::move(subject));

@@ -105,13 +105,16 @@ class GracefulStop(scenario.Scenario):
         first = self.receiver(on={"RCPT": lambda session, path: "450 4.2.1 later" if path.startswith("bob@") else None,
                                   ".": lambda session, _: finish.wait(200) and None})
         other = self.receiver(scenario.SECOND_RECEIVER, on={"banner": late})
-        gateway = self.gateway()
+        resting = self.receiver(scenario.PRIMARY)
+        gateway = self.gateway(delivery={"idle": "5m"})
+        self.send(gateway, recipients="dora@company.example")
+        gateway.wait_for_event("delivered")
         self.send(gateway, recipients="carol@twice.example")  # whose delivery the stop waits for
         gateway.process.wait_for(lambda: first.offered, "the message in hand")
         self.send(gateway, recipients="bob@twice.example")
         self.assertTrue(called.wait(30))
         gateway.process.send_signal(signal.SIGTERM)
-        gateway.wait_for_event("stopping")
+        gateway.process.wait_for(lambda: resting.connections == 0, "that delivery stops, and nobody rests any more")
         go_on.set()
         gateway.process.wait_for(lambda: other.sessions and other.connections == 0, "the other host's being left")
         finish.set()
