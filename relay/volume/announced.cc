@@ -14,7 +14,7 @@ constexpr std::int64_t last_second = std::int64_t{1} << 33;
 
 }  // namespace
 
-bool Announced::expect(std::string who, std::uint64_t recipients, base::Time until) {
+bool Announced::expect(const std::string& who, std::uint64_t recipients, base::Time until) {
     if (recipients == 0) {
         mailings_.erase(who);
         return true;

@@ -22,7 +22,7 @@ public:
     static constexpr std::size_t most = 10'000;  // at once
 
     /// Instead of what was announced for it before; 0 recipients: nothing is. False when there are too many.
-    bool expect(std::string who, std::uint64_t recipients, base::Time until);
+    bool expect(const std::string& who, std::uint64_t recipients, base::Time until);
     /// One recipient of the user's, or of the domain's, mailing: whose, "" when none is expected.
     std::string take(const std::string& user, const std::string& domain, base::Time now);
     void give_back(const std::string& who, std::uint64_t recipients);
