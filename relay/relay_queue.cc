@@ -1,4 +1,4 @@
-// Relay, as far as it is about the messages in the queue.
+// Relay, as far as an operator decides about the messages in the queue, and about who sends them.
 #include <algorithm>
 
 #include "relay/mail/address.h"
@@ -70,6 +70,7 @@ QueueFilter restrained_of(const std::string& account) {
     return filter;
 }
 
+/// As volume knows it: of an address its account, of a domain itself.
 std::string account_named(const std::string& who) {
     const auto address = parse_address(who);
     return address ? account_of(address->mailbox(), address->domain) : base::lower(who);
@@ -93,6 +94,13 @@ std::optional<Applied> Relay::drop_sender(const std::string& who) {
     if (!parts_->volume.watch.drop(account)) return std::nullopt;
     parts_->volume.keep_at_once();
     return remove(restrained_of(account));
+}
+
+bool Relay::expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
+    auto& tally = parts_->volume.tally;
+    if (!tally.expect(account_named(who), recipients, parts_->clock.steady() + length)) return false;
+    parts_->volume.keep_at_once();
+    return true;
 }
 
 Applied Relay::retry(const QueueFilter& filter) {

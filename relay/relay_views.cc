@@ -76,17 +76,6 @@ UnusualView Relay::unusual() {
     return out;
 }
 
-bool Relay::expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
-    const std::size_t sign = who.rfind('@');
-    const std::string name = sign == std::string::npos
-                                 ? who
-                                 : VolumeSender(who.substr(0, sign), who.substr(sign + 1), {})
-                                       .names[static_cast<std::size_t>(VolumeScope::user)];
-    if (!parts_->volume.tally.expect(name, recipients, parts_->clock.steady() + length)) return false;
-    parts_->volume.keep_at_once();
-    return true;
-}
-
 std::string Relay::dns_trouble() {
     return parts_->delivery_loops.first().ask(
         [parts = parts_.get()] { return parts->delivery.workplace().names.trouble(); });

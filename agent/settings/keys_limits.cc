@@ -97,8 +97,7 @@ Section unusual() {
     return {.name = "unusual",
             .help =
                 "Senders that hand in more than is usual for them: their mail to the outside is slowed down, "
-                "then "
-                "held.",
+                "then held.",
             .keys = {key::choice<Mode>(
                          "mode", "enforce",
                          {{"off", Mode::off}, {"monitor", Mode::monitor}, {"enforce", Mode::enforce}},

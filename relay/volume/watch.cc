@@ -195,7 +195,9 @@ void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::
     const std::lock_guard lock(mutex_);
     const std::string& user = user_of(mail.sender);
     if (settings_.mode == UnusualSettings::Mode::off || user.empty() || mail.recipients.empty()) return;
-    const std::uint32_t fresh = fresh_of(mail);
+    std::uint32_t fresh = 0;
+    for (const auto recipient : mail.recipients)
+        if (!acquaintances_.meet(Acquaintances::pair(user, recipient))) ++fresh;
     const auto found = episodes_.find(user);
     const bool learnt = !enforce_ || found == episodes_.end() || found->second.level < VolumeLevel::slowed;
     if (found != episodes_.end()) {
@@ -231,7 +233,6 @@ void Watch::count(const WatchedMail& mail, std::uint32_t fresh, bool learnt, bas
     const std::string& user = user_of(mail.sender);
     const std::uint32_t all = all_of(mail);
     changed_ = met_ = true;
-    for (const auto recipient : mail.recipients) acquaintances_.meet(Acquaintances::pair(user, recipient));
     for (const auto& [histories, who] :
          {std::pair(&users_, &user), std::pair(&domains_, &domain_of(mail.sender))}) {
         Recent& recent = recent_[*who];
