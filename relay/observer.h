@@ -21,6 +21,10 @@ struct Accepted {
     std::string_view client, helo, primary, tls;  // tls: protocol and cipher, "" for clear text
     std::string_view message_id;                  // of the header, at most 250 octets; "" when it has none
     std::chrono::microseconds commit{0};          // from the end of data to the 250
+    std::string_view journal{};                   // id of its copy for the archive, "" for none
+    std::string_view screened{};  // the id that it went to the screening gateway with, "" when that is not known
+    bool back = false;            // it comes from that gateway
+    bool again = false;           // and did before
 };
 
 struct Refused {
@@ -99,6 +103,14 @@ struct Unusual {
     bool monitored = false;  // it would be answered so
 };
 
+/// Mail that went to the screening gateway and has not come back in time.
+struct NotBack {
+    std::string_view gateway;
+    std::size_t messages = 0;
+    std::string_view example, from;  // one of them: its id and sender
+    std::chrono::seconds after{0};
+};
+
 /// One of our addresses is refused: nothing more leaves from it, to that site or at all.
 struct Listed {
     std::string_view address;
@@ -158,6 +170,7 @@ public:
     virtual void on(const event::Held&) {}
     virtual void on(const event::Throttled&) {}
     virtual void on(const event::Unusual&) {}
+    virtual void on(const event::NotBack&) {}
     virtual void on(const event::Listed&) {}
     virtual void on(const event::Unlisted&) {}
     virtual void on(const event::Rotated&) {}

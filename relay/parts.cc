@@ -44,10 +44,13 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
               observer.on(event::Trouble{event::Area::spool, what, grave});
           }),
       volume(machine, *settings, observer),
+      marks(marks_for(disk, *settings)),
+      screening(machine, *settings, observer),
       answers(observer, volume.watch, clock),
       delivery(delivery_loops.ios(), machine, spool, settings, load_keyring(settings->dkim.keys), directory,
-               answers, [this](const Envelope& mail) { return volume.suspects(mail); }),
-      reception(reception_loops.ios(), machine, spool, volume, settings, directory, observer),
+               answers, [this](const Envelope& mail) { return volume.suspects(mail); }, marks,
+               screening.returns),
+      reception(reception_loops.ios(), machine, spool, volume, screening, settings, marks, directory, observer),
       in_force_{std::move(settings), std::move(directory)} {}
 
 /// On the commit thread: one post per batch to each loop.
@@ -58,7 +61,10 @@ void RelayParts::committed(Committed done) {
             if (one.stored->told) std::exchange(one.stored->told, {})();
     std::vector<StoredPtr> stored = std::move(done.bounces);
     if (!done.error)
-        for (auto& one : done.accepted) stored.push_back(one.stored);
+        for (auto& one : done.accepted) {
+            stored.push_back(one.stored);
+            if (one.stored->companion) stored.push_back(std::exchange(one.stored->companion, nullptr));
+        }
     auto batch = std::make_shared<Committed>(std::move(done));
     const auto desks = reception_loops.ios();
     for (unsigned desk = 0; desk < desks.size(); ++desk) {
@@ -99,6 +105,7 @@ void RelayParts::stop(std::chrono::seconds grace) {
     reception_loops.first().finish(reception.stop(grace));
     delivery_loops.first().finish(delivery.stop(grace));
     volume.keep_at_once(true);  // with what receivers answered last
+    screening.keep_at_once();
     end_threads();
 }
 

@@ -15,6 +15,7 @@
 #include "relay/queue/search.h"
 #include "relay/queue/spool.h"
 #include "relay/reception/reception.h"
+#include "relay/screening/screening.h"
 #include "relay/settings.h"
 #include "relay/volume/answers.h"
 #include "relay/volume/volume.h"
@@ -62,6 +63,8 @@ struct RelayParts {
     DurableMark durable;
     Spool spool;
     Volume volume;
+    const std::shared_ptr<const Marks> marks;  // at the start
+    Screening screening;
     Answers answers;  // what delivery tells
     Delivery delivery;
     Reception reception;

@@ -2,6 +2,7 @@
 
 #include "relay/parts.h"
 #include "relay/reception/srs_secret.h"
+#include "relay/screening/screening.h"
 #include "relay/signing/keyring.h"
 #include "relay/worker_threads.h"
 
@@ -26,6 +27,7 @@ struct Relay::Prepared {
     SettingsPtr settings;
     net::PreparedTls server, client;
     std::shared_ptr<const Srs> srs;
+    std::shared_ptr<const Marks> marks;
     std::shared_ptr<const Keyring> keyring;
 };
 
@@ -34,6 +36,7 @@ std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) cons
     out->server = net::prepare(net::server_context, settings->tls);
     out->client = net::prepare(net::client_context, settings->tls);
     out->srs = rewriting(parts_->disk, *settings);
+    out->marks = marks_for(parts_->disk, *settings);
     out->keyring = load_keyring(settings->dkim.keys);
     out->settings = std::move(settings);
     return out;
@@ -41,10 +44,11 @@ std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) cons
 
 void Relay::reload(std::shared_ptr<const Prepared> prepared) {
     parts_->put_in_force(prepared->settings);
-    parts_->reception.reload(prepared->settings, prepared->server, prepared->srs);
+    parts_->reception.reload(prepared->settings, prepared->server, prepared->srs,
+                              prepared->marks);
     asio::post(parts_->delivery_loops.first().io(),
                [&delivery = parts_->delivery, prepared = std::move(prepared)] {
-                   delivery.reload(prepared->settings, prepared->client, prepared->keyring);
+                   delivery.reload(prepared->settings, prepared->client, prepared->keyring, prepared->marks);
                });
 }
 

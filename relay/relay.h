@@ -94,6 +94,7 @@ public:
     /// See Tally::views().
     std::vector<VolumeView> senders(const std::string& who, std::size_t most);
     UnusualView unusual();
+    ScreeningView screening();
     /// A sender's unusual volume is all right, and what was slowed down or held of its mail goes now; nullopt
     /// when there is nothing unusual about it.
     std::optional<Applied> release_sender(const std::string& who);

@@ -32,12 +32,15 @@ State Relay::state() {
         std::size_t connections = 0;
         std::vector<DestinationView> destinations;
         std::chrono::seconds overdue{0};
+        ArchiveView archive;
     };
     Out sent = parts_->delivery_loops.first().ask([parts = parts_.get()] {
         return Out{parts->delivery.workplace().connections.traffic()->connections,
-                   destination_views(parts->delivery.workplace(), 1000), parts->delivery.queue().overdue()};
+                   destination_views(parts->delivery.workplace(), 1000), parts->delivery.queue().overdue(),
+                   parts->delivery.queue().archive()};
     });
     out.overdue = sent.overdue;
+    out.archive = std::move(sent.archive);
     out.connections = sent.connections;
     out.destinations = std::move(sent.destinations);
     // Counted outside the mail's threads, and only for what is shown.
@@ -60,6 +63,13 @@ std::vector<EgressView> Relay::egress() {
 
 std::vector<VolumeView> Relay::senders(const std::string& who, std::size_t most) {
     return parts_->volume.tally.views(who, most, parts_->clock.steady());
+}
+
+ScreeningView Relay::screening() {
+    const auto settings = parts_->in_force().settings;
+    auto out = parts_->screening.returns.view(parts_->clock.wall(), settings->screening.expected_within);
+    out.gateway = settings->screening.gateway;
+    return out;
 }
 
 UnusualView Relay::unusual() {

@@ -147,6 +147,26 @@ struct LimitSettings {
     bool operator==(const LimitSettings&) const = default;
 };
 
+/// Copies of mail for an archive.
+struct JournalSettings {
+    enum class Direction : std::uint8_t { all, outgoing, incoming };
+    std::string to;       // the archive's address; "": nothing is copied
+    std::string gateway;  // that leads to it; "": as other mail for that address
+    /// Whose mail, sent or received: "user@domain", "domain" or "*"; lower case.
+    std::vector<std::string> of{"*"};
+    Direction direction = Direction::all;
+    bool operator==(const JournalSettings&) const = default;
+};
+
+/// What primaries send goes through a gateway that looks into it, and comes back.
+struct ScreeningSettings {
+    std::string gateway;             // "": nothing does
+    std::vector<Network> addresses;  // where it comes back from
+    std::vector<std::string> of{"*"};  // senders, as in JournalSettings
+    std::chrono::seconds expected_within = std::chrono::hours(1);  // then it is told
+    bool operator==(const ScreeningSettings&) const = default;
+};
+
 /// What a receiver's refusal is about.
 enum class ReplyMeaning : std::uint8_t {
     unknown,            // no rule knows the text
@@ -239,6 +259,8 @@ struct Settings {
     AcceptSettings accept;
     LimitSettings limits;
     UnusualSettings unusual;
+    JournalSettings journal;
+    ScreeningSettings screening;
     std::vector<GatewaySettings> gateways;
     std::vector<RouteSettings> routes;
     std::vector<DestinationSettings> destinations;

@@ -76,7 +76,8 @@ struct RecipientView {
 
 struct MessageView {
     std::string id, from, client, primary;
-    std::chrono::system_clock::time_point arrived, expires;
+    std::string origin;  // in words, of what was another message before; "" for most
+    std::chrono::system_clock::time_point arrived, expires;  // expires: the epoch for never
     std::uint64_t size = 0;
     std::vector<RecipientView> recipients;
     std::string header;  // of one message that is shown, at most 64 KiB, without our own field
@@ -136,6 +137,12 @@ struct EgressView {
     std::vector<ListingView> listings;
 };
 
+/// Whether the archive takes the copies that are made for it.
+struct ArchiveView {
+    std::chrono::system_clock::time_point since;  // it takes none; the epoch: it does
+    std::string reason;
+};
+
 struct State {
     std::uint64_t messages = 0;                      // in the spool
     std::uint64_t held = 0;                          // of those, counted up to 100,000
@@ -144,6 +151,7 @@ struct State {
     std::uint64_t sessions = 0;                      // incoming, open now
     std::uint64_t connections = 0;                   // outgoing, open now
     std::uint64_t damaged = 0;                       // records set aside since the start
+    ArchiveView archive;
     std::chrono::seconds overdue{
         0};                 // how long mail is past its time that no trouble of its destination delays
     std::string not_ready;  // why mail is not accepted, "" when it is
@@ -207,6 +215,22 @@ struct Explanation {
     std::string signatures;          // DKIM keys it would be signed with, were From the sender; "" for none
     std::string trouble;             // of the destination just now, "" when there is none
     std::chrono::system_clock::time_point next_try{};  // when there is
+};
+
+/// What went through the screening gateway, since the counts began.
+struct ScreeningView {
+    struct Message {
+        std::string id, sender;
+        std::uint64_t recipients = 0;  // it did not come back for
+        std::chrono::system_clock::time_point since;
+    };
+    std::string gateway;  // "": there is none
+    std::uint64_t went = 0, back = 0;  // messages
+    std::uint64_t away = 0;            // at present, and of them `missing` for longer than they may
+    std::uint64_t missing = 0;
+    std::uint64_t again = 0;     // came back more often than they went
+    std::uint64_t given_up = 0;  // that nobody waits for any more
+    std::vector<Message> list;   // of the missing ones, the oldest first, at most 1000
 };
 
 }  // namespace postern::relay

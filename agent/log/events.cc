@@ -16,6 +16,9 @@ void Events::on(const relay::event::Accepted& event) {
         line.add_if("message_id", event.message_id);
         line.add("size", event.size).add("client", event.client).add("helo", event.helo);
         line.add_if("primary", event.primary).add_if("tls", event.tls).add_seconds("commit", event.commit);
+        line.add_if("journal", event.journal).add_if("screened", event.screened);
+        if (event.back && event.screened.empty()) line.add("screened", "unknown");
+        if (event.again) line.add("again", true);
     });
 }
 
@@ -113,6 +116,15 @@ void Events::on(const relay::event::Unusual& event) {
         line.add("sender", event.sender).add("level", event.level).add_if("why", event.why);
         if (event.monitored) line.add("monitored", true);
         if (!over && !noted) line.add("do", "see \"postern senders\"");
+    });
+}
+
+void Events::on(const relay::event::NotBack& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::warning, "not-back", [&](LogLine& line) {
+        line.add("gateway", event.gateway).add("messages", std::uint64_t{event.messages});
+        line.add_seconds("after", event.after).add("example", event.example).add("from", event.from);
+        line.add("do", "see \"postern screening\"");
     });
 }
 

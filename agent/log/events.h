@@ -29,6 +29,7 @@ public:
     void on(const relay::event::Held& event) override;
     void on(const relay::event::Throttled& event) override;
     void on(const relay::event::Unusual& event) override;
+    void on(const relay::event::NotBack& event) override;
     void on(const relay::event::Listed& event) override;
     void on(const relay::event::Unlisted& event) override;
     void on(const relay::event::Rotated& event) override;

@@ -113,6 +113,11 @@ struct Metrics::Families {
                                  "Messages that wait for their turn, since their sender is slowed down.");
     Labelled unusual{registry, "postern_unusual_volume_total",
                      "Times a sender's volume was unusual, by what was done; usual: that it ended.", "level"};
+    Counter& journalled = counter(registry, "postern_journal_reports_total", "Copies made for the archive.");
+    Counter& screened = counter(registry, "postern_screened_messages_total",
+                                "Messages taken back from the screening gateway.");
+    Counter& not_back = counter(registry, "postern_screening_missing_total",
+                                "Messages that the screening gateway did not give back in time.");
     Labelled deferred{registry, "postern_deferred_recipients_total",
                       "Attempts put off, by the stage they failed in.", "stage"};
     Labelled bounced{registry, "postern_bounced_recipients_total",
@@ -203,6 +208,8 @@ void Metrics::count(const relay::event::Accepted& event) {
     families_->accepted_bytes.Increment(static_cast<double>(event.size));
     families_->accepted_recipients.Increment(static_cast<double>(event.recipients));
     families_->commit.Observe(seconds(event.commit));
+    if (!event.journal.empty()) families_->journalled.Increment();
+    if (event.back) families_->screened.Increment();
 }
 
 void Metrics::count(const relay::event::Refused& event) {
@@ -224,6 +231,10 @@ void Metrics::count(const relay::event::Removed&) { families_->removed.Increment
 void Metrics::count(const relay::event::Reported& event) { families_->reported.increment(event.action); }
 void Metrics::count(const relay::event::Throttled&) { families_->throttled.Increment(); }
 void Metrics::count(const relay::event::Unusual& event) { families_->unusual.increment(event.level); }
+void Metrics::count(const relay::event::NotBack& event) {
+    families_->not_back.Increment(static_cast<double>(event.messages));
+}
+
 void Metrics::count(const relay::event::Listed& event) {
     families_->listed.increment(egress_label(event.address));
 }

@@ -33,6 +33,7 @@ public:
     void count(const relay::event::Reported& event);
     void count(const relay::event::Throttled& event);
     void count(const relay::event::Unusual& event);
+    void count(const relay::event::NotBack& event);
     void count(const relay::event::Listed& event);
     void count(const relay::event::Rotated& event);
     void count(const relay::event::Trouble& event);

@@ -203,6 +203,9 @@ public:
     relay::UnusualView unusual() override {
         return parts_.gate.while_running([&] { return parts_.relay.unusual(); });
     }
+    relay::ScreeningView screening() override {
+        return parts_.gate.while_running([&] { return parts_.relay.screening(); });
+    }
     std::optional<relay::Applied> release_sender(const std::string& who) override {
         return parts_.gate.while_running([&] { return parts_.relay.release_sender(who); });
     }
@@ -231,6 +234,7 @@ public:
             reasons.push_back(std::move(why));
         for (auto& why : directory_troubles(parts_.directory.report())) reasons.push_back(std::move(why));
         for (auto& why : next_hop_troubles(state())) reasons.push_back(std::move(why));
+        for (auto& why : copy_troubles(state(), screening())) reasons.push_back(std::move(why));
         for (auto& why : parts_.status_troubles()) reasons.push_back(std::move(why));
         return reasons;
     }

@@ -13,6 +13,7 @@
 #include "agent/settings/reply_rules.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
+#include "relay/net/address_range.h"
 #include "relay/signing/keyring.h"
 #include "sync/back_ends.h"
 #include "sync/base/file.h"
@@ -343,6 +344,41 @@ void read_rules(ParsedConfiguration& parsed) {
     }
 }
 
+/// A gateway that all mail of a kind must go through is there, and takes none beside it.
+void check_named_gateway(ParsedConfiguration& parsed, const std::string& key, const std::string& name) {
+    if (name.empty()) return;
+    const auto& gateways = parsed.settings.relay.gateways;
+    const auto found = std::find_if(gateways.begin(), gateways.end(),
+                                    [&](const auto& one) { return one.name == name; });
+    if (found == gateways.end())
+        parsed.fault(key, "there is no [[gateway]] named \"" + name + '"');
+    else if (found->type == relay::GatewayType::round_robin)
+        parsed.fault(key, "the gateway \"" + name + "\" takes its turn of all mail: set its type to specified");
+}
+
+void check_copies(ParsedConfiguration& parsed) {
+    const auto& relay = parsed.settings.relay;
+    check_named_gateway(parsed, "journal.gateway", relay.journal.gateway);
+    check_named_gateway(parsed, "screening.gateway", relay.screening.gateway);
+    if (relay.journal.to.empty() && !relay.journal.gateway.empty())
+        parsed.fault("journal.gateway", "is of no use without journal.to");
+    const bool screens = !relay.screening.gateway.empty();
+    if (screens && relay.screening.gateway == relay.journal.gateway)
+        parsed.fault("screening.gateway", "leads to the archive: give the screening gateway one of its own");
+    if (screens && relay.screening.addresses.empty())
+        parsed.fault("screening.gateway", "needs screening.addresses, where mail comes back from");
+    if (!screens && !relay.screening.addresses.empty())
+        parsed.fault("screening.addresses", "are of no use without screening.gateway");
+    // What came from such an address could be a primary's new mail as well.
+    for (const auto& primary : relay.primaries)
+        for (const auto& theirs : primary.addresses)
+            for (const auto& back : relay.screening.addresses)
+                if (relay::contains(theirs, back.address) || relay::contains(back, theirs.address))
+                    return parsed.fault("screening.addresses",
+                                        '"' + back.address + "\" is an address of the primary " + primary.name +
+                                            " too: mail that comes back needs one of its own");
+}
+
 void check_suspects(ParsedConfiguration& parsed) {
     const auto& relay = parsed.settings.relay;
     const auto& wanted = relay.delivery.suspects;
@@ -386,6 +422,7 @@ void check_consistency(ParsedConfiguration& parsed) {
     check_unique(parsed, "egress", "address", settings.relay.egress,
                  [](const auto& egress) { return egress.address; });
     check_suspects(parsed);
+    check_copies(parsed);
     check_gateway_mode(parsed);
     if (settings.relay.queue.retry_first > settings.relay.queue.retry_max)
         parsed.fault(given(parsed, "queue.retry_first") ? "queue.retry_first" : "queue.retry_max",

@@ -96,6 +96,7 @@ public:
     /// How much senders handed in: one of them, or ("") all.
     virtual std::vector<relay::VolumeView> senders(const std::string& who, std::size_t most) = 0;
     virtual relay::UnusualView unusual() = 0;
+    virtual relay::ScreeningView screening() = 0;
     virtual std::optional<relay::Applied> release_sender(const std::string& who) = 0;
     virtual std::optional<relay::Applied> drop_sender(const std::string& who) = 0;
     virtual bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) = 0;

@@ -17,6 +17,7 @@ std::vector<Endpoint> explain_endpoints();
 std::vector<Endpoint> queue_endpoints();
 std::vector<Endpoint> spool_endpoints();
 std::vector<Endpoint> sender_endpoints();
+std::vector<Endpoint> screening_endpoints();
 std::vector<Endpoint> outgoing_endpoints();
 std::vector<Endpoint> directory_endpoints();
 std::vector<Endpoint> reload_endpoints();

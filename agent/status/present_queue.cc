@@ -108,6 +108,7 @@ std::string present_message(const json& message, base::Time now) {
                       ">\nclient   " + text_field(message, "client");
     if (const auto primary = text_field(message, "primary"); !primary.empty())
         out += " (primary " + primary + ')';
+    if (const auto origin = text_field(message, "origin"); !origin.empty()) out += "\norigin   " + origin;
     for (const auto& [label, key] :
          {std::pair("\nsubject  ", "subject"), std::pair("\nmsg-id   ", "message_id")})
         if (message.contains(key)) out += label + text_field(message, key);

@@ -122,6 +122,20 @@ std::vector<std::string> directory_troubles(const sync::Report& report) {
     return reasons;
 }
 
+std::vector<std::string> copy_troubles(const relay::State& state, const relay::ScreeningView& screening) {
+    std::vector<std::string> reasons;
+    const auto& archive = state.archive;
+    if (archive.since != sync::Time{})
+        reasons.push_back("copies for the archive wait since " + base::iso_time(archive.since) +
+                          ", and are kept until it takes them: " + archive.reason);
+    if (screening.missing > 0)
+        reasons.push_back(std::to_string(screening.missing) +
+                          (screening.missing == 1 ? " message has" : " messages have") +
+                          " not come back from the screening gateway " + screening.gateway +
+                          ": see \"postern screening\"");
+    return reasons;
+}
+
 std::vector<std::string> next_hop_troubles(const relay::State& state) {
     std::vector<std::string> reasons;
     for (const auto& one : state.destinations) {

@@ -21,5 +21,7 @@ std::vector<std::string> directory_troubles(const sync::Report& report);
 
 /// Primaries and gateways that mail waits for because they cannot be reached, in words.
 std::vector<std::string> next_hop_troubles(const relay::State& state);
+/// That the archive takes no copies, and that screened mail does not come back.
+std::vector<std::string> copy_troubles(const relay::State& state, const relay::ScreeningView& screening);
 
 }  // namespace postern::agent

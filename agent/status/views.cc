@@ -63,6 +63,7 @@ json view(const relay::MessageView& message) {
                    {"from", message.from},
                    {"client", message.client},
                    {"primary", message.primary},
+                   {"origin", message.origin},
                    {"size", message.size},
                    {"arrived", view(message.arrived)},
                    {"expires", view(message.expires)},

@@ -23,7 +23,7 @@ net::awaitable<std::error_code> taken_too_early(net::Connection& connection) {
                                                   : net::make_error_code(net::Error::unasked);
 }
 
-/// The trace field goes out with the first piece and the final dot with the last: apart from it, it would
+/// The trace field goes out with the first piece, the tail and the final dot with the last: apart from it, it would
 /// wait for an acknowledgement.
 net::awaitable<std::error_code> send_bytes(net::Connection& connection, SendingTerms terms,
                                            const Message& message, const Form& content) {
@@ -36,9 +36,10 @@ net::awaitable<std::error_code> send_bytes(net::Connection& connection, SendingT
         last = rest.empty();
         std::string stuffed;
         if (content.dots) stuffed = stuff_dots(octets, line_start);
-        std::array<asio::const_buffer, 3> parts{asio::buffer(trace),
-                                                content.dots ? asio::buffer(stuffed) : asio::buffer(octets),
-                                                last ? asio::buffer(final_dot) : asio::const_buffer()};
+        std::array<asio::const_buffer, 4> parts{
+            asio::buffer(trace), content.dots ? asio::buffer(stuffed) : asio::buffer(octets),
+            last ? asio::buffer(message.content.tail) : asio::const_buffer(),
+            last ? asio::buffer(final_dot) : asio::const_buffer()};
         if (last && trace.empty()) error = co_await taken_too_early(connection);
         if (error) break;
         connection.deadline(terms.timeout);
@@ -76,7 +77,8 @@ net::awaitable<Unsent> send_content(net::Connection& connection, SendingTerms te
             out.error = co_await taken_too_early(connection);
             connection.deadline(terms.timeout);
             terms.behind_dot = !out.error;
-            if (!out.error) out.error = co_await connection.write(final_dot);
+            const std::string end = message.content.tail + std::string(final_dot);
+            if (!out.error) out.error = co_await connection.write(end);
             break;
         }
         std::string stuffed;

@@ -1,4 +1,4 @@
-// A message's content on its way to a host: trace field, octets, final dot.
+// A message's content on its way to a host: trace field, octets, tail, final dot.
 #pragma once
 
 #include <asio/any_io_executor.hpp>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "relay/mail/mime.h"
+#include "relay/mail/quoted_printable.h"
 #include "relay/mail/trace.h"
 #include "sync/base/ascii.h"
 #include "sync/base/encoding.h"
@@ -63,39 +64,6 @@ private:
     const std::function<void(std::string_view)>& write_;
     std::string kept_;
 };
-
-/// No line of what comes out begins with a dot, so that Content::dots stays as true as it was.
-void append_quoted_printable(Out& out, std::string_view body) {
-    std::size_t length = 0;  // of the line in hand
-    for (std::size_t at = 0; at < body.size(); ++at) {
-        if (body.substr(at, 2) == "\r\n") {
-            out += "\r\n";
-            length = 0;
-            ++at;
-            continue;
-        }
-        char c = body[at];
-        bool last = at + 1 == body.size() || body.substr(at + 1, 2) == "\r\n";
-        bool blank = c == ' ' || c == '\t';
-        // Room is kept for the soft line break, which counts as well.
-        auto plain = [&] {
-            return blank ? !last : c > ' ' && c <= '~' && c != '=' && (c != '.' || length > 0);
-        };
-        std::size_t width = plain() ? 1 : 3;
-        if (length + width > line_max - 1) {
-            out += "=\r\n";
-            length = 0;
-            width = plain() ? 1 : 3;
-        }
-        if (width == 1) {
-            out += c;
-        } else {
-            out += '=';
-            out += base::hex({&c, 1}, base::upper_hex);
-        }
-        length += width;
-    }
-}
 
 void append_base64(Out& out, std::string_view body) {
     constexpr std::size_t octets_max = line_max / 4 * 3;

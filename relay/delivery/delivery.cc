@@ -22,7 +22,8 @@ Carriers carriers_of(std::vector<net::io_context*> loops) {
 
 Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
                    SettingsPtr settings, KeyringPtr keyring, std::shared_ptr<const sync::Snapshot> directory,
-                   Observer& observer, std::function<bool(const Envelope&)> suspected)
+                   Observer& observer, std::function<bool(const Envelope&)> suspected,
+                   std::shared_ptr<const Marks> marks, Returns& returns)
     : env_{*loops.front(),
            carriers_of(loops),
            machine.clock,
@@ -33,7 +34,9 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
            observer,
            std::move(settings),
            std::minstd_rand(machine.seed),
-           std::move(suspected)},
+           std::move(suspected),
+           std::move(marks),
+           returns},
       learnt_(env_),
       names_(env_, learnt_),
       contents_(env_),
@@ -69,8 +72,10 @@ void Delivery::start() {
     }));
 }
 
-void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls, KeyringPtr keyring) {
+void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls, KeyringPtr keyring,
+                      std::shared_ptr<const Marks> marks) {
     env_.settings = std::move(settings);
+    env_.marks = std::move(marks);
     signing_.reload(std::move(keyring));
     names_.reload(tls);
     queue_.reload(env_.settings);

@@ -40,7 +40,8 @@ class Delivery {
 public:
     Delivery(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
              SettingsPtr settings, KeyringPtr keyring, std::shared_ptr<const sync::Snapshot> directory,
-             Observer& observer, std::function<bool(const Envelope&)> suspected);
+             Observer& observer, std::function<bool(const Envelope&)> suspected,
+             std::shared_ptr<const Marks> marks, Returns& returns);
 
     void start();
     /// Takes up nothing more; resumes when the transactions in hand are over or, after `grace`, cut off. With
@@ -49,7 +50,8 @@ public:
     net::awaitable<void> stop(std::chrono::seconds grace);
     /// All that is over.
     void hurry() { connections_.hurry(); }
-    void reload(SettingsPtr settings, const net::PreparedTls& tls, KeyringPtr keyring);
+    void reload(SettingsPtr settings, const net::PreparedTls& tls, KeyringPtr keyring,
+                std::shared_ptr<const Marks> marks);
     void publish(std::shared_ptr<const sync::Snapshot> directory) { intake_.publish(std::move(directory)); }
     void committed(std::vector<StoredPtr> accepted, std::uint64_t changes, bool unstuck);
 

@@ -3,15 +3,18 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "relay/mail/marks.h"
 #include "relay/net/asio.h"
 #include "relay/net/machine.h"
 #include "relay/observer.h"
 #include "relay/queue/spool.h"
+#include "relay/screening/returns.h"
 #include "relay/settings.h"
 #include "sync/base/clock.h"
 #include "sync/base/disk.h"
@@ -44,6 +47,8 @@ struct Environment {
     SettingsPtr settings;
     std::minstd_rand random;
     std::function<bool(const Envelope&)> suspected;  // its sender's volume is unusual
+    std::shared_ptr<const Marks> marks;  // null unless `settings` say that mail is copied or screened
+    Returns& returns;                    // what goes to a screening gateway is counted there
     bool stopping = false;                           // nothing new is begun
     Time next_trouble{};                             // when our own trouble is told again
 

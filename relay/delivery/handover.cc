@@ -31,6 +31,13 @@ Abilities abilities_of(const Client& client) {
     return {client.extensions().eight_bit, client.extensions().utf8};
 }
 
+/// Who asked to hear of success is told when it has come back and gone on; of failures nobody else may know.
+RecipientOptions for_screening(RecipientOptions options) {
+    options.notify.success = false;
+    options.original.clear();
+    return options;
+}
+
 std::string sender_of(const Job& job) { return job.message->stored->message.envelope.reverse_path.text(); }
 
 }  // namespace
@@ -76,7 +83,7 @@ net::awaitable<TransactionEnd> Handover::carry() {
         from_.ready.push_front(at_.queue.split(job_, apart));
     }
     std::optional<Message> converted;
-    if (form->fit != Fit::as_is || !signatures_->fields.empty()) converted = fitted(*form);
+    if (form->fit != Fit::as_is || !signatures_->fields.empty() || to_screening()) converted = fitted(*form);
     const Message& message = converted ? *converted : stored->message;
     Transaction::Options options;
     options.reset = client_.needs_reset;
@@ -130,7 +137,8 @@ net::awaitable<bool> Handover::sign(FormPtr form, Formless& why) {
     // looks like a header is none, since ours ended before it.
     const Message& mail = job_.message->stored->message;
     const bool ours = !mail.envelope.primary.empty() && !mail.content.trace.ends_with("\r\n\r\n");
-    if (site_->hosts().route.kind == RouteKey::Kind::primary || !ours) co_return true;
+    // What is still to be screened may be changed there.
+    if (site_->hosts().route.kind == RouteKey::Kind::primary || !ours || to_screening()) co_return true;
     auto made = co_await at_.signing.of(job_.message->stored, std::move(form));
     if (made)
         signatures_ = std::move(*made);
@@ -139,8 +147,16 @@ net::awaitable<bool> Handover::sign(FormPtr form, Formless& why) {
     co_return made.has_value();
 }
 
+/// It comes back, and has yet to meet its recipients' hosts.
+bool Handover::to_screening() const {
+    const Envelope& envelope = job_.message->stored->message.envelope;
+    const std::string& gateway = at_.env.settings->screening.gateway;
+    return !gateway.empty() && job_.route == RouteKey::gateway(gateway) && !envelope.screened &&
+           !envelope.primary.empty() && !envelope.bounce && at_.env.marks;
+}
+
 bool Handover::demands_more() const {
-    return job_.message->stored->message.envelope.demands_tls() &&
+    return !to_screening() && job_.message->stored->message.envelope.demands_tls() &&
            (!client_.verified() || !client_.extensions().require_tls);
 }
 
@@ -168,6 +184,11 @@ Message Handover::fitted(const Form& form) const {
     if (form.fit == Fit::seven_bit) out.envelope.body = BodyType::seven_bit;
     out.content.size = form.size;
     out.content.trace.insert(0, signatures_->fields);
+    if (to_screening()) {
+        const auto itinerary = itinerary_of(out.envelope, out.id, job_.recipients, at_.env.clock.wall());
+        out.content.trace.insert(0, at_.env.marks->screening(itinerary));
+        for (auto& one : out.envelope.options) one = for_screening(one);
+    }
     return out;
 }
 
@@ -214,6 +235,9 @@ TransactionEnd Handover::distribute(const Transaction& transaction, Time begun) 
     for (std::size_t at = 0; at < results.size(); ++at)
         if (results.outcomes[at].result == Outcome::Result::delivered)
             taken_.emplace(job_.recipients[at], results.outcomes[at]);
+    if (to_screening() && !taken_.empty())
+        at_.env.returns.went(job_.message->stored->message.id, sender_of(job_), taken_.size(),
+                             at_.env.clock.wall());
     Outcome why;  // of a connection that was lost
     for (const Outcome& outcome : results.outcomes)
         if (outcome.reply.code == 0) why = outcome;
@@ -254,7 +278,7 @@ Results Handover::attribute(const Transaction& transaction) const {
         outcome.egress = from_.source.address;
         for (const auto& name : signatures_->names)
             outcome.signed_by += (outcome.signed_by.empty() ? "" : " ") + name;
-        outcome.relayed = !client_.extensions().dsn || job_.bare;
+        outcome.relayed = (!client_.extensions().dsn || job_.bare) && !to_screening();
     }
     return out;
 }

@@ -52,6 +52,7 @@ private:
     net::awaitable<FormPtr> fit();
     /// False when it cannot be read now.
     net::awaitable<bool> sign(FormPtr form, Formless& why);
+    bool to_screening() const;
     bool demands_more() const;
     bool refuse_addresses();  // false when no recipient is left
     Message fitted(const Form& form) const;

@@ -181,6 +181,13 @@ EnhancedStatus report_status(const RecipientProgress& progress) {
     return progress.status == RecipientStatus::failed ? EnhancedStatus{4, 4, 7} : EnhancedStatus{4, 4, 0};
 }
 
+std::string header_octets(const Spool& spool, const Message& message) {
+    const Content& content = message.content;
+    if (!content.bytes && !content.file.empty()) return read_header(spool.disk(), content).value_or(std::string());
+    const auto octets = spool.load_content(message);
+    return octets ? std::string(bounded_header(header_of(**octets))) : std::string();
+}
+
 Returned read_returned(const Spool& spool, const Stored& original,
                        const std::vector<ReportedRecipient>& recipients, std::uint64_t most) {
     const Content& content = original.message.content;

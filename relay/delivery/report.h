@@ -34,6 +34,9 @@ struct Returned {
     std::string header, body;
     ReportContent content() const { return {header, body}; }
 };
+/// The header as it came, at most 64 KiB of it; "" when it cannot be read. Waits for the disk.
+std::string header_octets(const Spool& spool, const Message& message);
+
 /// Reads it: the header, and the rest where one of `recipients` has failed, RET=FULL asked for it and it is
 /// at most `most` bytes. What cannot be read is left out. Waits for the disk.
 Returned read_returned(const Spool& spool, const Stored& original,

@@ -1,15 +1,46 @@
 #include "relay/delivery/reporter.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "relay/delivery/report.h"
+#include "relay/mail/journal_report.h"
+#include "relay/mail/trace.h"
+#include "relay/queue/archive.h"
 #include "relay/queue/schedule.h"
 
 namespace postern::relay {
 
+namespace {
+
+/// Of one that the archive did not take as a whole; null where it was something else that an operator ended.
+StoredPtr smaller_copy(const base::Clock& clock, Spool& spool, Stored stored, const Progress& progress,
+                       const std::vector<Notice>& notices) {
+    const bool whole = stored.message.envelope.journal == JournalReport::whole &&
+                       std::any_of(notices.begin(), notices.end(), [&](const Notice& one) {
+                           return refused_whole(progress[one.recipient]);
+                       });
+    if (!whole) return nullptr;
+    auto out = std::make_shared<Stored>();
+    out->message.id = spool.new_id();
+    out->complete = [&clock, &spool, stored = std::move(stored)](Stored& copy) {
+        const Time arrived = copy.message.arrived;
+        const auto header = header_octets(spool, stored.message);
+        copy.message = without_content(stored.message, header, copy.message.id, clock.wall());
+        copy.message.content.checksum = checksum(*copy.message.content.bytes);
+        if (arrived != Time()) copy.message.arrived = arrived;
+    };
+    return out;
+}
+
+}  // namespace
+
 StoredPtr report_on(const base::Clock& clock, Spool& spool, SettingsPtr settings, Stored stored,
                     const Progress& progress, const std::vector<Notice>& notices) {
     Message& original = stored.message;
+    if (original.envelope.journal != JournalReport::none)
+        return smaller_copy(clock, spool, std::move(stored), progress, notices);
     if (original.envelope.reverse_path.null()) {
         if (!original.envelope.bounce)
             return nullptr;  // what has no sender is never answered (RFC 5321 §6.1)
@@ -29,7 +60,7 @@ StoredPtr report_on(const base::Clock& clock, Spool& spool, SettingsPtr settings
             case Notice::Kind::delayed:
                 one.action = ReportAction::delayed;
                 one.next = clock.on_the_wall(one.progress.next);
-                one.give_up = expiry(settings->queue, original.arrived);
+                one.give_up = expiry(settings->queue, original);
                 break;
         }
         recipients.push_back(std::move(one));

@@ -56,6 +56,13 @@ std::string in_words(const RouteSettings& route) {
 
 Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
                    const Address& recipient, sync::Time now) {
+    if (envelope.journal != JournalReport::none && !settings.journal.gateway.empty())
+        return {RouteKey::gateway(settings.journal.gateway), "journal.gateway leads to the archive"};
+    const ScreeningSettings& screening = settings.screening;
+    const bool primarys = !envelope.primary.empty() && !envelope.bounce;
+    if (!screening.gateway.empty() && primarys && !envelope.screened &&
+        is_meant(screening.of, envelope.reverse_path))
+        return {RouteKey::gateway(screening.gateway), "it goes through screening.gateway first, and comes back"};
     sync::Verdict verdict = directory.domain(recipient.domain, now);
     // A report about forwarded mail goes to a stranger, whom the primary would not take it for.
     if (envelope.bounce && verdict.reason != sync::Reason::no_such_domain) {
@@ -109,7 +116,9 @@ bool route_exists(const Settings& settings, const RouteKey& route) {
         case RouteKey::Kind::gateway: break;
     }
     const GatewaySettings* gateway = find_gateway(settings, route.name);
-    return gateway != nullptr && gateway->enabled;
+    // What must go through one waits while that is disabled: no other way is as good.
+    const bool must = route.name == settings.screening.gateway || route.name == settings.journal.gateway;
+    return gateway != nullptr && (gateway->enabled || must);
 }
 
 std::vector<RouteKey> ways_of(const Settings& settings, const RouteKey& route) {

@@ -203,7 +203,15 @@ net::awaitable<Targets> find_targets(Surroundings around, RouteKey route, TlsWis
             co_return co_await exchangers(std::move(around), wish, std::move(route.name));
         case RouteKey::Kind::gateway: {
             const GatewaySettings* gateway = find_gateway(*settings, route.name);
-            if (gateway == nullptr || !gateway->enabled) break;
+            if (gateway == nullptr) break;
+            if (!gateway->enabled) {
+                Targets out;
+                out.trouble = transient(3, 2, "the gateway " + route.name + " is disabled");
+                out.site = std::move(text);
+                co_return out;
+            }
+            // What is screened comes back, and what its sender wants of TLS counts from there on.
+            if (route.name == settings->screening.gateway) wish = TlsWish::none;
             HostPolicy policy;
             policy.tls = gateway->tls;
             policy.origin = "gateway " + route.name;

@@ -121,4 +121,11 @@ std::string account_of(std::string_view mailbox, std::string_view domain) {
     return (local.empty() ? base::lower(mailbox) : local) + '@' + base::lower(domain);
 }
 
+bool is_meant(const std::vector<std::string>& of, const Address& address) {
+    return std::any_of(of.begin(), of.end(), [&](const std::string& one) {
+        if (one == "*" || one == address.domain) return true;
+        return one == base::lower(address.text()) || one == account_of(address.mailbox(), address.domain);
+    });
+}
+
 }  // namespace postern::relay

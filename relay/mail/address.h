@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sync/base/domain_name.h"
 
@@ -24,6 +25,10 @@ struct Address {
 /// Whose address it is: in lower case, without quotes and what stands behind a "+". What an account sends as
 /// is one sender.
 std::string account_of(std::string_view mailbox, std::string_view domain);
+
+/// Whether one of these, "user@domain", "domain" or "*", in lower case, means the address, its account or its
+/// domain.
+bool is_meant(const std::vector<std::string>& of, const Address& address);
 
 /// What follows "FROM:" or "TO:" up to its closing bracket.
 struct Path {

@@ -50,6 +50,9 @@ struct RecipientOptions {
 
 enum class ReturnContent : std::uint8_t { unspecified, full, headers };  // RET (RFC 3461 §4.3)
 
+/// What a journal report of ours, a copy for the archive, has of the message that it is about.
+enum class JournalReport : std::uint8_t { none, whole, without_content };
+
 struct Envelope {
     Address reverse_path;
     std::vector<Address> forward_paths;
@@ -73,6 +76,10 @@ struct Envelope {
     std::vector<std::uint16_t> exempt;  // numbers of those recipients, in their order
     std::string primary;  // name of the primary that handed it over, or that a bounce goes back through
     bool bounce = false;  // our own report, to be handed to `primary`
+    /// Not `none`: ours, waits for the archive until that takes it, and nobody is ever told of it.
+    JournalReport journal = JournalReport::none;
+    bool screened = false;  // it has been through the screening gateway
+    MessageId origin{};     // whom a journal report is about; what came back from screening left as this
 
     /// Whether it goes over proven TLS or not at all. Mail without a sender, which is a report and would be
     /// lost without a word, takes what TLS there is (RFC 8689 §5).
@@ -93,6 +100,7 @@ struct Content {
     std::uint64_t size = 0;      // of bytes or file, without trace
     std::uint32_t checksum = 0;  // CRC-32 of bytes or file
     bool dots = false;           // some line begins with a dot and needs stuffing (RFC 5321 §4.5.2)
+    std::string tail;            // of our own, sent behind it; no line of it begins with a dot
 };
 
 struct Message {
@@ -101,7 +109,7 @@ struct Message {
     Content content;
     Time arrived{};  // when it was accepted, by the wall clock; the id may be later than that
 
-    std::uint64_t size() const { return content.size + content.trace.size(); }
+    std::uint64_t size() const { return content.size + content.trace.size() + content.tail.size(); }
 };
 
 }  // namespace postern::relay

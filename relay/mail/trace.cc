@@ -82,6 +82,33 @@ static bool find_field(std::string_view content, std::string_view name, Visit vi
     return false;
 }
 
+std::optional<std::string> value_of(std::string_view content, std::string_view name) {
+    std::optional<std::string> found;
+    find_field(content, name, [&found](const std::string& value) {
+        found = value;
+        return true;
+    });
+    return found;
+}
+
+std::size_t strip_fields(std::string& content, std::string_view name) {
+    const std::size_t before = content.size();
+    for (std::size_t at = 0; at < content.size();) {
+        std::size_t end = std::min(content.find("\r\n", at), content.size());
+        if (end == at) break;
+        const bool meant =
+            base::equal_ignoring_case(std::string_view(content).substr(at, name.size()), name);
+        end = std::min(end + 2, content.size());
+        while (meant && end < content.size() && (content[end] == ' ' || content[end] == '\t'))
+            end = std::min(std::min(content.find("\r\n", end), content.size()) + 2, content.size());
+        if (meant)
+            content.erase(at, end - at);
+        else
+            at = end;
+    }
+    return before - content.size();
+}
+
 static std::string first_of(std::string_view content, std::string_view name) {
     constexpr std::size_t longest = 250;  // RFC 5322 has no limit, and a log line does
     std::string found;

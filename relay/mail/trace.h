@@ -1,6 +1,8 @@
 // Trace fields: the one header field we add, and what the ones already there tell (RFC 5321 §4.4).
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +32,12 @@ std::string subject_of(std::string_view content);
 
 /// Whether the header at the start of `content` says "TLS-Required: No" (RFC 8689 §5).
 bool says_tls_optional(std::string_view content);
+
+/// The value of the first field of that name (lower case, with its colon), unfolded, of any length.
+std::optional<std::string> value_of(std::string_view content, std::string_view name);
+
+/// Takes all fields of that name out of the header at the start of `content`. How many octets they had.
+std::size_t strip_fields(std::string& content, std::string_view name);
 
 /// The header of a message: up to and including the CRLF of its last field.
 std::string_view header_of(std::string_view content);

@@ -52,6 +52,7 @@ Queue::Queue(const base::Clock& clock, Spool& spool, SettingsPtr settings, Obser
       settings_(std::move(settings)),
       observer_(observer),
       deliverer_(deliverer),
+      archive_(observer),
       random_(seed) {
     for (auto& key : spool_.routes()) wake(key.route, key.due);
     recovery_ = Recovery{{}, spool_.new_id()};

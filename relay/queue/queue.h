@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "relay/observer.h"
+#include "relay/queue/archive.h"
 #include "relay/queue/deliverer.h"
 #include "relay/queue/job.h"
 #include "relay/queue/spool.h"
@@ -85,6 +86,7 @@ public:
     std::set<RouteKey> routes() const;  // of all that waits or is in hand
     /// How long the mail that waits longest is past its time although its destination is not in trouble.
     std::chrono::seconds overdue() const;
+    const ArchiveView& archive() const { return archive_.view(); }
 
 private:
     struct Waits {
@@ -163,6 +165,7 @@ private:
     SettingsPtr settings_;
     Observer& observer_;
     Deliverer& deliverer_;
+    Archive archive_;
     std::unordered_map<std::uint64_t, QueuedPtr> messages_;
     std::unordered_map<RouteKey, std::size_t> in_hand_;    // legs by route
     std::deque<std::pair<QueuedPtr, RouteKey>> starting_;  // legs still to be handed out

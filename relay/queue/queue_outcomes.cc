@@ -31,6 +31,7 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& rout
     RecipientProgress& one = message.progress[recipient];
     const Message& mail = message.stored->message;
     Time wall = clock_.wall();
+    if (mail.envelope.journal != JournalReport::none) archive_.judge(mail, outcome, wall);
     if (outcome.attempted) {
         ++one.attempts;
         one.tried = std::chrono::time_point_cast<std::chrono::microseconds>(wall);
@@ -58,7 +59,7 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& rout
         }
         case Outcome::Result::failed: one.status = RecipientStatus::failed; break;
         case Outcome::Result::deferred: {
-            Time end = expiry(settings_->queue, mail.arrived);
+            Time end = expiry(settings_->queue, mail);
             if (outcome.ours) {
                 auto pause = std::min<std::chrono::milliseconds>(
                     pause_after(settings_->queue, one.attempts, spread), ours_again);

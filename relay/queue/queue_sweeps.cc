@@ -104,7 +104,7 @@ bool Queue::tried_since(const RecipientProgress& one, Time moment) const {
 
 /// Age alone gives nothing up: who was off for a week tries what waited once more.
 bool Queue::given_up(const Message& mail, const RecipientProgress& one) const {
-    Time end = expiry(settings_->queue, mail.arrived);
+    Time end = expiry(settings_->queue, mail);
     return !one.route.empty() && one.route != RouteKey::held() && clock_.wall() >= end &&
            tried_since(one, end);
 }

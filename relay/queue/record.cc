@@ -11,7 +11,7 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::uint8_t version = 4;
+constexpr std::uint8_t version = 5;
 constexpr std::uint8_t first_version = 1;  // still read
 
 class Writer {
@@ -148,6 +148,10 @@ std::string encode_message(const Message& message) {
     out.time(envelope.not_before);
     out.number(static_cast<std::uint32_t>(envelope.exempt.size()));
     for (const auto recipient : envelope.exempt) out.number(recipient);
+    out.number(static_cast<std::uint8_t>(envelope.journal));
+    out.flag(envelope.screened);
+    out.number(envelope.origin.value);
+    out.text(message.content.tail);
     return out.finish();
 }
 
@@ -198,6 +202,14 @@ std::optional<Message> decode_message(MessageId id, std::string_view record) {
         envelope.not_before = in.time();
         for (auto left = in.count(); left > 0 && in.good(); --left)
             envelope.exempt.push_back(in.number<std::uint16_t>());
+    }
+    if (written > 4) {
+        auto journal = in.number<std::uint8_t>();
+        if (journal > static_cast<std::uint8_t>(JournalReport::without_content)) return std::nullopt;
+        envelope.journal = static_cast<JournalReport>(journal);
+        envelope.screened = in.flag();
+        envelope.origin.value = in.number<std::uint64_t>();
+        message.content.tail = in.text();
     }
     if (!in.at_end() || envelope.forward_paths.empty()) return std::nullopt;
     return message;

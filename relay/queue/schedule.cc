@@ -38,7 +38,12 @@ bool of_another_clock(const QueueSettings& settings, Time due, Time now) {
                      std::chrono::minutes(1);
 }
 
-Time expiry(const QueueSettings& settings, Time arrived) { return arrived + settings.expire; }
+Time expiry(const QueueSettings& settings, const Message& message) {
+    constexpr std::chrono::years never{100};
+    return message.arrived + (message.envelope.journal == JournalReport::none
+                                  ? settings.expire
+                                  : std::chrono::duration_cast<std::chrono::seconds>(never));
+}
 
 Time held_until() { return Time(std::chrono::hours(24 * 365 * 250)); }
 

@@ -26,9 +26,9 @@ bool of_another_clock(const QueueSettings& settings, Time due, Time now);
 /// How long a message of a sender that is slowed down waits at the most.
 constexpr std::chrono::hours restrained_most{24};
 
-/// When the time of a message that arrived then is over, both by the wall clock. It is given up when an
-/// attempt fails after that.
-Time expiry(const QueueSettings& settings, Time arrived);
+/// When a message's time is over, by the wall clock. It is given up when an attempt fails after that: of a
+/// copy for the archive never.
+Time expiry(const QueueSettings& settings, const Message& message);
 
 /// How long a destination that cannot be reached is left alone after the `failures`-th time in a row: a few
 /// seconds at first, for whoever is only restarting, then longer. Another thing than a message's pauses: one

@@ -51,6 +51,14 @@ struct Spool::Batch {
         else
             drafts.emplace_back(Kind::message, message.id, texts.back());
     }
+    /// With what it is accepted together with: neither counts without the other.
+    void accept(const Stored& stored) {
+        add(stored.message);
+        if (!stored.companion) return;
+        drafts.back().header.followed = true;
+        add(stored.companion->message);
+        drafts.back().header.follows = true;
+    }
 };
 
 // ---- the thread
@@ -114,7 +122,9 @@ void Spool::run() {
         std::vector<Committed::Accept> accepts;
         std::uint64_t size = 0;
         for (auto& one : accepts_) {
-            size += one.stored->message.content.bytes ? one.stored->message.size() : 0;
+            const Message& message = one.stored->message;
+            const unsigned times = one.stored->companion ? 2 : 1;
+            size += message.content.bytes ? times * message.size() : 0;
             if (accepts.size() == batch_messages || (size > options_.segment_size / 8 && !accepts.empty()))
                 break;
             accepts.push_back(std::move(one));
@@ -309,7 +319,8 @@ Spool::Wrote Spool::append(const std::vector<StoredPtr>& accepted, std::span<con
         return {error, error};
     }
     Batch batch;
-    for (const auto& stored : accepted) batch.add(stored->message);
+    for (const auto& stored : accepted) batch.accept(*stored);
+    const std::size_t taken = batch.messages.size();
     for (const auto& one : changes) draft(one.change, batch);
     auto places = journal_->append(batch.drafts);
     if (!places) {
@@ -330,12 +341,12 @@ Spool::Wrote Spool::append(const std::vector<StoredPtr>& accepted, std::span<con
     if (error && !accepted.empty()) {
         // Who sent them is told that they were not taken.
         std::vector<Place> void_ones;
-        for (std::size_t at = 0; at < accepted.size(); ++at)
+        for (std::size_t at = 0; at < taken; ++at)
             void_ones.push_back(batch.places[batch.messages[at].second]);
         journal_->take_back(void_ones);
     }
     std::unique_lock lock(holdings_->mutex);
-    for (std::size_t at = 0; at < accepted.size() && !error; ++at)
+    for (std::size_t at = 0; at < taken && !error; ++at)
         holdings_->index.insert(batch.messages[at].first, batch.places[batch.messages[at].second]);
     for (const auto& [id, draft] : batch.messages) holdings_->last_id = std::max(holdings_->last_id, id);
     return {error, {}};

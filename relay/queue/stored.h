@@ -18,6 +18,9 @@ namespace postern::relay {
 /// A message that is, or is about to be, in the spool.
 struct Stored {
     Message message;
+    /// A message of our own that is accepted together with it, or not at all: its copy for the archive. The
+    /// content's file, where it has one, is there, and has a second name.
+    std::shared_ptr<Stored> companion{};
     /// What a content file was written through; the commit syncs and closes it.
     base::DiskFilePtr written{};
     std::function<void()> told{};  // tells that it was accepted; on the commit thread, before anything else

@@ -12,7 +12,14 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
     out.client = message.envelope.client;
     out.primary = message.envelope.primary;
     out.arrived = message.arrived;
-    out.expires = expiry(settings.queue, out.arrived);
+    const Envelope& envelope = message.envelope;
+    const bool journal = envelope.journal != JournalReport::none;
+    if (!journal) out.expires = expiry(settings.queue, message);
+    if (journal) out.origin = "a copy of " + envelope.origin.text() + " for the archive";
+    if (envelope.screened)
+        out.origin = envelope.origin == MessageId{} ? "it came back from the screening gateway"
+                                                    : "it came back from the screening gateway, where it went as " +
+                                                          envelope.origin.text();
     out.size = message.size();
     for (std::size_t at = 0; at < progress.size(); ++at) {
         const RecipientProgress& one = progress[at];

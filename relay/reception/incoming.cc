@@ -7,6 +7,12 @@
 
 namespace postern::relay {
 
+namespace {
+
+constexpr std::string_view screening_name = "x-postern-screening:", journal_name = "x-postern-journal:";
+
+}  // namespace
+
 std::size_t Incoming::feed(std::string_view octets) {
     const std::size_t used = reader_.feed(octets, held_);
     received_ += used;
@@ -46,10 +52,15 @@ std::shared_ptr<ContentWriter> Incoming::forget() {
 std::string Incoming::take_octets() { return std::exchange(held_, {}); }
 
 const Incoming::Header& Incoming::header() {
-    if (!header_)
-        header_ = Header{count_received(held_), says_tls_optional(held_),
-                         held_.starts_with(' ') || held_.starts_with('\t'), message_id_of(held_),
-                         subject_of(held_)};
+    if (header_) return *header_;
+    header_ = Header{count_received(held_),
+                     says_tls_optional(held_),
+                     held_.starts_with(' ') || held_.starts_with('\t'),
+                     message_id_of(held_),
+                     subject_of(held_),
+                     value_of(held_, screening_name),
+                     value_of(held_, journal_name)};
+    if (header_->screening) stripped_ = strip_fields(held_, screening_name);
     return *header_;
 }
 

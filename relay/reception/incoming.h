@@ -59,8 +59,11 @@ public:
         bool tls_optional = false;
         bool missing = false;  // it begins with a blank, which would continue a header field in front of it
         std::string message_id, subject;
+        std::optional<std::string> screening, journal;  // our own marks (marks.h), as they claim to be
     };
     const Header& header();
+    /// Without the marks of a screening gateway, which are taken out: they are ours, or forged.
+    std::uint64_t size() const { return reader_.size() - stripped_; }
 
 private:
     base::Disk& disk_;
@@ -74,6 +77,7 @@ private:
     std::error_code error_;
     bool forgotten_ = false;
     std::optional<Header> header_;  // once looked at
+    std::uint64_t stripped_ = 0;
 };
 
 }  // namespace postern::relay

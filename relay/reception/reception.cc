@@ -26,14 +26,15 @@ net::awaitable<void> pause(net::io_context& io, const base::Clock& clock, Millis
 }  // namespace
 
 Reception::Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-                     Volume& volume, const SettingsPtr& settings,
-                     std::shared_ptr<const sync::Snapshot> directory, Observer& observer)
+                     Volume& volume, Screening& screening, const SettingsPtr& settings,
+                     std::shared_ptr<const Marks> marks, std::shared_ptr<const sync::Snapshot> directory,
+                     Observer& observer)
     : io_(*loops.front()),
-      commons_(io_, machine, spool, volume, observer),
+      commons_(io_, machine, spool, volume, screening, observer),
       tick_(io_, machine.clock),
       volume_tick_(io_, machine.clock) {
     const SessionTerms terms{settings, std::move(directory), net::server_context(settings->tls),
-                             rewriting(machine.disk, *settings)};
+                             rewriting(machine.disk, *settings), std::move(marks)};
     for (unsigned number = 0; number < loops.size(); ++number)
         halls_.push_back(Hall{std::make_unique<Sessions>(*loops[number], number, commons_, terms)});
     for (const auto& listener : settings->listeners) bind(machine.outside, listener);
@@ -157,19 +158,23 @@ net::awaitable<void> Reception::keep_volume() {
     while (!stopping_) {
         volume_tick_.expires_after(volume_every);
         co_await volume_tick_.async_wait(net::as_value);
-        if (!stopping_) commons_.volume.keep(false);
+        if (stopping_) co_return;
+        commons_.volume.keep(false);
+        commons_.screening.keep(*context().settings);
     }
 }
 
 void Reception::reload(const SettingsPtr& settings, const net::PreparedTls& tls,
-                       const std::shared_ptr<const Srs>& srs) {
+                       const std::shared_ptr<const Srs>& srs, const std::shared_ptr<const Marks>& marks) {
     if (!tls)
         commons_.observer.on(event::Trouble{
             event::Area::tls, tls.error() + "; the certificate loaded before stays in use", false});
     commons_.volume.reload(*settings);
     for (auto& hall : halls_)
         asio::post(hall.sessions->io(),
-                   [&sessions = *hall.sessions, settings, srs, tls] { sessions.reload(settings, tls, srs); });
+                   [&sessions = *hall.sessions, settings, srs, marks, tls] {
+                       sessions.reload(settings, tls, srs, marks);
+                   });
 }
 
 void Reception::publish(const std::shared_ptr<const sync::Snapshot>& directory) {

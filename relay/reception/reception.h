@@ -31,8 +31,8 @@ class Reception {
 public:
     /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
     Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-              Volume& volume, const SettingsPtr& settings, std::shared_ptr<const sync::Snapshot> directory,
-              Observer& observer);
+              Volume& volume, Screening& screening, const SettingsPtr& settings, std::shared_ptr<const Marks> marks,
+              std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
 
     void start();
     /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut
@@ -42,7 +42,7 @@ public:
     void hurry();
     /// What cannot be had anew stays as it is. Any thread.
     void reload(const SettingsPtr& settings, const net::PreparedTls& tls,
-                const std::shared_ptr<const Srs>& srs);
+                const std::shared_ptr<const Srs>& srs, const std::shared_ptr<const Marks>& marks);
     /// Any thread: what is posted to a loop afterwards finds it there.
     void publish(const std::shared_ptr<const sync::Snapshot>& directory);
     /// See Relay::ask_with; before start().

@@ -6,6 +6,8 @@
 #include "relay/mail/trace.h"
 #include "relay/net/elsewhere.h"
 #include "relay/queue/record.h"
+#include "relay/reception/acceptance_event.h"
+#include "relay/reception/companions.h"
 #include "relay/reception/places.h"
 #include "relay/reception/sender_limits.h"
 #include "sync/base/ascii.h"
@@ -47,32 +49,6 @@ Decision accepted(Reply reply) {
     return out;
 }
 
-void tell_accepted(const SessionContext& context, const Message& message, std::string_view tls,
-                   std::string_view message_id, base::Moment begun) {
-    const std::string id = message.id.text(), from = message.envelope.reverse_path.text();
-    event::Accepted what;
-    what.id = id;
-    what.from = from;
-    what.recipients = message.envelope.forward_paths.size();
-    what.size = message.size();
-    what.message_id = message_id;
-    what.client = message.envelope.client;
-    what.helo = message.envelope.helo;
-    what.primary = message.envelope.primary;
-    what.tls = tls;
-    what.commit = std::chrono::duration_cast<std::chrono::microseconds>(context.clock.now() - begun);
-    context.observer.on(what);
-    const Envelope& envelope = message.envelope;
-    if (envelope.restrained.empty()) return;
-    if (envelope.held) {
-        const std::string to = envelope.forward_paths.front().text();
-        context.observer.on(event::Held{id, from, to, what.recipients, false, envelope.restrained});
-    } else {
-        context.observer.on(event::Throttled{id, from, what.recipients, envelope.restrained,
-                                             context.clock.on_the_wall(envelope.not_before)});
-    }
-}
-
 Decision not_stored(const std::error_code& error) {
     Rule rule = Rule::not_stored;
     if (short_of_room(error)) rule = base::is_passing(error) ? Rule::shortage : Rule::no_space;
@@ -89,9 +65,10 @@ Session::Session(SessionContext& context, std::shared_ptr<net::Connection> conne
       tls_(tls),
       settings_(context.settings),
       client_(connection_->peer()),
+      screened_(screens(*settings_, client_)),
       envelope_memory_(context.commons.memory),
       account_(context.commons.volume, context.clock),
-      protocol_(options(context, tls, primary_of(*settings_, client_) == nullptr),
+      protocol_(options(context, tls, !screened_ && primary_of(*settings_, client_) == nullptr),
                 tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
         primary_ = primary->name;
@@ -100,7 +77,7 @@ Session::Session(SessionContext& context, std::shared_ptr<net::Connection> conne
 }
 
 void Session::expect(bool message) {
-    if (message == expected_ || (message && primary_.empty())) return;
+    if (message == expected_ || (message && stranger())) return;
     expected_ = message;
     context_.spool.arriving(message ? 1 : -1);
 }
@@ -178,7 +155,7 @@ void Session::say(const Decision& decision, const Address& sender, const std::st
     what.directory_age = decision.directory_age;
     what.monitored = decision.monitored;
     what.stage = text_of(stage);
-    context_.commons.refusals.tell_of(what, decision.rule, primary_.empty(), &tally_, context_.clock.now());
+    context_.commons.refusals.tell_of(what, decision.rule, stranger(), &tally_, context_.clock.now());
 }
 
 net::awaitable<bool> Session::send_replies(std::chrono::seconds deadline) {
@@ -231,7 +208,7 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
 
 /// What a stranger is refused counts as an error of his: nothing can be tried for long.
 net::awaitable<bool> Session::answer(Decision decision, Address sender, std::string recipient, Stage stage) {
-    if (!decision.reply.positive() && primary_.empty()) {
+    if (!decision.reply.positive() && stranger()) {
         ServerProtocol::Step step = protocol_.error(std::move(decision));
         if (step.action == ServerProtocol::Action::close) {
             co_await leave_with(std::move(step.answer));
@@ -246,8 +223,10 @@ net::awaitable<bool> Session::answer(Decision decision, Address sender, std::str
 net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_t size) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
     primary_ = primary != nullptr ? primary->name : std::string();
-    Decision decision = context_.admission(size, primary == nullptr);
-    if (!decision.reply.positive()) co_return decision;
+    screened_ = screens(*settings_, client_);
+    Decision decision = context_.admission(size, stranger());
+    // What comes back from screening was judged before it went there.
+    if (!decision.reply.positive() || screened_) co_return decision;
     decision =
         judge_sender(*settings_, *context_.directory, primary, address, context_.clock.wall(), client_);
     if (!decision.ask) co_return decision;
@@ -276,6 +255,7 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
 
 /// The answer to RCPT.
 Decision Session::answer_recipient(const Address& address) {
+    if (screened_) return answer_returned();
     const PrimarySettings* primary = primary_of(*settings_, client_);
     const Address& sender = protocol_.envelope().reverse_path;
     const Caller caller{*settings_, *context_.directory, context_.srs.get(), primary, client_};
@@ -293,6 +273,14 @@ Decision Session::answer_recipient(const Address& address) {
         judged.decision = refuse(Rule::memory);
     protocol_.recipient(judged.decision.reply, std::move(judged.instead));
     return std::move(judged.decision);
+}
+
+/// The same of mail that was judged, and counted, before it went to be screened.
+Decision Session::answer_returned() {
+    Decision decision = accepted(Reply{250, {2, 1, 5}, "ok"});
+    if (!envelope_memory_.grow_to(protocol_.envelope_octets_with_it())) decision = refuse(Rule::memory);
+    protocol_.recipient(decision.reply);
+    return decision;
 }
 
 void Session::charge(const Address& recipient, Decision& decision) {
@@ -313,7 +301,7 @@ const char* Session::protocol_name() const {
 /// DATA: admission, 354, the content, and the reply that takes responsibility for it or does not.
 net::awaitable<bool> Session::receive() {
     const Address sender = protocol_.envelope().reverse_path;
-    Decision ready = context_.admission(0, primary_.empty());
+    Decision ready = context_.admission(0, stranger());
     ready.reply = protocol_.data(std::move(ready.reply));
     say(ready, sender, {}, Stage::data);
     if (!ready.reply.positive()) co_return true;
@@ -329,7 +317,7 @@ net::awaitable<bool> Session::receive() {
             Decision bye = refuse(Rule::timeout, settings_->hostname + " waited too long for the message");
             co_await leave_with(std::move(bye));
         } else {
-            say(too_large(*settings_, primary_.empty()), sender, {}, Stage::dot);
+            say(too_large(*settings_, stranger()), sender, {}, Stage::dot);
             Decision bye = refuse(Rule::endless);
             co_await leave_with(std::move(bye));
             co_await connection_->drain(farewell_octets, farewell);
@@ -337,7 +325,7 @@ net::awaitable<bool> Session::receive() {
         co_return false;
     }
     const DataReader& read = content.reader();
-    Decision answer = judge_content(*settings_, primary_.empty(),
+    Decision answer = judge_content(*settings_, stranger(),
                                     {read.size(), read.bare_newlines(), read.nuls(), content.header().hops});
     if (answer.reply.positive()) answer = co_await store(content, id);
     if (!answer.reply.positive()) discard(content);
@@ -356,7 +344,7 @@ void Session::discard(Incoming& content) {
 /// An error when the connection ended before the content did. Without one it is complete, or a stranger's
 /// that does not end.
 net::awaitable<std::error_code> Session::read_content(Incoming& content) {
-    const std::uint64_t limit = size_limit(*settings_, primary_.empty());
+    const std::uint64_t limit = size_limit(*settings_, stranger());
     std::size_t since_deadline = progress_octets;
     while (!content.reader().complete()) {
         if (since_deadline >= progress_octets) {
@@ -368,7 +356,7 @@ net::awaitable<std::error_code> Session::read_content(Incoming& content) {
         connection_->consume(used);
         since_deadline += used;
         if (limit > 0 && content.reader().size() > limit) discard(content);
-        if (primary_.empty() && content.received() > stranger_size_max + stranger_excess_max) break;
+        if (stranger() && content.received() > stranger_size_max + stranger_excess_max) break;
         if (!content.full()) continue;
         co_await write_down(content);
         since_deadline = progress_octets;  // it was us who took the time
@@ -386,7 +374,7 @@ net::awaitable<void> Session::write_down(Incoming& content) {
 /// The content as the spool takes it. An error of its file.
 net::awaitable<std::error_code> Session::take_content(Incoming& incoming, Stored& stored) {
     Content& content = stored.message.content;
-    content.size = incoming.reader().size();
+    content.size = incoming.size();
     content.dots = incoming.reader().dots();
     if (incoming.in_file()) {
         if (!incoming.error()) co_await write_down(incoming);
@@ -434,24 +422,39 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     message.content.trace = trace_field(message);
     if (incoming.header().missing)
         message.content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
-    const VolumeAnswer volume = account_.restrain(message, incoming.header().subject);
+    VolumeAnswer volume;
+    if (screened_)
+        restore_envelope(context_, message, incoming.header());
+    else
+        volume = account_.restrain(message, incoming.header().subject);
     if (volume.change) tell_unusual(context_.observer, *volume.change);
     stored->told = [&context = context_, stored = stored.get(), tls = connection_->tls(), begun,
                     message_id = incoming.header().message_id] {
-        tell_accepted(context, stored->message, tls, message_id, begun);
+        tell_accepted(context, *stored, tls, message_id, begun);
     };
 
+    stored->companion = journal_report_on(context_, message, incoming.header());
+    const auto copy = stored->companion ? stored->companion->message.content.file : std::filesystem::path();
     expect(false);
     connection_->deadline(disk_patience);
-    context_.commons.room.taken(message.size());
-    error = co_await commit(stored);
+    context_.commons.room.taken(stored->companion ? 2 * message.size() : message.size());
+    if (!copy.empty()) error = co_await link(message.content.file, copy);
+    if (!error) error = co_await commit(stored);
     if (error) {
+        if (!copy.empty()) asio::post(context_.commons.files, [&disk = context_.spool.disk(), copy] { disk.remove(copy); });
         account_.not_kept(volume);
         co_return not_stored(error);
     }
-    account_.keep(volume, incoming.header().subject);
+    if (!screened_) account_.keep(volume, incoming.header().subject);
     ++messages_;
     co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + id.text()});
+}
+
+net::awaitable<std::error_code> Session::link(std::filesystem::path file, std::filesystem::path name) {
+    auto work = [&disk = context_.spool.disk(), file = std::move(file), name = std::move(name)] {
+        return disk.link(file, name);
+    };
+    co_return co_await net::elsewhere(context_.commons.files, work);
 }
 
 /// Resumes when the message is on disk, or cannot be.

@@ -42,19 +42,23 @@ private:
     net::awaitable<std::error_code> take_content(Incoming& incoming, Stored& stored);
     std::string trace_field(const Message& message) const;
     net::awaitable<Decision> store(Incoming& incoming, MessageId id);
+    net::awaitable<std::error_code> link(std::filesystem::path file, std::filesystem::path name);
     net::awaitable<std::error_code> commit(StoredPtr stored);
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
     net::awaitable<Decision> answer_mail(Address address, std::uint64_t size);
     Decision answer_recipient(const Address& address);
+    Decision answer_returned();
     void charge(const Address& recipient, Decision& decision);
     const char* protocol_name() const;
     void expect(bool message);
+    bool stranger() const { return primary_.empty() && !screened_; }
 
     SessionContext& context_;
     std::shared_ptr<net::Connection> connection_;
     ListenerTls tls_;
     SettingsPtr settings_;  // of the transaction in hand
     std::string client_, primary_;
+    bool screened_ = false;  // the client is the screening gateway
     SessionMemory::Share envelope_memory_;
     SenderAccount account_;  // for the message in hand
     ServerProtocol protocol_;

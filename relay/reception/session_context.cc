@@ -12,12 +12,13 @@ constexpr std::uint64_t stranger_reserve = 256ull << 20;
 }  // namespace
 
 Commons::Commons(net::io_context& io, const net::Machine& machine, Spool& spool_, Volume& volume_,
-                 Observer& observer_)
+                 Screening& screening_, Observer& observer_)
     : clock(machine.clock),
       spool(spool_),
       observer(observer_),
       refusals(observer),
       volume(volume_),
+      screening(screening_),
       files(machine.workers.writing),
       room(io, clock, spool, files) {}
 

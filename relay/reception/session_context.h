@@ -18,6 +18,7 @@
 #include "relay/reception/refusal.h"
 #include "relay/reception/refusal_events.h"
 #include "relay/reception/session_memory.h"
+#include "relay/screening/screening.h"
 #include "relay/settings.h"
 #include "relay/volume/volume.h"
 #include "sync/base/clock.h"
@@ -30,7 +31,7 @@ constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from o
 /// One for the sessions of all loops. Any thread, but for `room`, which watches on the loop it is given.
 struct Commons {
     Commons(net::io_context& io, const net::Machine& machine, Spool& spool, Volume& volume,
-            Observer& observer);
+            Screening& screening, Observer& observer);
 
     const base::Clock& clock;
     Spool& spool;
@@ -41,6 +42,7 @@ struct Commons {
     Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
                                                            // mail for the postmaster
     Volume& volume;                                        // how much each sender handed in
+    Screening& screening;                                  // what of it is away and comes back
     const std::shared_ptr<SessionMemory> memory = std::make_shared<SessionMemory>();
     const asio::any_io_executor files;  // where they are written: nothing of a loop waits for a disk
     DiskRoom room;
@@ -59,6 +61,7 @@ struct SessionContext {
     std::shared_ptr<const sync::Snapshot> directory;
     net::TlsContext tls;
     std::shared_ptr<const Srs> srs;  // null unless `settings` say that accept.foreign_sender is rewrite
+    std::shared_ptr<const Marks> marks;  // null unless `settings` say that mail is copied or screened
     bool stopping = false;
 
     /// Has the primary asked about an address; true when `directory` now knows what there is to know.

@@ -17,7 +17,8 @@ Sessions::Sessions(net::io_context& io, unsigned number, Commons& commons, Sessi
                std::move(terms.settings),
                std::move(terms.directory),
                std::move(terms.tls),
-               std::move(terms.srs)},
+               std::move(terms.srs),
+               std::move(terms.marks)},
       running_(io, commons.clock) {}
 
 Sessions::~Sessions() = default;
@@ -57,9 +58,11 @@ void Sessions::hurry() {
     running_.give_up();
 }
 
-void Sessions::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs) {
+void Sessions::reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs,
+                      std::shared_ptr<const Marks> marks) {
     context_.settings = std::move(settings);
     context_.srs = std::move(srs);
+    context_.marks = std::move(marks);
     // Sessions and listeners that have said that they have TLS keep it, also when its certificate is gone.
     if (tls && *tls) context_.tls = *tls;
 }

@@ -23,6 +23,7 @@ struct SessionTerms {
     std::shared_ptr<const sync::Snapshot> directory;
     net::TlsContext tls;
     std::shared_ptr<const Srs> srs;
+    std::shared_ptr<const Marks> marks;
 };
 
 /// On its loop, but for the constructor.
@@ -44,7 +45,8 @@ public:
     void hurry();
 
     /// Where TLS could not be had, what is there stays.
-    void reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs);
+    void reload(SettingsPtr settings, const net::PreparedTls& tls, std::shared_ptr<const Srs> srs,
+                std::shared_ptr<const Marks> marks);
     void publish(std::shared_ptr<const sync::Snapshot> directory) {
         context_.directory = std::move(directory);
     }

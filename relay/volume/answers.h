@@ -24,6 +24,7 @@ public:
     void on(const event::Held& what) override { next_.on(what); }
     void on(const event::Throttled& what) override { next_.on(what); }
     void on(const event::Unusual& what) override { next_.on(what); }
+    void on(const event::NotBack& what) override { next_.on(what); }
     void on(const event::Listed& what) override { next_.on(what); }
     void on(const event::Unlisted& what) override { next_.on(what); }
     void on(const event::Rotated& what) override { next_.on(what); }

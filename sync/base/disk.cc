@@ -111,6 +111,10 @@ std::error_code SystemDisk::rename(const std::filesystem::path& from, const std:
     return ::rename(from.c_str(), to.c_str()) == 0 ? std::error_code() : last_error();
 }
 
+std::error_code SystemDisk::link(const std::filesystem::path& file, const std::filesystem::path& name) {
+    return ::link(file.c_str(), name.c_str()) == 0 ? std::error_code() : last_error();
+}
+
 std::error_code SystemDisk::remove(const std::filesystem::path& file) {
     return ::unlink(file.c_str()) == 0 ? std::error_code() : last_error();
 }

@@ -66,6 +66,8 @@ public:
         const std::filesystem::path& folder) const = 0;
     /// In the place of whatever has the new name.
     virtual std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;
+    /// A second name for the same octets, errc::file_exists where there is such a file.
+    virtual std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) = 0;
     virtual std::error_code remove(const std::filesystem::path& file) = 0;
     /// The names in it last.
     virtual std::error_code sync_folder(const std::filesystem::path& folder) = 0;
@@ -82,6 +84,7 @@ public:
     tl::expected<std::vector<std::string>, std::error_code> names(
         const std::filesystem::path& folder) const override;
     std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
+    std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) override;
     std::error_code remove(const std::filesystem::path& file) override;
     std::error_code sync_folder(const std::filesystem::path& folder) override;
     tl::expected<std::uint64_t, std::error_code> room(const std::filesystem::path& folder) const override;

@@ -18,9 +18,9 @@ INCLUDE = re.compile(r'^#include "((?:agent|relay|sync)/[^"]+)"', re.M)
 SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
 # Inside relay, each room may use those in front of it; reception and delivery do not know each other.
 ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "queue"},
-         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"}, "signing": {"mail", "signing"}, "volume": {"mail", "net", "volume"},
-         "reception": {"mail", "net", "queue", "volume", "reception"},
-         "delivery": {"mail", "net", "queue", "security", "egress", "signing", "delivery"}}
+         "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"}, "signing": {"mail", "signing"}, "volume": {"mail", "net", "volume"}, "screening": {"mail", "net", "screening"},
+         "reception": {"mail", "net", "queue", "volume", "screening", "reception"},
+         "delivery": {"mail", "net", "queue", "security", "egress", "signing", "screening", "delivery"}}
 # Inside agent, each room may use those in front of it; sync/base is below them all.
 AGENT_ROOMS = {"machine": {"machine"}, "log": {"machine", "log"}, "http": {"machine", "http"},
                "settings": {"machine", "log", "http", "settings"},

@@ -39,6 +39,9 @@ public:
     std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
         return state_->goes_on() ? state_->disk.rename(from, to) : gone();
     }
+    std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) override {
+        return state_->goes_on() ? state_->disk.link(file, name) : gone();
+    }
     std::error_code remove(const std::filesystem::path& file) override {
         return state_->goes_on() ? state_->disk.remove(file) : gone();
     }

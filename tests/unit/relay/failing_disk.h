@@ -28,6 +28,7 @@ public:
         make_folder,
         names,
         rename,  // `file` is what it was called
+        link,    // `file` is the new name
         remove,
         sync_folder,
         room
@@ -73,6 +74,10 @@ public:
     std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) override {
         auto error = state_->ask({Operation::rename, from});
         return error ? error : system_.rename(from, to);
+    }
+    std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) override {
+        auto error = state_->ask({Operation::link, name});
+        return error ? error : system_.link(file, name);
     }
     std::error_code remove(const std::filesystem::path& file) override {
         auto error = state_->ask({Operation::remove, file});

@@ -59,6 +59,10 @@ public:
             if (!error && one->file == from) one->file = to;
         return error;
     }
+    std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) override {
+        const std::shared_lock lock(mutex_);
+        return disk_.link(file, name);
+    }
     std::error_code remove(const std::filesystem::path& file) override {
         const std::shared_lock lock(mutex_);
         return disk_.remove(file);

@@ -32,7 +32,9 @@ public:
                                                       observer_,
                                                       settings(),
                                                       {},
-                                                      {}});
+                                                      {},
+                                                      {},
+                                                      returns_});
         return Learnt(*env_);
     }
     void work() {
@@ -47,6 +49,7 @@ private:
         return out;
     }
 
+    Returns returns_;
     const base::SystemClock clock_;
     Folder folder_;
     base::SystemDisk other_;  // the spool's

@@ -196,6 +196,16 @@ std::error_code MemoryDisk::rename(const fs::path& from, const fs::path& to) {
     return {};
 }
 
+std::error_code MemoryDisk::link(const fs::path& file, const fs::path& name) {
+    const std::lock_guard lock(state_->mutex);
+    if (auto error = state_->failure(Act::link)) return error;
+    const auto found = state_->names.find(file);
+    if (found == state_->names.end()) return missing();
+    if (state_->names.contains(name)) return std::make_error_code(std::errc::file_exists);
+    state_->name({name, OctetsPtr(found->second), {}});
+    return {};
+}
+
 std::error_code MemoryDisk::remove(const fs::path& file) {
     const std::lock_guard lock(state_->mutex);
     if (auto error = state_->failure(Act::remove)) return error;

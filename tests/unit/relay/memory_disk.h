@@ -22,7 +22,7 @@ namespace postern::tests {
 /// Any thread.
 class MemoryDisk final : public base::Disk {
 public:
-    enum class Act : std::uint8_t { open, read, write, reserve, sync, rename, remove, sync_folder };
+    enum class Act : std::uint8_t { open, read, write, reserve, sync, rename, link, remove, sync_folder };
 
     MemoryDisk();
     ~MemoryDisk() override;
@@ -33,6 +33,7 @@ public:
     tl::expected<std::vector<std::string>, std::error_code> names(
         const std::filesystem::path& folder) const override;
     std::error_code rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
+    std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) override;
     std::error_code remove(const std::filesystem::path& file) override;
     std::error_code sync_folder(const std::filesystem::path& folder) override;
     tl::expected<std::uint64_t, std::error_code> room(const std::filesystem::path& folder) const override;

@@ -81,6 +81,11 @@ public:
         const auto error = state_->failure(false, false);
         return error ? error : state_->disk.rename(from, to);
     }
+    std::error_code link(const std::filesystem::path& file, const std::filesystem::path& name) override {
+        const auto lock = state_->enter();
+        const auto error = state_->failure(false, true);
+        return error ? error : state_->disk.link(file, name);
+    }
     std::error_code remove(const std::filesystem::path& file) override {
         const auto lock = state_->enter();
         const auto error = state_->failure(false, false);
