@@ -68,7 +68,7 @@ Section screening() {
                                    "where it hands mail back from; nobody else may send from there"),
                      of([](Settings& s) -> auto& { return s.relay.screening.of; }, "senders whose mail is screened"),
                      key::duration(
-                         "expected_within", "1h", "1m", "7d",
+                         "expected_within", "1h", "10s", "7d",
                          [](Settings& s) -> auto& { return s.relay.screening.expected_within; },
                          "what has not come back by then is told")}};
 }

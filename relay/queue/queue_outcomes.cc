@@ -31,7 +31,6 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& rout
     RecipientProgress& one = message.progress[recipient];
     const Message& mail = message.stored->message;
     Time wall = clock_.wall();
-    if (mail.envelope.journal != JournalReport::none) archive_.judge(mail, outcome, wall);
     if (outcome.attempted) {
         ++one.attempts;
         one.tried = std::chrono::time_point_cast<std::chrono::microseconds>(wall);
@@ -104,6 +103,7 @@ void Queue::settle(const Job& job, std::vector<Outcome> outcomes) {
     const Message& mail = message->stored->message;
     for (std::size_t at = 0; at < job.recipients.size(); ++at) {
         std::uint16_t recipient = job.recipients[at];
+        if (mail.envelope.journal != JournalReport::none) archive_.judge(mail, outcomes[at], clock_.wall());
         bool deferred = outcomes[at].result == Outcome::Result::deferred;
         bool by_destination = outcomes[at].destination;
         if (outcomes[at].result == Outcome::Result::delivered) delivered.push_back(recipient);

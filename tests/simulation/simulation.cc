@@ -347,7 +347,7 @@ private:
                 settings_ = other;
                 return life_->parts().delivery.reload(
                     settings_, relay::net::prepare(relay::net::client_context, settings_->tls),
-                    std::make_shared<const relay::Keyring>());
+                    std::make_shared<const relay::Keyring>(), nullptr);
             }
             default: try { return operate(planned.deed, random);
                 } catch (const std::system_error& fault) {  // the disk's; an operator is told
