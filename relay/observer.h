@@ -22,9 +22,10 @@ struct Accepted {
     std::string_view message_id;                  // of the header, at most 250 octets; "" when it has none
     std::chrono::microseconds commit{0};          // from the end of data to the 250
     std::string_view journal{};                   // id of its copy for the archive, "" for none
-    std::string_view screened{};  // the id that it went to the screening gateway with, "" when that is not known
-    bool back = false;            // it comes from that gateway
-    bool again = false;           // and did before
+    std::string_view
+        screened{};      // the id that it went to the screening gateway with, "" when that is not known
+    bool back = false;   // it comes from that gateway
+    bool again = false;  // and did before
 };
 
 struct Refused {

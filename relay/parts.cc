@@ -47,10 +47,11 @@ RelayParts::RelayParts(SettingsPtr settings, std::shared_ptr<const sync::Snapsho
       marks(marks_for(disk, *settings)),
       screening(machine, *settings, observer),
       answers(observer, volume.watch, clock),
-      delivery(delivery_loops.ios(), machine, spool, settings, load_keyring(settings->dkim.keys), directory,
-               answers, [this](const Envelope& mail) { return volume.suspects(mail); }, marks,
-               screening.returns),
-      reception(reception_loops.ios(), machine, spool, volume, screening, settings, marks, directory, observer),
+      delivery(
+          delivery_loops.ios(), machine, spool, settings, load_keyring(settings->dkim.keys), directory,
+          answers, [this](const Envelope& mail) { return volume.suspects(mail); }, marks, screening.returns),
+      reception(reception_loops.ios(), machine, spool, volume, screening, settings, marks, directory,
+                observer),
       in_force_{std::move(settings), std::move(directory)} {}
 
 /// On the commit thread: one post per batch to each loop.

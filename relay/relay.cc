@@ -44,8 +44,7 @@ std::shared_ptr<const Relay::Prepared> Relay::prepare(SettingsPtr settings) cons
 
 void Relay::reload(std::shared_ptr<const Prepared> prepared) {
     parts_->put_in_force(prepared->settings);
-    parts_->reception.reload(prepared->settings, prepared->server, prepared->srs,
-                              prepared->marks);
+    parts_->reception.reload(prepared->settings, prepared->server, prepared->srs, prepared->marks);
     asio::post(parts_->delivery_loops.first().io(),
                [&delivery = parts_->delivery, prepared = std::move(prepared)] {
                    delivery.reload(prepared->settings, prepared->client, prepared->keyring, prepared->marks);

@@ -160,9 +160,9 @@ struct JournalSettings {
 
 /// What primaries send goes through a gateway that looks into it, and comes back.
 struct ScreeningSettings {
-    std::string gateway;             // "": nothing does
-    std::vector<Network> addresses;  // where it comes back from
-    std::vector<std::string> of{"*"};  // senders, as in JournalSettings
+    std::string gateway;                                           // "": nothing does
+    std::vector<Network> addresses;                                // where it comes back from
+    std::vector<std::string> of{"*"};                              // senders, as in JournalSettings
     std::chrono::seconds expected_within = std::chrono::hours(1);  // then it is told
     bool operator==(const ScreeningSettings&) const = default;
 };

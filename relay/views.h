@@ -224,7 +224,7 @@ struct ScreeningView {
         std::uint64_t recipients = 0;  // it did not come back for
         std::chrono::system_clock::time_point since;
     };
-    std::string gateway;  // "": there is none
+    std::string gateway;               // "": there is none
     std::uint64_t went = 0, back = 0;  // messages
     std::uint64_t away = 0;            // at present, and of them `missing` for longer than they may
     std::uint64_t missing = 0;

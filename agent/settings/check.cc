@@ -348,12 +348,13 @@ void read_rules(ParsedConfiguration& parsed) {
 void check_named_gateway(ParsedConfiguration& parsed, const std::string& key, const std::string& name) {
     if (name.empty()) return;
     const auto& gateways = parsed.settings.relay.gateways;
-    const auto found = std::find_if(gateways.begin(), gateways.end(),
-                                    [&](const auto& one) { return one.name == name; });
+    const auto found =
+        std::find_if(gateways.begin(), gateways.end(), [&](const auto& one) { return one.name == name; });
     if (found == gateways.end())
         parsed.fault(key, "there is no [[gateway]] named \"" + name + '"');
     else if (found->type == relay::GatewayType::round_robin)
-        parsed.fault(key, "the gateway \"" + name + "\" takes its turn of all mail: set its type to specified");
+        parsed.fault(key,
+                     "the gateway \"" + name + "\" takes its turn of all mail: set its type to specified");
 }
 
 void check_copies(ParsedConfiguration& parsed) {
@@ -375,8 +376,8 @@ void check_copies(ParsedConfiguration& parsed) {
             for (const auto& back : relay.screening.addresses)
                 if (relay::contains(theirs, back.address) || relay::contains(back, theirs.address))
                     return parsed.fault("screening.addresses",
-                                        '"' + back.address + "\" is an address of the primary " + primary.name +
-                                            " too: mail that comes back needs one of its own");
+                                        '"' + back.address + "\" is an address of the primary " +
+                                            primary.name + " too: mail that comes back needs one of its own");
 }
 
 void check_suspects(ParsedConfiguration& parsed) {

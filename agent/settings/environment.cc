@@ -17,6 +17,7 @@
 #include "agent/settings/own_certificate.h"
 #include "relay/net/tls.h"
 #include "relay/reception/srs_secret.h"
+#include "relay/screening/screening.h"
 #include "sync/base/disk.h"
 #include "sync/base/file.h"
 #include "sync/base/file_fault.h"
@@ -113,7 +114,8 @@ bool is_written_from_start_on(std::string_view name) {
 }
 
 bool is_file(std::string_view name) {
-    return is_read_at_start(name) || is_of_the_mail(name) || name == "checkpoint" || name == "srs.secret";
+    return is_read_at_start(name) || is_of_the_mail(name) || name == "checkpoint" || name == "srs.secret" ||
+           name == "marks.secret";
 }
 
 /// The first of its kind is.
@@ -149,12 +151,11 @@ void check_state(ParsedConfiguration& parsed) {
         for (const auto& entry : std::filesystem::directory_iterator(folder, none)) look(entry);
     if (!refused.empty()) return passing_fault(parsed, "state_dir", refused);
     if (!wanting.empty()) parsed.warn("state_dir", wanting);
-    if (parsed.settings.relay.accept.foreign_sender != relay::ForeignSender::rewrite) return;
-    const auto secret = directory / "srs.secret";
-    if (!std::filesystem::exists(secret, none)) return;
     try {
         base::SystemDisk disk;
-        relay::obtain_srs_secret(disk, secret);
+        const auto& relay = parsed.settings.relay;
+        if (std::filesystem::exists(directory / "srs.secret", none)) relay::rewriting(disk, relay);
+        if (std::filesystem::exists(directory / "marks.secret", none)) relay::marks_for(disk, relay);
     } catch (const std::runtime_error& error) {
         passing_fault(parsed, "state_dir", error.what());
     }

@@ -81,6 +81,7 @@ void check_secrets(ParsedConfiguration& parsed) {
     for (const auto& one : relay::Keyring::read(settings.relay.dkim.keys).keys)
         check_secret(parsed, "dkim.keys", one.file);
     check_secret(parsed, "state_dir", settings.relay.state_dir / "srs.secret");
+    check_secret(parsed, "state_dir", settings.relay.state_dir / "marks.secret");
 }
 
 }  // namespace

@@ -37,36 +37,40 @@ Key of(Place place, std::string_view help) {
 
 Section journal() {
     using Direction = relay::JournalSettings::Direction;
-    return {.name = "journal",
-            .help = "Copies for an archive: of each message one journal report, with its envelope and the "
-                    "message as it came.",
-            .keys = {{"to", "address", std::string(),
-                      "the archive's address, as \"journal@archive.example\"; empty: nothing is copied",
-                      set_archive},
-                     key::text(
-                         "gateway", "", [](Settings& s) -> auto& { return s.relay.journal.gateway; },
-                         "name of a [[gateway]] that leads to the archive; empty: as other mail for its address"),
-                     of([](Settings& s) -> auto& { return s.relay.journal.of; },
-                        "whose mail, sent or received"),
-                     key::choice<Direction>("direction", "all",
-                                            {{"all", Direction::all},
-                                             {"outgoing", Direction::outgoing},
-                                             {"incoming", Direction::incoming}},
-                                            [](Settings& s) -> auto& { return s.relay.journal.direction; },
-                                            "outgoing: what primaries hand over; incoming: what others do")}};
+    return {
+        .name = "journal",
+        .help =
+            "Copies for an archive: of each message one journal report, with its envelope and the "
+            "message as it came.",
+        .keys = {
+            {"to", "address", std::string(),
+             "the archive's address, as \"journal@archive.example\"; empty: nothing is copied", set_archive},
+            key::text(
+                "gateway", "", [](Settings& s) -> auto& { return s.relay.journal.gateway; },
+                "name of a [[gateway]] that leads to the archive; empty: as other mail for its address"),
+            of([](Settings& s) -> auto& { return s.relay.journal.of; }, "whose mail, sent or received"),
+            key::choice<Direction>(
+                "direction", "all",
+                {{"all", Direction::all},
+                 {"outgoing", Direction::outgoing},
+                 {"incoming", Direction::incoming}},
+                [](Settings& s) -> auto& { return s.relay.journal.direction; },
+                "outgoing: what primaries hand over; incoming: what others do")}};
 }
 
 Section screening() {
     return {.name = "screening",
-            .help = "A gateway that looks into what primaries send (a data-loss filter): mail goes out "
-                    "through it and comes back.",
+            .help =
+                "A gateway that looks into what primaries send (a data-loss filter): mail goes out "
+                "through it and comes back.",
             .keys = {key::text(
                          "gateway", "", [](Settings& s) -> auto& { return s.relay.screening.gateway; },
                          "name of a [[gateway]]; empty: nothing is screened"),
-                     key::networks("addresses", {},
-                                   [](Settings& s) -> auto& { return s.relay.screening.addresses; },
-                                   "where it hands mail back from; nobody else may send from there"),
-                     of([](Settings& s) -> auto& { return s.relay.screening.of; }, "senders whose mail is screened"),
+                     key::networks(
+                         "addresses", {}, [](Settings& s) -> auto& { return s.relay.screening.addresses; },
+                         "where it hands mail back from; nobody else may send from there"),
+                     of([](Settings& s) -> auto& { return s.relay.screening.of; },
+                        "senders whose mail is screened"),
                      key::duration(
                          "expected_within", "1h", "10s", "7d",
                          [](Settings& s) -> auto& { return s.relay.screening.expected_within; },

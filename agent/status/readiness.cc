@@ -129,10 +129,9 @@ std::vector<std::string> copy_troubles(const relay::State& state, const relay::S
         reasons.push_back("copies for the archive wait since " + base::iso_time(archive.since) +
                           ", and are kept until it takes them: " + archive.reason);
     if (screening.missing > 0)
-        reasons.push_back(std::to_string(screening.missing) +
-                          (screening.missing == 1 ? " message has" : " messages have") +
-                          " not come back from the screening gateway " + screening.gateway +
-                          ": see \"postern screening\"");
+        reasons.push_back(
+            std::to_string(screening.missing) + (screening.missing == 1 ? " message has" : " messages have") +
+            " not come back from the screening gateway " + screening.gateway + ": see \"postern screening\"");
     return reasons;
 }
 

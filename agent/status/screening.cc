@@ -32,8 +32,7 @@ Answer screening(const Control& control, const Request&) {
 
 std::string present(const json& answer, base::Time now) {
     const auto gateway = text_field(answer, "gateway");
-    if (gateway.empty())
-        return "nothing is screened: screening.gateway is empty\n";
+    if (gateway.empty()) return "nothing is screened: screening.gateway is empty\n";
     std::string out = "to " + gateway + ": " + number_field(answer, "went") + " messages went, " +
                       number_field(answer, "came_back") + " came back, " + number_field(answer, "away") +
                       " are there now\n";
@@ -43,12 +42,14 @@ std::string present(const json& answer, base::Time now) {
         out += number_field(answer, "given_up") + " never came back\n";
     const auto& list = answer.at("list");
     if (list.empty()) return out + "none of them is overdue\n";
-    out += number_field(answer, "missing") + " have not come back in time; ask the screening gateway for them:\n";
+    out += number_field(answer, "missing") +
+           " have not come back in time; ask the screening gateway for them:\n";
     std::vector<Row> rows{{"ID", "WENT", "RECIPIENTS", "FROM"}};
     for (const auto& one : list)
-        rows.push_back({text_field(one, "id"),
-                        base::relative_time(base::parse_iso_time(text_field(one, "since")).value_or(now), now),
-                        number_field(one, "recipients"), text_field(one, "from")});
+        rows.push_back(
+            {text_field(one, "id"),
+             base::relative_time(base::parse_iso_time(text_field(one, "since")).value_or(now), now),
+             number_field(one, "recipients"), text_field(one, "from")});
     return out + table(rows, "");
 }
 

@@ -23,8 +23,8 @@ net::awaitable<std::error_code> taken_too_early(net::Connection& connection) {
                                                   : net::make_error_code(net::Error::unasked);
 }
 
-/// The trace field goes out with the first piece, the tail and the final dot with the last: apart from it, it would
-/// wait for an acknowledgement.
+/// The trace field goes out with the first piece, the tail and the final dot with the last: apart from it, it
+/// would wait for an acknowledgement.
 net::awaitable<std::error_code> send_bytes(net::Connection& connection, SendingTerms terms,
                                            const Message& message, const Form& content) {
     std::string_view rest = *content.bytes, trace = message.content.trace;

@@ -49,8 +49,8 @@ struct Environment {
     std::function<bool(const Envelope&)> suspected;  // its sender's volume is unusual
     std::shared_ptr<const Marks> marks;  // null unless `settings` say that mail is copied or screened
     Returns& returns;                    // what goes to a screening gateway is counted there
-    bool stopping = false;                           // nothing new is begun
-    Time next_trouble{};                             // when our own trouble is told again
+    bool stopping = false;               // nothing new is begun
+    Time next_trouble{};                 // when our own trouble is told again
 
     /// Lets `work` go on by itself, never at once; `after` comes at its end, however that is, on the loop.
     void run(net::awaitable<void> work, std::function<void()> after = {});

@@ -183,7 +183,8 @@ EnhancedStatus report_status(const RecipientProgress& progress) {
 
 std::string header_octets(const Spool& spool, const Message& message) {
     const Content& content = message.content;
-    if (!content.bytes && !content.file.empty()) return read_header(spool.disk(), content).value_or(std::string());
+    if (!content.bytes && !content.file.empty())
+        return read_header(spool.disk(), content).value_or(std::string());
     const auto octets = spool.load_content(message);
     return octets ? std::string(bounded_header(header_of(**octets))) : std::string();
 }

@@ -18,9 +18,8 @@ namespace {
 StoredPtr smaller_copy(const base::Clock& clock, Spool& spool, Stored stored, const Progress& progress,
                        const std::vector<Notice>& notices) {
     const bool whole = stored.message.envelope.journal == JournalReport::whole &&
-                       std::any_of(notices.begin(), notices.end(), [&](const Notice& one) {
-                           return refused_whole(progress[one.recipient]);
-                       });
+                       std::any_of(notices.begin(), notices.end(),
+                                   [&](const Notice& one) { return refused_whole(progress[one.recipient]); });
     if (!whole) return nullptr;
     auto out = std::make_shared<Stored>();
     out->message.id = spool.new_id();

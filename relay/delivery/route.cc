@@ -62,7 +62,8 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     const bool primarys = !envelope.primary.empty() && !envelope.bounce;
     if (!screening.gateway.empty() && primarys && !envelope.screened &&
         is_meant(screening.of, envelope.reverse_path))
-        return {RouteKey::gateway(screening.gateway), "it goes through screening.gateway first, and comes back"};
+        return {RouteKey::gateway(screening.gateway),
+                "it goes through screening.gateway first, and comes back"};
     sync::Verdict verdict = directory.domain(recipient.domain, now);
     // A report about forwarded mail goes to a stranger, whom the primary would not take it for.
     if (envelope.bounce && verdict.reason != sync::Reason::no_such_domain) {

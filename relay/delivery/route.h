@@ -17,10 +17,11 @@ struct Route {
     std::string why;  // the rule that chose it, in words
 };
 
-/// A copy for the archive goes through the journal's gateway, where there is one, and what a primary hands over
-/// through the screening gateway first. A bounce goes back through the primary its message came from, mail for another primary's domain to that
-/// primary when its `domains` say so; then the most specific `[[route]]` whose gateway is enabled, then the
-/// round-robin gateways, then the recipient domain's mail exchangers.
+/// A copy for the archive goes through the journal's gateway, where there is one, and what a primary hands
+/// over through the screening gateway first. A bounce goes back through the primary its message came from,
+/// mail for another primary's domain to that primary when its `domains` say so; then the most specific
+/// `[[route]]` whose gateway is enabled, then the round-robin gateways, then the recipient domain's mail
+/// exchangers.
 Route choose_route(const Settings& settings, const sync::Snapshot& directory, const Envelope& envelope,
                    const Address& recipient, sync::Time now);
 

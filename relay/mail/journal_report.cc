@@ -25,7 +25,8 @@ std::string one_line(std::string_view text) {
 
 std::string envelope_in_words(const Message& message, const JournalOrder& order) {
     const Envelope& envelope = message.envelope;
-    std::string out = "Sender: " + (envelope.reverse_path.null() ? "<>" : envelope.reverse_path.text()) + "\r\n";
+    std::string out =
+        "Sender: " + (envelope.reverse_path.null() ? "<>" : envelope.reverse_path.text()) + "\r\n";
     out += "Subject: " + one_line(order.subject) + "\r\n";
     out += "Message-Id: " + one_line(order.message_id) + "\r\n";
     // Whether somebody was named as To, Cc or not at all is for the header to say.

@@ -13,15 +13,15 @@ namespace postern::relay {
 struct JournalOrder {
     Address archive;
     std::string hostname;
-    MessageId id;        // of the report
-    std::string mark;    // Marks::journal() of it
+    MessageId id;                     // of the report
+    std::string mark;                 // Marks::journal() of it
     std::string subject, message_id;  // of the message's header, as they stand there; "" for none
     bool headerless = false;          // it has none: all of it is body
 };
 
 /// The report on a message that was just accepted. Its content is the message's own octets, shared where they
-/// are in memory; where they are in a file, `file` is a second name of it. The reverse-path is null: no bounce
-/// ever comes of it.
+/// are in memory; where they are in a file, `file` is a second name of it. The reverse-path is null: no
+/// bounce ever comes of it.
 Message make_journal_report(const Message& message, const JournalOrder& order, std::filesystem::path file,
                             Time now);
 

@@ -1,5 +1,5 @@
-// Header fields of our own that a message carries out of the house and is known by when it comes back: signed,
-// so that nobody else can make one.
+// Header fields of our own that a message carries out of the house and is known by when it comes back:
+// signed, so that nobody else can make one.
 #pragma once
 
 #include <cstdint>

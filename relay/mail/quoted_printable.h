@@ -9,8 +9,8 @@
 
 namespace postern::relay {
 
-/// `Out` takes texts and characters by `+=`. No line of what comes out begins with a dot, so that Content::dots
-/// stays as true as it was.
+/// `Out` takes texts and characters by `+=`. No line of what comes out begins with a dot, so that
+/// Content::dots stays as true as it was.
 template <class Out>
 void append_quoted_printable(Out& out, std::string_view body) {
     constexpr std::size_t line_max = 76;  // RFC 2045 §6.7

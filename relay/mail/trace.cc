@@ -96,8 +96,7 @@ std::size_t strip_fields(std::string& content, std::string_view name) {
     for (std::size_t at = 0; at < content.size();) {
         std::size_t end = std::min(content.find("\r\n", at), content.size());
         if (end == at) break;
-        const bool meant =
-            base::equal_ignoring_case(std::string_view(content).substr(at, name.size()), name);
+        const bool meant = base::equal_ignoring_case(std::string_view(content).substr(at, name.size()), name);
         end = std::min(end + 2, content.size());
         while (meant && end < content.size() && (content[end] == ' ' || content[end] == '\t'))
             end = std::min(std::min(content.find("\r\n", end), content.size()) + 2, content.size());

@@ -30,7 +30,8 @@ void Archive::judge(const Message& report, Outcome& outcome, Time now) {
         return observer_.on(event::Trouble{event::Area::queue, "the archive takes copies again", false});
     }
     if (outcome.ours) return;
-    const std::string said = outcome.reply.code != 0 || outcome.reason.empty() ? outcome.reply.line() : outcome.reason;
+    const std::string said =
+        outcome.reply.code != 0 || outcome.reason.empty() ? outcome.reply.line() : outcome.reason;
     const bool failed = outcome.result == Outcome::Result::failed;
     if (failed && report.envelope.journal == JournalReport::whole && of_the_whole(outcome.reply)) {
         const std::string text = "the archive does not take the copy " + report.id.text() + " of " +

@@ -17,9 +17,10 @@ MessageView view_of(const Message& message, const Progress& progress, const Sett
     if (!journal) out.expires = expiry(settings.queue, message);
     if (journal) out.origin = "a copy of " + envelope.origin.text() + " for the archive";
     if (envelope.screened)
-        out.origin = envelope.origin == MessageId{} ? "it came back from the screening gateway"
-                                                    : "it came back from the screening gateway, where it went as " +
-                                                          envelope.origin.text();
+        out.origin =
+            envelope.origin == MessageId{}
+                ? "it came back from the screening gateway"
+                : "it came back from the screening gateway, where it went as " + envelope.origin.text();
     out.size = message.size();
     for (std::size_t at = 0; at < progress.size(); ++at) {
         const RecipientProgress& one = progress[at];

@@ -27,8 +27,8 @@ void tell_accepted(const SessionContext& context, const Stored& stored, std::str
     what.screened = before;
     what.back = envelope.screened;
     if (!before.empty())
-        what.again = context.commons.screening.returns.came(envelope.origin, what.recipients,
-                                                            context.clock.wall());
+        what.again =
+            context.commons.screening.returns.came(envelope.origin, what.recipients, context.clock.wall());
     context.observer.on(what);
     if (envelope.restrained.empty()) return;
     if (envelope.held) {

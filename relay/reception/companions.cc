@@ -63,7 +63,8 @@ void restore_envelope(const SessionContext& context, Message& message, const Inc
     const auto before =
         header.screening && context.marks ? context.marks->read_screening(*header.screening) : std::nullopt;
     if (!before) {
-        envelope.primary = context.directory->domain(envelope.reverse_path.domain, context.clock.wall()).primary;
+        envelope.primary =
+            context.directory->domain(envelope.reverse_path.domain, context.clock.wall()).primary;
         return;
     }
     envelope.origin = before->id;

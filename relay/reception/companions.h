@@ -1,5 +1,5 @@
-// What a message has beside it, or gets back, as it is accepted: its copy for the archive, and the envelope it
-// had before a screening gateway.
+// What a message has beside it, or gets back, as it is accepted: its copy for the archive, and the envelope
+// it had before a screening gateway.
 #pragma once
 
 #include "relay/mail/marks.h"

@@ -171,10 +171,9 @@ void Reception::reload(const SettingsPtr& settings, const net::PreparedTls& tls,
             event::Area::tls, tls.error() + "; the certificate loaded before stays in use", false});
     commons_.volume.reload(*settings);
     for (auto& hall : halls_)
-        asio::post(hall.sessions->io(),
-                   [&sessions = *hall.sessions, settings, srs, marks, tls] {
-                       sessions.reload(settings, tls, srs, marks);
-                   });
+        asio::post(hall.sessions->io(), [&sessions = *hall.sessions, settings, srs, marks, tls] {
+            sessions.reload(settings, tls, srs, marks);
+        });
 }
 
 void Reception::publish(const std::shared_ptr<const sync::Snapshot>& directory) {

@@ -31,8 +31,9 @@ class Reception {
 public:
     /// Throws std::runtime_error naming the listener, or the secret, that cannot be had.
     Reception(const std::vector<net::io_context*>& loops, const net::Machine& machine, Spool& spool,
-              Volume& volume, Screening& screening, const SettingsPtr& settings, std::shared_ptr<const Marks> marks,
-              std::shared_ptr<const sync::Snapshot> directory, Observer& observer);
+              Volume& volume, Screening& screening, const SettingsPtr& settings,
+              std::shared_ptr<const Marks> marks, std::shared_ptr<const sync::Snapshot> directory,
+              Observer& observer);
 
     void start();
     /// Closes the listeners, tells clients 421 behind the command in hand; resumes when all are gone, or cut

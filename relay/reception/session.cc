@@ -441,7 +441,8 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     if (!copy.empty()) error = co_await link(message.content.file, copy);
     if (!error) error = co_await commit(stored);
     if (error) {
-        if (!copy.empty()) asio::post(context_.commons.files, [&disk = context_.spool.disk(), copy] { disk.remove(copy); });
+        if (!copy.empty())
+            asio::post(context_.commons.files, [&disk = context_.spool.disk(), copy] { disk.remove(copy); });
         account_.not_kept(volume);
         co_return not_stored(error);
     }

@@ -60,7 +60,7 @@ struct SessionContext {
     SettingsPtr settings;
     std::shared_ptr<const sync::Snapshot> directory;
     net::TlsContext tls;
-    std::shared_ptr<const Srs> srs;  // null unless `settings` say that accept.foreign_sender is rewrite
+    std::shared_ptr<const Srs> srs;      // null unless `settings` say that accept.foreign_sender is rewrite
     std::shared_ptr<const Marks> marks;  // null unless `settings` say that mail is copied or screened
     bool stopping = false;
 

@@ -56,8 +56,9 @@ private:
     void forget(Time now);
 
     mutable std::mutex mutex_;
-    std::map<std::uint64_t, Trip> trips_;  // those that are over for a while, so that a second return is known
-    std::deque<std::uint64_t> over_;       // in the order in which they were
+    std::map<std::uint64_t, Trip>
+        trips_;                       // those that are over for a while, so that a second return is known
+    std::deque<std::uint64_t> over_;  // in the order in which they were
     std::uint64_t went_ = 0, back_ = 0, given_up_ = 0, again_ = 0;  // messages
     bool changed_ = false;
 };

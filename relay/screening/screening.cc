@@ -2,33 +2,24 @@
 
 #include <asio/post.hpp>
 #include <future>
-#include <stdexcept>
 #include <string>
 
+#include "relay/screening/secret.h"
 #include "sync/base/file_fault.h"
-#include "sync/base/random.h"
-#include "sync/base/time_text.h"
 
 namespace postern::relay {
 
 namespace {
 
 constexpr const char *secret_file = "marks.secret", *state_file = "screening.state";
-constexpr std::size_t secret_size = 32, secret_min = 16, secret_max = 4096, state_most = 64u << 20;
+constexpr std::size_t state_most = 64u << 20;
 
 }  // namespace
 
 std::shared_ptr<const Marks> marks_for(base::Disk& disk, const Settings& settings) {
     if (settings.journal.to.empty() && settings.screening.gateway.empty()) return nullptr;
-    const auto file = settings.state_dir / secret_file;
-    auto secret = base::obtain_file(disk, file, secret_max, [] { return base::random_octets(secret_size); });
-    if (!secret)
-        throw std::runtime_error("state_dir: cannot use the secret of journal and screening, " +
-                                 base::file_fault(file, secret.error()));
-    if (secret->size() < secret_min)
-        throw std::runtime_error("the secret of journal and screening, " + file.string() +
-                                 ", must have 16 to 4096 octets");
-    return std::make_shared<const Marks>(std::move(*secret));
+    return std::make_shared<const Marks>(
+        obtain_secret(disk, settings.state_dir / secret_file, "journal and screening"));
 }
 
 Screening::Screening(const net::Machine& machine, const Settings& settings, Observer& observer)
@@ -45,17 +36,18 @@ void Screening::recall() {
     const auto text = base::read_file(*kept_.disk, file, state_most);
     if (text) return returns.restore(*text);
     if (text.error() == std::errc::no_such_file_or_directory) return;
-    observer_.on(event::Trouble{event::Area::reception,
-                                "which mail is still in the screening gateway is not known: " +
-                                    base::file_fault(file, text.error()),
-                                false});
+    observer_.on(event::Trouble{
+        event::Area::reception,
+        "which mail is still in the screening gateway is not known: " + base::file_fault(file, text.error()),
+        false});
 }
 
 void Screening::keep(const Settings& settings) {
     const auto patience = settings.screening.expected_within;
     if (const auto missing = returns.newly_missing(clock_.wall(), patience)) {
         const std::string id = missing->example.text();
-        observer_.on(event::NotBack{settings.screening.gateway, missing->count, id, missing->sender, patience});
+        observer_.on(
+            event::NotBack{settings.screening.gateway, missing->count, id, missing->sender, patience});
     }
     asio::post(keeping_, [this] { write(); });
 }
@@ -76,10 +68,10 @@ void Screening::write() {
     const auto error = base::replace_file(*kept_.disk, file, *text);
     if (!error) return;
     returns.not_saved();
-    observer_.on(event::Trouble{event::Area::reception,
-                                "which mail is in the screening gateway cannot be written down: " +
-                                    base::file_fault(file, error),
-                                false});
+    observer_.on(event::Trouble{
+        event::Area::reception,
+        "which mail is in the screening gateway cannot be written down: " + base::file_fault(file, error),
+        false});
 }
 
 }  // namespace postern::relay

@@ -79,7 +79,7 @@ void Ledger::reports(std::string_view id, const Mail& mail) {
 /// What becomes of a message is told later than that it was accepted, or made. What a process was about to
 /// say when it ended is not said any more.
 void Ledger::must_be_known(std::string_view id) {
-    if (!crashed_ && !ids_.contains(id) && !reports_.contains(id))
+    if (!crashed_ && !ids_.contains(id) && !reports_.contains(id) && !copies_.contains(id))
         fail("something is told of " + text_of(id) + " before it was accepted");
 }
 
@@ -131,12 +131,22 @@ void Ledger::reported(const std::string& to, const std::string& content) {
     }
 }
 
+void Ledger::archived(const std::string& content) {
+    const auto attached = after(content, "Content-Type: message/rfc822\r\n");
+    const auto found = mails_.find(number_in(attached));
+    if (found == mails_.end()) return fail("the archive got a copy of a message that nobody sent");
+    if (attached.find(found->second.content) == attached.npos)
+        fail("the copy of message " + std::to_string(found->first) + " is not as it was sent");
+    ++found->second.archived;
+}
+
 void Ledger::new_life() {
     crashed_ = true;
     ++life_;
 }
 
 void Ledger::removed(const std::string& id, bool told) {
+    if (const auto copy = copies_.find(id); copy != copies_.end()) mails_.at(copy->second).copy_ended = true;
     Mail* mail = of(id);
     if (const auto report = reports_.find(id); report != reports_.end())
         mail = &mails_.at(report->second.number);
@@ -171,12 +181,17 @@ std::string Ledger::judge(const Mail& mail, const std::string& recipient, const 
     return leg.receipts.empty() && leg.failures == 0 ? what + " was accepted and is gone" : "";
 }
 
-void Ledger::close(const std::set<std::string>& kept) {
+void Ledger::close(const std::set<std::string>& kept, bool copied) {
     std::size_t wrong = 0;
     for (const auto& [number, mail] : mails_) {
         std::string why;
         for (const auto& [recipient, leg] : mail.legs)
             if (why.empty()) why = judge(mail, recipient, leg, kept.contains(mail.id));
+        const bool lost =
+            mail.told == Told::taken && mail.archived == 0 && !mail.copy_ended && !kept.contains(mail.copy);
+        if (why.empty() && copied && lost)
+            why = "message " + std::to_string(number) + " (" + mail.id + ") was accepted, and its copy " +
+                  mail.copy + " is gone";
         if (why.empty()) continue;
         note("- " + why);
         if (++wrong > damages_) fail(damages_ == 0 ? why : "more is wrong than was damaged: " + why);
@@ -195,6 +210,9 @@ void Ledger::on(const event::Accepted& what) {
     ids_.insert_or_assign(text_of(what.id), number);
     reports_.erase(text_of(what.id));
     mails_[number].id = what.id;
+    if (what.journal.empty()) return;
+    mails_[number].copy = what.journal;
+    copies_.insert_or_assign(text_of(what.journal), number);
 }
 
 void Ledger::on(const event::Refused& what) {
@@ -231,6 +249,8 @@ void Ledger::on(const event::Bounced& what) {
     must_be_known(what.id);
     Mail* mail = of(what.id);
     if (mail != nullptr && !what.bounce_id.empty()) reports(what.bounce_id, *mail);
+    if (const auto copy = copies_.find(what.id); copy != copies_.end())
+        mails_.at(copy->second).copy_ended = true;
     // A report that its sender's server did not take for so long is told to nobody.
     const auto report = reports_.find(what.id);
     if (report != reports_.end() && what.bounce_id.empty() &&

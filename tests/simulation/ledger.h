@@ -42,6 +42,9 @@ struct Mail {
     Told told = Told::nothing;
     unsigned life = 0;  // of the gateway, when it was sent there
     std::string id;     // the gateway's
+    std::string copy;   // id of the one for the archive; "" where none is known
+    unsigned archived = 0;
+    bool copy_ended = false;  // by an operator
 };
 
 /// The observer's part is called by threads that have their turn, the rest by the one that simulates: never
@@ -59,6 +62,8 @@ public:
     void received(std::uint64_t number, const std::vector<std::string>& recipients,
                   const std::string& content, const std::shared_ptr<const Arrival>& answer);
     void reported(const std::string& to, const std::string& content);
+    /// The archive has taken a journal report.
+    void archived(const std::string& content);
     // By the history.
     void power_cut() { power_cuts_[life_] = clock_.now(); }
     void new_life();
@@ -73,8 +78,9 @@ public:
     void note(const std::string& what);  // into the story
     void fail(const std::string& why);
 
-    /// All is over: what was accepted has come to an end. `kept`: ids that wait, or were set aside.
-    void close(const std::set<std::string>& kept);
+    /// All is over: what was accepted has come to an end. `kept`: ids that wait, or were set aside; `copied`:
+    /// an archive has a copy of each message.
+    void close(const std::set<std::string>& kept, bool copied);
 
     bool well() const { return fault_.empty(); }
     const std::string& fault() const { return fault_; }
@@ -110,7 +116,7 @@ private:
     const std::string folder_;
     const std::chrono::seconds expire_;
     std::map<std::uint64_t, Mail> mails_;
-    std::map<std::string, std::uint64_t, std::less<>> ids_;
+    std::map<std::string, std::uint64_t, std::less<>> ids_, copies_;
     struct Report {
         std::uint64_t number;  // of the message that it is about
         base::Time made;       // by the clock on the wall, as its age

@@ -101,7 +101,7 @@ std::string upper(std::string text) {
     return text;
 }
 
-awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary, std::shared_ptr<Passage> passage) {
+awaitable<void> converse(Conversation& now, Ledger& ledger, Role role, std::shared_ptr<Passage> passage) {
     if (!co_await now.answer(Step::greeting, "220 mx.example ESMTP")) co_return;
     std::vector<std::string> recipients;
     bool sender = false;
@@ -138,7 +138,10 @@ awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary, std::s
             if (refusal.empty()) {
                 const std::string taken = "250 2.0.0 taken\r\n";
                 const auto number = number_in(*content);
-                if (primary && number_in(content->substr(0, content->find("\r\n\r\n"))) == 0) {
+                if (role == Role::archive) {
+                    ledger.archived(*content);
+                } else if (role == Role::primary &&
+                           number_in(content->substr(0, content->find("\r\n\r\n"))) == 0) {
                     for (const auto& one : recipients) ledger.reported(one, *content);
                 } else {
                     ledger.received(number, recipients, *content,
@@ -167,14 +170,14 @@ awaitable<void> converse(Conversation& now, Ledger& ledger, bool primary, std::s
 }  // namespace
 
 Host receiver(io_context& io, const base::Clock& clock, Outside& outside, Ledger& ledger, std::uint64_t seed,
-              std::string address, bool primary) {
+              std::string address, Role role) {
     return [=, &io, &clock, &outside, &ledger](Socket socket, std::shared_ptr<Wire> wire,
                                                std::uint64_t number, std::string from) -> awaitable<void> {
         Conversation now(io, clock, std::move(socket), Random(seed, "receiver", number),
                          outside.mood(address), std::move(from));
         auto passage = wire->passage();
         wire.reset();
-        co_await converse(now, ledger, primary, std::move(passage));
+        co_await converse(now, ledger, role, std::move(passage));
     };
 }
 

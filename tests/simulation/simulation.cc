@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr auto begin = std::chrono::sys_days(std::chrono::year(2026) / 3 / 1);
-const std::string primary_address = "192.0.2.10";
+const std::string primary_address = "192.0.2.10", archive_address = "203.0.113.7";
 constexpr std::size_t steps_at_once = 2'000'000;
 constexpr std::uint64_t late_at_most = 30'000;  // milliseconds
 /// A destination that was down is tried again after an hour, and may have bad luck then.
@@ -62,9 +62,11 @@ public:
         for (unsigned site = 0; site < plan.sites; ++site) {
             const std::string domain = "site" + std::to_string(site) + ".example";
             outside_.add_domain(domain, 10, "mx." + domain, address_of(site));
-            add_receiver(address_of(site), false);
+            add_receiver(address_of(site), Role::site);
         }
-        add_receiver(primary_address, true);
+        add_receiver(primary_address, Role::primary);
+        outside_.add_domain("archive.example", 10, "mx.archive.example", archive_address);
+        add_receiver(archive_address, Role::archive);
         start();
     }
 
@@ -109,7 +111,7 @@ public:
             ledger_.fail("the queue holds on to messages that are gone");
         // The next start finds what this one may have mislaid.
         restart(0s);
-        ledger_.close(kept);
+        ledger_.close(kept, !settings_->journal.to.empty());
         if (kept.size() > ledger_.damages() && ledger_.well())
             fault_ = std::to_string(kept.size()) + " messages wait although nothing keeps them";
     }
@@ -127,8 +129,8 @@ public:
     }
 
 private:
-    void add_receiver(const std::string& address, bool primary) {
-        outside_.add_host(address, receiver(world_, clock_, outside_, ledger_, plan_.seed, address, primary));
+    void add_receiver(const std::string& address, Role role) {
+        outside_.add_host(address, receiver(world_, clock_, outside_, ledger_, plan_.seed, address, role));
     }
 
     std::shared_ptr<relay::Settings> settings() const {
@@ -153,6 +155,7 @@ private:
             other.address = "192.0.2.32";
             out->egress = {one, other};
         }
+        if (random.one_in(3)) out->journal.to = "journal@archive.example";
         return out;
     }
 
@@ -315,9 +318,12 @@ private:
                 const bool for_good = mood == Mood::strict || mood == Mood::hostile || mood == Mood::listing;
                 if (place == primary_address && for_good) mood = Mood::busy;
                 outside_.set_mood(place, mood);
+                if (which == 0) outside_.set_mood(archive_address, mood);
                 ledger_.note(place + " is in mood " + std::to_string(static_cast<int>(mood)));
-                return later(minutes(random.one_in(4) ? 1500 : 90),
-                             [this, place] { outside_.set_mood(place, Mood::well); });
+                return later(minutes(random.one_in(4) ? 1500 : 90), [this, place] {
+                    outside_.set_mood(place, Mood::well);
+                    if (place == address_of(0)) outside_.set_mood(archive_address, Mood::well);
+                });
             }
             case Deed::power_cut: return crash({true, planned.number}, random);
             case Deed::kill: return crash({false, planned.number}, random);
@@ -347,7 +353,7 @@ private:
                 settings_ = other;
                 return life_->parts().delivery.reload(
                     settings_, relay::net::prepare(relay::net::client_context, settings_->tls),
-                    std::make_shared<const relay::Keyring>(), nullptr);
+                    std::make_shared<const relay::Keyring>(), life_->parts().marks);
             }
             default: try { return operate(planned.deed, random);
                 } catch (const std::system_error& fault) {  // the disk's; an operator is told
@@ -412,6 +418,7 @@ private:
     /// From now on nothing goes wrong any more.
     void make_well() {
         for (unsigned site = 0; site < plan_.sites; ++site) outside_.set_mood(address_of(site), Mood::well);
+        outside_.set_mood(archive_address, Mood::well);
         outside_.set_mood(primary_address, Mood::well);
         outside_.set_mood("dns", Mood::well);
         outside_.be_short_of_descriptors(false);

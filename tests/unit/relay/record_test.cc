@@ -34,6 +34,10 @@ Message example() {
     out.envelope.held = true;
     out.envelope.not_before = Time(std::chrono::microseconds(1'700'000'000'123'457));
     out.envelope.exempt = {0, 2};
+    out.envelope.journal = JournalReport::without_content;
+    out.envelope.screened = true;
+    out.envelope.origin = MessageId{54321};
+    out.content.tail = "\r\n--x--\r\n";
     return out;
 }
 
@@ -81,6 +85,10 @@ void check_same(const Message& a, const Message& b) {
     CHECK(a.envelope.held == b.envelope.held);
     CHECK(a.envelope.not_before == b.envelope.not_before);
     CHECK(a.envelope.exempt == b.envelope.exempt);
+    CHECK(a.envelope.journal == b.envelope.journal);
+    CHECK(a.envelope.screened == b.envelope.screened);
+    CHECK(a.envelope.origin == b.envelope.origin);
+    CHECK(a.content.tail == b.content.tail);
     CHECK(a.content.trace == b.content.trace);
     CHECK(a.content.file.filename() == b.content.file.filename());
     CHECK(a.content.size == b.content.size);
@@ -208,8 +216,17 @@ std::string older(std::string record, char version, std::size_t added) {
     return sealed(record);
 }
 
-Message unrestrained() {
+Message before_copies() {
     Message out = example();
+    out.envelope.journal = JournalReport::none;
+    out.envelope.screened = false;
+    out.envelope.origin = {};
+    out.content.tail.clear();
+    return out;
+}
+
+Message unrestrained() {
+    Message out = before_copies();
     out.envelope.restrained.clear();
     out.envelope.held = false;
     out.envelope.not_before = {};
@@ -219,9 +236,16 @@ Message unrestrained() {
 
 }  // namespace
 
+TEST_CASE("records of the fourth version are still read", "[record]") {
+    const Message message = before_copies();
+    auto decoded = decode_message(message.id, older(encode_message(message), '\x04', 14));
+    REQUIRE(decoded);
+    check_same(*decoded, message);
+}
+
 TEST_CASE("records of the third version are still read", "[record]") {
     const Message message = unrestrained();
-    auto decoded = decode_message(message.id, older(encode_message(message), '\x03', 17));
+    auto decoded = decode_message(message.id, older(encode_message(message), '\x03', 31));
     REQUIRE(decoded);
     check_same(*decoded, message);
     const Progress progress = example_progress();
@@ -230,7 +254,7 @@ TEST_CASE("records of the third version are still read", "[record]") {
 
 TEST_CASE("records of the second version are still read", "[record]") {
     Message message = unrestrained();
-    auto decoded = decode_message(message.id, older(encode_message(message), '\x02', 25));
+    auto decoded = decode_message(message.id, older(encode_message(message), '\x02', 39));
     REQUIRE(decoded);
     CHECK(decoded->arrived == message.id.arrived());  // it was the id's time then
     message.arrived = message.id.arrived();
@@ -253,7 +277,7 @@ TEST_CASE("records of the first version are still read", "[record]") {
     envelope.return_content = ReturnContent::unspecified;
     envelope.utf8 = envelope.tls_optional = false;
     envelope.sent_as = {};
-    auto decoded = decode_message(message.id, first(encode_message(message), 43));
+    auto decoded = decode_message(message.id, first(encode_message(message), 57));
     REQUIRE(decoded);
     CHECK(decoded->envelope.forward_paths == envelope.forward_paths);
     CHECK(decoded->envelope.options_of(1) == RecipientOptions());

@@ -168,6 +168,42 @@ TEST_CASE("a bounce goes back through its primary", "[route]") {
     CHECK(choose_route(settings, {}, envelope, to, synced).key.text() == "mx:example.net");
 }
 
+TEST_CASE("what a primary sends goes through the screening gateway first, and a copy to the archive",
+          "[route]") {
+    auto settings = settings_with({gateway("dlp"), gateway("archive"), gateway("user")}, {by("*", "user")});
+    settings.screening.gateway = "dlp";
+    settings.screening.of = {"example.com", "carol@other.example"};
+    settings.journal.gateway = "archive";
+    const auto route = [&](const char* sender, const auto& change) {
+        Envelope envelope;
+        envelope.primary = "main";
+        envelope.reverse_path = parse_address(sender).value_or(Address());
+        change(envelope);
+        return choose_route(settings, small_directory(), envelope, *parse_address("x@second.example"), synced)
+            .key.text();
+    };
+    const auto nothing = [](Envelope&) {};
+    CHECK(route("alice@example.com", nothing) == "gateway:dlp");
+    CHECK(route("Carol+x@other.example", nothing) == "gateway:dlp");
+    CHECK(route("dora@other.example", nothing) == "primary:second");
+    CHECK(route("alice@example.com", [](Envelope& one) { one.screened = true; }) == "primary:second");
+    CHECK(route("alice@example.com", [](Envelope& one) { one.primary.clear(); }) == "primary:second");
+    CHECK(route("", [](Envelope& one) {
+              one.primary.clear();
+              one.journal = JournalReport::whole;
+          }) == "gateway:archive");
+    settings.journal.gateway.clear();
+    CHECK(route("", [](Envelope& one) {
+              one.primary.clear();
+              one.journal = JournalReport::whole;
+          }) == "primary:second");
+    settings.gateways[0].enabled = false;
+    CHECK(route("alice@example.com", nothing) == "gateway:dlp");
+    CHECK(route_exists(settings, RouteKey::gateway("dlp")));
+    settings.screening.gateway.clear();
+    CHECK_FALSE(route_exists(settings, RouteKey::gateway("dlp")));
+}
+
 TEST_CASE("gateways and primaries by name", "[route]") {
     auto settings = settings_with({gateway("a"), gateway("b")}, {});
     CHECK(find_gateway(settings, "b") == &settings.gateways[1]);

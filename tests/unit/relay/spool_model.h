@@ -178,4 +178,19 @@ private:
     std::vector<std::jthread> threads_;  // end first
 };
 
+/// Whether its sender was told nothing of it.
+inline bool untold(const std::map<relay::MessageId, Known>& known, relay::MessageId id) {
+    const auto found = known.find(id);
+    return found != known.end() && !found->second.accepted && !found->second.refused;
+}
+
+/// A life in a word: troubled (*), broken (!), unread (?).
+inline std::string how_it_was(const std::string& how, const MortalDisk& process) {
+    std::string out = ' ' + how;
+    if (process.troubled()) out += '*';
+    if (process.broken()) out += '!';
+    if (process.unread()) out += '?';
+    return out;
+}
+
 }  // namespace postern::tests

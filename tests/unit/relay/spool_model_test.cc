@@ -194,13 +194,15 @@ private:
         {
             const std::lock_guard lock(mutex_);
             if (dead_) return;
-            for (const auto& one : done.accepted) {
-                Known& known = known_.at(one.stored->message.id);
-                (done.error ? known.refused : known.accepted) = true;
-                if (!done.error) live_.push_back(one.stored->message.id);
-                if (const auto& file = one.stored->message.content.file; done.error && !file.empty())
-                    refused.push_back(file);
-            }
+            for (const auto& accept : done.accepted)
+                for (const auto& one : {accept.stored, accept.stored->companion}) {
+                    if (!one) continue;
+                    Known& known = known_.at(one->message.id);
+                    (done.error ? known.refused : known.accepted) = true;
+                    if (!done.error) live_.push_back(one->message.id);
+                    if (const auto& file = one->message.content.file; done.error && !file.empty())
+                        refused.push_back(file);
+                }
             for (const auto& one : done.bounces) live_.push_back(one->message.id);
             told_written_ = std::max(told_written_, done.changes);
             told_durable_ = std::max(told_durable_, done.durable);
@@ -235,7 +237,12 @@ private:
     void accept() {
         if (const std::lock_guard lock(mutex_); live_.size() > most_) return;
         try {
-            life_->accept(message(pick(6) == 0), {});
+            const auto one = message(pick(6) == 0);
+            if (pick(5) == 0) {
+                one->companion = message(false);
+                pairs_.emplace_back(one->message.id, one->companion->message.id);
+            }
+            life_->accept(one, {});
         } catch (const std::runtime_error&) {
             CHECK((process_->troubled() || process_->dead()));  // its file cannot be written
         }
@@ -406,6 +413,9 @@ private:
                 (&version <= now ? must : must_not).insert(version.bounce);
             }
         }
+        for (const auto& [one, other] : std::exchange(pairs_, {}))
+            if (!vague && untold(known_, one) && next.contains(one) != next.contains(other))
+                FAIL("of two that are accepted together one is there" << story(one));
         for (const MessageId id : there)
             FAIL("message " << id.text() << " is there, and "
                             << (gone_.contains(id) ? "was gone for good" : "was never given") << story(id));
@@ -434,13 +444,7 @@ private:
         return "\nlives:" + lives_.substr(lives_.size() - shown) +
                story_of(disk_, folder_.path() / "spool", id);
     }
-    /// Troubled (*), broken (!), unread (?).
-    void tell_life(const std::string& how) {
-        lives_ += ' ' + how;
-        if (process_->troubled()) lives_ += '*';
-        if (process_->broken()) lives_ += '!';
-        if (process_->unread()) lives_ += '?';
-    }
+    void tell_life(const std::string& how) { lives_ += how_it_was(how, *process_); }
 
     /// What a reader found.
     void compare(MessageId id, const Loaded& loaded, const std::string* content, const std::string& why) {
@@ -468,6 +472,7 @@ private:
 
     std::mutex mutex_;
     std::map<MessageId, Known> known_, gone_;
+    std::vector<std::pair<MessageId, MessageId>> pairs_;  // accepted together, in this life
     std::vector<MessageId> live_;
     std::uint64_t told_written_ = 0, told_durable_ = 0;
     bool dead_ = false;
