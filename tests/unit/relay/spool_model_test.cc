@@ -238,10 +238,8 @@ private:
         if (const std::lock_guard lock(mutex_); live_.size() > most_) return;
         try {
             const auto one = message(pick(6) == 0);
-            if (pick(5) == 0) {
-                one->companion = message(false);
-                pairs_.emplace_back(one->message.id, one->companion->message.id);
-            }
+            if (pick(5) == 0) one->companion = message(false);
+            if (one->companion) pairs_.emplace_back(one->message.id, one->companion->message.id);
             life_->accept(one, {});
         } catch (const std::runtime_error&) {
             CHECK((process_->troubled() || process_->dead()));  // its file cannot be written
