@@ -113,6 +113,9 @@ struct Metrics::Families {
                                  "Messages that wait for their turn, since their sender is slowed down.");
     Labelled unusual{registry, "postern_unusual_volume_total",
                      "Times a sender's volume was unusual, by what was done; usual: that it ended.", "level"};
+    Labelled tls_reports{registry, "postern_tls_reports_total",
+                         "Reports about TLS to domains that ask for them: sent, or given up after a day.",
+                         "result"};
     Labelled deferred{registry, "postern_deferred_recipients_total",
                       "Attempts put off, by the stage they failed in.", "stage"};
     Labelled bounced{registry, "postern_bounced_recipients_total",
@@ -223,6 +226,9 @@ void Metrics::count(const relay::event::Bounced& event) {
 void Metrics::count(const relay::event::Removed&) { families_->removed.Increment(); }
 void Metrics::count(const relay::event::Reported& event) { families_->reported.increment(event.action); }
 void Metrics::count(const relay::event::Throttled&) { families_->throttled.Increment(); }
+void Metrics::count(const relay::event::TlsReport& event) {
+    families_->tls_reports.increment(event.sent ? "sent" : "given up");
+}
 void Metrics::count(const relay::event::Unusual& event) { families_->unusual.increment(event.level); }
 void Metrics::count(const relay::event::Listed& event) {
     families_->listed.increment(egress_label(event.address));
