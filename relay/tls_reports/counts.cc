@@ -12,6 +12,8 @@ namespace {
 
 using std::chrono::days;
 
+constexpr days too_old{3};
+
 constexpr std::chrono::seconds first_after = std::chrono::minutes(10), last_after = std::chrono::hours(4);
 
 std::size_t octets_of(const ReportedPolicy& policy) {
@@ -201,7 +203,8 @@ void TlsCounts::settle(const Key& key, TlsPeriod::State state, std::string why, 
 void TlsCounts::forget(Time now) {
     for (auto at = periods_.begin(); at != periods_.end();) {
         const auto one = at++;
-        if (one->second.state != TlsPeriod::State::open && day_end(one->second.begin) <= now) erase(one);
+        const bool settled = one->second.state != TlsPeriod::State::open;
+        if ((settled && day_end(one->second.begin) <= now) || one->second.end + too_old <= now) erase(one);
     }
 }
 

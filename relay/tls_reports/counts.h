@@ -76,7 +76,8 @@ public:
     /// Nothing remains to be done. It is still known until its day is over, so that what is counted of that
     /// day begins where it ended.
     void settle(const Key& key, TlsPeriod::State state, std::string why, Time now);
-    /// Forgets what is settled and of another day.
+    /// Forgets what is settled and of another day, and what is so old that nobody wants to know it: reports
+    /// were switched off, or the gateway.
     void forget(Time now);
 
     const Periods& periods() const { return periods_; }

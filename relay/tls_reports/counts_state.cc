@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::string_view head = "postern TLS reports 1\n";
 constexpr std::size_t lines_max = 100, policies_max = 10, failures_max = 50;
-// Seconds, between the years 1970 and 2400; sessions.
-constexpr std::int64_t time_max = 13'569'465'600, number_max = std::int64_t{1} << 53;
+// Seconds, up to the year 2261, which a time can hold; sessions.
+constexpr std::int64_t time_max = 9'200'000'000, number_max = std::int64_t{1} << 53;
 
 std::string_view take(std::string_view& text, char end) {
     const std::size_t at = std::min(text.find(end), text.size());

@@ -148,7 +148,7 @@ std::vector<TlsReportView> TlsReports::views(const std::string& domain, std::siz
 
 void TlsReports::stop() {
     stopped_ = true;
-    if (!keeping_.changed) return;
+    if (!keeping_.changed && !keeping_.going_on) return;
     std::string text(counts_state_head());
     for (const auto& [key, period] : counts_.periods()) write_period(text, key, period);
     write(std::move(text));
