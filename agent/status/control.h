@@ -102,8 +102,8 @@ public:
     /// What is counted for reports about TLS: of one domain, or ("") all.
     virtual std::vector<relay::TlsReportView> tls_reports(const std::string& domain, std::size_t most) = 0;
     virtual bool send_tls_report(const std::string& domain) = 0;  // false: nothing is counted
-    virtual std::vector<std::string> not_ready() = 0;  // reasons; empty: ready
-    virtual std::vector<std::string> degraded() = 0;   // mail is taken, but some of it cannot leave
+    virtual std::vector<std::string> not_ready() = 0;             // reasons; empty: ready
+    virtual std::vector<std::string> degraded() = 0;  // mail is taken, but some of it cannot leave
     virtual std::string metrics() = 0;
     virtual Metrics::Totals totals() = 0;
     virtual Reloaded reload() = 0;

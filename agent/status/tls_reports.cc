@@ -41,7 +41,7 @@ Answer send(const Control& control, const Request& request) {
 }
 
 std::string present(const json& answer, base::Time now) {
-    std::vector<Row> rows{{"domain", "since", "successful", "failed", "state", "due"}};
+    std::vector<Row> rows{{"DOMAIN", "SINCE", "SUCCESSFUL", "FAILED", "STATE", "DUE"}};
     std::string troubles;
     for (const auto& one : answer.at("reports")) {
         const auto state = text_field(one, "state");

@@ -50,7 +50,7 @@ struct TlsPeriod {
 
 struct TlsCountsLimits {
     std::size_t periods = 30'000;
-    std::size_t policies = 10, failures = 50;  // of a period, and of a policy
+    std::size_t policies = 40, failures = 50;  // of a period, and of a policy
     std::size_t lines = 100;                   // of a policy
     std::size_t text = 300;                    // octets of each that comes from others
     std::size_t octets_of_one = 96u << 10;     // of all these of a period
