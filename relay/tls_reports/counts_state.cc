@@ -12,7 +12,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::string_view head = "postern TLS reports 1\n";
-constexpr TlsCountsLimits most{};
+constexpr TlsCountsLimits bounds{};
 // Seconds, up to the year 2261, which a time can hold; sessions.
 constexpr std::int64_t time_max = 9'200'000'000, number_max = std::int64_t{1} << 53;
 
@@ -75,7 +75,7 @@ std::optional<Read> read_period(std::string_view line) {
 
 bool read_list(std::string_view& line, std::vector<std::string>& out) {
     std::size_t count = 0;
-    if (!take_number(line, count, most.lines)) return false;
+    if (!take_number(line, count, bounds.lines)) return false;
     for (std::string text; count > 0; --count) {
         if (!take_text(line, text)) return false;
         out.push_back(text);
@@ -86,7 +86,7 @@ bool read_list(std::string_view& line, std::vector<std::string>& out) {
 bool read_policy(std::string_view line, TlsPeriod& period) {
     PolicySessions out;
     std::size_t kind = 0;
-    if (period.policies.size() >= most.policies || !take_number(line, kind, 2) ||
+    if (period.policies.size() >= bounds.policies || !take_number(line, kind, 2) ||
         !take_text(line, out.policy.domain) || !take_number(line, out.successful, number_max) ||
         !take_number(line, out.failed, number_max) || !take_number(line, out.untold, number_max) ||
         !read_list(line, out.policy.lines) || !read_list(line, out.policy.hosts))
@@ -97,7 +97,7 @@ bool read_policy(std::string_view line, TlsPeriod& period) {
 }
 
 bool read_failures(std::string_view line, TlsPeriod& period) {
-    if (period.policies.empty() || period.policies.back().failures.size() >= most.failures) return false;
+    if (period.policies.empty() || period.policies.back().failures.size() >= bounds.failures) return false;
     TlsFailures out;
     const auto result = parse_tls_result(take(line, ' '));
     if (!result || !take_number(line, out.sessions, number_max) || !take_text(line, out.sending) ||
