@@ -131,6 +131,16 @@ struct Rotated {
     std::string_view site, from, to, why;  // `to` is "" when none is left and mail waits
 };
 
+/// A domain that asks for it was told of TLS sessions with its hosts, or could not be for a day.
+struct TlsReport {
+    std::string_view domain;
+    bool sent = false;
+    std::string_view to;                       // who took it, with commas between
+    std::string_view message;                  // the id of the mail that it is in, "" for none
+    std::uint64_t successful = 0, failed = 0;  // sessions
+    std::string_view why;                      // some reader did not take it
+};
+
 /// What a trouble is in. The log and the counters have its text.
 enum class Area : std::uint8_t { delivery, dns, egress, listener, queue, reception, session, spool, tls };
 
@@ -175,6 +185,7 @@ public:
     virtual void on(const event::Listed&) {}
     virtual void on(const event::Unlisted&) {}
     virtual void on(const event::Rotated&) {}
+    virtual void on(const event::TlsReport&) {}
     virtual void on(const event::Trouble&) {}
     virtual void on(const event::SessionClosed&) {}
 };

@@ -104,6 +104,10 @@ public:
     /// For so long so many recipients of a user or a domain are neither too many nor unusual; 0: no more.
     /// False when too many mailings are announced.
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length);
+    /// What is counted for reports about TLS, at most so many: of one domain, or ("") all.
+    std::vector<TlsReportView> tls_reports(const std::string& domain, std::size_t most);
+    /// A domain's report goes now; false when nothing is counted for it.
+    bool send_tls_report(const std::string& domain);
     /// Why names are looked up without DNSSEC, or not at all, in words; "" when all is well.
     std::string dns_trouble();
     /// Drops what was learnt against an address, for one site or (site "") altogether. False: nothing was

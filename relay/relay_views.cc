@@ -4,6 +4,7 @@
 #include "relay/parts.h"
 #include "relay/reception/sender_limits.h"
 #include "relay/relay.h"
+#include "relay/tls_reports/tls_reports.h"
 
 namespace postern::relay {
 
@@ -84,6 +85,17 @@ UnusualView Relay::unusual() {
     for (auto& one : out.announced) one.until = parts_->clock.on_the_wall(one.until);
     out.learning_until = parts_->volume.watch.learning_until(parts_->clock.wall());
     return out;
+}
+
+std::vector<TlsReportView> Relay::tls_reports(const std::string& domain, std::size_t most) {
+    return parts_->delivery_loops.first().ask([parts = parts_.get(), domain, most] {
+        return parts->delivery.workplace().tls_reports.views(domain, most);
+    });
+}
+
+bool Relay::send_tls_report(const std::string& domain) {
+    return parts_->delivery_loops.first().ask(
+        [parts = parts_.get(), domain] { return parts->delivery.workplace().tls_reports.send_now(domain); });
 }
 
 std::string Relay::dns_trouble() {

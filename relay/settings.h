@@ -243,6 +243,15 @@ struct DkimSettings {
     bool operator==(const DkimSettings&) const = default;
 };
 
+/// Reports about TLS to the domains that ask for them (RFC 8460).
+struct TlsReportSettings {
+    bool send = false;
+    std::string from;          // "": postmaster at Settings::hostname
+    std::string contact;       // whom their readers may ask; "": `from`
+    std::string organization;  // "": Settings::hostname
+    bool operator==(const TlsReportSettings&) const = default;
+};
+
 struct TlsSettings {
     std::filesystem::path certificate, private_key;  // both empty: STARTTLS is not offered
     std::filesystem::path ca_file;                   // empty: the system's store
@@ -269,6 +278,7 @@ struct Settings {
     DeliverySettings delivery;
     DnsSettings dns;
     DkimSettings dkim;
+    TlsReportSettings tls_reports;
     bool operator==(const Settings&) const = default;
 };
 

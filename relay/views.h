@@ -127,6 +127,16 @@ struct ListingView {
     bool probing = false;  // little mail is let through to see whether it is over
 };
 
+/// A domain's TLS sessions of a day, or until its report was wanted. Times are of the wall.
+struct TlsReportView {
+    std::string domain;
+    std::chrono::system_clock::time_point begin{}, end{}, due{};
+    std::uint64_t successful = 0, failed = 0;
+    unsigned attempts = 0;   // that no reader took the report at
+    std::string_view state;  // counted, waits, under way, sent, not wanted, given up
+    std::string trouble;     // of the last attempt
+};
+
 struct EgressView {
     std::string address, hostname;  // address "" for the system's choice
     bool suspended = false;

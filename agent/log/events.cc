@@ -151,6 +151,15 @@ void Events::on(const relay::event::Rotated& event) {
     });
 }
 
+void Events::on(const relay::event::TlsReport& event) {
+    metrics_.count(event);
+    log_.write(LogLevel::info, "tls-report", [&](LogLine& line) {
+        line.add("domain", event.domain).add("sent", event.sent).add_if("to", event.to);
+        line.add_if("id", event.message).add("successful", event.successful).add("failed", event.failed);
+        line.add_if("why", event.why);
+    });
+}
+
 void Events::on(const relay::event::Trouble& event) {
     metrics_.count(event);
     log_.write(event.grave ? LogLevel::error : LogLevel::warning, "trouble",

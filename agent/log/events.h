@@ -33,6 +33,7 @@ public:
     void on(const relay::event::Listed& event) override;
     void on(const relay::event::Unlisted& event) override;
     void on(const relay::event::Rotated& event) override;
+    void on(const relay::event::TlsReport& event) override;
     void on(const relay::event::Trouble& event) override;
     void on(const relay::event::SessionClosed& event) override;
 

@@ -118,6 +118,9 @@ struct Metrics::Families {
                                 "Messages taken back from the screening gateway.");
     Counter& not_back = counter(registry, "postern_screening_missing_total",
                                 "Messages that the screening gateway did not give back in time.");
+    Labelled tls_reports{registry, "postern_tls_reports_total",
+                         "Reports about TLS to domains that ask for them: sent, or given up after a day.",
+                         "result"};
     Labelled deferred{registry, "postern_deferred_recipients_total",
                       "Attempts put off, by the stage they failed in.", "stage"};
     Labelled bounced{registry, "postern_bounced_recipients_total",
@@ -230,6 +233,9 @@ void Metrics::count(const relay::event::Bounced& event) {
 void Metrics::count(const relay::event::Removed&) { families_->removed.Increment(); }
 void Metrics::count(const relay::event::Reported& event) { families_->reported.increment(event.action); }
 void Metrics::count(const relay::event::Throttled&) { families_->throttled.Increment(); }
+void Metrics::count(const relay::event::TlsReport& event) {
+    families_->tls_reports.increment(event.sent ? "sent" : "given up");
+}
 void Metrics::count(const relay::event::Unusual& event) { families_->unusual.increment(event.level); }
 void Metrics::count(const relay::event::NotBack& event) {
     families_->not_back.Increment(static_cast<double>(event.messages));

@@ -32,6 +32,7 @@ public:
     void count(const relay::event::Removed& event);
     void count(const relay::event::Reported& event);
     void count(const relay::event::Throttled& event);
+    void count(const relay::event::TlsReport& event);
     void count(const relay::event::Unusual& event);
     void count(const relay::event::NotBack& event);
     void count(const relay::event::Listed& event);

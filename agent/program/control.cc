@@ -215,6 +215,12 @@ public:
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) override {
         return parts_.gate.while_running([&] { return parts_.relay.expect(who, recipients, length); });
     }
+    std::vector<relay::TlsReportView> tls_reports(const std::string& domain, std::size_t most) override {
+        return parts_.gate.while_running([&] { return parts_.relay.tls_reports(domain, most); });
+    }
+    bool send_tls_report(const std::string& domain) override {
+        return parts_.gate.while_running([&] { return parts_.relay.send_tls_report(domain); });
+    }
     std::vector<std::string> not_ready() override {
         try {
             return parts_.gate.while_running([&] {

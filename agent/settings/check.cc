@@ -13,6 +13,7 @@
 #include "agent/settings/reply_rules.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
+#include "relay/mail/address.h"
 #include "relay/net/address_range.h"
 #include "relay/signing/keyring.h"
 #include "sync/back_ends.h"
@@ -306,6 +307,20 @@ void check_anchors(ParsedConfiguration& parsed) {
         parsed.warn(key, why);
 }
 
+/// Who reads reports about TLS may drop those that are not signed (RFC 8460 §5.3).
+void check_report_sender(ParsedConfiguration& parsed, const relay::Keyring::Keys& keys) {
+    const auto& reports = parsed.settings.relay.tls_reports;
+    if (!reports.send) return;
+    const auto sender = relay::parse_address(reports.from);
+    const std::string domain = sender ? sender->domain : parsed.settings.relay.hostname;
+    const bool signed_by_us = std::any_of(keys.begin(), keys.end(), [&](const auto& one) {
+        return domain == one.domain || domain.ends_with('.' + one.domain);
+    });
+    if (!signed_by_us)
+        parsed.warn("tls_reports.from", "no key in dkim.keys is of " + domain +
+                                            ", so reports are not signed and their readers may drop them");
+}
+
 /// What is wrong with keys; a domain whose key cannot be used would be sent for without a signature.
 void check_signing(ParsedConfiguration& parsed) {
     constexpr const char* key = "dkim.keys";
@@ -321,6 +336,7 @@ void check_signing(ParsedConfiguration& parsed) {
             parsed.warn(key, '"' + one.file.string() + "\" holds an RSA key of " +
                                  std::to_string(one.key.bits()) + " bits; 2048 are usual: postern dkim new " +
                                  one.domain);
+    check_report_sender(parsed, read.keys);
 }
 
 /// A file of rules has lines and columns of its own.

@@ -1,7 +1,9 @@
 #include "agent/settings/keys_outgoing.h"
 
 #include "agent/settings/key_types.h"
+#include "relay/mail/address.h"
 #include "sync/base/ascii.h"
+#include "sync/base/utf8.h"
 
 namespace postern::agent {
 namespace {
@@ -278,6 +280,39 @@ Section delivery() {
                 "--reply-rules\"")}};
 }
 
+/// An address that mail may come from, "" for the default.
+Key report_address(std::string_view name, std::string relay::TlsReportSettings::*member,
+                   std::string_view help) {
+    return {name, "address", std::string(), help, [member](Settings& settings, const Value& value) {
+                const auto& text = std::get<std::string>(value);
+                const auto parsed = relay::parse_address(text);
+                const bool usable = parsed && !parsed->null() && is_domain_name(parsed->domain) &&
+                                    base::is_ascii(text) &&
+                                    text.find_first_of("\"<>\\(),;: ") == std::string::npos;
+                if (!text.empty() && !usable)
+                    return quoted(text) + " is not an address as \"tls-reports@example.com\"";
+                settings.relay.tls_reports.*member = text;
+                return std::string();
+            }};
+}
+
+Section tls_reports() {
+    using T = relay::TlsReportSettings;
+    return {.name = "tls_reports",
+            .help = "Reports about TLS, once a day, to the domains that ask for them (RFC 8460).",
+            .keys = {
+                boolean(
+                    "send", false, [](Settings& s) -> auto& { return s.relay.tls_reports.send; },
+                    "true: count how TLS fares with the hosts of each domain, and tell the domain"),
+                report_address("from", &T::from,
+                               "whom they come from, of a domain with a key in dkim.keys; empty: postmaster "
+                               "at hostname"),
+                report_address("contact", &T::contact, "whom their readers may ask; empty: from"),
+                text(
+                    "organization", "", [](Settings& s) -> auto& { return s.relay.tls_reports.organization; },
+                    "who reports, as people call it; empty: hostname")}};
+}
+
 std::string set_dns_servers(Settings& settings, const Value& value) {
     for (const auto& server : std::get<std::vector<std::string>>(value)) {
         if (!is_dns_server(server)) return quoted(server) + " is not an IP address, or one with \"@port\"";
@@ -319,7 +354,7 @@ Section dns() {
 }  // namespace
 
 std::vector<Section> outgoing_sections() {
-    return {gateway(), route(), destination(), egress(), queue(), delivery(), dkim(), dns()};
+    return {gateway(), route(), destination(), egress(), queue(), delivery(), dkim(), tls_reports(), dns()};
 }
 
 }  // namespace postern::agent

@@ -100,8 +100,11 @@ public:
     virtual std::optional<relay::Applied> release_sender(const std::string& who) = 0;
     virtual std::optional<relay::Applied> drop_sender(const std::string& who) = 0;
     virtual bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) = 0;
-    virtual std::vector<std::string> not_ready() = 0;  // reasons; empty: ready
-    virtual std::vector<std::string> degraded() = 0;   // mail is taken, but some of it cannot leave
+    /// What is counted for reports about TLS: of one domain, or ("") all.
+    virtual std::vector<relay::TlsReportView> tls_reports(const std::string& domain, std::size_t most) = 0;
+    virtual bool send_tls_report(const std::string& domain) = 0;  // false: nothing is counted
+    virtual std::vector<std::string> not_ready() = 0;             // reasons; empty: ready
+    virtual std::vector<std::string> degraded() = 0;  // mail is taken, but some of it cannot leave
     virtual std::string metrics() = 0;
     virtual Metrics::Totals totals() = 0;
     virtual Reloaded reload() = 0;

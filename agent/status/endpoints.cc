@@ -10,9 +10,9 @@ namespace postern::agent {
 const std::vector<Endpoint>& endpoints() {
     static const std::vector<Endpoint> table = [] {
         std::vector<Endpoint> all;
-        for (auto* rows :
-             {state_endpoints, explain_endpoints, queue_endpoints, spool_endpoints, sender_endpoints,
-              screening_endpoints, outgoing_endpoints, directory_endpoints, reload_endpoints}) {
+        for (auto* rows : {state_endpoints, explain_endpoints, queue_endpoints, spool_endpoints,
+                           sender_endpoints, screening_endpoints, outgoing_endpoints, tls_report_endpoints,
+                           directory_endpoints, reload_endpoints}) {
             auto more = rows();
             std::move(more.begin(), more.end(), std::back_inserter(all));
         }
@@ -35,6 +35,7 @@ const std::vector<CommandGroup>& command_groups() {
         {.name = "egress", .help = "addresses mail leaves from", .alone = "egress list"},
         {.name = "directory", .help = "what is known of the primaries", .alone = "directory"},
         {.name = "senders", .help = "how much each sender handed in, and may", .alone = "senders"},
+        {.name = "tls-reports", .help = "what domains are told of TLS", .alone = "tls-reports list"},
     };
     return groups;
 }

@@ -19,6 +19,7 @@ std::vector<Endpoint> spool_endpoints();
 std::vector<Endpoint> sender_endpoints();
 std::vector<Endpoint> screening_endpoints();
 std::vector<Endpoint> outgoing_endpoints();
+std::vector<Endpoint> tls_report_endpoints();
 std::vector<Endpoint> directory_endpoints();
 std::vector<Endpoint> reload_endpoints();
 

@@ -159,6 +159,8 @@ net::awaitable<std::unique_ptr<Client>> Client::attempt(net::io_context& io, con
             refusal = Refusal{Stage::tls, {}, {}};
             refusal.reason =
                 "TLS policy " + target.policy->text() + ", and the server does not offer STARTTLS";
+            refusal.tls = client->tls_session();
+            refusal.tls->why = "the server does not offer STARTTLS";
             co_return nullptr;
         }
     }
@@ -178,6 +180,8 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
         error = co_await ask("STARTTLS\r\n", ready);
         if (!error && ready.code != 220) {
             refusal.reply = ready;
+            refusal.tls = tls_session();
+            refusal.tls->why = ready.line();
             co_return false;
         }
     }
@@ -195,6 +199,8 @@ net::awaitable<bool> Client::secure(Refusal& refusal) {
     }
     if (!error) co_return true;
     refusal.reason = error == net::Error::tls_failed ? connection_->tls_failure() : net::describe(error);
+    refusal.tls = tls_session();
+    refusal.tls->why = refusal.reason;
     if (policy.tls != ClientTls::opportunistic) refusal.reason += "; TLS policy " + policy.text();
     co_return false;
 }
@@ -257,6 +263,21 @@ std::string Client::tls() const {
     return target_.policy->text() + ": " + reached;
 }
 
+TlsSession Client::tls_session() const {
+    TlsSession out;
+    out.host = target_.host;
+    out.receiving = connection_->peer();
+    out.helo = name_;
+    out.sending = connection_->own();
+    out.offered = !fallback_.empty() || extensions_.starttls || target_.policy->tls == ClientTls::implicit;
+    out.encrypted = encrypted();
+    // Of a handshake that failed it is not known to be of no matter.
+    out.certificate = fallback_.empty() ? connection_->certificate_fault() : failed_certificate_;
+    out.why = fallback_;
+    if (!out.encrypted && !out.offered) out.why = "the server does not offer STARTTLS";
+    return out;
+}
+
 std::string Client::would_fail() const {
     if (!target_.policy->would_bar.empty()) return target_.policy->would_bar + ", which is being tested";
     if (!target_.policy->testing || verified()) return {};
@@ -281,6 +302,7 @@ net::awaitable<std::unique_ptr<Client>> Client::open_there(net::io_context& io, 
         why = refusal.reason.empty() ? refusal.reply.line() : refusal.reason;
         if (why.empty()) why = "TLS failed";
     }
+    auto failed = std::move(refusal.tls);
     auto clear = std::make_shared<HostPolicy>(*target.policy);
     clear->tls = ClientTls::off;
     HostPolicyPtr wanted = std::exchange(target.policy, std::move(clear));
@@ -291,10 +313,12 @@ net::awaitable<std::unique_ptr<Client>> Client::open_there(net::io_context& io, 
         refusal.reason += (refusal.reason.empty() ? "in clear text, because TLS failed: "
                                                   : ", in clear text, because TLS failed: ") +
                           why;
+        refusal.tls = std::move(failed);
         co_return nullptr;
     }
     client->target_.policy = std::move(wanted);
     client->fallback_ = std::move(why);
+    if (failed) client->failed_certificate_ = failed->certificate;
     co_return client;
 }
 

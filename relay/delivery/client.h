@@ -16,6 +16,7 @@
 #include "relay/mail/stage.h"
 #include "relay/net/connection.h"
 #include "relay/settings.h"
+#include "relay/tls_reports/session.h"
 #include "sync/base/clock.h"
 
 namespace postern::relay {
@@ -29,6 +30,7 @@ struct Refusal {
     bool no_source = false;   // our own address cannot be used
     bool ours = false;        // we are short of descriptors or memory, which says nothing about the host
     Meaning meaning = Meaning::host;
+    std::optional<TlsSession> tls{};  // where it is TLS that there is none of
 };
 
 /// Its connection lives on one loop, and whoever has it may be on another: by one coroutine at a time; what
@@ -81,6 +83,8 @@ public:
     Before before() const;
     bool gave_up_tls() const { return !fallback_.empty(); }
     Time opened() const { return opened_; }
+    /// For reports about TLS.
+    TlsSession tls_session() const;
     /// Why the server's certificate does not stand up to an MTA-STS policy that is only being tested; "" when
     /// there is none, or it does.
     std::string would_fail() const;
@@ -122,7 +126,8 @@ private:
     Options options_;
     Extensions extensions_;
     std::string name_;
-    std::string fallback_;  // why this is clear text although TLS was offered
+    std::string fallback_;         // why this is clear text although TLS was offered
+    long failed_certificate_ = 0;  // what was wrong with it then
     bool took_ = false;
     /// The final dot may be out, and no answer to it is there. The connection's loop alone touches it.
     const std::shared_ptr<bool> behind_dot_ = std::make_shared<bool>(false);

@@ -13,6 +13,7 @@
 #include "relay/delivery/listing.h"
 #include "relay/delivery/names.h"
 #include "relay/delivery/sources.h"
+#include "relay/delivery/tls_sessions.h"
 #include "relay/queue/schedule.h"
 
 namespace postern::relay {
@@ -170,6 +171,7 @@ net::awaitable<std::unique_ptr<Client>> connect(Workplace& at, SitePtr site, Sou
             co_return nullptr;
         }
         note_failure(at, *site, target.endpoint);
+        count_failed_session(at, *site, from, target, refusal);
         other_family_first({next + 1, targets.end()}, target);
         if (at.listing.learn_from_reply(*site, from.source, refusal.reply, target)) co_return nullptr;
         note(failure, target, refusal);

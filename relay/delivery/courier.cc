@@ -11,6 +11,7 @@
 #include "relay/delivery/dispatch.h"
 #include "relay/delivery/environment.h"
 #include "relay/delivery/sources.h"
+#include "relay/delivery/tls_sessions.h"
 #include "relay/mail/stage.h"
 
 namespace postern::relay {
@@ -138,9 +139,11 @@ void Courier::failed(ConnectFailure failure) {
 // ---- what it carries
 
 net::awaitable<TransactionEnd> Courier::serve(Client& client, std::optional<Job> first) {
+    TlsSessions sessions(at_);
     while (!leaves(client)) {
         if (!first) first = co_await next(client);
         if (!first) break;
+        sessions.carries(*site_, client, *first);
         Handover handover(at_, site_, from_, client, *std::exchange(first, std::nullopt), false);
         TransactionEnd end = co_await handover.run();
         if (!end.usable) {
@@ -201,6 +204,7 @@ net::awaitable<void> Courier::ask_elsewhere(SecondOpinion open) {
         co_return;
     }
     Known known(at_.connections.traffic(), *client);
+    TlsSessions(at_).carries(*site_, *client, open.job);
     Handover handover(at_, site_, from_, *client, std::move(open.job), true);
     TransactionEnd end = co_await handover.run();
     if (end.usable)

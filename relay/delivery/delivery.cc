@@ -41,6 +41,7 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
       names_(env_, learnt_),
       contents_(env_),
       signing_(env_, std::move(keyring)),
+      tls_reports_(env_.io, machine, spool, observer, *env_.settings),
       sources_(env_, learnt_.recall(egress_file)),
       listing_(env_, sources_, names_),
       intake_(env_, std::move(directory), room_, dispatch_),
@@ -48,11 +49,11 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
       alarms_(
           env_.io, env_.clock, [this] { return std::min(queue_.next_run(), next_persist_); },
           [this] { tick(); }),
-      destinations_(env_, names_, alarms_),
+      destinations_(env_, names_, alarms_, tls_reports_),
       room_(env_, destinations_, queue_),
       connections_(env_),
-      workplace_{env_,     queue_,        names_, contents_,    signing_, sources_,
-                 listing_, destinations_, room_,  connections_, alarms_,  dispatch_},
+      workplace_{env_,          queue_, names_,       contents_, signing_,  sources_,    listing_,
+                 destinations_, room_,  connections_, alarms_,   dispatch_, tls_reports_},
       dispatch_(workplace_, [this](const SitePtr& site, SourceQueue& from) {
           return Courier::run(std::make_unique<Courier>(workplace_, site, from));
       }) {}
@@ -60,6 +61,10 @@ Delivery::Delivery(const std::vector<net::io_context*>& loops, const net::Machin
 void Delivery::start() {
     connections_.reload();
     move_obsolete();
+    tls_reports_.send_with([this] {
+        const Surroundings around = names_.surroundings("TLS reports");
+        return TlsReports::Means{around.resolver, names_.tls(), around.own, env_.settings};
+    });
     names_.start([this] {
         // What is known was not validated, or waits because it could not be.
         destinations_.distrust();
@@ -79,6 +84,7 @@ void Delivery::reload(SettingsPtr settings, const net::PreparedTls& tls, Keyring
     signing_.reload(std::move(keyring));
     names_.reload(tls);
     queue_.reload(env_.settings);
+    tls_reports_.reload(*env_.settings);
     connections_.reload();
     sources_.reload();
     destinations_.reload();
@@ -142,6 +148,7 @@ void Delivery::tick() {
 void Delivery::tidy(Time time) {
     next_persist_ = time + persist_pause;
     persist(false);
+    tls_reports_.tick();
     if (next_sweep_ > time) return;
     next_sweep_ = time + sweep_pause;
     dispatch_.refill_all();
@@ -168,6 +175,7 @@ net::awaitable<void> Delivery::stop(std::chrono::seconds grace) {
     dispatch_.stop();
     co_await connections_.finish(grace);
     persist(true);
+    tls_reports_.stop();
     co_await learnt_.finish();
 }
 

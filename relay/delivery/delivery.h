@@ -29,6 +29,7 @@
 #include "relay/observer.h"
 #include "relay/queue/queue.h"
 #include "relay/settings.h"
+#include "relay/tls_reports/tls_reports.h"
 #include "relay/views.h"
 #include "sync/directory/snapshot.h"
 
@@ -77,6 +78,7 @@ private:
     Names names_;
     Contents contents_;
     Signing signing_;
+    TlsReports tls_reports_;
     Sources sources_;
     Listing listing_;
     Intake intake_;

@@ -61,6 +61,7 @@ net::awaitable<Destinations::Answer> Destinations::look_up(DestinationPtr destin
     Targets targets = co_await find(std::move(asker), destination->route, destination->wish);
     out.stopped = env_.stopping;
     if (out.stopped) co_return out;
+    count_barred(*destination, targets);
     Time time = env_.clock.steady();
     if (!targets.list.empty()) {
         destination->site = site(targets.site);
@@ -78,6 +79,17 @@ net::awaitable<Destinations::Answer> Destinations::look_up(DestinationPtr destin
     destination->obstacle = {};
     out.found = true;
     co_return out;
+}
+
+/// There is no session with them, which their domain is told as well.
+void Destinations::count_barred(const Destination& destination, const Targets& targets) {
+    if (destination.route.kind != RouteKey::Kind::exchangers || destination.wish == TlsWish::optional) return;
+    for (const auto& bar : targets.bars) {
+        TlsSession none;
+        none.host = bar.host;
+        if (bar.policy->fault != PolicyFault::none)
+            tls_reports_.count(destination.route.name, *bar.policy, none);
+    }
 }
 
 /// Name servers that do not answer for a while take nobody's mail away who was known (RFC 8767).

@@ -11,6 +11,7 @@
 #include "relay/delivery/environment.h"
 #include "relay/delivery/names.h"
 #include "relay/egress/pool.h"
+#include "relay/tls_reports/tls_reports.h"
 
 namespace postern::relay {
 
@@ -21,8 +22,8 @@ public:
     using ByRoute = std::map<std::pair<RouteKey, TlsWish>, DestinationPtr>;
     using BySite = std::map<std::string, SitePtr>;
 
-    Destinations(Environment& env, Names& names, Alarms& alarms)
-        : env_(env), names_(names), alarms_(alarms) {}
+    Destinations(Environment& env, Names& names, Alarms& alarms, TlsReports& tls_reports)
+        : env_(env), names_(names), alarms_(alarms), tls_reports_(tls_reports) {}
 
     DestinationPtr get(const RouteKey& route, TlsWish wish);
     /// Null for one that nobody has sent to. Without a wish: that the route as such is judged by.
@@ -69,6 +70,7 @@ public:
 
 private:
     SitePtr site(const std::string& key);
+    void count_barred(const Destination& destination, const Targets& targets);
     net::awaitable<Targets> find(std::string asker, RouteKey route, TlsWish wish);
     void adopt(Site& site, const RouteKey& route, TlsWish wish, Targets targets);
     bool still_known(const Destination& destination, const Targets& targets) const;
@@ -77,6 +79,7 @@ private:
     Environment& env_;
     Names& names_;
     Alarms& alarms_;
+    TlsReports& tls_reports_;
     ByRoute destinations_;
     BySite sites_;
     bool many_ = false;

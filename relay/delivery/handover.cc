@@ -136,7 +136,10 @@ net::awaitable<bool> Handover::sign(FormPtr form, Formless& why) {
     // Nobody else's mail is vouched for: what strangers hand in, as reports, may say anything. Nor where what
     // looks like a header is none, since ours ended before it.
     const Message& mail = job_.message->stored->message;
-    const bool ours = !mail.envelope.primary.empty() && !mail.content.trace.ends_with("\r\n\r\n");
+    const bool written_here =
+        mail.envelope.client.empty() && !mail.envelope.bounce && mail.envelope.journal == JournalReport::none;
+    const bool ours =
+        (!mail.envelope.primary.empty() || written_here) && !mail.content.trace.ends_with("\r\n\r\n");
     // What is still to be screened may be changed there.
     if (site_->hosts().route.kind == RouteKey::Kind::primary || !ours || to_screening()) co_return true;
     auto made = co_await at_.signing.of(job_.message->stored, std::move(form));

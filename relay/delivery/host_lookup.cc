@@ -93,6 +93,7 @@ net::awaitable<HostFound> look_up_host(Surroundings around, HostWanted wanted) {
         wished(exchanger_policy(wanted.base, exchanger, wanted.sts, answer, tlsa), wanted.wish));
     if (!policy->barred.empty()) {
         out.barred = true;
+        out.bar = policy;
         out.trouble = no_host(4, 7, 5, policy->barred);
         co_return out;
     }

@@ -25,6 +25,7 @@ struct HostFound {
     Reply trouble;         // why there are none, as in Targets; no status where there are some
     bool self = false;     // it is this gateway
     bool barred = false;   // a policy bars it
+    HostPolicyPtr bar{};   // which
     bool ignored = false;  // it has addresses, but none that mail may be led to
 };
 

@@ -1,5 +1,7 @@
 #include "relay/delivery/line.h"
 
+#include <algorithm>
+
 #include "sync/base/ensure.h"
 
 namespace postern::relay {
@@ -32,6 +34,22 @@ Job Line::pop() {
     else
         turns_.push_back(std::move(route));
     return job;
+}
+
+std::vector<const Job*> Line::first_of_each(std::size_t most) const {
+    std::vector<const Job*> out;
+    const auto add = [&](const Job& job) {
+        const bool known =
+            std::any_of(out.begin(), out.end(), [&](const Job* one) { return one->route == job.route; });
+        if (!known) out.push_back(&job);
+    };
+    for (const Job& job : front_)
+        if (out.size() < most) add(job);
+    for (const RouteKey& route : turns_)
+        if (out.size() < most) add(by_route_.find(route)->second.front());
+    // Of a mailing the others are most likely for the same.
+    if (!not_first_.empty() && out.size() < most) add(not_first_.front());
+    return out;
 }
 
 std::vector<Job> Line::drain() {

@@ -24,6 +24,8 @@ public:
     }
     Job pop();  // of one that is not empty
     std::vector<Job> drain();
+    /// Of each of its domains the job that is next, of at most so many. They stand until something changes.
+    std::vector<const Job*> first_of_each(std::size_t most) const;
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
     /// Takes out what `wanted` says.

@@ -53,6 +53,11 @@ struct Targets {
     /// list and what is demanded of each; for gateways and primaries their key.
     std::string site;
     bool barred = false;  // a policy bars a host that could be reached
+    struct Bar {
+        std::string host;
+        HostPolicyPtr policy;
+    };
+    std::vector<Bar> bars{};  // those hosts, at most as many as in the list
     /// Their names alone, or the one of delivery.receivers they belong to: what a verdict about our address
     /// is kept for.
     std::string exchangers;

@@ -125,6 +125,8 @@ void take_hosts(Targets& out, const std::vector<HostWanted>& hosts, const std::v
         for (const auto& target : found[at].targets)
             if (out.list.size() < targets_max) out.list.push_back(target);
         out.barred = out.barred || found[at].barred;
+        if (found[at].barred && out.bars.size() < targets_max)
+            out.bars.push_back({hosts[at].exchanger.host, found[at].bar});
         if (found[at].trouble.status.category != 0) note(out.trouble, found[at].trouble);
     }
     if (limit <= 0xffff)

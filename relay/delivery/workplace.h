@@ -15,6 +15,7 @@ class Room;
 class Connections;
 class Alarms;
 class Dispatch;
+class TlsReports;
 
 /// All of it lives as long as Delivery, and is used on its loop.
 struct Workplace {
@@ -30,6 +31,7 @@ struct Workplace {
     Connections& connections;
     Alarms& alarms;
     Dispatch& dispatch;
+    TlsReports& tls_reports;
 };
 
 }  // namespace postern::relay

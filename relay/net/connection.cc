@@ -220,6 +220,7 @@ awaitable<std::error_code> Connection::handshake(asio::ssl::stream_base::handsha
     // Where nothing has to be proven the handshake did not fail for want of proof.
     bool proof = SSL_get_verify_mode(tls_->native_handle()) != SSL_VERIFY_NONE;
     long verified = proof ? SSL_get_verify_result(tls_->native_handle()) : X509_V_OK;
+    certificate_fault_ = verified;
     if (error == Error::timed_out)
         tls_failure_ = "TLS handshake timed out";
     else if (verified != X509_V_OK && type == asio::ssl::stream_base::client)
@@ -257,8 +258,20 @@ awaitable<std::error_code> Connection::start_tls_client(TlsContext context, Peer
     SSL_set_verify(ssl, proof.by == PeerProof::By::nothing ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
     if (auto error = co_await handshake(asio::ssl::stream_base::client)) co_return error;
     long verified = SSL_get_verify_result(ssl);
+    certificate_fault_ = verified;
     unverified_ = verified == X509_V_OK ? std::string() : X509_verify_cert_error_string(verified);
     co_return std::error_code();
+}
+
+std::string Connection::own() const {
+    std::error_code unknown;
+    const auto found = socket_.local_endpoint(unknown);
+    const int family = found.protocol().family();
+    if (unknown || (family != AF_INET && family != AF_INET6)) return {};
+    Endpoint here;
+    std::memcpy(here.data(), found.data(), found.size());
+    here.resize(found.size());
+    return plain(here.address()).to_string();
 }
 
 bool Connection::ended() const {

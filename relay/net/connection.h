@@ -74,7 +74,11 @@ public:
     const std::string& tls_failure() const { return tls_failure_; }  // in words, after Error::tls_failed
     /// "" when the server's certificate was valid for its name (or by DANE), else why not, in words.
     const std::string& unverified() const { return unverified_; }
+    /// The same as the TLS library numbers it, 0 for none; also where the handshake failed for it.
+    long certificate_fault() const { return certificate_fault_; }
     std::string peer() const { return peer_; }  // address literal; "" of a Unix socket
+
+    std::string own() const;  // our address, as peer()
 
     /// Whether the peer has closed or sent something while nobody was reading: such a connection is not
     /// reused.
@@ -105,6 +109,7 @@ private:
     std::vector<char> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     bool skipping_ = false, timed_out_ = false;
+    long certificate_fault_ = 0;
     std::string peer_, tls_failure_, unverified_ = "no TLS";
 };
 

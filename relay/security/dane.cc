@@ -75,6 +75,7 @@ HostPolicy dane_policy(HostPolicy base, const std::string& host, const std::stri
             HostPolicy barred;
             barred.tls = ClientTls::dane;
             barred.origin = "DANE";
+            barred.fault = PolicyFault::tlsa_not_found;
             barred.barred = "the TLSA records of " + host + " cannot be looked up: " + tlsa.why;
             return barred;
         }
@@ -85,6 +86,7 @@ HostPolicy dane_policy(HostPolicy base, const std::string& host, const std::stri
     HostPolicy wanted;
     std::copy_if(tlsa.records.begin(), tlsa.records.end(), std::back_inserter(wanted.tlsa), usable);
     if (wanted.tlsa.empty()) {
+        base.fault = PolicyFault::tlsa_unusable;
         // The records promise TLS although nobody can be recognised by them (RFC 7672 §2.2).
         if (base.tls == ClientTls::opportunistic || base.tls == ClientTls::off) {
             base.tls = ClientTls::required;

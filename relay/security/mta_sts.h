@@ -24,11 +24,16 @@ struct StsPolicy {
     bool operator==(const StsPolicy&) const = default;
 };
 
+/// Why a domain that says it has a policy has none that can be used, as it is told what goes wrong (RFC 8460
+/// §4.3.2.2).
+enum class StsFault : std::uint8_t { none, not_fetched, invalid, not_trusted };
+
 /// What is known of a domain's policy.
 struct StsKnown {
     std::optional<StsPolicy> policy;  // none: the domain has none, or none that can be had
     bool unsure = false;              // or it cannot be told now: its mail waits
     std::string why;  // in words: "fetched 2 hours ago", "cannot be fetched: …", what stands in the way
+    StsFault fault = StsFault::none;  // of the domain's, where there is no policy
 };
 
 /// The id of the one "v=STSv1" record among a name's TXT records; nullopt when there is none, or more than

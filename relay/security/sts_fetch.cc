@@ -106,7 +106,8 @@ net::awaitable<StsFetched> StsFetch::get(std::string domain, std::vector<asio::i
     request.body = sts_policy_max;
     net::HttpsReply got =
         co_await net::https_get(impl->io, impl->clock, impl->outside, impl->tls, std::move(request));
-    if (got.asked != net::Asked::answered) co_return not_got(got.asked, std::move(got.why));
+    if (got.asked != net::Asked::answered)
+        co_return StsFetched{got.asked, {}, std::move(got.why), got.untrusted};
     auto body = sts_reply(std::move(got.reply));
     if (!body) co_return not_got(net::Asked::failed, host + ' ' + body.error());
     co_return StsFetched{net::Asked::answered, std::move(*body), {}};

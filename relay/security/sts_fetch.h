@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "relay/net/addresses.h"
-#include "relay/net/https_get.h"
+#include "relay/net/https.h"
 #include "relay/net/outside.h"
 #include "relay/settings.h"
 
@@ -16,8 +16,9 @@ namespace postern::relay {
 /// lets mail go without; `not_made` is never an answer.
 struct StsFetched {
     net::Asked asked = net::Asked::not_made;
-    std::string body;  // when answered, what may be a policy: not empty, of at most 64 KiB
-    std::string why;   // in words, when not
+    std::string body;        // when answered, what may be a policy: not empty, of at most 64 KiB
+    std::string why;         // in words, when not
+    bool untrusted = false;  // since its certificate proves nothing
 };
 
 struct StsFetchLimits {

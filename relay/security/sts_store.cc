@@ -118,14 +118,14 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
             }
         }
 
-        void none(std::string why, bool denied = false) {
+        void none(std::string why, StsFault fault, bool denied = false) {
             if (Entry* entry = end()) {
                 if (denied) entry->denied = store_->clock.steady();
-                store_->failed(*entry, StsKnown{std::nullopt, false, std::move(why)}, pause);
+                store_->failed(*entry, StsKnown{std::nullopt, false, std::move(why), fault}, pause);
             }
         }
 
-        void unsure(std::string why, Whose whose) {
+        void unsure(std::string why, Whose whose, StsFault fault = StsFault::none) {
             Entry* entry = end(false);
             if (entry == nullptr) return;
             const Time time = store_->clock.steady();
@@ -136,9 +136,10 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
                 entry->failed = time;
                 if (time - entry->failing_since >= unsure_for)
                     return store_->failed(
-                        *entry, StsKnown{std::nullopt, false, "taken for none after hours: " + why}, pause);
+                        *entry, StsKnown{std::nullopt, false, "taken for none after hours: " + why, fault},
+                        pause);
             }
-            store_->failed(*entry, StsKnown{std::nullopt, true, std::move(why)}, soon);
+            store_->failed(*entry, StsKnown{std::nullopt, true, std::move(why), fault}, soon);
         }
 
     private:
@@ -173,7 +174,7 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         if (answer.status == net::Lookup::transient)
             co_return under_way.unsure("its TXT record cannot be looked up: " + answer.why, Whose::of_others);
         const auto id = parse_sts_record(answer.texts);
-        if (!id) co_return under_way.none("the domain has no MTA-STS policy", true);
+        if (!id) co_return under_way.none("the domain has no MTA-STS policy", StsFault::none, true);
         Entry* entry = under_way.entry();
         if (entry == nullptr) co_return;
         if (in_force(*entry) && entry->record->id == *id && !stale(*entry)) co_return under_way.same();
@@ -182,20 +183,25 @@ struct StsStore::Impl : std::enable_shared_from_this<StsStore::Impl> {
         const std::string host = "mta-sts." + domain;
         net::AddressAnswer found = co_await resolver.addresses(host);
         if (found.status == net::Lookup::transient)
-            co_return under_way.unsure(host + " cannot be looked up: " + found.why, Whose::of_others);
+            co_return under_way.unsure(host + " cannot be looked up: " + found.why, Whose::of_others,
+                                       StsFault::not_fetched);
         if (found.status != net::Lookup::found)
-            co_return under_way.none("cannot be fetched: " + host + " cannot be looked up: " + found.why);
+            co_return under_way.none("cannot be fetched: " + host + " cannot be looked up: " + found.why,
+                                     StsFault::not_fetched);
         if (!fetch) co_return;
         StsFetched got = co_await fetch(domain, std::move(found.addresses));
         switch (got.asked) {
             case net::Asked::not_made:
                 co_return under_way.unsure("it was not fetched: " + got.why, Whose::ours);
-            case net::Asked::unreachable: co_return under_way.unsure(got.why, Whose::of_others);
-            case net::Asked::failed: co_return under_way.none("cannot be fetched: " + got.why);
+            case net::Asked::unreachable:
+                co_return under_way.unsure(got.why, Whose::of_others, StsFault::not_fetched);
+            case net::Asked::failed:
+                co_return under_way.none("cannot be fetched: " + got.why,
+                                         got.untrusted ? StsFault::not_trusted : StsFault::not_fetched);
             case net::Asked::answered: break;
         }
         auto policy = parse_sts_policy(got.body);
-        if (!policy) co_return under_way.none("cannot be used: " + policy.error());
+        if (!policy) co_return under_way.none("cannot be used: " + policy.error(), StsFault::invalid);
         under_way.got(StsRecord{std::move(*policy), *id, clock.wall()});
     }
 

@@ -6,8 +6,19 @@ namespace postern::relay {
 
 namespace {
 
+PolicyFault fault_of(StsFault fault) {
+    switch (fault) {
+        case StsFault::none: break;
+        case StsFault::not_fetched: return PolicyFault::sts_not_fetched;
+        case StsFault::invalid: return PolicyFault::sts_invalid;
+        case StsFault::not_trusted: return PolicyFault::sts_not_trusted;
+    }
+    return PolicyFault::none;
+}
+
 HostPolicy sts_policy(HostPolicy base, const Exchanger& exchanger, const StsKnown& sts) {
     const std::string policy = "MTA-STS of " + exchanger.domain;
+    base.fault = fault_of(sts.fault);
     if (sts.unsure) {
         base.tls = ClientTls::verify;
         base.origin = policy;
@@ -17,6 +28,10 @@ HostPolicy sts_policy(HostPolicy base, const Exchanger& exchanger, const StsKnow
     }
     if (!sts.policy) return base;
     const bool listed = sts_allows(*sts.policy, exchanger.host);
+    if (sts.policy->mode != StsPolicy::Mode::none) {
+        base.sts = sts.policy;
+        if (!listed) base.fault = PolicyFault::sts_not_listed;
+    }
     switch (sts.policy->mode) {
         case StsPolicy::Mode::none: return base;
         case StsPolicy::Mode::testing:
@@ -73,19 +88,24 @@ HostPolicy exchanger_policy(const HostPolicy& configured, const Exchanger& excha
     HostPolicy policy = configured;
     if (policy.tls == ClientTls::verify || policy.tls == ClientTls::implicit) policy.names = {exchanger.host};
     if (policy.tls == ClientTls::opportunistic) policy = sts_policy(std::move(policy), exchanger, sts);
-    const std::string unlisted = exchanger.mx_secure ? std::string() : policy.barred;
+    const HostPolicy unlisted = exchanger.mx_secure ? HostPolicy() : policy;
 
     const bool demanded = configured.tls == ClientTls::dane;
     if (tlsa && (demanded || configured.tls == ClientTls::opportunistic))
         policy = dane_policy(std::move(policy), exchanger.host, exchanger.domain, exchanger.mx_secure,
                              addresses, *tlsa);
     if (demanded && policy.barred.empty()) {
+        if (policy.tlsa.empty() || !exchanger.mx_secure) policy.fault = PolicyFault::dane_required;
         if (policy.tlsa.empty() || !exchanger.mx_secure)
             policy.barred = "TLS policy dane, but " + unproven(exchanger, addresses, tlsa);
         policy.origin = configured.origin;
     }
     // Whoever forges MX records can name a host of his own that has TLSA records.
-    if (!unlisted.empty()) policy.barred = unlisted;
+    if (!unlisted.barred.empty()) {
+        policy.barred = unlisted.barred;
+        policy.sts = unlisted.sts;
+        policy.fault = unlisted.fault;
+    }
     return policy;
 }
 

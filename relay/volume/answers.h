@@ -28,6 +28,7 @@ public:
     void on(const event::Listed& what) override { next_.on(what); }
     void on(const event::Unlisted& what) override { next_.on(what); }
     void on(const event::Rotated& what) override { next_.on(what); }
+    void on(const event::TlsReport& what) override { next_.on(what); }
     void on(const event::Trouble& what) override { next_.on(what); }
     void on(const event::SessionClosed& what) override { next_.on(what); }
 

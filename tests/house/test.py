@@ -20,7 +20,8 @@ SYSTEM = re.compile(r"^#include <([^>]+)>", re.M)
 ROOMS = {"mail": {"mail"}, "net": {"mail", "net"}, "queue": {"mail", "net", "queue"},
          "security": {"mail", "net", "security"}, "egress": {"mail", "net", "egress"}, "signing": {"mail", "signing"}, "volume": {"mail", "net", "volume"}, "screening": {"mail", "net", "screening"},
          "reception": {"mail", "net", "queue", "volume", "screening", "reception"},
-         "delivery": {"mail", "net", "queue", "security", "egress", "signing", "screening", "delivery"}}
+         "tls_reports": {"mail", "net", "queue", "security", "tls_reports"},
+         "delivery": {"mail", "net", "queue", "security", "egress", "signing", "screening", "tls_reports", "delivery"}}
 # Inside agent, each room may use those in front of it; sync/base is below them all.
 AGENT_ROOMS = {"machine": {"machine"}, "log": {"machine", "log"}, "http": {"machine", "http"},
                "settings": {"machine", "log", "http", "settings"},

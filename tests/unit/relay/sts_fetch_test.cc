@@ -109,7 +109,7 @@ TEST_CASE("a policy is fetched from where it has to be", "[sts_fetch]") {
     REQUIRE(world.server().requests().size() == 1);
     const std::string request = world.server().requests().front();
     CHECK(request.starts_with("GET /.well-known/mta-sts.txt HTTP/1.1\r\n"));
-    CHECK(has(request, "\r\nHost: mta-sts.example.com\r\n"));
+    CHECK(has(request, "\r\nHost: mta-sts.example.com:" + std::to_string(world.server().port()) + "\r\n"));
     CHECK(world.server().names_asked() == std::vector<std::string>{"mta-sts.example.com"});
 }
 

@@ -212,3 +212,42 @@ TEST_CASE("TLS policy dane wants proof of everything", "[transport]") {
         CHECK(world.policy().names == std::vector<std::string>{"mx1.example.net"});
     }
 }
+
+TEST_CASE("what is wrong with what a domain publishes is told", "[transport]") {
+    World plain, unlisted, tested, unproven, useless, both;
+    plain.publish(StsPolicy::Mode::enforce, "*.example.net");
+    CHECK(plain.policy().fault == PolicyFault::none);
+    REQUIRE(plain.policy().sts);
+    CHECK(plain.policy().sts->patterns.front() == "*.example.net");
+
+    unlisted.publish(StsPolicy::Mode::enforce, "*.example.org");
+    CHECK(unlisted.policy().fault == PolicyFault::sts_not_listed);
+    tested.publish(StsPolicy::Mode::testing, "*.example.org");
+    CHECK(tested.policy().fault == PolicyFault::sts_not_listed);
+    CHECK(tested.policy().barred.empty());
+
+    for (const auto& [fault, told] : {std::pair(StsFault::not_fetched, PolicyFault::sts_not_fetched),
+                                      {StsFault::invalid, PolicyFault::sts_invalid},
+                                      {StsFault::not_trusted, PolicyFault::sts_not_trusted}}) {
+        World world;
+        world.sts.fault = fault;
+        CHECK(world.policy().fault == told);
+        CHECK(world.policy().barred.empty());
+    }
+
+    unproven.configured.tls = ClientTls::dane;
+    unproven.publish(record);
+    unproven.exchanger.mx_secure = false;
+    CHECK(unproven.policy().fault == PolicyFault::dane_required);
+    useless.publish(unusable);
+    CHECK(useless.policy().fault == PolicyFault::tlsa_unusable);
+    useless.tlsa->status = Lookup::transient;
+    CHECK(useless.policy().fault == PolicyFault::tlsa_not_found);
+
+    // DANE vouches for the host.
+    both.publish(StsPolicy::Mode::enforce, "*.example.org");
+    both.publish(record);
+    CHECK(both.policy().fault == PolicyFault::none);
+    both.exchanger.mx_secure = false;
+    CHECK(both.policy().fault == PolicyFault::sts_not_listed);
+}

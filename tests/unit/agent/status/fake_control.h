@@ -148,6 +148,17 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
         return out;
     }
     std::vector<relay::VolumeView> volume;
+    std::vector<relay::TlsReportView> tls_reports(const std::string& domain, std::size_t) override {
+        std::vector<relay::TlsReportView> out;
+        for (const auto& one : counted_tls)
+            if (domain.empty() || domain == one.domain) out.push_back(one);
+        return out;
+    }
+    bool send_tls_report(const std::string& domain) override {
+        asked += "tls report to " + domain;
+        return domain != "nothing.example";
+    }
+    std::vector<relay::TlsReportView> counted_tls;
     std::vector<std::string> not_ready() override { return why_not_ready; }
     std::vector<std::string> degraded() override { return troubles; }
     std::string metrics() override { return "postern_ready 1\n"; }

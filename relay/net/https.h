@@ -1,5 +1,5 @@
-// One HTTPS GET of a small file from a server nobody vouches for: bounded in size and time, no redirects, a
-// connection for each request.
+// One HTTPS GET of a small file from a server nobody vouches for, or POST of one to it: bounded in size and
+// time, no redirects, a connection for each request.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,20 @@ struct HttpsReply {
     Asked asked = Asked::not_made;
     base::HttpMessage reply;  // of any status, when answered
     std::string why;          // in words, when not
+    bool untrusted = false;   // failed, since its certificate is not valid for the name
 };
 
 /// TLS 1.2 or later; the certificate must be valid, and for the name.
 awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
                                 HttpsRequest request);
+
+struct HttpsContent {
+    std::string type, octets;
+};
+
+/// The same with a content to be taken.
+awaitable<HttpsReply> https_post(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
+                                 HttpsRequest request, HttpsContent content);
 
 /// What an error of connect() says of the question. EADDRNOTAVAIL is what a machine without IPv6 gives, too.
 Asked asked_after(const std::error_code& error);

@@ -1,4 +1,4 @@
-#include "relay/net/https_get.h"
+#include "relay/net/https.h"
 
 #include <algorithm>
 
@@ -24,10 +24,8 @@ std::string words(const std::error_code& error) {
 }
 
 /// "" or why the reply is not there.
-awaitable<std::string> converse(Connection& connection, const HttpsRequest& request, const Deadline& until,
-                                base::HttpMessage& out) {
-    const std::string octets = "GET " + request.path + " HTTP/1.1\r\nHost: " + request.host +
-                               "\r\nUser-Agent: postern\r\nAccept: text/plain\r\nConnection: close\r\n\r\n";
+awaitable<std::string> converse(Connection& connection, const HttpsRequest& request,
+                                const std::string& octets, const Deadline& until, base::HttpMessage& out) {
     if (auto error = co_await connection.write(octets)) co_return words(error);
     base::HttpReplyReader reader({request.body});
     for (;;) {
@@ -44,6 +42,17 @@ awaitable<std::string> converse(Connection& connection, const HttpsRequest& requ
     }
 }
 
+/// `method` first, then what stands for this one alone.
+std::string octets_of(std::string_view method, const HttpsRequest& request, std::string_view fields) {
+    std::string host = request.host;
+    if (request.port != 443) host += ':' + std::to_string(request.port);
+    return std::string(method) + ' ' + request.path + " HTTP/1.1\r\nHost: " + host +
+           "\r\nUser-Agent: postern\r\nConnection: close\r\n" + std::string(fields) + "\r\n";
+}
+
+awaitable<HttpsReply> ask(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
+                          HttpsRequest request, std::string octets);
+
 }  // namespace
 
 Asked asked_after(const std::error_code& error) {
@@ -57,6 +66,23 @@ Asked asked_after(const std::error_code& error) {
 
 awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
                                 HttpsRequest request) {
+    std::string octets = octets_of("GET", request, "Accept: text/plain\r\n");
+    return ask(io, clock, outside, std::move(tls), std::move(request), std::move(octets));
+}
+
+awaitable<HttpsReply> https_post(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
+                                 HttpsRequest request, HttpsContent content) {
+    std::string octets = octets_of("POST", request,
+                                   "Content-Type: " + content.type + "\r\nContent-Length: " +
+                                       std::to_string(content.octets.size()) + "\r\n") +
+                         content.octets;
+    return ask(io, clock, outside, std::move(tls), std::move(request), std::move(octets));
+}
+
+namespace {
+
+awaitable<HttpsReply> ask(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
+                          HttpsRequest request, std::string octets) {
     HttpsReply out{Asked::failed, {}, request.host + " has no address"};
     if (!request.addresses.empty()) out.asked = Asked::unreachable;
     const Deadline until{clock, clock.now() + request.total};
@@ -82,8 +108,9 @@ awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outsid
         proof.host = request.host;
         error = co_await connection->start_tls_client(tls, std::move(proof));
         out.asked = Asked::failed;
-        out.why =
-            error ? connection->tls_failure() : co_await converse(*connection, request, until, out.reply);
+        out.untrusted = error && connection->certificate_fault() != 0;
+        out.why = error ? connection->tls_failure()
+                        : co_await converse(*connection, request, octets, until, out.reply);
         connection->close();
         if (out.why.empty())
             out.asked = Asked::answered;
@@ -93,5 +120,7 @@ awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outsid
     }
     co_return out;
 }
+
+}  // namespace
 
 }  // namespace postern::relay::net
