@@ -7,9 +7,9 @@ namespace postern::relay {
 
 namespace {
 
-constexpr std::size_t words = Acquaintances::octets / 8;
+constexpr std::size_t line_octets = 64, lines = Acquaintances::octets / line_octets;
 constexpr unsigned probes = 7;
-constexpr std::string_view magic = "postern acquaintances 1\n";
+constexpr std::string_view magic = "postern acquaintances 2\n", former = "postern acquaintances 1\n";
 
 std::uint64_t mixed(std::uint64_t value) {  // the finisher of splitmix64
     value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -33,15 +33,11 @@ std::uint64_t sum_of(std::string_view octets) {
     return out;
 }
 
-std::uint64_t bit(std::uint64_t pair, unsigned probe) {
-    return (pair + probe * (mixed(pair) | 1)) % (words * 64);
-}
-
 }  // namespace
 
 Acquaintances::Acquaintances() {
-    newer_.bits.resize(words);
-    older_.bits.resize(words);
+    newer_.lines.resize(lines);
+    older_.lines.resize(lines);
 }
 
 std::uint64_t Acquaintances::recipient(std::string_view address) { return hashed(address); }
@@ -50,19 +46,29 @@ std::uint64_t Acquaintances::pair(std::string_view sender, std::uint64_t recipie
     return mixed(hashed(sender) ^ (recipient * 3));
 }
 
+std::size_t Acquaintances::line_of(std::uint64_t pair) { return pair % lines; }
+
+/// Seven of its 512 bits, each by nine bits of a number of their own.
+Acquaintances::Line Acquaintances::bits_of(std::uint64_t pair) {
+    Line out;
+    std::uint64_t from = mixed(pair ^ 0x9e3779b97f4a7c15ull);
+    for (unsigned probe = 0; probe < probes; ++probe, from >>= 9)
+        out.words[from >> 6 & 7] |= std::uint64_t{1} << (from & 63);
+    return out;
+}
+
 bool Acquaintances::test(const Generation& in, std::uint64_t pair) {
-    for (unsigned probe = 0; probe < probes; ++probe) {
-        const std::uint64_t at = bit(pair, probe);
-        if ((in.bits[at / 64] >> (at % 64) & 1) == 0) return false;
-    }
+    const Line wanted = bits_of(pair);
+    const Line& there = in.lines[line_of(pair)];
+    for (std::size_t at = 0; at < wanted.words.size(); ++at)
+        if ((there.words[at] & wanted.words[at]) != wanted.words[at]) return false;
     return true;
 }
 
 void Acquaintances::set(Generation& in, std::uint64_t pair) {
-    for (unsigned probe = 0; probe < probes; ++probe) {
-        const std::uint64_t at = bit(pair, probe);
-        in.bits[at / 64] |= std::uint64_t{1} << (at % 64);
-    }
+    const Line bits = bits_of(pair);
+    Line& there = in.lines[line_of(pair)];
+    for (std::size_t at = 0; at < bits.words.size(); ++at) there.words[at] |= bits.words[at];
     ++in.pairs;
 }
 
@@ -73,7 +79,7 @@ bool Acquaintances::meet(std::uint64_t pair) {
     const bool known = test(older_, pair);
     if (newer_.pairs >= most) {
         std::swap(newer_, older_);
-        newer_ = Generation{std::vector<std::uint64_t>(words), 0};
+        newer_ = Generation{std::vector<Line>(lines), 0};
     }
     set(newer_, pair);
     return known;
@@ -83,7 +89,7 @@ std::string Acquaintances::save() const {
     std::string out(magic);
     for (const auto* one : {&newer_, &older_}) {
         out.append(reinterpret_cast<const char*>(&one->pairs), sizeof one->pairs);
-        out.append(reinterpret_cast<const char*>(one->bits.data()), octets);
+        out.append(reinterpret_cast<const char*>(one->lines.data()), octets);
     }
     const std::uint64_t sum = sum_of(out);
     out.append(reinterpret_cast<const char*>(&sum), sizeof sum);
@@ -93,13 +99,14 @@ std::string Acquaintances::save() const {
 bool Acquaintances::restore(std::string_view saved) {
     constexpr std::size_t part = sizeof(std::uint64_t) + octets;
     std::uint64_t sum = 0;
+    if (saved.starts_with(former)) return true;
     if (saved.size() != magic.size() + 2 * part + sizeof sum || !saved.starts_with(magic)) return false;
     std::memcpy(&sum, saved.data() + saved.size() - sizeof sum, sizeof sum);
     if (sum != sum_of(saved.substr(0, saved.size() - sizeof sum))) return false;
     const char* from = saved.data() + magic.size();
     for (auto* one : {&newer_, &older_}) {
         std::memcpy(&one->pairs, from, sizeof one->pairs);
-        std::memcpy(one->bits.data(), from + sizeof one->pairs, octets);
+        std::memcpy(one->lines.data(), from + sizeof one->pairs, octets);
         from += part;
     }
     return true;

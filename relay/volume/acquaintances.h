@@ -11,9 +11,10 @@
 
 namespace postern::relay {
 
-/// Pairs of a sender and a recipient, in a room of fixed size: two generations of a Bloom filter, of which
-/// the older goes when the newer is full, so that a pair is known for as long as it is used. One in some
-/// hundred pairs that are not known is taken for one that is. A value.
+/// Pairs of a sender and a recipient, in a room of fixed size: two generations of a Bloom filter, all bits of
+/// a pair in one line of the processor's cache. The older generation goes when the newer is full, so that a
+/// pair is known for as long as it is used. One in some hundred pairs that are not known is taken for one
+/// that is. A value.
 class Acquaintances {
 public:
     static constexpr std::size_t octets = std::size_t{2} << 20;  // of a generation
@@ -29,13 +30,19 @@ public:
 
     /// As octets, to be kept.
     std::string save() const;
-    bool restore(std::string_view octets);  // false: it is none of save()
+    /// False: it is none of save(). What a version before saved is not known any more.
+    bool restore(std::string_view octets);
 
 private:
+    struct alignas(64) Line {
+        std::array<std::uint64_t, 8> words{};
+    };
     struct Generation {
-        std::vector<std::uint64_t> bits;
+        std::vector<Line> lines;
         std::uint64_t pairs = 0;
     };
+    static Line bits_of(std::uint64_t pair);
+    static std::size_t line_of(std::uint64_t pair);
     static bool test(const Generation& in, std::uint64_t pair);
     static void set(Generation& in, std::uint64_t pair);
 

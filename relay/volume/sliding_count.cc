@@ -13,11 +13,11 @@ std::chrono::seconds step_of(std::chrono::seconds length) {
     return std::chrono::seconds((length.count() + steps - 1) / steps);
 }
 
-std::int64_t number_of(base::Time at, std::chrono::seconds length) {
+}  // namespace
+
+std::int64_t SlidingCount::number_of(base::Time at, std::chrono::seconds length) {
     return std::chrono::floor<std::chrono::seconds>(at.time_since_epoch()) / step_of(length);
 }
-
-}  // namespace
 
 SlidingCount::Step& SlidingCount::step_at(std::int64_t number) {
     return steps_[static_cast<std::size_t>(number % static_cast<std::int64_t>(steps))];
@@ -27,9 +27,14 @@ void SlidingCount::put(const Step& step) {
     if (step.number < 0) return;
     Step& here = step_at(step.number);
     if (here.number > step.number) return;  // that time is over
-    if (here.number < step.number) here = {step.number, 0};
+    if (here.number < step.number) {
+        here = {step.number, 0};
+        summed_at_ = none;
+    }
     const std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
-    here.count = step.count > most - here.count ? most : here.count + step.count;
+    const std::uint32_t more = std::min(step.count, most - here.count);
+    here.count += more;
+    if (step.number > summed_at_ - static_cast<std::int64_t>(steps)) summed_ += more;
 }
 
 void SlidingCount::add(base::Time at, std::chrono::seconds length, std::uint32_t count) {
@@ -40,15 +45,19 @@ void SlidingCount::take_back(base::Time at, std::chrono::seconds length, std::ui
     const std::int64_t number = number_of(at, length);
     if (number < 0) return;
     Step& here = step_at(number);
-    if (here.number == number) here.count -= std::min(here.count, count);
+    if (here.number != number) return;
+    here.count -= std::min(here.count, count);
+    summed_at_ = none;
 }
 
 std::uint64_t SlidingCount::sum(base::Time now, std::chrono::seconds length) const {
     const std::int64_t last = number_of(now, length);
-    std::uint64_t out = 0;
+    if (last == summed_at_) return summed_;
+    summed_at_ = last;
+    summed_ = 0;
     for (const Step& step : steps_)
-        if (step.number > last - static_cast<std::int64_t>(steps)) out += step.count;
-    return out;
+        if (step.number > last - static_cast<std::int64_t>(steps)) summed_ += step.count;
+    return summed_;
 }
 
 base::Time SlidingCount::falls_to(std::uint64_t left, base::Time now, std::chrono::seconds length) const {

@@ -28,11 +28,18 @@ public:
     /// For whoever keeps it.
     const std::array<Step, steps>& all() const { return steps_; }
     void put(const Step& step);
+    /// Of the step at that time.
+    static std::int64_t number_of(base::Time at, std::chrono::seconds length);
 
 private:
     Step& step_at(std::int64_t number);
 
     std::array<Step, steps> steps_{};
+    /// Of the steps at the time of the last sum(), so that the next one does not go through them; none when
+    /// a step is begun.
+    static constexpr std::int64_t none = -1;
+    mutable std::int64_t summed_at_ = none;
+    mutable std::uint64_t summed_ = 0;
 };
 
 }  // namespace postern::relay

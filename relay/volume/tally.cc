@@ -48,9 +48,13 @@ VolumeSender::VolumeSender(std::string_view mailbox, std::string_view domain, st
     names[static_cast<std::size_t>(VolumeScope::primary)] = primary;
     if (domain.empty()) return;
     names[static_cast<std::size_t>(VolumeScope::domain)] = base::lower(domain);
-    auto& user = names[static_cast<std::size_t>(VolumeScope::user)];
-    user = account_of(mailbox, domain);
-    if (user.size() > name_max) user.resize(name_max);
+    names[static_cast<std::size_t>(VolumeScope::user)] = user_named(mailbox, domain);
+}
+
+std::string user_named(std::string_view mailbox, std::string_view domain) {
+    std::string out = account_of(mailbox, domain);
+    if (out.size() > name_max) out.resize(name_max);
+    return out;
 }
 
 // ---- limits
@@ -73,6 +77,7 @@ const std::vector<VolumeLimit>& Tally::limits_of(VolumeScope scope, const std::s
     switch (scope) {
         case VolumeScope::user: {
             if (const auto own = rule(who); own != limits_.rules.end()) return own->limits;
+            if (limits_.rules.empty()) return limits_.user;
             const auto of_domain = rule("*" + who.substr(std::min(who.rfind('@'), who.size())));
             return of_domain != limits_.rules.end() ? of_domain->limits : limits_.user;
         }
@@ -92,12 +97,14 @@ Tally::Counts* Tally::find(VolumeScope scope, const std::string& who) {
 }
 
 std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool message, bool announced,
-                                             base::Time now) {
+                                             base::Time now, Found& found) {
     for (const auto scope : all_scopes) {
         const std::string& who = sender.names[static_cast<std::size_t>(scope)];
         if ((who.empty() && scope != VolumeScope::all) || (announced && own(scope))) continue;
-        Counts* counts = find(scope, who);
-        for (const VolumeLimit& limit : limits_of(scope, who)) {
+        const auto& limits = limits_of(scope, who);
+        if (limits.empty()) continue;
+        Counts* counts = found[static_cast<std::size_t>(scope)] = find(scope, who);
+        for (const VolumeLimit& limit : limits) {
             if (limit.unit == Unit::messages && !message) continue;
             std::uint64_t used = 0;
             base::Time until = now;
@@ -119,7 +126,8 @@ std::optional<LimitReached> Tally::would_exceed(const VolumeSender& sender, base
     const auto mailing =
         announced_.take(name_of(sender, VolumeScope::user), name_of(sender, VolumeScope::domain), now);
     announced_.give_back(mailing, 1);
-    return forbidden(sender, true, !mailing.empty(), now);
+    Found found{};
+    return forbidden(sender, true, !mailing.empty(), now, found);
 }
 
 std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& sender, base::Time now,
@@ -129,7 +137,8 @@ std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& send
     const bool first = taken.empty();
     std::string mailing =
         announced_.take(name_of(sender, VolumeScope::user), name_of(sender, VolumeScope::domain), now);
-    auto reached = forbidden(sender, first, !mailing.empty(), now);
+    Found found{};
+    auto reached = forbidden(sender, first, !mailing.empty(), now, found);
     if (reached) ++refused_;
     if (reached && !monitored) {
         announced_.give_back(mailing, 1);
@@ -142,7 +151,7 @@ std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& send
     if (first || now - taken.back().at >= same_time || taken.back().announced != mailing)
         taken.push_back({now, std::move(mailing), 0});
     ++taken.back().recipients;
-    add(sender, {taken.back().at, taken.back().announced, 1}, first ? 1 : 0);
+    add(sender, {taken.back().at, taken.back().announced, 1}, first ? 1 : 0, found);
     return reached;
 }
 
@@ -162,16 +171,19 @@ std::uint32_t Tally::Charge::announced() const {
     return out;
 }
 
-void Tally::add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages) {
+void Tally::add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages, Found found) {
     changed_ = true;
+    std::array<std::int64_t, periods.size()> now{};  // each scope's steps are the same
+    for (std::size_t i = 0; i < periods.size(); ++i) now[i] = SlidingCount::number_of(taken.at, periods[i]);
     for (const auto scope : all_scopes) {
         const std::string& who = name_of(sender, scope);
         if ((who.empty() && scope != VolumeScope::all) || (!taken.announced.empty() && own(scope))) continue;
-        Counts& counts = known_[key_of(scope, who)];
+        Counts* there = found[static_cast<std::size_t>(scope)];
+        Counts& counts = there != nullptr ? *there : known_[key_of(scope, who)];
         counts.last = std::max(counts.last, taken.at);
         for (std::size_t i = 0; i < periods.size(); ++i) {
-            if (messages > 0) counts.messages[i].add(taken.at, periods[i], messages);
-            counts.recipients[i].add(taken.at, periods[i], taken.recipients);
+            if (messages > 0) counts.messages[i].put({now[i], messages});
+            counts.recipients[i].put({now[i], taken.recipients});
         }
     }
     if (known_.size() > most_known + most_known / 10) forget();

@@ -33,6 +33,9 @@ struct VolumeSender {
     std::array<std::string, volume_scopes> names;  // by scope; "": there is none, but for `all`
 };
 
+/// The user's name of such a sender.
+std::string user_named(std::string_view mailbox, std::string_view domain);
+
 /// "500 recipients an hour".
 std::string in_words(const VolumeLimit& limit);
 
@@ -136,9 +139,10 @@ private:
     static std::string key_of(VolumeScope scope, const std::string& who);
     const std::vector<VolumeLimit>& limits_of(VolumeScope scope, const std::string& who) const;
     Counts* find(VolumeScope scope, const std::string& who);
+    using Found = std::array<Counts*, volume_scopes>;  // looked up so far
     std::optional<LimitReached> forbidden(const VolumeSender& sender, bool message, bool announced,
-                                          base::Time now);
-    void add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages);
+                                          base::Time now, Found& found);
+    void add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages, Found found);
     void take_back(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages);
     void forget();
 

@@ -110,10 +110,10 @@ bool Watch::domain_unusual(const VolumeSender& sender, std::uint32_t fresh, base
     const std::uint64_t before = found == recent_.end() ? 0 : found->second.hour_fresh.sum(now, an_hour);
     const History& history = history_of(domains_, domain);
     if (history.days() < known_after || found == recent_.end()) return false;
+    if (!many_strangers(history, before + fresh, wall)) return false;
     const auto& users = found->second.strangers;
-    const auto several = std::count_if(users.begin(), users.end(),
-                                       [now](const auto& one) { return now < one.second + an_hour; });
-    return several >= accounts_few && many_strangers(history, before + fresh, wall);
+    return std::count_if(users.begin(), users.end(),
+                         [now](const auto& one) { return now < one.second + an_hour; }) >= accounts_few;
 }
 
 VolumeJudgement Watch::judge_now(const VolumeSender& sender, std::uint32_t recipients, std::uint32_t fresh,
@@ -248,10 +248,11 @@ void Watch::count(const WatchedMail& mail, std::uint32_t fresh, bool learnt, bas
                 recent.day_fresh.add(now, a_day, strangers);
             }
             if (domain && strangers > 0 && recent_[user].hour_fresh.sum(now, an_hour) >= strangers_few) {
-                recent_[*who].strangers[user] = now;
-                base::forget_oldest(
-                    recent_[*who].strangers, accounts_most, [](base::Time) { return true; },
-                    [](base::Time last) { return last; });
+                recent.strangers[user] = now;
+                if (recent.strangers.size() > accounts_most + accounts_most / 4)
+                    base::forget_oldest(
+                        recent.strangers, accounts_most, [](base::Time) { return true; },
+                        [](base::Time last) { return last; });
             }
         }
         History& history = (*histories)[*who];
@@ -290,8 +291,7 @@ void Watch::answered(std::string_view sender, ReceiverSays says, const Reply& re
     if (settings_.mode == UnusualSettings::Mode::off) return;
     const std::size_t at = sender.rfind('@');
     if (at == std::string_view::npos) return;
-    const VolumeSender who(sender.substr(0, at), sender.substr(at + 1), {});
-    const auto found = recent_.find(user_of(who));
+    const auto found = recent_.find(user_named(sender.substr(0, at), sender.substr(at + 1)));
     if (found == recent_.end()) return;
     Recent& recent = found->second;
     recent.answered.add(now, a_day, 1);
