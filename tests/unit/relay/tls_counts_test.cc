@@ -1,6 +1,7 @@
 #include "relay/tls_reports/counts.h"
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "relay/tls_reports/counts_state.h"
 
