@@ -70,7 +70,7 @@ class Journal(scenario.Scenario):
         self.send(gateway, content=content)
         self.assertEqual(self._parts(self._reports(1)[0])[2], content)
         gateway.wait_until_empty()
-        gateway.process.wait_for(lambda: not list((gateway.state_dir / "spool" / "content").iterdir()), "both names of the content are gone"
+        gateway.process.wait_for(lambda: not list((gateway.state_dir / "spool" / "content").iterdir()), "both names of the content are gone")
         self.assertEqual(samples.without_trace(self.dest.messages[0].data), content)
 
     def test_the_chosen_mail_only(self):
