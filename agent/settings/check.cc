@@ -382,6 +382,12 @@ void check_copies(ParsedConfiguration& parsed) {
     const bool screens = !relay.screening.gateway.empty();
     if (screens && relay.screening.gateway == relay.journal.gateway)
         parsed.fault("screening.gateway", "leads to the archive: give the screening gateway one of its own");
+    for (std::size_t i = 0; screens && i < relay.routes.size(); ++i)
+        if (relay.routes[i].gateway == relay.screening.gateway)
+            parsed.fault(element("route", i, "gateway"),
+                         '"' + relay.screening.gateway +
+                             "\" is screening.gateway, which hands mail back: choose its senders by "
+                             "screening.of instead");
     if (screens && relay.screening.addresses.empty())
         parsed.fault("screening.gateway", "needs screening.addresses, where mail comes back from");
     if (!screens && !relay.screening.addresses.empty())

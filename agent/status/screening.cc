@@ -60,7 +60,6 @@ std::vector<Endpoint> screening_endpoints() {
              .path = "/v1/screening",
              .words = "screening",
              .help = "what the screening gateway has not given back",
-             .access = Access::operators,
              .handle = screening,
              .present = shown_by(present)}};
 }

@@ -14,12 +14,13 @@ namespace postern::relay {
 
 namespace {
 
-/// Of one that the archive did not take as a whole; null where it was something else that an operator ended.
+/// Of one that was too large for the archive; null where it was something else, that an operator ended.
 StoredPtr smaller_copy(const base::Clock& clock, Spool& spool, Stored stored, const Progress& progress,
                        const std::vector<Notice>& notices) {
     const bool whole = stored.message.envelope.journal == JournalReport::whole &&
-                       std::any_of(notices.begin(), notices.end(),
-                                   [&](const Notice& one) { return refused_whole(progress[one.recipient]); });
+                       std::any_of(notices.begin(), notices.end(), [&](const Notice& one) {
+                           return refused_as_too_large(progress[one.recipient]);
+                       });
     if (!whole) return nullptr;
     auto out = std::make_shared<Stored>();
     out->message.id = spool.new_id();

@@ -90,6 +90,8 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     const RouteSettings* best = nullptr;
     int closest = 0;
     for (const auto& route : settings.routes) {
+        // What may go there has gone, or never does: it would come back without end.
+        if (route.gateway == screening.gateway) continue;
         int close = closeness(route, envelope.reverse_path, recipient);
         // Of two that are as close, one that was set while running stands for what is wanted now.
         bool closer =

@@ -76,7 +76,8 @@ Message make_journal_report(const Message& message, const JournalOrder& order, s
     report.arrived = now;
     report.envelope.forward_paths.push_back(order.archive);
     report.envelope.body = eight_bit ? BodyType::eight_bit : BodyType::seven_bit;
-    report.envelope.utf8 = envelope.utf8;
+    // What is beyond ASCII is attached, and needs eight bits: of its own header nothing is.
+    report.envelope.utf8 = !base::is_ascii(to);
     report.envelope.journal = JournalReport::whole;
     report.envelope.origin = message.id;
     report.content = message.content;

@@ -225,6 +225,7 @@ Applied Queue::remove(const std::vector<MessageId>& ids) {
         change.done = true;
         change.file = mail.content.file;
         message->removed = true;
+        archive_.gone(id);
         ++message->uncommitted;
         uncommitted_.push_back(Uncommitted{spool_.change(std::move(change)), message, {}, {}});
         std::string text = id.text(), from = mail.envelope.reverse_path.text(),

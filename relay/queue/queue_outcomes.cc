@@ -201,6 +201,7 @@ void Queue::write(const QueuedPtr& message) {
     change.file = mail.content.file;
     change.done = std::all_of(message->progress.begin(), message->progress.end(),
                               [](const RecipientProgress& one) { return one.resolved(); });
+    if (change.done && mail.envelope.journal != JournalReport::none) archive_.gone(mail.id);
     if (!change.done) change.progress = message->progress;
     if (!open) {
         change.tried = message->fresh;

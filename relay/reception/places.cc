@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <asio/ip/address.hpp>
+#include <vector>
 
 #include "relay/net/addresses.h"
 #include "sync/base/ensure.h"
@@ -38,11 +39,14 @@ void Places::change(const std::string& key, int by) {
 std::optional<Rule> Places::take(const Settings& settings, const std::string& primary,
                                  const std::string& client) {
     const std::size_t limit = settings.accept.connections;
-    const std::size_t share = limit / (2 * std::max<std::size_t>(1, settings.primaries.size()));
+    std::vector<std::string> ours;
+    for (const auto& one : settings.primaries) ours.push_back(one.name);
+    if (!settings.screening.gateway.empty()) ours.emplace_back(screening_place);
+    const std::size_t share = limit / (2 * std::max<std::size_t>(1, ours.size()));
     std::size_t kept = 0;
-    for (const auto& other : settings.primaries) {
-        if (other.name == primary) continue;
-        std::size_t has = held(primary_key(other.name));
+    for (const auto& other : ours) {
+        if (other == primary) continue;
+        std::size_t has = held(primary_key(other));
         kept += share > has ? share - has : 0;
     }
     if (taken_ + kept >= limit) return Rule::connections;

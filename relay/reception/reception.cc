@@ -7,6 +7,7 @@
 #include "relay/net/error.h"
 #include "relay/net/gate.h"
 #include "relay/reception/acceptance.h"
+#include "relay/reception/companions.h"
 #include "relay/reception/srs_secret.h"
 #include "sync/base/file_fault.h"
 
@@ -117,8 +118,9 @@ void Reception::begin(Hall& hall, net::Arrival arrival, ListenerTls tls) {
     std::string client = arrival.client.address().to_string();
     const PrimarySettings* known = primary_of(settings, client);
     std::string primary = known != nullptr ? known->name : std::string();
+    if (screens(settings, client)) primary = screening_place;
     if (auto full = places_.take(settings, primary, client))
-        return turn_away(std::move(arrival.socket), client, known == nullptr, *full);
+        return turn_away(std::move(arrival.socket), client, primary.empty(), *full);
     ++hall.taken;
     auto over = [this, &hall, primary = std::move(primary), client = std::move(client)] {
         asio::dispatch(io_, [this, &hall, primary, client] {

@@ -105,6 +105,27 @@ class Journal(scenario.Scenario):
         self.assertEqual((len(self.archive.messages), len(self.dest.messages), len(self.primary.messages)), (1, 1, 0))
         self.assertEqual(gateway.events("bounced"), [])
 
+    def test_a_mailbox_that_is_full_gets_it_whole_when_there_is_room_again(self):
+        for stage, reply in (("RCPT", "552 exceeded storage allocation"), (".", "552 5.2.2 mailbox full"), ("MAIL", "552 5.6.0 no"),
+                             (".", "550 5.6.3 no such conversion")):
+            with self.each(stage=stage, reply=reply):
+                state = {"reply": reply}
+                gateway = self._gateway(archive={"on": {stage: lambda *_: state["reply"]}})
+                self.send(gateway)
+                gateway.process.wait_for(lambda: len(gateway.events("deferred")) >= 2, "two attempts")
+                self.assertIn("copies for the archive wait since", gateway.http("/readyz")[1])
+                state["reply"] = None
+                self.assertEqual(self._parts(self._reports(1)[0])[2], samples.simple())
+                gateway.wait_until_empty()
+                self.assertNotIn("archive", gateway.http("/readyz")[1])
+
+    def test_a_report_that_an_operator_deletes_makes_no_trouble_any_more(self):
+        gateway = self._gateway(archive={"on": {"RCPT": lambda *_: "550 5.7.1 no"}})
+        self.send(gateway)
+        gateway.process.wait_for(lambda: "copies for the archive wait" in gateway.http("/readyz")[1], "the trouble")
+        gateway.command("queue", "delete", "--recipient", JOURNAL)
+        gateway.process.wait_for(lambda: "archive" not in gateway.http("/readyz")[1], "no trouble")
+
     def test_what_the_archive_finds_too_large_it_gets_without_the_message(self):
         large = {"extensions": ("PIPELINING", "SIZE 100000", "8BITMIME")}
         later = {"on": {".": lambda _, data: "552 5.3.4 too large" if len(data) > 100_000 else None}}
@@ -160,7 +181,12 @@ class Journal(scenario.Scenario):
         gateway.wait_until_empty()
 
     def test_addresses_beyond_ascii(self):
-        gateway = self._gateway(archive={"extensions": ("PIPELINING", "8BITMIME", "SMTPUTF8")})
+        for known in (("SMTPUTF8",), ()):
+            with self.each(known=known):
+                self._beyond_ascii(known)
+
+    def _beyond_ascii(self, known):
+        gateway = self._gateway(archive={"extensions": ("PIPELINING", "8BITMIME", *known)})
         self.dest.extensions.append("SMTPUTF8")
         content = "From: <jürgen@company.example>\r\nSubject: grüße\r\n\r\nhallo\r\n".encode()
         with smtp_client.Client(gateway.address) as client:

@@ -194,6 +194,18 @@ class Screening(scenario.Scenario):
         self.assertIn("4 messages went, 3 came back, 1 are there now", shown)
         self.assertIn(told["example"], shown)
 
+    def test_no_route_leads_there(self):
+        gateway = self._gateway()
+        gateway.configure(route=[{"sender": "*", "gateway": "dlp"}])
+        done = gateway.command("check", check=False)
+        self.assertEqual(done.returncode, 78)
+        self.assertIn("screening.of", done.stdout + done.stderr)
+        gateway.command("route", "set", "--sender", "*", "dlp", check=False)
+        self.send(gateway)
+        self.wait_for_messages(self.dest, 1)
+        gateway.wait_until_empty()
+        self.assertEqual(len(self.filter.messages), 1)
+
     def test_nobody_elses_mail_comes_back_from_there(self):
         gateway = self._gateway()
         reply = smtp_client.send(gateway.address, "a@b.example", "c@dest.example", samples.simple(), source=self.workspace.host(scenario.STRANGER))

@@ -84,7 +84,8 @@ TEST_CASE("what is beyond ASCII is readable in seven bits", "[journal]") {
     CHECK(has(report.content.trace,
               "Content-Transfer-Encoding: quoted-printable\r\n\r\nSender: j=C3=BCrgen@company.example\r\n"));
     CHECK(has(report.content.trace, "\r\nContent-Type: message/global\r\n"));
-    CHECK(report.envelope.utf8);
+    CHECK_FALSE(report.envelope.utf8);
+    CHECK(report.envelope.body == BodyType::eight_bit);
 }
 
 TEST_CASE("a message without a header is all body in its report too", "[journal]") {

@@ -139,6 +139,15 @@ TEST_CASE("nobody keeps the others out by holding connections", "[places]") {
     for (int at = 0; at < 25; ++at) places.give_back("", "203.0.113.5");
     CHECK(fill("", same) == 25);
 
+    settings.screening.gateway = "dlp";
+    Places screened;
+    const auto take = [&](const char* whose) { return !screened.take(settings, whose, "192.0.2.1"); };
+    while (take("a")) continue;
+    std::size_t back = 0;
+    while (take(std::string(screening_place).c_str())) ++back;
+    CHECK(back == 166);  // a third of half of them
+    settings.screening.gateway.clear();
+
     Places alone;
     settings.primaries.pop_back();
     settings.accept.connections = 5;

@@ -193,6 +193,9 @@ TEST_CASE("what a primary sends goes through the screening gateway first, and a 
               one.journal = JournalReport::whole;
           }) == "gateway:archive");
     settings.journal.gateway.clear();
+    settings.routes = {by("*", "dlp")};
+    CHECK(route("dora@other.example", nothing) == "primary:second");
+    CHECK(route("alice@example.com", [](Envelope& one) { one.screened = true; }) == "primary:second");
     CHECK(route("", [](Envelope& one) {
               one.primary.clear();
               one.journal = JournalReport::whole;
