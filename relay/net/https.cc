@@ -71,7 +71,7 @@ awaitable<HttpsReply> https_get(io_context& io, const base::Clock& clock, Outsid
 }
 
 awaitable<HttpsReply> https_post(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
-                                 HttpsRequest request, HttpsContent content) {
+                                 HttpsRequest request, const HttpsContent& content) {
     std::string octets = octets_of("POST", request,
                                    "Content-Type: " + content.type + "\r\nContent-Length: " +
                                        std::to_string(content.octets.size()) + "\r\n") +

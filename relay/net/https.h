@@ -49,7 +49,7 @@ struct HttpsContent {
 
 /// The same with a content to be taken.
 awaitable<HttpsReply> https_post(io_context& io, const base::Clock& clock, Outside& outside, TlsContext tls,
-                                 HttpsRequest request, HttpsContent content);
+                                 HttpsRequest request, const HttpsContent& content);
 
 /// What an error of connect() says of the question. EADDRNOTAVAIL is what a machine without IPv6 gives, too.
 Asked asked_after(const std::error_code& error);

@@ -19,7 +19,7 @@ constexpr std::chrono::seconds first_after = std::chrono::minutes(10), last_afte
 std::size_t octets_of(const ReportedPolicy& policy) {
     std::size_t out = sizeof policy + policy.domain.size();
     for (const auto* list : {&policy.lines, &policy.hosts})
-        for (const auto& one : *list) out += sizeof one + one.size();
+        for (const std::string& one : *list) out += sizeof(std::string) + one.size();
     return out;
 }
 
@@ -181,7 +181,7 @@ const TlsPeriod* TlsCounts::find(const Key& key) const {
     return at == periods_.end() ? nullptr : &at->second;
 }
 
-void TlsCounts::put_off(const Key& key, Time until, std::string why) {
+void TlsCounts::put_off(const Key& key, Time until, const std::string& why) {
     const auto at = periods_.find(key);
     if (at == periods_.end()) return;
     ++at->second.attempts;
@@ -189,7 +189,7 @@ void TlsCounts::put_off(const Key& key, Time until, std::string why) {
     at->second.trouble = base::shown(why, limits_.text);
 }
 
-void TlsCounts::settle(const Key& key, TlsPeriod::State state, std::string why, Time now) {
+void TlsCounts::settle(const Key& key, TlsPeriod::State state, const std::string& why, Time now) {
     const auto at = periods_.find(key);
     if (at == periods_.end()) return;
     if (day_end(at->second.begin) <= now) return erase(at);

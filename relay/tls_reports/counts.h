@@ -72,10 +72,10 @@ public:
     std::vector<Key> due(Time now, std::size_t most) const;
     const TlsPeriod* find(const Key& key) const;
     /// Nobody took the report.
-    void put_off(const Key& key, Time until, std::string why);
+    void put_off(const Key& key, Time until, const std::string& why);
     /// Nothing remains to be done. It is still known until its day is over, so that what is counted of that
     /// day begins where it ended.
-    void settle(const Key& key, TlsPeriod::State state, std::string why, Time now);
+    void settle(const Key& key, TlsPeriod::State state, const std::string& why, Time now);
     /// Forgets what is settled and of another day, and what is so old that nobody wants to know it: reports
     /// were switched off, or the gateway.
     void forget(Time now);
