@@ -281,10 +281,10 @@ net::awaitable<void> TlsReports::post(Attempt& attempt, const HttpsPlace& place)
     request.port = place.port;
     request.body = reply_max;
     request.total = post_time;
-    net::HttpsContent content{"application/tlsrpt+gzip",
-                              gzip(report_json(attempt.key.first, attempt.period, attempt.sender))};
-    const net::HttpsReply got = co_await net::https_post(
-        io_, machine_.clock, machine_.outside, attempt.means.tls, std::move(request), std::move(content));
+    const net::HttpsContent content{"application/tlsrpt+gzip",
+                                    gzip(report_json(attempt.key.first, attempt.period, attempt.sender))};
+    const net::HttpsReply got = co_await net::https_post(io_, machine_.clock, machine_.outside,
+                                                         attempt.means.tls, std::move(request), content);
     if (got.asked != net::Asked::answered) co_return failed(got.why);
     if (got.reply.status < 200 || got.reply.status > 299)
         co_return failed("answers " + std::to_string(got.reply.status));
