@@ -50,6 +50,7 @@ struct Delivered {
     Reply reply;
     std::chrono::milliseconds delay{0};  // since acceptance
     std::string_view signed_by{};        // names of DKIM keys, with spaces between
+    bool to_screening = false;           // it comes back, and goes on from there
 };
 
 struct Deferred {
@@ -67,6 +68,7 @@ struct Bounced {
     Reply reply;
     std::string_view bounce_id;  // of the report sent, "" when none was due (null reverse-path, NOTIFY=NEVER)
     std::string_view egress;
+    bool by_screening = false;  // that gateway refused it, and no recipient's host
 };
 
 /// A report that is not about a failure went to the sender.

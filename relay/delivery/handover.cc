@@ -152,10 +152,8 @@ net::awaitable<bool> Handover::sign(FormPtr form, Formless& why) {
 
 /// It comes back, and has yet to meet its recipients' hosts.
 bool Handover::to_screening() const {
-    const Envelope& envelope = job_.message->stored->message.envelope;
-    const std::string& gateway = at_.env.settings->screening.gateway;
-    return !gateway.empty() && job_.route == RouteKey::gateway(gateway) && !envelope.screened &&
-           !envelope.primary.empty() && !envelope.bounce && at_.env.marks;
+    return job_.message->stored->message.envelope.unscreened() &&
+           job_.route.is_gateway(at_.env.settings->screening.gateway) && at_.env.marks;
 }
 
 bool Handover::demands_more() const {
@@ -188,7 +186,7 @@ Message Handover::fitted(const Form& form) const {
     out.content.size = form.size;
     out.content.trace.insert(0, signatures_->fields);
     if (to_screening()) {
-        const auto itinerary = itinerary_of(out.envelope, out.id, job_.recipients, at_.env.clock.wall());
+        const auto itinerary = itinerary_of(out.envelope, out.id, job_.recipients);
         out.content.trace.insert(0, at_.env.marks->screening(itinerary));
         for (auto& one : out.envelope.options) one = for_screening(one);
     }

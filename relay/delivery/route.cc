@@ -59,9 +59,7 @@ Route choose_route(const Settings& settings, const sync::Snapshot& directory, co
     if (envelope.journal != JournalReport::none && !settings.journal.gateway.empty())
         return {RouteKey::gateway(settings.journal.gateway), "journal.gateway leads to the archive"};
     const ScreeningSettings& screening = settings.screening;
-    const bool primarys = !envelope.primary.empty() && !envelope.bounce;
-    if (!screening.gateway.empty() && primarys && !envelope.screened &&
-        is_meant(screening.of, envelope.reverse_path))
+    if (!screening.gateway.empty() && envelope.unscreened() && is_meant(screening.of, envelope.reverse_path))
         return {RouteKey::gateway(screening.gateway),
                 "it goes through screening.gateway first, and comes back"};
     sync::Verdict verdict = directory.domain(recipient.domain, now);

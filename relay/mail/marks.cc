@@ -1,14 +1,11 @@
 #include "relay/mail/marks.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <algorithm>
-#include <array>
 
+#include "relay/mail/hmac.h"
 #include "sync/base/ascii.h"
 #include "sync/base/encoding.h"
+#include "sync/base/words.h"
 
 namespace postern::relay {
 
@@ -82,8 +79,6 @@ Notify notify_of(std::uint64_t bits) {
 
 std::string encoded(const Itinerary& what) {
     Writer out;
-    out.number(static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::seconds>(what.left.time_since_epoch()).count()));
     out.text(what.primary);
     for (const Address* one : {&what.author, &what.sent_as}) {
         out.text(one->local);
@@ -104,7 +99,6 @@ std::optional<Itinerary> decoded(MessageId id, std::string_view octets) {
     Reader in(octets);
     Itinerary out;
     out.id = id;
-    out.left = Time(std::chrono::seconds(in.number() & 0xffffffffffu));
     out.primary = in.text();
     out.author = in.address();
     out.sent_as = in.address();
@@ -124,13 +118,6 @@ std::optional<Itinerary> decoded(MessageId id, std::string_view octets) {
     return out;
 }
 
-std::string_view take_up_to(std::string_view& rest, char end) {
-    const std::size_t at = std::min(rest.find(end), rest.size());
-    const auto out = rest.substr(0, at);
-    rest.remove_prefix(std::min(at + 1, rest.size()));
-    return out;
-}
-
 }  // namespace
 
 const RecipientOptions* Itinerary::options_of(const Address& recipient) const {
@@ -141,11 +128,9 @@ const RecipientOptions* Itinerary::options_of(const Address& recipient) const {
     return found == recipients.end() ? nullptr : &found->options;
 }
 
-Itinerary itinerary_of(const Envelope& envelope, MessageId id, const std::vector<std::uint16_t>& recipients,
-                       Time now) {
+Itinerary itinerary_of(const Envelope& envelope, MessageId id, const std::vector<std::uint16_t>& recipients) {
     Itinerary out;
     out.id = id;
-    out.left = std::chrono::floor<std::chrono::seconds>(now);
     out.primary = envelope.primary;
     if (!envelope.sent_as.null()) {
         out.author = envelope.reverse_path;
@@ -164,23 +149,18 @@ std::string Marks::seal(std::string_view what, std::string_view text) const {
     std::string sealed(what);
     sealed += '\n';
     sealed += text;
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
-         reinterpret_cast<const unsigned char*>(sealed.data()), sealed.size(), digest.data(), &length);
-    return base::hex({reinterpret_cast<const char*>(digest.data()), seal_octets});
+    return base::hex(hmac_sha256(secret_, sealed).substr(0, seal_octets));
 }
 
 bool Marks::sealed(std::string_view what, std::string_view text, std::string_view with) const {
-    const std::string right = seal(what, text);
-    return right.size() == with.size() && CRYPTO_memcmp(right.data(), with.data(), right.size()) == 0;
+    return same_octets(seal(what, text), with);
 }
 
 std::string Marks::journal(MessageId id) const { return id.text() + '.' + seal(journal_field, id.text()); }
 
 bool Marks::is_journal(std::string_view value) const {
     std::string_view rest = value;
-    const auto id = take_up_to(rest, '.');
+    const auto id = base::take_part(rest, '.');
     return sealed(journal_field, id, rest);
 }
 
@@ -203,8 +183,8 @@ std::optional<Itinerary> Marks::read_screening(std::string_view value) const {
     if (last == std::string::npos) return std::nullopt;
     std::string_view rest = std::string_view(plain).substr(0, last);
     if (!sealed(screening_field, rest, std::string_view(plain).substr(last + 1))) return std::nullopt;
-    if (take_up_to(rest, '.') != std::string_view(&version, 1)) return std::nullopt;
-    const auto id = MessageId::parse(take_up_to(rest, '.'));
+    if (base::take_part(rest, '.') != std::string_view(&version, 1)) return std::nullopt;
+    const auto id = MessageId::parse(base::take_part(rest, '.'));
     const auto octets = base::from_base64(rest);
     return id && octets ? decoded(*id, *octets) : std::nullopt;
 }

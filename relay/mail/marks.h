@@ -14,11 +14,13 @@ namespace postern::relay {
 
 inline constexpr std::string_view screening_field = "X-Postern-Screening";
 inline constexpr std::string_view journal_field = "X-Postern-Journal";
+/// The same as a header is searched for them: see value_of().
+inline constexpr std::string_view screening_name = "x-postern-screening:";
+inline constexpr std::string_view journal_name = "x-postern-journal:";
 
 /// What the way through a screening gateway loses of an envelope.
 struct Itinerary {
     MessageId id;  // it left as this
-    Time left{};   // to the second
     std::string primary;
     /// The reverse-path that reports go to, when another was told (SRS); null otherwise.
     Address author, sent_as;
@@ -35,8 +37,7 @@ struct Itinerary {
 };
 
 /// What an envelope and some of its recipients are to get back.
-Itinerary itinerary_of(const Envelope& envelope, MessageId id, const std::vector<std::uint16_t>& recipients,
-                       Time now);
+Itinerary itinerary_of(const Envelope& envelope, MessageId id, const std::vector<std::uint16_t>& recipients);
 
 /// Immutable; any thread. Compared in constant time.
 class Marks {

@@ -85,6 +85,9 @@ struct Envelope {
     /// lost without a word, takes what TLS there is (RFC 8689 §5).
     bool demands_tls() const { return require_tls && !reverse_path.null(); }
 
+    /// Whether a primary handed it over, and a screening gateway has not had it.
+    bool unscreened() const { return !primary.empty() && !bounce && !screened; }
+
     const RecipientOptions& options_of(std::size_t recipient) const {
         static const RecipientOptions none;
         return recipient < options.size() ? options[recipient] : none;

@@ -36,6 +36,8 @@ struct RouteKey {
 
     std::string text() const;
     bool empty() const { return kind == Kind::none && name.empty(); }
+    /// Whether it leads through the gateway of that name; "" is none's.
+    bool is_gateway(std::string_view of) const { return kind == Kind::gateway && !of.empty() && name == of; }
     auto operator<=>(const RouteKey&) const = default;
 };
 

@@ -1,12 +1,9 @@
 #include "relay/mail/srs.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include <array>
 
 #include "relay/limits.h"
+#include "relay/mail/hmac.h"
 #include "sync/base/ascii.h"
 
 namespace postern::relay {
@@ -41,21 +38,15 @@ std::optional<unsigned> parse_day(std::string_view text) {
 /// What is signed ignores case, because hosts on the way may change that of the whole local part.
 std::string hash_of(std::string_view secret, std::string_view text) {
     std::string folded = base::lower(text);
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned length = 0;
-    HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-         reinterpret_cast<const unsigned char*>(folded.data()), folded.size(), digest.data(), &length);
+    const std::string digest = hmac_sha256(secret, folded);
     std::string out;
     std::uint64_t bits = 0;
-    for (std::size_t at = 0; at < 8; ++at) bits = bits << 8 | digest[at];
+    for (std::size_t at = 0; at < 8; ++at) bits = bits << 8 | static_cast<unsigned char>(digest[at]);
     for (std::size_t at = 0; at < hash_length; ++at) out += base32[bits >> (59 - 5 * at) & 31];
     return out;
 }
 
-bool same(std::string_view a, std::string_view b) {
-    std::string x = base::lower(a), y = base::lower(b);
-    return x.size() == y.size() && CRYPTO_memcmp(x.data(), y.data(), x.size()) == 0;
-}
+bool same(std::string_view a, std::string_view b) { return same_octets(base::lower(a), base::lower(b)); }
 
 /// 0 or 1 when `mailbox` begins as one of the scheme does, else nothing.
 std::optional<int> form_of(std::string_view mailbox) {

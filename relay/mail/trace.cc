@@ -92,20 +92,24 @@ std::optional<std::string> value_of(std::string_view content, std::string_view n
 }
 
 std::size_t strip_fields(std::string& content, std::string_view name) {
-    const std::size_t before = content.size();
-    for (std::size_t at = 0; at < content.size();) {
-        std::size_t end = std::min(content.find("\r\n", at), content.size());
-        if (end == at) break;
-        const bool meant = base::equal_ignoring_case(std::string_view(content).substr(at, name.size()), name);
+    std::size_t from = 0, to = 0;  // what is kept so far, and where it lies
+    const auto line_end = [&](std::size_t at) { return std::min(content.find("\r\n", at), content.size()); };
+    while (from < content.size()) {
+        std::size_t end = line_end(from);
+        if (end == from) break;
+        const bool meant =
+            base::equal_ignoring_case(std::string_view(content).substr(from, name.size()), name);
         end = std::min(end + 2, content.size());
         while (meant && end < content.size() && (content[end] == ' ' || content[end] == '\t'))
-            end = std::min(std::min(content.find("\r\n", end), content.size()) + 2, content.size());
-        if (meant)
-            content.erase(at, end - at);
-        else
-            at = end;
+            end = std::min(line_end(end) + 2, content.size());
+        if (!meant) {
+            std::copy(content.data() + from, content.data() + end, content.data() + to);
+            to += end - from;
+        }
+        from = end;
     }
-    return before - content.size();
+    content.erase(to, from - to);
+    return from - to;
 }
 
 static std::string first_of(std::string_view content, std::string_view name) {

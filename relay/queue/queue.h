@@ -114,6 +114,7 @@ private:
     std::size_t window(const RouteKey& route) const;
 
     // queue_outcomes.cc: what came of it, and how it is written down
+    bool to_screening(const Envelope& envelope, const RouteKey& route) const;
     Time apply(Queued& message, std::uint16_t recipient, const RouteKey& route, Outcome outcome, Time now,
                double spread);
     void announce_deferral(const Queued& message, std::uint16_t recipient, const RouteKey& route,

@@ -25,6 +25,10 @@ Queued::Leg* open_leg(Queued& message, const RouteKey& route) {
 
 }  // namespace
 
+bool Queue::to_screening(const Envelope& envelope, const RouteKey& route) const {
+    return envelope.unscreened() && route.is_gateway(settings_->screening.gateway);
+}
+
 /// Gives when it is tried again; Time::max() when it is not.
 Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& route, Outcome outcome, Time now,
                   double spread) {
@@ -53,7 +57,7 @@ Time Queue::apply(Queued& message, std::uint16_t recipient, const RouteKey& rout
             auto age = std::max(wall - mail.arrived, Time::duration::zero());
             observer_.on(event::Delivered{id, from, to, way, one.host, one.tls, one.egress, one.reply,
                                           std::chrono::duration_cast<std::chrono::milliseconds>(age),
-                                          outcome.signed_by});
+                                          outcome.signed_by, to_screening(mail.envelope, route)});
             break;
         }
         case Outcome::Result::failed: one.status = RecipientStatus::failed; break;

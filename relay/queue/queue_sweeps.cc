@@ -74,9 +74,12 @@ void Queue::report(Queued& message, Unwritten& what) {
         const RecipientProgress& one = progress[at];
         bool told =
             mail.envelope.options_of(at).notify.wants_failure() || wants_postmaster(mail.envelope, at, one);
-        std::string to = mail.envelope.forward_paths[at].text(), route = way(message, at).text();
+        const std::string to = mail.envelope.forward_paths[at].text();
+        const RouteKey key = way(message, at);
+        const std::string route = key.text();
         observer_.on(event::Bounced{id, from, to, route, one.host, one.stage, one.reason, one.reply,
-                                    told ? std::string_view(report) : std::string_view(), one.egress});
+                                    told ? std::string_view(report) : std::string_view(), one.egress,
+                                    to_screening(mail.envelope, key)});
     }
     if (relayed > 0 && what.bounce) observer_.on(event::Reported{id, from, report, "relayed", relayed});
 }

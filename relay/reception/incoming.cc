@@ -3,15 +3,10 @@
 #include <utility>
 
 #include "relay/limits.h"
+#include "relay/mail/marks.h"
 #include "relay/mail/trace.h"
 
 namespace postern::relay {
-
-namespace {
-
-constexpr std::string_view screening_name = "x-postern-screening:", journal_name = "x-postern-journal:";
-
-}  // namespace
 
 std::size_t Incoming::feed(std::string_view octets) {
     const std::size_t used = reader_.feed(octets, held_);

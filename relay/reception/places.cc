@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <asio/ip/address.hpp>
-#include <vector>
 
 #include "relay/net/addresses.h"
 #include "sync/base/ensure.h"
@@ -39,16 +38,17 @@ void Places::change(const std::string& key, int by) {
 std::optional<Rule> Places::take(const Settings& settings, const std::string& primary,
                                  const std::string& client) {
     const std::size_t limit = settings.accept.connections;
-    std::vector<std::string> ours;
-    for (const auto& one : settings.primaries) ours.push_back(one.name);
-    if (!settings.screening.gateway.empty()) ours.emplace_back(screening_place);
-    const std::size_t share = limit / (2 * std::max<std::size_t>(1, ours.size()));
+    const bool screens = !settings.screening.gateway.empty();
+    const std::size_t ours = settings.primaries.size() + (screens ? 1 : 0);
+    const std::size_t share = limit / (2 * std::max<std::size_t>(1, ours));
     std::size_t kept = 0;
-    for (const auto& other : ours) {
-        if (other == primary) continue;
-        std::size_t has = held(primary_key(other));
+    const auto keep = [&](const std::string& other) {
+        if (other == primary) return;
+        const std::size_t has = held(primary_key(other));
         kept += share > has ? share - has : 0;
-    }
+    };
+    for (const auto& other : settings.primaries) keep(other.name);
+    if (screens) keep(std::string(screening_place));
     if (taken_ + kept >= limit) return Rule::connections;
     if (primary.empty()) {
         const std::size_t most = std::max<std::size_t>(1, limit / 4);

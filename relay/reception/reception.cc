@@ -162,7 +162,7 @@ net::awaitable<void> Reception::keep_volume() {
         co_await volume_tick_.async_wait(net::as_value);
         if (stopping_) co_return;
         commons_.volume.keep(false);
-        commons_.screening.keep(*context().settings);
+        commons_.screening.keep(context().settings);
     }
 }
 

@@ -65,10 +65,10 @@ Session::Session(SessionContext& context, std::shared_ptr<net::Connection> conne
       tls_(tls),
       settings_(context.settings),
       client_(connection_->peer()),
-      screened_(screens(*settings_, client_)),
+      from_screening_(screens(*settings_, client_)),
       envelope_memory_(context.commons.memory),
       account_(context.commons.volume, context.clock),
-      protocol_(options(context, tls, !screened_ && primary_of(*settings_, client_) == nullptr),
+      protocol_(options(context, tls, !from_screening_ && primary_of(*settings_, client_) == nullptr),
                 tls == ListenerTls::implicit) {
     if (const PrimarySettings* primary = primary_of(*settings_, client_)) {
         primary_ = primary->name;
@@ -223,10 +223,10 @@ net::awaitable<bool> Session::answer(Decision decision, Address sender, std::str
 net::awaitable<Decision> Session::judge_sender_now(Address address, std::uint64_t size) {
     const PrimarySettings* primary = primary_of(*settings_, client_);
     primary_ = primary != nullptr ? primary->name : std::string();
-    screened_ = screens(*settings_, client_);
+    from_screening_ = screens(*settings_, client_);
     Decision decision = context_.admission(size, stranger());
     // What comes back from screening was judged before it went there.
-    if (!decision.reply.positive() || screened_) co_return decision;
+    if (!decision.reply.positive() || from_screening_) co_return decision;
     decision =
         judge_sender(*settings_, *context_.directory, primary, address, context_.clock.wall(), client_);
     if (!decision.ask) co_return decision;
@@ -255,7 +255,7 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
 
 /// The answer to RCPT.
 Decision Session::answer_recipient(const Address& address) {
-    if (screened_) return answer_returned();
+    if (from_screening_) return answer_returned();
     const PrimarySettings* primary = primary_of(*settings_, client_);
     const Address& sender = protocol_.envelope().reverse_path;
     const Caller caller{*settings_, *context_.directory, context_.srs.get(), primary, client_};
@@ -423,7 +423,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
     if (incoming.header().missing)
         message.content.trace += "\r\n";  // no header, as its sender meant it or not: all of it is body
     VolumeAnswer volume;
-    if (screened_)
+    if (from_screening_)
         restore_envelope(context_, message, incoming.header());
     else
         volume = account_.restrain(message, incoming.header().subject);
@@ -446,7 +446,7 @@ net::awaitable<Decision> Session::store(Incoming& incoming, MessageId id) {
         account_.not_kept(volume);
         co_return not_stored(error);
     }
-    if (!screened_) account_.keep(volume, incoming.header().subject);
+    if (!from_screening_) account_.keep(volume, incoming.header().subject);
     ++messages_;
     co_return accepted(Reply{250, {2, 0, 0}, "ok, queued as " + id.text()});
 }

@@ -51,14 +51,14 @@ private:
     void charge(const Address& recipient, Decision& decision);
     const char* protocol_name() const;
     void expect(bool message);
-    bool stranger() const { return primary_.empty() && !screened_; }
+    bool stranger() const { return primary_.empty() && !from_screening_; }
 
     SessionContext& context_;
     std::shared_ptr<net::Connection> connection_;
     ListenerTls tls_;
     SettingsPtr settings_;  // of the transaction in hand
     std::string client_, primary_;
-    bool screened_ = false;  // the client is the screening gateway
+    bool from_screening_ = false;  // the client is the screening gateway
     SessionMemory::Share envelope_memory_;
     SenderAccount account_;  // for the message in hand
     ServerProtocol protocol_;

@@ -1,10 +1,10 @@
 #include "relay/screening/returns.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "sync/base/encoding.h"
+#include "sync/base/words.h"
 
 namespace postern::relay {
 
@@ -19,19 +19,6 @@ std::int64_t seconds(Time time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-std::string_view take_word(std::string_view& line, char end = ' ') {
-    const std::size_t at = std::min(line.find(end), line.size());
-    const auto out = line.substr(0, at);
-    line.remove_prefix(std::min(at + 1, line.size()));
-    return out;
-}
-
-template <class Number>
-bool parse(std::string_view text, Number& to) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), to);
-    return error == std::errc() && end == text.data() + text.size();
-}
-
 }  // namespace
 
 void Returns::went(MessageId id, std::string_view sender, std::size_t recipients, Time now) {
@@ -43,6 +30,10 @@ void Returns::went(MessageId id, std::string_view sender, std::size_t recipients
     trip.sent += recipients;
     trip.since = now;
     if (trip.over()) note_over(id.value);
+    bound();
+}
+
+void Returns::bound() {
     while (trips_.size() > trips_most) {
         if (trips_.begin()->second.away()) ++given_up_;
         trips_.erase(trips_.begin());
@@ -59,6 +50,7 @@ bool Returns::came(MessageId id, std::size_t recipients, Time now) {
     const bool again = trip.sent > 0 && trip.back > trip.sent;
     if (again) ++again_;
     if (was_away && trip.over()) note_over(id.value);
+    bound();
     return again;
 }
 
@@ -116,16 +108,21 @@ ScreeningView Returns::view(Time now, std::chrono::seconds patience) const {
 }
 
 std::optional<std::string> Returns::save() {
-    const std::lock_guard lock(mutex_);
-    if (!std::exchange(changed_, false)) return std::nullopt;
+    std::vector<std::pair<std::uint64_t, Trip>> away;
     std::string out = "counts";
-    for (const auto count : {went_, back_, given_up_, again_}) out += ' ' + std::to_string(count);
+    {
+        // Who sends and takes mail waits for this alone, not for the text.
+        const std::lock_guard lock(mutex_);
+        if (!std::exchange(changed_, false)) return std::nullopt;
+        for (const auto count : {went_, back_, given_up_, again_}) out += ' ' + std::to_string(count);
+        for (const auto& one : trips_)
+            if (one.second.away()) away.emplace_back(one);
+    }
     out += '\n';
-    for (const auto& [id, trip] : trips_)
-        if (trip.away())
-            out += MessageId{id}.text() + ' ' + std::to_string(trip.sent - trip.back) + ' ' +
-                   std::to_string(seconds(trip.since)) + ' ' + (trip.told ? "told" : "new") + ' ' +
-                   base::percent_encoded(trip.sender, "@+") + '\n';
+    for (const auto& [id, trip] : away)
+        out += MessageId{id}.text() + ' ' + std::to_string(trip.sent - trip.back) + ' ' +
+               std::to_string(seconds(trip.since)) + ' ' + (trip.told ? "told" : "new") + ' ' +
+               base::percent_encoded(trip.sender, "@+") + '\n';
     return out;
 }
 
@@ -137,18 +134,21 @@ void Returns::not_saved() {
 void Returns::restore(std::string_view text) {
     const std::lock_guard lock(mutex_);
     while (!text.empty()) {
-        std::string_view line = take_word(text, '\n');
-        const auto first = take_word(line);
+        std::string_view line = base::take_part(text, '\n');
+        const auto first = base::take_part(line);
         if (first == "counts") {
-            for (auto* count : {&went_, &back_, &given_up_, &again_}) parse(take_word(line), *count);
+            for (auto* count : {&went_, &back_, &given_up_, &again_})
+                base::parse_number(base::take_part(line), *count);
             continue;
         }
         const auto id = MessageId::parse(first);
         Trip trip;
         std::int64_t since = 0;
-        if (!id || !parse(take_word(line), trip.sent) || !parse(take_word(line), since)) continue;
+        if (!id || !base::parse_number(base::take_part(line), trip.sent) ||
+            !base::parse_number(base::take_part(line), since))
+            continue;
         trip.since = Time(std::chrono::seconds(since & 0xffffffffff));
-        trip.told = take_word(line) == "told";
+        trip.told = base::take_part(line) == "told";
         trip.sender = base::percent_decoded(line).value_or("").substr(0, sender_max);
         if (trips_.size() < trips_most) trips_.insert_or_assign(id->value, std::move(trip));
     }

@@ -54,6 +54,7 @@ private:
 
     void note_over(std::uint64_t id);
     void forget(Time now);
+    void bound();
 
     mutable std::mutex mutex_;
     std::map<std::uint64_t, Trip>

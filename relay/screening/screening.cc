@@ -42,14 +42,19 @@ void Screening::recall() {
         false});
 }
 
-void Screening::keep(const Settings& settings) {
-    const auto patience = settings.screening.expected_within;
-    if (const auto missing = returns.newly_missing(clock_.wall(), patience)) {
-        const std::string id = missing->example.text();
-        observer_.on(
-            event::NotBack{settings.screening.gateway, missing->count, id, missing->sender, patience});
-    }
-    asio::post(keeping_, [this] { write(); });
+void Screening::keep(const SettingsPtr& settings) {
+    asio::post(keeping_, [this, settings] {
+        tell_missing(settings->screening);
+        write();
+    });
+}
+
+void Screening::tell_missing(const ScreeningSettings& settings) {
+    const auto missing = returns.newly_missing(clock_.wall(), settings.expected_within);
+    if (!missing) return;
+    const std::string id = missing->example.text();
+    observer_.on(
+        event::NotBack{settings.gateway, missing->count, id, missing->sender, settings.expected_within});
 }
 
 void Screening::keep_at_once() {

@@ -25,15 +25,16 @@ class Screening {
 public:
     Screening(const net::Machine& machine, const Settings& settings, Observer& observer);
 
-    /// Now and then: what stays away is told, and what has changed is written down beside the loop.
-    void keep(const Settings& settings);
-    /// The same on the caller's thread, which is no loop's.
+    /// Now and then: what stays away is told, and what has changed is written down, beside the loop.
+    void keep(const SettingsPtr& settings);
+    /// What has changed is on the disk when this returns, or told to be in trouble. Not for a loop's thread.
     void keep_at_once();
 
     Returns returns;
 
 private:
     void recall();
+    void tell_missing(const ScreeningSettings& settings);
     void write();
 
     const base::Clock& clock_;

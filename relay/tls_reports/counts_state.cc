@@ -1,11 +1,11 @@
 #include "relay/tls_reports/counts_state.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 
 #include "sync/base/domain_name.h"
 #include "sync/base/encoding.h"
+#include "sync/base/words.h"
 
 namespace postern::relay {
 
@@ -16,19 +16,11 @@ constexpr TlsCountsLimits bounds{};
 // Seconds, up to the year 2261, which a time can hold; sessions.
 constexpr std::int64_t time_max = 9'200'000'000, number_max = std::int64_t{1} << 53;
 
-std::string_view take(std::string_view& text, char end) {
-    const std::size_t at = std::min(text.find(end), text.size());
-    const auto out = text.substr(0, at);
-    text.remove_prefix(std::min(at + 1, text.size()));
-    return out;
-}
-
 template <class Number>
 bool take_number(std::string_view& line, Number& out, std::int64_t most) {
-    const auto word = take(line, ' ');
+    const auto word = base::take_part(line);
     std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc() || end != word.data() + word.size() || value < 0 || value > most) return false;
+    if (!base::parse_number(word, value) || value < 0 || value > most) return false;
     out = static_cast<Number>(value);
     return true;
 }
@@ -41,7 +33,7 @@ bool take_time(std::string_view& line, Time& out) {
 }
 
 bool take_text(std::string_view& line, std::string& out) {
-    auto text = base::percent_decoded(take(line, ' '));
+    auto text = base::percent_decoded(base::take_part(line));
     if (!text) return false;
     out = std::move(*text);
     return true;
@@ -99,7 +91,7 @@ bool read_policy(std::string_view line, TlsPeriod& period) {
 bool read_failures(std::string_view line, TlsPeriod& period) {
     if (period.policies.empty() || period.policies.back().failures.size() >= bounds.failures) return false;
     TlsFailures out;
-    const auto result = parse_tls_result(take(line, ' '));
+    const auto result = parse_tls_result(base::take_part(line));
     if (!result || !take_number(line, out.sessions, number_max) || !take_text(line, out.sending) ||
         !take_text(line, out.host) || !take_text(line, out.helo) || !take_text(line, out.receiving) ||
         !take_text(line, out.reason))
@@ -143,8 +135,8 @@ bool read_counts_state(std::string_view text, TlsCounts& into) {
     };
     bool damaged = false;  // the policy at hand, whose failures go with it
     while (!text.empty()) {
-        std::string_view line = take(text, '\n');
-        const auto what = take(line, ' ');
+        std::string_view line = base::take_part(text, '\n');
+        const auto what = base::take_part(line);
         if (what == "domain") {
             close();
             open = read_period(line);

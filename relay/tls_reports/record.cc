@@ -1,13 +1,13 @@
 #include "relay/tls_reports/record.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "sync/base/ascii.h"
 #include "sync/base/domain_name.h"
 #include "sync/base/encoding.h"
 #include "sync/base/ip_address.h"
 #include "sync/base/utf8.h"
+#include "sync/base/words.h"
 
 namespace postern::relay {
 
@@ -26,14 +26,6 @@ std::string_view strip(std::string_view text) {
     while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     return text;
-}
-
-/// Takes off what stands in front of `end`, and it.
-std::string_view take_part(std::string_view& text, char end) {
-    const std::size_t at = text.find(end);
-    const auto out = text.substr(0, at);
-    text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
-    return out;
 }
 
 bool is_uri_text(std::string_view text) {
@@ -62,8 +54,7 @@ std::optional<HttpsPlace> place_of(std::string_view rest) {
     if (const std::size_t colon = authority.find(':'); colon != std::string_view::npos) {
         const auto port = authority.substr(colon + 1);
         authority = authority.substr(0, colon);
-        const auto [last, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
-        if (error != std::errc() || last != port.data() + port.size() || out.port == 0) return std::nullopt;
+        if (!base::parse_number(port, out.port) || out.port == 0) return std::nullopt;
     }
     out.host = base::lower(authority);
     if (!base::is_host_name(out.host) || base::is_ip_literal(out.host)) return std::nullopt;
@@ -74,7 +65,7 @@ std::optional<HttpsPlace> place_of(std::string_view rest) {
 bool take_readers(std::string_view list, ReportReaders& out) {
     for (;;) {
         const bool more = list.find(',') != std::string_view::npos;
-        const auto uri = strip(take_part(list, ','));
+        const auto uri = strip(base::take_part(list, ','));
         if (uri.empty() || uri.size() > uri_max || !is_uri_text(uri)) return false;
         const std::size_t colon = uri.find(':');
         if (colon == std::string_view::npos) return false;
@@ -106,9 +97,9 @@ std::optional<ReportReaders> parse(std::string_view record) {
     record.remove_prefix(version.size());
     ReportReaders out;
     bool named = false;
-    take_part(record, ';');
+    base::take_part(record, ';');
     while (!record.empty()) {
-        const auto field = strip(take_part(record, ';'));
+        const auto field = strip(base::take_part(record, ';'));
         if (field.empty()) {
             if (record.empty()) break;  // behind the last
             return std::nullopt;

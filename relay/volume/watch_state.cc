@@ -1,8 +1,8 @@
 // What of a Watch is kept from one start to the next, as lines of text: what it is, whose, and the rest.
-#include <charconv>
 
 #include "relay/volume/watch.h"
 #include "sync/base/encoding.h"
+#include "sync/base/words.h"
 
 namespace postern::relay {
 
@@ -23,12 +23,7 @@ void put(std::string& line, std::uint64_t number) { line += ' ' + std::to_string
 class Words {
 public:
     explicit Words(std::string_view line) : rest_(line) {}
-    std::string_view word() {
-        const std::size_t end = std::min(rest_.find(' '), rest_.size());
-        const auto out = rest_.substr(0, end);
-        rest_.remove_prefix(std::min(end + 1, rest_.size()));
-        return out;
-    }
+    std::string_view word() { return base::take_part(rest_); }
     std::string text(std::size_t most) {
         auto out = base::percent_decoded(word());
         good = good && out && out->size() <= most;
@@ -38,8 +33,7 @@ public:
         constexpr std::int64_t most = std::int64_t{1} << 33;
         const auto text = word();
         std::int64_t out = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-        good = good && error == std::errc() && end == text.data() + text.size() && out >= 0 && out <= most;
+        good = good && base::parse_number(text, out) && out >= 0 && out <= most;
         return good ? out : 0;
     }
     std::uint64_t count() { return static_cast<std::uint64_t>(number()); }
