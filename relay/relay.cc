@@ -3,6 +3,7 @@
 #include "relay/parts.h"
 #include "relay/reception/srs_secret.h"
 #include "relay/screening/screening.h"
+#include "relay/shared.h"
 #include "relay/signing/keyring.h"
 #include "relay/worker_threads.h"
 
@@ -12,7 +13,8 @@ Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, c
              base::Disk& disk, net::Outside& outside)
     : workers_(std::make_unique<WorkerThreads>()),
       parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer,
-                                          net::Machine{clock, disk, outside, workers_->workers()})) {}
+                                          net::Machine{clock, disk, outside, workers_->workers()})),
+      shared_(std::make_unique<Shared>(*this, *parts_, observer)) {}
 
 Relay::~Relay() {
     stop();
@@ -53,6 +55,8 @@ void Relay::reload(std::shared_ptr<const Prepared> prepared) {
 
 void Relay::ask_with(AskDirectory ask) { parts_->reception.ask_with(std::move(ask)); }
 void Relay::notice_with(NoticeSender notice) { parts_->reception.notice_with(std::move(notice)); }
+void Relay::ask_gateways_with(AskGateways ask) { parts_->reception.ask_gateways_with(std::move(ask)); }
+Shared& Relay::shared() { return *shared_; }
 
 void Relay::publish(DirectoryPtr directory) {
     parts_->put_in_force(directory);

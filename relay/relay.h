@@ -32,6 +32,7 @@ struct UnusualView {
 };
 
 struct RelayParts;
+class Shared;
 class WorkerThreads;
 namespace net {
 class Outside;
@@ -68,6 +69,9 @@ public:
     void ask_with(AskDirectory ask);
     /// Is told the domain of each sender of a primary's mail, on relay's thread: before start().
     void notice_with(NoticeSender notice);
+    /// How other gateways are asked, and through what they are told and heard.
+    void ask_gateways_with(AskGateways ask);
+    Shared& shared();
     void publish(DirectoryPtr directory);  // readers switch to it at their next look-up
     std::uint64_t messages();              // in the spool; cheaper than state()
     State state();
@@ -127,6 +131,7 @@ public:
 private:
     std::unique_ptr<WorkerThreads> workers_;
     std::unique_ptr<RelayParts> parts_;
+    std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace postern::relay

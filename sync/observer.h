@@ -65,6 +65,20 @@ struct CacheUnwritable {
     std::string_view file, reason;
 };
 
+/// The server through which several gateways share what they know is reached, or is not.
+struct Cluster {
+    std::string_view where;  // its name, without credentials
+    bool reached = false;
+    std::string_view why;  // it is not: in words
+};
+
+/// Of several gateways another polls the primaries from now on.
+struct PollTurn {
+    std::string_view gateway;  // "" when that is not known
+    bool ours = false;
+    bool known = false;  // false: each polls for itself, less often
+};
+
 }  // namespace event
 
 /// Called on the directory thread, CacheDamaged also from Sync's constructor: implementations are quick and
@@ -80,6 +94,9 @@ public:
     virtual void on(const event::NamesUnusable&) {}
     virtual void on(const event::CacheDamaged&) {}
     virtual void on(const event::CacheUnwritable&) {}
+    // On the cluster's thread.
+    virtual void on(const event::Cluster&) {}
+    virtual void on(const event::PollTurn&) {}
 };
 
 }  // namespace postern::sync

@@ -238,6 +238,25 @@ void Events::on(const sync::event::CacheUnwritable& event) {
     });
 }
 
+void Events::on(const sync::event::Cluster& event) {
+    log_.write(event.reached ? LogLevel::info : LogLevel::warning, "cluster", [&](LogLine& line) {
+        line.add("server", event.where).add("reached", event.reached);
+        line.add_if("reason", event.why);
+        if (!event.reached)
+            line.add(
+                "do",
+                "nothing for the mail: each gateway goes by what it knows and a share of each limit; see "
+                "\"postern cluster\"");
+    });
+}
+
+void Events::on(const sync::event::PollTurn& event) {
+    log_.write(LogLevel::info, "poll-turn", [&](LogLine& line) {
+        line.add("polls", event.ours ? "this gateway" : event.known ? "another" : "each for itself");
+        line.add_if("gateway", event.gateway);
+    });
+}
+
 void Events::on(const GatewayModeEvent& event) {
     metrics_.count(event);
     const bool served = event.outcome == GatewayModeOutcome::served;

@@ -45,6 +45,8 @@ public:
     void on(const sync::event::NamesUnusable& event) override;
     void on(const sync::event::CacheDamaged& event) override;
     void on(const sync::event::CacheUnwritable& event) override;
+    void on(const sync::event::Cluster& event) override;
+    void on(const sync::event::PollTurn& event) override;
 
     void on(const GatewayModeEvent& event);
 

@@ -186,7 +186,27 @@ struct Metrics::Families {
     std::mutex gauges;
 
     void set_egress(const std::vector<relay::EgressView>& egress);
+
+    Gauge& cluster_reached = gauge(registry, "postern_cluster_reached",
+                                   "1 when other gateways can be asked; 0 also where there are none.");
+    Gauge& cluster_gateways =
+        gauge(registry, "postern_cluster_gateways", "Gateways that limits are shared among, with this one.");
+    Gauge& cluster_polls =
+        gauge(registry, "postern_cluster_polls", "1 when this one of several gateways polls the primaries.");
+    Gauge& cluster_exchange =
+        gauge(registry, "postern_cluster_exchange_seconds", "How long the last exchange with them took.");
+    Gauge& cluster_lost = gauge(registry, "postern_cluster_lost_facts",
+                                "What other gateways could not be told, since the start.");
+    void set_cluster(const sync::ClusterView& cluster);
 };
+
+void Metrics::Families::set_cluster(const sync::ClusterView& cluster) {
+    cluster_reached.Set(cluster.on && cluster.standing != sync::ClusterView::Standing::away ? 1 : 0);
+    cluster_gateways.Set(cluster.on ? cluster.gateways : 1);
+    cluster_polls.Set(cluster.turn.whose == sync::Turn::Whose::ours ? 1 : 0);
+    cluster_exchange.Set(seconds(cluster.took));
+    cluster_lost.Set(static_cast<double>(cluster.lost));
+}
 
 void Metrics::Families::set_egress(const std::vector<relay::EgressView>& egress) {
     for (const auto& [family, each] : of_addresses) family->Remove(each);
@@ -265,7 +285,8 @@ Metrics::Totals Metrics::totals() const {
 }
 
 std::string Metrics::text(const relay::State& state, const std::vector<relay::EgressView>& egress,
-                          const sync::Report& report, bool ready, sync::Time now) {
+                          const sync::Report& report, const sync::ClusterView& cluster, bool ready,
+                          sync::Time now) {
     const std::lock_guard lock(families_->gauges);
     auto& f = *families_;
     f.ready.Set(ready ? 1 : 0);
@@ -282,6 +303,7 @@ std::string Metrics::text(const relay::State& state, const std::vector<relay::Eg
     for (const auto& destination : state.destinations) troubled += destination.trouble.empty() ? 0 : 1;
     f.troubled.Set(troubled);
     f.set_egress(egress);
+    f.set_cluster(cluster);
     for (const auto& primary : report.primaries) {
         f.last_success.Add({{"primary", primary.name}}).Set(unix_time(primary.last_success));
         f.reachable.Add({{"primary", primary.name}}).Set(primary.reachable ? 1 : 0);

@@ -11,6 +11,7 @@
 #include "agent/log/gateway_mode_event.h"
 #include "relay/observer.h"
 #include "relay/relay.h"
+#include "sync/cluster/view.h"
 #include "sync/observer.h"
 #include "sync/sync.h"
 
@@ -52,7 +53,8 @@ public:
 
     /// Everything as text, with the gauges set from the arguments.
     std::string text(const relay::State& state, const std::vector<relay::EgressView>& egress,
-                     const sync::Report& report, bool ready, sync::Time now);
+                     const sync::Report& report, const sync::ClusterView& cluster, bool ready,
+                     sync::Time now);
 
 private:
     struct Families;

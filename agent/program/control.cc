@@ -1,5 +1,6 @@
 #include "agent/program/control.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "agent/limits.h"
 #include "agent/program/explain_answer.h"
 #include "agent/status/readiness.h"
+#include "relay/shared.h"
 
 namespace postern::agent {
 namespace {
@@ -62,10 +64,19 @@ private:
     relay::Relay& relay_;
 };
 
+/// Other gateways, if there are any, hear of it.
+void tell(Sharing* sharing, base::Fact fact) {
+    if (sharing != nullptr) sharing->tell(std::move(fact));
+}
+
 class Outgoing final : public OutgoingControl {
 public:
     explicit Outgoing(const ControlledParts& parts)
-        : gate_(parts.gate), configuration_(parts.configuration), relay_(parts.relay) {}
+        : gate_(parts.gate),
+          configuration_(parts.configuration),
+          relay_(parts.relay),
+          clock_(parts.clock),
+          sharing_(parts.sharing) {}
 
     OutgoingRoutes routes() override {
         OutgoingRoutes result;
@@ -96,13 +107,37 @@ public:
         });
     }
     bool forget_egress(const std::string& address, const std::string& site) override {
-        return gate_.while_running([&] { return relay_.forget(address, site); });
+        const bool known = gate_.while_running([&] { return relay_.forget(address, site); });
+        if (known) tell(sharing_, relay::Shared::forgotten(address, site));
+        return known;
+    }
+
+    /// True when it was later than what is in force here, and is now.
+    bool adopt(Overrides theirs) {
+        return put([&](const Overrides& ours, const relay::Settings&) -> Change {
+                   if (later(theirs, ours)) return std::move(theirs);
+                   return tl::make_unexpected(Objection());
+               })
+            .has_value();
     }
 
 private:
-    /// Makes the new overrides from those in force; they are on the disk before relay has them.
+    /// Makes the new overrides from those in force, here and at other gateways.
     template <class Make>
     Changed change(Make make) {
+        const auto changed = put([&](const Overrides& before, const relay::Settings& file) {
+            auto after = make(before, file);
+            const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
+            if (after) after->changed = std::max(before.changed + 1, static_cast<std::uint64_t>(now.count()));
+            return after;
+        });
+        if (changed && sharing_ != nullptr) sharing_->tell(Sharing::changed(*configuration_.overrides()));
+        return changed;
+    }
+
+    /// They are on the disk before relay has them.
+    template <class Make>
+    Changed put(Make make) {
         const std::lock_guard one_at_a_time(configuration_.changing());
         const auto settings = configuration_.settings();
         auto changed = make(*configuration_.overrides(), settings->relay);
@@ -126,6 +161,8 @@ private:
     Gate& gate_;
     Configuration& configuration_;
     relay::Relay& relay_;
+    const base::Clock& clock_;
+    Sharing* const sharing_;
 };
 
 /// One of the few who may ask name servers at a time. Throws Busy when they are too many.
@@ -147,15 +184,21 @@ private:
 class Directory final : public DirectoryControl {
 public:
     explicit Directory(const ControlledParts& parts)
-        : gate_(parts.gate), relay_(parts.relay), directory_(parts.directory), clock_(parts.clock) {}
+        : gate_(parts.gate),
+          relay_(parts.relay),
+          directory_(parts.directory),
+          clock_(parts.clock),
+          sharing_(parts.sharing) {}
 
     sync::Report report() override { return directory_.report(); }
     std::shared_ptr<const sync::Snapshot> snapshot() override { return directory_.snapshot(); }
     void poll() override {
         gate_.while_running([&] { directory_.poll_now(); });
+        tell(sharing_, Sharing::poll());
     }
     void accept() override {
         gate_.while_running([&] { directory_.accept_suspicions(); });
+        tell(sharing_, Sharing::accept());
     }
     bool forget(const std::string& local_part, const std::string& domain) override {
         return directory_.forget(local_part, domain);
@@ -164,6 +207,14 @@ public:
     /// Asks name servers, so it holds nothing that others wait for.
     relay::Explanation explain(const std::string& from, const std::string& to,
                                const std::string& client) override {
+        auto out = explained(from, to, client);
+        if (sharing_ != nullptr && !out.volume.empty())
+            out.volume += "; limits and histories are " + in_words(sharing_->view());
+        return out;
+    }
+
+private:
+    relay::Explanation explained(const std::string& from, const std::string& to, const std::string& client) {
         const Explaining place(explaining_);
         const auto answer = std::make_shared<ExplainAnswer>();  // it may come after the waiting
         auto begun = gate_.while_running([&] {
@@ -179,11 +230,11 @@ public:
         return begun.so_far;
     }
 
-private:
     Gate& gate_;
     relay::Relay& relay_;
     sync::Sync& directory_;
     const base::Clock& clock_;
+    Sharing* const sharing_;
     std::atomic<unsigned> explaining_{0};
 };
 
@@ -207,13 +258,23 @@ public:
         return parts_.gate.while_running([&] { return parts_.relay.screening(); });
     }
     std::optional<relay::Applied> release_sender(const std::string& who) override {
-        return parts_.gate.while_running([&] { return parts_.relay.release_sender(who); });
+        auto done = parts_.gate.while_running([&] { return parts_.relay.release_sender(who); });
+        if (done) tell(parts_.sharing, relay::Shared::released(who));
+        return done;
     }
     std::optional<relay::Applied> drop_sender(const std::string& who) override {
-        return parts_.gate.while_running([&] { return parts_.relay.drop_sender(who); });
+        auto done = parts_.gate.while_running([&] { return parts_.relay.drop_sender(who); });
+        if (done) tell(parts_.sharing, relay::Shared::dropped(who));
+        return done;
     }
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) override {
-        return parts_.gate.while_running([&] { return parts_.relay.expect(who, recipients, length); });
+        const bool done =
+            parts_.gate.while_running([&] { return parts_.relay.expect(who, recipients, length); });
+        if (done) tell(parts_.sharing, relay::Shared::expected(who, recipients, length));
+        return done;
+    }
+    sync::ClusterView cluster() override {
+        return parts_.sharing == nullptr ? sync::ClusterView() : parts_.sharing->view();
     }
     std::vector<relay::TlsReportView> tls_reports(const std::string& domain, std::size_t most) override {
         return parts_.gate.while_running([&] { return parts_.relay.tls_reports(domain, most); });
@@ -242,13 +303,14 @@ public:
         for (auto& why : next_hop_troubles(state())) reasons.push_back(std::move(why));
         for (auto& why : copy_troubles(state(), screening())) reasons.push_back(std::move(why));
         for (auto& why : parts_.status_troubles()) reasons.push_back(std::move(why));
+        for (auto& why : cluster_troubles(cluster())) reasons.push_back(std::move(why));
         return reasons;
     }
     std::string metrics() override {
         const bool ready = not_ready().empty();
         return parts_.gate.while_running([&] {
             return parts_.metrics.text(parts_.relay.state(), parts_.relay.egress(), parts_.directory.report(),
-                                       ready, parts_.clock.wall());
+                                       cluster(), ready, parts_.clock.wall());
         });
     }
     Metrics::Totals totals() override { return parts_.metrics.totals(); }
@@ -283,6 +345,14 @@ struct GatewayControl::Groups {
 GatewayControl::GatewayControl(const ControlledParts& parts) : groups_(std::make_unique<Groups>(parts)) {}
 
 GatewayControl::~GatewayControl() = default;
+
+void GatewayControl::adopt(const std::string& gateway, Overrides theirs) {
+    try {
+        if (groups_->outgoing.adopt(std::move(theirs)))
+            groups_->process.changed("gateway " + gateway, "what operators set there", std::nullopt);
+    } catch (const std::exception&) {  // stopping: it is told again at the next start
+    }
+}
 
 Control GatewayControl::interface() const {
     return {groups_->queue, groups_->outgoing, groups_->directory, groups_->process, groups_->clock};

@@ -10,6 +10,7 @@
 #include "agent/log/metrics.h"
 #include "agent/program/configuration.h"
 #include "agent/program/gate.h"
+#include "agent/program/sharing.h"
 #include "agent/status/control.h"
 
 namespace postern::agent {
@@ -25,6 +26,7 @@ struct ControlledParts {
     const base::Clock& clock;
     std::function<Reloaded()> reload;
     std::function<std::vector<std::string>()> status_troubles;  // places of the endpoint that are not open
+    Sharing* sharing = nullptr;                                 // null: there is no other gateway
 };
 
 /// Any thread.
@@ -36,6 +38,8 @@ public:
     GatewayControl& operator=(const GatewayControl&) = delete;
 
     Control interface() const;
+    /// What operators set at another gateway is in force here, if it is later.
+    void adopt(const std::string& gateway, Overrides theirs);
 
 private:
     struct Groups;

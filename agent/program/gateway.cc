@@ -16,6 +16,7 @@
 #include "agent/program/gate.h"
 #include "agent/program/plan.h"
 #include "agent/program/service.h"
+#include "agent/program/sharing.h"
 #include "agent/status/server.h"
 #include "relay/net/outside.h"
 #include "relay/relay.h"
@@ -54,6 +55,7 @@ struct Gateway::Impl {
 
     Reloaded reload();
     void apply(Plan plan);
+    std::unique_ptr<Sharing> shared();
 
     Log& log;
     Configuration configuration;
@@ -65,6 +67,7 @@ struct Gateway::Impl {
     Gate gate;
     sync::Sync directory;  // publishes to relay once started
     relay::Relay relay;
+    std::unique_ptr<Sharing> sharing;  // null: there is no other gateway
     GatewayControl control;
     StatusServer status;
     std::optional<GatewayModeServer> gateway_mode;
@@ -81,8 +84,9 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
           [this](std::shared_ptr<const sync::Snapshot> snapshot) { relay.publish(std::move(snapshot)); }),
       relay(relay_settings(configuration.started(), *configuration.overrides()), directory.snapshot(), events,
             clock, disk, outside),
+      sharing(shared()),
       control({gate, configuration, relay, directory, metrics, log, clock, [this] { return reload(); },
-               [this] { return status.troubles(); }}),
+               [this] { return status.troubles(); }, sharing.get()}),
       status(
           {configuration.started().status.address, configuration.started().socket(), geteuid()},
           status_terms(configuration.started(), disk, log), control.interface(),
@@ -99,6 +103,19 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
         settings.gateway_mode.address, terms(settings),
         [this] { return gate.while_running([this] { return relay.messages(); }); },
         [this](const GatewayModeEvent& event) { events.on(event); }, clock);
+}
+
+std::unique_ptr<Sharing> Gateway::Impl::shared() {
+    if (!configuration.started().cluster.on()) return nullptr;
+    const SharedParts parts{
+        relay,
+        directory,
+        events,
+        clock,
+        disk,
+        [this] { return *configuration.overrides(); },
+        [this](const std::string& gateway, Overrides theirs) { control.adopt(gateway, std::move(theirs)); }};
+    return std::make_unique<Sharing>(configuration.started(), parts);
 }
 
 Reloaded Gateway::Impl::reload() {
@@ -144,6 +161,7 @@ Gateway::~Gateway() = default;
 void Gateway::start() {
     impl_->relay.start();
     impl_->gate.open();
+    if (impl_->sharing) impl_->sharing->start();
     impl_->directory.start();
     impl_->status.start();
     if (impl_->gateway_mode) impl_->gateway_mode->start();
@@ -177,6 +195,7 @@ bool Gateway::stop(std::chrono::seconds grace) {
     impl_->gate.close();
     impl_->relay.stop(grace);
     impl_->directory.stop();
+    if (impl_->sharing) impl_->sharing->stop();
     if (impl_->gateway_mode) impl_->gateway_mode->stop();
     const bool ended = impl_->status.stop(std::chrono::seconds(3));
     impl_->log.write(LogLevel::info, "stopped", [](LogLine&) {});

@@ -10,6 +10,7 @@
 #include "agent/machine/address_text.h"
 #include "agent/machine/privileges.h"
 #include "agent/machine/sockets.h"
+#include "agent/settings/keys_cluster.h"
 #include "agent/settings/reply_rules.h"
 #include "agent/settings/settings.h"
 #include "agent/settings/suggestion.h"
@@ -433,6 +434,7 @@ void check_consistency(ParsedConfiguration& parsed) {
     if (given(parsed, "state_dir") && settings.relay.state_dir.empty())
         parsed.fault("state_dir", "must not be empty");
     check_listeners(parsed);
+    check_cluster(parsed);
     check_places(parsed);
     check_tls(parsed);
     check_primaries(parsed);
@@ -462,6 +464,8 @@ void check_files(ParsedConfiguration& parsed) {
     check_readable(parsed, "tls.private_key", settings.relay.tls.private_key);
     check_readable(parsed, "tls.ca_file", settings.relay.tls.ca_file);
     check_readable(parsed, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
+    check_readable(parsed, "cluster.password_file", settings.cluster.redis.password_file);
+    check_readable(parsed, "cluster.ca_file", settings.cluster.redis.ca_file);
     check_anchors(parsed);
     for (std::size_t i = 0; i < settings.directories.size(); ++i) {
         check_readable(parsed, element("primary", i, "password_file"), settings.directories[i].password_file);

@@ -76,6 +76,7 @@ void check_secrets(ParsedConfiguration& parsed) {
         check_secret(parsed, element("gateway", i, "password_file"),
                      settings.relay.gateways[i].password_file);
     check_secret(parsed, "status.gateway_mode_password_file", settings.gateway_mode.password_file);
+    check_secret(parsed, "cluster.password_file", settings.cluster.redis.password_file);
     check_secret(parsed, "tls.private_key", settings.relay.tls.private_key);
     check_secret(parsed, "status.token_file", settings.token_file());
     for (const auto& one : relay::Keyring::read(settings.relay.dkim.keys).keys)

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "agent/settings/key_types.h"
+#include "agent/settings/keys_cluster.h"
 #include "agent/settings/keys_copies.h"
 #include "agent/settings/keys_limits.h"
 #include "agent/settings/keys_outgoing.h"
@@ -311,6 +312,7 @@ const std::vector<Section>& sections() {
         std::move(outgoing.begin(), outgoing.end(), std::back_inserter(all));
         auto copies = copies_sections();
         std::move(copies.begin(), copies.end(), std::back_inserter(all));
+        all.push_back(cluster_section());
         all.push_back(status());
         all.push_back(log());
         return all;

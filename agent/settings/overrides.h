@@ -20,6 +20,9 @@ struct Overrides {
     std::vector<relay::RouteSettings> routes;           // `configured` is false
     std::map<std::string, bool, std::less<>> gateways;  // by name: enabled
     std::map<std::string, bool, std::less<>> egress;    // by address: suspended
+    /// When an operator changed them last, at whichever gateway: milliseconds since 1970, later than what was
+    /// changed by it. 0: never.
+    std::uint64_t changed = 0;
 };
 
 /// Why a change is not made.
@@ -46,6 +49,9 @@ Change suspend_egress(Overrides before, const relay::Settings& file, const std::
 std::string to_json(const Overrides& overrides);
 /// The error says in words what is wrong with the text.
 tl::expected<Overrides, std::string> from_json(std::string_view text);
+
+/// Whether what another gateway has was changed later than what is here.
+bool later(const Overrides& theirs, const Overrides& ours);
 
 /// Nothing when there is no file. A damaged one is renamed to "FILE.damaged"; `trouble` then says so in
 /// words. Throws std::runtime_error for one that cannot be read: mail must not go where it was led away from.

@@ -57,6 +57,12 @@ void ParsedConfiguration::warn(std::string_view key, std::string text) {
     warnings.push_back({position_of(key), std::string(key), std::move(text)});
 }
 
+sync::ClusterSettings Settings::clustered() const {
+    auto out = cluster;
+    if (out.name.empty()) out.name = relay.hostname;
+    return out;
+}
+
 Position ParsedConfiguration::position_of(std::string_view key) const {
     for (auto path = key; !path.empty(); path = path.substr(0, path.find_last_of(".["))) {
         if (const auto found = positions.find(path); found != positions.end()) return found->second;

@@ -13,6 +13,7 @@
 #include "agent/log/settings.h"
 #include "agent/settings/value.h"
 #include "relay/settings.h"
+#include "sync/cluster/settings.h"
 #include "sync/sync.h"
 
 namespace postern::agent {
@@ -42,6 +43,8 @@ struct Settings {
     std::vector<sync::PrimarySettings> directories;  // the web services of relay.primaries, same order
     StatusSettings status;
     GatewayModeSettings gateway_mode;
+    sync::ClusterSettings cluster;
+    bool cluster_plain = false;  // what is shared may leave the machine unencrypted
     LogSettings log;
     std::filesystem::path reply_rules;  // file of relay.delivery.reply_rules; empty: the shipped ones
     /// What only a start takes, as the file gives it, by key: "listener[0].tls".
@@ -50,6 +53,8 @@ struct Settings {
     /// The primaries that have a directory to read, that is a url.
     std::vector<sync::PrimarySettings> synced() const;
     std::filesystem::path token_file() const;
+    /// With a name.
+    sync::ClusterSettings clustered() const;
     /// Where the commands reach the gateway: beside a state_dir of the default name in the service's runtime
     /// directory, else in state_dir itself.
     std::filesystem::path socket() const;

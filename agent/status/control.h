@@ -10,6 +10,7 @@
 #include "agent/settings/overrides.h"
 #include "relay/relay.h"
 #include "sync/base/clock.h"
+#include "sync/cluster/view.h"
 #include "sync/sync.h"
 
 namespace postern::agent {
@@ -107,6 +108,8 @@ public:
     virtual std::vector<std::string> degraded() = 0;  // mail is taken, but some of it cannot leave
     virtual std::string metrics() = 0;
     virtual Metrics::Totals totals() = 0;
+    /// Other gateways that share what this one knows; not `on` where there are none.
+    virtual sync::ClusterView cluster() = 0;
     virtual Reloaded reload() = 0;
     /// Tells that something was changed by somebody; with how many messages, if it was about messages.
     virtual void changed(const std::string& by, const std::string& what,

@@ -11,8 +11,8 @@ const std::vector<Endpoint>& endpoints() {
     static const std::vector<Endpoint> table = [] {
         std::vector<Endpoint> all;
         for (auto* rows : {state_endpoints, explain_endpoints, queue_endpoints, spool_endpoints,
-                           sender_endpoints, screening_endpoints, outgoing_endpoints, tls_report_endpoints,
-                           directory_endpoints, reload_endpoints}) {
+                           sender_endpoints, screening_endpoints, cluster_endpoints, outgoing_endpoints,
+                           tls_report_endpoints, directory_endpoints, reload_endpoints}) {
             auto more = rows();
             std::move(more.begin(), more.end(), std::back_inserter(all));
         }

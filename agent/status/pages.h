@@ -18,6 +18,7 @@ std::vector<Endpoint> queue_endpoints();
 std::vector<Endpoint> spool_endpoints();
 std::vector<Endpoint> sender_endpoints();
 std::vector<Endpoint> screening_endpoints();
+std::vector<Endpoint> cluster_endpoints();
 std::vector<Endpoint> outgoing_endpoints();
 std::vector<Endpoint> tls_report_endpoints();
 std::vector<Endpoint> directory_endpoints();

@@ -135,6 +135,20 @@ std::vector<std::string> copy_troubles(const relay::State& state, const relay::S
     return reasons;
 }
 
+std::vector<std::string> cluster_troubles(const sync::ClusterView& view) {
+    using Standing = sync::ClusterView::Standing;
+    std::vector<std::string> reasons;
+    if (!view.on) return reasons;
+    if (view.standing == Standing::away)
+        reasons.push_back("other gateways cannot be asked since " + base::iso_time(view.since) + ": " +
+                          view.why + "; each goes by what it knows and a share of each limit (one of " +
+                          std::to_string(view.gateways) + ")");
+    else if (view.standing == Standing::slow)
+        reasons.push_back(view.why + " since " + base::iso_time(view.since) + ": mail does not wait for it");
+    if (!view.twin.empty()) reasons.push_back(view.twin);
+    return reasons;
+}
+
 std::vector<std::string> next_hop_troubles(const relay::State& state) {
     std::vector<std::string> reasons;
     for (const auto& one : state.destinations) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "relay/relay.h"
+#include "sync/cluster/view.h"
 #include "sync/sync.h"
 
 namespace postern::agent {
@@ -21,6 +22,8 @@ std::vector<std::string> directory_troubles(const sync::Report& report);
 
 /// Primaries and gateways that mail waits for because they cannot be reached, in words.
 std::vector<std::string> next_hop_troubles(const relay::State& state);
+/// Other gateways that cannot be asked, or are asked in vain, in words.
+std::vector<std::string> cluster_troubles(const sync::ClusterView& view);
 /// That the archive takes no copies, and that screened mail does not come back.
 std::vector<std::string> copy_troubles(const relay::State& state, const relay::ScreeningView& screening);
 

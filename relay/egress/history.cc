@@ -6,6 +6,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::int64_t kept_days = 30;
+constexpr std::size_t most_learnt = 10'000;
 
 }  // namespace
 
@@ -79,6 +80,28 @@ void AddressHistory::load(std::map<std::string, AddressRecord, std::less<>> reco
         record.since = std::min(record.since, today);
         if (record.left) record.left = std::min(*record.left, today);
     }
+}
+
+void AddressHistory::learn(const std::string& address, const AddressRecord& theirs, Time now) {
+    const auto today = utc_day(now);
+    // Of the system's choice each machine has one of its own.
+    if (address.empty() || theirs.day > today + 1 || theirs.since > today + 1) return;
+    const bool known = records_.contains(address);
+    if (!known && (theirs.left || records_.size() >= most_learnt)) return;
+    AddressRecord& ours = records_[address];
+    const AddressRecord before = ours;
+    if (!known) {
+        ours = theirs;
+        ours.left = today;  // it is none of this one's pool
+    } else if (theirs.since < ours.since && !theirs.left) {
+        ours.since = theirs.since;
+        ours.joined = theirs.joined;
+    }
+    if (theirs.day > ours.day || (theirs.day == ours.day && theirs.sent > ours.sent)) {
+        ours.day = theirs.day;
+        ours.sent = theirs.sent;
+    }
+    if (before != ours) ++revision_;
 }
 
 }  // namespace postern::relay

@@ -45,6 +45,8 @@ public:
                                      Time now) const;
 
     void load(std::map<std::string, AddressRecord, std::less<>> records, Time now);
+    /// What another gateway knows of an address, which leaves from one of them at a time.
+    void learn(const std::string& address, const AddressRecord& theirs, Time now);
     const std::map<std::string, AddressRecord, std::less<>>& all() const { return records_; }
 
     std::uint64_t revision() const { return revision_; }  // grows when an address comes or goes

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "relay/egress/state.h"
 #include "sync/base/ascii.h"
 #include "sync/base/ip_address.h"
 
@@ -382,7 +381,19 @@ std::string EgressPool::save() {
     saved_revision_ = verdicts_.revision() + history_.revision();
     saved_count_ = history_.counted();
     saved_at_ = clock_;
-    return encode_egress_state({history_.all(), verdicts_.all(), receivers_.all()});
+    return encode_egress_state(state());
+}
+
+std::uint64_t EgressPool::version() const {
+    return verdicts_.revision() + history_.revision() + history_.counted();
+}
+
+void EgressPool::learn(EgressState known, EgressState over, Time now) {
+    for (auto& verdict : known.verdicts) verdicts_.learn(std::move(verdict), false, now);
+    for (auto& verdict : over.verdicts) verdicts_.learn(std::move(verdict), true, now);
+    for (const auto& [address, record] : known.addresses) history_.learn(address, record, now);
+    for (const auto& [key, step] : known.receivers)
+        if (in_use(key.first)) receivers_.learn(key, step, now);
 }
 
 bool EgressPool::changed(Time now) const {

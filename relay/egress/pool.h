@@ -11,6 +11,7 @@
 
 #include "relay/egress/history.h"
 #include "relay/egress/receiver_steps.h"
+#include "relay/egress/state.h"
 #include "relay/egress/verdicts.h"
 #include "relay/mail/message.h"
 #include "relay/mail/reply.h"
@@ -127,6 +128,11 @@ public:
     bool forget(const std::string& source, std::string_view site);
 
     std::vector<EgressView> views(Time now) const;
+    /// Everything learnt; as of which change.
+    EgressState state() const { return {history_.all(), verdicts_.all(), receivers_.all()}; }
+    std::uint64_t version() const;
+    /// What another gateway knows, and what it knows to be over.
+    void learn(EgressState known, EgressState over, Time now);
     /// Everything learnt, as text; bounded (verdicts at most 10,000, the oldest go first).
     std::string save();
     /// Whether save() would differ from what it gave last; warm-up counts alone do not make it so within a

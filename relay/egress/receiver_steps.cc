@@ -78,4 +78,17 @@ void ReceiverSteps::forget(const std::string& address) {
     steps_.erase(first, end);
 }
 
+void ReceiverSteps::learn(const Key& key, const ReceiverStep& theirs, Time now) {
+    if (theirs.day > utc_day(now) + 1) return;
+    const auto found = steps_.find(key);
+    if (found == steps_.end()) {
+        if (steps_.size() < most) steps_.emplace(key, theirs);
+        return;
+    }
+    ReceiverStep& ours = found->second;
+    if (theirs.day > ours.day ||
+        (theirs.day == ours.day && theirs.taken + theirs.put_off > ours.taken + ours.put_off))
+        ours = theirs;
+}
+
 }  // namespace postern::relay

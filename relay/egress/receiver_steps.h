@@ -40,6 +40,8 @@ public:
 
     /// Those that do not warm up any more need none.
     void forget(const std::string& address);
+    /// What another gateway has of it, where that is later, or more.
+    void learn(const Key& key, const ReceiverStep& theirs, Time now);
     void load(std::map<Key, ReceiverStep> steps) { steps_ = std::move(steps); }
     const std::map<Key, ReceiverStep>& all() const { return steps_; }
 

@@ -49,6 +49,15 @@ bool independent(std::string_view witness, std::string_view other) {
     });
 }
 
+/// As it may stand in a file, or come from elsewhere.
+EgressVerdict bounded(EgressVerdict verdict) {
+    verdict.times = std::clamp(verdict.times, 1U, most_times);
+    verdict.accepted = std::min(verdict.accepted, enough_accepted - 1);
+    if (verdict.until < verdict.since) verdict.until = verdict.since;
+    verdict.until = std::min(verdict.until, later(verdict.since, longest_hold));
+    return verdict;
+}
+
 }  // namespace
 
 std::string owner_of(std::string_view domain) {
@@ -228,15 +237,26 @@ void Verdicts::notice(Time now) {
 void Verdicts::load(std::vector<EgressVerdict> verdicts, Time now) {
     // As if the clock had been at its end: what began in the future begins now.
     clock_ = Time::max();
-    for (auto& verdict : verdicts) {
-        verdict.times = std::clamp(verdict.times, 1U, most_times);
-        verdict.accepted = std::min(verdict.accepted, enough_accepted - 1);
-        if (verdict.until < verdict.since) verdict.until = verdict.since;
-        verdict.until = std::min(verdict.until, later(verdict.since, longest_hold));
-        put(std::move(verdict));
-    }
+    for (auto& verdict : verdicts) put(bounded(std::move(verdict)));
     notice(now);
     revision_ = 0;
+}
+
+void Verdicts::learn(EgressVerdict verdict, bool over, Time now) {
+    notice(now);
+    const auto known = entries_.find(std::tuple(
+        std::string_view(verdict.address), std::string_view(verdict.site), std::string_view(verdict.zone)));
+    if (known != entries_.end() && known->second.verdict.since > verdict.since) return;
+    if (!over) {
+        // By a clock that is ahead of this one.
+        const auto ahead = std::max(verdict.since, now) - now;
+        verdict.since -= ahead;
+        verdict.until -= std::min(ahead, verdict.until.time_since_epoch());
+        put(bounded(std::move(verdict)));
+    } else if (known != entries_.end()) {
+        entries_.erase(known);
+        ++revision_;
+    }
 }
 
 std::vector<EgressVerdict> Verdicts::all() const {

@@ -79,6 +79,9 @@ public:
     /// Drops what zones said that are not asked any more.
     void keep_zones(const std::vector<std::string>& zones);
 
+    /// What another gateway knows, unless something newer is known here; or, `over`, knew until now.
+    void learn(EgressVerdict verdict, bool over, Time now);
+
     void notice(Time now);
     void load(std::vector<EgressVerdict> verdicts, Time now);
 

@@ -49,6 +49,7 @@ public:
     /// See Relay::ask_with; before start().
     void ask_with(AskDirectory ask) { commons_.ask_directory = std::move(ask); }
     void notice_with(NoticeSender notice) { commons_.notice_sender = std::move(notice); }
+    void ask_gateways_with(AskGateways ask) { commons_.ask_gateways = std::move(ask); }
     std::size_t sessions() const { return places_.taken(); }
     /// See SessionContext.
     const std::shared_ptr<const Srs>& srs() const { return context().srs; }

@@ -8,7 +8,7 @@
 namespace postern::relay {
 
 void SenderAccount::charge(const VolumeSender& sender, const Address& recipient, bool monitored,
-                           Decision& decision) {
+                           Decision& decision, bool* tell) {
     const auto refused = [&](Decision no) {
         no.monitored = monitored;
         if (monitored) no.reply = decision.reply;
@@ -18,7 +18,8 @@ void SenderAccount::charge(const VolumeSender& sender, const Address& recipient,
         refused(too_much_held(std::move(why)));
         if (!monitored) return;
     }
-    const auto reached = volume_.tally.take(charge_, sender, clock_.steady(), monitored);
+    const auto reached = volume_.tally.take(charge_, sender, clock_.steady(), monitored, tell);
+    if (tell != nullptr && *tell) return;
     if (reached) refused(beyond_limit(*reached, clock_.on_the_wall(reached->until)));
     if (reached && !monitored) return;
     sender_ = sender;

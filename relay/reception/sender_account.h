@@ -23,8 +23,10 @@ public:
     SenderAccount(Volume& volume, const base::Clock& clock) : volume_(volume), clock_(clock) {}
 
     /// One recipient more, outside of the primaries' domains. `decision` is what it is answered so far; where
-    /// a limit forbids it, or would with `monitored`, it is replaced.
-    void charge(const VolumeSender& sender, const Address& recipient, bool monitored, Decision& decision);
+    /// a limit forbids it, or would with `monitored`, it is replaced. With `tell`, nothing is done and it is
+    /// true where other gateways should be asked first.
+    void charge(const VolumeSender& sender, const Address& recipient, bool monitored, Decision& decision,
+                bool* tell = nullptr);
     /// What is unusual about the sender's volume, put into the envelope.
     VolumeAnswer restrain(Message& message, std::string_view subject);
     /// The message is stored, with that answer.

@@ -27,6 +27,10 @@ Decision beyond_limit(const LimitReached& reached, base::Time until) {
     out.reason = may + "; " + std::to_string(reached.used) +
                  " so far, counting recipients outside of the primaries' domains" +
                  (recipients ? "" : ", and messages with one") + ", by acceptance";
+    if (reached.elsewhere > 0)
+        out.reason += ", " + std::to_string(reached.elsewhere) + " through other gateways";
+    if (reached.share)
+        out.reason += "; other gateways cannot be asked now, and this one's share of what is left is used";
     return out;
 }
 

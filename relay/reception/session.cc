@@ -190,7 +190,12 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
                                       Stage::mail);
         }
         case Action::ask_recipient: {
-            Decision decision = answer_recipient(step.address);
+            auto answered = answer_recipient(step.address, true);
+            if (!answered) {
+                co_await context_.ask_gateways();
+                answered = answer_recipient(step.address, false);
+            }
+            Decision decision = std::move(*answered);
             std::string recipient = step.address.text();
             Address sender = protocol_.envelope().reverse_path;
             co_return co_await answer(std::move(decision), std::move(sender), std::move(recipient),
@@ -253,8 +258,8 @@ net::awaitable<Decision> Session::answer_mail(Address address, std::uint64_t siz
     co_return decision;
 }
 
-/// The answer to RCPT.
-Decision Session::answer_recipient(const Address& address) {
+/// The answer to RCPT; none where other gateways should be asked first, if that `may_ask`.
+std::optional<Decision> Session::answer_recipient(const Address& address, bool may_ask) {
     if (from_screening_) return answer_returned();
     const PrimarySettings* primary = primary_of(*settings_, client_);
     const Address& sender = protocol_.envelope().reverse_path;
@@ -267,8 +272,11 @@ Decision Session::answer_recipient(const Address& address) {
         if (!context_.commons.from_strangers.take(whom, context_.clock.now()))
             judged.decision = refuse(report ? Rule::reports_often : Rule::postmaster_often);
     }
-    if (primary != nullptr && judged.decision.reply.positive())
-        charge(judged.instead.null() ? address : judged.instead, judged.decision);
+    if (primary != nullptr && judged.decision.reply.positive()) {
+        bool tell = false;
+        charge(judged.instead.null() ? address : judged.instead, judged.decision, may_ask ? &tell : nullptr);
+        if (tell) return std::nullopt;
+    }
     if (judged.decision.reply.positive() && !envelope_memory_.grow_to(protocol_.envelope_octets_with_it()))
         judged.decision = refuse(Rule::memory);
     protocol_.recipient(judged.decision.reply, std::move(judged.instead));
@@ -283,12 +291,12 @@ Decision Session::answer_returned() {
     return decision;
 }
 
-void Session::charge(const Address& recipient, Decision& decision) {
+void Session::charge(const Address& recipient, Decision& decision, bool* tell) {
     const auto sender = charged_for(*context_.directory, protocol_.envelope().reverse_path, primary_,
                                     recipient, context_.clock.wall());
     if (!sender) return;
     const bool monitored = !settings_->accept.enforce;
-    account_.charge(*sender, recipient, monitored, decision);
+    account_.charge(*sender, recipient, monitored, decision, tell);
 }
 
 /// For the Received field: RFC 3848, RFC 6531 §3.7.3.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "relay/mail/stage.h"
@@ -46,9 +47,9 @@ private:
     net::awaitable<std::error_code> commit(StoredPtr stored);
     net::awaitable<Decision> judge_sender_now(Address address, std::uint64_t size);
     net::awaitable<Decision> answer_mail(Address address, std::uint64_t size);
-    Decision answer_recipient(const Address& address);
+    std::optional<Decision> answer_recipient(const Address& address, bool may_ask);
     Decision answer_returned();
-    void charge(const Address& recipient, Decision& decision);
+    void charge(const Address& recipient, Decision& decision, bool* tell);
     const char* protocol_name() const;
     void expect(bool message);
     bool stranger() const { return primary_.empty() && !from_screening_; }

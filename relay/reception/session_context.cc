@@ -7,7 +7,34 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::milliseconds answer_max{4'000};
+constexpr std::chrono::milliseconds gateways_max{50};
 constexpr std::uint64_t stranger_reserve = 256ull << 20;
+
+/// Asks by `put`, and waits for the answer: that cancels the timer, so that a question that is never answered
+/// ends all the same.
+template <class Put>
+net::awaitable<bool> answer_of(net::io_context& io, const base::Clock& clock, std::chrono::milliseconds most,
+                               Put put) {
+    struct Question {
+        Question(net::io_context& here, const base::Clock& by, std::chrono::milliseconds most)
+            : timer(here, by) {
+            timer.expires_after(most);
+        }
+        net::Timer timer;
+        bool answered = false;
+    };
+    auto question = std::make_shared<Question>(io, clock, most);
+    put([&io, weak = std::weak_ptr(question)](bool answered) {
+        asio::post(io, [weak, answered] {
+            auto waiting = weak.lock();
+            if (!waiting) return;
+            waiting->answered = answered;
+            waiting->timer.cancel();
+        });
+    });
+    co_await question->timer.async_wait(net::as_value);
+    co_return question->answered;
+}
 
 }  // namespace
 
@@ -24,26 +51,16 @@ Commons::Commons(net::io_context& io, const net::Machine& machine, Spool& spool_
 
 net::awaitable<bool> SessionContext::ask(Address address) {
     if (!commons.ask_directory) co_return true;
-    // The answer cancels the timer, so that a question that is never answered ends all the same.
-    struct Question {
-        Question(net::io_context& here, const base::Clock& by) : timer(here, by) {
-            timer.expires_after(answer_max);
-        }
-        net::Timer timer;
-        bool answered = false;
-    };
-    auto question = std::make_shared<Question>(io, clock);
-    commons.ask_directory(address.mailbox(), address.domain,
-                          [&here = io, weak = std::weak_ptr(question)](bool answered) {
-                              asio::post(here, [weak, answered] {
-                                  auto waiting = weak.lock();
-                                  if (!waiting) return;
-                                  waiting->answered = answered;
-                                  waiting->timer.cancel();
-                              });
-                          });
-    co_await question->timer.async_wait(net::as_value);
-    co_return question->answered;
+    co_return co_await answer_of(io, clock, answer_max, [&](auto done) {
+        commons.ask_directory(address.mailbox(), address.domain, std::move(done));
+    });
+}
+
+net::awaitable<void> SessionContext::ask_gateways() {
+    if (!commons.ask_gateways) co_return;
+    co_await answer_of(io, clock, gateways_max, [&](auto done) {
+        commons.ask_gateways([done = std::move(done)]() mutable { done(true); });
+    });
 }
 
 Decision SessionContext::admission(std::uint64_t size, bool stranger) const {

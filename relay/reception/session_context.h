@@ -36,8 +36,9 @@ struct Commons {
     const base::Clock& clock;
     Spool& spool;
     Observer& observer;
-    AskDirectory ask_directory;  // these two may be empty; set before the first session
+    AskDirectory ask_directory;  // these may be empty; set before the first session
     NoticeSender notice_sender;
+    AskGateways ask_gateways;
     RefusalEvents refusals;
     Allowance from_strangers{stranger_messages_per_hour};  // their reports for one author, and a network's
                                                            // mail for the postmaster
@@ -66,6 +67,8 @@ struct SessionContext {
 
     /// Has the primary asked about an address; true when `directory` now knows what there is to know.
     net::awaitable<bool> ask(Address address);
+    /// Has other gateways asked what they counted: no longer than mail may wait for them.
+    net::awaitable<void> ask_gateways();
     /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0. Strangers must leave much
     /// more room, so that what they send never keeps a primary's mail out.
     Decision admission(std::uint64_t size, bool stranger = false) const;

@@ -1,5 +1,6 @@
 #include "relay/volume/announced.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "sync/base/encoding.h"
@@ -36,6 +37,17 @@ std::string Announced::take(const std::string& user, const std::string& domain, 
 
 void Announced::give_back(const std::string& who, std::uint64_t recipients) {
     if (const auto found = mailings_.find(who); found != mailings_.end()) found->second.left += recipients;
+}
+
+void Announced::spend(const std::string& user, const std::string& domain, std::uint64_t recipients,
+                      base::Time now) {
+    for (const auto& who : {user, domain}) {
+        const auto found = mailings_.find(who);
+        if (recipients == 0 || found == mailings_.end() || now >= found->second.until) continue;
+        const std::uint64_t some = std::min(recipients, found->second.left);
+        found->second.left -= some;
+        recipients -= some;
+    }
 }
 
 std::vector<Announced::Mailing> Announced::all(base::Time now) {

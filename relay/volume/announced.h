@@ -26,6 +26,8 @@ public:
     /// One recipient of the user's, or of the domain's, mailing: whose, "" when none is expected.
     std::string take(const std::string& user, const std::string& domain, base::Time now);
     void give_back(const std::string& who, std::uint64_t recipients);
+    /// So many of the user's, or of the domain's, were sent through another gateway.
+    void spend(const std::string& user, const std::string& domain, std::uint64_t recipients, base::Time now);
     std::vector<Mailing> all(base::Time now);
 
     void write(std::string& out) const;

@@ -26,11 +26,6 @@ const std::string& name_of(const VolumeSender& sender, VolumeScope scope) {
 /// Whether it is the sender's own, and not shared with others of the site.
 bool own(VolumeScope scope) { return scope == VolumeScope::user || scope == VolumeScope::domain; }
 
-std::size_t index_of(std::chrono::seconds period) {
-    return static_cast<std::size_t>(std::find(Tally::periods.begin(), Tally::periods.end(), period) -
-                                    Tally::periods.begin());
-}
-
 }  // namespace
 
 std::string_view text_of(VolumeScope scope) {
@@ -41,7 +36,7 @@ std::string_view text_of(VolumeScope scope) {
 std::string in_words(const VolumeLimit& limit) {
     constexpr std::array<std::string_view, Tally::periods.size()> words{" a minute", " an hour", " a day"};
     return std::to_string(limit.count) + (limit.unit == Unit::messages ? " messages" : " recipients") +
-           std::string(words.at(index_of(limit.period)));
+           std::string(words.at(Tally::index_of(limit.period)));
 }
 
 VolumeSender::VolumeSender(std::string_view mailbox, std::string_view domain, std::string_view primary) {
@@ -62,6 +57,10 @@ std::string user_named(std::string_view mailbox, std::string_view domain) {
 void Tally::reload(const LimitSettings& limits) {
     const std::lock_guard lock(mutex_);
     limits_ = limits;
+}
+
+std::size_t Tally::index_of(std::chrono::seconds period) {
+    return static_cast<std::size_t>(std::find(periods.begin(), periods.end(), period) - periods.begin());
 }
 
 std::string Tally::key_of(VolumeScope scope, const std::string& who) {
@@ -96,26 +95,55 @@ Tally::Counts* Tally::find(VolumeScope scope, const std::string& who) {
     return found == known_.end() ? nullptr : &found->second;
 }
 
+/// What one limit says. nullptr: nothing was counted yet.
+std::optional<LimitReached> Tally::reached(Counts* counts, const VolumeLimit& limit, base::Time now) const {
+    LimitReached out;
+    out.limit = limit;
+    out.until = now;
+    if (counts == nullptr) {
+        if (limit.count == 0) return out;
+        return std::nullopt;
+    }
+    const std::size_t at = index_of(limit.period);
+    const auto& own_count = (limit.unit == Unit::messages ? counts->messages : counts->recipients)[at];
+    const auto* shared = counts->shared[shared_at(limit)].get();
+    if (shared != nullptr) out.elsewhere = shared->others(now, limit.period);
+    const std::uint64_t own = own_count.sum(now, limit.period);
+    out.used = own + out.elsewhere;
+    if (out.used < limit.count) {
+        if (shared == nullptr || !shared->must_tell(limit.count, company_.gateways) ||
+            out.used + shared->unheard(company_.gateways, own) < limit.count)
+            return std::nullopt;
+        out.share = true;
+    }
+    if (limit.count > 0)
+        out.until = (out.elsewhere > 0 ? shared->with(own_count) : own_count)
+                        .falls_to(std::min(limit.count, out.used) - 1, now, limit.period);
+    return out;
+}
+
 std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool message, bool announced,
-                                             base::Time now, Found& found) {
+                                             base::Time now, Found& found, Taking taking) {
     for (const auto scope : all_scopes) {
         const std::string& who = sender.names[static_cast<std::size_t>(scope)];
         if ((who.empty() && scope != VolumeScope::all) || (announced && own(scope))) continue;
         const auto& limits = limits_of(scope, who);
         if (limits.empty()) continue;
-        Counts* counts = found[static_cast<std::size_t>(scope)] = find(scope, who);
+        Counts* counts = find(scope, who);
+        if (company_.shares && taking.takes) counts = &share(key_of(scope, who), limits);
+        found[static_cast<std::size_t>(scope)] = counts;
         for (const VolumeLimit& limit : limits) {
             if (limit.unit == Unit::messages && !message) continue;
-            std::uint64_t used = 0;
-            base::Time until = now;
-            if (counts != nullptr) {
-                auto& count = (limit.unit == Unit::messages ? counts->messages
-                                                            : counts->recipients)[index_of(limit.period)];
-                used = count.sum(now, limit.period);
-                if (used >= limit.count && limit.count > 0)
-                    until = count.falls_to(limit.count - 1, now, limit.period);
+            if (taking.tell != nullptr && company_.reachable && must_tell(counts, limit)) {
+                urgent_.insert(key_of(scope, who));
+                *taking.tell = true;
+                return std::nullopt;
             }
-            if (used >= limit.count) return LimitReached{scope, who, limit, used, until};
+            if (auto no = reached(counts, limit, now)) {
+                no->scope = scope;
+                no->who = who;
+                return no;
+            }
         }
     }
     return std::nullopt;
@@ -127,18 +155,23 @@ std::optional<LimitReached> Tally::would_exceed(const VolumeSender& sender, base
         announced_.take(name_of(sender, VolumeScope::user), name_of(sender, VolumeScope::domain), now);
     announced_.give_back(mailing, 1);
     Found found{};
-    return forbidden(sender, true, !mailing.empty(), now, found);
+    return forbidden(sender, true, !mailing.empty(), now, found, {});
 }
 
 std::optional<LimitReached> Tally::take(Charge& charge, const VolumeSender& sender, base::Time now,
-                                        bool monitored) {
+                                        bool monitored, bool* tell) {
     const std::lock_guard lock(mutex_);
+    if (known_.size() > most_known + most_known / 10) forget();
     auto& taken = charge.taken_;
     const bool first = taken.empty();
     std::string mailing =
         announced_.take(name_of(sender, VolumeScope::user), name_of(sender, VolumeScope::domain), now);
     Found found{};
-    auto reached = forbidden(sender, first, !mailing.empty(), now, found);
+    auto reached = forbidden(sender, first, !mailing.empty(), now, found, {true, tell});
+    if (tell != nullptr && *tell) {
+        announced_.give_back(mailing, 1);
+        return std::nullopt;
+    }
     if (reached) ++refused_;
     if (reached && !monitored) {
         announced_.give_back(mailing, 1);
@@ -185,8 +218,8 @@ void Tally::add(const VolumeSender& sender, const Charge::Taken& taken, std::uin
             if (messages > 0) counts.messages[i].put({now[i], messages});
             counts.recipients[i].put({now[i], taken.recipients});
         }
+        if (company_.shares) count_untold(key_of(scope, who), counts, messages, taken.recipients);
     }
-    if (known_.size() > most_known + most_known / 10) forget();
 }
 
 void Tally::take_back(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages) {
@@ -198,6 +231,8 @@ void Tally::take_back(const VolumeSender& sender, const Charge::Taken& taken, st
         for (std::size_t i = 0; i < periods.size(); ++i) {
             counts->messages[i].take_back(taken.at, periods[i], messages);
             counts->recipients[i].take_back(taken.at, periods[i], taken.recipients);
+            if (auto* shared = counts->shared[i].get()) shared->take_back(messages);
+            if (auto* shared = counts->shared[periods.size() + i].get()) shared->take_back(taken.recipients);
         }
     }
 }
@@ -234,7 +269,12 @@ VolumeUsed Tally::used(VolumeScope scope, const std::string& who, base::Time now
     const std::lock_guard lock(mutex_);
     Counts* counts = find(scope, who);
     if (counts == nullptr) return {};
-    return {counts->recipients[1].sum(now, periods[1]), counts->recipients[2].sum(now, periods[2])};
+    VolumeUsed out{counts->recipients[1].sum(now, periods[1]), counts->recipients[2].sum(now, periods[2])};
+    if (counts->elsewhere) {
+        out.hour += (*counts->elsewhere)[0].sum(now, periods[1]);
+        out.day += (*counts->elsewhere)[1].sum(now, periods[2]);
+    }
+    return out;
 }
 
 // ---- what is told
@@ -254,7 +294,13 @@ std::vector<VolumeView> Tally::views(std::string_view who, std::size_t most, bas
             for (const Unit unit : {Unit::messages, Unit::recipients})
                 for (std::size_t i = 0; i < periods.size(); ++i) {
                     auto& all = unit == Unit::messages ? counts.messages : counts.recipients;
-                    VolumeView::Count count{unit, periods[i], all[i].sum(now, periods[i]), std::nullopt};
+                    VolumeView::Count count{unit, periods[i], all[i].sum(now, periods[i]), std::nullopt, 0};
+                    const auto* shared = counts.shared[unit == Unit::messages ? i : periods.size() + i].get();
+                    if (shared != nullptr)
+                        count.elsewhere = shared->others(now, periods[i]);
+                    else if (counts.elsewhere && unit == Unit::recipients && i > 0)
+                        count.elsewhere = (*counts.elsewhere)[i - 1].sum(now, periods[i]);
+                    count.used += count.elsewhere;
                     for (const auto& limit : limits)
                         if (limit.unit == unit && limit.period == periods[i])
                             count.limit = std::min(limit.count, count.limit.value_or(limit.count));

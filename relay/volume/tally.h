@@ -4,19 +4,23 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "relay/settings.h"
 #include "relay/volume/announced.h"
 #include "relay/volume/judgement.h"
+#include "relay/volume/shared_count.h"
 #include "relay/volume/sliding_count.h"
 #include "sync/base/clock.h"
+#include "sync/base/cluster.h"
 
 namespace postern::relay {
 
@@ -45,7 +49,9 @@ struct LimitReached {
     std::string who;
     VolumeLimit limit;
     std::uint64_t used = 0;
-    base::Time until;  // when there is room for one more, if nothing more comes
+    base::Time until;             // when there is room for one more, if nothing more comes
+    std::uint64_t elsewhere = 0;  // of `used`, through other gateways, as far as they were heard
+    bool share = false;           // they cannot be asked, and this gateway's share of it is used
 };
 
 /// What has been counted of one sender.
@@ -57,11 +63,13 @@ struct VolumeView {
         std::chrono::seconds period;
         std::uint64_t used = 0;
         std::optional<std::uint64_t> limit;
+        std::uint64_t elsewhere = 0;  // of `used`, through other gateways
     };
     std::vector<Count> counts;
 };
 
-/// Any thread. Times are steady ones.
+/// Any thread. Times are steady ones. One thing: what is counted, what may be, and what others count are
+/// compared under one lock.
 class Tally {
 public:
     static constexpr std::size_t most_known = 50'000;
@@ -69,6 +77,8 @@ public:
                                         std::chrono::seconds(86400)};
 
     void reload(const LimitSettings& limits);
+
+    static std::size_t index_of(std::chrono::seconds period);  // among `periods`
 
     /// What one transaction has taken; given back when it goes, unless it was kept. It does not outlive the
     /// Tally.
@@ -104,13 +114,25 @@ public:
     std::vector<Announced::Mailing> announced(base::Time now);
 
     /// One more recipient outside of the primaries' domains, and with the first one a message. The limit that
-    /// forbids it; nothing is taken then, unless it is only `monitored`.
+    /// forbids it; nothing is taken then, unless it is only `monitored`. With `tell`, nothing is taken and it
+    /// is true where other gateways should be asked first: see questions().
     std::optional<LimitReached> take(Charge& charge, const VolumeSender& sender, base::Time now,
-                                     bool monitored);
+                                     bool monitored, bool* tell = nullptr);
     /// The same question, without taking.
     std::optional<LimitReached> would_exceed(const VolumeSender& sender, base::Time now);
 
-    /// Recipients of the last hour and day.
+    // Of several gateways, which share limits: what the others count is asked for, and decides here.
+
+    void reach(const base::Company& company);
+    /// What the others should be told, and asked about: at most so many. `urgent`: only what is waited for.
+    std::vector<base::CountQuestion> questions(bool urgent, std::size_t most, base::Time now);
+    void heard(const base::CountAnswer& answer, base::Time now);
+    /// The others know nothing any more.
+    void tell_all_again();
+    /// Another gateway took so much of a user; of what was announced so much is gone.
+    void heard(const VolumeSender& sender, std::uint32_t recipients, std::uint32_t announced, base::Time now);
+
+    /// Recipients of the last hour and day, through all gateways.
     VolumeUsed used(VolumeScope scope, const std::string& who, base::Time now);
 
     /// Nothing was sent, from now on.
@@ -133,6 +155,10 @@ private:
     struct Counts {
         std::array<SlidingCount, periods.size()> messages, recipients;
         base::Time last;
+        // Of several gateways: limits, messages first; recipients of the last hour and day through the
+        // others.
+        std::array<std::unique_ptr<SharedCount>, 2 * periods.size()> shared;
+        std::unique_ptr<std::array<SlidingCount, 2>> elsewhere;
     };
     using Known = std::unordered_map<std::string, Counts>;
 
@@ -140,8 +166,20 @@ private:
     const std::vector<VolumeLimit>& limits_of(VolumeScope scope, const std::string& who) const;
     Counts* find(VolumeScope scope, const std::string& who);
     using Found = std::array<Counts*, volume_scopes>;  // looked up so far
+    struct Taking {
+        bool takes = false;  // it is no mere question
+        bool* tell = nullptr;
+    };
     std::optional<LimitReached> forbidden(const VolumeSender& sender, bool message, bool announced,
-                                          base::Time now, Found& found);
+                                          base::Time now, Found& found, Taking taking);
+    std::optional<LimitReached> reached(Counts* counts, const VolumeLimit& limit, base::Time now) const;
+    static std::size_t shared_at(const VolumeLimit& limit);
+    Counts& share(const std::string& key, const std::vector<VolumeLimit>& limits);
+    bool must_tell(const Counts* counts, const VolumeLimit& limit) const;
+    void count_untold(const std::string& key, Counts& counts, std::uint32_t messages,
+                      std::uint32_t recipients);
+    void add_questions(std::vector<base::CountQuestion>& out, const std::string& key, bool urgent,
+                       base::Time now);
     void add(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages, Found found);
     void take_back(const VolumeSender& sender, const Charge::Taken& taken, std::uint32_t messages);
     void forget();
@@ -152,6 +190,8 @@ private:
     Announced announced_;
     std::uint64_t refused_ = 0;
     bool changed_ = false;
+    base::Company company_;
+    std::unordered_set<std::string> untold_, urgent_;  // keys of known_ that others have to hear of
 };
 
 }  // namespace postern::relay

@@ -179,6 +179,7 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
         episode.raised = now;
         out.change = VolumeChange{user, out.level, !enforce_, episode.why};
         urgent_ = true;
+        if (tells_ && enforce_) news_.unusual({user, out.level, episode.why});
     }
     episode.usual = usual;
     out.why = episode.why;
@@ -211,15 +212,22 @@ void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::
                 episode.subjects.end())
                 episode.subjects.push_back(std::move(subject));
         }
-        if (!learnt) {
-            auto& hours = episode.withheld;
-            if (hours.empty() || hours.back().first != hour_of(wall)) hours.emplace_back(hour_of(wall), 0);
-            hours.back().second += all_of(mail) + users_[user].disregard(wall);
-            if (hours.size() > withheld_most) hours.erase(hours.begin());
-        }
+        if (!learnt) withhold(episode, user, all_of(mail), wall);
         urgent_ = true;
     }
+    if (tells_)
+        news_.sent(user, mail.recipients, mail.announced, learnt,
+                   std::chrono::ceil<std::chrono::milliseconds>(
+                       answer.level == VolumeLevel::slowed ? answer.takes : base::Time::duration{}));
     count(mail, fresh, learnt, now, wall);
+}
+
+/// It is not learnt, unless an administrator releases it.
+void Watch::withhold(Episode& episode, const std::string& user, std::uint32_t recipients, base::Time wall) {
+    auto& hours = episode.withheld;
+    if (hours.empty() || hours.back().first != hour_of(wall)) hours.emplace_back(hour_of(wall), 0);
+    hours.back().second += recipients + users_[user].disregard(wall);
+    if (hours.size() > withheld_most) hours.erase(hours.begin());
 }
 
 void Watch::not_accepted(const WatchedMail& mail, const VolumeAnswer& answer) {
@@ -291,14 +299,26 @@ void Watch::answered(std::string_view sender, ReceiverSays says, const Reply& re
     if (settings_.mode == UnusualSettings::Mode::off) return;
     const std::size_t at = sender.rfind('@');
     if (at == std::string_view::npos) return;
-    const auto found = recent_.find(user_named(sender.substr(0, at), sender.substr(at + 1)));
+    AnsweredElsewhere one{user_named(sender.substr(0, at), sender.substr(at + 1)),
+                          1,
+                          says == ReceiverSays::unknown ? 1U : 0U,
+                          says == ReceiverSays::spam ? 1U : 0U,
+                          {}};
+    if (says != ReceiverSays::taken && names_account(reply, sender))
+        one.named_by = base::shown(reply.line(), 200);
+    take_answers(one, now);
+    if (tells_) news_.answered(one.user, says, std::move(one.named_by));
+}
+
+void Watch::take_answers(const AnsweredElsewhere& some, base::Time now) {
+    const auto found = recent_.find(some.user);
     if (found == recent_.end()) return;
     Recent& recent = found->second;
-    recent.answered.add(now, a_day, 1);
-    if (says == ReceiverSays::unknown) recent.unknown.add(now, a_day, 1);
-    if (says == ReceiverSays::spam) recent.spam.add(now, a_day, 1);
-    if (says != ReceiverSays::taken && names_account(reply, sender)) {
-        recent.named_by = base::shown(reply.line(), 200);
+    recent.answered.add(now, a_day, some.answered);
+    if (some.unknown > 0) recent.unknown.add(now, a_day, some.unknown);
+    if (some.spam > 0) recent.spam.add(now, a_day, some.spam);
+    if (!some.named_by.empty()) {
+        recent.named_by = some.named_by;
         recent.named_until = now + a_day;
     }
 }

@@ -19,9 +19,11 @@
 #include "relay/volume/episode.h"
 #include "relay/volume/history.h"
 #include "relay/volume/judgement.h"
+#include "relay/volume/news.h"
 #include "relay/volume/sliding_count.h"
 #include "relay/volume/tally.h"
 #include "sync/base/clock.h"
+#include "sync/base/cluster.h"
 
 namespace postern::relay {
 
@@ -88,6 +90,19 @@ public:
     /// A new site is only watched until then; the epoch: it is not new, or nothing is watched.
     base::Time learning_until(base::Time wall) const;
 
+    // Of several gateways, each of which sees a part of what a sender does: what one sees the others are
+    // told.
+
+    void tell_others(bool tell);
+    /// What they were not told yet, some octets of it.
+    void news(std::vector<base::Fact>& out, std::size_t octets);
+    /// What holds now, for one that begins; with `histories`, what is usual for whom.
+    void all_news(std::vector<base::Fact>& out, bool histories) const;
+    /// What one of them was told by the gateway of that name; gives what is to be told here. Facts that are
+    /// not of senders are passed over.
+    std::optional<VolumeChange> hear(const std::string& gateway, const base::Fact& fact, base::Time now,
+                                     base::Time wall);
+
     /// As text, to be kept; nullopt when nothing has changed: what is done about whom, which is little, and
     /// what is usual for whom.
     std::optional<std::string> save_episodes();
@@ -121,6 +136,12 @@ private:
     bool learning(base::Time wall) const;
     void learn_prior();
     void forget(base::Time now);
+    void withhold(Episode& episode, const std::string& user, std::uint32_t recipients, base::Time wall);
+    void take_answers(const AnsweredElsewhere& some, base::Time now);
+    void hear_sent(const SentElsewhere& sent, base::Time now, base::Time wall);
+    std::optional<VolumeChange> hear_unusual(const std::string& gateway, const UnusualElsewhere& unusual,
+                                             base::Time now);
+    void hear_histories(std::string_view text);
 
     mutable std::mutex mutex_;
     Tally& tally_;
@@ -135,6 +156,8 @@ private:
     base::Time began_{};  // when the site was watched first, on the wall
     base::Time prior_learnt_{};
     bool changed_ = false, urgent_ = false, met_ = false;  // since the last save
+    bool tells_ = false;
+    VolumeNews news_;
 };
 
 /// "3 recipients in the last hour and 12 in the last day, where up to 28 and 80 are usual (21 days known)".

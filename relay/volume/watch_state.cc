@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t saved_at_once = 500;  // while whoever is judged waits
 constexpr std::size_t name_max = 330, words_max = 1000;
+constexpr std::size_t told_at_once = 32u << 10;  // octets of histories
 
 std::int64_t seconds(base::Time at) {
     return std::chrono::floor<std::chrono::seconds>(at.time_since_epoch()).count();
@@ -65,6 +66,18 @@ std::string line_of(const std::string& who, const Episode& one) {
     return out + '\n';
 }
 
+std::string line_of(bool user, const std::string& who, const History& history) {
+    std::string out(1, user ? 'u' : 'd');
+    put(out, who);
+    return out + ' ' + history.text() + '\n';
+}
+
+std::string began_line(base::Time began) {
+    std::string out = "b";
+    put(out, began);
+    return out + '\n';
+}
+
 std::optional<Episode> read_episode(Words& line) {
     Episode out;
     const auto level = line.count();
@@ -93,9 +106,7 @@ std::optional<Episode> read_episode(Words& line) {
 std::optional<std::string> Watch::save_episodes() {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(urgent_, false)) return std::nullopt;
-    std::string out = "b";
-    put(out, began_);
-    out += '\n';
+    std::string out = began_line(began_);
     for (const auto& [who, one] : episodes_) out += line_of(who, one);
     for (const auto& [who, one] : permitted_) {
         out += 'p';
@@ -122,13 +133,51 @@ std::optional<std::string> Watch::save_histories() {
         for (const std::size_t end = std::min(at + saved_at_once, whose.size()); at < end; ++at) {
             const auto& [histories, who] = whose[at];
             const auto found = histories->find(who);
-            if (found == histories->end()) continue;
-            out += histories == &users_ ? 'u' : 'd';
-            put(out, who);
-            out += ' ' + found->second.text() + '\n';
+            if (found != histories->end()) out += line_of(histories == &users_, who, found->second);
         }
     }
     return out;
+}
+
+void Watch::all_news(std::vector<base::Fact>& out, bool histories) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [who, one] : episodes_)
+        if (enforce_ && one.level >= VolumeLevel::noted)
+            out.push_back(fact_of(UnusualElsewhere{who, one.level, one.why}));
+    if (!histories || began_ == base::Time()) return;
+    std::string text = began_line(began_);
+    const auto push = [&] { out.push_back({std::string(history_fact), std::exchange(text, {})}); };
+    for (const auto* some : {&users_, &domains_})
+        for (const auto& [who, history] : *some) {
+            if (history.days() == 0) continue;
+            text += line_of(some == &users_, who, history);
+            if (text.size() >= told_at_once) push();
+        }
+    if (!text.empty()) push();
+}
+
+/// Of whom another gateway has seen more days, what it knows counts here too.
+void Watch::hear_histories(std::string_view text) {
+    while (!text.empty()) {
+        Words line(base::take_part(text, '\n'));
+        const auto kind = line.word();
+        if (kind == "b") {
+            const auto began = line.time();
+            if (line.good && began != base::Time() && (began_ == base::Time() || began < began_)) {
+                began_ = began;
+                urgent_ = true;
+            }
+            continue;
+        }
+        const std::string who = line.text(name_max);
+        if (!line.good || who.empty() || (kind != "u" && kind != "d")) continue;
+        auto& histories = kind == "u" ? users_ : domains_;
+        if (histories.size() >= most_known && !histories.contains(who)) continue;
+        const History theirs = History::of(line.rest());
+        if (theirs.days() <= history_of(histories, who).days()) continue;
+        histories[who] = theirs;
+        changed_ = true;
+    }
 }
 
 std::optional<std::string> Watch::save_acquaintances() {

@@ -1,0 +1,53 @@
+// What of relay several gateways share: limits and histories of senders, what is done about them, what is
+// known of addresses.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "relay/egress/news.h"
+#include "relay/observer.h"
+#include "sync/base/cluster.h"
+
+namespace postern::relay {
+
+class Relay;
+struct RelayParts;
+
+/// Any thread, but one at a time; it may wait for relay's threads. Nothing of the mail waits for it.
+class Shared {
+public:
+    Shared(Relay& relay, RelayParts& parts, Observer& observer)
+        : relay_(relay), parts_(parts), observer_(observer) {}
+
+    /// Who there is; before start() too.
+    void reach(const base::Company& company);
+    /// Counts to tell and to ask about: see Tally::questions().
+    std::vector<base::CountQuestion> questions(bool urgent, std::size_t most);
+    void heard(const base::CountAnswer& answer);
+    /// The others know nothing of counts any more.
+    void tell_counts_again();
+
+    /// What the others were not told yet, about so many octets.
+    std::vector<base::Fact> news(std::size_t octets);
+    /// What holds now, for one that begins; `histories`: and what is usual for whom.
+    std::vector<base::Fact> all_news(bool histories);
+    /// What the gateway of that name tells. False: it is not of relay's, or cannot be read.
+    bool hear(const std::string& gateway, const base::Fact& fact);
+
+    // What an operator did here, for the others.
+    static base::Fact released(const std::string& sender);
+    static base::Fact dropped(const std::string& sender);
+    static base::Fact expected(const std::string& who, std::uint64_t recipients, std::chrono::seconds length);
+    static base::Fact forgotten(const std::string& address, const std::string& site);
+
+private:
+    bool hear_operator(const base::Fact& fact);
+
+    Relay& relay_;
+    RelayParts& parts_;
+    Observer& observer_;
+    EgressNews egress_;  // on delivery's thread
+};
+
+}  // namespace postern::relay

@@ -1,0 +1,42 @@
+#include "sync/cluster/poll_turn.h"
+
+namespace postern::sync {
+
+namespace {
+
+// Less than the server's lease, and counted from before it was asked for: who has it ends before it is
+// another's.
+constexpr std::chrono::seconds lasts{12}, lease{15};
+
+}  // namespace
+
+Turn PollTurn::heard(const Beat& beat, const ClusterSelf& self, std::string_view proposed,
+                     base::Moment asked) {
+    // Where all is new a turn may still be somebody's who was given it before.
+    if (beat.generation == proposed) begun_anew_ = asked;
+    until_ = asked + lasts;
+    turn_.name.clear();
+    if (beat.holder.empty()) {
+        turn_.whose = Turn::Whose::unknown;
+    } else if (beat.holder == self.instance) {
+        const bool too_soon = begun_anew_ && asked < *begun_anew_ + lease;
+        turn_.whose = too_soon ? Turn::Whose::anothers : Turn::Whose::ours;
+        if (!too_soon) turn_.name = self.name;
+    } else {
+        turn_.whose = Turn::Whose::anothers;
+        for (const auto& one : beat.members)
+            if (one.instance == beat.holder) turn_.name = one.member.name;
+    }
+    turn_.gateways = 0;
+    for (const auto& one : beat.members)
+        if (one.member.live) ++turn_.gateways;
+    if (turn_.gateways == 0) turn_.gateways = 1;
+    return turn_;
+}
+
+Turn PollTurn::at(base::Moment now) const {
+    if (now < until_) return turn_;
+    return {Turn::Whose::unknown, turn_.gateways, {}};
+}
+
+}  // namespace postern::sync
