@@ -116,6 +116,11 @@ void DetectedBackEnd::hurry(bool on) {
     primary_->hurry(on);
 }
 
+void DetectedBackEnd::pause_between(std::chrono::milliseconds gap) {
+    settings_.gap = gap;  // for those that are tried later
+    primary_->pause_between(gap);
+}
+
 std::uint64_t DetectedBackEnd::requests() const { return spent_ + primary_->requests(); }
 
 }  // namespace postern::sync

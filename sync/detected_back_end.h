@@ -30,6 +30,7 @@ public:
                                         base::Moment until) override;
     std::uint64_t requests() const override;
     void hurry(bool on) override;
+    void pause_between(std::chrono::milliseconds gap) override;
 
     enum class Api : std::uint8_t { none, rest, soap };
     Api chosen() const { return api_; }  // none: not yet

@@ -48,6 +48,11 @@ static_assert(questions <= waiting && questions <= learned, "each question has s
 inline constexpr std::size_t with_mail = 10'000, preferred = 20'000;
 static_assert(with_mail <= preferred, "those of one look are all among them");
 
+// Octets of what other gateways have handed on and was not looked at yet, but for the last: all of one
+// primary fits, with what stands beside the names.
+inline constexpr std::size_t handed = 512u << 20;
+static_assert(octets + domains * 2000 <= handed, "the largest primary can be handed on");
+
 // How long a primary is left alone: at the most when it says so with Retry-After, and when it has locked the
 // account but does not say for how long (three attempts an hour).
 inline constexpr std::chrono::seconds retry_after = std::chrono::hours(1), lockout = std::chrono::minutes(20);

@@ -56,6 +56,11 @@ struct NamesUnusable {  // the primary has them, and no mail can have them
     std::string_view names;   // how many of what, and a few of them
 };
 
+struct NotAdopted {            // what another gateway has read: what is known here stays
+    std::string_view primary;  // "" when it is none of ours, or cannot be told
+    std::string_view reason;
+};
+
 struct CacheDamaged {
     std::string_view file, set_aside;  // set_aside: its new name, "" when it could not be renamed
     std::string_view reason;
@@ -92,6 +97,7 @@ public:
     virtual void on(const event::SuddenLoss&) {}
     virtual void on(const event::DomainClaimed&) {}
     virtual void on(const event::NamesUnusable&) {}
+    virtual void on(const event::NotAdopted&) {}
     virtual void on(const event::CacheDamaged&) {}
     virtual void on(const event::CacheUnwritable&) {}
     // On the cluster's thread.

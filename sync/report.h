@@ -25,6 +25,10 @@ struct PrimaryReport {
     std::optional<Suspicion> suspicion{};  // of a list of its domains that is held back
     std::uint64_t requests = 0;            // sent since the start
     std::string unusable{};                // domains it lists that cannot be any, in words; "" when none
+    /// The gateway whose turn it is, which hands on what it reads; "" when this one polls. While it is
+    /// another's nothing is asked, so that the primary counts as reachable, and `last_success` is of what was
+    /// taken over.
+    std::string polled_by{};
 };
 
 struct Report {

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
+#include <deque>
 #include <mutex>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -103,6 +105,26 @@ public:
         woken_.notify_all();
     }
 
+    void take_turn(Turn turn) {
+        const std::lock_guard lock(mutex_);
+        wishes_.turn = std::move(turn);
+        woken_.notify_all();
+    }
+
+    void hand_on_with(HandOn hand_on) { hand_on_ = std::move(hand_on); }
+
+    void hand_on_again() {
+        const std::lock_guard lock(mutex_);
+        wishes_.hand_on = true;
+        woken_.notify_all();
+    }
+
+    void adopt(std::string octets) {
+        const std::lock_guard lock(mutex_);
+        wishes_.adopt(std::move(octets));
+        woken_.notify_all();
+    }
+
     void notice(std::string_view local_part, std::string_view domain) {
         const auto current = snapshot();
         const Snapshot::Owner owner = current->owner(domain);
@@ -133,8 +155,20 @@ private:
     /// What others want of the thread.
     struct Wishes {
         std::optional<std::vector<PrimarySettings>> settings{};  // to go by from now on
-        bool poll = false, accept = false;
+        std::optional<Turn> turn{};
+        bool poll = false, accept = false, hand_on = false;
         std::set<std::string, std::less<>> with_mail{};  // domains
+        std::deque<std::string> handed{};                // by other gateways
+        std::size_t octets = 0;                          // of those
+
+        /// The oldest go where they are too many: what comes behind them is newer.
+        void adopt(std::string more) {
+            octets += more.size();
+            handed.push_back(std::move(more));
+            for (; octets > limits::handed && handed.size() > 1; handed.pop_front())
+                octets -= handed.front().size();
+        }
+        bool urgent() const { return settings || turn || poll || accept || hand_on || !handed.empty(); }
     };
 
     std::unique_ptr<Primary> connect(const PrimarySettings& settings, const std::string& suffix,
@@ -170,10 +204,10 @@ private:
 
     /// False when nothing is left to do before the next answer.
     bool work() {
-        take_wishes();
+        const bool adopted = take_wishes();
         const Poller::Step step = poller_.step();
-        const bool ended = step == Poller::Step::round_ended;
-        if (step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
+        const bool ended = adopted || step == Poller::Step::round_ended;
+        if (ended || step != Poller::Step::nothing) unpublished_ = unsaved_ = true;
         if (unpublished_ && (ended || clock_.now() >= publish_after_)) publish();
         if (unsaved_ && (ended || clock_.now() >= save_after_)) save();
         auto primaries = poller_.report();
@@ -182,7 +216,9 @@ private:
             const std::lock_guard lock(mutex_);
             report_.primaries = std::move(primaries);
         }
+        const PrimaryRecord* read = poller_.just_read();
         poller_.announce();
+        if (read != nullptr) hand_on(*read);
         return step != Poller::Step::nothing;
     }
 
@@ -196,7 +232,13 @@ private:
         }
     }
 
-    void take_wishes() {
+    void hand_on(const PrimaryRecord& record) {
+        if (!hand_on_ || poller_.turn().whose != Turn::Whose::ours) return;
+        guarded([&] { hand_on_(record.name, encode(std::span(&record, 1))); });
+    }
+
+    /// True when something was adopted.
+    bool take_wishes() {
         std::unique_lock lock(mutex_);
         const std::uint64_t reloads = reloads_asked_;
         Wishes wishes = std::exchange(wishes_, {});
@@ -213,8 +255,14 @@ private:
             lock.unlock();
             reloaded_.notify_all();
         }
+        if (wishes.turn) poller_.take_turn(*wishes.turn);
+        bool adopted = false;
+        for (const std::string& octets : wishes.handed) guarded([&] { adopted |= poller_.adopt(octets); });
+        if (wishes.hand_on)
+            for (const PrimaryRecord* record : poller_.read_whole()) hand_on(*record);
         if (wishes.poll) poller_.poll_now();
         if (wishes.accept) poller_.accept_suspicions();
+        return adopted;
     }
 
     void publish() {
@@ -252,9 +300,8 @@ private:
         auto until = poller_.next_due();
         if (unpublished_) until = std::min(until, publish_after_);
         std::unique_lock lock(mutex_);
-        clock_.wait_until(woken_, lock, stop_.get_token(), until, [this] {
-            return answered_ || wishes_.poll || wishes_.accept || wishes_.settings.has_value();
-        });
+        clock_.wait_until(woken_, lock, stop_.get_token(), until,
+                          [this] { return answered_ || wishes_.urgent(); });
         answered_ = false;
     }
 
@@ -263,6 +310,7 @@ private:
     std::string client_name_;
     base::StateFolder kept_;
     Observer& observer_;
+    HandOn hand_on_;
     Cache cache_;
     bool unpublished_ = false, unsaved_ = false;
     base::Moment publish_after_{}, save_after_ = clock_.now() + save_at_least_every;
@@ -300,6 +348,10 @@ void Sync::reload(std::vector<PrimarySettings> settings) {
 
 void Sync::poll_now() { thread_->poll_now(); }
 void Sync::accept_suspicions() { thread_->accept_suspicions(); }
+void Sync::take_turn(Turn turn) { thread_->take_turn(std::move(turn)); }
+void Sync::hand_on_with(HandOn hand_on) { thread_->hand_on_with(std::move(hand_on)); }
+void Sync::hand_on_again() { thread_->hand_on_again(); }
+void Sync::adopt(std::string octets) { thread_->adopt(std::move(octets)); }
 void Sync::ask(std::string local_part, std::string domain, const std::function<void(bool)>& done) {
     thread_->ask(std::move(local_part), std::move(domain), done);
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "sync/report.h"
 #include "sync/settings.h"
 #include "sync/trouble.h"
+#include "sync/turn.h"
 
 namespace postern::sync {
 
@@ -46,6 +48,25 @@ public:
 
     /// As poll_now(); answers that were held back because too much is gone are believed when they come again.
     void accept_suspicions();
+
+    // Several gateways in front of the same primaries: one polls, and hands on to the others what it has
+    // read.
+
+    /// Whose turn it is to poll from now on; at first ours. While it is another's nothing is polled, on
+    /// request neither (ask() goes on), and a round under way is given up: of what was asked already nothing
+    /// comes. Once it is ours again a round is due as if all that was taken over had been read here. While it
+    /// is unknown each gateway polls, all together as fast as one.
+    void take_turn(Turn turn);
+    using HandOn = std::function<void(std::string_view primary, std::string octets)>;
+    /// Before start(). `hand_on` is called on a thread of ours while the turn is ours, after each round of a
+    /// primary that went well: with all that is known of it, for the others' adopt().
+    void hand_on_with(HandOn hand_on);
+    /// While the turn is ours: all that is known is handed on once more.
+    void hand_on_again();
+    /// Takes over what another gateway has handed on, if it is newer than what was read here: published and
+    /// saved as after a round of our own. What cannot be taken over is told to the observer and changes
+    /// nothing.
+    void adopt(std::string octets);
 
     /// Asks the primary about an address that snapshot() does not call good, once for all who wait for it.
     /// `done` is called exactly once, on any thread, at most two seconds later: true after the answer has

@@ -225,6 +225,11 @@ void Events::on(const sync::event::NamesUnusable& event) {
     });
 }
 
+void Events::on(const sync::event::NotAdopted& event) {
+    log_.write(LogLevel::warning, "not-adopted",
+               [&](LogLine& line) { line.add_if("primary", event.primary).add("reason", event.reason); });
+}
+
 void Events::on(const sync::event::CacheDamaged& event) {
     log_.write(LogLevel::error, "trouble", [&](LogLine& line) {
         line.add("where", "directory cache").add("text", event.reason).add("file", event.file);

@@ -43,6 +43,7 @@ public:
     void on(const sync::event::SuddenLoss& event) override;
     void on(const sync::event::DomainClaimed& event) override;
     void on(const sync::event::NamesUnusable& event) override;
+    void on(const sync::event::NotAdopted& event) override;
     void on(const sync::event::CacheDamaged& event) override;
     void on(const sync::event::CacheUnwritable& event) override;
     void on(const sync::event::Cluster& event) override;

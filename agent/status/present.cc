@@ -38,6 +38,8 @@ Row primary_row(const json& primary, base::Time now) {
     if (!primary.at("credentials_refused_since").is_null())
         state = "CREDENTIALS REFUSED since " + when_field(primary, "credentials_refused_since", now);
     if (primary.at("polling").get<bool>()) state += " (reading now)";
+    if (const auto other = printable(primary.value("polled_by", std::string())); !other.empty())
+        state += "; polled by gateway " + other;
     return {text_field(primary, "name"), text_field(primary, "url"), state,
             when_field(primary, "next_round", now),
             joined(joined(text_field(primary, "error"), suspicions(primary)), unusable(primary))};

@@ -18,9 +18,22 @@ bool lists_domains(const sync::Report& report, const std::string& primary) {
                        [&](const auto& domain) { return domain.primary == primary; });
 }
 
+/// Of a primary that this gateway leaves to another.
+std::string who_polls(const sync::PrimaryReport& primary) {
+    return primary.polled_by.empty() ? "" : "; it is polled by gateway " + primary.polled_by;
+}
+
+std::string refusal(const sync::PrimaryReport& primary) {
+    return "credentials refused since " + base::iso_time(primary.refused_since) +
+           (primary.error.empty() ? "" : ": " + primary.error) +
+           "; correct username or password_file, then run \"postern sync\"";
+}
+
 /// Since when and why absence from the directory proves nothing any more; "" when all of it is young enough.
 std::string staleness(const sync::Report& report, const sync::PrimaryReport& primary, sync::Time now) {
-    const auto why = [](const std::string& error) { return error.empty() ? "" : ": " + error; };
+    const auto why = [&](const std::string& error) {
+        return (error.empty() ? "" : ": " + error) + who_polls(primary);
+    };
     const auto stale = [now](sync::Time until) { return until != sync::Time{} && until < now; };
     if (stale(primary.trusted_until))
         return "its list of domains is older than trust_for since " + base::iso_time(primary.trusted_until) +
@@ -60,13 +73,11 @@ std::vector<std::string> reasons_not_ready(const relay::State& state, const sync
     if (!directory_needed) return reasons;
     for (const auto& primary : report.primaries) {
         const std::string who = "primary " + primary.name + ": ";
-        if (primary.refused_since != sync::Time{})
-            reasons.push_back(who + "credentials refused since " + base::iso_time(primary.refused_since) +
-                              (primary.error.empty() ? "" : ": " + primary.error) +
-                              "; correct username or password_file, then run \"postern sync\"");
+        if (primary.refused_since != sync::Time{} && primary.polled_by.empty())
+            reasons.push_back(who + refusal(primary));
         if (primary.last_success == sync::Time{} && !lists_domains(report, primary.name))
             reasons.push_back(who + "its directory has not been read yet" +
-                              (primary.error.empty() ? "" : ": " + primary.error));
+                              (primary.error.empty() ? "" : ": " + primary.error) + who_polls(primary));
         if (auto stale = staleness(report, primary, now); !stale.empty())
             reasons.push_back(who + std::move(stale));
     }
@@ -111,7 +122,10 @@ std::vector<std::string> reasons_degraded(const std::vector<relay::EgressView>& 
 
 std::vector<std::string> directory_troubles(const sync::Report& report) {
     std::vector<std::string> reasons;
-    for (const auto& primary : report.primaries)
+    for (const auto& primary : report.primaries) {
+        if (primary.refused_since != sync::Time{} && !primary.polled_by.empty())
+            reasons.push_back("primary " + primary.name + " would not let this gateway poll it" +
+                              who_polls(primary) + ": " + refusal(primary));
         if (!primary.reachable && !primary.error.empty() &&
             (primary.last_success != sync::Time{} || lists_domains(report, primary.name)))
             reasons.push_back("primary " + primary.name + " cannot be asked since " +
@@ -119,6 +133,7 @@ std::vector<std::string> directory_troubles(const sync::Report& report) {
                                    ? std::string("this start")
                                    : "its last reading at " + base::iso_time(primary.last_success)) +
                               ": " + primary.error + "; mail is taken by what is known of it");
+    }
     return reasons;
 }
 

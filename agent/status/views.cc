@@ -139,20 +139,22 @@ json view(const sync::PrimaryReport& primary) {
     json suspicions = json::array();
     if (const auto& held = primary.suspicion)
         suspicions.push_back(view(sync::SuspicionView{"domains", held->since, held->before, held->now}));
-    return {{"name", primary.name},
-            {"url", primary.url},
-            {"lists_addresses", primary.lists},
-            {"reachable", primary.reachable},
-            {"polling", primary.polling},
-            {"last_round", view(primary.last_round)},
-            {"last_success", view(primary.last_success)},
-            {"next_round", view(primary.next_round)},
-            {"credentials_refused_since", view(primary.refused_since)},
-            {"error", primary.error},
-            {"trusted_until", view(primary.trusted_until)},
-            {"suspicions", suspicions},
-            {"unusable", primary.unusable},
-            {"requests", primary.requests}};
+    json out = {{"name", primary.name},
+                {"url", primary.url},
+                {"lists_addresses", primary.lists},
+                {"reachable", primary.reachable},
+                {"polling", primary.polling},
+                {"last_round", view(primary.last_round)},
+                {"last_success", view(primary.last_success)},
+                {"next_round", view(primary.next_round)},
+                {"credentials_refused_since", view(primary.refused_since)},
+                {"error", primary.error},
+                {"trusted_until", view(primary.trusted_until)},
+                {"suspicions", suspicions},
+                {"unusable", primary.unusable},
+                {"requests", primary.requests}};
+    if (!primary.polled_by.empty()) out["polled_by"] = primary.polled_by;
+    return out;
 }
 
 json view(const sync::DomainView& domain) {

@@ -13,7 +13,7 @@ namespace postern::sync {
 namespace {
 
 constexpr std::string_view magic = "postern directory";
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2, without_kinds = 1;
 constexpr std::size_t start = magic.size() + 4 + 8;  // of the records
 constexpr std::size_t largest_file = std::size_t{2} << 30;
 
@@ -140,12 +140,13 @@ DomainRecord read_domain(Reader& in) {
 
 }  // namespace
 
-std::string encode(const Directory& directory) {
+std::string encode(std::span<const PrimaryRecord> directory) {
     Writer records;
     records.number(static_cast<std::uint32_t>(directory.size()));
     for (const PrimaryRecord& primary : directory) {
         records.text(primary.name);
         records.time(primary.listed);
+        records.number(static_cast<std::uint8_t>(primary.lists));
         records.number(static_cast<std::uint32_t>(primary.domains.size()));
         for (const auto& [name, record] : primary.domains) write(records, name, record);
     }
@@ -163,7 +164,8 @@ tl::expected<Directory, std::string> decode(std::string_view content) {
     if (content.size() < start + SHA256_DIGEST_LENGTH) return damaged("it is cut short");
     if (!content.starts_with(magic)) return damaged("it is not a directory file");
     Reader head(content.substr(magic.size()));
-    if (const auto found = head.number<std::uint32_t>(); found != version)
+    const auto found = head.number<std::uint32_t>();
+    if (found != version && found != without_kinds)
         return damaged("it has version " + std::to_string(found) + ", not " + std::to_string(version));
     if (head.number<std::uint64_t>() != content.size() - start - SHA256_DIGEST_LENGTH)
         return damaged("its length is wrong");
@@ -176,6 +178,7 @@ tl::expected<Directory, std::string> decode(std::string_view content) {
         PrimaryRecord primary;
         primary.name = in.text();
         primary.listed = in.time();
+        primary.lists = found == without_kinds || in.flag();
         for (std::size_t domains = in.count(); domains > 0 && in.good(); --domains) {
             std::string name = in.text();
             primary.domains.insert_or_assign(std::move(name), read_domain(in));

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -13,10 +14,11 @@
 
 namespace postern::sync {
 
-/// The file's content: magic and version, length, records, SHA-256 of all before it. trust_for is not stored,
-/// it belongs to the settings.
-std::string encode(const Directory& directory);
-/// The reverse; what is wrong, in words, for anything encode() did not write.
+/// The file's content: magic and version, length, records, SHA-256 of all before it. trust_for and own are
+/// not stored, they belong to the settings; nor is what was held back, which is doubted anew.
+std::string encode(std::span<const PrimaryRecord> directory);
+/// The reverse; what is wrong, in words, for anything encode() did not write. In what the version before
+/// wrote all primaries list their addresses.
 tl::expected<Directory, std::string> decode(std::string_view content);
 
 /// Used by one thread at a time. May wait for a disk.

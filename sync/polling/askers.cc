@@ -61,7 +61,8 @@ void Askers::heard(const std::vector<PrimaryReport>& primaries) {
     const std::lock_guard lock(mutex_);
     for (const PrimaryReport& primary : primaries)
         if (const auto asker = askers_.find(primary.name); asker != askers_.end())
-            asker->second.second->heard(primary.refused_since != Time{}, primary.last_success);
+            asker->second.second->heard(primary.refused_since != Time{},
+                                        primary.polled_by.empty() ? primary.last_success : Time{});
 }
 
 /// Nobody where the answer is known. About a domain that is in no list yet all are asked: whose it is, is

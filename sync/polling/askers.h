@@ -32,7 +32,8 @@ public:
     /// One for each primary; those whose settings are the same go on, the others end and tell who waits. One
     /// thread at a time.
     void keep(const std::vector<PrimarySettings>& settings);
-    /// What the readings of the directory have shown.
+    /// What the readings of the directory have shown; those of another gateway show nothing of our
+    /// credentials.
     void heard(const std::vector<PrimaryReport>& primaries);
 
     /// See Sync::ask().

@@ -30,13 +30,19 @@ Correspondent::~Correspondent() {
     if (thread_.joinable()) thread_.join();
 }
 
-void Correspondent::list() {
-    ask([this] { return guarded<Listing>([this] { return primary_->domains(); }); });
+void Correspondent::list(std::chrono::milliseconds gap) {
+    ask([this, gap] {
+        return guarded<Listing>([&] {
+            primary_->pause_between(gap);
+            return primary_->domains();
+        });
+    });
 }
 
-void Correspondent::read(DomainRecord known, bool first) {
-    ask([this, known = std::move(known), first] {
+void Correspondent::read(DomainRecord known, bool first, std::chrono::milliseconds gap) {
+    ask([this, known = std::move(known), first, gap] {
         return guarded<Reading>([&] {
+            primary_->pause_between(gap);
             primary_->hurry(first);
             auto reading = primary_->read(known);
             primary_->hurry(false);

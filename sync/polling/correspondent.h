@@ -39,9 +39,10 @@ public:
     Correspondent(const Correspondent&) = delete;
     Correspondent& operator=(const Correspondent&) = delete;
 
-    void list();
+    /// `gap`: between two requests, beginning with those of this question.
+    void list(std::chrono::milliseconds gap);
     /// `first`: nothing is known of the domain yet, so that it is read in a hurry.
-    void read(DomainRecord known, bool first);
+    void read(DomainRecord known, bool first, std::chrono::milliseconds gap);
 
     /// A question was put, and its answer not taken.
     bool waiting() const { return waiting_; }

@@ -16,11 +16,10 @@ constexpr std::uint64_t brisk_requests = 120;  // of a round; those that follow 
 constexpr std::size_t most_told = 20;          // domains with unusable names, in a round
 
 /// So much that a round of unchanged domains takes about half of the time until the next one.
-RoundScope scope_of(const PrimarySettings& settings, bool all, Time now) {
+RoundScope scope_of(const Pace& pace, bool all, const Hold& hold) {
     constexpr int usual_requests = 8;  // for one domain
-    const Hold hold{now, settings.sudden_loss_hold};
-    if (settings.gap.count() == 0) return {all, static_cast<std::size_t>(-1), hold};
-    const auto domains = std::chrono::milliseconds(settings.poll_every) / (2 * settings.gap * usual_requests);
+    if (pace.gap.count() == 0) return {all, static_cast<std::size_t>(-1), hold};
+    const auto domains = std::chrono::milliseconds(pace.poll_every) / (2 * pace.gap * usual_requests);
     return {all, static_cast<std::size_t>(std::max<std::chrono::milliseconds::rep>(domains, 1)), hold};
 }
 
@@ -65,7 +64,8 @@ Poller::Source Poller::make_source(PrimarySettings settings) {
     Source source;
     source.primary = std::make_unique<Correspondent>(
         [&](std::stop_token stop) { return connect_(settings, std::move(stop)); }, clock_, answered_);
-    source.schedule = Schedule(clock_.now(), settings.poll_every);
+    source.pace = pace_of(settings, turn_);
+    source.schedule = Schedule(clock_.now(), source.pace.poll_every);
     source.report.name = settings.name;
     source.report.url = settings.url;
     source.settings = std::move(settings);
@@ -73,6 +73,7 @@ Poller::Source Poller::make_source(PrimarySettings settings) {
 }
 
 void Poller::reload(std::vector<PrimarySettings> settings) {
+    synced_.reset();  // it refers to a source
     std::vector<Source> sources;
     std::vector<std::optional<std::size_t>> kept(settings.size());  // which source goes on
     for (std::size_t i = 0; i < settings.size(); ++i) {
@@ -92,7 +93,8 @@ void Poller::reload(std::vector<PrimarySettings> settings) {
         directory.back().trust_for = settings[i].trust_for;
         directory.back().own = settings[i].own;
         std::sort(directory.back().own.begin(), directory.back().own.end());
-        directory.back().lists = back_end(settings[i]).lists;
+        const bool listed = std::exchange(directory.back().lists, back_end(settings[i]).lists);
+        if (!kept[i] && listed && directory.back().lists) sources[i].whole = directory.back().listed;
         if (!directory.back().lists) name_domains(directory.back(), clock_.wall());
     }
     sources_ = std::move(sources);
@@ -105,6 +107,7 @@ void Poller::prefer(std::set<std::string, std::less<>> domains) {
 }
 
 void Poller::poll_now() {
+    if (follows()) return;
     for (Source& source : sources_)
         if (!source.round) source.schedule.request(clock_.now());
 }
@@ -112,7 +115,7 @@ void Poller::poll_now() {
 base::Moment Poller::next_due() const {
     base::Moment next = clock_.now() + std::chrono::hours(1);
     for (const Source& source : sources_)
-        if (!source.primary->waiting()) next = std::min(next, source.schedule.due());
+        if (!follows() && !source.primary->waiting()) next = std::min(next, source.schedule.due());
     return next;
 }
 
@@ -125,6 +128,7 @@ Time Poller::due_time(const Source& source) const {
 }
 
 void Poller::accept_suspicions() {
+    if (follows()) return;
     for (std::size_t i = 0; i < sources_.size(); ++i)
         if (confirm(directory_[i]) && sources_[i].round) sources_[i].schedule.request_follow_up();
     poll_now();
@@ -144,7 +148,12 @@ std::vector<PrimaryReport> Poller::report() const {
         report.lists = record.lists;
         report.suspicion = record.suspicion ? record.suspicion : record.disabling;
         report.polling = source.round.has_value();
-        report.next_round = due_time(source);
+        if (follows()) {
+            report.polled_by = turn_.name.empty() ? "unnamed" : turn_.name;
+            report.reachable = true;  // who asks nothing has nothing to say against it
+        } else {
+            report.next_round = due_time(source);
+        }
         report.requests = source.primary->requests();
         reports.push_back(std::move(report));
     }
@@ -152,7 +161,7 @@ std::vector<PrimaryReport> Poller::report() const {
 }
 
 Poller::Step Poller::step() {
-    if (const Step step = take_answer(); step != Step::nothing) return step;
+    if (const Step step = take_answer(); step != Step::nothing || follows()) return step;
     Source* next = nullptr;
     for (Source& source : sources_)
         if (!source.primary->waiting() && (next == nullptr || source.schedule.due() < next->schedule.due()))
@@ -168,7 +177,7 @@ Poller::Step Poller::step() {
 Poller::Step Poller::take_answer() {
     for (std::size_t i = 0; i < sources_.size(); ++i) {
         auto answer = sources_[i].primary->take();
-        if (!answer) continue;
+        if (!answer || !sources_[i].round) continue;  // the round may have been given up meanwhile
         try {
             if (auto* listed = std::get_if<Correspondent::Listing>(&answer->content))
                 return domains_listed(sources_[i], directory_[i], std::move(*listed));
@@ -191,7 +200,7 @@ void Poller::ask_for_domains(Source& source, PrimaryRecord& record) {
     source.round->started = clock_.now();
     source.round->requests = source.primary->requests();
     source.round->all = source.schedule.begin();
-    source.primary->list();
+    source.primary->list(source.pace.gap);
 }
 
 Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Correspondent::Listing listed) {
@@ -201,8 +210,9 @@ Poller::Step Poller::domains_listed(Source& source, PrimaryRecord& record, Corre
     source.schedule.accepted();
     tell_unusable_domains(source, take_unusable(*listed));
     std::vector<Loss> losses;
-    source.round->queue = merge(record, std::move(*listed), clock_.wall(), losses,
-                                scope_of(source.settings, source.round->all, clock_.steady()));
+    source.round->queue =
+        merge(record, std::move(*listed), clock_.wall(), losses,
+              scope_of(source.pace, source.round->all, {clock_.steady(), source.settings.sudden_loss_hold}));
     std::stable_partition(source.round->queue.begin(), source.round->queue.end(),
                           [this](const std::string& name) { return preferred_.contains(name); });
     for (const std::string& name : source.round->queue) preferred_.erase(name);
@@ -220,7 +230,7 @@ void Poller::ask_about_domain(Source& source, PrimaryRecord& record) {
     const DomainRecord& domain = record.domains.at(round.reading);
     round.began = clock_.wall();
     round.first = domain.complete() == Time{} && domain.error.empty();
-    source.primary->read(domain, round.first);
+    source.primary->read(domain, round.first, source.pace.gap);
 }
 
 Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspondent::Reading reading,
@@ -246,7 +256,7 @@ Poller::Step Poller::domain_read(Source& source, PrimaryRecord& record, Correspo
         return fail(source, {Fault::unreadable, "nothing can be read any more: " + applied.errors, {}}, {});
     if (round.next == round.queue.size()) return end_round(source, record);
     const auto pace =
-        2 * source.settings.gap * static_cast<int>(round.polite - std::min(round.polite, brisk_requests));
+        2 * source.pace.gap * static_cast<int>(round.polite - std::min(round.polite, brisk_requests));
     source.schedule.go_on(std::max(clock_.now(), round.started + round.hurried + pace));
     return Step::progress;
 }
@@ -312,6 +322,7 @@ Poller::Step Poller::end_round(Source& source, PrimaryRecord& record) {
             "names in " + std::to_string(round.told - most_told) + " more domains; see postern directory"});
     source.schedule.succeeded(clock_.now(), chance());
     source.report.last_round = source.report.last_success = clock_.wall();
+    source.whole = record.listed;
     source.report.error = round.unreadable == 0
                               ? ""
                               : std::to_string(round.unreadable) + " domains could not be read completely";

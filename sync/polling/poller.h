@@ -12,16 +12,19 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sync/directory/directory.h"
 #include "sync/observer.h"
 #include "sync/polling/correspondent.h"
 #include "sync/polling/merge.h"
+#include "sync/polling/pace.h"
 #include "sync/polling/schedule.h"
 #include "sync/primary/primary.h"
 #include "sync/report.h"
 #include "sync/settings.h"
+#include "sync/turn.h"
 
 namespace postern::sync {
 
@@ -51,6 +54,14 @@ public:
     /// Starts rounds in which what is held back is believed when it comes again.
     void accept_suspicions();
 
+    /// Whose turn it is from now on; at first ours. While it is another's nothing is asked and nothing is
+    /// wanted: a round under way ends as far as it has come, and what its last request brings is dropped.
+    void take_turn(const Turn& turn);
+    /// Takes over what another gateway has read, in encode()'s form, where it is newer than what was read
+    /// whole here: as it is, for all is doubted where it is read. The observer is told of what cannot be
+    /// taken over. True when something was.
+    bool adopt(std::string_view octets);
+
     enum class Step : std::uint8_t { nothing, progress, round_ended };
     /// Takes what a primary has answered, or asks what is due next: at most for the list of its domains, or
     /// about one of them.
@@ -64,6 +75,11 @@ public:
     void announce();
 
     const Directory& directory() const { return directory_; }
+    const Turn& turn() const { return turn_; }
+    /// Of which a round went well that is not announced yet; nullptr: of none.
+    const PrimaryRecord* just_read() const;
+    /// All that were read whole, by whomever.
+    std::vector<const PrimaryRecord*> read_whole() const;
     std::vector<PrimaryReport> report() const;
 
 private:
@@ -85,11 +101,13 @@ private:
     /// A primary and what is known of it besides its directory.
     struct Source {
         PrimarySettings settings;
+        Pace pace;
         std::unique_ptr<Correspondent> primary;
         Schedule schedule;
         FileState password_state;  // when the round began
         std::optional<Round> round;
         std::size_t octets = 0;  // of all its names, as octets() counts
+        Time whole{};            // when the list began of what was read whole last; epoch: nothing was
         PrimaryReport report;
     };
 
@@ -109,7 +127,12 @@ private:
     void tell(const Source& source, std::string_view domain, const std::vector<Loss>& losses);
     void note(Source& source, const std::string& domain, DomainRecord& record, std::string error);
     Time due_time(const Source& source) const;
+    bool follows() const { return turn_.whose == Turn::Whose::anothers; }
+    void resume(Source& source);
+    bool newer(const Source& source, const PrimaryRecord& record, Time listed) const;
+    bool adopt(Source& source, PrimaryRecord& record, PrimaryRecord theirs);
 
+    Turn turn_;
     std::set<std::string, std::less<>> preferred_;
     std::vector<Source> sources_;
     Directory directory_;                  // one record per source, in the same order

@@ -7,6 +7,15 @@
 
 namespace postern::sync {
 
+namespace {
+
+std::chrono::milliseconds spread(std::chrono::seconds pause, double chance) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(pause) *
+                                                                 (0.9 + 0.2 * chance));
+}
+
+}  // namespace
+
 void Schedule::request(base::Moment now) {
     requested_ = true;
     due_ = std::max(now, earliest_);
@@ -46,12 +55,21 @@ void Schedule::rejected(base::Moment now) {
     put_off(now);
 }
 
+void Schedule::resume(base::Moment now, std::optional<base::Moment::duration> ago, double chance) {
+    if (requested_) return;
+    base::Moment due = now;
+    if (ago) {
+        const base::Moment::duration whole = spread(usual_pause(), chance);
+        due += std::clamp(whole - *ago, base::Moment::duration(0), whole);
+    }
+    due_ = std::max({due, earliest_, failures_ > 0 ? due_ : due});
+}
+
 std::chrono::milliseconds Schedule::pause(double chance) const {
     constexpr std::chrono::seconds first(15);
-    std::chrono::seconds base = std::max(poll_every_, std::chrono::seconds(1));
+    std::chrono::seconds base = usual_pause();
     if (failures_ > 0) base = std::min(base, first * (1 << std::min(failures_ - 1, 20u)));
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(base) *
-                                                                 (0.9 + 0.2 * chance));
+    return spread(base, chance);
 }
 
 }  // namespace postern::sync

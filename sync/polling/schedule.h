@@ -2,6 +2,7 @@
 // and the chance.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -21,6 +22,9 @@ public:
     Schedule() = default;
     /// The first round is due at once.
     Schedule(base::Moment now, std::chrono::seconds poll_every) : poll_every_(poll_every), due_(now) {}
+
+    /// Of the pauses that begin from now on.
+    void set_pause(std::chrono::seconds poll_every) { poll_every_ = poll_every; }
 
     /// When a round begins, or goes on.
     base::Moment due() const { return due_; }
@@ -50,8 +54,15 @@ public:
     void rejected(base::Moment now);  // the credentials
     void interrupted(base::Moment now) { due_ = now + poll_every_; }
 
+    /// The rounds are somebody else's for a while, and so are those that were wanted.
+    void leave() { requested_ = follow_up_requested_ = false; }
+    /// All was read so long ago, by whomever; nullopt: nobody knows. The next round is due as behind one that
+    /// ended then, not earlier than after a failure of ours, and as requested where it was.
+    void resume(base::Moment now, std::optional<base::Moment::duration> ago, double chance);
+
 private:
     std::chrono::milliseconds pause(double chance) const;
+    std::chrono::seconds usual_pause() const { return std::max(poll_every_, std::chrono::seconds(1)); }
 
     std::chrono::seconds poll_every_{0};
     base::Moment due_{};

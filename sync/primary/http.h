@@ -67,6 +67,8 @@ public:
     /// While it is on, the rest after a request is as long as the request took, if that is less than the gap:
     /// the server is kept busy half of the time at most.
     void hurry(bool on) { hurry_ = on; }
+    /// Of rest between two requests, from the next on.
+    void pause_between(std::chrono::milliseconds gap) { settings_.gap = gap; }
 
 private:
     tl::expected<base::HttpMessage, StreamFailure> exchange(const std::string& head,

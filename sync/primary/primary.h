@@ -99,6 +99,9 @@ public:
 
     /// As fast as the primary answers, at most half of its time: for what has never been read.
     virtual void hurry(bool /*on*/) {}
+
+    /// Between two requests, from the next on; at first as the settings say.
+    virtual void pause_between(std::chrono::milliseconds /*gap*/) {}
 };
 
 }  // namespace postern::sync

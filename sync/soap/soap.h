@@ -36,6 +36,7 @@ public:
                                         base::Moment until) override;
     std::uint64_t requests() const override { return http_.sent(); }
     void hurry(bool on) override { http_.hurry(on); }
+    void pause_between(std::chrono::milliseconds gap) override { http_.pause_between(gap); }
 
 private:
     // An entry's own state takes a request each.

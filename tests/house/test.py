@@ -34,7 +34,7 @@ SYNC_ROOMS = {"base": {"base"}, "directory": {"base", "directory"}, "primary": {
               "rest": {"base", "directory", "primary", "rest"}, "soap": {"base", "directory", "primary", "soap"},
               "smtp": {"base", "directory", "primary", "smtp"},
               "polling": {"base", "directory", "primary", "polling"}, "cluster": {"base", "primary", "cluster"}}
-SYNC_VALUES = {"sync/settings.h", "sync/observer.h", "sync/report.h", "sync/trouble.h",
+SYNC_VALUES = {"sync/settings.h", "sync/observer.h", "sync/report.h", "sync/trouble.h", "sync/turn.h",
                "sync/back_ends.h"}  # for its rooms above directory/
 VALUES = {"relay/asking.h", "relay/limits.h", "relay/settings.h", "relay/observer.h", "relay/views.h", "relay/trial.h"}  # relay's own, for all its rooms
 HOME = {"toml++/": {"agent"}, "CLI/": {"agent"}, "prometheus/": {"agent"}, "lmdb.h": {"relay/queue"}, "absl/": {"relay/queue"},

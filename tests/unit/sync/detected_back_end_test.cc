@@ -73,6 +73,23 @@ TEST_CASE("the generation that answers is spoken, REST where both do", "[soap]")
     }
 }
 
+TEST_CASE("the pause between two requests holds for whatever generation is spoken", "[soap]") {
+    const auto [rest, soap] = GENERATE(std::pair(true, false), std::pair(false, true));
+    INFO(rest << soap);
+    Pair pair(rest, soap);
+    const bool chosen = GENERATE(false, true);
+    INFO(chosen);
+    if (chosen) REQUIRE(pair.client->domains());
+    pair.client->pause_between(50ms);
+    const auto before = pair.client->requests();
+    const auto began = machine.now();
+    REQUIRE(pair.client->domains());
+    REQUIRE(pair.client->domains());
+    REQUIRE(pair.client->domains());
+    CHECK(pair.client->requests() - before >= 3);
+    CHECK(machine.now() - began >= 100ms);
+}
+
 TEST_CASE("web pages and redirects of an older primary are no REST", "[soap]") {
     Pair pair(true, true);
     const int status = GENERATE(200, 302, 404, 405);

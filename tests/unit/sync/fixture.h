@@ -75,6 +75,9 @@ public:
             (event.domain.empty() ? "" : std::string(event.domain) + " ") + std::string(event.what) + " " +
             std::to_string(event.before) + " " + std::to_string(event.now));
     }
+    void on(const sync::event::NotAdopted& event) override {
+        add("not adopted " + std::string(event.primary) + " " + std::string(event.reason));
+    }
     void on(const sync::event::CacheDamaged& event) override {
         add("damaged " + std::string(event.set_aside) + " " + std::string(event.reason));
     }

@@ -1,5 +1,6 @@
 #include "sync/directory/cache.h"
 
+#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <catch2/catch.hpp>
 
@@ -12,6 +13,13 @@ using namespace postern::sync;
 using namespace postern::tests;
 
 namespace {
+
+std::string digest(const std::string& octets) {
+    std::string sum(SHA256_DIGEST_LENGTH, '\0');
+    SHA256(reinterpret_cast<const unsigned char*>(octets.data()), octets.size(),
+           reinterpret_cast<unsigned char*>(sum.data()));
+    return sum;
+}
 
 Directory sample() {
     PrimaryRecord primary{"main", {}, at(5000), {}};
@@ -26,7 +34,9 @@ Directory sample() {
     record.error = "users: \"no\"";
     record.error_at = at(4500);
     primary.domains["off.example"].enabled = false;
-    return {primary, {"empty", {}, {}, {}}};
+    PrimaryRecord empty{"empty", {}, {}, {}};
+    empty.lists = false;
+    return {primary, empty};
 }
 
 void check_same(const Directory& a, const Directory& b) {
@@ -44,6 +54,8 @@ void check_same(const Directory& a, const Directory& b) {
     CHECK_FALSE(b[0].domains.at("off.example").enabled);
     CHECK(b[0].listed == at(5000));
     CHECK(b[1].listed == Time{});
+    CHECK(b[0].lists);
+    CHECK_FALSE(b[1].lists);
 }
 
 }  // namespace
@@ -63,6 +75,19 @@ TEST_CASE("what is saved comes back", "[cache]") {
     CHECK((status.st_mode & 0777) == 0600);
     REQUIRE(cache.save(Directory{}));
     CHECK(cache.load()->empty());
+}
+
+TEST_CASE("what the version before saved is read: all primaries listed their addresses", "[cache]") {
+    using namespace std::string_literals;
+    const std::string body = "postern directory"s + "\1\0\0\0"s + "\27\0\0\0\0\0\0\0"s +  // 23 octets follow:
+                             "\1\0\0\0"s +                                                // one primary,
+                             "\3\0\0\0old"s + "\210\23\0\0\0\0\0\0"s + "\0\0\0\0"s;       // without domains
+    const auto loaded = decode(body + digest(body));
+    REQUIRE(loaded);
+    REQUIRE(loaded->size() == 1);
+    CHECK((*loaded)[0].name == "old");
+    CHECK((*loaded)[0].listed == at(5000));
+    CHECK((*loaded)[0].lists);
 }
 
 TEST_CASE("every truncation is noticed", "[cache]") {
@@ -92,14 +117,14 @@ TEST_CASE("a damaged file is set aside and said to be", "[cache]") {
     const Cache cache(system_disk, folder.path() / "directory.cache");
     const std::string content = encode(sample());
     std::string other_version = content;
-    other_version[17] = 2;
+    other_version[17] = 3;
     struct Row {
         std::string content, reason;
     };
     for (const Row& row :
          {Row{"", "it is cut short"}, Row{std::string(500, '\0'), "it is not a directory file"},
           Row{content.substr(0, content.size() - 1), "its length is wrong"},
-          Row{content.substr(0, 60), "it is cut short"}, Row{other_version, "it has version 2, not 1"}}) {
+          Row{content.substr(0, 60), "it is cut short"}, Row{other_version, "it has version 3, not 2"}}) {
         CAPTURE(row.reason);
         folder.write("directory.cache", row.content);
         const auto loaded = cache.load();

@@ -27,7 +27,9 @@ struct Script {
     bool hurried = false;
     std::vector<std::string> first_readings;  // those in a hurry
     bool broken = false;
-    std::function<void()> meanwhile;  // happens while the domains are being listed
+    std::function<void()> meanwhile;      // happens while the domains are being listed
+    std::function<void()> while_reading;  // happens while a domain is being read
+    std::chrono::milliseconds gap{-1};    // as told last
 };
 
 inline DomainReading full_reading(const std::vector<std::string>& users) {
@@ -51,6 +53,7 @@ public:
     }
     Result<DomainReading> read(const DomainRecord& known) override {
         script_.calls.push_back(known.spelling);
+        if (script_.while_reading) script_.while_reading();
         script_.more_requests += script_.requests_a_domain - 1;
         if (script_.hurried) script_.first_readings.push_back(known.spelling);
         const auto found = script_.readings.find(known.spelling);
@@ -58,6 +61,7 @@ public:
     }
     std::uint64_t requests() const override { return script_.calls.size() + script_.more_requests; }
     void hurry(bool on) override { script_.hurried = on; }
+    void pause_between(std::chrono::milliseconds gap) override { script_.gap = gap; }
 
 private:
     Script& script_;

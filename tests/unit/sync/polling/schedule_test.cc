@@ -134,3 +134,50 @@ TEST_CASE("a round that was interrupted did not fail", "[schedule]") {
     schedule.failed(start, {}, middle);
     CHECK(schedule.due() == start + 15s);
 }
+
+TEST_CASE("who takes the rounds over goes by when all was read last", "[schedule]") {
+    Schedule schedule(start, every);
+    schedule.resume(start + 1h, {}, middle);
+    CHECK(schedule.due() == start + 1h);  // nobody knows
+    schedule.resume(start + 1h, 100s, middle);
+    CHECK(schedule.due() == start + 1h + 200s);
+    schedule.resume(start + 1h, 100s, 0.0);
+    CHECK(schedule.due() == start + 1h + 170s);
+    schedule.resume(start + 1h, 301s, middle);
+    CHECK(schedule.due() == start + 1h);
+    schedule.resume(start + 1h, -3600s, middle);  // a clock was set back
+    CHECK(schedule.due() == start + 1h + every);
+    schedule.set_pause(900s);
+    schedule.resume(start + 1h, 100s, middle);
+    CHECK(schedule.due() == start + 1h + 800s);
+}
+
+TEST_CASE("taking the rounds over is no way around a pause after a failure", "[schedule]") {
+    Schedule failed = failed_times(3);
+    failed.resume(start, {}, middle);
+    CHECK(failed.due() == start + 60s);
+    failed.resume(start + 61s, {}, middle);
+    CHECK(failed.due() == start + 61s);
+    failed.succeeded(start + 62s, middle);
+    failed.resume(start + 63s, {}, middle);
+    CHECK(failed.due() == start + 63s);
+
+    Schedule busy = failed_times(1, 600s);
+    busy.go_on(start);
+    busy.resume(start, {}, middle);
+    CHECK(busy.due() == start + 600s);
+}
+
+TEST_CASE("a round that was requested is so until the rounds are left to somebody else", "[schedule]") {
+    Schedule schedule(start, every);
+    schedule.request(start);
+    schedule.resume(start, 10s, middle);
+    CHECK(schedule.due() == start);
+    schedule.request_follow_up();
+    schedule.leave();
+    schedule.resume(start, 10s, middle);
+    CHECK(schedule.due() == start + 290s);
+    CHECK_FALSE(schedule.begin());
+    schedule.succeeded(start + 1s, middle);
+    CHECK(schedule.due() == start + 1s + every);
+}

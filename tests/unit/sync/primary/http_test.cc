@@ -138,6 +138,16 @@ TEST_CASE("a stop ends the rest between two requests", "[http]") {
     CHECK(http.send(version).error().fault == StreamFault::cancelled);
 }
 
+TEST_CASE("the rest between two requests can be changed", "[http]") {
+    PrimaryDouble primary(example_world());
+    std::stop_source stop;
+    HttpClient http = client(primary.url(), {}, stop.get_token());
+    http.pause_between(24h);
+    REQUIRE(http.send(version));
+    std::jthread stopper([&] { stop.request_stop(); });
+    CHECK(http.send(version).error().fault == StreamFault::cancelled);
+}
+
 TEST_CASE("nobody there", "[http]") {
     std::string url;
     {
