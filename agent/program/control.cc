@@ -1,6 +1,5 @@
 #include "agent/program/control.h"
 
-#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -113,10 +112,11 @@ public:
     }
 
     /// True when it was later than what is in force here, and is now.
-    bool adopt(Overrides theirs) {
+    bool adopt(const Overrides& theirs) {
         return put([&](const Overrides& ours, const relay::Settings&) -> Change {
-                   if (later(theirs, ours)) return std::move(theirs);
-                   return tl::make_unexpected(Objection());
+                   auto both = with_later(ours, theirs);
+                   if (to_json(both) == to_json(ours)) return tl::make_unexpected(Objection());
+                   return both;
                })
             .has_value();
     }
@@ -128,7 +128,7 @@ private:
         const auto changed = put([&](const Overrides& before, const relay::Settings& file) {
             auto after = make(before, file);
             const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
-            if (after) after->changed = std::max(before.changed + 1, static_cast<std::uint64_t>(now.count()));
+            if (after) after = stamped(std::move(*after), before, static_cast<std::uint64_t>(now.count()));
             return after;
         });
         if (changed && sharing_ != nullptr) sharing_->tell(Sharing::changed(*configuration_.overrides()));
@@ -346,9 +346,9 @@ GatewayControl::GatewayControl(const ControlledParts& parts) : groups_(std::make
 
 GatewayControl::~GatewayControl() = default;
 
-void GatewayControl::adopt(const std::string& gateway, Overrides theirs) {
+void GatewayControl::adopt(const std::string& gateway, const Overrides& theirs) {
     try {
-        if (groups_->outgoing.adopt(std::move(theirs)))
+        if (groups_->outgoing.adopt(theirs))
             groups_->process.changed("gateway " + gateway, "what operators set there", std::nullopt);
     } catch (const std::exception&) {  // stopping: it is told again at the next start
     }

@@ -39,7 +39,7 @@ public:
 
     Control interface() const;
     /// What operators set at another gateway is in force here, if it is later.
-    void adopt(const std::string& gateway, Overrides theirs);
+    void adopt(const std::string& gateway, const Overrides& theirs);
 
 private:
     struct Groups;

@@ -114,7 +114,7 @@ std::unique_ptr<Sharing> Gateway::Impl::shared() {
         clock,
         disk,
         [this] { return *configuration.overrides(); },
-        [this](const std::string& gateway, Overrides theirs) { control.adopt(gateway, std::move(theirs)); }};
+        [this](const std::string& gateway, const Overrides& theirs) { control.adopt(gateway, theirs); }};
     return std::make_unique<Sharing>(configuration.started(), parts);
 }
 

@@ -45,14 +45,15 @@ sync::ClusterSite Sharing::site() {
 
 std::vector<base::Fact> Sharing::all_news(bool histories) {
     auto out = parts_.relay.shared().all_news(histories);
-    if (const auto overrides = parts_.overrides(); overrides.changed > 0) out.push_back(changed(overrides));
+    if (const auto overrides = parts_.overrides(); !overrides.changed.empty())
+        out.push_back(changed(overrides));
     return out;
 }
 
 void Sharing::hear(const std::string& gateway, const base::Fact& fact) {
     if (parts_.relay.shared().hear(gateway, fact)) return;
     if (fact.kind == overrides_fact) {
-        if (auto overrides = from_json(fact.text)) parts_.adopt(gateway, std::move(*overrides));
+        if (const auto overrides = from_json(fact.text)) parts_.adopt(gateway, *overrides);
     } else if (fact.kind == poll_fact) {
         parts_.directory.poll_now();
     } else if (fact.kind == accept_fact) {

@@ -21,8 +21,8 @@ struct SharedParts {
     const base::Clock& clock;
     base::Disk& disk;
     std::function<Overrides()> overrides;  // in force
-    /// Takes another gateway's over, if they are later.
-    std::function<void(const std::string& gateway, Overrides)> adopt;
+    /// Takes over what was changed later at another gateway.
+    std::function<void(const std::string& gateway, const Overrides&)> adopt;
 };
 
 /// Any thread, but start() and stop(), which are for one.

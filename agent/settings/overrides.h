@@ -20,9 +20,10 @@ struct Overrides {
     std::vector<relay::RouteSettings> routes;           // `configured` is false
     std::map<std::string, bool, std::less<>> gateways;  // by name: enabled
     std::map<std::string, bool, std::less<>> egress;    // by address: suspended
-    /// When an operator changed them last, at whichever gateway: milliseconds since 1970, later than what was
-    /// changed by it. 0: never.
-    std::uint64_t changed = 0;
+    /// When an operator changed each last, at whichever of several gateways, also if it has no entry any
+    /// more: milliseconds since 1970, later than what was changed by it. By what it is: see
+    /// overrides_shared.cc.
+    std::map<std::string, std::uint64_t, std::less<>> changed{};
 };
 
 /// Why a change is not made.
@@ -50,8 +51,11 @@ std::string to_json(const Overrides& overrides);
 /// The error says in words what is wrong with the text.
 tl::expected<Overrides, std::string> from_json(std::string_view text);
 
-/// Whether what another gateway has was changed later than what is here.
-bool later(const Overrides& theirs, const Overrides& ours);
+/// `after`, in which whatever differs from `before` was changed at `now`.
+Overrides stamped(Overrides after, const Overrides& before, std::uint64_t now);
+/// `ours`, with what was changed later at another gateway. All gateways come to the same, in whatever order
+/// they hear of each other.
+Overrides with_later(Overrides ours, const Overrides& theirs);
 
 /// Nothing when there is no file. A damaged one is renamed to "FILE.damaged"; `trouble` then says so in
 /// words. Throws std::runtime_error for one that cannot be read: mail must not go where it was led away from.

@@ -64,16 +64,13 @@ tl::expected<Overrides, std::string> from_json(std::string_view text) {
             overrides.gateways[name] = enabled.get<bool>();
         for (const auto& [address, suspended] : all.at("egress_suspended").items())
             overrides.egress[address] = suspended.get<bool>();
-        overrides.changed = all.value("changed", std::uint64_t{0});
+        if (all.contains("changed"))
+            for (const auto& [what, at] : all.at("changed").items())
+                overrides.changed[what] = at.get<std::uint64_t>();
         return overrides;
     } catch (const json::exception& error) {
         return tl::make_unexpected(std::string(error.what()));
     }
-}
-
-bool later(const Overrides& theirs, const Overrides& ours) {
-    if (theirs.changed != ours.changed) return theirs.changed > ours.changed;
-    return to_json(theirs) > to_json(ours);  // of two at once both take the same
 }
 
 Overrides load_overrides(base::Disk& disk, const std::filesystem::path& file, std::string& trouble) {

@@ -26,9 +26,9 @@ namespace postern::sync {
 namespace {
 
 using namespace std::chrono_literals;
-using Standing = ClusterView::Standing;
+using Reach = ClusterView::Standing;
 
-constexpr auto tick = 250ms, beat_every = 2s, count_every = 5s, save_every = 5s;
+constexpr std::chrono::milliseconds tick{250}, beat_every{2000}, count_every{5000}, save_every{5000};
 constexpr auto patience = 1s;  // for one exchange
 constexpr std::size_t questions_at_once = 500, facts_most = 1000;
 constexpr std::size_t handed_most = 64u << 20;
@@ -136,7 +136,7 @@ private:
             }
             if (!more) wait();
         }
-        if (view_.standing != Standing::away) exchange();
+        if (view_.standing != Reach::away) exchange();
         answer_waiting();
         save();
     }
@@ -165,7 +165,7 @@ private:
             succeeded(took);
         for (const auto& done : waiting) done();
         if (clock_.now() >= save_at_) save();
-        return why.empty() && more_ && view_.standing != Standing::away;
+        return why.empty() && more_ && view_.standing != Reach::away;
     }
 
     /// What went wrong, in words; "" when all went well.
@@ -178,6 +178,7 @@ private:
             if (!scripts_) return refusal(*loaded);
             loaded_on_ = redis_.connections();
             beat_at_ = begun;
+            connected_anew_ = true;
         }
         Round round;
         const bool last = ending();
@@ -286,17 +287,18 @@ private:
     // ---- what is answered
 
     void take_beat(Beat beat, base::Moment asked, const std::string& proposed) {
-        const bool anew = remembered_.generation != beat.generation;
+        // Behind a connection that ended there may be an old copy now, of which nothing else tells.
+        const bool other = remembered_.generation != beat.generation;
+        const bool anew = std::exchange(connected_anew_, false) || other;
         if (remembered_.position.empty() && remembered_.generation.empty()) remembered_.position = beat.last;
         // What is there now was begun anew, or is an old copy: its positions go on from there.
         if (is_behind(remembered_.position, beat.last)) remembered_.position = beat.last;
-        if (anew && !std::exchange(remembered_.generation, beat.generation).empty()) {
-            adopted_.clear();
+        remembered_.generation = beat.generation;
+        if (anew) {
+            if (other) adopted_.clear();
             hand_again_ = true;
+            count_at_ = {};
             site_.lost();
-        }
-        if (anew || !greeted_) {
-            greeted_ = true;
             tellings_.put({{std::string(hello_fact), fresh_ ? std::string(fresh_hello) : std::string()}}, {});
             more_ = true;
         }
@@ -393,7 +395,7 @@ private:
             view_.standing = standing;
             view_.since = clock_.wall();
         }
-        observer_.on(event::Cluster{redis_.where(), standing == Standing::reached, reachability_.why()});
+        observer_.on(event::Cluster{redis_.where(), standing == Reach::reached, reachability_.why()});
     }
 
     void put_company(const base::Company& company) {
@@ -454,7 +456,7 @@ private:
     std::vector<std::string> live_;
     Turn turn_{Turn::Whose::unknown, 1, {}};
     PollTurn poll_turn_;
-    bool fresh_ = true, greeted_ = false, beaten_ = false, more_ = false, hand_again_ = false;
+    bool fresh_ = true, connected_anew_ = false, beaten_ = false, more_ = false, hand_again_ = false;
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable_any woken_;

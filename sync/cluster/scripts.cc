@@ -103,7 +103,7 @@ return 1
 
 constexpr std::string_view lease_milliseconds = "15000";
 constexpr std::string_view facts_most = "1000", facts_at_once = "100";  // entries of the stream
-constexpr std::chrono::seconds lives{30};
+constexpr std::chrono::seconds lives{15};
 
 bool is_text(const RedisValue& value) { return value.kind == RedisValue::Kind::text; }
 bool is_list(const RedisValue& value) { return value.kind == RedisValue::Kind::list; }

@@ -152,7 +152,7 @@ TEST_CASE("one gateway alone of several may take nearly all of a limit", "[tally
         for (std::uint64_t one = 0; one < 2 * limit; ++one) more += site.hand_in(2) ? 1 : 0;
         CHECK(more <= limit / 20);
         REQUIRE(site.last);
-        CHECK(site.last->elsewhere == limit);
+        CHECK(site.last->elsewhere + limit / 20 >= limit);
     }
 }
 
