@@ -9,7 +9,6 @@
 namespace postern::sync {
 
 void Poller::take_turn(const Turn& turn) {
-    if (turn == turn_) return;
     const bool followed = follows();
     turn_ = turn;
     for (Source& source : sources_) {
@@ -66,11 +65,10 @@ bool Poller::adopt(std::string_view octets) {
 }
 
 /// Than what was read whole, or is being read: what a round that was given up has left is part old, part new.
-/// Times are handed on in seconds. What came from the cache may have been saved before its round had ended.
+/// What came from the cache may have been saved before its round had ended.
 bool Poller::newer(const Source& source, const PrimaryRecord& record, Time listed) const {
-    Time ours = source.round ? std::max(source.whole, record.listed) : source.whole;
+    const Time ours = source.round ? std::max(source.whole, record.listed) : source.whole;
     if (ours > clock_.wall() + most_ahead) return true;  // the clock was wrong then
-    ours = std::chrono::floor<std::chrono::seconds>(ours);
     return listed > ours || (listed == ours && source.report.last_success == Time{});
 }
 

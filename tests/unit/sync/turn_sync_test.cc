@@ -146,13 +146,33 @@ TEST_CASE("all that is known is handed on again on request", "[turn]") {
     CHECK(gateway.count() == 4);
 }
 
+TEST_CASE("what is handed on before the start is taken over with it", "[turn]") {
+    PrimaryDouble primary(example_world());
+    Gateway gateway({primary.url(), primary.url()});
+    gateway.sync->take_turn(anothers);
+    for (const char* name : {"main", "other"}) {
+        PrimaryRecord record{name, {}, machine.wall() - 1min, {}};
+        const std::string domain = std::string(name) + ".example";
+        record.domains[domain] = read_domain(domain, record.listed);
+        record.domains[domain].users.content = address_list(Kind::user, {"ann"});
+        gateway.sync->adopt(encode(Directory{record}));
+    }
+    gateway.sync->start();
+    wait_for([&] { return gateway.reason("ann", "main.example") == Reason::user; });
+    wait_for([&] { return gateway.reason("ann", "other.example") == Reason::user; });
+    CHECK(gateway.published == 1);
+    CHECK(primary.requests()["count"] == 0);
+}
+
 TEST_CASE("whoever is told what was read may fail", "[turn]") {
     PrimaryDouble primary(example_world());
-    Gateway gateway({primary.url()});
+    Gateway gateway({primary.url(), primary.url()});
     gateway.sync->hand_on_with([](std::string_view, const std::string&) { throw std::bad_alloc(); });
     gateway.sync->start();
-    wait_for([&] { return gateway.recorder.count("failed") == 1; });
-    CHECK(gateway.recorder.count("synced main") == 1);
+    wait_for([&] { return gateway.recorder.count("failed") == 2; });
+    CHECK(gateway.recorder.count("synced") == 2);
+    gateway.sync->hand_on_again();
+    wait_for([&] { return gateway.recorder.count("failed") == 4; });  // of each
     wait_for([&] { return gateway.reason("alice", "example.com") == Reason::user; });
 }
 
@@ -194,4 +214,28 @@ TEST_CASE("turns are taken from many threads while all goes on", "[turn]") {
     CHECK(gateway.recorder.count("failed") == 0);
     CHECK(gateway.recorder.count("not adopted") == 0);
     CHECK(gateway.reason("alice", "example.com") == Reason::user);
+}
+
+TEST_CASE("that another can read says nothing of credentials that were refused here", "[turn]") {
+    PrimaryDouble primary(example_world());
+    Gateway leader({primary.url()}), follower({primary.url()});
+    leader.sync->start();
+    wait_for([&] { return leader.count() == 1; });
+    follower.folder.write("password", "wrong");
+    follower.sync->take_turn(anothers);
+    follower.sync->start();
+    const auto ask = [&] {
+        std::atomic<int> answered = -1;
+        follower.sync->ask("nobody", "example.com", [&](bool known) { answered = known ? 1 : 0; });
+        wait_for([&] { return answered >= 0; });
+        return answered == 1;
+    };
+    Directory read = *decode(leader.at(0).second);
+    for (int times = 0; times < 3; ++times) {
+        read[0].listed += 1min;
+        follower.sync->adopt(encode(read));
+        wait_for([&] { return follower.sync->report().primaries[0].last_success == read[0].listed; });
+        CHECK_FALSE(ask());
+    }
+    CHECK(primary.requests()["sign_ins"] == 2);  // the leader's, and one that was refused
 }

@@ -122,6 +122,22 @@ TEST_CASE("the state at a glance") {
           "12:00:00 UTC (now)\n");
 }
 
+TEST_CASE("which gateway polls a primary is said where another does") {
+    FakeControl gateway;
+    gateway.known.primaries.resize(1);
+    auto& primary = gateway.known.primaries[0];
+    primary.name = "main";
+    primary.last_success = noon;
+    CHECK_FALSE(view(primary).contains("polled_by"));
+    CHECK_THAT(present_status(status_view(gateway.control()), noon), !Catch::Contains("polled by"));
+    primary.polled_by = "gw2";
+    CHECK(view(primary).at("polled_by") == "gw2");
+    CHECK_THAT(present_status(status_view(gateway.control()), noon),
+               Catch::Contains("2026-01-02 12:00:00 UTC (now); polled by gateway gw2\n"));
+    primary.polled_by = "gw\x1b[2J";
+    CHECK_THAT(present_status(status_view(gateway.control()), noon), !Catch::Contains("\x1b"));
+}
+
 TEST_CASE("an explanation of a refusal stops at the refusal") {
     relay::Explanation explanation;
     explanation.sender = {550, {5, 1, 8}, "sender unknown"};

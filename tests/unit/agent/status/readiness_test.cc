@@ -162,3 +162,43 @@ TEST_CASE("next hops of the configuration that mail waits for are told") {
                    Catch::EndsWith(": connection refused"));
     CHECK_THAT(told[1], Catch::StartsWith("mail through gateway archive waits"));
 }
+
+TEST_CASE("who leaves the polling to another gateway is ready by what that has handed on") {
+    relay::State state;
+    sync::Report report;
+    report.primaries.resize(1);
+    auto& primary = report.primaries[0];
+    primary.name = "main";
+    primary.reachable = true;
+    primary.polled_by = "gw2";
+    CHECK(reasons_not_ready(state, report, true, noon) ==
+          std::vector<std::string>{
+              "primary main: its directory has not been read yet; it is polled by gateway gw2"});
+    primary.last_success = noon;
+    CHECK(reasons_not_ready(state, report, true, noon).empty());
+    CHECK(directory_troubles(report).empty());
+
+    SECTION("though its own credentials are refused, which is told") {
+        primary.refused_since = noon;
+        CHECK(reasons_not_ready(state, report, true, noon).empty());
+        REQUIRE(directory_troubles(report).size() == 1);
+        CHECK(directory_troubles(report)[0] ==
+              "primary main would not let this gateway poll it; it is polled by gateway gw2: credentials "
+              "refused since 2026-01-02T12:00:00.000Z; correct username or password_file, then run "
+              "\"postern sync\"");
+        primary.polled_by.clear();  // the other is gone
+        CHECK(reasons_not_ready(state, report, true, noon).size() == 1);
+        CHECK(directory_troubles(report).empty());
+    }
+    SECTION("though its own last request failed") {
+        primary.error = "connection refused";
+        CHECK(reasons_not_ready(state, report, true, noon).empty());
+        CHECK(directory_troubles(report).empty());
+    }
+    SECTION("until that is too old") {
+        primary.trusted_until = noon;
+        CHECK(reasons_not_ready(state, report, true, noon + std::chrono::seconds(1)) ==
+              std::vector<std::string>{"primary main: its list of domains is older than trust_for since "
+                                       "2026-01-02T12:00:00.000Z; it is polled by gateway gw2"});
+    }
+}
