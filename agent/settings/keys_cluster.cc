@@ -4,6 +4,7 @@
 
 #include "agent/machine/address_text.h"
 #include "agent/settings/key_types.h"
+#include "sync/cluster/redis_url.h"
 
 namespace postern::agent {
 namespace {
@@ -13,7 +14,7 @@ std::string set_url(Settings& settings, const Value& value) {
     settings.cluster.redis.url = text;
     if (text.empty()) return {};
     const auto url = sync::RedisUrl::parse(text);
-    return url ? std::string() : key::quoted(text) + ": " + url.error();
+    return url ? std::string() : url.error();
 }
 
 /// Empty, or as names of things are.

@@ -1,134 +1,184 @@
 #include "sync/cluster/redis.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "sync/base/secret.h"
-#include "sync/base/words.h"
+#include "sync/cluster/redis_url.h"
 #include "sync/primary/url.h"
+#include "sync/primary/words.h"
+#include "sync/trouble.h"
 
 namespace postern::sync {
 
 namespace {
 
-constexpr std::array<Scheme, 2> schemes{{{"redis", 6379, false}, {"rediss", 6379, true}}};
-constexpr std::size_t piece = 64u << 10, words_max = 200;
-constexpr unsigned most_databases = 1u << 16;
+constexpr std::size_t some = 1024;  // octets of what a server says first
+constexpr std::size_t telling = 8;  // octets of a password that show it
+constexpr char alert = 21;          // the content type of what a TLS server says to who does not speak it
 
-RedisUrl parsed(const std::string& url) {
-    auto out = RedisUrl::parse(url);
-    if (!out) throw std::invalid_argument(out.error());
-    return std::move(*out);
+RedisUrl url_of(const RedisSettings& settings) {
+    auto url = RedisUrl::parse(settings.url);
+    if (!url) throw std::invalid_argument("the url of a Redis server " + url.error());
+    return *url;
 }
 
 BaseUrl base_of(const RedisUrl& url) { return {url.tls, url.host, url.port, {}}; }
 
 StreamSettings stream_settings(const RedisSettings& settings) {
-    StreamSettings out;
-    out.ca_file = settings.ca_file;
-    out.verify_tls = settings.verify_tls;
-    return out;
+    StreamSettings stream;
+    stream.ca_file = settings.ca_file;
+    stream.verify_tls = settings.verify_tls;
+    return stream;
+}
+
+/// A server's words without the password: some repeat what they do not understand.
+std::string safe(std::string_view words, std::string_view password) {
+    const auto shows = [start = password.substr(0, telling)](std::string_view text) {
+        return !start.empty() && text.find(start) != text.npos;
+    };
+    if (shows(words)) words = words.substr(0, words.find(' '));
+    return shows(words) ? "(its words repeat the password)" : one_line(words);
+}
+
+std::vector<RedisCommand> first_commands(const std::string& username, std::string_view password,
+                                         unsigned database) {
+    std::vector<RedisCommand> commands;
+    if (!password.empty()) {
+        RedisCommand& auth = commands.emplace_back();
+        auth.reserve(3);  // what is moved leaves a copy behind
+        auth.emplace_back("AUTH");
+        if (!username.empty()) auth.push_back(username);
+        auth.emplace_back(password);
+    }
+    if (database != 0) commands.push_back({"SELECT", std::to_string(database)});
+    commands.push_back({"CLIENT", "SETNAME", "postern"});
+    return commands;
+}
+
+/// The name is for whoever looks at the server: that it cannot be set is no reason to do without one.
+bool bearable(const RedisCommand& command, std::string_view error) {
+    return command.front() == "CLIENT" && (error.starts_with("NOPERM ") || error.starts_with("ERR unknown "));
 }
 
 }  // namespace
 
-tl::expected<RedisUrl, std::string> RedisUrl::parse(std::string_view url) {
-    const auto not_one = [](std::string_view why) {
-        return tl::make_unexpected(
-            std::string(why) + ": write it as \"redis://host:6379/0\", or \"rediss://host:6379/0\" for TLS");
-    };
-    if (url.find('@') != std::string_view::npos)
-        return tl::make_unexpected(
-            std::string("names a user before the \"@\": give username and password_file instead"));
-    const auto base = BaseUrl::parse(url, schemes);
-    if (!base) return not_one("is no URL of a Redis or Valkey");
-    RedisUrl out{base->tls, base->host, base->port, 0};
-    std::string_view path = base->prefix;
-    if (!path.empty()) path.remove_prefix(1);
-    if (!path.empty() && (!base::parse_number(path, out.database) || out.database >= most_databases))
-        return not_one("what stands behind the host is no number of a database");
-    return out;
-}
-
 Redis::Redis(RedisSettings settings, const base::Clock& clock, std::stop_token stop)
     : settings_(std::move(settings)),
-      url_(parsed(settings_.url)),
-      stream_(base_of(url_), stream_settings(settings_), clock, std::move(stop)) {}
+      tls_(url_of(settings_).tls),
+      database_(url_of(settings_).database),
+      stream_(base_of(url_of(settings_)), stream_settings(settings_), clock, std::move(stop)) {}
 
 void Redis::close() {
     stream_.close();
-    replies_.reset();
+    connected_ = false;
 }
 
-tl::expected<void, std::string> Redis::connect(base::Moment deadline) {
-    if (const auto opened = stream_.open(deadline); !opened) return tl::make_unexpected(opened.error().words);
-    replies_.emplace();
-    ++connections_;
-    std::vector<RedisCommand> first;
+std::string Redis::no_redis(std::string_view says) const {
+    return "what answers at " + where() + " is no Redis server" +
+           (says.empty() ? std::string() : ": it says \"" + std::string(says) + "\"");
+}
+
+Stream::Result<void> Redis::exchange(std::string_view request, RedisReplyReader& reader,
+                                     base::Moment deadline) {
+    const auto failed = [](Trouble trouble, std::string words) {
+        return tl::make_unexpected(StreamFailure{StreamFault::transport, std::move(words), trouble});
+    };
+    if (const auto written = stream_.write(request, deadline); !written) return written;
+    std::array<char, 16384> in;  // as much as a record of TLS has
+    for (;;) {
+        const auto got = stream_.read(in.data(), in.size(), deadline);
+        if (!got) return tl::make_unexpected(got.error());
+        if (*got == 0)
+            return failed(Trouble::closed, where() + " ended the connection without a whole answer");
+        if (first_words_.size() < some) first_words_.append(in.data(), std::min(*got, some));
+        switch (reader.feed({in.data(), *got})) {
+            case RedisReplyReader::Step::more: break;
+            case RedisReplyReader::Step::complete: return {};
+            case RedisReplyReader::Step::malformed:
+                return failed(Trouble::other,
+                              "the answer of " + where() + " cannot be understood: " + reader.words());
+            case RedisReplyReader::Step::too_large:
+                return failed(Trouble::too_large,
+                              "the answer of " + where() + " is too large: " + reader.words());
+        }
+    }
+}
+
+/// What a sign-in came to that was not answered as a Redis server does.
+std::string Redis::why_not(const StreamFailure& failure, const std::string& unread,
+                           std::string_view password) const {
+    if (first_words_.empty() && failure.trouble == Trouble::closed && !tls_)
+        return where() +
+               " ended the connection without a word: if it speaks TLS, its url begins with rediss://";
+    if (unread.empty()) return failure.words;
+    if (first_words_.front() == alert)
+        return "what answers at " + where() + " speaks TLS: its url begins with rediss://";
+    // Only a whole line: of a part nobody knows whether a password is in it.
+    const std::size_t end = first_words_.find('\n');
+    std::string_view line = std::string_view(first_words_).substr(0, end == first_words_.npos ? 0 : end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return no_redis(safe(line, password));
+}
+
+Redis::Result<void> Redis::sign_in(std::string_view password, base::Moment deadline) {
+    std::vector<RedisCommand> commands = first_commands(settings_.username, password, database_);
+    std::string request = redis_request(commands);
+    RedisReplyReader reader(commands.size());
+    const auto exchanged = exchange(request, reader, deadline);
+    base::wipe(request);
+    if (!password.empty()) base::wipe(commands.front().back());
+    // A server that has too many connections, or wants none from here, says so in the first answer and ends.
+    const std::vector<RedisValue> answers = reader.take();
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const RedisValue& answer = answers[i];
+        if (answer.kind == RedisValue::Kind::text && answer.text == "OK") continue;
+        if (answer.kind != RedisValue::Kind::error)
+            return tl::make_unexpected(no_redis(safe(answer.text, password)));
+        if (!bearable(commands[i], answer.text))
+            return tl::make_unexpected(where() + " refuses " + commands[i].front() + ": " +
+                                       safe(answer.text, password));
+    }
+    if (exchanged) return {};
+    return tl::make_unexpected(answers.empty() ? why_not(exchanged.error(), reader.words(), password)
+                                               : exchanged.error().words);
+}
+
+Redis::Result<void> Redis::connect(base::Moment deadline) {
+    close();
+    first_words_.clear();
     std::optional<base::Secret> password;
     if (!settings_.password_file.empty()) {
         auto read = base::Secret::read(settings_.password_file);
-        if (!read) return tl::make_unexpected("cluster.password_file: " + read.error().why);
+        if (!read) return tl::make_unexpected(read.error().why);
         password.emplace(std::move(*read));
-        first.push_back({"AUTH"});
-        if (!settings_.username.empty()) first.back().push_back(settings_.username);
-        first.back().push_back(password->text());
     }
-    if (url_.database != 0) first.push_back({"SELECT", std::to_string(url_.database)});
-    first.push_back({"CLIENT", "SETNAME", "postern"});
-    const auto answers = exchange(first, deadline);
-    for (auto& command : first)
-        for (auto& word : command) base::wipe(word);
-    if (!answers) return tl::make_unexpected(answers.error());
-    for (std::size_t at = 0; at < answers->size(); ++at) {
-        const auto& answer = (*answers)[at];
-        // What nobody needs to be allowed.
-        if (answer.kind != RedisValue::Kind::error || at + 1 == answers->size()) continue;
-        return tl::make_unexpected(where() +
-                                   (password && at == 0 ? " refuses the password" : " has no such database") +
-                                   ": \"" + answer.text.substr(0, words_max) + '"');
-    }
-    return {};
+    if (const auto opened = stream_.open(deadline); !opened) return tl::make_unexpected(opened.error().words);
+    ++connections_;
+    return sign_in(password ? std::string_view(password->text()) : "", deadline);
 }
 
-Redis::Answers Redis::exchange(const std::vector<RedisCommand>& commands, base::Moment deadline) {
-    std::string octets;
-    for (const auto& command : commands) {
-        std::string one = to_octets(command);
-        octets += one;
-        base::wipe(one);
-    }
-    const auto written = stream_.write(octets, deadline);
-    base::wipe(octets);
-    if (!written) return tl::make_unexpected(written.error().words);
-    std::vector<RedisValue> answers;
-    std::string in(piece, '\0');
-    while (true) {
-        while (answers.size() < commands.size()) {
-            auto answer = replies_->take();
-            if (!answer) break;
-            answers.push_back(std::move(*answer));
+Redis::Result<std::vector<RedisValue>> Redis::ask(const std::vector<RedisCommand>& commands,
+                                                  base::Moment deadline) {
+    if (!connected_ || !stream_.idle()) {
+        if (const Result<void> made = connect(deadline); !made) {
+            close();
+            return tl::make_unexpected(made.error());
         }
-        if (answers.size() == commands.size()) return answers;
-        if (replies_->failed())
-            return tl::make_unexpected("what answers at " + where() +
-                                       " is no Redis or Valkey, or says too much");
-        const auto got = stream_.read(in.data(), in.size(), deadline);
-        if (!got) return tl::make_unexpected(got.error().words);
-        if (*got == 0)
-            return tl::make_unexpected("the connection to " + where() + " ended before all was answered");
-        replies_->feed({in.data(), *got});
     }
-}
-
-Redis::Answers Redis::ask(const std::vector<RedisCommand>& commands, base::Moment deadline) {
-    Answers out = std::vector<RedisValue>();
-    if (connected() && !stream_.idle()) close();  // it ended meanwhile
-    if (!connected())
-        if (const auto ready = connect(deadline); !ready) out = tl::make_unexpected(ready.error());
-    if (out) out = exchange(commands, deadline);
-    if (!out) close();
-    return out;
+    connected_ = false;  // until the answers are there
+    RedisReplyReader reader(commands.size());
+    if (!commands.empty()) {
+        if (const auto exchanged = exchange(redis_request(commands), reader, deadline); !exchanged) {
+            close();
+            return tl::make_unexpected(exchanged.error().words);
+        }
+    }
+    connected_ = true;
+    return reader.take();
 }
 
 }  // namespace postern::sync
