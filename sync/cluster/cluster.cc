@@ -454,7 +454,7 @@ private:
     std::map<std::string, std::string> adopted_;  // versions by primary
     std::vector<ClusterDirectory> directories_;
     std::vector<std::string> live_;
-    Turn turn_{Turn::Whose::unknown, 1, {}};
+    Turn turn_{Turn::Whose::anothers, 1, {}};  // nobody polls before the first answer
     PollTurn poll_turn_;
     bool fresh_ = true, connected_anew_ = false, beaten_ = false, more_ = false, hand_again_ = false;
 

@@ -154,6 +154,13 @@ TEST_CASE("what the network says cannot begin a line of its own") {
     CHECK(json["to"] == "c@d.example\naccepted id=forged");
 }
 
+TEST_CASE("what another gateway has read and is not taken over") {
+    CHECK_THAT(logged(sync::event::NotAdopted{"main", "it was never read"}),
+               Catch::EndsWith("level=warning not-adopted primary=main reason=\"it was never read\"\n"));
+    CHECK_THAT(logged(sync::event::NotAdopted{"", "it is cut short"}),
+               Catch::EndsWith("not-adopted reason=\"it is cut short\"\n"));
+}
+
 TEST_CASE("levels leave out what is less important") {
     const LogSettings errors{LogFormat::text, LogLevel::error};
     CHECK(logged(relay::event::Removed{"01ABC", "a@b", "", 1}, errors).empty());

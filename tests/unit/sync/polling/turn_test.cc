@@ -221,6 +221,22 @@ TEST_CASE("what was read whole can be handed on, what was begun cannot", "[turn]
     while (stage.poller->step() != Poller::Step::nothing) CHECK(stage.poller->just_read() == nullptr);
 }
 
+TEST_CASE("a round goes on more slowly when nobody knows any more whose turn it is", "[turn]") {
+    Stage stage;
+    Script& script = stage.scripts["main"];
+    script.domains =
+        std::vector<ListedDomain>{{"a.example", "a.example", true}, {"b.example", "b.example", true}};
+    stage.poller->step();
+    CHECK(script.gap == 250ms);
+    stage.poller->take_turn(unknown);
+    CHECK(stage.poller->report()[0].polling);
+    stage.poller->step();
+    CHECK(script.calls.back() == "a.example");
+    CHECK(script.gap == 750ms);
+    stage.run();
+    CHECK(stage.recorder.events() == Names{"synced main"});
+}
+
 TEST_CASE("a primary that comes while nobody knows whose turn it is is polled as slowly", "[turn]") {
     Stage stage;
     stage.poller->take_turn(unknown);
