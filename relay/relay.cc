@@ -14,7 +14,16 @@ Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, c
     : workers_(std::make_unique<WorkerThreads>()),
       parts_(std::make_unique<RelayParts>(std::move(settings), std::move(directory), observer,
                                           net::Machine{clock, disk, outside, workers_->workers()})),
-      shared_(std::make_unique<Shared>(*this, *parts_, observer)) {}
+      shared_(std::make_unique<Shared>(
+          *parts_,
+          OperatorActions{
+              [this](const std::string& sender) { release_sender(sender); },
+              [this](const std::string& sender) { drop_sender(sender); },
+              [this](const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
+                  expect(who, recipients, length);
+              },
+              [this](const std::string& address, const std::string& site) { forget(address, site); }},
+          observer)) {}
 
 Relay::~Relay() {
     stop();

@@ -3,7 +3,6 @@
 #include <asio/post.hpp>
 
 #include "relay/parts.h"
-#include "relay/relay.h"
 #include "relay/volume/news.h"
 #include "sync/base/encoding.h"
 #include "sync/base/words.h"
@@ -89,18 +88,18 @@ bool Shared::hear_operator(const base::Fact& fact) {
     std::string_view text = fact.text;
     const std::string who = take_word(text);
     if (fact.kind == released_fact) {
-        relay_.release_sender(who);
+        actions_.release(who);
     } else if (fact.kind == dropped_fact) {
-        relay_.drop_sender(who);
+        actions_.drop(who);
     } else if (fact.kind == expected_fact) {
         std::uint64_t recipients = 0;
         std::int64_t seconds = 0;
         if (!base::parse_number(base::take_part(text), recipients) || !base::parse_number(text, seconds) ||
             who.empty() || seconds < 0 || seconds > std::int64_t{366} * 86400)
             return false;
-        relay_.expect(who, recipients, std::chrono::seconds(seconds));
+        actions_.expect(who, recipients, std::chrono::seconds(seconds));
     } else if (fact.kind == forgotten_fact) {
-        relay_.forget(who, take_word(text));
+        actions_.forget(who, take_word(text));
     } else {
         return false;
     }

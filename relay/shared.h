@@ -2,7 +2,11 @@
 // known of addresses.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay/egress/news.h"
@@ -11,14 +15,20 @@
 
 namespace postern::relay {
 
-class Relay;
 struct RelayParts;
+
+/// What an operator does, as Relay does it.
+struct OperatorActions {
+    std::function<void(const std::string& sender)> release, drop;
+    std::function<void(const std::string& who, std::uint64_t recipients, std::chrono::seconds length)> expect;
+    std::function<void(const std::string& address, const std::string& site)> forget;
+};
 
 /// Any thread, but one at a time; it may wait for relay's threads. Nothing of the mail waits for it.
 class Shared {
 public:
-    Shared(Relay& relay, RelayParts& parts, Observer& observer)
-        : relay_(relay), parts_(parts), observer_(observer) {}
+    Shared(RelayParts& parts, OperatorActions actions, Observer& observer)
+        : parts_(parts), actions_(std::move(actions)), observer_(observer) {}
 
     /// Who there is; before start() too.
     void reach(const base::Company& company);
@@ -44,8 +54,8 @@ public:
 private:
     bool hear_operator(const base::Fact& fact);
 
-    Relay& relay_;
     RelayParts& parts_;
+    const OperatorActions actions_;
     Observer& observer_;
     EgressNews egress_;  // on delivery's thread
 };

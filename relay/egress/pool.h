@@ -49,7 +49,8 @@ struct MailOf {
     MailOf(const Text& sender_domain, bool is_suspect = false) : domain(sender_domain), suspect(is_suspect) {}
 };
 
-/// Used from one thread. A site is named as delivery names it (its mail exchangers).
+/// Used from one thread. A site is named as delivery names it (its mail exchangers). One thing: each choice
+/// goes by all that is known of all addresses.
 class EgressPool {
 public:
     /// `state` is what save() gave, "" at the first start. What cannot be read of it is passed over.

@@ -206,13 +206,13 @@ private:
 
     void add_beat(Round& round, base::Moment begun, bool wants) {
         beat_at_ = begun + beat_every;
-        const std::string proposed = random_name();
-        round.add(beat_command(*scripts_, keys_, self_, wants, proposed), [=, this](RedisValue& answer) {
-            auto beat = read_beat(answer);
-            if (!beat) return false;
-            take_beat(std::move(*beat), begun, proposed);
-            return true;
-        });
+        round.add(beat_command(*scripts_, keys_, self_, wants, poll_turn_.proposal(self_)),
+                  [=, this](RedisValue& answer) {
+                      auto beat = read_beat(answer);
+                      if (!beat) return false;
+                      take_beat(std::move(*beat), begun);
+                      return true;
+                  });
     }
 
     void add_counts(Round& round, base::Moment begun, bool waited_for) {
@@ -286,7 +286,7 @@ private:
 
     // ---- what is answered
 
-    void take_beat(Beat beat, base::Moment asked, const std::string& proposed) {
+    void take_beat(Beat beat, base::Moment asked) {
         // Behind a connection that ended there may be an old copy now, of which nothing else tells.
         const bool other = remembered_.generation != beat.generation;
         const bool anew = std::exchange(connected_anew_, false) || other;
@@ -319,7 +319,7 @@ private:
         company.gateways = static_cast<unsigned>(std::max<std::size_t>(1, live_.size()));
         company.ahead = std::chrono::floor<std::chrono::seconds>(ahead);
         put_company(company);
-        set_turn(poll_turn_.heard(beat, self_, proposed, asked));
+        set_turn(poll_turn_.heard(beat, self_, asked));
         const std::lock_guard lock(mutex_);
         view_.twin = std::move(twin);
         view_.ahead =

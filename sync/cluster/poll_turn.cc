@@ -10,10 +10,16 @@ constexpr std::chrono::seconds lasts{12}, lease{15};
 
 }  // namespace
 
-Turn PollTurn::heard(const Beat& beat, const ClusterSelf& self, std::string_view proposed,
-                     base::Moment asked) {
+std::string PollTurn::proposal(const ClusterSelf& self) const {
+    return self.instance + '.' + std::to_string(begun_);
+}
+
+Turn PollTurn::heard(const Beat& beat, const ClusterSelf& self, base::Moment asked) {
     // Where all is new a turn may still be somebody's who was given it before.
-    if (beat.generation == proposed) begun_anew_ = asked;
+    if (beat.generation == proposal(self)) {
+        begun_anew_ = asked;
+        ++begun_;
+    }
     until_ = asked + lasts;
     turn_.name.clear();
     if (beat.holder.empty()) {

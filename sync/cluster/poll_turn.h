@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "sync/base/clock.h"
 #include "sync/cluster/scripts.h"
@@ -14,16 +13,18 @@ namespace postern::sync {
 /// A value.
 class PollTurn {
 public:
-    /// What the server said to a question that was `asked` then, and in which `proposed` was said for a new
-    /// generation.
-    Turn heard(const Beat& beat, const ClusterSelf& self, std::string_view proposed, base::Moment asked);
+    /// What a new generation is called, should the server have none: the same until it is heard of.
+    std::string proposal(const ClusterSelf& self) const;
+    /// What the server said to a question that was `asked` then, with proposal().
+    Turn heard(const Beat& beat, const ClusterSelf& self, base::Moment asked);
     /// Without a word from it for so long that the turn may be another's, nobody knows.
     Turn at(base::Moment now) const;
 
 private:
     Turn turn_{Turn::Whose::unknown, 1, {}};
     base::Moment until_{};
-    std::optional<base::Moment> begun_anew_;  // the server, as we saw
+    std::optional<base::Moment> begun_anew_;  // the server, by us, at the latest
+    unsigned begun_ = 0;
 };
 
 }  // namespace postern::sync

@@ -87,7 +87,7 @@ Stream::Result<void> Redis::exchange(std::string_view request, RedisReplyReader&
     const auto failed = [](Trouble trouble, std::string words) {
         return tl::make_unexpected(StreamFailure{StreamFault::transport, std::move(words), trouble});
     };
-    if (const auto written = stream_.write(request, deadline); !written) return written;
+    if (auto written = stream_.write(request, deadline); !written) return written;
     std::array<char, 16384> in;  // as much as a record of TLS has
     for (;;) {
         const auto got = stream_.read(in.data(), in.size(), deadline);

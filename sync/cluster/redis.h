@@ -36,10 +36,10 @@ public:
 
     /// Connects when it is not, by AUTH, SELECT and CLIENT SETNAME. All commands go in one write, and their
     /// answers come in their order; an error that one is answered with is a value. What went wrong with the
-    /// connection (refused, AUTH too, ended, silent for too long, stopped, an answer that is none or too
-    /// large) comes in words for an administrator, and it is closed; whether the server has done what it was
-    /// told is not known then. Nothing is asked twice. For commands that have one answer each: no SUBSCRIBE,
-    /// MONITOR, HELLO or CLIENT REPLY.
+    /// connection (refused, AUTH too, ended, silent until the deadline or for a minute, stopped, an answer
+    /// that is none or too large) comes in words for an administrator, and it is closed; whether the server
+    /// has done what it was told is not known then. Nothing is asked twice. For commands that have one answer
+    /// each: no SUBSCRIBE, MONITOR, HELLO or CLIENT REPLY.
     Result<std::vector<RedisValue>> ask(const std::vector<RedisCommand>& commands, base::Moment deadline);
     void close();
 

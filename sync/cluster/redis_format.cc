@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <new>
 #include <utility>
 
@@ -79,7 +78,6 @@ struct RedisReplyReader::State {
 namespace {
 
 constexpr std::size_t most_at_once = 16u << 10;  // what is left of it is moved for each answer in it
-
 constexpr char long_line[] = "a line of more than 64 KiB";
 
 /// No exception goes through the library, which is C.

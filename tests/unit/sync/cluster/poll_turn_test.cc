@@ -19,7 +19,7 @@ struct Server {
     base::Moment until{};
     std::uint64_t fence = 0;
 
-    Beat beat(const ClusterSelf& self, const std::string& proposed, base::Moment now, bool wants = true) {
+    Beat beat(const ClusterSelf& self, const PollTurn& turn, base::Moment now, bool wants = true) {
         if (now >= until) holder.clear();
         if (holder == self.instance) {
             if (wants)
@@ -31,7 +31,7 @@ struct Server {
             until = now + 15s;
             ++fence;
         }
-        if (generation.empty()) generation = proposed;
+        if (generation.empty()) generation = turn.proposal(self);
         Beat out;
         out.now = 1s;
         out.holder = holder;
@@ -58,28 +58,27 @@ TEST_CASE("a turn is ours until it could be another's", "[cluster]") {
     server.generation = "old";
     PollTurn first, second;
     CHECK(first.at(at(0s)).whose == Whose::unknown);
-    const auto ours = first.heard(server.beat(self("mx1"), "a", at(100ms)), self("mx1"), "a", at(0s));
+    const auto ours = first.heard(server.beat(self("mx1"), first, at(100ms)), self("mx1"), at(0s));
     CHECK(ours == Turn{Whose::ours, 3, "mx1"});
-    CHECK(second.heard(server.beat(self("mx2"), "b", at(1s)), self("mx2"), "b", at(1s)) ==
+    CHECK(second.heard(server.beat(self("mx2"), second, at(1s)), self("mx2"), at(1s)) ==
           Turn{Whose::anothers, 3, "mx1"});
     // Nothing more is heard: it ends before the server's does.
     CHECK(first.at(at(11s)).whose == Whose::ours);
     CHECK(first.at(at(12s)).whose == Whose::unknown);
-    CHECK(second.heard(server.beat(self("mx2"), "c", at(15s)), self("mx2"), "c", at(15s)).whose ==
+    CHECK(second.heard(server.beat(self("mx2"), second, at(15s)), self("mx2"), at(15s)).whose ==
           Whose::anothers);
-    CHECK(second.heard(server.beat(self("mx2"), "d", at(15200ms)), self("mx2"), "d", at(15200ms)).whose ==
+    CHECK(second.heard(server.beat(self("mx2"), second, at(15200ms)), self("mx2"), at(15200ms)).whose ==
           Whose::ours);
 }
 
 TEST_CASE("where the server was begun anew nobody has a turn at once", "[cluster]") {
     Server server;
     PollTurn first;
-    CHECK(first.heard(server.beat(self("mx1"), "a", at(0s)), self("mx1"), "a", at(0s)) ==
+    CHECK(first.heard(server.beat(self("mx1"), first, at(0s)), self("mx1"), at(0s)) ==
           Turn{Whose::anothers, 3, ""});
-    CHECK(first.heard(server.beat(self("mx1"), "b", at(14s)), self("mx1"), "b", at(14s)).whose ==
+    CHECK(first.heard(server.beat(self("mx1"), first, at(14s)), self("mx1"), at(14s)).whose ==
           Whose::anothers);
-    CHECK(first.heard(server.beat(self("mx1"), "c", at(15s)), self("mx1"), "c", at(15s)).whose ==
-          Whose::ours);
+    CHECK(first.heard(server.beat(self("mx1"), first, at(15s)), self("mx1"), at(15s)).whose == Whose::ours);
 }
 
 TEST_CASE("never two at once, with servers that are wiped and gateways that hear late or nothing",
@@ -91,17 +90,21 @@ TEST_CASE("never two at once, with servers that are wiped and gateways that hear
         std::map<std::string, PollTurn> gateways;
         std::map<std::string, bool> deaf;
         unsigned turns = 0;
-        int generations = 0;
+        std::map<std::string, int> starts;
         for (auto now = 0ms; now < 5min; now += 500ms) {
             if (random() % 200 == 0) server = Server();
             for (const auto* name : {"mx1", "mx2", "mx3"}) {
                 if (random() % 40 == 0) deaf[name] = !deaf[name];
-                if (random() % 200 == 0) gateways[name] = PollTurn();  // killed, and started
+                if (random() % 200 == 0) {  // killed, and started
+                    gateways[name] = PollTurn();
+                    ++starts[name];
+                }
                 if (deaf[name] || random() % 4 != 0) continue;
-                const std::string proposed = "g" + std::to_string(++generations);
+                auto& turn = gateways[name];
+                const ClusterSelf me{name, std::string(name) + '#' + std::to_string(starts[name]), "1"};
                 const auto late = std::chrono::milliseconds(random() % 900);
-                gateways[name].heard(server.beat(self(name), proposed, at(now + late)), self(name), proposed,
-                                     at(now));
+                const auto beat = server.beat(me, turn, at(now + late));
+                if (random() % 10 != 0) turn.heard(beat, me, at(now));  // else the answer is lost
             }
             unsigned ours = 0;
             for (const auto& [name, turn] : gateways)

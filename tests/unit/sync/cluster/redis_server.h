@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,14 +47,12 @@ public:
         for (std::string& word : words) arguments.push_back(word.data());
         arguments.push_back(nullptr);
         int said[2];
-        if (::pipe(said) != 0) throw std::runtime_error("no pipe");
+        if (::pipe2(said, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
         process_ = ::fork();
         if (process_ == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             ::dup2(said[1], STDOUT_FILENO);
             ::dup2(said[1], STDERR_FILENO);
-            ::close(said[0]);
-            ::close(said[1]);
             ::execvp(arguments.front(), arguments.data());
             ::_exit(127);
         }
