@@ -28,8 +28,8 @@ namespace postern::relay {
 
 constexpr unsigned stranger_messages_per_hour = 20;  // to one author, or from one network to the postmaster
 
-/// One for the sessions of all loops. Any thread, but for `room`, which watches on the loop it is given. One
-/// thing: a place for what they have in common, which decides nothing.
+/// One for the sessions of all loops. Any thread, but for `room`, which watches on the loop it is given.
+/// One thing: a place for what they have in common, which decides nothing.
 struct Commons {
     Commons(net::io_context& io, const net::Machine& machine, Spool& spool, Volume& volume,
             Screening& screening, Observer& observer);
