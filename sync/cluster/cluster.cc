@@ -29,9 +29,10 @@ using namespace std::chrono_literals;
 using Reach = ClusterView::Standing;
 
 constexpr std::chrono::milliseconds tick{250}, beat_every{2000}, count_every{5000}, save_every{5000};
-constexpr auto patience = 1s;  // for one exchange
+constexpr std::chrono::seconds patience{1},
+    patience_heavy{8};  // for one exchange; with a directory, and less than a turn
 constexpr std::size_t questions_at_once = 500, facts_most = 1000;
-constexpr std::size_t handed_most = 64u << 20;
+constexpr std::size_t handed_most = 48u << 20;  // less than an answer may have
 constexpr std::string_view hello_fact = "cluster.hello", fresh_hello = "fresh";
 
 std::string random_name() { return base::hex(base::random_octets(8)); }
@@ -63,6 +64,7 @@ public:
 
     void start() {
         company_.shares = true;
+        company_.gateways = remembered_.gateways;
         site_.reach(company_);
         site_.turn(turn_);
         thread_ = std::thread([this] { run(); });
@@ -100,7 +102,8 @@ public:
     }
 
     void hand_on(std::string_view primary, std::string octets) {
-        if (octets.size() > handed_most) return;
+        if (octets.size() > handed_most)
+            return observer_.on(event::NotAdopted{primary, "by other gateways: it is larger than 48 MiB"});
         const std::lock_guard lock(mutex_);
         handed_[std::string(primary)] = std::move(octets);
         woken_.notify_all();
@@ -121,7 +124,6 @@ private:
         const std::lock_guard lock(mutex_);
         return ending_;
     }
-
     void run() {
         sigset_t all;  // signals belong to the main thread; SIGPIPE to nobody
         sigfillset(&all);
@@ -157,12 +159,12 @@ private:
         const auto begun = clock_.now();
         const auto waiting = taken(waiting_);
         more_ = false;
+        heavy_ = false;
         std::string why = exchanged(begun, !waiting.empty());
-        const auto took = clock_.now() - begun;
         if (!why.empty())
             failed(std::move(why));
         else
-            succeeded(took);
+            succeeded(clock_.now() - begun);
         for (const auto& done : waiting) done();
         if (clock_.now() >= save_at_) save();
         return why.empty() && more_ && view_.standing != Reach::away;
@@ -188,7 +190,7 @@ private:
         add_tellings(round);
         round.add(hear_command(keys_, remembered_.position),
                   [this](RedisValue& answer) { return hear(answer); });
-        const auto fault = round.ask(redis_, deadline);
+        const auto fault = round.ask(redis_, heavy_ ? begun + patience_heavy : deadline);
         if (!fault) return {};
         return fault->error.empty() ? refusal({fault->answer}) : fault->error;
     }
@@ -238,11 +240,14 @@ private:
         }
     }
 
-    /// Those of others that are newer than what was taken, and ours that wait.
+    /// One of others that is newer than what was taken, or ours that wait.
     void add_directories(Round& round) {
         for (const auto& directory : directories_) {
-            if (turn_.whose != Turn::Whose::anothers || adopted_[directory.primary] == directory.version)
+            if (turn_.whose != Turn::Whose::anothers || adopted_[directory.primary] == directory.version ||
+                directory.octets > handed_most)
                 continue;
+            more_ = more_ || heavy_;
+            if (std::exchange(heavy_, true)) break;
             round.add({"GET", keys_.directory(directory.primary)}, [this, directory](RedisValue& answer) {
                 if (answer.kind == RedisValue::Kind::error) return false;
                 adopted_[directory.primary] = directory.version;
@@ -255,6 +260,7 @@ private:
         for (auto& [primary, octets] : handed) {
             const std::string version = random_name();
             adopted_[primary] = version;
+            heavy_ = true;
             round.add(publish_command(*scripts_, keys_, self_, primary, fence_, version, std::move(octets)),
                       [this](RedisValue& answer) {
                           const bool answered = answer.kind == RedisValue::Kind::integer;
@@ -319,6 +325,7 @@ private:
         company.gateways = static_cast<unsigned>(std::max<std::size_t>(1, live_.size()));
         company.ahead = std::chrono::floor<std::chrono::seconds>(ahead);
         put_company(company);
+        remembered_.gateways = company.gateways;
         set_turn(poll_turn_.heard(beat, self_, asked));
         const std::lock_guard lock(mutex_);
         view_.twin = std::move(twin);
@@ -334,7 +341,8 @@ private:
         auto heard = read_heard(answer);
         if (!heard) return false;
         for (auto& one : *heard) {
-            if (is_behind(one.position, remembered_.position)) remembered_.position = one.position;
+            if (!is_behind(one.position, remembered_.position)) continue;  // from before our time
+            remembered_.position = one.position;
             if (one.name.empty() || one.name == self_.name) continue;
             if (!one.telling.to.empty() && one.telling.to != self_.name) continue;
             if (!heard_before_.first(one)) continue;
@@ -361,7 +369,8 @@ private:
     // ---- how it stands
 
     void succeeded(base::Moment::duration took) {
-        reachability_.answered(took, redis_.where());
+        // How long a directory takes says nothing of the next answer.
+        reachability_.answered(heavy_ ? base::Moment::duration::zero() : took, redis_.where());
         stand();
         if (turn_.whose == Turn::Whose::ours && std::exchange(hand_again_, false)) site_.hand_on_again();
         const std::lock_guard lock(mutex_);
@@ -456,7 +465,8 @@ private:
     std::vector<std::string> live_;
     Turn turn_{Turn::Whose::anothers, 1, {}};  // nobody polls before the first answer
     PollTurn poll_turn_;
-    bool fresh_ = true, connected_anew_ = false, beaten_ = false, more_ = false, hand_again_ = false;
+    bool fresh_ = true, connected_anew_ = false, beaten_ = false, more_ = false, hand_again_ = false,
+         heavy_ = false;  // a directory is under way
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable_any woken_;

@@ -1,5 +1,7 @@
 #include "sync/cluster/remembered.h"
 
+#include <type_traits>
+
 #include "sync/base/words.h"
 
 namespace postern::sync {
@@ -12,14 +14,25 @@ constexpr std::size_t octets_most = 4096;
 }  // namespace
 
 std::string encode(const Remembered& remembered) {
-    return "position " + remembered.position + "\ngeneration " + remembered.generation + "\n";
+    return "position " + remembered.position + "\ngeneration " + remembered.generation + "\ngateways " +
+           std::to_string(remembered.gateways) + "\n";
 }
 
 Remembered decode_remembered(std::string_view text) {
-    auto position = base::take_part(text, '\n');
-    auto generation = base::take_part(text, '\n');
-    if (base::take_part(position) != "position" || base::take_part(generation) != "generation") return {};
-    return {std::string(position), std::string(generation)};
+    const auto line = [&text](std::string_view name, auto& to) {
+        auto one = base::take_part(text, '\n');
+        if (base::take_part(one) != name) return false;
+        if constexpr (std::is_same_v<decltype(to), unsigned&>)
+            return base::parse_number(one, to) && to > 0;
+        else
+            to = one;
+        return true;
+    };
+    Remembered out;
+    if (line("position", out.position) && line("generation", out.generation) &&
+        line("gateways", out.gateways))
+        return out;
+    return {};
 }
 
 Remembered recall(const base::StateFolder& kept) {

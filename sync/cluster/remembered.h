@@ -11,6 +11,7 @@ namespace postern::sync {
 struct Remembered {
     std::string position;    // of the stream, "" at the first start
     std::string generation;  // of what the server has
+    unsigned gateways = 1;   // that there were
 
     bool operator==(const Remembered&) const = default;
 };

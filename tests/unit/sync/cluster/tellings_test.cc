@@ -61,8 +61,10 @@ TEST_CASE("positions of a stream are compared as numbers", "[cluster]") {
 }
 
 TEST_CASE("how far it was heard is remembered as it was written, and nothing of anything else", "[cluster]") {
-    const Remembered one{"1700000000000-3", "0123456789abcdef"};
+    const Remembered one{"1700000000000-3", "0123456789abcdef", 3};
     CHECK(decode_remembered(encode(one)) == one);
-    for (const char* text : {"", "position 1-1", "generation x\nposition y\n", "nonsense\n\n"})
+    for (const char* text :
+         {"", "position 1-1", "generation x\nposition y\n", "nonsense\n\n",
+          "position 1-1\ngeneration x\ngateways 0\n", "position 1-1\ngeneration x\ngateways many\n"})
         CHECK(decode_remembered(text) == Remembered());
 }
