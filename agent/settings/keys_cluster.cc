@@ -72,9 +72,13 @@ Section cluster_section() {
 void check_cluster(ParsedConfiguration& parsed) {
     const auto& cluster = parsed.settings.cluster;
     if (!cluster.on()) {
-        for (const auto* key :
-             {"cluster.name", "cluster.username", "cluster.password_file", "cluster.ca_file"})
-            if (parsed.positions.contains(key)) parsed.fault(key, "is of no use without cluster.url");
+        const auto of_no_use = [&](const char* key, bool given) {
+            if (given) parsed.fault(key, "is of no use without cluster.url");
+        };
+        of_no_use("cluster.name", !cluster.name.empty());
+        of_no_use("cluster.username", !cluster.redis.username.empty());
+        of_no_use("cluster.password_file", !cluster.redis.password_file.empty());
+        of_no_use("cluster.ca_file", !cluster.redis.ca_file.empty());
         return;
     }
     if (!cluster.redis.username.empty() && cluster.redis.password_file.empty())

@@ -55,9 +55,9 @@ TEST_CASE("events are counted and shown in the text format") {
     relay::EgressView suspended;
     suspended.address = "192.0.2.21";
     suspended.suspended = true;
-    metrics.text(state, {listed, suspended}, report, true, now);
+    metrics.text(state, {listed, suspended}, report, {}, true, now);
     suspended.address = "192.0.2.22";  // the former one left the configuration
-    const auto text = metrics.text(state, {listed, suspended}, report, true, now);
+    const auto text = metrics.text(state, {listed, suspended}, report, {}, true, now);
     CHECK_THAT(text, !Catch::Contains("192.0.2.21"));
     const auto* line = GENERATE(
         "postern_accepted_messages_total 1\n", "postern_accepted_bytes_total 1000\n",
@@ -91,7 +91,7 @@ TEST_CASE("labels stay few whatever is counted") {
         refused.rule = rule;
         metrics.count(refused);
     }
-    const auto text = metrics.text({}, {}, {}, false, now);
+    const auto text = metrics.text({}, {}, {}, {}, false, now);
     CHECK_THAT(text, Catch::Contains("postern_refused_total{rule=\"other\"} 936\n"));
     CHECK_THAT(text, !Catch::Contains("rule64\""));
     CHECK(metrics.totals().refused == 1000);

@@ -37,6 +37,31 @@ TEST_CASE("a gateway's password goes only where it may") {
     if (!c.fault.empty()) CHECK_THAT(found[0], Catch::Contains(c.fault));
 }
 
+TEST_CASE("what gateways share leaves the machine encrypted, or not by accident") {
+    struct Case {
+        std::string text, fault;  // "" for none
+    };
+    const auto c = GENERATE_COPY(values<Case>({
+        {"url = \"rediss://redis.example.com\"\n", ""},
+        {"url = \"redis://127.0.0.1:6379/3\"\n", ""},
+        {"url = \"redis://[::1]\"\n", ""},
+        {"url = \"redis://localhost\"\n", ""},
+        {"url = \"redis://192.0.2.5\"\nplain = true\n", ""},
+        {"url = \"redis://192.0.2.5\"\n", "cluster.url: would share who writes to whom unencrypted"},
+        {"url = \"redis://a:b@127.0.0.1\"\n", "cluster.url: has a user or a password in it"},
+        {"url = \"http://127.0.0.1\"\n", "cluster.url: begins neither with redis:// nor with rediss://"},
+        {"url = \"redis://127.0.0.1/x\"\n", "cluster.url: has something else than the number of a database"},
+        {"url = \"redis://127.0.0.1\"\nusername = \"u\"\n", "cluster.username: needs cluster.password_file"},
+        {"url = \"redis://127.0.0.1\"\nname = \"m x\"\n", "cluster.name: \"m x\" is not a name"},
+        {"url = \"redis://127.0.0.1\"\nprefix = \"\"\n", "cluster.prefix: \"\" is not a name"},
+        {"name = \"mx1\"\n", "cluster.name: is of no use without cluster.url"},
+    }));
+    CAPTURE(c.text);
+    const auto found = faults_with("[cluster]\n" + c.text);
+    REQUIRE(found.size() == (c.fault.empty() ? 0 : 1));
+    if (!c.fault.empty()) CHECK_THAT(found[0], Catch::Contains(c.fault));
+}
+
 TEST_CASE("what describes no mail, or the same mail twice, is a fault") {
     const std::string gateway = "[[gateway]]\nname = \"a\"\naddress = \"a.example\"\n";
     struct Case {

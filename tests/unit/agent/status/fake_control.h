@@ -129,6 +129,7 @@ struct FakeControl : QueueControl, OutgoingControl, DirectoryControl, ProcessCon
     relay::State state() override { return now; }
     relay::UnusualView unusual() override { return {}; }
     relay::ScreeningView screening() override { return {}; }
+    sync::ClusterView cluster() override { return {}; }
     std::optional<relay::Applied> release_sender(const std::string& whose) override {
         asked += "release " + whose;
         return whose == "nobody@a.example" ? std::nullopt : std::optional(relay::Applied{2, 0, 0});

@@ -202,3 +202,24 @@ TEST_CASE("who leaves the polling to another gateway is ready by what that has h
                                        "2026-01-02T12:00:00.000Z; it is polled by gateway gw2"});
     }
 }
+
+TEST_CASE("other gateways that cannot be asked are told, and one that is not meant is not") {
+    using Standing = sync::ClusterView::Standing;
+    sync::ClusterView view;
+    CHECK(cluster_troubles(view).empty());
+    view.on = true;
+    view.since = noon;
+    view.gateways = 3;
+    view.standing = Standing::reached;
+    CHECK(cluster_troubles(view).empty());
+    view.standing = Standing::away;
+    view.why = "127.0.0.1:6379: connection refused";
+    CHECK(cluster_troubles(view) ==
+          std::vector<std::string>{
+              "other gateways cannot be asked since 2026-01-02T12:00:00.000Z: 127.0.0.1:6379: connection "
+              "refused; each goes by what it knows and a share of each limit (one of 3)"});
+    view.standing = Standing::slow;
+    view.why = "redis takes longer than 50 ms to answer";
+    view.twin = "another gateway is called mx1 too";
+    CHECK(cluster_troubles(view).size() == 2);
+}

@@ -6,12 +6,12 @@
 
 using namespace postern;
 using namespace postern::sync;
-using Kind = RedisValue::Kind;
+using Form = RedisValue::Kind;
 
 namespace {
 
-RedisValue text(std::string words) { return {Kind::text, 0, std::move(words), {}}; }
-RedisValue list(std::vector<RedisValue> values) { return {Kind::list, 0, {}, std::move(values)}; }
+RedisValue text(std::string words) { return {Form::text, 0, std::move(words), {}}; }
+RedisValue list(std::vector<RedisValue> values) { return {Form::list, 0, {}, std::move(values)}; }
 
 RedisValue good_beat() {
     return list({text("1700000000000"), text("1699999999000 inst0 1.0"), text("gen"), text("inst1"),
@@ -48,7 +48,7 @@ TEST_CASE("anything else is none", "[cluster]") {
         CHECK_FALSE(read_beat(bad));
     }
     CHECK_FALSE(read_beat({}));
-    CHECK_FALSE(read_beat({Kind::error, 0, "WRONGTYPE", {}}));
+    CHECK_FALSE(read_beat({Form::error, 0, "WRONGTYPE", {}}));
     CHECK_FALSE(read_heard(list({})));
     CHECK_FALSE(read_heard(list({list({text("facts"), text("x")})})));
     CHECK_FALSE(read_heard(list({list({text("facts"), list({text("x")})})})));
@@ -57,10 +57,10 @@ TEST_CASE("anything else is none", "[cluster]") {
     base::CountQuestion question;
     question.name = "1r0bob";
     question.claim = 5;
-    for (const auto& answer : {RedisValue(), list({}), list({{Kind::integer, 6, {}, {}}, text("")}),
-                               list({{Kind::integer, -1, {}, {}}, text("")}), list({text("1"), text("")})})
+    for (const auto& answer : {RedisValue(), list({}), list({{Form::integer, 6, {}, {}}, text("")}),
+                               list({{Form::integer, -1, {}, {}}, text("")}), list({text("1"), text("")})})
         CHECK_FALSE(read_count(question, answer).answered);
-    CHECK(read_count(question, list({{Kind::integer, 5, {}, {}}, text("1=2")})).answered);
+    CHECK(read_count(question, list({{Form::integer, 5, {}, {}}, text("1=2")})).answered);
 }
 
 TEST_CASE("entries that are not of us are passed, and known to be", "[cluster]") {
