@@ -2,6 +2,7 @@
 // needs stands in that file.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +14,8 @@ inline constexpr std::size_t local_part = 256, domain = 255;
 
 /// Of a command line, its CRLF not counted. RFC 5321 asks for 510; paths and parameters may add to it.
 inline constexpr std::size_t command_line = 2048;
-inline constexpr std::size_t envelope_id = 100;         // RFC 3461 §4.4
+inline constexpr std::chrono::milliseconds other_gateways{50};  // that mail waits for them
+inline constexpr std::size_t envelope_id = 100;                 // RFC 3461 §4.4
 inline constexpr std::size_t original_recipient = 500;  // RFC 3461 §4.2, as it came and as it is handed on
 static_assert(command_line > local_part + domain + original_recipient + 100,
               "RCPT fits with all it may have");

@@ -17,11 +17,8 @@ Relay::Relay(SettingsPtr settings, DirectoryPtr directory, Observer& observer, c
       shared_(std::make_unique<Shared>(
           *parts_,
           OperatorActions{
-              [this](const std::string& sender) { release_sender(sender); },
-              [this](const std::string& sender) { drop_sender(sender); },
-              [this](const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
-                  expect(who, recipients, length);
-              },
+              [this](const std::string& sender, base::Time decided) { release_sender(sender, decided); },
+              [this](const std::string& sender, base::Time decided) { drop_sender(sender, decided); },
               [this](const std::string& address, const std::string& site) { forget(address, site); }},
           observer)) {}
 

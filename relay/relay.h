@@ -101,10 +101,11 @@ public:
     ScreeningView screening();
     /// A sender's unusual volume is all right, and what was slowed down or held of its mail goes now; nullopt
     /// when there is nothing unusual about it.
-    std::optional<Applied> release_sender(const std::string& who);
+    /// `decided`: when that was said, of the wall, at another gateway; what began later is not meant.
+    std::optional<Applied> release_sender(const std::string& who, base::Time decided = {});
     /// It is not, and what was slowed down or held of its mail is deleted; nothing is learnt. nullopt as
     /// above.
-    std::optional<Applied> drop_sender(const std::string& who);
+    std::optional<Applied> drop_sender(const std::string& who, base::Time decided = {});
     /// For so long so many recipients of a user or a domain are neither too many nor unusual; 0: no more.
     /// False when too many mailings are announced.
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length);

@@ -76,11 +76,17 @@ std::string account_named(const std::string& who) {
     return address ? account_of(address->mailbox(), address->domain) : base::lower(who);
 }
 
+/// The epoch stays what it is.
+base::Time steady_of(const base::Clock& clock, base::Time wall) {
+    return wall == base::Time() ? wall : std::min(clock.steady(), wall - (clock.wall() - clock.steady()));
+}
+
 }  // namespace
 
-std::optional<Applied> Relay::release_sender(const std::string& who) {
+std::optional<Applied> Relay::release_sender(const std::string& who, base::Time decided) {
     const std::string account = account_named(who);
-    if (!parts_->volume.watch.release(account, parts_->clock.steady())) return std::nullopt;
+    if (!parts_->volume.watch.release(account, parts_->clock.steady(), steady_of(parts_->clock, decided)))
+        return std::nullopt;
     parts_->volume.keep_at_once();
     const QueueFilter filter = restrained_of(account);
     parts_->operate(filter,
@@ -89,16 +95,21 @@ std::optional<Applied> Relay::release_sender(const std::string& who) {
                            [](Queue& queue, const std::vector<MessageId>& ids) { return queue.retry(ids); });
 }
 
-std::optional<Applied> Relay::drop_sender(const std::string& who) {
+std::optional<Applied> Relay::drop_sender(const std::string& who, base::Time decided) {
     const std::string account = account_named(who);
-    if (!parts_->volume.watch.drop(account)) return std::nullopt;
+    if (!parts_->volume.watch.drop(account, parts_->clock.steady(), steady_of(parts_->clock, decided)))
+        return std::nullopt;
     parts_->volume.keep_at_once();
     return remove(restrained_of(account));
 }
 
 bool Relay::expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
     auto& tally = parts_->volume.tally;
-    if (!tally.expect(account_named(who), recipients, parts_->clock.steady() + length)) return false;
+    const auto now = std::chrono::floor<std::chrono::milliseconds>(parts_->clock.wall().time_since_epoch());
+    // What is withdrawn is remembered for as long as others may think that it holds.
+    const auto until = parts_->clock.steady() + (recipients == 0 ? std::chrono::hours(24 * 30) : length);
+    if (!tally.expect(account_named(who), recipients, until, static_cast<std::uint64_t>(now.count())))
+        return false;
     parts_->volume.keep_at_once();
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include "relay/parts.h"
 #include "relay/volume/news.h"
+#include "sync/base/ascii.h"
 #include "sync/base/encoding.h"
 #include "sync/base/words.h"
 
@@ -19,6 +20,18 @@ base::Fact fact(std::string_view kind, std::initializer_list<std::string> words)
     for (const auto& word : words)
         out.text += (out.text.empty() ? "" : " ") + base::percent_encoded(word, "@+:.");
     return out;
+}
+
+std::int64_t milliseconds(base::Time at) {
+    return std::chrono::floor<std::chrono::milliseconds>(at.time_since_epoch()).count();
+}
+
+/// Milliseconds since 1970; nullopt when they are none.
+std::optional<base::Time> take_time(std::string_view& text) {
+    std::int64_t out = 0;
+    if (!base::parse_number(base::take_part(text), out) || out <= 0 || out > std::int64_t{1} << 43)
+        return std::nullopt;
+    return base::Time(std::chrono::milliseconds(out));
 }
 
 /// The next word, "" when it is none.
@@ -61,10 +74,14 @@ std::vector<base::Fact> Shared::all_news(bool histories) {
         EgressNews::all(all, parts_.delivery.workplace().sources.pool());
         return all;
     });
-    parts_.volume.watch.all_news(out, histories);
     const base::Time now = parts_.clock.steady();
-    for (const auto& one : parts_.volume.tally.announced(now))
-        out.push_back(expected(one.who, one.left, std::chrono::ceil<std::chrono::seconds>(one.until - now)));
+    parts_.volume.watch.all_news(out, histories, now, parts_.clock.wall());
+    for (const auto& one : parts_.volume.watch.decisions(now)) {
+        const base::Time at = parts_.clock.on_the_wall(one.at);
+        out.push_back(one.released ? released(one.who, at) : dropped(one.who, at));
+    }
+    for (const auto& one : parts_.volume.tally.mailings_told(now))
+        if (one.announced != 0) out.push_back(expected(one));
     return out;
 }
 
@@ -87,29 +104,47 @@ bool Shared::hear(const std::string& gateway, const base::Fact& fact) {
 bool Shared::hear_operator(const base::Fact& fact) {
     std::string_view text = fact.text;
     const std::string who = take_word(text);
-    if (fact.kind == released_fact) {
-        actions_.release(who);
-    } else if (fact.kind == dropped_fact) {
-        actions_.drop(who);
-    } else if (fact.kind == expected_fact) {
-        std::uint64_t recipients = 0;
-        std::int64_t seconds = 0;
-        if (!base::parse_number(base::take_part(text), recipients) || !base::parse_number(text, seconds) ||
-            who.empty() || seconds < 0 || seconds > std::int64_t{366} * 86400)
-            return false;
-        actions_.expect(who, recipients, std::chrono::seconds(seconds));
-    } else if (fact.kind == forgotten_fact) {
+    if (fact.kind == forgotten_fact) {
         actions_.forget(who, take_word(text));
+        return true;
+    }
+    const auto at = take_time(text);
+    if (who.empty() || !at) return false;
+    if (fact.kind == released_fact) {
+        actions_.release(who, *at);
+    } else if (fact.kind == dropped_fact) {
+        actions_.drop(who, *at);
+    } else if (fact.kind == expected_fact) {
+        Announced::Mailing mailing;
+        const auto announced = take_time(text);
+        if (!announced || !base::parse_number(text, mailing.left)) return false;
+        const base::Time now = parts_.clock.steady();
+        mailing.who = who;
+        mailing.until = *at - (parts_.clock.wall() - now);
+        mailing.announced = static_cast<std::uint64_t>(milliseconds(*announced));
+        parts_.volume.tally.heard(mailing, now);
     } else {
         return false;
     }
     return true;
 }
 
-base::Fact Shared::released(const std::string& sender) { return fact(released_fact, {sender}); }
-base::Fact Shared::dropped(const std::string& sender) { return fact(dropped_fact, {sender}); }
-base::Fact Shared::expected(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) {
-    return fact(expected_fact, {who, std::to_string(recipients), std::to_string(length.count())});
+base::Fact Shared::released(const std::string& sender, base::Time decided) {
+    return fact(released_fact, {sender, std::to_string(milliseconds(decided))});
+}
+base::Fact Shared::dropped(const std::string& sender, base::Time decided) {
+    return fact(dropped_fact, {sender, std::to_string(milliseconds(decided))});
+}
+base::Fact Shared::expected(const Announced::Mailing& mailing) const {
+    return fact(expected_fact,
+                {mailing.who, std::to_string(milliseconds(parts_.clock.on_the_wall(mailing.until))),
+                 std::to_string(mailing.announced), std::to_string(mailing.left)});
+}
+std::vector<base::Fact> Shared::expected(const std::string& who) {
+    std::vector<base::Fact> out;
+    for (const auto& one : parts_.volume.tally.mailings_told(parts_.clock.steady()))
+        if (one.who == base::lower(who) && one.announced != 0) out.push_back(expected(one));
+    return out;
 }
 base::Fact Shared::forgotten(const std::string& address, const std::string& site) {
     return fact(forgotten_fact, {address, site});

@@ -11,6 +11,8 @@
 
 #include "relay/egress/news.h"
 #include "relay/observer.h"
+#include "relay/volume/announced.h"
+#include "sync/base/clock.h"
 #include "sync/base/cluster.h"
 
 namespace postern::relay {
@@ -19,12 +21,11 @@ struct RelayParts;
 
 /// What an operator does, as Relay does it.
 struct OperatorActions {
-    std::function<void(const std::string& sender)> release, drop;
-    std::function<void(const std::string& who, std::uint64_t recipients, std::chrono::seconds length)> expect;
+    std::function<void(const std::string& sender, base::Time decided)> release, drop;
     std::function<void(const std::string& address, const std::string& site)> forget;
 };
 
-/// Any thread, but one at a time; it may wait for relay's threads. Nothing of the mail waits for it.
+/// Any thread; it may wait for relay's threads. Nothing of the mail waits for it.
 class Shared {
 public:
     Shared(RelayParts& parts, OperatorActions actions, Observer& observer)
@@ -46,12 +47,14 @@ public:
     bool hear(const std::string& gateway, const base::Fact& fact);
 
     // What an operator did here, for the others.
-    static base::Fact released(const std::string& sender);
-    static base::Fact dropped(const std::string& sender);
-    static base::Fact expected(const std::string& who, std::uint64_t recipients, std::chrono::seconds length);
+    static base::Fact released(const std::string& sender, base::Time decided);
+    static base::Fact dropped(const std::string& sender, base::Time decided);
+    /// As it stands here.
+    std::vector<base::Fact> expected(const std::string& who);
     static base::Fact forgotten(const std::string& address, const std::string& site);
 
 private:
+    base::Fact expected(const Announced::Mailing& mailing) const;
     bool hear_operator(const base::Fact& fact);
 
     RelayParts& parts_;

@@ -114,7 +114,10 @@ public:
     /// True when it was later than what is in force here, and is now.
     bool adopt(const Overrides& theirs) {
         return put([&](const Overrides& ours, const relay::Settings&) -> Change {
-                   auto both = with_later(ours, theirs);
+                   const auto now =
+                       std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
+                   const std::chrono::milliseconds until = now + std::chrono::hours(24);
+                   auto both = with_later(ours, theirs, static_cast<std::uint64_t>(until.count()));
                    if (to_json(both) == to_json(ours)) return tl::make_unexpected(Objection());
                    return both;
                })
@@ -259,18 +262,19 @@ public:
     }
     std::optional<relay::Applied> release_sender(const std::string& who) override {
         auto done = parts_.gate.while_running([&] { return parts_.relay.release_sender(who); });
-        if (done) tell(parts_.sharing, relay::Shared::released(who));
+        if (done) tell(parts_.sharing, relay::Shared::released(who, parts_.clock.wall()));
         return done;
     }
     std::optional<relay::Applied> drop_sender(const std::string& who) override {
         auto done = parts_.gate.while_running([&] { return parts_.relay.drop_sender(who); });
-        if (done) tell(parts_.sharing, relay::Shared::dropped(who));
+        if (done) tell(parts_.sharing, relay::Shared::dropped(who, parts_.clock.wall()));
         return done;
     }
     bool expect(const std::string& who, std::uint64_t recipients, std::chrono::seconds length) override {
         const bool done =
             parts_.gate.while_running([&] { return parts_.relay.expect(who, recipients, length); });
-        if (done) tell(parts_.sharing, relay::Shared::expected(who, recipients, length));
+        if (done && parts_.sharing != nullptr)
+            for (auto& fact : parts_.relay.shared().expected(who)) tell(parts_.sharing, std::move(fact));
         return done;
     }
     sync::ClusterView cluster() override {

@@ -45,7 +45,7 @@ sync::ClusterSite Sharing::site() {
 
 std::vector<base::Fact> Sharing::all_news(bool histories) {
     auto out = parts_.relay.shared().all_news(histories);
-    if (const auto overrides = parts_.overrides(); !overrides.changed.empty())
+    if (const auto overrides = dated(parts_.overrides()); !overrides.changed.empty())
         out.push_back(changed(overrides));
     return out;
 }

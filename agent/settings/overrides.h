@@ -55,7 +55,10 @@ tl::expected<Overrides, std::string> from_json(std::string_view text);
 Overrides stamped(Overrides after, const Overrides& before, std::uint64_t now);
 /// `ours`, with what was changed later at another gateway. All gateways come to the same, in whatever order
 /// they hear of each other.
-Overrides with_later(Overrides ours, const Overrides& theirs);
+/// What was changed after `until`, by a clock that is wrong, is passed over.
+Overrides with_later(Overrides ours, const Overrides& theirs, std::uint64_t until = UINT64_MAX);
+/// What was set before there were others, dated so that they take it.
+Overrides dated(Overrides overrides);
 
 /// Nothing when there is no file. A damaged one is renamed to "FILE.damaged"; `trouble` then says so in
 /// words. Throws std::runtime_error for one that cannot be read: mail must not go where it was led away from.

@@ -16,6 +16,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int deepest = 4;
+constexpr std::uint64_t last_change = 1ull << 43;  // milliseconds since 1970: the year 2248
 
 std::optional<relay::RouteSettings> route_of(const json& entry) {
     relay::RouteSettings route;
@@ -65,8 +66,11 @@ tl::expected<Overrides, std::string> from_json(std::string_view text) {
         for (const auto& [address, suspended] : all.at("egress_suspended").items())
             overrides.egress[address] = suspended.get<bool>();
         if (all.contains("changed"))
-            for (const auto& [what, at] : all.at("changed").items())
+            for (const auto& [what, at] : all.at("changed").items()) {
+                if (!at.is_number_unsigned() || at.get<std::uint64_t>() > last_change)
+                    return tl::unexpected<std::string>("a time in it is none");
                 overrides.changed[what] = at.get<std::uint64_t>();
+            }
         return overrides;
     } catch (const json::exception& error) {
         return tl::make_unexpected(std::string(error.what()));

@@ -75,13 +75,18 @@ Overrides stamped(Overrides after, const Overrides& before, std::uint64_t now) {
     return after;
 }
 
-Overrides with_later(Overrides ours, const Overrides& theirs) {
+Overrides dated(Overrides overrides) {
+    for (const auto& [what, says] : entries(overrides)) overrides.changed.try_emplace(what, 1);
+    return overrides;
+}
+
+Overrides with_later(Overrides ours, const Overrides& theirs, std::uint64_t until) {
     const auto is = entries(ours), other = entries(theirs);
     for (const auto& [what, at] : theirs.changed) {
         const auto here = of(ours.changed, what);
         const auto says = of(other, what);
         // Of two at once all take the same.
-        if (at < here || (at == here && says <= of(is, what))) continue;
+        if (at > until || at < here || (at == here && says <= of(is, what))) continue;
         set(ours, what, says);
         ours.changed[what] = at;
     }

@@ -8,6 +8,7 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::seconds pause{5};
+constexpr std::size_t most_told = 30'000;            // about as much as a pool knows
 constexpr std::string_view of_no_address = " ip= ";  // the system's choice, which is another at each gateway
 
 /// A state's lines by what they are about: the words up to what may change.
@@ -61,7 +62,7 @@ void EgressNews::hear(EgressPool& pool, const base::Fact& fact, Time now) {
     for (auto& [about, line] : lines)
         if (over)
             told_.erase(about);
-        else
+        else if (told_.size() < most_told)
             told_[about] = std::move(line);
 }
 

@@ -191,10 +191,9 @@ net::awaitable<bool> Session::obey(ServerProtocol::Step step) {
         }
         case Action::ask_recipient: {
             auto answered = answer_recipient(step.address, true);
-            if (!answered) {
-                co_await context_.ask_gateways();
-                answered = answer_recipient(step.address, false);
-            }
+            // What is granted may be taken by other sessions before it is taken here.
+            for (const auto until = context_.clock.now() + limits::other_gateways; !answered;)
+                answered = answer_recipient(step.address, co_await context_.ask_gateways(until));
             Decision decision = std::move(*answered);
             std::string recipient = step.address.text();
             Address sender = protocol_.envelope().reverse_path;

@@ -7,7 +7,6 @@ namespace postern::relay {
 namespace {
 
 constexpr std::chrono::milliseconds answer_max{4'000};
-constexpr std::chrono::milliseconds gateways_max{50};
 constexpr std::uint64_t stranger_reserve = 256ull << 20;
 
 /// Asks by `put`, and waits for the answer: that cancels the timer, so that a question that is never answered
@@ -56,11 +55,13 @@ net::awaitable<bool> SessionContext::ask(Address address) {
     });
 }
 
-net::awaitable<void> SessionContext::ask_gateways() {
-    if (!commons.ask_gateways) co_return;
-    co_await answer_of(io, clock, gateways_max, [&](auto done) {
+net::awaitable<bool> SessionContext::ask_gateways(base::Moment until) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - clock.now());
+    if (!commons.ask_gateways || left.count() <= 0) co_return false;
+    const bool answered = co_await answer_of(io, clock, left, [&](auto done) {
         commons.ask_gateways([done = std::move(done)]() mutable { done(true); });
     });
+    co_return answered&& clock.now() < until;
 }
 
 Decision SessionContext::admission(std::uint64_t size, bool stranger) const {

@@ -68,8 +68,8 @@ struct SessionContext {
 
     /// Has the primary asked about an address; true when `directory` now knows what there is to know.
     net::awaitable<bool> ask(Address address);
-    /// Has other gateways asked what they counted: no longer than mail may wait for them.
-    net::awaitable<void> ask_gateways();
+    /// Has other gateways asked what they counted; false when it is too late to ask once more.
+    net::awaitable<bool> ask_gateways(base::Moment until);
     /// 250, or why no message of that size is taken now: 452 4.3.1 or 451 4.3.0. Strangers must leave much
     /// more room, so that what they send never keeps a primary's mail out.
     Decision admission(std::uint64_t size, bool stranger = false) const;

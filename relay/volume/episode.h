@@ -31,6 +31,13 @@ struct Permission {
     VolumeUsed usual;  // as much is, until then
 };
 
+/// An administrator decided about one.
+struct VolumeDecision {
+    std::string who;
+    base::Time at;          // steady time
+    bool released = false;  // else dropped
+};
+
 /// What is told of an episode: its beginning, that it is answered more strongly, its end (usual).
 struct VolumeChange {
     std::string who;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t recipient_octets = 8, words_max = 1000, user_max = 330;
 constexpr std::size_t recipients_of_one = 4'000;  // in one fact
+constexpr std::int64_t last_second = std::int64_t{1} << 33;
 constexpr std::int64_t longest_wait = std::int64_t{86400} * 1000;
 
 void put(std::string& out, std::uint64_t number) { out += std::to_string(number) + ' '; }
@@ -88,15 +89,20 @@ base::Fact fact_of(const UnusualElsewhere& unusual) {
     put(out.text, static_cast<std::uint64_t>(unusual.level));
     put(out.text, unusual.user);
     put(out.text, std::string_view(unusual.why).substr(0, words_max));
+    const auto raised = std::chrono::floor<std::chrono::seconds>(unusual.raised.time_since_epoch()).count();
+    put(out.text, static_cast<std::uint64_t>(std::max<std::int64_t>(0, raised)));
     return out;
 }
 
 std::optional<UnusualElsewhere> read_unusual(std::string_view text) {
     UnusualElsewhere out;
     unsigned level = 0;
+    std::int64_t raised = 0;
     if (!take(text, level) || level < 1 || level >= volume_levels || !take(text, out.user, user_max) ||
-        !take(text, out.why, words_max) || !is_user(out.user))
+        !take(text, out.why, words_max) || !take(text, raised) || raised < 0 || raised > last_second ||
+        !is_user(out.user))
         return std::nullopt;
+    out.raised = base::Time(std::chrono::seconds(raised));
     out.level = static_cast<VolumeLevel>(level);
     return out;
 }

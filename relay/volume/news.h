@@ -40,6 +40,7 @@ struct UnusualElsewhere {
     std::string user;
     VolumeLevel level = VolumeLevel::usual;
     std::string why;
+    base::Time raised{};  // when it was found, on the wall
 };
 
 base::Fact fact_of(const SentElsewhere& sent);

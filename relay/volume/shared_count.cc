@@ -30,7 +30,7 @@ void SharedCount::told(std::uint32_t granted, const SlidingCount& others) {
     untold_ -= std::min(untold_, telling_);
     telling_ = 0;
     granted_ = granted;
-    forgotten_ = false;
+    met_ = true;
     others_ = others;
 }
 

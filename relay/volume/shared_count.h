@@ -20,7 +20,11 @@ class SharedCount {
 public:
     /// So many more were counted here.
     void add(std::uint32_t count) { untold_ += count; }
-    void take_back(std::uint32_t count) { untold_ -= count < untold_ ? count : untold_; }
+    /// Also what the others were told of already.
+    void take_back(std::uint32_t count) {
+        untold_ -= count < untold_ ? count : untold_;
+        stale_ = stale_ || count > 0;
+    }
 
     /// Whether the others have to be told before more is taken.
     bool must_tell(std::uint64_t limit, unsigned gateways) const {
@@ -32,13 +36,19 @@ public:
         const std::uint64_t alone = untold_ > granted_ ? untold_ - granted_ : 0;
         return (alone < own ? alone : own) * (gateways - 1);
     }
+    bool met() const { return met_; }  // since this start they were told, and answered
     /// Whether there is anything the others do not know as it is.
-    bool news() const { return untold_ > 0 || granted_ > 0 || forgotten_; }
+    bool news() const { return untold_ > 0 || granted_ > 0 || stale_; }
 
     /// The others do not know any more what they were told.
-    void forgotten() { forgotten_ = true; }
+    void forgotten() { stale_ = true; }
     /// They are being told of all that was counted until now.
-    void telling() { telling_ = untold_; }
+    void telling() {
+        telling_ = untold_;
+        stale_ = false;
+    }
+    /// They could not be.
+    void not_told() { stale_ = true; }
     /// They were, and this is theirs.
     void told(std::uint32_t granted, const SlidingCount& others);
 
@@ -52,7 +62,7 @@ private:
     SlidingCount others_;
     std::uint32_t untold_ = 0, telling_ = 0;
     std::uint32_t granted_ = 0;  // told beforehand
-    bool forgotten_ = false;
+    bool stale_ = false, met_ = false;
 };
 
 /// "148123=12,148124=3": the steps that count at `now`, by a clock that is so much ahead.

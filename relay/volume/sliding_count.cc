@@ -37,6 +37,15 @@ void SlidingCount::put(const Step& step) {
     if (step.number > summed_at_ - static_cast<std::int64_t>(steps)) summed_ += more;
 }
 
+void SlidingCount::raise_to(const SlidingCount& other) {
+    for (const Step& step : other.steps_) {
+        if (step.count == 0) continue;
+        const Step& here = step_at(step.number);
+        const std::uint32_t known = here.number == step.number ? here.count : 0;
+        if (known < step.count) put({step.number, step.count - known});
+    }
+}
+
 void SlidingCount::add(base::Time at, std::chrono::seconds length, std::uint32_t count) {
     put({number_of(at, length), count});
 }

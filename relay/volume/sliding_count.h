@@ -28,6 +28,8 @@ public:
     /// For whoever keeps it.
     const std::array<Step, steps>& all() const { return steps_; }
     void put(const Step& step);
+    /// At least as many in each step as the other has.
+    void raise_to(const SlidingCount& other);
     /// Of the step at that time.
     static std::int64_t number_of(base::Time at, std::chrono::seconds length);
 

@@ -111,8 +111,10 @@ std::optional<LimitReached> Tally::reached(Counts* counts, const VolumeLimit& li
     const std::uint64_t own = own_count.sum(now, limit.period);
     out.used = own + out.elsewhere;
     if (out.used < limit.count) {
+        // They can be asked and did not answer in time: each may be taking one at this moment.
+        const std::uint64_t beside = company_.reachable ? company_.gateways - 1 : 0;
         if (shared == nullptr || !shared->must_tell(limit.count, company_.gateways) ||
-            out.used + shared->unheard(company_.gateways, own) < limit.count)
+            out.used + shared->unheard(company_.gateways, own) + beside < limit.count)
             return std::nullopt;
         out.share = true;
     }
@@ -134,16 +136,17 @@ std::optional<LimitReached> Tally::forbidden(const VolumeSender& sender, bool me
         found[static_cast<std::size_t>(scope)] = counts;
         for (const VolumeLimit& limit : limits) {
             if (limit.unit == Unit::messages && !message) continue;
-            if (taking.tell != nullptr && company_.reachable && must_tell(counts, limit)) {
+            auto no = reached(counts, limit, now);
+            if ((!no || no->share) && taking.tell != nullptr && company_.reachable &&
+                must_tell(counts, limit)) {
                 urgent_.insert(key_of(scope, who));
                 *taking.tell = true;
                 return std::nullopt;
             }
-            if (auto no = reached(counts, limit, now)) {
-                no->scope = scope;
-                no->who = who;
-                return no;
-            }
+            if (!no) continue;
+            no->scope = scope;
+            no->who = who;
+            return no;
         }
     }
     return std::nullopt;
@@ -234,13 +237,15 @@ void Tally::take_back(const VolumeSender& sender, const Charge::Taken& taken, st
             if (auto* shared = counts->shared[i].get()) shared->take_back(messages);
             if (auto* shared = counts->shared[periods.size() + i].get()) shared->take_back(taken.recipients);
         }
+        if (company_.shares) untold_.insert(key_of(scope, name_of(sender, scope)));
     }
 }
 
-bool Tally::expect(std::string_view who, std::uint64_t recipients, base::Time until) {
+bool Tally::expect(std::string_view who, std::uint64_t recipients, base::Time until,
+                   std::uint64_t announced) {
     const std::lock_guard lock(mutex_);
     changed_ = true;
-    return announced_.expect(base::lower(who), recipients, until);
+    return announced_.expect(base::lower(who), recipients, until, announced);
 }
 
 std::vector<Announced::Mailing> Tally::announced(base::Time now) {

@@ -110,7 +110,9 @@ public:
 
     /// Until then so many recipients of a user or a domain go beyond its limits, and do not count for them;
     /// they do for its primary and for all. Instead of what was announced before; 0: nothing is.
-    bool expect(std::string_view who, std::uint64_t recipients, base::Time until);
+    /// `announced`: Announced::Mailing's.
+    bool expect(std::string_view who, std::uint64_t recipients, base::Time until,
+                std::uint64_t announced = 0);
     std::vector<Announced::Mailing> announced(base::Time now);
 
     /// One more recipient outside of the primaries' domains, and with the first one a message. The limit that
@@ -129,6 +131,8 @@ public:
     void heard(const base::CountAnswer& answer, base::Time now);
     /// The others know nothing any more.
     void tell_all_again();
+    void heard(const Announced::Mailing& theirs, base::Time now);
+    std::vector<Announced::Mailing> mailings_told(base::Time now);
     /// Another gateway took so much of a user; of what was announced so much is gone.
     void heard(const VolumeSender& sender, std::uint32_t recipients, std::uint32_t announced, base::Time now);
 

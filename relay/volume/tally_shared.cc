@@ -80,6 +80,7 @@ void Tally::add_questions(std::vector<base::CountQuestion>& out, const std::stri
         one.step = limit.period / static_cast<int>(SlidingCount::steps);
         one.steps = steps_told(counts[index_of(limit.period)], now, limit.period, company_.ahead);
         one.limit = limit.count;
+        one.first = !shared->met();
         if (urgent) one.claim = std::max(1U, untold_most(limit.count, company_.gateways));
         shared->telling();
         out.push_back(std::move(one));
@@ -104,8 +105,16 @@ void Tally::heard(const base::CountAnswer& answer, base::Time now) {
     if (period >= periods.size() || found == known_.end()) return;
     auto* shared = found->second.shared[(answer.name[1] == 'm' ? 0 : periods.size()) + period].get();
     if (shared == nullptr) return;
+    const bool messages = answer.name[1] == 'm';
+    if (answer.answered && !answer.own.empty() && !shared->met()) {
+        // It was told before this process began, and lost with the one before.
+        auto& own = (messages ? found->second.messages : found->second.recipients)[period];
+        own.raise_to(steps_heard(answer.own, now, periods[period], company_.ahead));
+    }
     if (answer.answered)
         shared->told(answer.granted, steps_heard(answer.others, now, periods[period], company_.ahead));
+    else
+        shared->not_told();
     // What was claimed and is not taken is given back in its turn.
     if (shared->news()) untold_.insert(key);
 }
@@ -118,6 +127,17 @@ void Tally::tell_all_again() {
             shared->forgotten();
             untold_.insert(key);
         }
+}
+
+void Tally::heard(const Announced::Mailing& theirs, base::Time now) {
+    const std::lock_guard lock(mutex_);
+    announced_.hear(theirs, now);
+    changed_ = true;
+}
+
+std::vector<Announced::Mailing> Tally::mailings_told(base::Time now) {
+    const std::lock_guard lock(mutex_);
+    return announced_.told(now);
 }
 
 void Tally::heard(const VolumeSender& sender, std::uint32_t recipients, std::uint32_t announced,

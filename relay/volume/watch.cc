@@ -179,7 +179,7 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
         episode.raised = now;
         out.change = VolumeChange{user, out.level, !enforce_, episode.why};
         urgent_ = true;
-        if (tells_ && enforce_) news_.unusual({user, out.level, episode.why});
+        if (tells_ && enforce_) news_.unusual({user, out.level, episode.why, wall});
     }
     episode.usual = usual;
     out.why = episode.why;
@@ -195,7 +195,12 @@ VolumeAnswer Watch::judge(const WatchedMail& mail, base::Time now, base::Time wa
 void Watch::accepted(const WatchedMail& mail, const VolumeAnswer& answer, base::Time now, base::Time wall) {
     const std::lock_guard lock(mutex_);
     const std::string& user = user_of(mail.sender);
-    if (settings_.mode == UnusualSettings::Mode::off || user.empty() || mail.recipients.empty()) return;
+    if (user.empty() || mail.recipients.empty()) return;
+    if (settings_.mode == UnusualSettings::Mode::off) {
+        // Others may go by it, and what is announced is spent.
+        if (tells_) news_.sent(user, mail.recipients, mail.announced, true, {});
+        return;
+    }
     std::uint32_t fresh = 0;
     for (const auto recipient : mail.recipients)
         if (!acquaintances_.meet(Acquaintances::pair(user, recipient))) ++fresh;
@@ -348,6 +353,7 @@ std::vector<VolumeChange> Watch::look(base::Time now, base::Time wall) {
             at = episodes_.erase(at);
         urgent_ = true;
     }
+    std::erase_if(decided_, [now](const auto& one) { return now >= one.second.at + a_day; });
     std::erase_if(permitted_, [now](const auto& one) { return now >= one.second.until; });
     if (now - prior_learnt_ > an_hour || now < prior_learnt_) {
         prior_learnt_ = now;
@@ -373,10 +379,24 @@ void Watch::learn_prior() {
     prior_ = History::of_means(sums);
 }
 
-bool Watch::release(const std::string& user, base::Time now) {
-    const std::lock_guard lock(mutex_);
+/// Whether there is something it is about.
+bool Watch::decide(const std::string& user, bool released, base::Time now, base::Time decided) {
+    if (decided == base::Time()) decided = now;
     const auto found = episodes_.find(user);
-    if (found == episodes_.end()) return false;
+    const bool meant = found != episodes_.end() && found->second.raised <= decided;
+    auto& last = decided_[user];
+    if (decided > last.at) last = {user, decided, released};
+    base::forget_oldest(
+        decided_, most_episodes, [](const VolumeDecision&) { return true; },
+        [](const VolumeDecision& one) { return one.at; });
+    urgent_ = true;
+    return meant;
+}
+
+bool Watch::release(const std::string& user, base::Time now, base::Time decided) {
+    const std::lock_guard lock(mutex_);
+    if (!decide(user, true, now, decided)) return false;
+    const auto found = episodes_.find(user);
     const Episode& episode = found->second;
     VolumeUsed used = tally_.used(VolumeScope::user, user, now);
     for (auto* history : {&users_[user], &domains_[user.substr(user.rfind('@') + 1)]})
@@ -393,10 +413,11 @@ bool Watch::release(const std::string& user, base::Time now) {
     return true;
 }
 
-bool Watch::drop(const std::string& user) {
+bool Watch::drop(const std::string& user, base::Time now, base::Time decided) {
     const std::lock_guard lock(mutex_);
+    // Whoever gives no time means whatever there is.
+    if (!decide(user, false, now == base::Time() ? base::Time::max() : now, decided)) return false;
     const auto found = episodes_.find(user);
-    if (found == episodes_.end()) return false;
     // Whoever has the account back begins anew: only the thief's mail counted.
     tally_.forget(VolumeScope::user, user);
     recent_.erase(user);

@@ -72,9 +72,10 @@ public:
 
     /// It is all right: the episode is over, what came is learnt, and for a day twice as much may come.
     /// False: there is none of that name.
-    bool release(const std::string& user, base::Time now);
+    /// `decided`: when that was said, `now` if not given; what began later is not meant.
+    bool release(const std::string& user, base::Time now, base::Time decided = {});
     /// It is not, and all over: nothing is learnt of it. False as above.
-    bool drop(const std::string& user);
+    bool drop(const std::string& user, base::Time now = {}, base::Time decided = {});
     /// Of everybody whose volume is unusual; the strongest answers first.
     std::vector<EpisodeView> views(base::Time now) const;
     /// What is usual for a user: for whoever explains.
@@ -97,7 +98,9 @@ public:
     /// What they were not told yet, some octets of it.
     void news(std::vector<base::Fact>& out, std::size_t octets);
     /// What holds now, for one that begins; with `histories`, what is usual for whom.
-    void all_news(std::vector<base::Fact>& out, bool histories) const;
+    void all_news(std::vector<base::Fact>& out, bool histories, base::Time now, base::Time wall) const;
+    /// What was decided in the last day.
+    std::vector<VolumeDecision> decisions(base::Time now) const;
     /// What one of them was told by the gateway of that name; gives what is to be told here. Facts that are
     /// not of senders are passed over.
     std::optional<VolumeChange> hear(const std::string& gateway, const base::Fact& fact, base::Time now,
@@ -140,7 +143,8 @@ private:
     void take_answers(const AnsweredElsewhere& some, base::Time now);
     void hear_sent(const SentElsewhere& sent, base::Time now, base::Time wall);
     std::optional<VolumeChange> hear_unusual(const std::string& gateway, const UnusualElsewhere& unusual,
-                                             base::Time now);
+                                             base::Time now, base::Time wall);
+    bool decide(const std::string& user, bool released, base::Time now, base::Time decided);
     void hear_histories(std::string_view text);
 
     mutable std::mutex mutex_;
@@ -153,6 +157,7 @@ private:
     Acquaintances acquaintances_;
     std::unordered_map<std::string, Episode> episodes_;  // of users
     std::unordered_map<std::string, Permission> permitted_;
+    std::unordered_map<std::string, VolumeDecision> decided_;
     base::Time began_{};  // when the site was watched first, on the wall
     base::Time prior_learnt_{};
     bool changed_ = false, urgent_ = false, met_ = false;  // since the last save

@@ -116,6 +116,13 @@ std::optional<std::string> Watch::save_episodes() {
         put(out, one.usual.day);
         out += '\n';
     }
+    for (const auto& [who, one] : decided_) {
+        out += 'q';
+        put(out, who);
+        put(out, one.at);
+        put(out, std::uint64_t{one.released ? 1u : 0u});
+        out += '\n';
+    }
     return out;
 }
 
@@ -139,11 +146,11 @@ std::optional<std::string> Watch::save_histories() {
     return out;
 }
 
-void Watch::all_news(std::vector<base::Fact>& out, bool histories) const {
+void Watch::all_news(std::vector<base::Fact>& out, bool histories, base::Time now, base::Time wall) const {
     const std::lock_guard lock(mutex_);
     for (const auto& [who, one] : episodes_)
         if (enforce_ && one.level >= VolumeLevel::noted)
-            out.push_back(fact_of(UnusualElsewhere{who, one.level, one.why}));
+            out.push_back(fact_of(UnusualElsewhere{who, one.level, one.why, one.raised + (wall - now)}));
     if (!histories || began_ == base::Time()) return;
     std::string text = began_line(began_);
     const auto push = [&] { out.push_back({std::string(history_fact), std::exchange(text, {})}); };
@@ -211,6 +218,10 @@ void Watch::restore(std::string_view text) {
         if (who.find('@') == std::string::npos) continue;
         if (kind == "e")
             if (auto episode = read_episode(line)) episodes_[who] = std::move(*episode);
+        if (kind == "q") {
+            VolumeDecision one{who, line.time(), line.count() == 1};
+            if (line.good && decided_.size() < most_episodes) decided_[who] = std::move(one);
+        }
         if (kind == "p") {
             Permission one{line.time(), {line.count(), line.count()}};
             if (line.good) permitted_[who] = one;

@@ -22,6 +22,7 @@ struct CountQuestion {
     std::chrono::seconds step{0};  // how long one is
     std::string steps;             // "148123=12,148124=3", numbers of steps since 1970 by the common clock
     std::uint64_t limit = 0;       // of all gateways together
+    bool first = false;            // since this start: what was told before it, and is more, still counts
     std::uint32_t claim = 0;       // so many more are told as counted, as far as the limit allows
 };
 
@@ -30,6 +31,7 @@ struct CountAnswer {
     bool answered = false;      // else all below says nothing
     std::uint32_t granted = 0;  // of the claim
     std::string others;         // what the other gateways counted, as CountQuestion::steps
+    std::string own;            // what counts as this one's, where it was the first question
 };
 
 /// What one of them knows of the others.

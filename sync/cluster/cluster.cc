@@ -14,6 +14,7 @@
 #include "sync/base/encoding.h"
 #include "sync/base/random.h"
 #include "sync/base/words.h"
+#include "sync/cluster/hearing.h"
 #include "sync/cluster/poll_turn.h"
 #include "sync/cluster/reachability.h"
 #include "sync/cluster/remembered.h"
@@ -28,7 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 using Reach = ClusterView::Standing;
 
-constexpr std::chrono::milliseconds tick{250}, beat_every{2000}, count_every{5000}, save_every{5000};
+constexpr std::chrono::milliseconds tick{250}, beat_every{2000}, count_every{5000};
 constexpr std::chrono::seconds patience{1},
     patience_heavy{8};  // for one exchange; with a directory, and less than a turn
 constexpr std::size_t questions_at_once = 500, facts_most = 1000;
@@ -67,6 +68,7 @@ public:
         company_.gateways = remembered_.gateways;
         site_.reach(company_);
         site_.turn(turn_);
+        hearing_.start(remembered_);
         thread_ = std::thread([this] { run(); });
     }
 
@@ -138,9 +140,12 @@ private:
             }
             if (!more) wait();
         }
-        if (view_.standing != Reach::away) exchange();
+        try {
+            if (view_.standing != Reach::away) exchange();
+        } catch (const std::exception&) {  // it has been told as much as could be
+        }
         answer_waiting();
-        save();
+        hearing_.stop();
     }
 
     void wait() {
@@ -166,7 +171,6 @@ private:
         else
             succeeded(clock_.now() - begun);
         for (const auto& done : waiting) done();
-        if (clock_.now() >= save_at_) save();
         return why.empty() && more_ && view_.standing != Reach::away;
     }
 
@@ -181,6 +185,7 @@ private:
             loaded_on_ = redis_.connections();
             beat_at_ = begun;
             connected_anew_ = true;
+            poll_turn_.connected(begun);
         }
         Round round;
         const bool last = ending();
@@ -188,8 +193,14 @@ private:
         add_counts(round, begun, waited_for);
         add_directories(round);
         add_tellings(round);
-        round.add(hear_command(keys_, remembered_.position),
-                  [this](RedisValue& answer) { return hear(answer); });
+        // What cannot be carried is passed by: the others tell what holds.
+        if (++unheard_rounds_ > unheard_most && !last_of_stream_.empty())
+            remembered_.position = last_of_stream_;
+        if (hearing_.room())
+            round.add(hear_command(keys_, remembered_.position),
+                      [this](RedisValue& answer) { return hear(answer); });
+        else
+            unheard_rounds_ = 0;
         const auto fault = round.ask(redis_, heavy_ ? begun + patience_heavy : deadline);
         if (!fault) return {};
         return fault->error.empty() ? refusal({fault->answer}) : fault->error;
@@ -207,11 +218,11 @@ private:
     }
 
     void add_beat(Round& round, base::Moment begun, bool wants) {
-        beat_at_ = begun + beat_every;
         round.add(beat_command(*scripts_, keys_, self_, wants, poll_turn_.proposal(self_)),
                   [=, this](RedisValue& answer) {
                       auto beat = read_beat(answer);
-                      if (!beat) return false;
+                      if (!beat) return false;  // it is asked again, before anything is taken for good
+                      beat_at_ = begun + beat_every;
                       take_beat(std::move(*beat), begun);
                       return true;
                   });
@@ -233,9 +244,9 @@ private:
         for (auto& question : questions) {
             auto command = count_command(*scripts_, keys_, self_, question);
             round.add(std::move(command), [this, question = std::move(question)](RedisValue& answer) {
-                const auto counted = read_count(question, answer);
-                site_.counted(counted);
-                return counted.answered;
+                // One that holds something else is a count that nobody answers.
+                site_.counted(read_count(question, answer));
+                return answer.text.find("NOSCRIPT") == std::string::npos;
             });
         }
     }
@@ -291,7 +302,6 @@ private:
     }
 
     // ---- what is answered
-
     void take_beat(Beat beat, base::Moment asked) {
         // Behind a connection that ended there may be an old copy now, of which nothing else tells.
         const bool other = remembered_.generation != beat.generation;
@@ -305,16 +315,14 @@ private:
             hand_again_ = true;
             count_at_ = {};
             site_.lost();
-            tellings_.put({{std::string(hello_fact), fresh_ ? std::string(fresh_hello) : std::string()}}, {});
+            const bool fresh = std::exchange(fresh_, false);
+            tellings_.put({{std::string(hello_fact), fresh ? std::string(fresh_hello) : std::string()}}, {});
             more_ = true;
         }
-        std::string twin;
-        if (beaten_ && !beat.before.empty() && beat.before != self_.instance)
-            twin = "another gateway is called " + self_.name +
-                   " too, so each takes the other's counts for its own: "
-                   "give each a cluster.name of its own";
-        beaten_ = true;
+        const bool twin =
+            std::exchange(beaten_, true) && !beat.before.empty() && beat.before != self_.instance;
         fence_ = beat.fence;
+        last_of_stream_ = beat.last;
         directories_ = beat.directories;
         live_.clear();
         for (const auto& one : beat.members)
@@ -322,39 +330,34 @@ private:
         const auto ahead =
             beat.now - std::chrono::floor<std::chrono::milliseconds>(clock_.steady().time_since_epoch());
         base::Company company = company_;
-        company.gateways = static_cast<unsigned>(std::max<std::size_t>(1, live_.size()));
+        company.gateways = static_cast<unsigned>(std::clamp<std::size_t>(live_.size(), 1, gateways_most));
         company.ahead = std::chrono::floor<std::chrono::seconds>(ahead);
         put_company(company);
-        remembered_.gateways = company.gateways;
+        hearing_.know(beat.generation, company.gateways, remembered_.position);
         set_turn(poll_turn_.heard(beat, self_, asked));
         const std::lock_guard lock(mutex_);
-        view_.twin = std::move(twin);
-        view_.ahead =
-            beat.now - std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
-        view_.directories = std::move(beat.directories);
-        view_.fence = beat.fence;
-        view_.members.clear();
-        for (auto& one : beat.members) view_.members.push_back(std::move(one.member));
+        show(std::move(beat), twin, clock_.wall(), view_);
     }
 
     bool hear(RedisValue& answer) {
         auto heard = read_heard(answer);
         if (!heard) return false;
+        unheard_rounds_ = 0;
+        bool further = false;
         for (auto& one : *heard) {
             if (!is_behind(one.position, remembered_.position)) continue;  // from before our time
             remembered_.position = one.position;
-            if (one.name.empty() || one.name == self_.name) continue;
-            if (!one.telling.to.empty() && one.telling.to != self_.name) continue;
-            if (!heard_before_.first(one)) continue;
-            for (const auto& fact : one.telling.facts) {
-                ++heard_;
-                if (fact.kind == hello_fact)
-                    greet(one.name, fact.text == fresh_hello);
-                else
-                    site_.hear(one.name, fact);
-            }
+            further = true;
+            const bool ours = one.telling.to.empty() || one.telling.to == self_.name;
+            if (one.name.empty() || one.name == self_.name || !ours || !heard_before_.first(one))
+                one.telling.facts.clear();
+            std::erase_if(one.telling.facts, [&](const base::Fact& fact) {
+                if (fact.kind == hello_fact) greet(one.name, fact.text == fresh_hello);
+                return fact.kind == hello_fact;
+            });
+            hearing_.put(std::move(one));
         }
-        more_ = more_ || heard->size() >= heard_at_once;
+        more_ = more_ || (further && heard->size() >= heard_at_once);
         return true;
     }
 
@@ -377,7 +380,7 @@ private:
         view_.took = std::chrono::duration_cast<std::chrono::microseconds>(took);
         view_.told = told_;
         view_.lost = lost_ + tellings_.lost();
-        view_.heard = heard_;
+        view_.heard = hearing_.heard();
         view_.questions = asked_;
     }
 
@@ -432,14 +435,8 @@ private:
                                          turn.whose != Turn::Whose::unknown});
     }
 
-    // ---- what is kept
-
-    void save() {
-        save_at_ = clock_.now() + save_every;
-        if (remembered_ != saved_ && keep(kept_, remembered_)) saved_ = remembered_;
-    }
-
-    static constexpr std::size_t tellings_at_once = 4, heard_at_once = 100;
+    static constexpr std::size_t tellings_at_once = 4, heard_at_once = 100, gateways_most = 64;
+    static constexpr unsigned unheard_most = 3;  // exchanges in a row that end while facts are carried
 
     const ClusterSettings settings_;
     const base::StateFolder kept_;
@@ -454,10 +451,13 @@ private:
     Redis redis_;
     std::optional<LoadedScripts> scripts_;
     std::uint64_t loaded_on_ = 0;
-    base::Moment beat_at_{}, count_at_{}, save_at_{};
+    base::Moment beat_at_{}, count_at_{};
     Reachability reachability_;
-    Remembered remembered_ = recall(kept_), saved_ = remembered_;
-    std::uint64_t fence_ = 0, told_ = 0, heard_ = 0, asked_ = 0;
+    Remembered remembered_ = recall(kept_);
+    Hearing hearing_{site_.hear, kept_};
+    std::string last_of_stream_;
+    unsigned unheard_rounds_ = 0;
+    std::uint64_t fence_ = 0, told_ = 0, asked_ = 0;
     Tellings tellings_;
     HeardBefore heard_before_;
     std::map<std::string, std::string> adopted_;  // versions by primary

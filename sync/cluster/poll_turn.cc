@@ -20,12 +20,13 @@ Turn PollTurn::heard(const Beat& beat, const ClusterSelf& self, base::Moment ask
         begun_anew_ = asked;
         ++begun_;
     }
+    const bool goes_on = turn_.whose == Turn::Whose::ours && asked < until_;
     until_ = asked + lasts;
     turn_.name.clear();
     if (beat.holder.empty()) {
         turn_.whose = Turn::Whose::unknown;
     } else if (beat.holder == self.instance) {
-        const bool too_soon = begun_anew_ && asked < *begun_anew_ + lease;
+        const bool too_soon = !goes_on && begun_anew_ && asked < *begun_anew_ + lease;
         turn_.whose = too_soon ? Turn::Whose::anothers : Turn::Whose::ours;
         if (!too_soon) turn_.name = self.name;
     } else {
@@ -39,6 +40,8 @@ Turn PollTurn::heard(const Beat& beat, const ClusterSelf& self, base::Moment ask
     if (turn_.gateways == 0) turn_.gateways = 1;
     return turn_;
 }
+
+void PollTurn::connected(base::Moment now) { begun_anew_ = now; }
 
 Turn PollTurn::at(base::Moment now) const {
     if (now < until_) return turn_;

@@ -15,6 +15,8 @@ class PollTurn {
 public:
     /// What a new generation is called, should the server have none: the same until it is heard of.
     std::string proposal(const ClusterSelf& self) const;
+    /// There is another connection: behind it may be an old copy, which gives a turn that somebody else has.
+    void connected(base::Moment now);
     /// What the server said to a question that was `asked` then, with proposal().
     Turn heard(const Beat& beat, const ClusterSelf& self, base::Moment asked);
     /// Without a word from it for so long that the turn may be another's, nobody knows.
@@ -23,7 +25,7 @@ public:
 private:
     Turn turn_{Turn::Whose::unknown, 1, {}};
     base::Moment until_{};
-    std::optional<base::Moment> begun_anew_;  // the server, by us, at the latest
+    std::optional<base::Moment> begun_anew_;  // the server, as far as we know
     unsigned begun_ = 0;
 };
 

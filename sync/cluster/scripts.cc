@@ -19,7 +19,7 @@ redis.call('HSET', KEYS[1], ARGV[1], shown .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
 local all, members = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #all, 2 do
   local at = tonumber(string.match(all[i + 1], '^(%d+) '))
-  if at and now - at < 86400000 then
+  if at and now - at < 86400000 and at - now < 60000 then
     members[#members + 1] = all[i]
     members[#members + 1] = all[i + 1]
   else
@@ -61,8 +61,17 @@ local function each(text, take)
     if number > now - 12 and number <= now + 12 then take(number, tonumber(count)) end
   end
 end
-local sum, theirs = 0, {}
-each(ARGV[2], function(_, count) sum = sum + count end)
+local sum, theirs, mine = 0, {}, ARGV[2]
+if ARGV[6] == '1' then
+  local most = {}
+  each(redis.call('HGET', KEYS[1], ARGV[1]) or '', function(number, count) most[number] = (most[number] or 0) + count end)
+  each(mine, function(number, count) most[number] = math.max(most[number] or 0, count) end)
+  local steps = {}
+  for number, count in pairs(most) do steps[#steps + 1] = string.format('%.0f=%.0f', number, count) end
+  mine = table.concat(steps, ',')
+end
+local own = mine
+each(mine, function(_, count) sum = sum + count end)
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   if all[i] ~= ARGV[1] then
@@ -76,7 +85,6 @@ for i = 1, #all, 2 do
   end
 end
 local granted = math.max(0, math.min(claim, limit - sum))
-local mine = ARGV[2]
 if granted > 0 then
   mine = mine .. (mine == '' and '' or ',') .. string.format('%.0f=%.0f', now, granted)
 end
@@ -88,14 +96,12 @@ else
 end
 local out = {}
 for number, count in pairs(theirs) do out[#out + 1] = string.format('%.0f=%.0f', number, count) end
-return {granted, table.concat(out, ',')}
+return {granted, table.concat(out, ','), own}
 )lua";
 
 constexpr std::string_view publish_script = R"lua(
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
-local old = redis.call('HGET', KEYS[1], ARGV[2])
-local fence = old and tonumber(string.match(old, '^(%d+) '))
-if fence and fence > tonumber(ARGV[3]) then return 0 end
+-- Whose turn it was before is refused by that: nobody else can have written since.
 redis.call('SET', KEYS[2], ARGV[5], 'EX', 604800)
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. string.len(ARGV[5]))
 return 1
@@ -194,20 +200,33 @@ std::optional<Beat> read_beat(const RedisValue& answer) {
     return out;
 }
 
+void show(Beat beat, bool twin, base::Time wall, ClusterView& view) {
+    view.twin =
+        twin ? "another gateway is called " + view.name +
+                   " too, so each takes the other's counts for its own: give each a cluster.name of its own"
+             : std::string();
+    view.ahead = beat.now - std::chrono::floor<std::chrono::milliseconds>(wall.time_since_epoch());
+    view.directories = std::move(beat.directories);
+    view.fence = beat.fence;
+    view.members.clear();
+    for (auto& one : beat.members) view.members.push_back(std::move(one.member));
+}
+
 RedisCommand count_command(const LoadedScripts& scripts, const ClusterKeys& keys, const ClusterSelf& self,
                            const base::CountQuestion& question) {
     return call(scripts.count, {keys.count(question.name)},
                 {self.name, question.steps, std::to_string(question.step.count()),
-                 std::to_string(question.limit), std::to_string(question.claim)});
+                 std::to_string(question.limit), std::to_string(question.claim), question.first ? "1" : "0"});
 }
 
 base::CountAnswer read_count(const base::CountQuestion& question, const RedisValue& answer) {
     base::CountAnswer out;
     out.name = question.name;
     const auto& list = answer.list;
-    if (!is_list(answer) || list.size() != 2 || list[0].kind != RedisValue::Kind::integer ||
-        list[0].number < 0 || list[0].number > question.claim || !is_text(list[1]))
+    if (!is_list(answer) || list.size() != 3 || list[0].kind != RedisValue::Kind::integer ||
+        list[0].number < 0 || list[0].number > question.claim || !is_text(list[1]) || !is_text(list[2]))
         return out;
+    if (question.first) out.own = list[2].text;
     out.answered = true;
     out.granted = static_cast<std::uint32_t>(list[0].number);
     out.others = list[1].text;

@@ -64,6 +64,9 @@ struct Beat {
 };
 std::optional<Beat> read_beat(const RedisValue& answer);
 
+/// What is shown of it. `twin`: somebody else has our name.
+void show(Beat beat, bool twin, base::Time wall, ClusterView& view);
+
 RedisCommand count_command(const LoadedScripts& scripts, const ClusterKeys& keys, const ClusterSelf& self,
                            const base::CountQuestion& question);
 /// Not answered, when it cannot be read.

@@ -37,7 +37,17 @@ public:
                 if (number > step - 12 && number <= step + 12) take(number, count);
             }
         };
-        each(question.steps, [&](auto, auto count) { sum += count; });
+        std::string mine = question.steps;
+        if (question.first) {
+            std::map<std::int64_t, std::int64_t> most, given;
+            each(all[gateway], [&](auto number, auto count) { most[number] += count; });
+            each(mine, [&](auto number, auto count) { given[number] += count; });
+            for (const auto& [number, count] : given) most[number] = std::max(most[number], count);
+            mine.clear();
+            for (const auto& [number, count] : most)
+                mine += (mine.empty() ? "" : ",") + std::to_string(number) + '=' + std::to_string(count);
+        }
+        each(mine, [&](auto, auto count) { sum += count; });
         for (const auto& [other, steps] : all)
             if (other != gateway)
                 each(steps, [&](auto number, auto count) {
@@ -49,10 +59,11 @@ public:
         out.answered = true;
         out.granted = static_cast<std::uint32_t>(std::max<std::int64_t>(
             0, std::min<std::int64_t>(question.claim, static_cast<std::int64_t>(question.limit) - sum)));
-        all[gateway] = question.steps;
+        all[gateway] = mine;
+        out.own = mine;
         if (out.granted > 0)
-            all[gateway] += (question.steps.empty() ? "" : ",") + std::to_string(step) + '=' +
-                            std::to_string(out.granted);
+            all[gateway] +=
+                (mine.empty() ? "" : ",") + std::to_string(step) + '=' + std::to_string(out.granted);
         for (const auto& [number, count] : others)
             out.others +=
                 (out.others.empty() ? "" : ",") + std::to_string(number) + '=' + std::to_string(count);
@@ -229,6 +240,39 @@ TEST_CASE("a server that forgets is told again what counts", "[tally]") {
     CHECK(passed >= 150);
 }
 
+TEST_CASE("what a gateway told before it was killed counts when it is back", "[tally]") {
+    Site site(2, recipients(300));
+    for (int one = 0; one < 300; ++one) REQUIRE(site.hand_in(0));
+    site.exchange(0, false);
+    site.tallies[0] = std::make_unique<Tally>();  // with nothing that was kept
+    site.tallies[0]->reload(recipients(300));
+    site.reach(true);
+    std::uint64_t passed = 0;
+    for (int one = 0; one < 300; ++one) passed += site.hand_in(0) ? 1 : 0;
+    CHECK(passed <= 15);
+    CHECK_FALSE(site.hand_in(0));
+}
+
+TEST_CASE("what is given back after the others were told is given back there too", "[tally]") {
+    Site site(2, recipients(100));
+    {
+        Tally::Charge charge;
+        for (int one = 0; one < 60; ++one) {
+            bool tell = false;
+            site.tallies[0]->take(charge, alice, site.now, false, &tell);
+            if (!tell) continue;
+            site.exchange(0, true);
+            REQUIRE_FALSE(site.tallies[0]->take(charge, alice, site.now, false));
+        }
+        site.exchange(0, false);
+        site.exchange(0, false);
+    }
+    site.exchange(0, false);
+    std::uint64_t passed = 0;
+    for (int one = 0; one < 200; ++one) passed += site.hand_in(1) ? 1 : 0;
+    CHECK(passed == 100);
+}
+
 TEST_CASE("what was claimed and is not taken can be taken elsewhere", "[tally]") {
     Site site(2, recipients(100));
     for (int one = 0; one < 50; ++one) REQUIRE(site.hand_in(0));
@@ -272,10 +316,10 @@ TEST_CASE("what others answer cannot be anything", "[tally]") {
     REQUIRE(site.hand_in(0));
     for (const char* name :
          {"", "x", "1r", "9r0alice@example.com", "1r0nobody@example.com", "1q0alice@example.com"})
-        site.tallies[0]->heard({name, true, 5, "1=1"}, site.now);
+        site.tallies[0]->heard({name, true, 5, "1=1", {}}, site.now);
     for (const char* others :
          {"", "x", "1", "=", "1=", "=1", "-1=5", "99999999999999999999=1", "1=99999999999999999999",
           "9223372036854775807=1", ",,,", "1=1,1=1,", "5666666=4294967295,5666666=4294967295"})
-        site.tallies[0]->heard({"1r0alice@example.com", true, 0, others}, site.now);
+        site.tallies[0]->heard({"1r0alice@example.com", true, 0, others, {}}, site.now);
     CHECK(site.hand_in(1));
 }

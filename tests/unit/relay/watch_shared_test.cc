@@ -156,8 +156,8 @@ TEST_CASE("one that is new is told what holds and what is usual", "[watch]") {
     while (old.send("carl", strangers(next, 10), at(0, 2)).level < VolumeLevel::slowed) next += 10;
     old.watch.look(at(0, 2), at(0, 2));
     std::vector<base::Fact> all, brief;
-    old.watch.all_news(all, true);
-    old.watch.all_news(brief, false);
+    old.watch.all_news(all, true, at(0, 2), at(0, 2));
+    old.watch.all_news(brief, false, at(0, 2), at(0, 2));
     CHECK(brief.size() == 1);
     One fresh;
     for (const auto& fact : all) fresh.watch.hear("mx1", fact, at(0, 2), at(0, 2));
@@ -171,9 +171,70 @@ TEST_CASE("one that is new is told what holds and what is usual", "[watch]") {
     One younger;
     younger.send("bob", {1}, at(-1, 10));
     std::vector<base::Fact> less;
-    younger.watch.all_news(less, true);
+    younger.watch.all_news(less, true, at(0, 2), at(0, 2));
     for (const auto& fact : less) old.watch.hear("mx3", fact, at(0, 2), at(0, 2));
     CHECK(old.watch.usual(bob, at(0, 10), at(0, 10)).days >= 10);
+}
+
+TEST_CASE("what was released stays released, whoever was away when that was said", "[watch]") {
+    Site site(2);
+    std::uint64_t next = 1;
+    while (site.gateways[0]->send("bob", strangers(next, 10), at(0, 2)).level < VolumeLevel::slowed)
+        next += 10;
+    site.exchange(at(0, 2));
+    REQUIRE(site.gateways[1]->watch.suspect("bob@a.example"));
+    REQUIRE(site.gateways[0]->watch.release("bob@a.example", at(0, 3)));
+    // The other one has not heard of it, and tells what it thinks.
+    std::vector<base::Fact> all;
+    site.gateways[1]->watch.all_news(all, false, at(0, 4), at(0, 4));
+    REQUIRE_FALSE(all.empty());
+    for (const auto& fact : all) CHECK_FALSE(site.gateways[0]->watch.hear("mx1", fact, at(0, 4), at(0, 4)));
+    CHECK_FALSE(site.gateways[0]->watch.suspect("bob@a.example"));
+    const auto decisions = site.gateways[0]->watch.decisions(at(0, 4));
+    REQUIRE(decisions.size() == 1);
+    CHECK(decisions[0].released);
+    CHECK(site.gateways[1]->watch.release("bob@a.example", at(0, 5), decisions[0].at));
+    CHECK_FALSE(site.gateways[1]->watch.suspect("bob@a.example"));
+    // What begins later is not meant, neither by what was decided nor by what is kept of it.
+    const auto kept = site.gateways[0]->watch.save_episodes();
+    REQUIRE(kept);
+    One again;
+    again.watch.restore(*kept);
+    CHECK(again.watch.decisions(at(0, 4)).size() == 1);
+    for (int mail = 0; mail < 100; ++mail) again.send("carl", strangers(next += 10, 10), at(0, 2));
+    REQUIRE(again.watch.suspect("carl@a.example"));
+    CHECK_FALSE(again.watch.release("carl@a.example", at(0, 3), at(0, 1)));
+    CHECK(again.watch.suspect("carl@a.example"));
+    CHECK(again.watch.decisions(at(2, 4)).empty());
+}
+
+TEST_CASE("an announcement is the later one, and of the same less is left", "[watch]") {
+    Tally tally;
+    const auto now = at(0, 10);
+    REQUIRE(tally.expect("bob@a.example", 500, now + 1h, 1000));
+    const auto hear = [&](const char* who, std::uint64_t left, base::Time until, std::uint64_t announced) {
+        tally.heard(Announced::Mailing{who, left, until, announced, left == 0}, now);
+    };
+    hear("bob@a.example", 300, now + 1h, 1000);
+    CHECK(tally.announced(now).at(0).left == 300);
+    hear("bob@a.example", 400, now + 1h, 1000);
+    CHECK(tally.announced(now).at(0).left == 300);
+    hear("bob@a.example", 900, now + 1h, 999);
+    CHECK(tally.announced(now).at(0).left == 300);
+    hear("bob@a.example", 900, now + 1h, 1001);
+    CHECK(tally.announced(now).at(0).left == 900);
+    hear("carl@a.example", 900, now - 1s, 2000);
+    CHECK(tally.announced(now).size() == 1);
+    const auto kept = tally.save();
+    REQUIRE(kept);
+    Tally again;
+    again.restore(*kept, now);
+    CHECK(again.announced(now).at(0).announced == 1001);
+    REQUIRE(tally.expect("bob@a.example", 0, now + 1h, 1002));
+    CHECK(tally.announced(now).empty());
+    hear("bob@a.example", 900, now + 1h, 1001);
+    CHECK(tally.announced(now).empty());
+    CHECK(tally.mailings_told(now).size() == 1);
 }
 
 TEST_CASE("what was announced is spent wherever it leaves", "[watch]") {
@@ -198,7 +259,7 @@ TEST_CASE("facts are read as they were written, and nothing of what is none", "[
     CHECK(again->announced == 2);
     CHECK_FALSE(again->learnt);
     CHECK(again->takes == 1500ms);
-    UnusualElsewhere unusual{"bob@a.example", VolumeLevel::held, "more than\nusual"};
+    UnusualElsewhere unusual{"bob@a.example", VolumeLevel::held, "more than\nusual", at(0, 1)};
     CHECK(read_unusual(fact_of(unusual).text)->why == unusual.why);
     AnsweredElsewhere answered{"bob@a.example", 5, 2, 1, "550 no"};
     CHECK(read_answered(fact_of(answered).text)->named_by == "550 no");
@@ -217,8 +278,8 @@ TEST_CASE("facts are read as they were written, and nothing of what is none", "[
     }
     CHECK_FALSE(read_sent("1 1 999999999999 bob@a.example "));
     CHECK_FALSE(read_sent("1 1 0 nobody "));
-    CHECK_FALSE(read_unusual("9 bob@a.example why "));
-    CHECK_FALSE(read_unusual("0 bob@a.example why "));
+    CHECK_FALSE(read_unusual("9 bob@a.example why 5 "));
+    CHECK_FALSE(read_unusual("0 bob@a.example why 5 "));
 }
 
 TEST_CASE("news are bounded, and what is left out is known", "[watch]") {

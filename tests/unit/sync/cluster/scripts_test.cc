@@ -57,10 +57,11 @@ TEST_CASE("anything else is none", "[cluster]") {
     base::CountQuestion question;
     question.name = "1r0bob";
     question.claim = 5;
-    for (const auto& answer : {RedisValue(), list({}), list({{Form::integer, 6, {}, {}}, text("")}),
-                               list({{Form::integer, -1, {}, {}}, text("")}), list({text("1"), text("")})})
+    for (const auto& answer :
+         {RedisValue(), list({}), list({{Form::integer, 6, {}, {}}, text(""), text("")}),
+          list({{Form::integer, -1, {}, {}}, text(""), text("")}), list({text("1"), text(""), text("")})})
         CHECK_FALSE(read_count(question, answer).answered);
-    CHECK(read_count(question, list({{Form::integer, 5, {}, {}}, text("1=2")})).answered);
+    CHECK(read_count(question, list({{Form::integer, 5, {}, {}}, text("1=2"), text("")})).answered);
 }
 
 TEST_CASE("entries that are not of us are passed, and known to be", "[cluster]") {
