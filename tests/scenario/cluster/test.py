@@ -124,6 +124,59 @@ class Cluster(ClusterScenario):
         for sender in ("early@company.example", "late@company.example"):
             self.assertLessEqual(self._flood(gateways[1], sender), HOURLY * 0.1)
 
+    def test_what_a_killed_one_had_told_still_counts(self):
+        gateways = self._gateways(limits=self.LIMITS)
+        self.assertEqual(self._flood(gateways[0], "alice@company.example"), HOURLY)
+        gateways[0].kill()
+        gateways[0].start()
+        self._wait_for_all(gateways)
+        self.assertLessEqual(self._flood(gateways[0], "alice@company.example"), HOURLY * 0.05)
+
+    def test_what_is_given_back_can_be_taken_elsewhere(self):
+        gateways = self._gateways(limits=self.LIMITS)
+        key = "postern:1:count:1r0alice@company.example"
+        with smtp_client.Client(gateways[0].address) as client:
+            client.greet()
+            client.say("MAIL FROM:<alice@company.example>")
+            for n in range(HOURLY):
+                self.assertEqual(client.say(f"RCPT TO:<r{n}@dest.example>").code, 250)
+            wait_for(lambda: self.redis.cli("HGETALL", key), "what is taken to be told")
+            self.assertEqual(client.say("RSET").code, 250)
+        wait_for(lambda: not self.redis.cli("HGETALL", key), "what was given back to be told")
+        self.assertEqual(self._flood(gateways[1], "alice@company.example"), HOURLY)
+
+    def test_a_release_is_not_undone_by_one_that_was_away(self):
+        gateways = self._gateways(unusual={"mode": "enforce", "learn": "0s"})
+        for at in range(6):
+            self.send(gateways[0], recipients=[f"s{at}x{n}@dest.example" for n in range(25)])
+        for gateway in gateways:
+            gateway.wait_for_event("unusual-volume", level="slowed")
+        gateways[2].stop()
+        gateways[0].command("senders", "release", "alice@company.example")
+        unusual = lambda gateway: json.loads(gateway.command("senders", "--json").stdout)["unusual"]
+        gateways[1].process.wait_for(lambda: not unusual(gateways[1]), "what was released elsewhere")
+        self.redis.cli("FLUSHALL")
+        gateways[2].start()
+        self._wait_for_all(gateways)
+        gateways[2].process.wait_for(lambda: not unusual(gateways[2]), "what was released while it was away")
+        for gateway in gateways:
+            self.assertEqual(unusual(gateway), [])
+
+    def test_whatever_is_told_keeps_nobody_from_his_turn_nor_from_his_end(self):
+        """Each of these has to be on the disk before the next one is heard."""
+        gateways = self._gateways(2)
+        overrides = json.dumps({"version": 1, "routes": [], "gateways_enabled": {}, "egress_suspended": {}})
+        for n in range(20):
+            facts = [word for at in range(100) for word in ("operator.overrides", overrides.replace(
+                '"egress_suspended": {}', f'"egress_suspended": {{}}, "changed": {{"gateway\\n{n}x{at}": {at + 1}}}'))]
+            self.redis.cli("XADD", "postern:1:facts", "*", "from", "stranger", "instance", "i", "number", n + 1, "to", "", *facts)
+        for gateway in gateways:
+            gateway.process.wait_for(lambda: self._cluster(gateway)["heard"] > 0, "it to be heard")
+            beat = [one for one in self._cluster(gateway)["gateways"] if one["this"]][0]["heard_seconds_ago"]
+            self.assertLess(beat, 12)
+            self.assertEqual(self._cluster(gateway)["state"], "reached")
+            self.assertEqual(gateway.stop(), 0)
+
     def test_a_server_that_stands_still_keeps_no_mail_waiting(self):
         gateways = self._gateways(limits={"user": ["30 recipients/1m"]})
         self.redis.send_signal(signal.SIGSTOP)

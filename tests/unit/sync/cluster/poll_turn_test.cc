@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <utility>
 
 using namespace postern;
 using namespace postern::sync;
@@ -91,18 +92,27 @@ TEST_CASE("never two at once, with servers that are wiped and gateways that hear
         std::map<std::string, bool> deaf;
         unsigned turns = 0;
         std::map<std::string, int> starts;
+        std::map<std::string, bool> connected;
+        Server copy = server;
         for (auto now = 0ms; now < 5min; now += 500ms) {
-            if (random() % 200 == 0) server = Server();
+            // Begun anew, or back with an old copy: in either case by new connections.
+            if (random() % 200 == 0) {
+                server = random() % 2 == 0 ? Server() : copy;
+                for (const auto* name : {"mx1", "mx2", "mx3"}) connected[name] = false;
+            }
+            if (random() % 60 == 0) copy = server;
             for (const auto* name : {"mx1", "mx2", "mx3"}) {
                 if (random() % 40 == 0) deaf[name] = !deaf[name];
                 if (random() % 200 == 0) {  // killed, and started
                     gateways[name] = PollTurn();
                     ++starts[name];
+                    connected[name] = false;
                 }
                 if (deaf[name] || random() % 4 != 0) continue;
                 auto& turn = gateways[name];
                 const ClusterSelf me{name, std::string(name) + '#' + std::to_string(starts[name]), "1"};
                 const auto late = std::chrono::milliseconds(random() % 900);
+                if (!std::exchange(connected[name], true)) turn.connected(at(now));
                 const auto beat = server.beat(me, turn, at(now + late));
                 if (random() % 10 != 0) turn.heard(beat, me, at(now));  // else the answer is lost
             }
