@@ -29,6 +29,11 @@ void Returns::went(MessageId id, std::string_view sender, std::size_t recipients
     trip.sender = sender.substr(0, sender_max);
     trip.sent += recipients;
     trip.since = now;
+    // What came back sooner than this was told could not be told apart then.
+    const bool early = trip.back > trip.sent;
+    if (early && !trip.early) ++again_;
+    if (!early && trip.early) --again_;
+    trip.early = early;
     if (trip.over()) note_over(id.value);
     bound();
 }

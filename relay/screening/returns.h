@@ -47,6 +47,7 @@ private:
         std::uint64_t sent = 0, back = 0;  // recipients
         Time since{};
         bool told = false;
+        bool early = false;  // it was more than it had gone to, as went() saw
 
         bool away() const { return sent > back; }
         bool over() const { return sent > 0 && back >= sent; }

@@ -171,7 +171,7 @@ private:
         else
             succeeded(clock_.now() - begun);
         for (const auto& done : waiting) done();
-        return why.empty() && more_ && view_.standing != Reach::away;
+        return more_ && view_.standing != Reach::away;
     }
 
     /// What went wrong, in words; "" when all went well.

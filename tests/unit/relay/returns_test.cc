@@ -11,6 +11,18 @@ const Time start{std::chrono::seconds(1'800'000'000)};
 
 }  // namespace
 
+TEST_CASE("what came back twice before its way there was told came again, unless it had gone to more") {
+    Returns returns;
+    const Time start = std::chrono::sys_days{std::chrono::year{2026} / 6 / 1};
+    CHECK_FALSE(returns.came(MessageId{1}, 1, start));
+    CHECK_FALSE(returns.came(MessageId{1}, 1, start));
+    CHECK(returns.view(start, 1h).again == 0);
+    returns.went(MessageId{1}, "a@b.example", 1, start);
+    CHECK(returns.view(start, 1h).again == 1);
+    returns.went(MessageId{1}, "a@b.example", 1, start);
+    CHECK(returns.view(start, 1h).again == 0);
+}
+
 TEST_CASE("what went and came back is away no more", "[returns]") {
     Returns returns;
     returns.went(MessageId{1}, "a@b.example", 3, start);
