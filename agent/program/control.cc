@@ -128,7 +128,7 @@ private:
     /// Makes the new overrides from those in force, here and at other gateways.
     template <class Make>
     Changed change(Make make) {
-        const auto changed = put([&](const Overrides& before, const relay::Settings& file) {
+        auto changed = put([&](const Overrides& before, const relay::Settings& file) {
             auto after = make(before, file);
             const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
             if (after) after = stamped(std::move(*after), before, static_cast<std::uint64_t>(now.count()));
