@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "relay/delivery/delivery.h"
@@ -79,5 +80,8 @@ private:
     bool started_ = false;
     std::atomic<bool> stopped_ = false;
 };
+
+/// As volume knows it: of an address its account, of a domain itself.
+std::string account_named(const std::string& who);
 
 }  // namespace postern::relay

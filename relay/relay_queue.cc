@@ -70,18 +70,17 @@ QueueFilter restrained_of(const std::string& account) {
     return filter;
 }
 
-/// As volume knows it: of an address its account, of a domain itself.
-std::string account_named(const std::string& who) {
-    const auto address = parse_address(who);
-    return address ? account_of(address->mailbox(), address->domain) : base::lower(who);
-}
-
 /// The epoch stays what it is.
 base::Time steady_of(const base::Clock& clock, base::Time wall) {
     return wall == base::Time() ? wall : std::min(clock.steady(), wall - (clock.wall() - clock.steady()));
 }
 
 }  // namespace
+
+std::string account_named(const std::string& who) {
+    const auto address = parse_address(who);
+    return address ? account_of(address->mailbox(), address->domain) : base::lower(who);
+}
 
 std::optional<Applied> Relay::release_sender(const std::string& who, base::Time decided) {
     const std::string account = account_named(who);

@@ -1,10 +1,7 @@
 #include "relay/shared.h"
 
-#include <asio/post.hpp>
-
 #include "relay/parts.h"
 #include "relay/volume/news.h"
-#include "sync/base/ascii.h"
 #include "sync/base/encoding.h"
 #include "sync/base/words.h"
 
@@ -93,10 +90,11 @@ bool Shared::hear(const std::string& gateway, const base::Fact& fact) {
         return true;
     }
     if (fact.kind == egress_fact || fact.kind == egress_over_fact) {
-        asio::post(parts_.delivery_loops.first().io(), [this, fact] {
+        // Waited for, so that whoever tells very many is heard at the pace of that loop.
+        return parts_.delivery_loops.first().ask([this, fact] {
             egress_.hear(parts_.delivery.workplace().sources.pool(), fact, parts_.clock.wall());
+            return true;
         });
-        return true;
     }
     return hear_operator(fact);
 }
@@ -142,8 +140,9 @@ base::Fact Shared::expected(const Announced::Mailing& mailing) const {
 }
 std::vector<base::Fact> Shared::expected(const std::string& who) {
     std::vector<base::Fact> out;
+    const std::string account = account_named(who);
     for (const auto& one : parts_.volume.tally.mailings_told(parts_.clock.steady()))
-        if (one.who == base::lower(who) && one.announced != 0) out.push_back(expected(one));
+        if (one.who == account && one.announced != 0) out.push_back(expected(one));
     return out;
 }
 base::Fact Shared::forgotten(const std::string& address, const std::string& site) {

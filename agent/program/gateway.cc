@@ -53,6 +53,8 @@ GatewayModeTerms terms(const Settings& settings) {
 struct Gateway::Impl {
     Impl(std::filesystem::path file, Settings given, Log& log_, const base::Clock& clock_, base::Disk& disk_);
 
+    ~Impl();
+
     Reloaded reload();
     void apply(Plan plan);
     std::unique_ptr<Sharing> shared();
@@ -103,6 +105,13 @@ Gateway::Impl::Impl(std::filesystem::path file, Settings given, Log& log_, const
         settings.gateway_mode.address, terms(settings),
         [this] { return gate.while_running([this] { return relay.messages(); }); },
         [this](const GatewayModeEvent& event) { events.on(event); }, clock);
+}
+
+/// Each calls the others as long as it runs, also when a start came to nothing.
+Gateway::Impl::~Impl() {
+    relay.stop(std::chrono::seconds(0));
+    directory.stop();
+    if (sharing) sharing->stop();
 }
 
 std::unique_ptr<Sharing> Gateway::Impl::shared() {

@@ -53,7 +53,7 @@ private:
     sync::Cluster cluster_;
 };
 
-/// "shared with mx2 and mx3, heard 0.2 s ago", or why they are not.
+/// "shared with mx2, mx3", or why they are not.
 std::string in_words(const sync::ClusterView& view);
 
 }  // namespace postern::agent

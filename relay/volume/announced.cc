@@ -48,7 +48,8 @@ std::string Announced::take(const std::string& user, const std::string& domain, 
 }
 
 void Announced::give_back(const std::string& who, std::uint64_t recipients) {
-    if (const auto found = mailings_.find(who); found != mailings_.end()) found->second.left += recipients;
+    const auto found = mailings_.find(who);
+    if (found != mailings_.end() && !found->second.withdrawn) found->second.left += recipients;
 }
 
 void Announced::spend(const std::string& user, const std::string& domain, std::uint64_t recipients,

@@ -18,7 +18,8 @@
 
 namespace postern::sync {
 
-/// What the rest of a gateway shares. All of it is called on the cluster's thread and does not throw.
+/// What the rest of a gateway shares. All of it is called on the cluster's thread and does not throw; hear()
+/// on one of its own, where it may wait for a disk.
 struct ClusterSite {
     std::function<void(const base::Company&)> reach;  // who there is, whenever that changes
     std::function<void(const Turn&)> turn;            // who polls the primaries, likewise

@@ -235,6 +235,16 @@ TEST_CASE("an announcement is the later one, and of the same less is left", "[wa
     hear("bob@a.example", 900, now + 1h, 1001);
     CHECK(tally.announced(now).empty());
     CHECK(tally.mailings_told(now).size() == 1);
+    // What a transaction gives back does not bring it back.
+    REQUIRE(tally.expect("dan@a.example", 5, now + 1h, 1));
+    {
+        Tally::Charge charge;
+        tally.take(charge, VolumeSender("dan", "a.example", "main"), now, false);
+        REQUIRE(tally.expect("dan@a.example", 0, now + 1h, 2));
+    }
+    Tally::Charge after;
+    tally.take(after, VolumeSender("dan", "a.example", "main"), now, false);
+    CHECK(after.announced() == 0);
 }
 
 TEST_CASE("what was announced is spent wherever it leaves", "[watch]") {
